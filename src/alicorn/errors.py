@@ -1,0 +1,56 @@
+"""Every error a user can cause. All derive from AlicornError; the message says what, where, allowed, received, what to do.
+
+    AlicornError
+      ConfigError       a vertical, a recipe or a command-line value is wrong
+      TableError        a table breaks its contract (table, column, first bad row, count)
+      QueryError        an expression is malformed or asks for what is not there (offset)
+      VectorError       a vector is NaN, infinite, zero, or of the wrong dimension
+      CollectionError   a collection is missing, in use, of a newer format, or does not match the model
+        CorruptionError   a file of a collection is truncated, missing or changed
+      ModelError        a model folder is missing, incomplete or of a newer format
+"""
+
+
+class AlicornError(Exception):
+    """Base of every error that a user of alicorn can cause."""
+
+
+class ConfigError(AlicornError):
+    """A vertical, a recipe or a command-line value is wrong."""
+
+
+class TableError(AlicornError):
+    """A table breaks its contract. `table`, `column`, `row` (first bad row, from 0) and `count` are kept for programs."""
+
+    def __init__(
+        self, message: str, *, table: str, column: str | None = None, row: int | None = None, count: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.table = table
+        self.column = column
+        self.row = row
+        self.count = count
+
+
+class QueryError(AlicornError):
+    """An expression is malformed, or asks for what the collection does not have. `offset` counts characters from 0."""
+
+    def __init__(self, message: str, offset: int = 0) -> None:
+        super().__init__(f"offset {offset}: {message}")
+        self.offset = offset
+
+
+class VectorError(AlicornError):
+    """A vector is NaN, infinite, zero, or of the wrong dimension."""
+
+
+class CollectionError(AlicornError):
+    """A collection is missing, in use by another writer, of a newer format, or does not match the model."""
+
+
+class CorruptionError(CollectionError):
+    """A file of a collection is truncated, missing or changed since it was written."""
+
+
+class ModelError(AlicornError):
+    """A model folder is missing, incomplete, or of a newer format."""

@@ -1,0 +1,21 @@
+"""What is a word? The one normalisation that terms, features and queries share.
+
+Used by vertical.py (terms of a document), features/ (n-grams) and query expansion. It stands before every room.
+"""
+
+import re
+import unicodedata
+
+_WORD = re.compile(r"\w+", re.UNICODE)
+
+
+def normalize(text: str) -> str:
+    """NFKC, then case-folded, then NFKC again, because case-folding may leave a form that NFKC would change."""
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def words(text: str) -> list[str]:
+    """Maximal runs of letters, digits and underscores of the normalised text, in order. An empty text has none."""
+    return _WORD.findall(normalize(text))
