@@ -1,0 +1,170 @@
+"""Typed, frozen, complete configuration from YAML. Used by vertical.py, training/ (recipes) and the example scripts.
+
+    class Loss(Config):
+        margin: float = 0.2
+    loss = load_yaml(path, Loss)      # ConfigError: loss.yaml: unknown key 'margn' at top level; did you mean 'margin'?
+
+YAML is read as 1.2 says where 1.1 surprises: `no`, `on` are strings, `1e-3` is a number, a key twice is an error.
+Types are strict: "3" is no integer, 1 is no boolean; an integer may stand for a float. A sequence is a tuple.
+"""
+
+import difflib
+import json
+import re
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import xxhash
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from alicorn.errors import ConfigError
+
+M = TypeVar("M", bound="Config")
+
+
+class Config(BaseModel):
+    """Base of every configuration: frozen, strict, unknown keys refused with the nearest known key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_keys(cls, data: Any) -> Any:
+        """Unknown keys are refused here, where the known ones are at hand; lists become tuples."""
+        if not isinstance(data, Mapping):
+            return data
+        for key in data:
+            if key not in cls.model_fields:
+                context = {
+                    "key": key,
+                    "hint": nearest(str(key), cls.model_fields),
+                    "known": ", ".join(cls.model_fields),
+                }
+                raise PydanticCustomError("unknown_key", "unknown key '{key}'; {hint}known keys: {known}", context)
+        return {key: _frozen(value) for key, value in data.items()}
+
+    def fingerprint(self) -> str:
+        """128 bits, as hex, of the values (defaults included): equal configurations have equal fingerprints."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        return xxhash.xxh3_128_hexdigest(canonical.encode())
+
+
+def nearest(name: str, known: Mapping[str, Any] | list[str]) -> str:
+    """`did you mean 'x'? ` for the nearest known name, or nothing when none is near."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"did you mean '{close[0]}'? " if close else ""
+
+
+def load_yaml(path: str | Path, model: type[M]) -> M:
+    """The configuration in the file at `path`. Raises ConfigError that names file, key and what is allowed."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    return parse_yaml(text, model, where=path.name)
+
+
+def parse_yaml(text: str, model: type[M], *, where: str) -> M:
+    """The configuration written in `text`; `where` is the file's name in messages."""
+    try:
+        data = yaml.load(text, Loader=_StrictLoader)  # a SafeLoader
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a time such as 2024-13-01
+        raise ConfigError(f"{where}: not valid YAML: {error}") from error
+    return parse_config(data, model, where=where)
+
+
+def parse_config(data: Any, model: type[M], *, where: str) -> M:
+    """The configuration held in plain `data` (as from YAML or JSON)."""
+    if not isinstance(data, dict):
+        got = "nothing" if data is None else type(data).__name__
+        raise ConfigError(f"{where}: expected a mapping with keys {', '.join(model.model_fields)}; got {got}")
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = [f"{where}: {_sentence(detail, data)}" for detail in error.errors(include_url=False)]
+        raise ConfigError("\n".join(lines)) from error
+
+
+def dump_yaml(config: Config) -> str:
+    """YAML that `parse_yaml` reads back to an equal configuration; keys left at None are not written."""
+    return yaml.safe_dump(config.model_dump(exclude_none=True), sort_keys=False, allow_unicode=True)
+
+
+def _sentence(detail: ErrorDetails, data: Any) -> str:
+    """One pydantic error as one sentence: what is wrong, at which key of the file, what was received."""
+    place = _place(detail["loc"], data, missing=detail["type"] == "missing")
+    match detail["type"]:
+        case "unknown_key":
+            context = detail["ctx"]
+            return f"unknown key '{context['key']}' at {place}; {context['hint']}known keys: {context['known']}"
+        case "missing":
+            return f"missing key {place}"
+        case "value_error":
+            return f"{place}: {detail['ctx']['error']}"
+        case _:
+            received = repr(detail["input"])
+            received = received if len(received) <= 80 else received[:77] + "..."
+            return f"{place}: {detail['msg'][:1].lower()}{detail['msg'][1:]}; got {received}"
+
+
+def _place(loc: tuple[int | str, ...], data: Any, *, missing: bool) -> str:
+    """The path of keys in the file. `loc` also has the tags of unions: those are no keys."""
+    path = ""
+    for i, part in enumerate(loc):
+        if isinstance(data, list) and isinstance(part, int) and part < len(data):
+            path += f"[{part}]"
+            data = data[part]
+        elif isinstance(data, dict) and part in data:
+            path += f".{part}"
+            data = data[part]
+        elif missing and i == len(loc) - 1:
+            path += f".{part}"
+    return path.lstrip(".") or "top level"
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """SafeLoader with the booleans and floats of YAML 1.2, which refuses aliases and a key given twice."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's own name and shape)
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":float"))]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.composer.ComposerError(None, None, "aliases (*name) are not allowed: write the value out", mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} is not a string: put it in quotes", key_node.start_mark
+                )
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key '{key}' is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+_StrictLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), "tTfF"
+)
+_StrictLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(
+        r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"
+    ),
+    list("-+0123456789."),
+)
