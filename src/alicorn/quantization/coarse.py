@@ -1,4 +1,4 @@
-"""Coarse clusters (IVF): which part of the space is a vector in? Used by index/ to number documents, by query/ to probe.
+"""Coarse clusters (IVF): which part of the space is a vector in? index/ numbers documents by it, query/ probes it.
 
 The cluster of a vector depends on the vector alone: not on the batch it came with, nor on the segment it lands in.
 Matrix products round differently with the shape of the batch, so what they leave undecided is decided again by one
@@ -65,7 +65,7 @@ class CoarseQuantizer:
         return clusters
 
     def cosines(self, query: np.ndarray) -> np.ndarray:
-        """Inner product of one query with every centroid, summed in a fixed order. (dim,) -> (num_clusters,) float32."""
+        """Inner product of a query with every centroid, summed in a fixed order. (dim,) -> (num_clusters,) float32."""
         return centroid_cosines(query, self.centroids)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -77,7 +77,7 @@ class CoarseQuantizer:
 
 
 def nearest(cosines: np.ndarray, nprobe: int) -> np.ndarray:
-    """The numbers of the nprobe nearest clusters, nearest first, ties to the smaller number. (n,) -> (<= nprobe,) int64."""
+    """The numbers of the nprobe nearest clusters, nearest first, ties to the smaller. (n,) -> (<= nprobe,) int64."""
     num_clusters = len(cosines)
     if nprobe >= num_clusters:
         return np.argsort(-cosines, kind="stable")
