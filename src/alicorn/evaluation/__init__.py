@@ -1,0 +1,11 @@
+"""Is it better? Recall over the whole corpus, its uncertainty, and reports.
+
+metrics.py     a run and its targets -> one value per search
+exact.py       the exact run: top-K by inner product over all documents
+bootstrap.py   confidence intervals over searches
+comparison.py  several runs -> means, intervals, paired differences, by segment
+report.py      a comparison as Markdown, JSON and a plot
+searches.py    the searches to evaluate on: requests, targets, segments, corpus
+systems.py     runs of Boolean, BM25, embedding and hybrid retrieval
+evaluate.py    `alicorn evaluate`: a model by exact recall, and through the quantized index
+"""
