@@ -1,0 +1,86 @@
+"""Does an expression fit the collection and the request? Called by collection.py before any work starts.
+
+What fails here fails for every plan and every state of the data: an unknown column is a mistake even where another
+operand matches nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from alicorn.errors import QueryError, VectorError
+from alicorn.index import Snapshot
+from alicorn.query import tree
+
+
+def check_expression(root: tree.Node, snapshot: Snapshot, vectors: Mapping[str, np.ndarray]) -> None:
+    """Raise QueryError or VectorError where a name or a dimension does not fit."""
+    for node in tree.walk(root):
+        match node:
+            case tree.Range(column=column):
+                numeric = [name for name, kind in snapshot.columns.items() if is_numeric(kind)]
+                _need_column(column, snapshot, numeric, "a numeric stored column", node.offset)
+            case tree.Extract(column=column):
+                listed = [name for name, kind in snapshot.columns.items() if _holds_ids(kind)]
+                _need_column(column, snapshot, listed, "a stored column of document ids", node.offset)
+            case tree.Nn(key=key, vector=vector):
+                _check_nn(node, key, vector or key, snapshot, vectors)
+
+
+def check_vectors(vectors: Mapping[str, object] | None) -> dict[str, np.ndarray]:
+    """The request's vectors as float32 of unit length. Raises VectorError for NaN, infinity, zero or a wrong shape."""
+    return {name: unit_vector(name, vector) for name, vector in (vectors or {}).items()}
+
+
+def unit_vector(name: str, vector: object) -> np.ndarray:
+    """(dim,) of numbers -> (dim,) float32 of unit length."""
+    try:
+        array = np.asarray(vector, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise VectorError(
+            f"vector {name!r}: expected a list or array of numbers, got {type(vector).__name__}"
+        ) from error
+    if array.ndim != 1 or len(array) == 0:
+        raise VectorError(f"vector {name!r}: expected one dimension, (dim,), got shape {array.shape}")
+    norm = math.sqrt(float(np.dot(array.astype(np.float64), array.astype(np.float64))))
+    if not math.isfinite(norm):
+        at = int(np.flatnonzero(~np.isfinite(array))[0]) if not np.isfinite(array).all() else 0
+        raise VectorError(f"vector {name!r}: component {at} is {array[at]}; every component must be finite")
+    if norm == 0.0:
+        raise VectorError(f"vector {name!r} is zero: it has no direction, and cosine distance needs one")
+    return np.ascontiguousarray((array / norm).astype(np.float32))
+
+
+def is_numeric(kind: pa.DataType) -> bool:
+    """Whether `range` reads a stored column of this type."""
+    return pa.types.is_primitive(kind)
+
+
+def _holds_ids(kind: pa.DataType) -> bool:
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        kind = kind.value_type
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _need_column(column: str, snapshot: Snapshot, allowed: list[str], wanted: str, offset: int) -> None:
+    if column in allowed:
+        return
+    found = f"{column!r} is {snapshot.columns[column]}" if column in snapshot.columns else f"there is no {column!r}"
+    choice = ", ".join(sorted(allowed)) or "none"
+    raise QueryError(f"needs {wanted}, but {found}; the collection has: {choice}", offset)
+
+
+def _check_nn(node: tree.Nn, key: str, name: str, snapshot: Snapshot, vectors: Mapping[str, np.ndarray]) -> None:
+    if key not in snapshot.embeddings:
+        known = ", ".join(sorted(snapshot.embeddings)) or "none"
+        raise QueryError(f"the collection has no embedding {key!r}; it has: {known}", node.offset)
+    if name not in vectors:
+        given = ", ".join(sorted(vectors)) or "none"
+        raise QueryError(f"(nn {key} ...) needs the request's vector {name!r}; given: {given}", node.offset)
+    dim = snapshot.embeddings[key]
+    if len(vectors[name]) != dim:
+        raise VectorError(f"vector {name!r}: embedding {key!r} has {dim} dimensions, got {len(vectors[name])}")

@@ -1,0 +1,144 @@
+"""Collection: a store that can be searched. The engine's front door, exported as alicorn.Collection.
+
+It stands in query/ and not in index/, because searching needs the query language and imports point one way: index/
+keeps, query/ asks (docs/decisions/001-collection-in-query.md).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from alicorn.errors import ConfigError, VectorError
+from alicorn.index import Snapshot, Store
+from alicorn.query import docset, tree
+from alicorn.query.check import check_expression, check_vectors
+from alicorn.query.explain import Step
+from alicorn.query.order import OrderBy, check_order, ranked
+from alicorn.query.parse import parse
+from alicorn.query.run import Evaluation
+from alicorn.query.share import with_shares
+
+_TOP_K_NOTICE = (
+    "(and ... (nn {key} :k {k})) keeps those of the {k} nearest documents that satisfy the rest; for the {k} nearest"
+    " among the documents that satisfy it, write (nn {key} :k {k} :filter ...)"
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The first hits of an expression. total counts all of them, whatever the limit.
+
+    ids, scores: parallel; higher scores first, ties by doc_id. explanation: the steps, when asked for.
+    notices: what a user should know about the answer: a likely misreading, an inner result that was cut.
+    """
+
+    ids: list[str]
+    scores: np.ndarray
+    total: int
+    took_ms: float
+    notices: tuple[str, ...] = ()
+    explanation: Step | None = None
+
+
+class Collection(Store):
+    """Documents with terms, stored columns and embeddings: durable, live, searched by expressions.
+
+    `create`, `open`, `upsert`, `delete`, `flush`, `merge`, `verify`, `close` and `len` are Store's.
+    """
+
+    def search(
+        self,
+        expression: str,
+        vectors: Mapping[str, object] | None = None,
+        limit: int = 10,
+        order_by: OrderBy | None = None,
+        explain: bool = False,
+    ) -> Result:
+        """Evaluate one expression over the newest snapshot.
+
+        vectors: embedding key, or the name given by `:vector`, -> (dim,) numbers; normalised here.
+        limit: how many hits to return, from 0. order_by: "nn", "static_rank", "bm25", or weights of a sum of them;
+        without it by nn where the expression has one, else by static rank.
+        Raises QueryError (with .offset), VectorError, ConfigError.
+        """
+        started = time.perf_counter()
+        return _search(self.snapshot(), parse(expression), check_vectors(vectors), limit, order_by, explain, started)
+
+    def search_many(
+        self,
+        expressions: Sequence[str],
+        vectors: Mapping[str, np.ndarray] | None = None,
+        limit: int = 10,
+        order_by: OrderBy | None = None,
+    ) -> list[Result]:
+        """Evaluate many expressions over one snapshot, on all cores; one result per expression.
+
+        vectors: name -> (len(expressions), dim); row i belongs to expression i.
+        """
+        matrices = {name: _matrix(name, matrix, len(expressions)) for name, matrix in (vectors or {}).items()}
+        snapshot = self.snapshot()
+        trees = [parse(expression) for expression in expressions]
+
+        def one(at: int) -> Result:
+            started = time.perf_counter()
+            given = check_vectors({name: matrix[at] for name, matrix in matrices.items()})
+            return _search(snapshot, trees[at], given, limit, order_by, False, started)
+
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            return list(pool.map(one, range(len(trees))))
+
+
+def _search(
+    snapshot: Snapshot,
+    root: tree.Node,
+    vectors: dict[str, np.ndarray],
+    limit: int,
+    order_by: OrderBy | None,
+    explain: bool,
+    started: float,
+) -> Result:
+    if isinstance(limit, bool) or not isinstance(limit, int | np.integer) or limit < 0:
+        raise ConfigError(f"limit must be a whole number from 0, got {limit!r}")
+    weights = check_order(order_by, root)
+    check_expression(root, snapshot, vectors)
+    evaluation = Evaluation(snapshot, vectors, explain)
+    found = evaluation.run(root)
+    total = sum(map(docset.size, found))
+    best = ranked(evaluation, root, found, weights, min(limit, total))
+    if isinstance(root, tree.StrongOr) and limit < total:
+        best = with_shares(evaluation, root, found, best, weights, limit)
+    ids = [
+        snapshot.segments[at].segment.doc_ids[number].as_py()
+        for at, number in zip(best.segments.tolist(), best.numbers.tolist(), strict=True)
+    ]
+    notices = [*_top_k_notices(root), *evaluation.notices]
+    explanation = None if evaluation.step is None else evaluation.step.children[0]
+    took_ms = (time.perf_counter() - started) * 1000.0
+    return Result(ids, best.scores, total, took_ms, tuple(notices), explanation)
+
+
+def _top_k_notices(root: tree.Node) -> list[str]:
+    """The papers' top-K mode, which people often mistake for a filtered search (DESIGN 2.3)."""
+    return [
+        _TOP_K_NOTICE.format(key=child.key, k=child.k)
+        for node in tree.walk(root)
+        if isinstance(node, tree.And)
+        for child in node.operands
+        if isinstance(child, tree.Nn) and child.k is not None
+    ]
+
+
+def _matrix(name: str, matrix: np.ndarray, num_rows: int) -> np.ndarray:
+    array = np.asarray(matrix)
+    if array.ndim != 2 or len(array) != num_rows:
+        raise VectorError(
+            f"vectors {name!r}: expected shape ({num_rows}, dim), one row per expression, got {array.shape}"
+        )
+    return array
+

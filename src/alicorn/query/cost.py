@@ -1,0 +1,77 @@
+"""What would a plan cost? Estimated sizes of operands, and nanoseconds of the ways to run an `nn`. Used by run.py.
+
+Pure functions of counts. The constants were measured by benchmarks/engine.py on one core; what matters is their order,
+because the answer is the same whatever the plan.
+"""
+
+from __future__ import annotations
+
+from alicorn.index import Snapshot
+from alicorn.query import tree
+
+# Nanoseconds.
+_EXACT_ROW = 40.0  # one stored vector at a random place: mostly the cache misses
+_EXACT_DIM = 0.12
+_CODE_ROW = 10.0  # one code at a random place
+_CODE_BYTE = 0.07  # one byte of a code, streaming or not
+_SLICE_MEMBER = 2.0  # one member of the filter looked at
+_RECHECKED = 0.05  # share of scored rows that need their stored vector after all
+_CALL = 2_000.0  # the fixed price of one more pass
+
+
+def nn_costs(
+    num_allowed: int | None, rows_in_clusters: int, rows_total: int, code_size: int, dim: int
+) -> dict[str, float]:
+    """Estimated ns, over one segment, of each plan for the rows of some clusters.
+
+    num_allowed: how many documents may match (a filter, or what the other operands of `and` left), None for all.
+    The plans:
+      exact   stored vectors of the allowed rows in the clusters: no codes, nothing to check again
+      slice   codes of the allowed rows in the clusters, stored vectors where the code cannot decide
+      scan    codes of all rows in the clusters, then the allowed ones among them
+    """
+    exact_row = _EXACT_ROW + _EXACT_DIM * dim * 4
+    code_row = _CODE_BYTE * code_size if code_size else _EXACT_DIM * dim
+    again = _RECHECKED * exact_row if code_size else 0.0
+    scan = _CALL + rows_in_clusters * (code_row + again)
+    if num_allowed is None:
+        return {"scan": scan}
+    inside = num_allowed * rows_in_clusters / max(rows_total, 1)
+    slicing = _SLICE_MEMBER * num_allowed
+    return {
+        "exact": slicing + inside * exact_row,
+        "slice": _CALL + slicing + inside * (_CODE_ROW + code_row + again),
+        "scan": scan + slicing,
+    }
+
+
+def estimate(node: tree.Node, snapshot: Snapshot) -> int:
+    """An upper estimate of how many documents a node matches, from posting and column statistics alone."""
+    total = snapshot.num_docs
+    match node:
+        case tree.Term(term=term):
+            return sum(posting_size(view.segment, term) for view in snapshot.segments)
+        case tree.Prefix(prefix=prefix):
+            return min(total, sum(prefix_size(view.segment, prefix) for view in snapshot.segments))
+        case tree.And(operands=operands) | tree.WeakAnd(operands=operands):
+            return min((estimate(child, snapshot) for child in operands if not isinstance(child, tree.Not)), default=0)
+        case tree.Or(operands=operands) | tree.StrongOr(operands=operands):
+            return min(total, sum(estimate(child, snapshot) for child in operands))
+        case tree.Difference(operands=operands):
+            return estimate(operands[0], snapshot)
+        case tree.Nn(k=k) if k is not None:
+            return min(total, k)
+        case _:
+            return total
+
+
+def posting_size(segment, term: str) -> int:
+    number = segment.terms.find(term)
+    if number < 0:
+        return 0
+    return int(segment.terms.posting_starts[number + 1] - segment.terms.posting_starts[number])
+
+
+def prefix_size(segment, prefix: str) -> int:
+    low, high = segment.terms.prefix(prefix)
+    return int(segment.terms.posting_starts[high] - segment.terms.posting_starts[low])

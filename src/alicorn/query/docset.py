@@ -1,0 +1,125 @@
+"""A set of documents of one segment: ascending uint32 numbers, or a bitmap where that is smaller. Used by run.py.
+
+An array costs 4 bytes a member, a bitmap num_docs / 8 bytes: the bitmap is smaller from one document in 32.
+Sets are never modified after they are made, because a posting list is a set in place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from alicorn.query import kernels
+
+_BITMAP_FROM = 32  # a set of more than num_docs / 32 members is smaller as a bitmap
+EMPTY = np.empty(0, dtype=np.uint32)
+
+
+@dataclass(frozen=True)
+class Bitmap:
+    """words: (ceil(num_docs / 64),) uint64; count: how many bits are set."""
+
+    words: np.ndarray
+    count: int
+
+    @classmethod
+    def of_words(cls, words: np.ndarray) -> Bitmap:
+        return cls(words, int(np.bitwise_count(words).sum(dtype=np.int64)))
+
+
+DocSet = np.ndarray | Bitmap
+
+
+def size(documents: DocSet) -> int:
+    return documents.count if isinstance(documents, Bitmap) else len(documents)
+
+
+def as_array(documents: DocSet) -> np.ndarray:
+    """The members as ascending uint32 numbers."""
+    if isinstance(documents, Bitmap):
+        numbers = np.empty(documents.count, dtype=np.uint32)
+        kernels.list_bits(documents.words, numbers)
+        return numbers
+    return documents
+
+
+def as_words(documents: DocSet, num_docs: int) -> np.ndarray:
+    """The members as bitmap words; a fresh array when the set is not a bitmap."""
+    if isinstance(documents, Bitmap):
+        return documents.words
+    words = np.zeros((num_docs + 63) // 64, dtype=np.uint64)
+    kernels.set_bits(words, documents)
+    return words
+
+
+def from_unsorted(numbers: np.ndarray, num_docs: int) -> DocSet:
+    """A set from uint32 numbers in any order, with repetitions."""
+    if len(numbers) * _BITMAP_FROM > num_docs:
+        return Bitmap.of_words(as_words(np.ascontiguousarray(numbers), num_docs))
+    return np.unique(numbers)
+
+
+def from_mask(mask: np.ndarray) -> DocSet:
+    """A set from a boolean (num_docs,)."""
+    count = int(np.count_nonzero(mask))
+    if count * _BITMAP_FROM > len(mask):
+        padded = np.zeros((len(mask) + 63) // 64 * 64, dtype=bool)
+        padded[: len(mask)] = mask
+        return Bitmap(np.packbits(padded, bitorder="little").view(np.uint64), count)
+    return np.flatnonzero(mask).astype(np.uint32)
+
+
+def everything(num_docs: int) -> DocSet:
+    return from_mask(np.ones(num_docs, dtype=bool))
+
+
+def intersect(first: DocSet, second: DocSet) -> DocSet:
+    if isinstance(first, Bitmap) and isinstance(second, Bitmap):
+        return Bitmap.of_words(first.words & second.words)
+    if isinstance(first, Bitmap):
+        first, second = second, first
+    assert isinstance(first, np.ndarray)
+    if isinstance(second, Bitmap):
+        out = np.empty(len(first), dtype=np.uint32)
+        return out[: kernels.filter_by_bits(second.words, first, True, out)]
+    if len(first) > len(second):
+        first, second = second, first
+    out = np.empty(len(first), dtype=np.uint32)
+    return out[: kernels.intersect(first, second, out)]
+
+
+def subtract(first: DocSet, second: DocSet) -> DocSet:
+    if isinstance(first, Bitmap):
+        if isinstance(second, Bitmap):
+            return Bitmap.of_words(first.words & ~second.words)
+        words = first.words.copy()
+        kernels.clear_bits(words, second)
+        return Bitmap.of_words(words)
+    out = np.empty(len(first), dtype=np.uint32)
+    if isinstance(second, Bitmap):
+        return out[: kernels.filter_by_bits(second.words, first, False, out)]
+    return out[: kernels.subtract(first, second, out)]
+
+
+def unite(sets: list[DocSet], num_docs: int) -> DocSet:
+    """The union of any number of sets."""
+    sets = [documents for documents in sets if size(documents)]
+    if not sets:
+        return EMPTY
+    if len(sets) == 1:
+        return sets[0]
+    total = sum(size(documents) for documents in sets)
+    if any(isinstance(documents, Bitmap) for documents in sets) or total * _BITMAP_FROM > num_docs:
+        words = np.zeros((num_docs + 63) // 64, dtype=np.uint64)
+        for documents in sets:
+            if isinstance(documents, Bitmap):
+                words |= documents.words
+            else:
+                kernels.set_bits(words, documents)
+        return Bitmap.of_words(words)
+    arrays = [as_array(documents) for documents in sets]
+    if len(arrays) == 2:
+        out = np.empty(total, dtype=np.uint32)
+        return out[: kernels.unite(arrays[0], arrays[1], out)]
+    return np.unique(np.concatenate(arrays))

@@ -1,0 +1,77 @@
+"""What did a query do? A tree of steps with estimated and actual counts, times, and the plans of every `nn`.
+
+run.py records a Step per node; a Result carries the root as `explanation`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from alicorn.query.nn import Counters
+
+
+@dataclass
+class Step:
+    """One node of the tree as it was evaluated, over all segments.
+
+    estimated: what the statistics promised. actual: documents found (deleted ones included until the root).
+    narrowed_to: how many documents the parent still asked about, None when about all.
+    """
+
+    expression: str
+    estimated: int = 0
+    actual: int = 0
+    narrowed_to: int | None = None
+    ms: float = 0.0
+    counters: Counters | None = None
+    children: list[Step] = field(default_factory=list)
+
+    def child(self, expression: str, estimated: int) -> Step:
+        step = Step(expression, estimated)
+        self.children.append(step)
+        return step
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        described: dict[str, Any] = {
+            "expression": self.expression,
+            "estimated": self.estimated,
+            "actual": self.actual,
+            "ms": round(self.ms, 4),
+        }
+        if self.narrowed_to is not None:
+            described["narrowed_to"] = self.narrowed_to
+        if self.counters is not None:
+            counters = self.counters
+            described |= {
+                "plans": counters.plans,
+                "estimated_us": {name: round(cost, 1) for name, cost in counters.costs_us.items()},
+                "clusters_probed": counters.clusters_probed,
+                "clusters_pruned": counters.clusters_pruned,
+                "documents_scanned": counters.documents_scanned,
+                "exact_distances": counters.exact_distances,
+                "bytes_read": counters.bytes_read,
+            }
+        if self.children:
+            described["children"] = [child.to_dict() for child in self.children]
+        return described
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines(0))
+
+    def _lines(self, depth: int) -> list[str]:
+        text = f"{'  ' * depth}{self.expression}  estimated {self.estimated}, found {self.actual}, {self.ms:.3f} ms"
+        if self.narrowed_to is not None:
+            text += f", within {self.narrowed_to}"
+        if self.counters is not None:
+            counters = self.counters
+            plans = ", ".join(dict.fromkeys(counters.plans)) or "nothing to do"
+            costs = ", ".join(f"{name} {cost:.0f} us" for name, cost in counters.costs_us.items())
+            text += (
+                f"\n{'  ' * depth}  plan: {plans} (estimated: {costs}); clusters {counters.clusters_probed} probed,"
+                f" {counters.clusters_pruned} pruned; {counters.documents_scanned} documents scanned,"
+                f" {counters.exact_distances} exact distances, {counters.bytes_read} bytes read"
+            )
+        return [text, *(line for child in self.children for line in child._lines(depth + 1))]

@@ -1,0 +1,262 @@
+"""The loops of the engine: sorted document numbers, bitmaps, exact inner products. Called by docset.py and nn.py.
+
+All are compiled when first imported on a machine, with fixed signatures, and cached on disk: no request waits for it.
+Document numbers are uint32, ascending and without repetition, wherever an argument is called a set.
+"""
+
+import numba
+import numpy as np
+from numba.cpython.unsafe.numbers import trailing_zeros
+
+
+def kernel(*signatures, fastmath=False):
+    return numba.njit(list(signatures), cache=True, nogil=True, fastmath=fastmath)
+
+
+@kernel("int64(uint32[::1], int64, uint32)")
+def gallop(numbers, start, value):
+    """The first position >= start whose number is >= value: doubling steps, then binary search."""
+    size = len(numbers)
+    step = 1
+    low = start
+    high = start
+    while high < size and numbers[high] < value:
+        low = high + 1
+        high += step
+        step *= 2
+    high = min(high, size)
+    while low < high:
+        middle = (low + high) // 2
+        if numbers[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@kernel("int64(uint32[::1], uint32[::1], uint32[::1])")
+def intersect(small, large, out):
+    """Intersection of two sets, the first being no larger; returns how many were written."""
+    count = 0
+    at = 0
+    num_large = len(large)
+    if num_large < 16 * len(small):  # a merge beats galloping while the sizes are near
+        for value in small:
+            while at < num_large and large[at] < value:
+                at += 1
+            if at == num_large:
+                break
+            if large[at] == value:
+                out[count] = value
+                count += 1
+        return count
+    for value in small:
+        at = gallop(large, at, value)
+        if at == num_large:
+            break
+        if large[at] == value:
+            out[count] = value
+            count += 1
+    return count
+
+
+@kernel("int64(uint32[::1], uint32[::1], uint32[::1])")
+def subtract(numbers, removed, out):
+    """Those of a set that are not in the other; returns how many were written."""
+    count = 0
+    at = 0
+    num_removed = len(removed)
+    for value in numbers:
+        if at < num_removed and removed[at] < value:
+            at = gallop(removed, at, value)
+        if at == num_removed or removed[at] != value:
+            out[count] = value
+            count += 1
+    return count
+
+
+@kernel("int64(uint32[::1], uint32[::1], uint32[::1])")
+def unite(first, second, out):
+    """Union of two sets; returns how many were written."""
+    count = 0
+    i = 0
+    j = 0
+    while i < len(first) and j < len(second):
+        a = first[i]
+        b = second[j]
+        out[count] = min(a, b)
+        count += 1
+        if a <= b:
+            i += 1
+        if b <= a:
+            j += 1
+    while i < len(first):
+        out[count] = first[i]
+        count += 1
+        i += 1
+    while j < len(second):
+        out[count] = second[j]
+        count += 1
+        j += 1
+    return count
+
+
+@kernel("void(uint64[::1], uint32[::1])")
+def set_bits(words, numbers):
+    for value in numbers:
+        words[value >> np.uint32(6)] |= np.uint64(1) << np.uint64(value & np.uint32(63))
+
+
+@kernel("void(uint64[::1], uint32[::1])")
+def clear_bits(words, numbers):
+    for value in numbers:
+        words[value >> np.uint32(6)] &= ~(np.uint64(1) << np.uint64(value & np.uint32(63)))
+
+
+@kernel("int64(uint64[::1], uint32[::1], boolean, uint32[::1])")
+def filter_by_bits(words, numbers, keep_set, out):
+    """Those of the numbers whose bit is set (or is not, with keep_set False); returns how many were written."""
+    count = 0
+    for value in numbers:
+        bit = (words[value >> np.uint32(6)] >> np.uint64(value & np.uint32(63))) & np.uint64(1)
+        if (bit == np.uint64(1)) == keep_set:
+            out[count] = value
+            count += 1
+    return count
+
+
+@kernel("void(uint64[::1], uint32[::1])")
+def list_bits(words, out):
+    """The numbers whose bit is set, ascending; out has one place for each."""
+    count = 0
+    for index in range(len(words)):
+        word = words[index]
+        while word != np.uint64(0):
+            out[count] = np.uint32(index * 64) + np.uint32(trailing_zeros(word))
+            count += 1
+            word &= word - np.uint64(1)
+
+
+@kernel("int64(uint32[::1], int64[::1], int64[::1], uint32[::1], int64[::1])")
+def slice_ranges(rows, starts, stops, out, out_range):
+    """Those of the ascending rows that fall in the ascending, disjoint ranges, and the index of their range."""
+    count = 0
+    at = 0
+    for r in range(len(starts)):
+        if starts[r] == stops[r]:
+            continue
+        at = gallop(rows, at, np.uint32(starts[r]))
+        while at < len(rows) and rows[at] < stops[r]:
+            out[count] = rows[at]
+            out_range[count] = r
+            count += 1
+            at += 1
+    return count
+
+
+@kernel("int64(int32[::1], uint32[::1], uint32[::1])")
+def rows_of_documents(rows_of, documents, out):
+    """The rows of the documents that have one (rows_of is -1 for the others), in the order of the documents."""
+    count = 0
+    for document in documents:
+        row = rows_of[document]
+        if row >= 0:
+            out[count] = np.uint32(row)
+            count += 1
+    return count
+
+
+@kernel("void(int64[::1], int64[::1], uint32[::1])")
+def expand_ranges(starts, stops, out):
+    """The rows of every range, one range after the other."""
+    at = 0
+    for r in range(len(starts)):
+        for row in range(starts[r], stops[r]):
+            out[at] = row
+            at += 1
+
+
+@kernel("void(float32[:, ::1], uint32[::1], float32[::1], float32[::1])", fastmath=True)
+def exact_cosines(vectors, rows, query, out):
+    """out[i] = <query, vectors[rows[i]]> in [-1, 1]: the one place where scores are decided, in any plan."""
+    dim = len(query)
+    for i in range(len(rows)):
+        row = rows[i]
+        total = np.float32(0.0)
+        for j in range(dim):
+            total += query[j] * vectors[row, j]
+        out[i] = min(max(total, np.float32(-1.0)), np.float32(1.0))
+
+
+@kernel("UniTuple(int64, 2)(uint32[::1], float32[::1], float32[::1], float32, float64, uint32[::1], uint32[::1])")
+def split_by_radius(rows, estimates, errors, slack, min_cosine, accepted, border):
+    """Rows surely within the radius, and rows that only an exact distance can decide; returns how many of each.
+
+    errors: (num_rows,) of the whole block, indexed by row; slack is added to each. slack 0: the estimates are exact.
+    """
+    num_accepted = 0
+    num_border = 0
+    for i in range(len(rows)):
+        error = errors[rows[i]] + slack if slack > 0 else np.float32(0.0)
+        if estimates[i] - error >= min_cosine:
+            accepted[num_accepted] = rows[i]
+            num_accepted += 1
+        elif estimates[i] + error >= min_cosine:
+            border[num_border] = rows[i]
+            num_border += 1
+    return num_accepted, num_border
+
+
+@kernel("int64(float32[::1], int64, uint32[::1], float32[::1], float32[::1], float32)")
+def raise_bound(heap, size, rows, estimates, errors, slack):
+    """Push lower bounds of the scores on a min-heap of the k largest, whose top is the bound; returns its new size."""
+    k = len(heap)
+    for i in range(len(rows)):
+        low = estimates[i] - (errors[rows[i]] + slack) if slack > 0 else estimates[i]
+        if size < k:
+            at = size
+            size += 1
+            while at > 0 and heap[(at - 1) // 2] > low:
+                heap[at] = heap[(at - 1) // 2]
+                at = (at - 1) // 2
+            heap[at] = low
+        elif low > heap[0]:
+            at = 0
+            while True:
+                child = 2 * at + 1
+                if child >= k:
+                    break
+                if child + 1 < k and heap[child + 1] < heap[child]:
+                    child += 1
+                if heap[child] >= low:
+                    break
+                heap[at] = heap[child]
+                at = child
+            heap[at] = low
+    return size
+
+
+@kernel("int64(uint32[::1], float32[::1], float32[::1], float32, float32, uint32[::1], float32[::1])")
+def keep_possible(rows, estimates, errors, slack, bound, out_rows, out_upper):
+    """Rows whose score may reach the bound, and the most it may be; returns how many were written."""
+    count = 0
+    for i in range(len(rows)):
+        most = estimates[i] + (errors[rows[i]] + slack) if slack > 0 else estimates[i]
+        if most >= bound:
+            out_rows[count] = rows[i]
+            out_upper[count] = most
+            count += 1
+    return count
+
+
+@kernel("void(float64[::1], uint32[::1], uint32[::1], uint8[::1], uint32[::1], float64, float64, float64)")
+def add_bm25(scores, numbers, postings, frequencies, lengths, idf, k1_1_b, k1_b_per_average):
+    """Add one term's BM25 to the scores of a set: idf * tf / (tf + k1 (1 - b) + (k1 b / average) * length)."""
+    at = 0
+    for i in range(len(numbers)):
+        at = gallop(postings, at, numbers[i])
+        if at == len(postings):
+            return
+        if postings[at] == numbers[i]:
+            frequency = np.float64(frequencies[at])
+            scores[i] += idf * frequency / (frequency + k1_1_b + k1_b_per_average * lengths[numbers[i]])

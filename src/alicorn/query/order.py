@@ -1,0 +1,184 @@
+"""Which hits come first? Scores of a result by nn, static rank, BM25 or a weighted sum, cut to the limit.
+
+Called by collection.py with the sets that run.py found. Order is separate from membership (DESIGN 2.3).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from alicorn.errors import ConfigError, QueryError
+from alicorn.index import Snapshot
+from alicorn.query import docset, kernels, tree
+from alicorn.query.docset import DocSet
+from alicorn.query.nn import Counters, Ranked, best_first, k_nearest
+from alicorn.query.run import Evaluation
+
+OrderBy = str | Mapping[str, float]
+ORDERS = ("nn", "static_rank", "bm25")
+
+_K1 = 1.2
+_B = 0.75
+
+
+def check_order(order_by: OrderBy | None, root: tree.Node) -> dict[str, float]:
+    """The order as weights. None: by nn where the tree has one, else by static rank."""
+    if order_by is None:
+        return {"nn": 1.0} if first_nn(root) is not None else {"static_rank": 1.0}
+    weights = {order_by: 1.0} if isinstance(order_by, str) else dict(order_by)
+    for name, weight in weights.items():
+        if name not in ORDERS:
+            raise ConfigError(f"order_by: allowed are {', '.join(ORDERS)} and sums of them, got {name!r}")
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
+            raise ConfigError(f"order_by: the weight of {name!r} must be a finite number, got {weight!r}")
+    if not weights:
+        raise ConfigError("order_by: give at least one of " + ", ".join(ORDERS))
+    if "nn" in weights and first_nn(root) is None:
+        raise QueryError("order_by nn needs an (nn ...) in the expression; order by static_rank or bm25, or add one")
+    return weights
+
+
+def first_nn(root: tree.Node) -> tree.Nn | None:
+    return next((node for node in tree.walk(root) if isinstance(node, tree.Nn)), None)
+
+
+def ranked(
+    evaluation: Evaluation, root: tree.Node, found: list[DocSet], weights: dict[str, float], limit: int
+) -> Ranked:
+    """The first `limit` hits in falling order of score, ties by doc_id. `found` holds live documents only."""
+    nn = first_nn(root)
+    if weights == {"nn": 1.0} and nn is not None:
+        return _by_nn(evaluation, nn, found, limit)
+    snapshot = evaluation.snapshot
+    numbers = [docset.as_array(documents) for documents in found]
+    scores = [np.zeros(len(part), dtype=np.float64) for part in numbers]
+    for name, weight in weights.items():
+        for at, part in enumerate(_scores(name, evaluation, root, numbers)):
+            scores[at] += weight * part
+    if not numbers:
+        return Ranked(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+    segments = np.concatenate([np.full(len(part), at) for at, part in enumerate(numbers)])
+    together = np.concatenate(numbers).astype(np.int64)
+    flat = np.concatenate(scores)
+    order = best_first(snapshot, flat, segments, together, limit)
+    return Ranked(segments[order], together[order], flat[order])
+
+
+def _by_nn(evaluation: Evaluation, nn: tree.Nn, found: list[DocSet], limit: int) -> Ranked:
+    """The nearest of the hits; those without the embedding follow by doc_id, with score -inf."""
+    probe = evaluation.probe(tree.Nn(nn.key, k=1, vector=nn.vector))
+    first = k_nearest(evaluation.snapshot, nn.key, probe, limit, found, Counters(), forced=evaluation.forced)
+    missing = limit - len(first.numbers)
+    if missing <= 0:
+        return first
+    segments, numbers = [], []
+    for at, view in enumerate(evaluation.snapshot.segments):
+        block = view.segment.embeddings.get(nn.key)
+        rest = docset.as_array(found[at])
+        if block is not None:
+            rest = rest[block.rows_of[rest] < 0]
+        segments.append(np.full(len(rest), at))
+        numbers.append(rest.astype(np.int64))
+    if not segments or not sum(map(len, numbers)):
+        return first
+    all_segments, all_numbers = np.concatenate(segments), np.concatenate(numbers)
+    scores = np.full(len(all_numbers), -np.inf, dtype=np.float32)
+    order = best_first(evaluation.snapshot, scores, all_segments, all_numbers, missing)
+    return Ranked(
+        np.concatenate([first.segments, all_segments[order]]),
+        np.concatenate([first.numbers, all_numbers[order]]),
+        np.concatenate([first.scores, scores[order]]),
+    )
+
+
+def _scores(name: str, evaluation: Evaluation, root: tree.Node, numbers: list[np.ndarray]) -> list[np.ndarray]:
+    snapshot = evaluation.snapshot
+    if name == "static_rank":
+        return [view.segment.static_rank[part] for view, part in zip(snapshot.segments, numbers, strict=True)]
+    if name == "bm25":
+        return bm25(snapshot, scored_terms(root), numbers)
+    nn = first_nn(root)
+    assert nn is not None
+    probe = evaluation.probe(tree.Nn(nn.key, k=1, vector=nn.vector))
+    return [
+        _cosines(view.segment.embeddings.get(nn.key), probe.query, part)
+        for view, part in zip(snapshot.segments, numbers, strict=True)
+    ]
+
+
+def _cosines(block, query: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Exact cosines; -1, the least there is, without the embedding: in a sum -inf would drown the other parts."""
+    cosines = np.full(len(numbers), -1.0, dtype=np.float32)
+    if block is None:
+        return cosines
+    rows = block.rows_of[numbers]
+    has = rows >= 0
+    exact = np.empty(int(has.sum()), dtype=np.float32)
+    kernels.exact_cosines(block.vectors, rows[has].astype(np.uint32), query, exact)
+    cosines[has] = exact
+    return cosines
+
+
+def scored_terms(root: tree.Node) -> list[str]:
+    """The terms that BM25 sums over: all of the tree but those under `not` or taken away by `difference`."""
+    terms: dict[str, None] = {}
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        match node:
+            case tree.Term(term=term):
+                terms[term] = None
+            case tree.Not():
+                continue
+            case tree.Difference(operands=operands):
+                pending.append(operands[0])
+            case _:
+                pending.extend(tree.children(node))
+    return sorted(terms)
+
+
+def bm25(snapshot: Snapshot, terms: list[str], numbers: list[np.ndarray]) -> list[np.ndarray]:
+    """BM25 of the documents, per segment (n,) float64, with k1 = 1.2 and b = 0.75.
+
+    sum over terms of ln(1 + (N - df + 0.5) / (df + 0.5)) * tf / (tf + k1 (1 - b + b length / average)), where N, df and
+    the average length count live documents only. Source: Robertson and Zaragoza 2009; idf as in Lucene.
+    """
+    scores = [np.zeros(len(part), dtype=np.float64) for part in numbers]
+    average = average_length(snapshot)
+    for term in terms:
+        postings = [_postings(view, term) for view in snapshot.segments]
+        frequency = sum(
+            len(found) if view.deleted is None else int(np.count_nonzero(~view.deleted[found]))
+            for view, (found, _) in zip(snapshot.segments, postings, strict=True)
+        )
+        idf = math.log(1.0 + (snapshot.num_docs - frequency + 0.5) / (frequency + 0.5))
+        for view, (found, tf), part, part_scores in zip(snapshot.segments, postings, numbers, scores, strict=True):
+            kernels.add_bm25(
+                part_scores, part, found, tf, view.segment.doc_lengths, idf, _K1 * (1.0 - _B), _K1 * _B / average
+            )
+    return scores
+
+
+def average_length(snapshot: Snapshot) -> float:
+    """Mean number of `text:` terms of a live document; 1 where there are none, so that it can divide."""
+    total = sum(
+        int(
+            (view.segment.doc_lengths if view.deleted is None else view.segment.doc_lengths[~view.deleted]).sum(
+                dtype=np.int64
+            )
+        )
+        for view in snapshot.segments
+    )
+    return total / snapshot.num_docs if total else 1.0
+
+
+def _postings(view, term: str) -> tuple[np.ndarray, np.ndarray]:
+    segment = view.segment
+    number = segment.terms.find(term)
+    if number < 0:
+        return docset.EMPTY, np.empty(0, dtype=np.uint8)
+    span = slice(segment.terms.posting_starts[number], segment.terms.posting_starts[number + 1])
+    return segment.postings[span], segment.frequencies[span]

@@ -1,0 +1,301 @@
+"""Evaluate a tree over a snapshot: every node yields a set of documents per segment. Called by collection.py.
+
+`within` narrows a node to documents that its parent still needs: `and` runs its cheapest operand first and hands the
+result down, so a costly operand looks at few documents. Narrowing never changes what a node denotes, only how much of
+it is computed; operators that count over the whole collection (k nearest, weak-and, apply, extract) are evaluated
+whole and narrowed afterwards.
+
+Inside a segment sets may hold deleted documents until the end: `live` removes them, at the root and wherever an
+operator counts.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from alicorn.errors import QueryError
+from alicorn.index import SegmentView, Snapshot
+from alicorn.query import docset, tree
+from alicorn.query.cost import estimate
+from alicorn.query.docset import EMPTY, DocSet
+from alicorn.query.explain import Step
+from alicorn.query.nn import Counters, Probe, k_nearest, live_documents, within_radius
+
+Sets = list[DocSet]  # one a segment
+
+
+class Evaluation:
+    """One expression over one snapshot.
+
+    vectors: name -> (dim,) float32, unit length. forced: the plan every `nn` must take (tests), or None to choose.
+    """
+
+    def __init__(
+        self, snapshot: Snapshot, vectors: dict[str, np.ndarray], explain: bool = False, forced: str | None = None
+    ) -> None:
+        self.snapshot = snapshot
+        self.vectors = vectors
+        self.forced = forced
+        self.notices: list[str] = []
+        self.step: Step | None = Step("query") if explain else None
+        self._live: Sets | None = None
+        self._probes: dict[tuple[str, str, int | None], Probe] = {}
+
+    def run(self, root: tree.Node) -> Sets:
+        """The live documents that the tree denotes."""
+        return self.live(self.evaluate(root, None))
+
+    # --- dispatch ---
+
+    def evaluate(self, node: tree.Node, within: Sets | None) -> Sets:
+        if self.step is None:
+            return self._evaluate(node, within)
+        parent = self.step
+        step = self.step = parent.child(str(node), estimated=estimate(node, self.snapshot))
+        started = time.perf_counter()
+        found = self._evaluate(node, within)
+        step.ms = (time.perf_counter() - started) * 1000.0
+        step.actual = sum(map(docset.size, found))
+        step.narrowed_to = None if within is None else sum(map(docset.size, within))
+        self.step = parent
+        return found
+
+    def _evaluate(self, node: tree.Node, within: Sets | None) -> Sets:
+        match node:
+            case tree.Term():
+                return self._each(within, lambda view, inside: _narrow(_term(view, node.term), inside))
+            case tree.Prefix():
+                return self._each(within, lambda view, inside: _narrow(_prefix(view, node.prefix), inside))
+            case tree.Range():
+                return self._each(within, lambda view, inside: _range(view, node, inside))
+            case tree.And():
+                return self._and(node, within)
+            case tree.Or() | tree.StrongOr():
+                return self._unite([self.evaluate(child, within) for child in node.operands])
+            case tree.Difference():
+                found = self.evaluate(node.operands[0], within)
+                for child in node.operands[1:]:
+                    found = self._subtract(found, self.evaluate(child, found))
+                return found
+            case tree.Nn(k=None):
+                return self._radius(node, within)
+            case tree.Nn():
+                return self._narrow_all(self._nearest(node), within)
+            case tree.WeakAnd():
+                return self._narrow_all(self._weak_and(node), within)
+            case tree.Apply():
+                return self._narrow_all(self._apply(node), within)
+            case tree.Extract():
+                return self._narrow_all(self._extract(node), within)
+        raise QueryError(f"({node.operator} ...) cannot stand here", node.offset)
+
+    # --- set algebra over segments ---
+
+    def _each(self, within: Sets | None, find) -> Sets:
+        return [find(view, None if within is None else within[at]) for at, view in enumerate(self.snapshot.segments)]
+
+    def _narrow_all(self, found: Sets, within: Sets | None) -> Sets:
+        return found if within is None else [docset.intersect(a, b) for a, b in zip(found, within, strict=True)]
+
+    def _subtract(self, first: Sets, second: Sets) -> Sets:
+        return [docset.subtract(a, b) for a, b in zip(first, second, strict=True)]
+
+    def _unite(self, parts: Sequence[Sets]) -> Sets:
+        views = self.snapshot.segments
+        return [docset.unite([part[at] for part in parts], view.segment.num_docs) for at, view in enumerate(views)]
+
+    def live(self, found: Sets) -> Sets:
+        """Without the deleted documents."""
+        return [
+            documents if view.deleted is None else docset.intersect(documents, live)
+            for documents, view, live in zip(found, self.snapshot.segments, self._live_sets(), strict=True)
+        ]
+
+    def _live_sets(self) -> Sets:
+        """The live documents of each segment; EMPTY, unused, where all are live."""
+        if self._live is None:
+            live = [live_documents(view) for view in self.snapshot.segments]
+            self._live = [EMPTY if documents is None else documents for documents in live]
+        return self._live
+
+    def _and(self, node: tree.And, within: Sets | None) -> Sets:
+        wanted = [child for child in node.operands if not isinstance(child, tree.Not)]
+        refused = [child.operand for child in node.operands if isinstance(child, tree.Not)]
+        cheap_first = sorted(wanted, key=lambda child: (_holds_nn(child), estimate(child, self.snapshot)))
+        found = within
+        for child in cheap_first:
+            found = self.evaluate(child, found)
+            if not any(map(docset.size, found)):
+                return found
+        assert found is not None  # the parser lets no `and` stand without an operand that is not a `not`
+        for child in refused:
+            found = self._subtract(found, self.evaluate(child, found))
+        return found
+
+    # --- nn ---
+
+    def probe(self, node: tree.Nn) -> Probe:
+        """The probe of an `nn`, made once for all that share key, vector and nprobe."""
+        name = node.vector or node.key
+        wanted = (node.key, name, node.nprobe)
+        if wanted not in self._probes:
+            self._probes[wanted] = Probe(self.snapshot.quantizers[node.key], self.vectors[name], node.nprobe)
+        return self._probes[wanted]
+
+    def _radius(self, node: tree.Nn, within: Sets | None) -> Sets:
+        assert node.radius is not None
+        counters = Counters()
+        found = within_radius(
+            self.snapshot, node.key, self.probe(node), node.radius, within, counters, forced=self.forced
+        )
+        self._note(counters)
+        return found
+
+    def _nearest(self, node: tree.Nn) -> Sets:
+        assert node.k is not None
+        allowed = None if node.filter is None else self.live(self.evaluate(node.filter, None))
+        counters = Counters()
+        ranked = k_nearest(self.snapshot, node.key, self.probe(node), node.k, allowed, counters, forced=self.forced)
+        self._note(counters)
+        return self._sets_of(ranked.segments, ranked.numbers)
+
+    def _sets_of(self, segments: np.ndarray, numbers: np.ndarray) -> Sets:
+        return [
+            np.sort(numbers[segments == at]).astype(np.uint32) if len(numbers) else EMPTY
+            for at in range(len(self.snapshot.segments))
+        ]
+
+    def _note(self, counters: Counters) -> None:
+        if self.step is not None:
+            self.step.counters = counters
+
+    # --- operators that count over the whole collection ---
+
+    def _weak_and(self, node: tree.WeakAnd) -> Sets:
+        required = [child for child, hits in zip(node.operands, node.optional_hits, strict=True) if hits is None]
+        marked = [
+            (self.evaluate(child, None), hits)
+            for child, hits in zip(node.operands, node.optional_hits, strict=True)
+            if hits is not None
+        ]
+        if required:
+            base = self.live(self.evaluate(tree.And(tuple(required)), None))
+        else:
+            base = self.live([docset.everything(view.segment.num_docs) for view in self.snapshot.segments])
+        complete = base
+        for matched, _ in marked:
+            complete = self._narrow_all(complete, matched)
+        lacking = self._subtract(base, complete)
+        counters = [hits for _, hits in marked]
+        has = [
+            [np.isin(docset.as_array(part), docset.as_array(matched[at])) for matched, _ in marked]
+            for at, part in enumerate(lacking)
+        ]
+        where = [dict(zip(docset.as_array(part).tolist(), range(docset.size(part)), strict=True)) for part in lacking]
+        taken: list[list[int]] = [[] for _ in lacking]
+        for at, number in self.static_order(lacking):
+            if not any(counters):
+                break
+            missing = [i for i in range(len(marked)) if not has[at][i][where[at][number]]]
+            if all(counters[i] > 0 for i in missing):
+                taken[at].append(number)
+                for i in missing:
+                    counters[i] -= 1
+        return self._unite([complete, [np.array(sorted(part), dtype=np.uint32) for part in taken]])
+
+    def _apply(self, node: tree.Apply) -> Sets:
+        ids = self._inner_ids(node.inner, node.limit, "apply")
+        terms = [node.prefix + doc_id for doc_id in ids]
+        return self._each(
+            None, lambda view, _: docset.unite([_term(view, term) for term in terms], view.segment.num_docs)
+        )
+
+    def _extract(self, node: tree.Extract) -> Sets:
+        values: set[str] = set()
+        for at, number in self._first(node.inner, node.limit, "extract"):
+            stored = self.snapshot.segments[at].segment.stored
+            if node.column in stored.column_names:
+                value = stored.column(node.column)[number].as_py()
+                values.update(value if isinstance(value, list) else [] if value is None else [str(value)])
+        wanted = sorted(values)
+        return self._each(None, lambda view, _: _numbers_of(view, wanted))
+
+    def _inner_ids(self, inner: tree.Node, limit: int, operator: str) -> list[str]:
+        segments = self.snapshot.segments
+        return [segments[at].segment.doc_ids[n].as_py() for at, n in self._first(inner, limit, operator)]
+
+    def _first(self, inner: tree.Node, limit: int, operator: str) -> list[tuple[int, int]]:
+        """The first `limit` documents of the inner expression in static-rank order; a notice says when it was cut."""
+        found = self.live(self.evaluate(inner, None))
+        total = sum(map(docset.size, found))
+        if total > limit:
+            self.notices.append(f"{operator}: the inner expression has {total} documents, cut to :limit {limit}")
+        order = self.static_order(found)
+        return [document for document, _ in zip(order, range(limit), strict=False)]
+
+    def static_order(self, sets: Sets) -> Iterator[tuple[int, int]]:
+        """(segment, number) by falling static rank, then doc_id, over all segments."""
+        return ((at, number) for _, _, at, number in heapq.merge(*map(self._ordered, range(len(sets)), sets)))
+
+    def _ordered(self, at: int, documents: DocSet) -> Iterator[tuple[float, bytes, int, int]]:
+        segment = self.snapshot.segments[at].segment
+        numbers = docset.as_array(documents)
+        for number in numbers[np.argsort(segment.static_order[numbers])].tolist():
+            yield -float(segment.static_rank[number]), segment.doc_ids[number].as_py().encode(), at, number
+
+
+def _narrow(documents: DocSet, inside: DocSet | None) -> DocSet:
+    return documents if inside is None else docset.intersect(documents, inside)
+
+
+def _holds_nn(node: tree.Node) -> bool:
+    return any(isinstance(inner, tree.Nn) for inner in tree.walk(node))
+
+
+def _term(view: SegmentView, term: str) -> DocSet:
+    segment = view.segment
+    number = segment.terms.find(term)
+    if number < 0:
+        return EMPTY
+    return segment.postings[segment.terms.posting_starts[number] : segment.terms.posting_starts[number + 1]]
+
+
+def _prefix(view: SegmentView, prefix: str) -> DocSet:
+    segment = view.segment
+    low, high = segment.terms.prefix(prefix)
+    if low == high:
+        return EMPTY
+    postings = segment.postings[segment.terms.posting_starts[low] : segment.terms.posting_starts[high]]
+    return postings if high == low + 1 else docset.from_unsorted(postings, segment.num_docs)
+
+
+def _range(view: SegmentView, node: tree.Range, inside: DocSet | None) -> DocSet:
+    column = view.segment.columns.get(node.column)
+    if column is None:
+        return EMPTY
+    low = 0 if node.minimum is None else int(np.searchsorted(column.sorted_values, node.minimum, side="left"))
+    high = len(column.sorted_values)
+    if node.maximum is not None:
+        high = int(np.searchsorted(column.sorted_values, node.maximum, side="right"))
+    if high <= low:
+        return EMPTY
+    if inside is not None and docset.size(inside) < high - low:
+        numbers = docset.as_array(inside)
+        values = column.values[numbers]
+        kept = column.valid[numbers]
+        if node.minimum is not None:
+            kept = kept & (values >= node.minimum)
+        if node.maximum is not None:
+            kept = kept & (values <= node.maximum)
+        return numbers[kept]
+    return _narrow(docset.from_unsorted(column.sorted_docs[low:high], view.segment.num_docs), inside)
+
+
+def _numbers_of(view: SegmentView, ids: list[str]) -> DocSet:
+    numbers = view.segment.numbers_of(pa.array(ids, pa.string()))
+    return np.unique(numbers[numbers >= 0]).astype(np.uint32)
