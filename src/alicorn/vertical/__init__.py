@@ -1,0 +1,21 @@
+"""What is searched? The typed description of a vertical (vertical.yaml). Stands before every room that reads a table.
+
+schema.py     Vertical and its parts, the cross checks, loading
+features.py   the kinds of features and the type each asks of its column
+columns.py    Arrow columns checked against what the vertical says; TableError names table, column, first bad row, count
+terms.py      terms of the inverted index, derived from columns
+templates.py  expression templates: `(and {terms})` and a query become an expression
+"""
+
+from alicorn.vertical.features import DenseFeature as DenseFeature
+from alicorn.vertical.features import Feature as Feature
+from alicorn.vertical.features import IdFeature as IdFeature
+from alicorn.vertical.features import IdsFeature as IdsFeature
+from alicorn.vertical.features import NumericFeature as NumericFeature
+from alicorn.vertical.features import TextFeature as TextFeature
+from alicorn.vertical.schema import DocumentSide as DocumentSide
+from alicorn.vertical.schema import Expressions as Expressions
+from alicorn.vertical.schema import RequestSide as RequestSide
+from alicorn.vertical.schema import Split as Split
+from alicorn.vertical.schema import TermRule as TermRule
+from alicorn.vertical.schema import Vertical as Vertical

@@ -1,0 +1,246 @@
+"""`Vertical`: features, terms, stored columns and splits of what is searched, from vertical.yaml, cross-checked."""
+
+import datetime
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+
+from alicorn.config import Config, load_yaml
+from alicorn.errors import VectorError
+from alicorn.vertical.columns import Column, ColumnType, check_types, check_vectors, check_weights, refuse_rows
+from alicorn.vertical.features import DenseFeature, Feature, IdsFeature, TextFeature
+from alicorn.vertical.templates import fill_template, read_template
+from alicorn.vertical.terms import as_lists, interleave, value_terms, word_terms
+
+
+def _checked_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*", name):
+        raise ValueError(f"a name is a letter followed by letters, digits, '_', '-' or '.'; got {name!r}")
+    return name
+
+
+def _utc(value: Any) -> Any:
+    """Times are kept without a zone, in UTC; a date is its midnight."""
+    if isinstance(value, datetime.datetime):
+        return value.astimezone(datetime.UTC).replace(tzinfo=None) if value.tzinfo else value
+    return datetime.datetime.combine(value, datetime.time()) if isinstance(value, datetime.date) else value
+
+
+Name = Annotated[str, AfterValidator(_checked_name)]
+UtcTime = Annotated[datetime.datetime, BeforeValidator(_utc)]
+Features = Annotated[dict[Name, Feature], Field(min_length=1)]
+
+
+class TermRule(Config):
+    """One family of terms: `prefix:<word>` for the words of a column, or `prefix:<normalised value>` for its values."""
+
+    prefix: Name
+    column: str
+    kind: Literal["words", "value"]
+
+
+class DocumentSide(Config):
+    """What is known of a document, by columns of the table `documents`."""
+
+    features: Features
+    terms: tuple[TermRule, ...] = ()
+    stored: tuple[str, ...] = ()
+    static_rank: str | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "DocumentSide":
+        if repeated := _repeated([(rule.prefix, rule.column) for rule in self.terms]):
+            raise ValueError(f"terms: prefix '{repeated[0]}' of column '{repeated[1]}' is given twice")
+        if repeated := _repeated(self.stored):
+            raise ValueError(f"stored: column '{repeated}' is given twice")
+        for name in self.stored:
+            if name in ("doc_id", "terms", "static_rank") or name.startswith("embedding:"):
+                raise ValueError(f"stored: '{name}' has its own place in the index: leave it out")
+        return self
+
+
+class RequestSide(Config):
+    """What is known of a request: the column `query` is its text; other columns come from the table `searchers`."""
+
+    features: Features
+
+    @model_validator(mode="after")
+    def _check(self) -> "RequestSide":
+        for name, feature in self.features.items():
+            if feature.column == "query" and not isinstance(feature, TextFeature):
+                raise ValueError(f"features.{name}: 'query' is the query text: its kind is text, not {feature.kind}")
+        return self
+
+
+class Split(Config):
+    """Which searches are held out: the last shares of them by time, or those from a time on (UTC)."""
+
+    valid: Annotated[float, Field(gt=0, lt=1)] | None = None
+    test: Annotated[float, Field(gt=0, lt=1)] | None = None
+    valid_from: UtcTime | None = None
+    test_from: UtcTime | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "Split":
+        shares, times = (self.valid, self.test), (self.valid_from, self.test_from)
+        if any(shares) and any(times):
+            raise ValueError("give shares (valid, test) or times (valid_from, test_from), not both")
+        if self.valid is None and self.valid_from is None:
+            raise ValueError("give valid (a share of the searches) or valid_from (a time)")
+        if self.valid is not None and self.valid + (self.test or 0) >= 1:
+            raise ValueError(
+                f"valid + test must leave searches to train on (sum below 1), got {sum(filter(None, shares))}"
+            )
+        if self.valid_from is not None and self.test_from is not None and self.test_from <= self.valid_from:
+            raise ValueError(f"test_from must be after valid_from, got {self.test_from} and {self.valid_from}")
+        return self
+
+
+class Expressions(Config):
+    """Templates of the two expressions that a text request becomes (see templates.py)."""
+
+    boolean: str = "(and {terms})"
+    hybrid: str = "(or (and {terms}) (nn {key} :k 100 :nprobe 16))"
+
+    @field_validator("boolean", "hybrid")
+    @classmethod
+    def _check(cls, template: str) -> str:
+        read_template(template)
+        return template
+
+
+class Vertical(Config):
+    """What is searched: the content of vertical.yaml."""
+
+    name: Name
+    embedding: Name
+    document: DocumentSide
+    request: RequestSide
+    split: Split
+    failed_search_window_s: Annotated[int, Field(gt=0)] = 86_400
+    expressions: Expressions = Expressions()
+
+    @model_validator(mode="after")
+    def _check(self) -> "Vertical":
+        has_words = any(rule.prefix == "text" and rule.kind == "words" for rule in self.document.terms)
+        templates = self.expressions.boolean + self.expressions.hybrid
+        if "{terms}" in templates and not has_words:
+            raise ValueError(
+                "expressions use {terms}, which stands for text:<word>, but no document has such terms: "
+                "add {prefix: text, column: ..., kind: words} to document.terms"
+            )
+        return self
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Vertical":
+        """The vertical in the file at `path`. Raises ConfigError."""
+        return load_yaml(path, cls)
+
+    def expression(self, which: Literal["boolean", "hybrid"], query: str) -> str:
+        """The expression for a text request. Without any word, boolean matches nothing and hybrid keeps its nn."""
+        return fill_template(getattr(self.expressions, which), query, self.embedding)
+
+    def document_columns(self) -> list[Column]:
+        """The columns that `documents` must have, doc_id first."""
+        return [Column("doc_id", ColumnType.STRING, "every table of documents"), *self._document_columns()]
+
+    def searcher_columns(self) -> list[Column]:
+        """The columns that `searchers` must have, beside searcher_id."""
+        columns = _feature_columns(self.request.features, "request.features")
+        return [column for column in columns if column.name != "query"]
+
+    def check_documents(self, documents: pa.Table, first_row: int = 0) -> None:
+        """Columns, types, and values that no feature could read. `first_row` is added to row numbers in messages."""
+        check_types(documents.schema, self.document_columns(), "documents")
+        _check_values(documents, self.document.features, "documents", first_row)
+
+    def check_searchers(self, searchers: pa.Table, first_row: int = 0) -> None:
+        """The same for the table of searchers."""
+        check_types(searchers.schema, self.searcher_columns(), "searchers")
+        _check_values(searchers, self.request.features, "searchers", first_row)
+
+    def terms(self, documents: pa.Table) -> pa.ListArray:
+        """The terms of each document, list<string>, rule by rule; words with repetition, as BM25 counts them."""
+        parts = [
+            (word_terms if rule.kind == "words" else value_terms)(documents[rule.column], rule.prefix)
+            for rule in self.document.terms
+        ]
+        rows, values = interleave(parts) if parts else (np.zeros(0, dtype=np.int64), pa.array([], pa.string()))
+        return as_lists(rows, values, len(documents))
+
+    def index_table(self, documents: pa.Table, vectors: np.ndarray | None = None) -> pa.Table:
+        """What a collection takes: doc_id, terms, the stored columns, static_rank, and embedding:<key>.
+
+        vectors: float32 (len(documents), dim), or None: then a column `embedding:<key>` of `documents` is kept.
+        A null static rank becomes 0, the default. Raises TableError or VectorError.
+        """
+        self.check_documents(documents)
+        _check_doc_ids(documents)
+        columns: dict[str, Any] = {
+            "doc_id": documents["doc_id"].cast(pa.string()),
+            "terms": self.terms(documents),
+            **{name: documents[name] for name in self.document.stored},
+        }
+        if self.document.static_rank is not None:
+            columns["static_rank"] = _static_rank(documents, self.document.static_rank)
+        key = f"embedding:{self.embedding}"
+        if vectors is not None:
+            columns[key] = _vector_column(vectors, len(documents))
+        elif key in documents.column_names:
+            columns[key] = documents[key]
+        return pa.table(columns)
+
+    def _document_columns(self) -> Iterator[Column]:
+        yield from _feature_columns(self.document.features, "document.features")
+        for rule in self.document.terms:
+            wanted = ColumnType.TEXT if rule.kind == "words" else ColumnType.TERMS
+            yield Column(rule.column, wanted, f"document.terms, prefix {rule.prefix}")
+        for name in self.document.stored:
+            yield Column(name, ColumnType.ANY, "document.stored")
+        if self.document.static_rank is not None:
+            yield Column(self.document.static_rank, ColumnType.NUMBER, "document.static_rank")
+
+
+def _feature_columns(features: dict[str, Any], place: str) -> Iterator[Column]:
+    for name, feature in features.items():
+        yield from feature.columns(f"{place}.{name}")
+
+
+def _check_values(table: pa.Table, features: dict[str, Any], name: str, first_row: int) -> None:
+    for feature in features.values():
+        if isinstance(feature, DenseFeature):
+            check_vectors(table[feature.column], feature.dim, name, feature.column, first_row)
+        elif isinstance(feature, IdsFeature) and feature.weights is not None:
+            check_weights(table[feature.column], table[feature.weights], name, feature.weights, first_row)
+
+
+def _check_doc_ids(documents: pa.Table) -> None:
+    ids = documents["doc_id"].cast(pa.string())
+    refuse_rows(pc.is_null(ids), "documents", "doc_id", "a document must have an id, got null")
+    codes = ids.combine_chunks().dictionary_encode().indices.to_numpy()
+    seen_before = np.ones(len(codes), dtype=bool)
+    seen_before[np.unique(codes, return_index=True)[1]] = False
+    refuse_rows(seen_before, "documents", "doc_id", "the id of an earlier row again")
+
+
+def _static_rank(documents: pa.Table, name: str) -> pa.ChunkedArray:
+    rank = pc.fill_null(documents[name].cast(pa.float32(), safe=False), 0.0)
+    refuse_rows(pc.invert(pc.is_finite(rank)), "documents", name, "a static rank must be a finite number")
+    return rank
+
+
+def _vector_column(vectors: np.ndarray, num_rows: int) -> pa.Array:
+    if vectors.ndim != 2 or len(vectors) != num_rows:
+        raise VectorError(f"vectors must have shape ({num_rows}, dim), one row per document; got {vectors.shape}")
+    flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).ravel())
+    return pa.ListArray.from_arrays(pa.array(np.arange(num_rows + 1, dtype=np.int32) * vectors.shape[1]), flat)
+
+
+def _repeated(values: Sequence[Any]) -> Any:
+    return next((value for i, value in enumerate(values) if value in values[:i]), None)

@@ -1,0 +1,67 @@
+"""Expression templates of a vertical: `(and {terms})` with the query "john smith" is `(and text:john text:smith)`.
+
+A template is a query expression (DESIGN 2.3) with two placeholders: {terms}, the words of the query as `text:` terms,
+and {key}, the vertical's embedding key. {terms} stands directly inside and, or, weak-and or strong-or, so that a query
+without any word has a meaning: an `and` of it matches nothing and becomes `(or)`; from an `or` it just disappears.
+"""
+
+import re
+from typing import TypeAlias
+
+from alicorn.text import words
+
+# A parenthesis, a quoted string with backslash escapes, or anything up to a blank or parenthesis.
+_TOKEN = re.compile(r'[()]|"(?:\\.|[^"\\])*"|[^\s()"]+|"')
+
+Form: TypeAlias = list["str | Form"]
+
+
+def read_template(text: str) -> Form:
+    """The template as nested lists of tokens. Raises ValueError that says what is wrong with it."""
+    stack: list[Form] = [[]]
+    for token in _TOKEN.findall(text):
+        if token == "(":
+            stack.append([])
+        elif token == ")":
+            if len(stack) == 1:
+                raise ValueError(f"a parenthesis is closed that was never opened in {text!r}")
+            form = stack.pop()
+            stack[-1].append(form)
+        else:
+            _check_placeholders(token, stack[-1], text)
+            stack[-1].append(token)
+    if len(stack) > 1:
+        raise ValueError(f"{len(stack) - 1} parentheses are not closed in {text!r}")
+    if len(stack[0]) != 1:
+        raise ValueError(f"a template is one expression, got {len(stack[0])} in {text!r}")
+    return stack[0]
+
+
+def fill_template(text: str, query: str, key: str) -> str:
+    """The expression for a query. Words hold letters, digits and underscores only, so that they need no quotes."""
+    terms = [f"text:{word}" for word in words(query)]
+    return _fill(read_template(text)[0], terms, key)
+
+
+def _fill(form: "str | Form", terms: list[str], key: str) -> str:
+    if isinstance(form, str):
+        return key if form == "{key}" else form
+    if "{terms}" in form and not terms and (form[0] in ("and", "weak-and") or len(form) == 2):
+        return "(or)"
+    parts = []
+    for part in form:
+        parts += terms if part == "{terms}" else [_fill(part, terms, key)]
+    return f"({' '.join(parts)})"
+
+
+def _check_placeholders(token: str, form: Form, text: str) -> None:
+    if token == '"':
+        raise ValueError(f"a quoted string is not closed in {text!r}")
+    if "{" not in token and "}" not in token:
+        return
+    if token not in ("{terms}", "{key}"):
+        raise ValueError(
+            f"unknown placeholder {token!r} in {text!r}; allowed: {{terms}}, {{key}}, each a word of its own"
+        )
+    if token == "{terms}" and (not form or form[0] not in ("and", "or", "weak-and", "strong-or")):
+        raise ValueError(f"{{terms}} must stand directly inside and, or, weak-and or strong-or in {text!r}")

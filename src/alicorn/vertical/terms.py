@@ -1,0 +1,96 @@
+"""Terms of the inverted index, derived from columns: `text:<word>` and `city:<value>`. Called by Vertical.terms.
+
+ASCII, which most rows are, is handled as one array of bytes; rows with other characters go through alicorn.text one by
+one. Both give exactly alicorn.text.words and alicorn.text.normalize, which a test checks.
+"""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from alicorn.text import normalize, words
+
+_WORD_BYTES = np.zeros(256, dtype=bool)
+_WORD_BYTES[np.frombuffer(b"abcdefghijklmnopqrstuvwxyz0123456789_", dtype=np.uint8)] = True
+
+
+def word_terms(column: pa.ChunkedArray, prefix: str) -> tuple[np.ndarray, pa.Array]:
+    """`prefix:<word>` for each word of each row, in order, with repetition. Returns (rows int64, terms string)."""
+    rows, strings = _strings(column)
+    ascii_only = pc.string_is_ascii(strings).to_numpy(zero_copy_only=False)
+    parts = [
+        _ascii_words(rows[ascii_only], strings.filter(pa.array(ascii_only))),
+        _unicode_words(rows[~ascii_only], strings.filter(pa.array(~ascii_only))),
+    ]
+    word_rows, found = interleave(parts)
+    return word_rows, pc.binary_join_element_wise(prefix, found, ":")
+
+
+def value_terms(column: pa.ChunkedArray, prefix: str) -> tuple[np.ndarray, pa.Array]:
+    """`prefix:<normalised value>` for each value; empty ones give none. Returns (rows int64, terms string)."""
+    rows, strings = _strings(column)
+    coded = strings.dictionary_encode()
+    values = pa.array([normalize(value) for value in coded.dictionary.to_pylist()], pa.string())
+    values = values.take(coded.indices)
+    given = pc.not_equal(values, "")
+    return rows[given.to_numpy(zero_copy_only=False)], pc.binary_join_element_wise(prefix, values.filter(given), ":")
+
+
+def interleave(parts: list[tuple[np.ndarray, pa.Array]]) -> tuple[np.ndarray, pa.Array]:
+    """Several (rows, values) as one, ordered by row; within a row the order of `parts`, then of the values."""
+    rows = np.concatenate([part_rows for part_rows, _ in parts])
+    values = pa.concat_arrays([part_values for _, part_values in parts])
+    if (np.diff(rows) >= 0).all():
+        return rows, values
+    order = np.argsort(rows, kind="stable")
+    return rows[order], values.take(pa.array(order))
+
+
+def as_lists(rows: np.ndarray, values: pa.Array, num_rows: int) -> pa.ListArray:
+    """(rows ascending, values) as one list per row, of `num_rows` rows."""
+    offsets = np.zeros(num_rows + 1, dtype=np.int32)
+    np.cumsum(np.bincount(rows, minlength=num_rows), out=offsets[1:])
+    return pa.ListArray.from_arrays(pa.array(offsets), values)
+
+
+def _strings(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
+    """A column of strings, lists of strings or integers as (row of each string, the strings); nulls are left out."""
+    data_type = column.type
+    if pa.types.is_list(data_type) or pa.types.is_large_list(data_type) or pa.types.is_fixed_size_list(data_type):
+        rows = pc.list_parent_indices(column).to_numpy().astype(np.int64)
+        column = pc.list_flatten(column)
+    else:
+        rows = np.arange(len(column), dtype=np.int64)
+    strings = column.cast(pa.string()).combine_chunks()
+    if isinstance(strings, pa.ChunkedArray):  # what combine_chunks gives for no chunk at all
+        strings = pa.concat_arrays([*strings.chunks, pa.array([], pa.string())])
+    return rows[strings.is_valid().to_numpy(zero_copy_only=False)], strings.drop_null()
+
+
+def _ascii_words(rows: np.ndarray, strings: pa.Array) -> tuple[np.ndarray, pa.Array]:
+    if len(strings) == 0:
+        return np.zeros(0, dtype=np.int64), pa.array([], pa.string())
+    lower = pc.ascii_lower(strings)
+    _, offset_buffer, data_buffer = lower.buffers()
+    offsets = np.frombuffer(offset_buffer, dtype=np.int32)[lower.offset : lower.offset + len(lower) + 1]
+    text = np.frombuffer(data_buffer or b"", dtype=np.uint8)[offsets[0] : offsets[-1]]
+    starts_of_rows = (offsets[:-1] - offsets[0])[np.diff(offsets) > 0]
+    is_word = _WORD_BYTES[text]
+    begins = is_word.copy()
+    begins[1:] &= ~is_word[:-1]
+    begins[starts_of_rows] = is_word[starts_of_rows]
+    positions = np.flatnonzero(begins)
+    # The letters of all words, one after the other, are the string array's buffer: a word ends where the next begins.
+    letters_before = np.cumsum(is_word, dtype=np.int32)
+    word_offsets = np.append(letters_before[positions] - 1, letters_before[-1:]).astype(np.int32)
+    if len(positions) == 0:
+        return np.zeros(0, dtype=np.int64), pa.array([], pa.string())
+    found = pa.StringArray.from_buffers(len(positions), pa.py_buffer(word_offsets), pa.py_buffer(text[is_word]))
+    row_of_position = np.searchsorted(offsets - offsets[0], positions, side="right") - 1
+    return rows[row_of_position], found
+
+
+def _unicode_words(rows: np.ndarray, strings: pa.Array) -> tuple[np.ndarray, pa.Array]:
+    found = [words(text) for text in strings.to_pylist()]
+    counts = np.fromiter(map(len, found), dtype=np.int64, count=len(found))
+    return np.repeat(rows, counts), pa.array([word for row in found for word in row], pa.string())
