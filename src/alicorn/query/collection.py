@@ -141,4 +141,3 @@ def _matrix(name: str, matrix: np.ndarray, num_rows: int) -> np.ndarray:
             f"vectors {name!r}: expected shape ({num_rows}, dim), one row per expression, got {array.shape}"
         )
     return array
-

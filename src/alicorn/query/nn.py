@@ -222,7 +222,7 @@ def k_nearest(
     counters: Counters,
     forced: str | None = None,
 ) -> Ranked:
-    """The k nearest documents over all segments, ties by doc_id: of `allowed`, which holds live ones, or of all live."""
+    """The k nearest documents over all segments, ties by doc_id: of `allowed`, all of them live, or of all live."""
     k = min(k, snapshot.num_docs)
     heap = np.empty(k, dtype=np.float32)
     size = 0

@@ -1,0 +1,168 @@
+"""How do documents get into a collection? Tables of documents, embedded by models where given, into an index.
+
+Stands between query/ and serving/: it joins the learned rooms to the engine. A new collection is made beside its
+place and renamed when every row was accepted, so a refused table leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from alicorn import __version__
+from alicorn.errors import CollectionError, ConfigError, TableError
+from alicorn.query import Collection
+
+if TYPE_CHECKING:  # a plain table is published without torch
+    from alicorn.towers import Model
+
+_BATCH_ROWS = 100_000  # at 128 dimensions 51 MB of vectors a batch
+_PREFIX = "embedding:"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a publish did: documents written, seconds it took, embedding keys and their dimensions."""
+
+    documents: int
+    seconds: float
+    embeddings: dict[str, int]
+
+
+def publish(
+    documents: Path,
+    into: Path,
+    models: Sequence[Model] = (),
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Published:
+    """Write the documents of a Parquet file or folder into a collection, new or existing.
+
+    models: each embeds the documents under its own key; terms and stored columns come from the first one's vertical.
+    Without a model the table is plain: doc_id, terms, embedding:<key> and stored columns.
+    on_progress(done, total) is called after every batch.
+    Raises TableError, CollectionError (the collection was published with another model), ConfigError.
+    """
+    started = time.perf_counter()
+    source = ds.dataset(documents, format="parquet")
+    total = source.count_rows()
+    if total == 0:
+        raise TableError(f"table {documents.name!r} is empty: there is nothing to publish", table=documents.name)
+    embeddings = _embeddings(source, models)
+    metadata = metadata_of(models)
+    fresh = not (into.exists() and any(into.iterdir()))
+    target = into.with_name(f".{into.name}.publishing") if fresh else into
+    if fresh and target.exists():
+        shutil.rmtree(target)  # left by a publish that was killed
+    collection = Collection.create(target, embeddings, metadata=metadata) if fresh else Collection.open(into)
+    done = 0
+    try:
+        with collection:
+            if not fresh:
+                check_models(collection, models)
+                _check_embeddings(collection, embeddings)
+            for batch in _tables(source):
+                collection.upsert(indexed(batch, models))
+                done += len(batch)
+                on_progress(done, total)
+            collection.flush()
+            if fresh:
+                collection.merge()
+    except BaseException:
+        if fresh:
+            shutil.rmtree(target, ignore_errors=True)
+        raise
+    if fresh:
+        if into.exists():
+            into.rmdir()  # empty, as was checked
+        os.replace(target, into)
+    return Published(done, time.perf_counter() - started, embeddings)
+
+
+def indexed(documents: pa.Table, models: Sequence[Model]) -> pa.Table:
+    """Documents as the index takes them: doc_id, terms, stored columns, static_rank and one embedding per model.
+
+    Without a model the table is returned as it is.
+    """
+    if not models:
+        return documents
+    table = models[0].vertical.index_table(documents, None)
+    for model in models:
+        vectors = model.encode_documents(documents)  # (rows, dim), unit length
+        flat = pa.array(vectors.ravel(), pa.float32())
+        table = table.append_column(_PREFIX + model.key, pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]))
+    return table
+
+
+def metadata_of(models: Sequence[Model]) -> dict[str, object]:
+    """What a collection remembers of the models that made its vectors; `check_models` compares it."""
+    return {"alicorn": __version__, "models": {model.key: model.fingerprint for model in models}}
+
+
+def check_models(collection: Collection, models: Sequence[Model]) -> None:
+    """Raise CollectionError where a model is not the one that made the collection's vectors of its key."""
+    published = collection.metadata.get("models", {})
+    for model in models:
+        if model.key not in collection.embeddings:
+            known = ", ".join(sorted(collection.embeddings)) or "none"
+            raise CollectionError(
+                f"the collection has no embedding {model.key!r} (it has: {known}): publish with this model first"
+            )
+        if published.get(model.key) != model.fingerprint:
+            raise CollectionError(
+                f"embedding {model.key!r} was published with model {published.get(model.key, 'unknown')}, this model is"
+                f" {model.fingerprint}: publish the documents with this model into a new collection, or use the other"
+            )
+
+
+def _embeddings(source: ds.Dataset, models: Sequence[Model]) -> dict[str, int]:
+    if models:
+        keys = [model.key for model in models]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        if twice:
+            raise ConfigError(f"two models publish under the embedding key {twice[0]!r}: give each recipe its own")
+        return {model.key: model.dim for model in models}
+    return {
+        field.name.removeprefix(_PREFIX): _dimension(source, field)
+        for field in source.schema
+        if field.name.startswith(_PREFIX)
+    }
+
+
+def _dimension(source: ds.Dataset, field: pa.Field) -> int:
+    if pa.types.is_fixed_size_list(field.type):
+        return int(field.type.list_size)
+    for batch in source.to_batches(columns=[field.name], batch_size=1024):
+        for vector in batch.column(0):
+            if vector.is_valid and hasattr(vector, "__len__"):
+                return len(vector)
+    raise TableError(
+        f"column {field.name!r} has no vector to take its dimension from", table="documents", column=field.name
+    )
+
+
+def _check_embeddings(collection: Collection, embeddings: dict[str, int]) -> None:
+    for key, dim in embeddings.items():
+        if collection.embeddings.get(key) != dim:
+            raise CollectionError(
+                f"embedding {key!r} of {dim} dimensions does not fit the collection, whose embeddings are"
+                f" {collection.embeddings}: publish into a new collection"
+            )
+
+
+def _tables(source: ds.Dataset) -> Iterator[pa.Table]:
+    pending: list[pa.RecordBatch] = []
+    for batch in source.to_batches(batch_size=_BATCH_ROWS):
+        pending.append(batch)
+        if sum(map(len, pending)) >= _BATCH_ROWS:
+            yield pa.Table.from_batches(pending)
+            pending = []
+    if pending:
+        yield pa.Table.from_batches(pending)

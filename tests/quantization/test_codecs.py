@@ -1,0 +1,109 @@
+"""What every codec must do: the shared conformance suite of quantization/."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from alicorn.quantization import OPQ, SQ8, KeyQuantizer, NoCodec
+
+DIM = 16
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def vectors() -> np.ndarray:
+    """Clustered, low-rank, unit length: (3000, 16)."""
+    rng = np.random.default_rng(7)
+    centers = rng.normal(size=(20, DIM))
+    return unit(centers[rng.integers(20, size=3000)] + 0.4 * rng.normal(size=(3000, DIM)))
+
+
+def fitted(name: str, residuals: np.ndarray):
+    if name == "opq":
+        return OPQ.fit(residuals, code_size=4)
+    return {"sq8": SQ8, "none": NoCodec}[name].fit(residuals)
+
+
+@pytest.mark.parametrize("name", ["sq8", "opq"])
+def test_score_is_the_inner_product_with_the_decoded_vector(name: str, vectors: np.ndarray) -> None:
+    codec = fitted(name, vectors)
+    codes = codec.encode(vectors[:500])
+    query = vectors[600]
+    scores = codec.score(codec.prepare(query), codes)
+    assert codes.shape == (500, codec.code_size)
+    assert codes.dtype == np.uint8
+    assert_allclose(scores, codec.decode(codes) @ query, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "most"), [("sq8", 0.02), ("opq", 0.75)])
+def test_decoding_comes_near_the_vector(name: str, most: float, vectors: np.ndarray) -> None:
+    codec = fitted(name, vectors)
+    errors = np.linalg.norm(codec.decode(codec.encode(vectors)) - vectors, axis=1)
+    assert errors.mean() < most
+    assert errors.mean() > 0  # it does compress
+
+
+@pytest.mark.parametrize("name", ["none", "sq8", "opq"])
+def test_arrays_round_trip(name: str, vectors: np.ndarray) -> None:
+    codec = fitted(name, vectors)
+    again = type(codec).from_arrays(codec.to_arrays())
+    assert_array_equal(again.encode(vectors[:50]), codec.encode(vectors[:50]))
+    assert again.code_size == codec.code_size
+
+
+@pytest.mark.parametrize("name", ["none", "sq8", "opq"])
+def test_nothing_to_encode(name: str, vectors: np.ndarray) -> None:
+    codec = fitted(name, vectors)
+    assert codec.encode(np.empty((0, DIM), dtype=np.float32)).shape == (0, codec.code_size)
+    assert codec.decode(np.empty((0, codec.code_size), dtype=np.uint8)).shape == (0, DIM)
+
+
+def test_one_point_is_coded_exactly_by_sq8() -> None:
+    point = np.full((1, DIM), 0.25, dtype=np.float32)
+    codec = SQ8.fit(point)
+    assert_allclose(codec.decode(codec.encode(point)), point, atol=1e-6)
+
+
+def test_sq8_clips_what_it_was_not_trained_on() -> None:
+    codec = SQ8.fit(np.array([[0.0, 0.0], [1.0, 1.0]], dtype=np.float32))
+    assert_allclose(codec.decode(codec.encode(np.array([[5.0, -5.0]], dtype=np.float32))), [[1.0, 0.0]], atol=1e-5)
+
+
+def test_opq_refuses_what_it_cannot_train() -> None:
+    with pytest.raises(ValueError, match="code_size must divide the dimension 16, got 5"):
+        OPQ.fit(np.zeros((300, DIM), dtype=np.float32), code_size=5)
+    with pytest.raises(ValueError, match="at least 256 training vectors, got 10"):
+        OPQ.fit(np.zeros((10, DIM), dtype=np.float32), code_size=4)
+
+
+@pytest.mark.parametrize("codec", ["none", "sq8", "opq"])
+def test_the_stored_error_bounds_every_estimate(codec: str, vectors: np.ndarray) -> None:
+    quantizer = KeyQuantizer.train(vectors, version=1, num_clusters=16, codec=codec)
+    clusters = quantizer.assign(vectors)
+    codes, errors = quantizer.encode(vectors, clusters)
+    assert (errors >= 0).all()
+    if codec == "none":
+        assert not errors.any()
+        return
+    for query in unit(np.random.default_rng(1).normal(size=(20, DIM))):
+        estimates = (
+            quantizer.codec.score(quantizer.codec.prepare(query), codes) + quantizer.coarse.cosines(query)[clusters]
+        )
+        assert (np.abs(estimates - vectors @ query) <= errors).all()
+        assert np.abs(estimates - vectors @ query).max() > 0
+
+
+def test_key_quantizer_round_trip_keeps_version_and_codes(vectors: np.ndarray) -> None:
+    quantizer = KeyQuantizer.train(vectors, version=3, num_clusters=8, codec="opq", pq_bytes=8)
+    again = KeyQuantizer.from_arrays(quantizer.to_arrays())
+    assert (again.version, again.trained_on, again.num_clusters) == (3, len(vectors), 8)
+    clusters = quantizer.assign(vectors)
+    assert_array_equal(again.encode(vectors, clusters)[0], quantizer.encode(vectors, clusters)[0])
+
+
+def test_unknown_codec_is_named() -> None:
+    with pytest.raises(ValueError, match="codec must be 'none', 'sq8' or 'opq', got 'sq9'"):
+        KeyQuantizer.train(np.eye(4, dtype=np.float32), version=1, num_clusters=1, codec="sq9")
