@@ -28,7 +28,7 @@ class Interval:
 
 
 def resampled_means(values: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
-    """float64 (resamples, columns): column means over searches drawn with replacement. values: finite (searches, columns)."""
+    """float64 (resamples, columns): column means over redrawn searches. values: (searches, columns), finite."""
     num_searches, num_columns = values.shape
     if num_searches == 0:
         return np.full((resamples, num_columns), np.nan)

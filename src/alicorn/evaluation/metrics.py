@@ -5,8 +5,8 @@ run does not repeat a document. A search without targets has no value: NaN, whic
 
 | here | elsewhere | meaning |
 |---|---|---|
-| recall_at | EBR recall@K, ir-measures R@K | share of the targets in the first K; denominator: all targets of the search |
-| success_at | hit rate, ir-measures Success@K | 1 if any target is in the first K; is recall where there is one target |
+| recall_at | EBR recall@K, ir-measures R@K | share of the targets in the first K; denominator: all its targets |
+| success_at | hit rate, ir-measures Success@K | 1 if any target is in the first K; recall, for one target |
 | reciprocal_rank | MRR, ir-measures RR | 1 / rank of the first target found, 0 when the run holds none |
 | ndcg_at | nDCG@K, ir-measures dcg='log2' | linear gain, discount 1 / log2(1 + rank), ideal order of all targets |
 """

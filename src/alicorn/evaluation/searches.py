@@ -1,0 +1,131 @@
+"""The searches to evaluate on: requests, target sets, segments, and the corpus they search. Read by evaluate.py.
+
+They come from a pairs/ folder (`alicorn mine`): a sample of its last split. Documents are numbered by doc_id (UTF-8
+bytes), which is how a collection orders documents of equal score, so exact and indexed runs agree on ties.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from alicorn.errors import TableError
+from alicorn.evaluation.metrics import Targets
+
+
+@dataclass(frozen=True)
+class Searches:
+    """Sampled searches of one split over one corpus.
+
+    requests: table of `query` and the searchers' columns, one row per search, as Model.encode_requests takes it.
+    documents: the corpus sorted by doc_id; its row is the document number. targets: document numbers, -1 for a target
+    outside the corpus. segments: the labels of each search. num_in_split: searches with targets before sampling.
+    """
+
+    split: str
+    session_ids: pa.ChunkedArray
+    requests: pa.Table
+    documents: pa.Table
+    targets: Targets
+    segments: list[list[str]]
+    num_in_split: int
+    num_without_targets: int
+
+    def __len__(self) -> int:
+        return len(self.requests)
+
+    @property
+    def queries(self) -> list[str]:
+        return [query or "" for query in self.requests["query"].to_pylist()]
+
+    @cached_property
+    def _doc_ids(self) -> pa.Array:
+        return self.documents["doc_id"].combine_chunks()
+
+    def run(self, ids: list[list[str]], depth: int) -> np.ndarray:
+        """Lists of doc_ids, best first, as a run: int32 (searches, depth); ids outside the corpus are left out."""
+        ranked = np.full((len(ids), depth), -1, dtype=np.int32)
+        rows = np.repeat(np.arange(len(ids)), [min(len(row), depth) for row in ids])
+        flat = pa.array([doc_id for row in ids for doc_id in row[:depth]], type=pa.string())
+        numbers = _numbers(flat, self._doc_ids)
+        rows, numbers = rows[numbers >= 0], numbers[numbers >= 0]
+        starts = np.searchsorted(rows, np.arange(len(ids)))
+        ranked[rows, np.arange(len(rows)) - starts[rows]] = numbers
+        return ranked
+
+
+def read_searches(pairs: str | Path, num_searches: int = 10_000, seed: int = 0, split: str | None = None) -> Searches:
+    """At most `num_searches` searches, sampled without replacement, of a pairs/ folder.
+
+    split: "test" or "valid"; without it the test split where there is one, else valid. Searches without targets are
+    counted and left out before sampling. Raises TableError.
+    """
+    folder = Path(pairs)
+    searches = _read(folder, "searches")
+    if split is None:
+        split = "test" if pc.any(pc.equal(searches["split"], "test")).as_py() else "valid"
+    searches = searches.filter(pc.equal(searches["split"], split))
+    lengths = pc.fill_null(pc.list_value_length(searches["targets"]), 0)
+    with_targets = searches.filter(pc.greater(lengths, 0))
+    if len(with_targets) == 0:
+        raise TableError(
+            f"{folder}: no search of the {split} split has a target (a click or a hard positive): there is nothing to"
+            f" evaluate on; {len(searches)} searches without targets. Widen the split in the vertical and mine again",
+            table="searches",
+            column="targets",
+            count=len(searches),
+        )
+    sampled = with_targets.take(sample(len(with_targets), num_searches, seed))
+    documents = _read(folder, "documents").sort_by("doc_id")
+    return Searches(
+        split=split,
+        session_ids=sampled["session_id"],
+        requests=_requests(sampled, folder),
+        documents=documents,
+        targets=_targets(sampled["targets"].combine_chunks(), documents["doc_id"].combine_chunks()),
+        segments=[row or [] for row in sampled["segment"].to_pylist()],
+        num_in_split=len(with_targets),
+        num_without_targets=len(searches) - len(with_targets),
+    )
+
+
+def sample(count: int, size: int, seed: int) -> np.ndarray:
+    """int64 (min(count, size),): sorted rows drawn without replacement."""
+    if count <= size:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, size, replace=False))
+
+
+def _requests(searches: pa.Table, folder: Path) -> pa.Table:
+    """`query` beside the columns of each search's searcher; null where there is no searcher."""
+    columns = {"query": searches["query"]}
+    if (folder / "searchers.parquet").exists():
+        searchers = _read(folder, "searchers")
+        rows = pc.index_in(searches["searcher_id"], searchers["searcher_id"].combine_chunks())
+        for name in searchers.column_names:
+            if name not in ("searcher_id", "query"):
+                columns[name] = searchers[name].take(rows)
+    return pa.table(columns)
+
+
+def _targets(lists: pa.ListArray, doc_ids: pa.Array) -> Targets:
+    lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    numbers = _numbers(lists.flatten(), doc_ids)
+    return Targets(starts, numbers, np.ones(len(numbers)))
+
+
+def _numbers(ids: pa.Array, doc_ids: pa.Array) -> np.ndarray:
+    """int32 (ids,): the row of each id in doc_ids, -1 where it is not there."""
+    return pc.fill_null(pc.index_in(ids, doc_ids), -1).to_numpy(zero_copy_only=False).astype(np.int32)
+
+
+def _read(folder: Path, table: str) -> pa.Table:
+    path = folder / f"{table}.parquet"
+    if not path.exists():
+        raise TableError(f"{path} is missing: write the folder with `alicorn mine`", table=table)
+    return pq.read_table(path)
