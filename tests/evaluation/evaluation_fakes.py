@@ -47,7 +47,7 @@ class FakeCollection:
         keep = [i for i, doc_id in enumerate(doc_ids) if doc_id not in lost]
         self.ids = [doc_ids[i] for i in keep]
         self.vectors = vectors[keep]
-        self.metadata = {"model": model} if model else {}
+        self.metadata = {"models": {"people": model}} if model else {}
         self.asked: list[tuple] = []
 
     def search_many(self, expressions, vectors=None, limit=10, order_by=None):

@@ -74,7 +74,7 @@ def test_a_collection_of_another_model_is_refused_before_encoding(pairs, vertica
     model = FakeModel(perfect=True, fingerprint="m2")
     with pytest.raises(CollectionError, match="published with model m1, this is model m2: publish"):
         evaluate(model, pairs, vertical, collection=published(model, pairs))
-    with pytest.raises(CollectionError, match="does not say which model made its embeddings"):
+    with pytest.raises(CollectionError, match="does not say which model made its embedding 'people'"):
         evaluate(model, pairs, vertical, collection=published(model, pairs, model=None))
     assert model.seen is None
 

@@ -34,7 +34,7 @@ class Encoder(Protocol):
 
 
 class PublishedCollection(Searchable, Protocol):
-    """A collection that knows which model its embeddings are of."""
+    """A collection that knows which models its embeddings are of: `metadata["models"]`, key -> fingerprint."""
 
     metadata: Mapping[str, Any]
 
@@ -113,16 +113,16 @@ def evaluate(
 
 def check_published(model: Encoder, collection: PublishedCollection) -> None:
     """The collection's embeddings are this model's, or a CollectionError that says what to do."""
-    published = collection.metadata.get("model")
+    published = collection.metadata.get("models", {}).get(model.key)
     if published is None:
         raise CollectionError(
-            f"the collection does not say which model made its embeddings; this is model {model.fingerprint}:"
+            f"the collection does not say which model made its embedding {model.key!r}; this is {model.fingerprint}:"
             " publish the documents with `alicorn publish DOCS --into COLLECTION --model MODEL`"
         )
     if published != model.fingerprint:
         raise CollectionError(
-            f"the collection was published with model {published}, this is model {model.fingerprint}: publish the"
-            f" documents with this model, or evaluate with model {published}"
+            f"embedding {model.key!r} was published with model {published}, this is model {model.fingerprint}: publish"
+            f" the documents with this model into a new collection, or evaluate model {published}"
         )
 
 
