@@ -1,0 +1,16 @@
+"""How does a row become numbers? Rows in, arrays out: bags of table rows (CSR) and dense matrices.
+
+featurizer.py  one code path for training, batch encoding and serving
+text.py        character trigrams and hashed words and bigrams
+ids.py         one id, or a weighted multi-hot list of them
+numeric.py     standardised numbers with a presence flag;  dense.py  vectors made elsewhere
+arrays.py      Bag, Features;  store.py  the same on disk, memory-mapped;  hashing.py  64-bit hashes and buckets
+"""
+
+from alicorn.features.arrays import Bag as Bag
+from alicorn.features.arrays import Features as Features
+from alicorn.features.featurizer import Featurizer as Featurizer
+from alicorn.features.numeric import Standardization as Standardization
+from alicorn.features.store import open_features as open_features
+from alicorn.features.store import write_features as write_features
+from alicorn.features.text import TextSettings as TextSettings

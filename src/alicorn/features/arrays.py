@@ -1,0 +1,100 @@
+"""A featurised table: bags (CSR) and dense matrices, one per feature, row for row. From featurizer.py to towers/."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numba import types
+
+
+@dataclass(frozen=True, eq=False)
+class Bag:
+    """For each row a bag of table rows: those of row r are `indices[offsets[r]:offsets[r + 1]]`.
+
+    offsets: int64 (rows + 1,), from 0. indices: int32, each 1 or more. weights: float32 as long as indices, or None.
+    """
+
+    offsets: np.ndarray
+    indices: np.ndarray
+    weights: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def take(self, rows: np.ndarray) -> "Bag":
+        """The bags of the given rows, int64 (n,), in their order; a row may repeat."""
+        offsets = np.empty(len(rows) + 1, dtype=np.int64)
+        _taken_offsets(self.offsets, rows, offsets)
+        indices = np.empty(offsets[-1], dtype=np.int32)
+        _take_int32(self.offsets, self.indices, rows, offsets, indices)
+        if self.weights is None:
+            return Bag(offsets, indices)
+        weights = np.empty(offsets[-1], dtype=np.float32)
+        _take_float32(self.offsets, self.weights, rows, offsets, weights)
+        return Bag(offsets, indices, weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """A featurised table: feature name -> Bag, or float32 (rows, width)."""
+
+    channels: Mapping[str, Bag | np.ndarray]
+    num_rows: int
+
+    def __len__(self) -> int:
+        return self.num_rows
+
+    def take(self, rows: np.ndarray) -> "Features":
+        """The given rows, int64 (n,), in their order. This is how a shuffled batch is made."""
+        return Features(
+            {
+                name: channel.take(rows) if isinstance(channel, Bag) else channel[rows]
+                for name, channel in self.channels.items()
+            },
+            len(rows),
+        )
+
+
+def string_buffers(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """The UTF-8 bytes uint8 and the int64 (rows + 1,) offsets of a large_string array; a null is empty."""
+    if column.null_count:
+        column = pc.fill_null(column, "")
+    _, offsets, data = column.buffers()
+    ends = np.frombuffer(offsets, dtype=np.int64) if offsets is not None else np.zeros(1, dtype=np.int64)
+    return (
+        np.frombuffer(data, dtype=np.uint8) if data is not None else np.empty(0, dtype=np.uint8),
+        ends[column.offset : column.offset + len(column) + 1],
+    )
+
+
+def _readonly(dtype: types.Type, ndim: int = 1) -> types.Array:
+    """The type of a C-contiguous argument that is only read, so that memory-mapped and Arrow arrays are welcome."""
+    return types.Array(dtype, ndim, "C", readonly=True)
+
+
+def _compiled(*signatures: Any) -> Any:
+    return numba.njit(list(signatures), cache=True, nogil=True)
+
+
+@_compiled(types.void(_readonly(types.int64), _readonly(types.int64), types.int64[::1]))
+def _taken_offsets(offsets, rows, out):
+    out[0] = 0
+    for i in range(len(rows)):
+        out[i + 1] = out[i] + offsets[rows[i] + 1] - offsets[rows[i]]
+
+
+def _take(offsets, values, rows, out_offsets, out):
+    for i in range(len(rows)):
+        source = offsets[rows[i]]
+        target = out_offsets[i]
+        for j in range(out_offsets[i + 1] - target):
+            out[target + j] = values[source + j]
+
+
+_I64 = _readonly(types.int64)
+_take_int32 = _compiled(types.void(_I64, _readonly(types.int32), _I64, _I64, types.int32[::1]))(_take)
+_take_float32 = _compiled(types.void(_I64, _readonly(types.float32), _I64, _I64, types.float32[::1]))(_take)

@@ -1,0 +1,94 @@
+"""How does a row become numbers? One function for training, for batch encoding and for a request being served.
+
+A featurizer knows the features of one side (documents or requests) and nothing of the rows it has seen, except the
+mean and deviation of numeric columns. Used by training/ to fill a store, and by towers/model.py.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from alicorn.features.arrays import Bag, Features
+from alicorn.features.dense import dense_rows
+from alicorn.features.ids import id_bags, multi_hot_bags
+from alicorn.features.numeric import Standardization, numeric_rows, standardization_of
+from alicorn.features.text import TextSettings, text_bags
+from alicorn.vertical import DenseFeature, Feature, IdFeature, IdsFeature, NumericFeature, TextFeature
+from alicorn.vertical.columns import check_types, check_vectors, check_weights
+
+_STRINGS = pa.large_list(pa.large_string())
+
+
+class Featurizer:
+    """side: "documents" or "requests", for messages. features: of the vertical, those in use. buckets: of each feature
+    that is read through a table. standardizations: of numeric features; see `fitted`."""
+
+    def __init__(
+        self,
+        side: str,
+        features: Mapping[str, Feature],
+        buckets: Mapping[str, int],
+        text: TextSettings,
+        standardizations: Mapping[str, Standardization],
+    ) -> None:
+        self.side = side
+        self.features = dict(features)
+        self.buckets = dict(buckets)
+        self.text = text
+        self.standardizations = dict(standardizations)
+        self._columns = [c for name, feature in self.features.items() for c in feature.columns(f"feature {name}")]
+
+    def fitted(self, table: pa.Table) -> "Featurizer":
+        """The same featurizer with numeric features standardised by this table."""
+        check_types(table.schema, self._columns, self.side)
+        fitted = {
+            name: standardization_of(_whole(table[feature.column]))
+            for name, feature in self.features.items()
+            if isinstance(feature, NumericFeature)
+        }
+        return Featurizer(self.side, self.features, self.buckets, self.text, fitted)
+
+    def transform(self, table: pa.Table) -> Features:
+        """Features of every row. Raises TableError for a missing column, a wrong type, or an unreadable vector."""
+        check_types(table.schema, self._columns, self.side)
+        return Features(
+            {name: self._channel(name, feature, table) for name, feature in self.features.items()}, len(table)
+        )
+
+    def _channel(self, name: str, feature: Feature, table: pa.Table) -> Bag | np.ndarray:
+        column = table[feature.column]
+        match feature:
+            case TextFeature():
+                return text_bags(_as_text(_whole(column)), self.buckets[name], self.text)
+            case IdFeature():
+                return id_bags(_whole(column).cast(pa.large_string()), self.buckets[name])
+            case IdsFeature():
+                return multi_hot_bags(_whole(column).cast(_STRINGS), self._weights(feature, table), self.buckets[name])
+            case DenseFeature():
+                check_vectors(column, feature.dim, self.side, feature.column)
+                return dense_rows(_whole(column), feature.dim)
+            case NumericFeature():
+                return numeric_rows(_whole(column), self.standardizations.get(name, Standardization()))
+
+    def _weights(self, feature: IdsFeature, table: pa.Table) -> pa.Array | None:
+        if feature.weights is None:
+            return None
+        check_weights(table[feature.column], table[feature.weights], self.side, feature.weights)
+        return _whole(table[feature.weights])
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """One array; of a column of one chunk, that chunk, uncopied."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _as_text(column: pa.Array) -> pa.Array:
+    """large_string; a list of strings is its members, one blank apart."""
+    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
+        return column.cast(pa.large_string())
+    ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(column), 0).cast(pa.int64()))
+    offsets = pa.concat_arrays([pa.array([0], pa.int64()), ends])
+    members = pc.fill_null(column.flatten().cast(pa.large_string()), "")
+    return pc.binary_join(pa.LargeListArray.from_arrays(offsets, members), pa.scalar(" ", pa.large_string()))

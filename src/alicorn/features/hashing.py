@@ -1,0 +1,52 @@
+"""How a string becomes a row of a table: 64-bit hashes and their buckets. The compiled steps of text.py and ids.py.
+
+Everything is uint64 arithmetic modulo 2^64, so a value hashes alike in training, in a batch job and in a server, on any
+machine. Row 0 of a table stands for nothing and is never given out: buckets are 1..buckets.
+"""
+
+import numba
+import numpy as np
+
+MASK = (1 << 64) - 1
+FNV_PRIME = 0x100000001B3
+WORD_SEED = 0xCBF29CE484222325
+BIGRAM_SEED = 0x9E3779B97F4A7C15
+TRIGRAM_SEED = 0xD6E8FEB86659FD93
+ID_SEED = 0xA0761D6478BD642F
+
+_PRIME = np.uint64(FNV_PRIME)
+_M1 = np.uint64(0xBF58476D1CE4E5B9)
+_M2 = np.uint64(0x94D049BB133111EB)
+_30, _27, _31, _32 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(32)
+
+
+@numba.njit("uint64(uint64)", cache=True, nogil=True, inline="always")
+def mix(h):
+    """The finalizer of splitmix64: every input bit moves every output bit."""
+    h = (h ^ (h >> _30)) * _M1
+    h = (h ^ (h >> _27)) * _M2
+    return h ^ (h >> _31)
+
+
+@numba.njit("uint64(uint64, uint64)", cache=True, nogil=True, inline="always")
+def absorb(h, symbol):
+    """One step of FNV-1a over symbols (code points or bytes)."""
+    return (h ^ symbol) * _PRIME
+
+
+@numba.njit("int32(uint64, uint64)", cache=True, nogil=True, inline="always")
+def bucket(h, buckets):
+    """1..buckets from the upper half of a mixed hash; buckets < 2^31."""
+    return np.int32(np.uint64(1) + (((h >> _32) * buckets) >> _32))
+
+
+def oracle_mix(h: int) -> int:
+    """`mix` on Python's integers."""
+    h = ((h ^ (h >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    h = ((h ^ (h >> 27)) * 0x94D049BB133111EB) & MASK
+    return h ^ (h >> 31)
+
+
+def oracle_bucket(h: int, buckets: int) -> int:
+    """`bucket` on Python's integers."""
+    return 1 + (((h >> 32) * buckets) >> 32)

@@ -1,0 +1,110 @@
+"""A featurised table on disk: written once, part by part, then memory-mapped; training slices, it does not tokenise.
+
+    features.json             {"format": 1, "rows": n, "channels": {name: "bag" | "weighted" | "dense"}}
+    <channel>.offsets.npy     int64 (rows + 1,)        of a bag
+    <channel>.indices.npy     int32 (entries,)
+    <channel>.weights.npy     float32 (entries,)       of a weighted bag
+    <channel>.values.npy      float32 (rows, width)    of a dense channel
+
+features.json is written last: without it the folder is unfinished. Used by training/data.py.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from alicorn.features.arrays import Bag, Features
+
+_FORMAT = 1
+
+
+def write_features(folder: Path, parts: Iterable[Features]) -> int:
+    """Write the rows of all parts, in order; memory holds one part at a time. Returns the number of rows.
+
+    There is at least one part (perhaps of no rows), and all have the same channels.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files: dict[str, _GrowingArray] = {}
+    kinds: dict[str, str] = {}
+    rows = 0
+    for part in parts:
+        for name, channel in part.channels.items():
+            kinds[name] = _append(folder, files, name, channel)
+        rows += part.num_rows
+    for file in files.values():
+        file.close()
+    (folder / "features.json").write_text(json.dumps({"format": _FORMAT, "rows": rows, "channels": kinds}))
+    return rows
+
+
+def is_written(folder: Path) -> bool:
+    return (folder / "features.json").exists()
+
+
+def open_features(folder: Path) -> Features:
+    """The stored features, memory-mapped: nothing is read until rows are taken."""
+    header = json.loads((folder / "features.json").read_text())
+    channels: dict[str, Bag | np.ndarray] = {}
+    for name, kind in header["channels"].items():
+        if kind == "dense":
+            channels[name] = _mapped(folder / f"{name}.values.npy")
+        else:
+            weights = _mapped(folder / f"{name}.weights.npy") if kind == "weighted" else None
+            channels[name] = Bag(
+                _mapped(folder / f"{name}.offsets.npy"), _mapped(folder / f"{name}.indices.npy"), weights
+            )
+    return Features(channels, header["rows"])
+
+
+def _append(folder: Path, files: dict[str, "_GrowingArray"], name: str, channel: Bag | np.ndarray) -> str:
+    def grow(part: str, values: np.ndarray) -> None:
+        key = f"{name}.{part}"
+        if key not in files:
+            files[key] = _GrowingArray(folder / f"{key}.npy", values.dtype, values.shape[1:])
+        files[key].append(values)
+
+    if isinstance(channel, np.ndarray):
+        grow("values", channel)
+        return "dense"
+    if f"{name}.offsets" not in files:
+        grow("offsets", np.zeros(1, dtype=np.int64))
+        grow("indices", np.empty(0, dtype=np.int32))
+    grow("offsets", channel.offsets[1:] - channel.offsets[0] + files[f"{name}.indices"].rows)
+    grow("indices", channel.indices)
+    if channel.weights is None:
+        return "bag"
+    grow("weights", channel.weights)
+    return "weighted"
+
+
+class _GrowingArray:
+    """A .npy file written from front to back; the header is completed when the number of rows is known."""
+
+    def __init__(self, path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+        self.rows = 0
+        self._dtype = dtype
+        self._shape = shape
+        self._file: BinaryIO = path.open("wb")
+        self._write_header()
+
+    def append(self, values: np.ndarray) -> None:
+        self._file.write(np.ascontiguousarray(values, dtype=self._dtype).data)
+        self.rows += len(values)
+
+    def close(self) -> None:
+        self._file.seek(0)
+        self._write_header()
+        self._file.close()
+
+    def _write_header(self) -> None:
+        header = {"descr": self._dtype.str, "fortran_order": False, "shape": (self.rows, *self._shape)}
+        text = repr(header).ljust(117) + "\n"  # 10 bytes of magic and length before it: 128, a multiple of 64
+        self._file.write(np.lib.format.magic(1, 0) + len(text).to_bytes(2, "little") + text.encode("latin1"))
+
+
+def _mapped(path: Path) -> np.ndarray:
+    """A plain array over the mapped file: subclasses of ndarray are slower to pass to kernels."""
+    return np.asarray(np.load(path, mmap_mode="r"))

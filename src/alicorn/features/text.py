@@ -1,0 +1,192 @@
+"""Text as a bag of hashed n-grams: character trigrams of each word, words, and word bigrams (papers.md 1.2).
+
+The text is normalised and cut into words by alicorn.text. The word `john` has the trigrams `<jo joh ohn hn>`, where <
+and > are marks that no word contains, so beginnings and ends differ from middles. Bigrams are neighbouring words in
+order. A null, an empty string and a text without any word are the empty bag. Every n-gram has a
+bucket, seen before or not.
+
+Rows of pure ASCII are folded, cut and hashed in one pass over Arrow's own buffer; others go through alicorn.text and
+then through the same loop over code points. `text_grams` is the slow oracle: the same bag by strings and lists.
+"""
+
+from typing import Literal
+
+import numba
+import numpy as np
+import pyarrow as pa
+from numba import types
+from pydantic import model_validator
+
+from alicorn.config import Config
+from alicorn.features.arrays import Bag, string_buffers
+from alicorn.features.hashing import (
+    BIGRAM_SEED,
+    FNV_PRIME,
+    MASK,
+    TRIGRAM_SEED,
+    WORD_SEED,
+    absorb,
+    bucket,
+    mix,
+    oracle_bucket,
+    oracle_mix,
+)
+from alicorn.text import words
+
+_START, _END = 1, 2  # control characters: no part of any word
+
+# What an ASCII character is to alicorn.text: its folded form within a word, or 0 between words.
+_FOLDED = np.array(
+    [ord(chr(c).lower()) if chr(c).isalnum() or c == ord("_") else 0 for c in range(128)], dtype=np.uint64
+)
+
+
+class TextSettings(Config):
+    """Which n-grams a text is read as. word_ngrams: 0 none, 1 words, 2 words and word bigrams."""
+
+    trigrams: bool = True
+    word_ngrams: Literal[0, 1, 2] = 2
+
+    @model_validator(mode="after")
+    def _check(self) -> "TextSettings":
+        if not self.trigrams and self.word_ngrams == 0:
+            raise ValueError("text needs trigrams, words, or both: set trigrams: true or word_ngrams: 1")
+        return self
+
+
+def text_bags(column: pa.Array, buckets: int, settings: TextSettings) -> Bag:
+    """column: large_string, nulls allowed. The n-grams of each row in the order of the text."""
+    trigrams, word_ngrams = settings.trigrams, settings.word_ngrams
+    data, offsets = string_buffers(column)
+    counts = np.zeros(len(column) + 1, dtype=np.int64)
+    _count_bytes(data, offsets, trigrams, word_ngrams, counts)
+    others = np.flatnonzero(counts < 0) - 1
+    points, starts = _code_points(column, others)
+    sizes = np.zeros(len(others) + 1, dtype=np.int64)
+    _count_points(points, starts, trigrams, word_ngrams, sizes)
+    counts[others + 1] = sizes[1:]
+    out = np.cumsum(counts)
+    indices = np.empty(out[-1], dtype=np.int32)
+    rows = np.arange(len(column)) if len(others) == 0 else np.setdiff1d(np.arange(len(column)), others)
+    _hash_bytes(data, offsets[rows], offsets[rows + 1], out[rows], trigrams, word_ngrams, buckets, indices)
+    _hash_points(points, starts[:-1], starts[1:], out[others], trigrams, word_ngrams, buckets, indices)
+    return Bag(out, indices)
+
+
+def _code_points(column: pa.Array, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The words of the given rows, one blank apart, as uint32 code points; and int64 (len(rows) + 1,) offsets."""
+    texts = [" ".join(words(text)) for text in column.take(pa.array(rows)).to_pylist()] if len(rows) else []
+    starts = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum([len(text) for text in texts], out=starts[1:])
+    return np.frombuffer("".join(texts).encode("utf-32-le"), dtype=np.uint32), starts
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _fold(symbol):
+    """A word's character, folded; 0 between words. Symbols above ASCII come from alicorn.text and are ready."""
+    return _FOLDED[symbol] if symbol < 128 else np.uint64(symbol)
+
+
+def _count(symbols, offsets, trigrams, word_ngrams, counts):
+    """counts[r + 1] = n-grams of row r, or -1 where a byte row is not ASCII and must come as code points."""
+    is_bytes = symbols.itemsize == 1
+    for row in range(len(offsets) - 1):
+        characters = 0
+        num_words = 0
+        within = False
+        for i in range(offsets[row], offsets[row + 1]):
+            if is_bytes and symbols[i] >= 128:
+                characters = -1
+                break
+            if _fold(symbols[i]) == 0:
+                within = False
+            else:
+                num_words += not within
+                within = True
+                characters += 1
+        count = characters if trigrams else 0
+        count += num_words if word_ngrams >= 1 else 0
+        count += max(num_words - 1, 0) if word_ngrams >= 2 else 0
+        counts[row + 1] = count if characters >= 0 else -1
+
+
+def _hash(symbols, starts, ends, targets, trigrams, word_ngrams, buckets, out):
+    """Write the n-grams of symbols[starts[r]:ends[r]] from out[targets[r]] on."""
+    size = np.uint64(buckets)
+    for row in range(len(starts)):
+        at = targets[row]
+        length = 0
+        before = np.uint64(0)
+        first = np.uint64(0)
+        second = np.uint64(0)
+        word = np.uint64(0)
+        num_words = 0
+        for i in range(starts[row], ends[row] + 1):
+            symbol = _fold(symbols[i]) if i < ends[row] else np.uint64(0)
+            if symbol != 0:
+                if length == 0:
+                    first = np.uint64(_START)
+                    word = np.uint64(WORD_SEED)
+                else:
+                    if trigrams:
+                        out[at] = bucket(_trigram(first, second, symbol), size)
+                        at += 1
+                    first = second
+                second = symbol
+                word = absorb(word, symbol)
+                length += 1
+            elif length > 0:
+                if trigrams:
+                    out[at] = bucket(_trigram(first, second, np.uint64(_END)), size)
+                    at += 1
+                if word_ngrams >= 1:
+                    out[at] = bucket(mix(word), size)
+                    at += 1
+                if word_ngrams >= 2 and num_words > 0:
+                    out[at] = bucket(mix(absorb(before ^ np.uint64(BIGRAM_SEED), word)), size)
+                    at += 1
+                before = mix(word)
+                num_words += 1
+                length = 0
+
+
+@numba.njit("uint64(uint64, uint64, uint64)", cache=True, nogil=True, inline="always")
+def _trigram(first, second, third):
+    """Three code points of 21 bits fit 64 bits: no two trigrams share a key before the bucket."""
+    return mix((first | (second << np.uint64(21)) | (third << np.uint64(42))) ^ np.uint64(TRIGRAM_SEED))
+
+
+def _readonly(dtype):
+    return types.Array(dtype, 1, "C", readonly=True)
+
+
+def _kernel(function, *signature):
+    return numba.njit([types.void(*signature)], cache=True, nogil=True)(function)
+
+
+_I64 = _readonly(types.int64)
+_count_bytes = _kernel(_count, _readonly(types.uint8), _I64, types.boolean, types.int64, types.int64[::1])
+_count_points = _kernel(_count, _readonly(types.uint32), _I64, types.boolean, types.int64, types.int64[::1])
+_HASH = (_I64, _I64, _I64, types.boolean, types.int64, types.int64, types.int32[::1])
+_hash_bytes = _kernel(_hash, _readonly(types.uint8), *_HASH)
+_hash_points = _kernel(_hash, _readonly(types.uint32), *_HASH)
+
+
+def text_grams(text: str | None, buckets: int, settings: TextSettings) -> list[int]:
+    """The bag of one text, slow and obvious: what `text_bags` is tested against."""
+    bag: list[int] = []
+    before = None
+    for word in words(text or ""):
+        marked = [_START, *map(ord, word), _END]
+        hashed = WORD_SEED
+        for symbol in map(ord, word):
+            hashed = ((hashed ^ symbol) * FNV_PRIME) & MASK
+        if settings.trigrams:
+            for a, b, c in zip(marked, marked[1:], marked[2:], strict=False):
+                bag.append(oracle_bucket(oracle_mix((a | b << 21 | c << 42) ^ TRIGRAM_SEED), buckets))
+        if settings.word_ngrams >= 1:
+            bag.append(oracle_bucket(oracle_mix(hashed), buckets))
+        if settings.word_ngrams >= 2 and before is not None:
+            bag.append(oracle_bucket(oracle_mix((((before ^ BIGRAM_SEED) ^ hashed) * FNV_PRIME) & MASK), buckets))
+        before = oracle_mix(hashed)
+    return bag

@@ -1,0 +1,127 @@
+"""Every kind of feature: known, unknown, null and empty values; errors that name the column."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alicorn.errors import TableError
+from alicorn.features import Bag, Featurizer, TextSettings
+from alicorn.features.ids import id_bags, id_bucket
+from alicorn.vertical import DenseFeature, IdFeature, IdsFeature, NumericFeature, TextFeature
+
+FEATURES = {
+    "name": TextFeature(kind="text", column="name"),
+    "city": IdFeature(kind="id", column="city"),
+    "clusters": IdsFeature(kind="ids", column="clusters", weights="shares"),
+    "tags": IdsFeature(kind="ids", column="tags"),
+    "social": DenseFeature(kind="dense", column="social", dim=2),
+    "age": NumericFeature(kind="numeric", column="age"),
+}
+BUCKETS = {"name": 1000, "city": 100, "clusters": 100, "tags": 100}
+
+
+def featurizer() -> Featurizer:
+    return Featurizer("documents", FEATURES, BUCKETS, TextSettings(), {})
+
+
+def table() -> pa.Table:
+    return pa.table(
+        {
+            "name": ["Ada", None, ""],
+            "city": ["Rome", None, "Rome"],
+            "clusters": [["a", None, "b"], None, []],
+            "shares": [[0.5, 0.2, 2.0], [], None],
+            "tags": pa.array([["x", "y"], [""], None], pa.list_(pa.string())),
+            "social": [[1.0, 2.0], None, [3.0, 4.0]],
+            "age": [10, None, 30],
+        }
+    )
+
+
+def rows(bag: Bag | np.ndarray) -> list[list[int]]:
+    assert isinstance(bag, Bag)
+    return [bag.indices[a:b].tolist() for a, b in zip(bag.offsets, bag.offsets[1:], strict=False)]
+
+
+def test_every_kind_of_value_has_a_defined_meaning() -> None:
+    features = featurizer().fitted(table()).transform(table())
+    channels = features.channels
+    assert [len(row) for row in rows(channels["name"])] == [4, 0, 0]
+    assert rows(channels["city"]) == [[id_bucket("Rome", 100)], [], [id_bucket("Rome", 100)]]
+    assert rows(channels["clusters"]) == [[id_bucket("a", 100), id_bucket("b", 100)], [], []]
+    assert channels["clusters"].weights.tolist() == [0.5, 2.0]  # type: ignore[union-attr]
+    assert rows(channels["tags"]) == [[id_bucket("x", 100), id_bucket("y", 100)], [], []]
+    np.testing.assert_array_equal(channels["social"], [[1, 2], [0, 0], [3, 4]])
+    np.testing.assert_allclose(channels["age"], [[-1, 1], [0, 0], [1, 1]])
+
+
+def test_a_row_alone_and_a_row_among_others_are_the_same() -> None:
+    fitted = featurizer().fitted(table())
+    together = fitted.transform(table()).take(np.array([2, 0, 1, 0]))
+    for i, row in enumerate([2, 0, 1, 0]):
+        alone = fitted.transform(table().slice(row, 1))
+        for name, channel in alone.channels.items():
+            among = together.channels[name]
+            assert rows(channel)[0] == rows(among)[i] if isinstance(channel, Bag) else (channel[0] == among[i]).all()
+
+
+def test_a_list_of_strings_is_the_text_of_its_members() -> None:
+    aliases = Featurizer("documents", {"name": FEATURES["name"]}, BUCKETS, TextSettings(), {})
+    listed = aliases.transform(pa.table({"name": [["New", "York"], [None, "Rome"], None]}))
+    plain = aliases.transform(pa.table({"name": ["New York", "Rome", ""]}))
+    assert rows(listed.channels["name"]) == rows(plain.channels["name"])
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
+)
+def test_every_arrow_string_is_read_alike(kind: pa.DataType) -> None:
+    strings = Featurizer("documents", {k: FEATURES[k] for k in ("name", "city")}, BUCKETS, TextSettings(), {})
+    got = strings.transform(table().select(["name", "city"]).set_column(0, "name", table()["name"].cast(kind)))
+    assert [len(row) for row in rows(got.channels["name"])] == [4, 0, 0]
+
+
+@given(st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=12)))
+def test_ids_equal_their_oracle(ids: list[str | None]) -> None:
+    got = rows(id_bags(pa.array(ids, pa.large_string()), 1000))
+    assert got == [[id_bucket(value, 1000)] if value else [] for value in ids]
+
+
+def test_unknown_numbers_are_told_from_the_mean_and_absurd_ones_are_cut() -> None:
+    ages = Featurizer("documents", {"age": FEATURES["age"]}, {}, TextSettings(), {}).fitted(
+        pa.table({"age": [0.0, 2.0]})
+    )
+    got = ages.transform(pa.table({"age": [1.0, float("nan"), 1e300, float("-inf")]})).channels["age"]
+    np.testing.assert_array_equal(got, [[0, 1], [0, 0], [8, 1], [-8, 1]])
+
+
+def test_a_column_without_any_value_is_standardised_by_the_neutral_numbers() -> None:
+    ages = Featurizer("documents", {"age": FEATURES["age"]}, {}, TextSettings(), {})
+    fitted = ages.fitted(pa.table({"age": pa.array([None, None], pa.float64())}))
+    assert fitted.standardizations["age"].deviation == 1.0
+    fitted = ages.fitted(pa.table({"age": [7, 7]}))
+    np.testing.assert_array_equal(fitted.transform(pa.table({"age": [7]})).channels["age"], [[0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        (lambda t: t.drop_columns(["city"]), "city"),
+        (lambda t: t.set_column(1, "city", pa.array([1, 2, 3])), "city"),
+        (lambda t: t.set_column(5, "social", pa.array([[1.0, 2.0], [1.0], None])), "social"),
+        (lambda t: t.set_column(5, "social", pa.array([[1.0, float("nan")], None, None])), "social"),
+        (lambda t: t.set_column(3, "shares", pa.array([[1.0], None, None])), "shares"),
+    ],
+)
+def test_a_column_that_cannot_be_read_is_named(change, column: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(TableError, match=column) as caught:
+        featurizer().transform(change(table()))
+    assert caught.value.column == column
+
+
+def test_a_table_without_rows_has_features_without_rows() -> None:
+    features = featurizer().transform(table().slice(0, 0))
+    assert len(features) == 0
+    assert features.channels["social"].shape == (0, 2)  # type: ignore[union-attr]
