@@ -1,0 +1,11 @@
+"""What does close mean? Pure functions of unit-length embeddings and a mask: (requests, documents, allowed) -> scalar.
+
+triplet.py  hinge on cosine distance with a margin (EBR)
+softmax.py  scaled softmax over in-batch and shared negatives, with logQ correction
+
+All take requests (batch, dim); documents (columns, dim), of which the first `batch` are the positives, row by row; and
+`allowed`, bool (batch, columns): which column may be a negative of which request. A masked column has exactly no weight.
+"""
+
+from alicorn.losses.softmax import softmax_loss as softmax_loss
+from alicorn.losses.triplet import triplet_loss as triplet_loss

@@ -1,0 +1,22 @@
+"""Triplet loss on cosine distance with a margin. Called by training/; the mask comes from negatives/."""
+
+import torch
+from torch import Tensor
+
+
+def triplet_loss(requests: Tensor, documents: Tensor, allowed: Tensor, margin: float) -> Tensor:
+    """Mean over requests of sum_j max(0, D(q, d+) - D(q, d_j) + margin), over allowed columns j; D = 1 - cosine.
+
+    requests: (batch, dim), documents: (columns, dim), unit length; row i of `documents` is the positive of request i.
+    allowed: bool (batch, columns), which column may be a negative of which request; the positive itself never is.
+    margin: > 0, in cosine distance. Returns a scalar. A request without allowed columns adds nothing.
+    Unlike in softmax_loss, a negative beyond the margin is ignored. Source: EBR (KDD 2020), papers.md 1.1.
+    """
+    similarity = requests @ documents.T  # (batch, columns)
+    positive = similarity.diagonal().unsqueeze(1)  # (batch, 1)
+    negative = _without_positives(allowed)
+    return torch.relu(similarity - positive + margin).masked_fill(~negative, 0.0).sum() / max(len(requests), 1)
+
+
+def _without_positives(allowed: Tensor) -> Tensor:
+    return allowed & ~torch.eye(*allowed.shape, dtype=torch.bool, device=allowed.device)
