@@ -1,0 +1,17 @@
+"""What did people search and choose? Log tables in, training examples out. After worlds/, before features/.
+
+tables.py       the log folder: finding and reading the tables; Logs
+checks.py       what each table promises, checked by queries before any work
+splits.py       searches, split by time into train, valid and test
+positives.py    clicks, impressions, and hard positives from failed searches
+non_clicks.py   documents shown and not chosen in a search that has a click
+popularity.py   clicks of each document in the training split
+fingerprint.py  which data was this?
+mine.py         all of it, into a folder pairs/ that training and evaluation read
+
+Tables are Ibis expressions on DuckDB with a bounded memory: logs may be larger than it.
+"""
+
+from alicorn.logs.mine import mine as mine
+from alicorn.logs.tables import Logs as Logs
+from alicorn.logs.tables import read_logs as read_logs

@@ -1,0 +1,162 @@
+"""What each log table promises, checked by queries before any work. Called by tables.py when logs are opened.
+
+One query looks at the rows of a table, one at its unique key, one at each reference to another table. Each violation
+becomes a TableError that names table, column, first bad row and count.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
+from ibis import _
+from ibis.expr.types import BooleanValue
+
+from alicorn.errors import TableError
+from alicorn.vertical import Vertical
+from alicorn.vertical.columns import bad_rows
+
+ROW = "__row"  # number of a row in its table, over all part files in the order of their names
+_BATCH_ROWS = 65_536
+
+
+class _Rule(NamedTuple):
+    column: str
+    problem: str
+    bad: BooleanValue  # of a row
+
+
+_SHOWN = ~_.doc_id.isnull()
+_ROW_RULES = {
+    "documents": [_Rule("doc_id", "a key is null", _.doc_id.isnull())],
+    "searchers": [_Rule("searcher_id", "a key is null", _.searcher_id.isnull())],
+    "impressions": [
+        _Rule("session_id", "a key is null", _.session_id.isnull()),
+        _Rule("time", "a time is null", _.time.isnull()),
+        _Rule("query", "a query is null (an empty query is an empty string)", _.query.isnull()),
+        _Rule("clicked", "clicked is null: true or false", _.clicked.isnull()),
+        _Rule("position", "a shown document has no position", _SHOWN & _.position.isnull()),
+        _Rule("position", "positions count from 1", _.position < 1),
+        _Rule(
+            "doc_id",
+            "doc_id is null, but the row has a position or a click (a search that showed nothing has neither)",
+            _.doc_id.isnull() & (_.position.notnull() | _.clicked),
+        ),
+    ],
+    "activity": [
+        _Rule("searcher_id", "a key is null", _.searcher_id.isnull()),
+        _Rule("time", "a time is null", _.time.isnull()),
+        _Rule("doc_id", "a key is null", _.doc_id.isnull()),
+        _Rule("kind", "a kind is null", _.kind.isnull()),
+    ],
+    "segments": [
+        _Rule("session_id", "a key is null", _.session_id.isnull()),
+        _Rule("segment", "labels are null (no label is an empty list)", _.segment.isnull()),
+    ],
+}
+_UNIQUE = {"documents": "doc_id", "searchers": "searcher_id", "segments": "session_id"}
+_REFERENCES = [  # table, column, table it must be found in
+    ("impressions", "doc_id", "documents"),
+    ("impressions", "searcher_id", "searchers"),
+    ("activity", "doc_id", "documents"),
+    ("activity", "searcher_id", "searchers"),
+    ("segments", "session_id", "impressions"),
+]
+
+
+def check_tables(
+    tables: dict[str, ibis.Table], files: dict[str, tuple[Path, ...]], vertical: Vertical
+) -> dict[str, int]:
+    """Check all tables, by name. Returns their numbers of rows. Raises TableError for the first violation."""
+    counts = {name: _check_rows(name, table) for name, table in tables.items()}
+    for name, key in _UNIQUE.items():
+        if name in tables:
+            _check_unique(name, tables[name], key)
+    for name, column, target in _REFERENCES:
+        if name in tables and target in tables:
+            _check_reference(name, tables[name], column, target, tables[target])
+    _check_sessions(tables["impressions"])
+    _check_values(files["documents"], vertical.check_documents, [c.name for c in vertical.document_columns()])
+    if "searchers" in tables:
+        _check_values(files["searchers"], vertical.check_searchers, [c.name for c in vertical.searcher_columns()])
+    return counts
+
+
+def _check_rows(name: str, table: ibis.Table) -> int:
+    """All rules that look at one row, in one query."""
+    rules = _ROW_RULES[name]
+    measures = {"rows": table.count()}
+    for i, rule in enumerate(rules):
+        bad = rule.bad.resolve(table)
+        measures |= {f"count_{i}": bad.sum(), f"first_{i}": table[ROW].min(where=bad)}
+    found = table.aggregate(**measures).to_pyarrow().to_pylist()[0]
+    if found["rows"] == 0:
+        hint = "" if name in ("documents", "impressions") else ": leave the file out when there is nothing in it"
+        raise TableError(f"table {name} is empty{hint}", table=name, count=0)
+    for i, rule in enumerate(rules):
+        if found[f"count_{i}"]:
+            bad_rows(name, rule.column, rule.problem, row=found[f"first_{i}"], count=found[f"count_{i}"])
+    return found["rows"]
+
+
+def _check_unique(name: str, table: ibis.Table, key: str) -> None:
+    """A row whose key an earlier row has already is bad."""
+    numbered = table.mutate(earlier=ibis.row_number().over(group_by=key, order_by=ROW))
+    repeated = table.group_by(key).having(_.count() > 1).aggregate()
+    bad = numbered.semi_join(repeated, key).filter(_.earlier > 0)
+    _refuse(name, key, bad, table, "the key of an earlier row again")
+
+
+def _check_reference(name: str, table: ibis.Table, column: str, target: str, target_table: ibis.Table) -> None:
+    """Null refers to nothing and passes: where it is not allowed, the rules of a row say so."""
+    bad = table.filter(table[column].notnull()).anti_join(target_table, column)
+    _refuse(name, column, bad, table, f"not found in table {target}")
+
+
+def _refuse(name: str, column: str, bad: ibis.Table, table: ibis.Table, problem: str) -> None:
+    found = bad.aggregate(count=bad.count(), first=bad[ROW].min()).to_pyarrow().to_pylist()[0]
+    if found["count"]:
+        row = found["first"]
+        value = table.filter(table[ROW] == row)[column].to_pyarrow()[0].as_py()
+        bad_rows(name, column, f"{problem}: {value!r}", row=row, count=found["count"])
+
+
+def _check_sessions(impressions: ibis.Table) -> None:
+    """The rows of one search agree on query and searcher; a search that showed nothing has one row."""
+    rules = [
+        _Rule("query", "the rows of one session_id have different queries", _.query.min() != _.query.max()),
+        _Rule(
+            "searcher_id",
+            "the rows of one session_id have different searchers",
+            (_.searcher_id.min() != _.searcher_id.max())
+            | ((_.searcher_id.count() > 0) & (_.searcher_id.count() < _.count())),
+        ),
+        _Rule(
+            "doc_id",
+            "doc_id is null (a search that showed nothing), but its session_id has other rows",
+            (_.doc_id.count() < _.count()) & (_.count() > 1),
+        ),
+    ]
+    sessions = impressions.group_by("session_id").aggregate(
+        first=_[ROW].min(), **{f"bad_{i}": rule.bad for i, rule in enumerate(rules)}
+    )
+    measures: dict[str, ibis.Value] = {}
+    for i in range(len(rules)):
+        bad = sessions[f"bad_{i}"]
+        measures |= {f"count_{i}": bad.sum(), f"first_{i}": sessions["first"].min(where=bad)}
+    found = sessions.aggregate(**measures).to_pyarrow().to_pylist()[0]
+    for i, rule in enumerate(rules):
+        if found[f"count_{i}"]:
+            problem = f"{rule.problem} (rows are counted as searches here)"
+            bad_rows("impressions", rule.column, problem, row=found[f"first_{i}"], count=found[f"count_{i}"])
+
+
+def _check_values(files: Sequence[Path], check, columns: list[str]) -> None:  # type: ignore[no-untyped-def]
+    """Feature values (dimensions, finite numbers, as many weights as ids), batch by batch in bounded memory."""
+    row = 0
+    for file in files:
+        for batch in pq.ParquetFile(file).iter_batches(_BATCH_ROWS, columns=sorted(set(columns))):
+            check(pa.Table.from_batches([batch]), row)
+            row += batch.num_rows

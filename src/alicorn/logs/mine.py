@@ -1,0 +1,208 @@
+"""From a log folder to pairs/, the folder that training and evaluation read. The verb `alicorn mine`.
+
+    pairs.parquet        session_id, searcher_id, time, query, doc_id, source ("click" or "hard"), split
+    impressions.parquet  the same columns, source "impression": every document shown
+    non_clicks.parquet   the same columns, source "non_click"
+    searches.parquet     searches of valid and test that have a target: session_id, searcher_id, time, query, targets
+                         list<string> (clicked, in the order shown; else hard positives), segment list<string>, split
+    popularity.parquet   doc_id, clicks: of the train split, every document
+    documents.parquet, searchers.parquet   copies, so that pairs/ stands alone
+    manifest.json        fingerprints of vertical and data, version of alicorn, boundaries of the splits, counts
+
+Rows are ordered by time, then session_id, then document, so that the same logs give the same files. The folder is
+written beside its place and renamed when it is complete.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pyarrow.parquet as pq
+from ibis import _
+
+import alicorn
+from alicorn.errors import ConfigError
+from alicorn.logs import positives, splits
+from alicorn.logs.fingerprint import data_fingerprint
+from alicorn.logs.non_clicks import non_clicks
+from alicorn.logs.popularity import popularity
+from alicorn.logs.tables import MEMORY_LIMIT, Logs, read_logs
+from alicorn.vertical import Vertical
+
+_ORDER = ("time", "session_id", "doc_id")
+
+
+def mine(
+    logs_folder: str | Path,
+    vertical: Vertical,
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    memory_limit: str = MEMORY_LIMIT,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> dict[str, int]:
+    """Write pairs/ to `out`. Returns counts of everything read, made and left out; the manifest has them too.
+
+    overwrite: replace a folder that is not empty; without it that is a ConfigError.
+    memory_limit: of DuckDB. on_step is called with what is about to be done.
+    Raises TableError when the logs break their contract; then nothing is written.
+    """
+    out = Path(out)
+    _refuse_taken(out, overwrite)
+    on_step("check the logs")
+    with read_logs(logs_folder, vertical, memory_limit=memory_limit) as logs:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        try:
+            manifest = _write(logs, vertical, temporary, on_step)
+            (temporary / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+            _put_in_place(temporary, out)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return manifest["counts"]
+
+
+def _refuse_taken(out: Path, overwrite: bool) -> None:
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not overwrite:
+        raise ConfigError(f"{out} exists and is not empty: choose another folder, or ask to overwrite it")
+    if not (out / "manifest.json").is_file():
+        raise ConfigError(f"{out} was not written by `alicorn mine` (no manifest.json): it is not overwritten")
+
+
+def _write(logs: Logs, vertical: Vertical, folder: Path, on_step: Callable[[str], None]) -> dict[str, Any]:
+    """All files but the manifest, which is returned."""
+    on_step("split the searches by time")
+    searches = logs.keep("searches", splits.searches(logs.impressions))
+    boundaries = splits.boundaries(searches, vertical.split)
+    searches = logs.keep("split_searches", searches.mutate(split=boundaries.split_of(searches.time)))
+    shown = logs.keep("shown", positives.shown(logs.impressions))
+    clicks = positives.clicks(shown)
+    on_step("find what failed searches were after")
+    reached = hard = _no_pairs(shown)
+    if logs.activity is not None:
+        reached = logs.keep(
+            "reached", positives.failed_activity(searches, logs.activity, vertical.failed_search_window_s)
+        )
+        hard = logs.keep("hard", positives.hard_positives(reached, boundaries))
+    on_step("write the pairs")
+    pairs = logs.keep("pairs", _pairs(clicks, searches, "click").union(_pairs(hard, searches, "hard")))
+    targets = logs.keep("targets", _targets(searches, clicks, hard, logs.segments))
+    tables = {
+        "pairs": pairs.order_by(*_ORDER),
+        "impressions": _pairs(shown, searches, "impression").order_by(*_ORDER),
+        "non_clicks": _pairs(non_clicks(shown), searches, "non_click").order_by(*_ORDER),
+        "searches": targets.order_by("time", "session_id"),
+        "popularity": popularity(logs.documents, clicks, searches).order_by("doc_id"),
+    }
+    for name, table in tables.items():
+        table.to_parquet(folder / f"{name}.parquet")
+    for name in ("documents", "searchers"):
+        if logs.files[name]:
+            _copy_table(logs.files[name], folder / f"{name}.parquet")
+    on_step("count")
+    return {
+        "alicorn_version": alicorn.__version__,
+        "vertical_fingerprint": vertical.fingerprint(),
+        "data_fingerprint": data_fingerprint(logs.files),
+        "valid_from": boundaries.valid_from.isoformat(),
+        "test_from": None if boundaries.test_from is None else boundaries.test_from.isoformat(),
+        "counts": _counts(logs, searches, pairs, reached, folder),
+    }
+
+
+def _pairs(pairs: ibis.Table, searches: ibis.Table, source: str) -> ibis.Table:
+    """(session_id, doc_id, ...) with what is known of the search."""
+    return pairs.join(searches, "session_id").select(
+        "session_id", "searcher_id", "time", "query", "doc_id", source=ibis.literal(source), split=_.split
+    )
+
+
+def _no_pairs(shown: ibis.Table) -> ibis.Table:
+    return shown.filter(ibis.literal(False)).select("session_id", "doc_id")
+
+
+def _targets(searches: ibis.Table, clicks: ibis.Table, hard: ibis.Table, segments: ibis.Table | None) -> ibis.Table:
+    """Held-out searches with what they should find. A search has clicks or hard positives, never both."""
+    wanted = clicks.select("session_id", "doc_id", "position").union(
+        hard.select("session_id", "doc_id", position=ibis.literal(0).cast(clicks.position.type()))
+    )
+    targets = wanted.group_by("session_id").aggregate(targets=_.doc_id.collect(order_by=(_.position, _.doc_id)))
+    held_out = searches.filter(_.split != "train").join(targets, "session_id")
+    none = ibis.literal([], type="array<string>")
+    if segments is None:
+        held_out = held_out.mutate(segment=none)
+    else:
+        labels = segments.select("session_id", "segment")
+        held_out = held_out.left_join(labels, "session_id").mutate(segment=_.segment.coalesce(none))
+    return held_out.select("session_id", "searcher_id", "time", "query", "targets", "segment", "split")
+
+
+def _copy_table(files: tuple[Path, ...], target: Path) -> None:
+    """The part files of a table as one file, batch by batch, in the schema of the first."""
+    if len(files) == 1:
+        shutil.copyfile(files[0], target)
+        return
+    schema = pq.read_schema(files[0])
+    with pq.ParquetWriter(target, schema) as writer:
+        for file in files:
+            for batch in pq.ParquetFile(file).iter_batches():
+                writer.write_batch(batch.select(schema.names).cast(schema))
+
+
+def _counts(logs: Logs, searches: ibis.Table, pairs: ibis.Table, reached: ibis.Table, folder: Path) -> dict[str, int]:
+    """Rows read by table, rows written by table, and what became of the difference."""
+    written = {path.stem: pq.read_metadata(path).num_rows for path in folder.glob("*.parquet")}
+    splits_found = searches.group_by("split").aggregate(count=_.count()).to_pyarrow().to_pylist()
+    sources = pairs.group_by("source", "split").aggregate(count=_.count()).to_pyarrow().to_pylist()
+    totals = searches.aggregate(
+        searches=_.count(),
+        without_click=(_.num_clicked == 0).sum(),
+        showing_nothing=(_.num_shown == 0).sum(),
+        held_out=(_.split != "train").sum(),
+    )
+    total = totals.to_pyarrow().to_pylist()[0]
+    hard = sum(row["count"] for row in sources if row["source"] == "hard")
+    return {
+        **{f"{name}_read": count for name, count in logs.counts.items()},
+        "searches": total["searches"],
+        **_in_order({f"searches_{row['split']}": row["count"] for row in splits_found}),
+        "searches_without_click": total["without_click"],
+        "searches_showing_nothing": total["showing_nothing"],
+        "impressions_repeated_in_a_search": (
+            logs.counts["impressions"] - total["showing_nothing"] - written["impressions"]
+        ),
+        **_in_order({f"pairs_{row['source']}_{row['split']}": row["count"] for row in sources}),
+        "hard_positives_after_their_split": reached.count().to_pyarrow().as_py() - hard,
+        "pairs": written["pairs"],
+        "impressions": written["impressions"],
+        "non_clicks": written["non_clicks"],
+        "searches_held_out_with_target": written["searches"],
+        "searches_held_out_without_target": total["held_out"] - written["searches"],
+    }
+
+
+def _in_order(counts: dict[str, int]) -> dict[str, int]:
+    """By source, then train, valid, test."""
+    return dict(
+        sorted(
+            counts.items(), key=lambda item: (item[0].rsplit("_", 1)[0], splits.SPLITS.index(item[0].rsplit("_", 1)[1]))
+        )
+    )
+
+
+def _put_in_place(temporary: Path, out: Path) -> None:
+    """Rename the finished folder to `out`; what stood there goes last."""
+    temporary.chmod(0o755)
+    if not out.exists():
+        temporary.rename(out)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{out.name}-old-", dir=out.parent))
+    out.rename(old)
+    temporary.rename(out)
+    shutil.rmtree(old)
