@@ -1,0 +1,37 @@
+"""Where is it kept? Journal, mutable layer, immutable segments, merge, snapshot.
+
+In the order an upsert takes:
+
+    store.py            Store: create, open, upsert, delete, flush, merge, train, verify, snapshot
+    checking.py         is a table of documents acceptable?   checking_vectors.py: its vectors
+    documents.py        Documents: checked, not yet numbered
+    segment_builder.py  documents -> Segment                  numeric.py: columns for `range`
+    journal.py          the SQLite journal and manifest       writer_lock.py: one writer;  replay.py: after opening
+    mutable.py          the mutable layer                     tiers.py: which segments are merged
+    rewriting.py        flush, merge, train                   training.py: when and how
+    segment_file.py     a segment as files                    quantizer_file.py, checked_folder.py: the container
+
+And what query/ reads: snapshot.py (Snapshot, SegmentView), segment.py (Segment, NumericColumn, EmbeddingBlock),
+terms.py (TermDictionary), doc_ids.py.
+"""
+
+from alicorn.index.numeric import is_numeric
+from alicorn.index.segment import EmbeddingBlock, NumericColumn, Segment
+from alicorn.index.snapshot import SegmentView, Snapshot
+from alicorn.index.store import Deletion, Store
+from alicorn.index.terms import TermDictionary
+from alicorn.index.verify import Verification, verify
+
+__all__ = [
+    "Deletion",
+    "EmbeddingBlock",
+    "NumericColumn",
+    "Segment",
+    "SegmentView",
+    "Snapshot",
+    "Store",
+    "TermDictionary",
+    "Verification",
+    "is_numeric",
+    "verify",
+]

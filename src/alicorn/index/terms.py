@@ -1,0 +1,121 @@
+"""Terms: the sorted dictionary of a segment, and the terms of each document. Used by documents.py, segment.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+class TermDictionary:
+    """The distinct terms of a segment, sorted by UTF-8 bytes; a term's number is its place. Backed by Arrow buffers."""
+
+    def __init__(self, terms: pa.StringArray) -> None:
+        self.terms = terms
+        self._size = len(terms)
+        _, offsets, data = terms.buffers()
+        self._offsets = memoryview(offsets).cast("i")[terms.offset :] if self._size else memoryview(b"")
+        self._data = memoryview(data) if data is not None else memoryview(b"")
+
+    def __len__(self) -> int:
+        return self._size
+
+    def find(self, term: str) -> int:
+        """The number of the term, or -1."""
+        wanted = _utf8(term)
+        at = self._first_not_below(wanted)
+        return at if at < self._size and self._bytes(at) == wanted else -1
+
+    def prefix(self, prefix: str) -> tuple[int, int]:
+        """The numbers [low, high) of the terms that start with the prefix."""
+        wanted = _utf8(prefix)
+        return self._first_not_below(wanted), self._first_not_below(wanted + b"\xff")  # no UTF-8 text has byte 255
+
+    def term(self, number: int) -> str:
+        return self._bytes(number).decode()
+
+    def _bytes(self, number: int) -> bytes:
+        return self._data[self._offsets[number] : self._offsets[number + 1]].tobytes()
+
+    def _first_not_below(self, wanted: bytes) -> int:
+        low, high = 0, self._size
+        while low < high:
+            middle = (low + high) // 2
+            if self._bytes(middle) < wanted:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # a lone surrogate then equals no stored term
+
+
+@dataclass(frozen=True, eq=False)
+class TermLists:
+    """The terms of each document in the order given: row i has dictionary[codes[starts[i]:starts[i + 1]]].
+
+    dictionary: distinct terms; codes: int32; starts: (rows + 1,) int32 from 0.
+    """
+
+    dictionary: pa.StringArray
+    codes: np.ndarray
+    starts: np.ndarray
+
+    @classmethod
+    def encode(cls, lists: pa.ListArray) -> TermLists:
+        """lists: list<string> without nulls of either kind."""
+        starts = np.zeros(len(lists) + 1, dtype=np.int32)
+        np.cumsum(lists.value_lengths().to_numpy(zero_copy_only=False), out=starts[1:])
+        encoded = lists.flatten().dictionary_encode()
+        return cls(encoded.dictionary, encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32), starts)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[TermLists]) -> TermLists:
+        """The rows of all parts, in order, over one dictionary."""
+        if len(parts) == 1:
+            return parts[0]
+        union = pc.unique(pa.concat_arrays([part.dictionary for part in parts]))
+        codes = [
+            pc.index_in(part.dictionary, value_set=union).to_numpy(zero_copy_only=False)[part.codes] for part in parts
+        ]
+        lengths = np.concatenate([np.diff(part.starts) for part in parts])
+        return cls(union, np.concatenate(codes).astype(np.int32), _starts_of(lengths))
+
+    def take(self, rows: np.ndarray) -> TermLists:
+        """The given rows, in the given order. rows: (n,) integers."""
+        lengths = np.diff(self.starts)[rows]
+        starts = _starts_of(lengths)
+        within = np.arange(starts[-1], dtype=np.int32) - np.repeat(starts[:-1], lengths)
+        return TermLists(self.dictionary, self.codes[np.repeat(self.starts[:-1][rows], lengths) + within], starts)
+
+    def sorted(self) -> TermLists:
+        """The same lists over a dictionary that is sorted by UTF-8 bytes and has no unused term."""
+        used = np.zeros(len(self.dictionary), dtype=bool)
+        used[self.codes] = True
+        order = pc.sort_indices(self.dictionary).to_numpy()
+        order = order[used[order]]
+        rank = np.empty(len(used), dtype=np.int32)
+        rank[order] = np.arange(len(order), dtype=np.int32)
+        return TermLists(self.dictionary.take(pa.array(order)), rank[self.codes], self.starts)
+
+    @cached_property
+    def array(self) -> pa.ListArray:
+        """As Arrow: list<dictionary<int32, string>>, without a copy."""
+        values = pa.DictionaryArray.from_arrays(pa.array(self.codes), self.dictionary)
+        return pa.ListArray.from_arrays(pa.array(self.starts), values)
+
+    @property
+    def nbytes(self) -> int:
+        return self.codes.nbytes + self.starts.nbytes + self.dictionary.nbytes
+
+
+def _starts_of(lengths: np.ndarray) -> np.ndarray:
+    starts = np.zeros(len(lengths) + 1, dtype=np.int32)
+    np.cumsum(lengths, out=starts[1:])
+    return starts
