@@ -1,7 +1,7 @@
 """The people world: a generated people-search vertical. Everything else in worlds/ serves this class.
 
 It is a simulation; docs/people-world.md lists its assumptions and where its numbers come from. The same size and seed
-give the same tables, whatever machine or number of threads.
+give the same tables, whatever the number of threads.
 
     world = PeopleWorld.generate("small", seed=0)
     world.write_logs("logs/", num_searches=100_000, engine=search)      # search(queries) -> ids, best first
