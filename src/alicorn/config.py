@@ -91,7 +91,8 @@ def parse_config(data: Any, model: type[M], *, where: str) -> M:
 
 def dump_yaml(config: Config) -> str:
     """YAML that `parse_yaml` reads back to an equal configuration; keys left at None are not written."""
-    return yaml.safe_dump(config.model_dump(exclude_none=True), sort_keys=False, allow_unicode=True)
+    values = config.model_dump(exclude_none=True)
+    return yaml.dump(values, Dumper=_StrictDumper, sort_keys=False, allow_unicode=True)
 
 
 def _sentence(detail: ErrorDetails, data: Any) -> str:
@@ -168,3 +169,13 @@ _StrictLoader.add_implicit_resolver(
     ),
     list("-+0123456789."),
 )
+
+
+class _StrictDumper(yaml.SafeDumper):
+    """Puts quotes around the strings that _StrictLoader would take for something else."""
+
+    yaml_implicit_resolvers = _StrictLoader.yaml_implicit_resolvers
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """A value used twice is written twice, as aliases are not read."""
+        return True
