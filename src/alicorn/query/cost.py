@@ -69,9 +69,9 @@ def posting_size(segment, term: str) -> int:
     number = segment.terms.find(term)
     if number < 0:
         return 0
-    return int(segment.terms.posting_starts[number + 1] - segment.terms.posting_starts[number])
+    return int(segment.posting_starts[number + 1] - segment.posting_starts[number])
 
 
 def prefix_size(segment, prefix: str) -> int:
     low, high = segment.terms.prefix(prefix)
-    return int(segment.terms.posting_starts[high] - segment.terms.posting_starts[low])
+    return int(segment.posting_starts[high] - segment.posting_starts[low])

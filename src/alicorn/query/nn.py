@@ -349,7 +349,8 @@ def _settle_ties(
     snapshot: Snapshot, scores: np.ndarray, segments: np.ndarray, numbers: np.ndarray, order: np.ndarray
 ) -> None:
     """Sort every run of equal scores in `order`, in place, by doc_id."""
-    edges = np.flatnonzero(np.diff(scores[order]) != 0) + 1
+    falling = scores[order]
+    edges = np.flatnonzero(falling[1:] != falling[:-1]) + 1
     for group in np.split(order, edges):  # views of order
         if len(group) > 1 and (segments[group] != segments[group[0]]).any():
             ids = [

@@ -180,5 +180,5 @@ def _postings(view, term: str) -> tuple[np.ndarray, np.ndarray]:
     number = segment.terms.find(term)
     if number < 0:
         return docset.EMPTY, np.empty(0, dtype=np.uint8)
-    span = slice(segment.terms.posting_starts[number], segment.terms.posting_starts[number + 1])
+    span = slice(segment.posting_starts[number], segment.posting_starts[number + 1])
     return segment.postings[span], segment.frequencies[span]

@@ -262,7 +262,7 @@ def _term(view: SegmentView, term: str) -> DocSet:
     number = segment.terms.find(term)
     if number < 0:
         return EMPTY
-    return segment.postings[segment.terms.posting_starts[number] : segment.terms.posting_starts[number + 1]]
+    return segment.postings[segment.posting_starts[number] : segment.posting_starts[number + 1]]
 
 
 def _prefix(view: SegmentView, prefix: str) -> DocSet:
@@ -270,7 +270,7 @@ def _prefix(view: SegmentView, prefix: str) -> DocSet:
     low, high = segment.terms.prefix(prefix)
     if low == high:
         return EMPTY
-    postings = segment.postings[segment.terms.posting_starts[low] : segment.terms.posting_starts[high]]
+    postings = segment.postings[segment.posting_starts[low] : segment.posting_starts[high]]
     return postings if high == low + 1 else docset.from_unsorted(postings, segment.num_docs)
 
 
