@@ -1,0 +1,130 @@
+"""The rooms' one-way order (DESIGN 1), read from the imports: a room uses earlier rooms, never later ones."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import alicorn
+
+SOURCE = Path(alicorn.__file__).parent
+# fmt: off
+ROOMS = [
+    "errors", "text", "config", "vertical", "worlds", "logs",
+    "features", "towers", "losses", "negatives", "training", "evaluation",
+    "quantization", "index", "query", "publish", "ranking", "feedback",
+    "serving", "distributed", "bench", "demo", "cli",
+]
+# fmt: on
+# The engine stands alone: no vertical, no model, no log tooling.
+ENGINE = ("quantization", "index", "query")
+ENGINE_MAY_USE = ("errors", "text", *ENGINE)
+NOT_IN_ENGINE = ("torch", "ibis", "duckdb", "pydantic")
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """(line, dotted name) of every import, those inside functions included; `from a import b` gives a and a.b."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                yield node.lineno, "." * node.level
+            elif node.module == "alicorn":
+                yield from ((node.lineno, f"alicorn.{alias.name}") for alias in node.names)
+            else:
+                yield node.lineno, node.module or ""
+
+
+def type_checking_lines(tree: ast.AST) -> set[int]:
+    """Lines under `if TYPE_CHECKING:`: they name types and are never run."""
+    blocks = [
+        node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+    ]
+    return {line for block in blocks for node in block.body for line in range(node.lineno, (node.end_lineno or 0) + 1)}
+
+
+def violations(source: str, room: str, path: str) -> list[str]:
+    """What one file of a room does against the house, each as `path:line: rule`."""
+    tree = ast.parse(source)
+    never_run = type_checking_lines(tree)
+    found = []
+    for line, name in imports(tree):
+        package, _, rest = name.partition(".")
+        other = rest.partition(".")[0]
+        if name.startswith("."):
+            found.append(f"{path}:{line}: relative import: write the room's name, alicorn.{room}")
+        elif package == "alicorn" and other in ROOMS:
+            if ROOMS.index(other) > ROOMS.index(room):
+                found.append(f"{path}:{line}: {room} imports {other}, a later room: {' < '.join(ROOMS)}")
+            elif room in ENGINE and other not in ENGINE_MAY_USE:
+                found.append(f"{path}:{line}: {room} imports {other}: the engine uses {', '.join(ENGINE_MAY_USE)} only")
+        elif package == "alicorn" and rest and other != "__version__":
+            found.append(f"{path}:{line}: {name} belongs to no room of tests/test_house.py: {' < '.join(ROOMS)}")
+        elif room in ENGINE and package in NOT_IN_ENGINE and line not in never_run:
+            found.append(f"{path}:{line}: {room} imports {package}: the engine stands alone")
+    return found
+
+
+def files() -> list[tuple[str, Path]]:
+    """(room, file) of every source file but the package's own __init__, which loads lazily what users import."""
+    paths = [path for path in sorted(SOURCE.rglob("*.py")) if path != SOURCE / "__init__.py"]
+    return [(path.relative_to(SOURCE).parts[0].removesuffix(".py"), path) for path in paths]
+
+
+def test_every_file_is_in_a_room():
+    assert {room for room, _ in files()} <= set(ROOMS)
+
+
+def test_imports_go_to_earlier_rooms_only():
+    found = [
+        message
+        for room, path in files()
+        for message in violations(path.read_text(encoding="utf-8"), room, str(path.relative_to(SOURCE.parent)))
+    ]
+    assert not found, "\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("room", "source", "rule"),
+    [
+        ("logs", "import os\nimport alicorn.query", "x.py:2: logs imports query, a later room"),
+        (
+            "logs",
+            "def f():\n    from alicorn.training.loop import train",
+            "x.py:2: logs imports training, a later room",
+        ),
+        ("vertical", "from alicorn import serving", "x.py:1: vertical imports serving, a later room"),
+        ("query", "from alicorn.vertical import Vertical", "x.py:1: query imports vertical: the engine uses"),
+        ("index", "import torch.nn", "x.py:1: index imports torch: the engine stands alone"),
+        ("query", "from pydantic import Field", "x.py:1: query imports pydantic: the engine stands alone"),
+        ("query", "from .parse import parse", "x.py:1: relative import"),
+        ("query", "from alicorn.helpers import x", "x.py:1: alicorn.helpers belongs to no room"),
+    ],
+)
+def test_the_check_sees_a_violation(room, source, rule):
+    (message,) = violations(source, room, "x.py")
+    assert message.startswith(rule)
+
+
+@pytest.mark.parametrize(
+    ("room", "source"),
+    [
+        ("query", "from alicorn.index import Store\nimport numpy\nfrom alicorn import __version__"),
+        ("serving", "import torch\nfrom alicorn.query import Collection"),
+        ("index", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch"),
+    ],
+)
+def test_the_check_lets_the_rest_pass(room, source):
+    assert violations(source, room, "x.py") == []
+
+
+def test_the_engine_loads_without_the_learning_side():
+    """What the imports of imports bring in is seen only by loading it."""
+    unwanted = ("torch", "ibis", "duckdb", "alicorn.vertical", "alicorn.config", "alicorn.logs", "alicorn.towers")
+    program = f"import alicorn.query, sys; print([name for name in {unwanted} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
