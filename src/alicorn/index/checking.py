@@ -207,10 +207,12 @@ def _numpy(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _filled(count: int, value: pa.Scalar) -> pa.ChunkedArray:
-    return pa.chunked_array([pa.repeat(value, count)])
+    return pa.chunked_array([pa.repeat(value, count)] if count else [], type=value.type)
 
 
 def _pieces(table: pa.Table, vectors: dict[str, KeyVectors]) -> list[Documents]:
+    if not table.num_rows:
+        return []
     if table.nbytes <= PIECE_BYTES:
         return [Documents.of_table(table, vectors)]
     size = max(1, table.num_rows * PIECE_BYTES // table.nbytes)
