@@ -1,6 +1,9 @@
+import datetime
 import json
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from evaluation_fakes import NUM_DOCUMENTS, FakeCollection, FakeModel
 
@@ -106,3 +109,28 @@ def test_systems_ask_the_vertical_s_expressions(pairs, vertical):
         f"(or (and text:{query}) (nn people :k 100 :nprobe 16))",
     ]
     assert [asked[2] for asked in collection.asked] == [None, "bm25", {"nn": 1.0, "bm25": 0.1}]
+
+
+def test_a_log_folder_is_mined_on_the_way_and_a_generated_world_says_so(vertical, tmp_path):
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    rows = range(40)
+    doc_ids = [f"d{n}" for n in range(NUM_DOCUMENTS)]
+    pq.write_table(pa.table({"doc_id": doc_ids, "name": doc_ids}), logs / "documents.parquet")
+    pq.write_table(pa.table({"searcher_id": ["s0"], "city": ["york"]}), logs / "searchers.parquet")
+    impressions = {
+        "session_id": [f"t{row}" for row in rows],
+        "searcher_id": ["s0"] * 40,
+        "time": [datetime.datetime(2024, 1, 1) + datetime.timedelta(hours=row) for row in rows],
+        "query": [f"d{row}" for row in rows],
+        "doc_id": [f"d{row}" for row in rows],
+        "position": [1] * 40,
+        "clicked": [True] * 40,
+    }
+    pq.write_table(pa.table(impressions), logs / "impressions.parquet")
+    found = evaluate(FakeModel(perfect=True), logs, vertical)
+    assert found.facts["num_searches"] == 4, "the last tenth by time"
+    assert found.comparison.mean(EXACT, "recall@1").mean == 1.0
+    assert SIMULATION not in found.markdown()
+    pq.write_table(pa.table({"session_id": ["t0"], "doc_id": ["d0"]}), logs / "truth.parquet")
+    assert SIMULATION in evaluate(FakeModel(perfect=True), logs, vertical).markdown()

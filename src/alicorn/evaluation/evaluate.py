@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from alicorn.errors import CollectionError, ConfigError
 from alicorn.evaluation.comparison import OVERALL, Comparison, compare, recall_measures
-from alicorn.evaluation.report import markdown, write_report
-from alicorn.evaluation.searches import Searches, read_searches
+from alicorn.evaluation.report import SIMULATION, markdown, write_report
+from alicorn.evaluation.searches import Searches, open_searches
 from alicorn.evaluation.systems import Searchable, embedding_run, index_run
 from alicorn.vertical import Vertical
 
@@ -65,7 +65,8 @@ class Evaluation:
 
     def _sentences(self) -> list[str]:
         facts = self.facts
-        sentences = [
+        sentences = [SIMULATION] if facts["simulated"] else []
+        sentences += [
             f"{facts['num_searches']:,} of {facts['num_in_split']:,} searches of the {facts['split']} split over"
             f" {facts['num_documents']:,} documents; model {facts['model']}."
         ]
@@ -87,13 +88,13 @@ def evaluate(
 ) -> Evaluation:
     """Exact recall@K of a model on sampled searches of the last split, and the same through an index.
 
-    folder: a pairs/ folder. collection: holds the model's embeddings of the same corpus under the vertical's key.
+    folder: pairs/ or a log folder. collection: holds the model's embeddings of the same corpus.
     Raises TableError, ConfigError, CollectionError; all of them before anything is encoded.
     """
     _check_arguments(model, vertical, ks, num_searches)
     if collection is not None:
         check_published(model, collection)
-    searches = read_searches(folder, num_searches, seed)
+    searches = open_searches(folder, vertical, num_searches, seed)
     request_vectors = model.encode_requests(searches.requests)
     depth = max(ks)
     runs = {EXACT: embedding_run(request_vectors, model.encode_documents(searches.documents), depth)}
@@ -147,6 +148,7 @@ def _facts(model: Encoder, vertical: Vertical, searches: Searches, seed: int) ->
         "num_in_split": searches.num_in_split,
         "num_without_targets": searches.num_without_targets,
         "num_documents": len(searches.documents),
+        "simulated": searches.simulated,
         "seed": seed,
     }
 

@@ -1,12 +1,16 @@
 """The searches to evaluate on: requests, target sets, segments, and the corpus they search. Read by evaluate.py.
 
-They come from a pairs/ folder (`alicorn mine`): a sample of its last split. Documents are numbered by doc_id (UTF-8
-bytes), which is how a collection orders documents of equal score, so exact and indexed runs agree on ties.
+They come from a pairs/ folder (`alicorn mine`), or from a log folder that is mined on the way: a sample of the last
+split. Documents are numbered by doc_id (UTF-8 bytes), which is how a collection orders documents of equal score, so
+exact and indexed runs agree on ties.
 """
 
-from dataclasses import dataclass
+import json
+import tempfile
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +19,7 @@ import pyarrow.parquet as pq
 
 from alicorn.errors import TableError
 from alicorn.evaluation.metrics import Targets
+from alicorn.vertical import Vertical
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,7 @@ class Searches:
     requests: table of `query` and the searchers' columns, one row per search, as Model.encode_requests takes it.
     documents: the corpus sorted by doc_id; its row is the document number. targets: document numbers, -1 for a target
     outside the corpus. segments: the labels of each search. num_in_split: searches with targets before sampling.
+    simulated: the searches come from a generated world, and every table that shows them must say so.
     """
 
     split: str
@@ -34,6 +40,7 @@ class Searches:
     segments: list[list[str]]
     num_in_split: int
     num_without_targets: int
+    simulated: bool
 
     def __len__(self) -> int:
         return len(self.requests)
@@ -56,6 +63,20 @@ class Searches:
         starts = np.searchsorted(rows, np.arange(len(ids)))
         ranked[rows, np.arange(len(rows)) - starts[rows]] = numbers
         return ranked
+
+
+def open_searches(folder: str | Path, vertical: Vertical, num_searches: int = 10_000, seed: int = 0) -> Searches:
+    """`read_searches` of a pairs/ folder; a log folder is first mined into a temporary one. Raises TableError."""
+    folder = Path(folder)
+    if (folder / "searches.parquet").exists():
+        return read_searches(folder, num_searches, seed)
+    from alicorn.logs import mine
+
+    with tempfile.TemporaryDirectory() as temporary:
+        mine(folder, vertical, Path(temporary) / "pairs")
+        searches = read_searches(Path(temporary) / "pairs", num_searches, seed)
+    # Only a generated world knows whom its searchers wanted.
+    return replace(searches, simulated=(folder / "truth").exists() or (folder / "truth.parquet").exists())
 
 
 def read_searches(pairs: str | Path, num_searches: int = 10_000, seed: int = 0, split: str | None = None) -> Searches:
@@ -90,6 +111,7 @@ def read_searches(pairs: str | Path, num_searches: int = 10_000, seed: int = 0, 
         segments=[row or [] for row in sampled["segment"].to_pylist()],
         num_in_split=len(with_targets),
         num_without_targets=len(searches) - len(with_targets),
+        simulated=_manifest(folder).get("simulated", False),
     )
 
 
@@ -122,6 +144,11 @@ def _targets(lists: pa.ListArray, doc_ids: pa.Array) -> Targets:
 def _numbers(ids: pa.Array, doc_ids: pa.Array) -> np.ndarray:
     """int32 (ids,): the row of each id in doc_ids, -1 where it is not there."""
     return pc.fill_null(pc.index_in(ids, doc_ids), -1).to_numpy(zero_copy_only=False).astype(np.int32)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "manifest.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def _read(folder: Path, table: str) -> pa.Table:
