@@ -1,0 +1,381 @@
+"""How is it asked from a shell? One thin verb per room; each reads and writes files, so any step can be replaced.
+
+Results go to standard output (as JSON with --json), progress and counts to standard error. Exit code 2 with one
+message for a user's mistake. Imports that cost seconds stand inside the verbs that need them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import pyarrow as pa
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from alicorn import __version__
+from alicorn.errors import AlicornError, ConfigError
+
+if TYPE_CHECKING:
+    from alicorn.query import Result
+    from alicorn.towers import Model
+
+app = typer.Typer(
+    name="alicorn",
+    help="Embedding-based retrieval inside a Boolean search engine: from a search log to an answered hybrid query.\n\n"
+    "The steps, each reading what the one before wrote: mine, train, evaluate, publish, query, serve."
+    " Start with `alicorn demo`, which runs them all on a generated world.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+log = Console(stderr=True, highlight=False)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+VerticalFile = Annotated[
+    Path, typer.Option("--vertical", help="vertical.yaml: what is searched.", exists=True, dir_okay=False)
+]
+ModelFolder = Annotated[Path, typer.Argument(help="Folder that `alicorn train` wrote.", exists=True, file_okay=False)]
+CollectionFolder = Annotated[
+    Path, typer.Argument(help="Folder that `alicorn publish` wrote.", exists=True, file_okay=False)
+]
+
+
+class Size(StrEnum):
+    """Sizes of the people world: 20k people and 100k searches; 200k and 1M; 2M and 10M."""
+
+    small = "small"
+    medium = "medium"
+    large = "large"
+
+
+@app.command()
+def demo(
+    size: Annotated[Size, typer.Option(help="People and searches: 20k/100k, 200k/1M or 2M/10M.")] = Size.small,
+    out: Annotated[Path, typer.Option(help="Folder for logs, models, collection and reports.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Same seed, same world and same models.")] = 0,
+    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Start the search page at the end.")] = True,
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
+) -> None:
+    """Run the whole loop on a generated people-search world (a simulation), print the tables, start the search page."""
+    from alicorn.demo import run_demo, serve_demo
+
+    run_demo(out, str(size), seed, log)
+    if serve:
+        serve_demo(out, port, log)
+
+
+@app.command()
+def mine(
+    logs: Annotated[Path, typer.Argument(help="Folder with documents, impressions, searchers, activity.", exists=True)],
+    vertical: VerticalFile,
+    out: Annotated[Path, typer.Option(help="Folder for the pairs.")],
+    as_json: Json = False,
+) -> None:
+    """Check the log tables and turn them into training examples: clicks, hard positives, non-clicks, popularity.
+
+    Example: alicorn mine logs/ --vertical vertical.yaml --out pairs/
+    """
+    from alicorn.logs import mine as mine_logs
+    from alicorn.vertical import Vertical
+
+    with log.status("reading and checking the log"):
+        counts = mine_logs(logs, Vertical.load(vertical), out)
+    _print(counts, as_json)
+
+
+@app.command()
+def train(
+    pairs: Annotated[Path, typer.Argument(help="Folder that `alicorn mine` wrote.", exists=True, file_okay=False)],
+    vertical: VerticalFile,
+    recipe: Annotated[Path, typer.Option(help="recipe.yaml: how to learn.", exists=True, dir_okay=False)],
+    out: Annotated[Path, typer.Option(help="Folder for the model.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Learn the two towers; early stop on validation recall; a checkpoint every epoch.
+
+    Example: alicorn train pairs/ --vertical vertical.yaml --recipe recipe.yaml --out model/
+    """
+    from alicorn.training import Recipe
+    from alicorn.training import train as train_model
+    from alicorn.vertical import Vertical
+
+    trained = train_model(pairs, Vertical.load(vertical), Recipe.load(recipe), out, resume=resume)
+    _print(trained.summary(), as_json)
+
+
+@app.command()
+def evaluate(
+    model: ModelFolder,
+    logs: Annotated[Path, typer.Option(help="Log folder, or the pairs/ folder mined from it.", exists=True)],
+    collection: Annotated[
+        Path | None, typer.Option(help="Also score through this quantized index.", exists=True)
+    ] = None,
+    k: Annotated[str, typer.Option(help="Cut-offs of recall, separated by commas.")] = "10,100,1000",
+    searches: Annotated[int, typer.Option(min=1, help="Sample at most this many searches.")] = 10_000,
+    seed: int = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder for report.md, report.json and recall.png.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Recall@K by exact search over the whole corpus, overall and by segment, with 95 % intervals.
+
+    Example: alicorn evaluate model/ --logs logs/ --collection collection/ --k 10,100
+    """
+    from alicorn.evaluation import evaluate as evaluate_model
+    from alicorn.query import Collection
+    from alicorn.towers import Model
+
+    loaded = Model.load(model)
+    opened = None if collection is None else Collection.open(collection, read_only=True)
+    found = evaluate_model(
+        loaded, logs, loaded.vertical, _cutoffs(k), collection=opened, num_searches=searches, seed=seed
+    )
+    if out is not None:
+        found.write(out)
+    sys.stdout.write((found.to_json() if as_json else found.to_markdown()) + "\n")
+
+
+@app.command()
+def embed(
+    model: ModelFolder,
+    documents: Annotated[Path, typer.Option(help="Documents as Parquet.", exists=True)],
+    out: Annotated[Path, typer.Option(help="Parquet file to write.")],
+    as_json: Json = False,
+) -> None:
+    """Write doc_id and embedding:<key> for every document: what `publish` would index.
+
+    Example: alicorn embed model/ --documents documents.parquet --out embeddings.parquet
+    """
+    import pyarrow.dataset as ds
+    import pyarrow.parquet as pq
+
+    from alicorn.towers import Model
+
+    loaded = Model.load(model)
+    table = ds.dataset(documents, format="parquet").to_table()
+    vectors = loaded.encode_documents(table)
+    flat = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), loaded.dim)
+    pq.write_table(pa.table({"doc_id": table["doc_id"], f"embedding:{loaded.key}": flat}), out)
+    _print({"documents": len(table), "dim": loaded.dim, "key": loaded.key, "out": str(out)}, as_json)
+
+
+@app.command()
+def publish(
+    documents: Annotated[Path, typer.Argument(help="Documents as Parquet: a file or a folder.", exists=True)],
+    into: Annotated[Path, typer.Option(help="Collection folder, new or existing.")],
+    model: Annotated[
+        list[Path] | None, typer.Option(help="Model folder; again for a further embedding key.", exists=True)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Embed documents and write them into a collection. Without --model the table brings terms and vectors itself.
+
+    Example: alicorn publish documents.parquet --into collection/ --model model/
+    """
+    from alicorn.publish import publish as publish_documents
+
+    with _progress("publish") as advance:
+        done = publish_documents(documents, into, _models(model), advance)
+    rate = done.documents / done.seconds
+    _print(
+        {
+            "documents": done.documents,
+            "embeddings": done.embeddings,
+            "seconds": round(done.seconds, 2),
+            "documents_per_s": round(rate),
+        },
+        as_json,
+    )
+
+
+@app.command()
+def query(
+    collection: CollectionFolder,
+    expression: Annotated[
+        str | None, typer.Argument(help="Expression; without one, the vertical's hybrid expression of --text.")
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="Query text for the model's query tower.")] = None,
+    searcher: Annotated[str, typer.Option(help="Columns of the searcher, as a JSON object.")] = "{}",
+    model: Annotated[
+        list[Path] | None, typer.Option(help="Model folder; again for a further key.", exists=True)
+    ] = None,
+    limit: Annotated[int, typer.Option(min=0)] = 10,
+    order_by: Annotated[
+        str | None, typer.Option(help="nn, static_rank, bm25, or a sum of them such as nn=0.7,bm25=0.3.")
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show plan, counts and times of every node.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Answer one expression.
+
+    Examples:
+
+    alicorn query collection/ '(and text:john (range age :min 30))'
+
+    alicorn query collection/ '(or (and text:john text:smithe) (nn people :radius 0.3))' --text 'john smithe'
+    --searcher '{"city": "Seattle"}' --model model/
+    """
+    from alicorn.publish import check_models
+    from alicorn.query import Collection
+
+    models = _models(model)
+    if expression is None and not (models and text is not None):
+        raise ConfigError("give an expression, or --text with --model for the vertical's hybrid expression")
+    if models and text is None:
+        raise ConfigError("--model encodes a request: give its query with --text")
+    if text is not None and not models:
+        raise ConfigError("--text is encoded by a query tower: give its folder with --model")
+    with Collection.open(collection, read_only=True) as opened:
+        check_models(opened, models)
+        vectors = {one.key: one.encode_requests(_request(text or "", searcher))[0] for one in models}
+        asked = expression if expression is not None else models[0].vertical.expression("hybrid", text or "")
+        result = opened.search(asked, vectors=vectors, limit=limit, order_by=_order(order_by), explain=explain)
+        stored = [opened.get(doc_id) for doc_id in result.ids]
+    _print_result(result, stored, as_json)
+
+
+@app.command()
+def serve(
+    collection: CollectionFolder,
+    model: Annotated[
+        list[Path] | None, typer.Option(help="Model folder; again for a further key.", exists=True)
+    ] = None,
+    searchers: Annotated[Path | None, typer.Option(help="Searchers as Parquet, for the page.", exists=True)] = None,
+    served_log: Annotated[Path | None, typer.Option(help="Folder for the log of served searches.")] = None,
+    host: str = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
+) -> None:
+    """Answer over HTTP, with a search page at /.
+
+    Example: alicorn serve collection/ --model model/ --searchers logs/searchers.parquet
+    """
+    from alicorn.serving import serve as serve_collection
+
+    serve_collection(collection, _models(model), searchers=searchers, served_log=served_log, host=host, port=port)
+
+
+@app.command()
+def verify(collection: CollectionFolder, as_json: Json = False) -> None:
+    """Check every file of a collection against its checksum.
+
+    Example: alicorn verify collection/
+    """
+    from alicorn.query import Collection
+
+    with Collection.open(collection, read_only=True) as opened:
+        report = opened.verify()
+        _print({"documents": len(opened), "files": report.files, "bytes": report.bytes, "damage": 0}, as_json)
+
+
+def main() -> None:
+    """The `alicorn` command."""
+    try:
+        app(standalone_mode=True)
+    except AlicornError as error:
+        sys.stderr.write(f"alicorn: {error}\n")
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        sys.stdout.write(f"alicorn {__version__}\n")
+        raise typer.Exit
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Any]:
+    """A bar on standard error while a callback (done, total) is called."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=log) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _models(folders: list[Path] | None) -> list[Model]:
+    if not folders:
+        return []
+    from alicorn.towers import Model
+
+    return [Model.load(folder) for folder in folders]
+
+
+def _request(text: str, searcher: str) -> pa.Table:
+    """One row: the query and the searcher's columns. A column that is not given is null: unknown to the model."""
+    try:
+        columns = json.loads(searcher)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"--searcher must be a JSON object of context columns: {error}") from error
+    if not isinstance(columns, dict):
+        raise ConfigError(f"--searcher must be a JSON object of context columns, got {type(columns).__name__}")
+    return pa.Table.from_pylist([columns | {"query": text}])
+
+
+def _order(text: str | None) -> str | dict[str, float] | None:
+    if text is None or "=" not in text:
+        return text
+    weights: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, weight = part.partition("=")
+        try:
+            weights[name.strip()] = float(weight)
+        except ValueError:
+            raise ConfigError(f"--order-by: expected name=weight, such as nn=0.7,bm25=0.3, got {part!r}") from None
+    return weights
+
+
+def _cutoffs(text: str) -> list[int]:
+    try:
+        ks = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        raise ConfigError(f"--k: expected whole numbers separated by commas, such as 10,100, got {text!r}") from None
+    if ks[0] < 1:
+        raise ConfigError(f"--k: cut-offs are from 1, got {ks[0]}")
+    return ks
+
+
+def _print(values: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(values) + "\n")
+        return
+    width = max(map(len, values))
+    for name, value in values.items():
+        shown = f"{value:,}" if isinstance(value, int) else value
+        sys.stdout.write(f"{name:<{width}}  {shown}\n")
+
+
+def _print_result(result: Result, stored: list[dict[str, Any] | None], as_json: bool) -> None:
+    if as_json:
+        hits = [
+            {"doc_id": doc_id, "score": score if score > float("-inf") else None, "stored": fields}
+            for doc_id, score, fields in zip(result.ids, result.scores.tolist(), stored, strict=True)
+        ]
+        answer: dict[str, Any] = {"total": result.total, "took_ms": round(result.took_ms, 3), "hits": hits}
+        answer["notices"] = list(result.notices)
+        if result.explanation is not None:
+            answer["explanation"] = result.explanation.to_dict()
+        sys.stdout.write(json.dumps(answer, default=str) + "\n")
+        return
+    for doc_id, score, fields in zip(result.ids, result.scores.tolist(), stored, strict=True):
+        shown = "  ".join(f"{name}: {value}" for name, value in (fields or {}).items() if _is_short(name, value))
+        sys.stdout.write(f"{score:9.4f}  {doc_id}  {shown}\n")
+    sys.stdout.write(f"{len(result.ids)} of {result.total} in {result.took_ms:.2f} ms\n")
+    for notice in result.notices:
+        log.print(f"note: {notice}")
+    if result.explanation is not None:
+        sys.stdout.write(f"{result.explanation}\n")
+
+
+def _is_short(name: str, value: object) -> bool:
+    return name not in ("doc_id", "terms") and value is not None and len(str(value)) <= 80
