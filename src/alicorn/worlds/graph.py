@@ -80,7 +80,8 @@ def draw_sociability(rng: np.random.Generator, num_people: int, model: Friendshi
 def from_pairs(pairs: np.ndarray, num_people: int) -> FriendGraph:
     """Symmetric graph of the pairs, int32 (2, n); loops and repeated pairs count once or not at all."""
     low, high = pairs.min(axis=0).astype(np.int64), pairs.max(axis=0).astype(np.int64)
-    keys = np.unique((low * num_people + high)[low != high])
+    keys = np.sort((low * num_people + high)[low != high])
+    keys = keys[np.r_[True, keys[1:] != keys[:-1]]] if len(keys) else keys  # np.unique hashes, 5 times slower here
     low, high = np.divmod(keys, num_people)
     both = np.sort(np.concatenate([keys, high * num_people + low]))
     sources, friends = np.divmod(both, num_people)

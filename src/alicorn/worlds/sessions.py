@@ -52,18 +52,23 @@ def type_queries(
 
 
 def ask(engine: Engine, queries: list[str], num_people: int) -> np.ndarray:
-    """The first page of every query's answer as person numbers, int64 (queries, PAGE), -1 after its end."""
+    """The first page of every query's answer as person numbers, int64 (queries, PAGE), -1 after its end.
+
+    The production engine knows no searcher, so a query is asked once, however many type it.
+    """
+    distinct = list(dict.fromkeys(queries))
     pages: list[list[str]] = []
-    for start in range(0, len(queries), ENGINE_BATCH):
-        batch = queries[start : start + ENGINE_BATCH]
+    for start in range(0, len(distinct), ENGINE_BATCH):
+        batch = distinct[start : start + ENGINE_BATCH]
         answers = engine(batch)
         if len(answers) != len(batch):
             raise ConfigError(f"production engine: must return one answer per query, {len(batch)}, got {len(answers)}")
         pages.extend(answer[:PAGE] for answer in answers)
     sizes = np.array([len(page) for page in pages])
-    shown = np.full((len(queries), PAGE), -1, np.int64)
+    shown = np.full((len(distinct), PAGE), -1, np.int64)
     shown[np.arange(PAGE) < sizes[:, None]] = person_numbers([doc_id for page in pages for doc_id in page], num_people)
-    return shown
+    row = {query: row for row, query in enumerate(distinct)}
+    return shown[[row[query] for query in queries]]
 
 
 def person_numbers(doc_ids: list[str], num_people: int) -> np.ndarray:
