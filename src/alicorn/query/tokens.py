@@ -23,6 +23,7 @@ _TOKEN = re.compile(
       | :\s*+([^\s()"\\:]++)(?!["\\:])                    # 4 option
       | ([^\s()"\\:][^\s()"\\]*+)(?!["\\])                # 5 word
       | (\S)                                              # 6 anything else
+      | \Z                       # without it, a search would begin again at each of many trailing blanks
     )""",
     re.VERBOSE,
 )
@@ -39,7 +40,9 @@ def tokens(text: str) -> Iterator[tuple[int, str, int]]:
         code = ord(surrogate.group())
         raise QueryError(f"U+{code:04X} is half of a surrogate pair, no character", surrogate.start())
     for match in _TOKEN.finditer(text):
-        kind: int = match.lastindex  # type: ignore[assignment]
+        kind = match.lastindex
+        if kind is None:
+            return
         word, offset = match[kind], match.start(kind)
         if kind == QUOTED:
             offset -= 1

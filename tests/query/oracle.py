@@ -1,0 +1,335 @@
+"""The slow, obvious meaning of every operator, and random documents and trees to compare an engine with.
+
+Oracle(documents, vectors).evaluate(tree) -> set of doc_ids, by the definitions of the language alone: Python sets, one
+document at a time, no index, no plan, no segment. Imported by the tests of this folder, from which pytest starts.
+
+A document is a dict: doc_id str, terms list[str], stored columns (numbers, strings, lists of strings, None), optional
+static_rank float, embeddings {key: float vector or None}.
+"""
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from alicorn.query.tree import (
+    And,
+    Apply,
+    Difference,
+    Extract,
+    Nn,
+    Node,
+    Not,
+    Or,
+    Prefix,
+    Range,
+    StrongOr,
+    Term,
+    WeakAnd,
+    walk,
+)
+
+Document = Mapping[str, Any]
+
+
+def one_cluster(key: str, vector: np.ndarray, nprobe: int) -> None:
+    """An untrained collection: every document is in the one cluster that is probed."""
+    return
+
+
+class Oracle:
+    """Documents and the vectors of one request.
+
+    vectors: name (a key, or what `:vector` names) -> vector, of any length above 0.
+    clusters: (key, unit query vector, nprobe) -> doc_ids in the nprobe nearest clusters, or None for all.
+    """
+
+    def __init__(
+        self,
+        documents: Iterable[Document],
+        vectors: Mapping[str, np.ndarray] | None = None,
+        clusters: Callable[[str, np.ndarray, int], set[str] | None] = one_cluster,
+    ) -> None:
+        self.documents = {document["doc_id"]: document for document in documents}
+        self.vectors = {name: unit(vector) for name, vector in (vectors or {}).items()}
+        self.clusters = clusters
+        self.by_static_rank = sorted(self.documents, key=lambda doc_id: (-self.static_rank(doc_id), doc_id))
+        self.units: dict[tuple[str, str], np.ndarray | None] = {}
+
+    def evaluate(self, node: Node) -> set[str]:
+        """The doc_ids that the tree denotes."""
+        match node:
+            case Term(term):
+                return self._where(lambda document: term in document["terms"])
+            case Prefix(prefix):
+                return self._where(lambda document: any(term.startswith(prefix) for term in document["terms"]))
+            case And(operands):
+                kept = set(self.documents)
+                for operand in operands:
+                    kept &= self.evaluate(operand)
+                return kept
+            case Or(operands) | StrongOr(operands):
+                return set().union(*map(self.evaluate, operands))
+            case Difference(operands):
+                return self.evaluate(operands[0]).difference(*map(self.evaluate, operands[1:]))
+            case Not(operand):
+                return set(self.documents) - self.evaluate(operand)
+            case Range(column, minimum, maximum):
+                return self._where(lambda document: _within(document.get(column), minimum, maximum))
+            case Nn():
+                return self._nearest(node)
+            case WeakAnd(operands, optional_hits):
+                return self._weak_and(operands, optional_hits)
+            case Apply(prefix, inner, limit):
+                terms = {prefix + doc_id for doc_id in self._first(inner, limit)}
+                return self._where(lambda document: not terms.isdisjoint(document["terms"]))
+            case Extract(column, inner, limit):
+                named = [_as_list(self.documents[doc_id].get(column)) for doc_id in self._first(inner, limit)]
+                return set().union(*named) & set(self.documents)
+        raise TypeError(f"no meaning for {type(node).__name__}")
+
+    def distance(self, doc_id: str, node: Nn) -> float | None:
+        """Cosine distance of the document to the node's vector, from float32 unit vectors; None without embedding."""
+        unit_vector = self._unit(doc_id, node.key)
+        return None if unit_vector is None else 1.0 - _dot(unit_vector, self.vectors[node.vector or node.key])
+
+    def order(self, doc_ids: Iterable[str], tree: Node, by: str | None = None) -> list[str]:
+        """All of them, best first. by: "nn", "static_rank", or None: nn where the tree has an nn, else static rank."""
+        first_nn = next((node for node in walk(tree) if isinstance(node, Nn)), None)
+        if by == "static_rank" or first_nn is None:
+            return sorted(doc_ids, key=lambda doc_id: (-self.static_rank(doc_id), doc_id))
+        distances = {doc_id: self.distance(doc_id, first_nn) for doc_id in doc_ids}
+        return sorted(distances, key=lambda doc_id: (_missing_last(distances[doc_id]), doc_id))
+
+    def is_borderline(self, tree: Node, margin: float = 1e-5) -> bool:
+        """Is a document so near to a radius, or to the k-th place, that float32 arithmetic may decide otherwise?"""
+        for node in walk(tree):
+            if not isinstance(node, Nn):
+                continue
+            distances = sorted(d for doc_id in self._candidates(node) if (d := self.distance(doc_id, node)) is not None)
+            if node.radius is not None and any(abs(d - node.radius) < margin for d in distances):
+                return True
+            if node.k is not None and node.k < len(distances):
+                gap = distances[node.k] - distances[node.k - 1]
+                if 0 < gap < margin:
+                    return True
+        return False
+
+    def static_rank(self, doc_id: str) -> float:
+        return float(np.float32(self.documents[doc_id].get("static_rank") or 0.0))
+
+    def _where(self, holds: Callable[[Document], bool]) -> set[str]:
+        return {doc_id for doc_id, document in self.documents.items() if holds(document)}
+
+    def _first(self, inner: Node, limit: int) -> list[str]:
+        found = self.evaluate(inner)
+        return [doc_id for doc_id in self.by_static_rank if doc_id in found][:limit]
+
+    def _candidates(self, node: Nn) -> set[str]:
+        """Documents that the node may take before distances are looked at."""
+        found = set(self.documents) if node.filter is None else self.evaluate(node.filter)
+        if node.nprobe is not None:
+            probed = self.clusters(node.key, self.vectors[node.vector or node.key], node.nprobe)
+            found = found if probed is None else found & probed
+        return found
+
+    def _nearest(self, node: Nn) -> set[str]:
+        distances = [(self.distance(doc_id, node), doc_id) for doc_id in self._candidates(node)]
+        known = sorted((distance, doc_id) for distance, doc_id in distances if distance is not None)
+        if node.radius is not None:
+            return {doc_id for distance, doc_id in known if distance <= node.radius}
+        return {doc_id for _, doc_id in known[: node.k]}
+
+    def _weak_and(self, operands: Sequence[Node], optional_hits: Sequence[int | None]) -> set[str]:
+        found = [self.evaluate(operand) for operand in operands]
+        counters = list(optional_hits)
+        accepted = set()
+        for doc_id in self.by_static_rank:
+            missing = [i for i, documents in enumerate(found) if doc_id not in documents]
+            if all(counters[i] for i in missing):  # None: the operand is required; 0: used up
+                accepted.add(doc_id)
+                for i in missing:
+                    counters[i] -= 1  # type: ignore[operator]
+        return accepted
+
+    def _unit(self, doc_id: str, key: str) -> np.ndarray | None:
+        if (doc_id, key) not in self.units:
+            vector = self.documents[doc_id].get("embeddings", {}).get(key)
+            self.units[doc_id, key] = None if vector is None else unit(vector)
+        return self.units[doc_id, key]
+
+
+def unit(vector: Any) -> np.ndarray:
+    """(dim,) float32 of length 1."""
+    array = np.asarray(vector, dtype=np.float32)
+    return array / np.linalg.norm(array)
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> float:
+    """In float64, one product after the other: equal vectors give equal values, whatever their place in memory."""
+    return float((a.astype(np.float64) * b.astype(np.float64)).sum())
+
+
+def _within(value: Any, minimum: float | None, maximum: float | None) -> bool:
+    if value is None:
+        return False
+    return (minimum is None or value >= minimum) and (maximum is None or value <= maximum)
+
+
+def _as_list(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else [name for name in value or () if name is not None]
+
+
+def _missing_last(distance: float | None) -> tuple[bool, float]:
+    return distance is None, distance or 0.0
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What random trees speak of."""
+
+    terms: Sequence[str]
+    prefixes: Sequence[str]
+    columns: Mapping[str, tuple[float, float]]  # numeric column -> smallest and largest bound asked for
+    vectors: Mapping[str, Sequence[str | None]]  # embedding key -> names of vectors (None: the key's own)
+    apply_prefixes: Sequence[str]
+    extract_columns: Sequence[str]
+    largest_count: int = 50
+    nprobes: Sequence[int | None] = field(default=(None, 1, 3, 16))
+
+
+def random_tree(rng: random.Random, words: Vocabulary, depth: int = 6) -> Node:
+    """A valid tree of at most `depth` levels, over every operator."""
+    leaves = [_random_term, _random_term, _random_term, _random_prefix, _random_range, _random_nn]
+    inner = [_random_and, _random_and, _random_or, _random_difference, _random_filtered_nn, _random_weak_and]
+    inner += [_random_strong_or, _random_apply, _random_extract]
+    return rng.choice(leaves if depth <= 1 or rng.random() < 0.2 else inner)(rng, words, depth - 1)
+
+
+def trees(words: Vocabulary, depth: int = 6) -> st.SearchStrategy[Node]:
+    """Hypothesis strategy of valid trees: a depth, which shrinks, and a seed."""
+    seeds = st.integers(0, 2**32 - 1)
+    return st.builds(lambda depth, seed: random_tree(random.Random(seed), words, depth), st.integers(1, depth), seeds)
+
+
+def random_documents(rng: random.Random, count: int, dims: Mapping[str, int], first: int = 0) -> list[dict[str, Any]]:
+    """Documents d<first> ... that `vocabulary(dims)` speaks of: clustered vectors, tied ranks, missing values."""
+    generator = np.random.default_rng(rng.randrange(2**32))
+    centres = {key: np.random.default_rng(7).normal(size=(5, dim)) for key, dim in dims.items()}
+    documents = []
+    for number in range(first, first + count):
+        terms = [f"tag:{rng.randrange(12)}" for _ in range(rng.randrange(4))]
+        terms += [f"text:{rng.choice(['john', 'joan', 'jo', 'smith', 'smithe'])}" for _ in range(rng.randrange(3))]
+        terms += [f"friend:d{rng.randrange(first + count)}" for _ in range(rng.randrange(4))]
+        embeddings = {
+            key: None
+            if rng.random() < 0.1
+            else (rng.choice(centres[key]) + 0.4 * generator.normal(size=dim)).astype(np.float32)
+            for key, dim in dims.items()
+        }
+        friends = [f"d{rng.randrange(2 * count)}" for _ in range(rng.randrange(4))]
+        documents.append(
+            {
+                "doc_id": f"d{number}",
+                "terms": terms,
+                "price": None if rng.random() < 0.1 else round(rng.uniform(0, 100), 1),
+                "year": None if rng.random() < 0.1 else rng.randrange(1990, 2020),
+                "friends": None if rng.random() < 0.1 else friends,
+                "best": rng.choice([None, f"d{rng.randrange(2 * count)}"]),
+                "static_rank": float(rng.randrange(8)),
+                "embeddings": embeddings,
+            }
+        )
+    return documents
+
+
+def vocabulary(dims: Mapping[str, int], vector_names: Sequence[str | None] = (None,)) -> Vocabulary:
+    """The words of `random_documents`, and a few that no document has."""
+    return Vocabulary(
+        terms=[f"tag:{i}" for i in range(14)] + ["text:john", "text:smith", "friend:d3", "friend:d8", "text:nobody"],
+        prefixes=["text:jo", "text:smith", "tag:1", "friend:d1", "nothing:"],
+        columns={"price": (0.0, 100.0), "year": (1985, 2025)},
+        vectors=dict.fromkeys(dims, vector_names),
+        apply_prefixes=["friend:", "nothing:"],
+        extract_columns=["friends", "best"],
+    )
+
+
+def _random_term(rng: random.Random, words: Vocabulary, depth: int) -> Node:
+    return Term(rng.choice(words.terms))
+
+
+def _random_prefix(rng: random.Random, words: Vocabulary, depth: int) -> Node:
+    return Prefix(rng.choice(words.prefixes))
+
+
+def _random_range(rng: random.Random, words: Vocabulary, depth: int) -> Node:
+    column = rng.choice(list(words.columns))
+    low, high = words.columns[column]
+    bounds = sorted(
+        rng.randint(int(low), int(high)) if rng.random() < 0.5 else round(rng.uniform(low, high), 3) for _ in range(2)
+    )
+    open_end = rng.randrange(4)
+    return Range(column, None if open_end == 0 else bounds[0], None if open_end == 1 else bounds[1])
+
+
+def _random_nn(rng: random.Random, words: Vocabulary, depth: int) -> Node:
+    key = rng.choice(list(words.vectors))
+    vector, nprobe = rng.choice(words.vectors[key]), rng.choice(words.nprobes)
+    if rng.random() < 0.5:
+        return Nn(key, k=rng.randint(1, words.largest_count), nprobe=nprobe, vector=vector)
+    return Nn(key, radius=rng.uniform(0.01, 1.6), nprobe=nprobe, vector=vector)
+
+
+def _random_filtered_nn(rng: random.Random, words: Vocabulary, depth: int) -> Node:
+    key = rng.choice(list(words.vectors))
+    return Nn(
+        key,
+        k=rng.randint(1, words.largest_count),
+        nprobe=rng.choice(words.nprobes),
+        filter=random_tree(rng, words, depth),
+        vector=rng.choice(words.vectors[key]),
+    )
+
+
+def _operands(rng: random.Random, words: Vocabulary, depth: int, least: int) -> tuple[Node, ...]:
+    return tuple(random_tree(rng, words, depth) for _ in range(rng.randint(least, 4)))
+
+
+def _random_and(rng: random.Random, words: Vocabulary, depth: int) -> Node:
+    operands = list(_operands(rng, words, depth, 1))
+    nots = [Not(random_tree(rng, words, depth - 1)) for _ in range(rng.choice([0, 0, 1, 2]) if depth > 1 else 0)]
+    operands += nots
+    rng.shuffle(operands)
+    return And(tuple(operands))
+
+
+def _random_or(rng: random.Random, words: Vocabulary, depth: int) -> Node:
+    return Or(_operands(rng, words, depth, 0))
+
+
+def _random_difference(rng: random.Random, words: Vocabulary, depth: int) -> Node:
+    return Difference(_operands(rng, words, depth, 2))
+
+
+def _random_weak_and(rng: random.Random, words: Vocabulary, depth: int) -> Node:
+    operands = _operands(rng, words, depth, 1)
+    return WeakAnd(operands, tuple(rng.choice([None, rng.randint(1, words.largest_count)]) for _ in operands))
+
+
+def _random_strong_or(rng: random.Random, words: Vocabulary, depth: int) -> Node:
+    operands = _operands(rng, words, depth, 1)
+    return StrongOr(operands, tuple(rng.choice([None, round(rng.uniform(0.01, 1.0), 3)]) for _ in operands))
+
+
+def _random_apply(rng: random.Random, words: Vocabulary, depth: int) -> Node:
+    limit = rng.choice([5000, rng.randint(1, words.largest_count)])
+    return Apply(rng.choice(words.apply_prefixes), random_tree(rng, words, depth), limit)
+
+
+def _random_extract(rng: random.Random, words: Vocabulary, depth: int) -> Node:
+    limit = rng.choice([5000, rng.randint(1, words.largest_count)])
+    return Extract(rng.choice(words.extract_columns), random_tree(rng, words, depth), limit)
