@@ -1,5 +1,6 @@
 """The journal and the manifest of a collection, one SQLite database. Used by store.py; nothing else touches it.
 
+    manifest.xxh3      see seal.py
     manifest.sqlite    application_id 0x414C4943 ("ALIC"), user_version = FORMAT_VERSION of checked_folder.py
       settings         name, value, checksum
                          collection   JSON: embeddings, a list of [key, dimension] in the order of declaration
@@ -19,6 +20,7 @@ lock of writer_lock.py, so a transaction here never waits for another writer.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -34,6 +36,7 @@ import xxhash
 
 from alicorn.errors import CollectionError, CorruptionError
 from alicorn.index.checked_folder import FORMAT_VERSION, RESTORE, check_format, sync_folder
+from alicorn.index.seal import break_seal, check_seal, seal
 
 MANIFEST = "manifest.sqlite"
 _CREATING = "manifest.creating"
@@ -85,12 +88,16 @@ class Journal:
         self._path = folder / MANIFEST
         if not self._path.is_file():
             raise CollectionError(f"{folder} holds no collection (no {MANIFEST}): create one, or check the path")
+        self._sealed = True
+        check_seal(self._path)
         with self._reported("opened"):
             self._database = _connect(self._path, read_only=read_only)
         try:
             with self._reported("read"):
                 self._check_identity()
                 if not read_only:
+                    break_seal(self._path)
+                    self._sealed = False
                     self._database.execute("PRAGMA journal_mode = WAL")
                     self._database.execute("PRAGMA synchronous = FULL")
             self.state = self.read_state()
@@ -221,7 +228,16 @@ class Journal:
             _put_setting(self._database, "metadata", value)
 
     def close(self) -> None:
+        """A writer leaves the database complete in itself, and sealed; with readers at work it may not be able to."""
+        emptied = False
+        if not self._sealed:
+            with contextlib.suppress(sqlite3.Error):
+                busy, _, _ = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                emptied = not busy
         self._database.close()
+        if emptied:
+            with contextlib.suppress(OSError):  # a full disk: then it stays without a seal, as after a crash
+                seal(self._path)
 
     # -- within
 

@@ -10,6 +10,7 @@ from alicorn.errors import CollectionError, CorruptionError
 from alicorn.index import quantizer_file, segment_file
 from alicorn.index.checked_folder import HEADER, FolderReader
 from alicorn.index.journal import MANIFEST, Journal
+from alicorn.index.seal import check_seal
 
 _SHOWN = 20
 
@@ -76,6 +77,7 @@ def verify_folder(path: Path, journal: Journal) -> Verification:
 
 
 def _manifest(path: Path, journal: Journal) -> int:
+    check_seal(path / MANIFEST)
     journal.check()
     journal.embeddings()
     journal.metadata()
