@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+_REMEMBERED = 65_536  # look-ups a dictionary keeps: at most some 10 MB
 
 
 class TermDictionary:
@@ -18,17 +21,24 @@ class TermDictionary:
         self.terms = terms
         self._size = len(terms)
         _, offsets, data = terms.buffers()
-        self._offsets = memoryview(offsets).cast("i")[terms.offset :] if self._size else memoryview(b"")
-        self._data = memoryview(data) if data is not None else memoryview(b"")
+        self._offsets = np.frombuffer(offsets, np.int32)[terms.offset :] if self._size else np.empty(0, np.int32)
+        self._data = np.frombuffer(b"" if data is None else data, np.uint8)
+        self._found: dict[str, int] = {}
 
     def __len__(self) -> int:
         return self._size
 
     def find(self, term: str) -> int:
         """The number of the term, or -1."""
-        wanted = _utf8(term)
-        at = self._first_not_below(wanted)
-        return at if at < self._size and self._bytes(at) == wanted else -1
+        number = self._found.get(term)
+        if number is None:
+            wanted = _utf8(term)
+            at = self._first_not_below(wanted)
+            number = at if at < self._size and self._bytes(at) == wanted else -1
+            if len(self._found) >= _REMEMBERED:
+                self._found = {}
+            self._found[term] = number
+        return number
 
     def prefix(self, prefix: str) -> tuple[int, int]:
         """The numbers [low, high) of the terms that start with the prefix."""
@@ -42,14 +52,30 @@ class TermDictionary:
         return self._data[self._offsets[number] : self._offsets[number + 1]].tobytes()
 
     def _first_not_below(self, wanted: bytes) -> int:
-        low, high = 0, self._size
-        while low < high:
-            middle = (low + high) // 2
-            if self._bytes(middle) < wanted:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+        return int(_first_not_below(self._offsets, self._data, np.frombuffer(wanted, np.uint8), self._size))
+
+
+_OFFSETS = numba.types.Array(numba.int32, 1, "C", readonly=True)
+_BYTES = numba.types.Array(numba.uint8, 1, "C", readonly=True)
+
+
+@numba.njit(numba.int64(_OFFSETS, _BYTES, _BYTES, numba.int64), cache=True, nogil=True)
+def _first_not_below(offsets, data, wanted, size):
+    """The first of `size` sorted byte strings that is not below `wanted`, by binary search."""
+    low, high = 0, size
+    while low < high:
+        middle = (low + high) // 2
+        start, stop = offsets[middle], offsets[middle + 1]
+        shared = min(stop - start, len(wanted))
+        at = 0
+        while at < shared and data[start + at] == wanted[at]:
+            at += 1
+        below = data[start + at] < wanted[at] if at < shared else stop - start < len(wanted)
+        if below:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def _utf8(text: str) -> bytes:

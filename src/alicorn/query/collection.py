@@ -13,12 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from alicorn.errors import ConfigError, VectorError
 from alicorn.index import Snapshot, Store
 from alicorn.query import docset, tree
 from alicorn.query.check import check_expression, check_vectors
 from alicorn.query.explain import Step
+from alicorn.query.nn import Ranked
 from alicorn.query.order import OrderBy, check_order, ranked
 from alicorn.query.parse import parse
 from alicorn.query.run import Evaluation
@@ -113,14 +115,21 @@ def _search(
     best = ranked(evaluation, root, found, weights, min(limit, total))
     if isinstance(root, tree.StrongOr) and limit < total:
         best = with_shares(evaluation, root, found, best, weights, limit)
-    ids = [
-        snapshot.segments[at].segment.doc_ids[number].as_py()
-        for at, number in zip(best.segments.tolist(), best.numbers.tolist(), strict=True)
-    ]
+    ids = _doc_ids(snapshot, best)
     notices = [*_top_k_notices(root), *evaluation.notices]
     explanation = None if evaluation.step is None else evaluation.step.children[0]
     took_ms = (time.perf_counter() - started) * 1000.0
     return Result(ids, best.scores, total, took_ms, tuple(notices), explanation)
+
+
+def _doc_ids(snapshot: Snapshot, best: Ranked) -> list[str]:
+    ids: list[str] = [""] * len(best.numbers)
+    for at, view in enumerate(snapshot.segments):
+        places = np.flatnonzero(best.segments == at)
+        found = view.segment.doc_ids.take(pa.array(best.numbers[places])).to_pylist()
+        for place, doc_id in zip(places.tolist(), found, strict=True):
+            ids[place] = doc_id
+    return ids
 
 
 def _top_k_notices(root: tree.Node) -> list[str]:
