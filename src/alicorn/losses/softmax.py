@@ -1,7 +1,10 @@
 """Scaled softmax of the positive against in-batch and shared negatives. Called by training/; mask from negatives/."""
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from alicorn.losses.rows import row_loss, softmax_rows
 
 
 def softmax_loss(
@@ -15,10 +18,13 @@ def softmax_loss(
     log_q: (columns,) natural log of the probability that the document is drawn, subtracted from its logits, or None.
     Source: Que2Search (KDD 2021), papers.md 3.2; logQ: Yi et al. (RecSys 2019), papers.md 13.1.
     """
+    if requests.device.type == "cpu" and requests.dtype == torch.float32:
+        mask = allowed.contiguous().numpy()
+        shift = np.zeros(len(documents), dtype=np.float32) if log_q is None else log_q.float().contiguous().numpy()
+        return row_loss(requests, documents, lambda scores: softmax_rows(scores, mask, shift, scale))
     logits = scale * (requests @ documents.T)  # (batch, columns)
     if log_q is not None:
         logits = logits - log_q
-    batch = len(requests)
     positive = torch.eye(*allowed.shape, dtype=torch.bool, device=allowed.device)
     logits = logits.masked_fill(~(allowed | positive), -torch.inf)
-    return torch.nn.functional.cross_entropy(logits, torch.arange(batch, device=logits.device))
+    return torch.nn.functional.cross_entropy(logits, torch.arange(len(requests), device=logits.device))

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from alicorn.losses.rows import row_loss, triplet_rows
+
 
 def triplet_loss(requests: Tensor, documents: Tensor, allowed: Tensor, margin: float) -> Tensor:
     """Mean over requests of sum_j max(0, D(q, d+) - D(q, d_j) + margin), over allowed columns j; D = 1 - cosine.
@@ -12,11 +14,10 @@ def triplet_loss(requests: Tensor, documents: Tensor, allowed: Tensor, margin: f
     margin: > 0, in cosine distance. Returns a scalar. A request without allowed columns adds nothing.
     Unlike in softmax_loss, a negative beyond the margin is ignored. Source: EBR (KDD 2020), papers.md 1.1.
     """
+    if requests.device.type == "cpu" and requests.dtype == torch.float32:
+        mask = allowed.contiguous().numpy()
+        return row_loss(requests, documents, lambda scores: triplet_rows(scores, mask, margin))
     similarity = requests @ documents.T  # (batch, columns)
     positive = similarity.diagonal().unsqueeze(1)  # (batch, 1)
-    negative = _without_positives(allowed)
+    negative = allowed & ~torch.eye(*allowed.shape, dtype=torch.bool, device=allowed.device)
     return torch.relu(similarity - positive + margin).masked_fill(~negative, 0.0).sum() / max(len(requests), 1)
-
-
-def _without_positives(allowed: Tensor) -> Tensor:
-    return allowed & ~torch.eye(*allowed.shape, dtype=torch.bool, device=allowed.device)

@@ -1,6 +1,6 @@
 """Random negatives: documents of the whole corpus, uniformly, one set shared by all requests of a batch.
 
-With n random negatives per positive, recall@1 among n is a proxy of recall@K among N documents, K ~ N/n (papers.md 1.1).
+Recall@1 among n random negatives is a proxy of recall@K among N documents, with K ~ N/n (papers.md 1.1).
 """
 
 import numpy as np
