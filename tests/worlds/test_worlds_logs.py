@@ -17,7 +17,6 @@ from alicorn.worlds.measure import clicks_by_rank, log_properties
 from alicorn.worlds.sessions import PAGE, ask
 
 NUM_SEARCHES = 20_000  # as in conftest.py
-TABLES = ("documents", "searchers", "impressions", "activity", "segments", "truth")
 
 
 def test_impressions_keep_the_contract(world: PeopleWorld, logs: Path) -> None:
@@ -117,7 +116,7 @@ def test_position_bias_shows_in_the_logs(logs: Path) -> None:
 
 def test_the_same_seed_writes_the_same_bytes(engine: Callable, world: PeopleWorld, logs: Path, tmp_path: Path) -> None:
     world.write_logs(tmp_path, NUM_SEARCHES, engine)
-    for table in TABLES:
+    for table in log_writer.TABLES:
         files = sorted(path.name for path in (logs / table).iterdir())
         assert files == sorted(path.name for path in (tmp_path / table).iterdir())
         for name in files:
@@ -156,3 +155,8 @@ def test_no_searches_are_refused(world: PeopleWorld, engine: Callable, tmp_path:
     with pytest.raises(ConfigError, match="at least 1, got 0"):
         world.write_logs(tmp_path, 0, engine)
     assert not list(tmp_path.iterdir())
+
+
+def test_logs_are_not_mixed_with_older_ones(world: PeopleWorld, engine: Callable, logs: Path) -> None:
+    with pytest.raises(ConfigError, match="documents exists: remove the old logs"):
+        world.write_logs(logs, 10, engine)

@@ -99,6 +99,11 @@ def test_unknown_sizes_are_refused(size: str | int, said: str) -> None:
         PeopleWorld.generate(size)
 
 
+def test_a_negative_seed_is_refused() -> None:
+    with pytest.raises(ConfigError, match="0 or more, got -1"):
+        PeopleWorld.generate(1000, seed=-1)
+
+
 def test_twenty_thousand_people_have_namesakes() -> None:
     measured = world_properties(PeopleWorld.generate("small", seed=0))
     assert measured["namesakes, largest group"] >= 5

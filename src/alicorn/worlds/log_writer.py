@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 START = 1_767_225_600_000_000  # 2026-01-01T00:00:00, microseconds since 1970
 DAYS = 30
 SEARCHES_PER_SLICE = 50_000
+TABLES = ("documents", "searchers", "impressions", "activity", "segments", "truth")
 INITIALS = "ABCDEFGHJKLMNPRSTW"
 
 
@@ -45,6 +46,10 @@ def write_logs(
     """See PeopleWorld.write_logs."""
     if num_searches < 1:
         raise ConfigError(f"searches of the people world: needs at least 1, got {num_searches}")
+    for table in TABLES:
+        if (folder / table).exists():
+            # Parts of longer logs would stay beside those of shorter ones and be read as one table.
+            raise ConfigError(f"{folder / table} exists: remove the old logs, or write to another folder")
     for part, (start, stop) in enumerate(world.parts()):
         write_part(folder, "documents", part, world.documents(start, stop))
         write_part(folder, "searchers", part, world.searchers(start, stop))

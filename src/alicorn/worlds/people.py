@@ -53,6 +53,8 @@ class PeopleWorld:
     def generate(cls, size: str | int = "small", seed: int = 0) -> "PeopleWorld":
         """size: "small", "medium", "large", or a number of people (at least 100)."""
         num_people = num_people_of(size)
+        if seed < 0:
+            raise ConfigError(f"seed of the people world: must be 0 or more, got {seed}")
         stages = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(7)]
         places = load_places(min(2000, max(20, num_people // PEOPLE_PER_PLACE)))
         population = form_communities(stages[0], num_people, places, CommunityModel())
@@ -110,8 +112,9 @@ class PeopleWorld:
     ) -> dict[str, int]:
         """Write documents, searchers, impressions, activity, segments and truth below `folder`, as part files.
 
-        engine: the production engine; a batch of queries in, for each the doc_ids of its answer in rank order out
-        (the first page of 10 is shown); it is asked once per distinct query of a slice of 50,000 searches. progress: called with searches done and to do.
+        engine: the production engine; a batch of queries in, for each the doc_ids of its answer in rank order out.
+        The first page of 10 is shown. It is asked once per distinct query of a slice of 50,000 searches.
+        progress: called with searches done and to do.
         Returns counts: searches, shown, clicks, failed, empty, follow_ups, background.
         """
         return write_logs(self, Path(folder), num_searches, engine, progress)
