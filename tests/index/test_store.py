@@ -53,9 +53,7 @@ OPERATIONS = st.one_of(
 )
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
-)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(st.lists(OPERATIONS, max_size=12), st.integers(0, 1000))
 def test_any_sequence_of_operations_equals_a_dictionary(tmp_path: Path, operations, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -164,9 +164,14 @@ def _sound(table: pa.Table, name: str) -> pa.ChunkedArray:
     column = table.column(name)
     try:
         column.validate(full=True)
-        return column.cast(plain) if (plain := _plain(column.type)) != column.type else column
     except pa.ArrowInvalid as error:
         raise TableError(f"column '{name}' is broken: {error}", table=TABLE, column=name) from error
+    plain = _plain(column.type)
+    try:
+        return column if plain == column.type else column.cast(plain)
+    except pa.ArrowInvalid as error:
+        message = f"column '{name}' does not fit {plain}: {error}; upsert the table in parts"
+        raise TableError(message, table=TABLE, column=name) from error
     except pa.ArrowNotImplementedError as error:
         message = f"column '{name}': type {column.type} cannot be stored ({error})"
         raise TableError(message, table=TABLE, column=name) from error

@@ -102,6 +102,7 @@ class Journal:
                     self._database.execute("PRAGMA synchronous = FULL")
             self.state = self.read_state()
         except BaseException:
+            self._sealed = True  # what could not be read is not sealed
             self.close()
             raise
 
@@ -122,6 +123,8 @@ class Journal:
             _put_setting(database, "columns", pa.schema([]).serialize().to_pybytes())
             _put_setting(database, "state", _json(asdict(State())))
             database.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise CollectionError(f"{folder}: a collection cannot be created here: {error}") from error
         finally:
             database.close()
         os.rename(unfinished, folder / MANIFEST)

@@ -36,4 +36,5 @@ class WriterLock:
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # also for copies that forked children hold
         os.close(self._descriptor)
