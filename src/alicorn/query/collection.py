@@ -21,7 +21,7 @@ from alicorn.query import docset, tree
 from alicorn.query.check import check_expression, check_vectors
 from alicorn.query.explain import Step
 from alicorn.query.nn import Ranked
-from alicorn.query.order import OrderBy, check_order, ranked
+from alicorn.query.order import OrderBy, check_order, first_nn, ranked
 from alicorn.query.parse import parse
 from alicorn.query.run import Evaluation
 from alicorn.query.share import with_shares
@@ -92,6 +92,8 @@ class Collection(Store):
             given = check_vectors({name: matrix[at] for name, matrix in matrices.items()})
             return _search(snapshot, trees[at], given, limit, order_by, False, started)
 
+        if not any(map(first_nn, trees)):
+            return [one(at) for at in range(len(trees))]  # set algebra is mostly Python: threads would only wait
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             return list(pool.map(one, range(len(trees))))
 

@@ -16,15 +16,16 @@ _CODE_ROW = 10.0  # one code at a random place
 _CODE_BYTE = 0.07  # one byte of a code, streaming or not
 _SLICE_MEMBER = 2.0  # one member of the filter looked at
 _RECHECKED = 0.05  # share of scored rows that need their stored vector after all
-_CALL = 2_000.0  # the fixed price of one more pass
+_CLUSTERS = 60_000.0  # choosing and pruning clusters: the fixed price of looking at them
 
 
 def nn_costs(
-    num_allowed: int | None, rows_in_clusters: int, rows_total: int, code_size: int, dim: int
+    num_allowed: int | None, rows_in_clusters: int, rows_total: int, code_size: int, dim: int, probed: bool
 ) -> dict[str, float]:
     """Estimated ns, over one segment, of each plan for the rows of some clusters.
 
     num_allowed: how many documents may match (a filter, or what the other operands of `and` left), None for all.
+    probed: whether `:nprobe` limits the clusters; without it, `exact` need not look at clusters at all.
     The plans:
       exact   stored vectors of the allowed rows in the clusters: no codes, nothing to check again
       slice   codes of the allowed rows in the clusters, stored vectors where the code cannot decide
@@ -33,14 +34,14 @@ def nn_costs(
     exact_row = _EXACT_ROW + _EXACT_DIM * dim * 4
     code_row = _CODE_BYTE * code_size if code_size else _EXACT_DIM * dim
     again = _RECHECKED * exact_row if code_size else 0.0
-    scan = _CALL + rows_in_clusters * (code_row + again)
+    scan = _CLUSTERS + rows_in_clusters * (code_row + again)
     if num_allowed is None:
         return {"scan": scan}
     inside = num_allowed * rows_in_clusters / max(rows_total, 1)
     slicing = _SLICE_MEMBER * num_allowed
     return {
-        "exact": slicing + inside * exact_row,
-        "slice": _CALL + slicing + inside * (_CODE_ROW + code_row + again),
+        "exact": (_CLUSTERS if probed else 0.0) + slicing + inside * exact_row,
+        "slice": _CLUSTERS + slicing + inside * (_CODE_ROW + code_row + again),
         "scan": scan + slicing,
     }
 

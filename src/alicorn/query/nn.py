@@ -117,6 +117,7 @@ class BlockScorer:
             len(self.block.docs),
             self.probe.codec.code_size,
             len(self.probe.query),
+            probed=not self.probe.all_clusters,
         )
         for name, cost in costs.items():
             self.counters.costs_us[name] = self.counters.costs_us.get(name, 0.0) + cost / 1000.0
@@ -235,6 +236,9 @@ class Ranked:
     segments: np.ndarray
     numbers: np.ndarray
     scores: np.ndarray
+
+    def first(self, limit: int) -> Ranked:
+        return Ranked(self.segments[:limit], self.numbers[:limit], self.scores[:limit])
 
 
 def k_nearest(

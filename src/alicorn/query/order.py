@@ -51,7 +51,7 @@ def ranked(
     """The first `limit` hits in falling order of score, ties by doc_id. `found` holds live documents only."""
     nn = first_nn(root)
     if weights == {"nn": 1.0} and nn is not None:
-        return _by_nn(evaluation, nn, found, limit)
+        return _by_nn(evaluation, root, nn, found, limit)
     snapshot = evaluation.snapshot
     numbers = [docset.as_array(documents) for documents in found]
     scores = [np.zeros(len(part), dtype=np.float64) for part in numbers]
@@ -67,8 +67,10 @@ def ranked(
     return Ranked(segments[order], together[order], flat[order])
 
 
-def _by_nn(evaluation: Evaluation, nn: tree.Nn, found: list[DocSet], limit: int) -> Ranked:
+def _by_nn(evaluation: Evaluation, root: tree.Node, nn: tree.Nn, found: list[DocSet], limit: int) -> Ranked:
     """The nearest of the hits; those without the embedding follow by doc_id, with score -inf."""
+    if nn is root and nn in evaluation.nearest:
+        return evaluation.nearest[nn].first(limit)
     probe = evaluation.probe(tree.Nn(nn.key, k=1, vector=nn.vector))
     first = k_nearest(evaluation.snapshot, nn.key, probe, limit, found, Counters(), forced=evaluation.forced)
     missing = limit - len(first.numbers)

@@ -24,7 +24,7 @@ from alicorn.query import docset, tree
 from alicorn.query.cost import estimate
 from alicorn.query.docset import EMPTY, DocSet
 from alicorn.query.explain import Step
-from alicorn.query.nn import Counters, Probe, k_nearest, live_documents, within_radius
+from alicorn.query.nn import Counters, Probe, Ranked, k_nearest, live_documents, within_radius
 
 Sets = list[DocSet]  # one a segment
 
@@ -43,6 +43,7 @@ class Evaluation:
         self.forced = forced
         self.notices: list[str] = []
         self.step: Step | None = Step("query") if explain else None
+        self.nearest: dict[tree.Nn, Ranked] = {}  # the answers of the `nn` with k, in order
         self._live: Sets | None = None
         self._probes: dict[tuple[str, str, int | None], Probe] = {}
 
@@ -162,6 +163,7 @@ class Evaluation:
         counters = Counters()
         ranked = k_nearest(self.snapshot, node.key, self.probe(node), node.k, allowed, counters, forced=self.forced)
         self._note(counters)
+        self.nearest[node] = ranked
         return self._sets_of(ranked.segments, ranked.numbers)
 
     def _sets_of(self, segments: np.ndarray, numbers: np.ndarray) -> Sets:
