@@ -1,0 +1,201 @@
+"""What was served and what was chosen, as the log table `impressions` (DESIGN 2.1). serving/ writes, logs/ reads.
+
+    <folder>/impressions/part-<number>.parquet    finished searches: session_id string, searcher_id string or null,
+                                                  time timestamp[us] UTC, query, doc_id string or null, position int32
+                                                  from 1 or null, clicked bool, source string
+             open-<number>.jsonl                  searches that may still get a click (journal.py)
+             served.lock                          held by the one process that writes
+
+A search waits `CLICK_WINDOW_S` for clicks; then its rows go to the next part, written at most every `PART_S`. A search
+that showed nothing is one row without doc_id and position. Beside `documents` and `searchers`, the folder is a log
+folder for `alicorn mine`.
+
+A part is written under another name, synced and renamed; then a new journal with the searches still open replaces the
+old. After a crash in between, journal n and part n both exist: what part n holds is dropped from the journal.
+"""
+
+import datetime
+import fcntl
+import os
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from alicorn.errors import AlicornError
+from alicorn.feedback.journal import EventJournal, ServedSearch, read_journal
+
+CLICK_WINDOW_S = 30 * 60
+PART_S = 10 * 60
+MAX_OPEN_ROWS = 200_000  # about 100 MB: beyond, the older half is written without waiting for clicks
+
+SCHEMA = pa.schema(
+    [
+        pa.field("session_id", pa.string(), nullable=False),
+        ("searcher_id", pa.string()),
+        pa.field("time", pa.timestamp("us"), nullable=False),
+        pa.field("query", pa.string(), nullable=False),
+        ("doc_id", pa.string()),
+        ("position", pa.int32()),
+        pa.field("clicked", pa.bool_(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+    ]
+)
+
+
+def utc_now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+class ServedLog:
+    """The log of one server. Every method may be called from any thread. now: the time, with its zone."""
+
+    def __init__(self, folder: str | Path, now: Callable[[], datetime.datetime] = utc_now) -> None:
+        """Continue the log in `folder`, which is made where it is missing. Raises AlicornError where it is in use."""
+        self._folder = Path(folder)
+        self._parts = self._folder / "impressions"
+        self._now = now
+        self._lock = threading.Lock()
+        self._open: dict[str, ServedSearch] = {}  # in the order in which they were served
+        self._num_open_rows = 0
+        try:
+            self._parts.mkdir(parents=True, exist_ok=True)
+            self._lock_file = _locked(self._folder)
+        except OSError as error:
+            message = f"served log {self._folder}: cannot be written: {error.strerror or error}"
+            raise AlicornError(message) from error
+        self._number, searches = self._left_over()
+        self._keep(searches)
+        self._journal = self._new_journal()
+        self._last_part_us = self._microseconds()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def search(self, searcher_id: str | None, query: str, doc_ids: Sequence[str], source: str) -> str:
+        """Log one search and the documents that it showed, in order -> its session_id, under which clicks come."""
+        time_us = self._microseconds()
+        served = ServedSearch(uuid.uuid4().hex, searcher_id, time_us, query, source, list(dict.fromkeys(doc_ids)))
+        with self._lock:
+            self._journal.search(served)
+            self._keep([served])
+            if self._num_open_rows > MAX_OPEN_ROWS:
+                self._write_part(list(self._open.values())[: (len(self._open) + 1) // 2])
+            elif time_us - self._last_part_us > PART_S * 1_000_000:
+                self._write_part(self._finished(time_us))
+        return served.session_id
+
+    def click(self, session_id: str, doc_id: str) -> bool:
+        """Log that a shown document was chosen. False: no open search of that id showed it, and nothing was logged."""
+        with self._lock:
+            search = self._open.get(session_id)
+            if search is None or doc_id not in search.doc_ids:
+                return False
+            if doc_id not in search.clicked:
+                self._journal.click(session_id, doc_id)
+                search.clicked.add(doc_id)
+            return True
+
+    def flush(self) -> None:
+        """Write a part of all that was served until now; later clicks on it are lost."""
+        with self._lock:
+            self._write_part(list(self._open.values()))
+
+    def close(self) -> None:
+        """Flush, and let go of the folder."""
+        self.flush()
+        self._journal.close()
+        os.close(self._lock_file)
+
+    def _left_over(self) -> tuple[int, list[ServedSearch]]:
+        """The number of the next journal, and the searches that an earlier process left open."""
+        journals = sorted(self._folder.glob("open-*.jsonl"), key=_number_of)
+        parts = list(self._parts.glob("part-*.parquet"))
+        number = 1 + max(map(_number_of, [*journals, *parts]), default=0)
+        if not journals:
+            return number, []
+        searches = read_journal(journals[-1])
+        part = self._part(_number_of(journals[-1]))
+        written = set(pq.read_table(part, columns=["session_id"])["session_id"].to_pylist()) if part.exists() else set()
+        return number, [search for search in searches if search.session_id not in written]
+
+    def _new_journal(self) -> EventJournal:
+        """A journal of all open searches, which makes the older ones superfluous."""
+        journal = EventJournal(self._folder / f"open-{self._number:08d}.jsonl", self._open.values())
+        for path in self._folder.glob("open-*.jsonl"):
+            if path != journal.path:
+                path.unlink()
+        return journal
+
+    def _keep(self, searches: Sequence[ServedSearch]) -> None:
+        for search in searches:
+            self._open[search.session_id] = search
+            self._num_open_rows += search.num_rows
+
+    def _finished(self, time_us: int) -> list[ServedSearch]:
+        return [s for s in self._open.values() if time_us - s.time_us >= CLICK_WINDOW_S * 1_000_000]
+
+    def _write_part(self, searches: list[ServedSearch]) -> None:
+        self._last_part_us = self._microseconds()
+        if not searches:
+            return
+        temporary = self._part(self._number).with_suffix(".writing")
+        with temporary.open("wb") as file:
+            pq.write_table(impressions(searches), file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self._part(self._number))
+        for search in searches:
+            self._num_open_rows -= self._open.pop(search.session_id).num_rows
+        self._number += 1
+        self._journal.close()
+        self._journal = self._new_journal()
+
+    def _part(self, number: int) -> Path:
+        return self._parts / f"part-{number:08d}.parquet"
+
+    def _microseconds(self) -> int:
+        since = self._now() - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+        return since // datetime.timedelta(microseconds=1)
+
+
+def impressions(searches: Sequence[ServedSearch]) -> pa.Table:
+    """One row per shown document, and one without document for a search that showed none."""
+    rows = [
+        {
+            "session_id": search.session_id,
+            "searcher_id": search.searcher_id,
+            "time": search.time_us,
+            "query": search.query,
+            "doc_id": doc_id,
+            "position": None if doc_id is None else position,
+            "clicked": doc_id in search.clicked,
+            "source": search.source,
+        }
+        for search in searches
+        for position, doc_id in enumerate(search.doc_ids or [None], start=1)
+    ]
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def _number_of(path: Path) -> int:
+    return int(path.stem.rpartition("-")[2])
+
+
+def _locked(folder: Path) -> int:
+    """The descriptor of the folder's lock, held by this process until it is closed."""
+    descriptor = os.open(folder / "served.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        message = f"served log {folder}: another server is writing it: give each server its own folder"
+        raise AlicornError(message) from error
+    return descriptor
