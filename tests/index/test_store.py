@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -442,3 +443,13 @@ def test_the_journal_is_replayed_as_one_segment(store: Store) -> None:
         assert len(again.snapshot().segments) == 1
         assert again.snapshot().segments[0].deleted is None
         assert_holds(again, model)
+
+
+def test_segments_keep_no_file_open(store: Store) -> None:
+    """A dozen segments of 60 files would use up the usual limit of 1,024 open files."""
+    before = len(os.listdir("/proc/self/fd"))
+    for batch in range(8):
+        fill(store, 3, seed=batch, prefix=f"b{batch}-")
+        store.flush()
+    assert len(store.snapshot().segments) == 8
+    assert len(os.listdir("/proc/self/fd")) <= before + 2

@@ -3,13 +3,14 @@
 In the order an upsert takes:
 
     store.py            Store: create, open, upsert, delete, flush, merge, train, verify, snapshot
+    arguments.py        keys, metadata, ids to delete
     checking.py         is a table of documents acceptable?   checking_vectors.py: its vectors
     documents.py        Documents: checked, not yet numbered
     segment_builder.py  documents -> Segment                  numeric.py: columns for `range`
     journal.py          the SQLite journal and manifest       writer_lock.py: one writer;  replay.py, seal.py
     mutable.py          the mutable layer                     tiers.py: which segments are merged
     rewriting.py        flush, merge, train                   training.py: when and how
-    segment_file.py     a segment as files                    quantizer_file.py, checked_folder.py: the container
+    segment_file.py     a segment as files                    quantizer_file.py, checked_folder.py, mapping.py
 
 And what query/ reads: snapshot.py (Snapshot, SegmentView), segment.py (Segment, NumericColumn, EmbeddingBlock),
 terms.py (TermDictionary), doc_ids.py.

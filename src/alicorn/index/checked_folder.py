@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import io
 import json
-import mmap
 import os
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,13 +27,12 @@ import pyarrow as pa
 import xxhash
 
 from alicorn.errors import CollectionError, CorruptionError
+from alicorn.index.mapping import map_file
 
 FORMAT_VERSION = 1
 HEADER = "header.json"
 RESTORE = "Restore the collection from a backup, or build it again"
 _NPY_HEADER = 1024  # bytes that surely hold the header of an array of few dimensions
-_READ_WRITE = mmap.PROT_READ | mmap.PROT_WRITE
-_PRIVATE = mmap.MAP_PRIVATE | getattr(mmap, "MAP_NORESERVE", 0x4000 if os.uname().sysname == "Linux" else 0)
 
 
 class _CheckedFile:
@@ -122,14 +120,14 @@ class FolderReader:
         return self.header["content"]
 
     def array(self, name: str) -> np.ndarray:
-        """The array, mapped privately: it counts as writeable, as compiled kernels demand; the file never changes."""
+        """The array, mapped (mapping.py)."""
         memory = self._file(f"{name}.npy")
         start = io.BytesIO(memory[:_NPY_HEADER].tobytes())
         np.lib.format.read_magic(start)
         shape, _, dtype = np.lib.format.read_array_header_1_0(start)
         if 0 in shape:
             return np.empty(shape, dtype)
-        return np.frombuffer(memory, dtype, offset=start.tell()).reshape(shape)
+        return memory[start.tell() :].view(dtype).reshape(shape)
 
     def table(self, name: str) -> pa.Table:
         return pa.ipc.open_file(pa.py_buffer(self._file(f"{name}.arrow"))).read_all()
@@ -141,7 +139,7 @@ class FolderReader:
         """Compare one file with its checksum -> its size in bytes."""
         return len(self._file(name))
 
-    def _file(self, name: str) -> memoryview:
+    def _file(self, name: str) -> np.ndarray:
         entry = self.header["files"].get(name)
         if entry is None:
             raise CorruptionError(f"{self._path}: the header names no file {name}. {RESTORE}")
@@ -157,21 +155,20 @@ def check_format(path: Path, version: int) -> None:
         )
 
 
-def _mapped(path: Path, size: int | None, checksum: str) -> memoryview:
-    """The bytes of a file, after they were found to be what was written."""
+def _mapped(path: Path, size: int | None, checksum: str) -> np.ndarray:
+    """The bytes of a file as uint8, after they were found to be what was written."""
     try:
         with path.open("rb") as file:
-            found = os.fstat(file.fileno()).st_size
-            if size is not None and found != size:
-                raise CorruptionError(f"{path} has {found} bytes, {size} were written. {RESTORE}")
-            mapped = mmap.mmap(file.fileno(), 0, flags=_PRIVATE, prot=_READ_WRITE) if found else b""
+            mapped = map_file(file)
     except FileNotFoundError as error:
         raise CorruptionError(f"{path} is missing. {RESTORE}") from error
     except OSError as error:
         raise CollectionError(f"{path} cannot be read: {error.strerror or error}") from error
-    if xxhash.xxh3_64_hexdigest(mapped) != checksum:
+    if size is not None and len(mapped) != size:
+        raise CorruptionError(f"{path} has {len(mapped)} bytes, {size} were written. {RESTORE}")
+    if xxhash.xxh3_64_hexdigest(mapped.data) != checksum:
         raise CorruptionError(f"{path} has changed since it was written: its checksum does not match. {RESTORE}")
-    return memoryview(mapped)
+    return mapped
 
 
 def sync_folder(path: Path) -> None:

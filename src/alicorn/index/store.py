@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +23,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pyarrow as pa
 
-from alicorn.errors import CollectionError, ConfigError, CorruptionError, TableError
+from alicorn.errors import CollectionError, CorruptionError
+from alicorn.index.arguments import check_embeddings, checked_ids, checked_metadata
 from alicorn.index.checking import check_documents
 from alicorn.index.doc_ids import hash_ids
 from alicorn.index.documents import Documents
@@ -44,8 +44,6 @@ from alicorn.quantization import KeyQuantizer
 FLUSH_DOCS = 50_000  # the mutable layer is flushed before it would hold more documents,
 FLUSH_BYTES = 128 << 20  # or more bytes,
 FLUSH_OPERATIONS = 8_192  # or the journal more operations: they are replayed when the collection is opened
-MAX_DIM = 65_536
-_KEY = re.compile(r"[\w.\-]+")
 
 
 class Deletion(NamedTuple):
@@ -95,8 +93,8 @@ class Store:
         """
         path = Path(path)
         embeddings = dict(embeddings or {})
-        _check_embeddings(embeddings)
-        metadata = _checked_metadata(metadata or {})
+        check_embeddings(embeddings)
+        metadata = checked_metadata(metadata or {})
         try:
             path.mkdir(parents=True, exist_ok=True)
             strangers = sorted(file.name for file in path.iterdir() if file.name != "manifest.creating")
@@ -191,7 +189,7 @@ class Store:
 
     def delete(self, doc_ids: Sequence[str]) -> Deletion:
         """Delete documents; an id that is not there is counted. All or nothing; durable when it returns."""
-        wanted = _checked_ids(doc_ids)
+        wanted = checked_ids(doc_ids)
         with self._writing():
             hashes = hash_ids(wanted)
             disk, on_disk = discard(self._disk, wanted, hashes)
@@ -227,7 +225,7 @@ class Store:
 
     def set_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Replace the metadata. Durable when it returns."""
-        checked = _checked_metadata(metadata)
+        checked = checked_metadata(metadata)
         with self._writing():
             self._journal.set_metadata(checked)
             self._metadata = checked
@@ -401,35 +399,3 @@ class Store:
                 for entry in (self.path / folder).iterdir():
                     if entry.name not in named:
                         shutil.rmtree(entry, ignore_errors=True)
-
-
-def _check_embeddings(embeddings: Mapping[str, int]) -> None:
-    for key, dim in embeddings.items():
-        if not isinstance(key, str) or not _KEY.fullmatch(key):
-            raise ConfigError(f"an embedding key is made of letters, digits, '_', '-' and '.', got {key!r}")
-        if isinstance(dim, bool) or not isinstance(dim, int) or not 1 <= dim <= MAX_DIM:
-            raise ConfigError(f"embedding '{key}': the dimension must be an integer from 1 to {MAX_DIM}, got {dim!r}")
-
-
-def _checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        return json.loads(json.dumps(dict(metadata)))
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"metadata must be what JSON can express: {error}") from error
-
-
-def _checked_ids(doc_ids: Sequence[str]) -> pa.StringArray:
-    """Distinct ids as Arrow."""
-    if isinstance(doc_ids, str | bytes):
-        raise TableError(
-            f"delete takes a list of doc_ids, got the single {doc_ids!r}: put it in a list", table="delete"
-        )
-    wanted = list(dict.fromkeys(doc_ids))
-    for row, doc_id in enumerate(wanted):
-        if not isinstance(doc_id, str):
-            message = f"delete takes doc_ids as str, got {type(doc_id).__name__} {doc_id!r}"
-            raise TableError(message, table="delete", column="doc_id", row=row, count=1)
-    try:
-        return pa.array(wanted, pa.string())
-    except UnicodeEncodeError as error:
-        raise TableError(f"delete: a doc_id is not valid Unicode: {error}", table="delete", column="doc_id") from error
