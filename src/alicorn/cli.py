@@ -267,11 +267,10 @@ def verify(collection: CollectionFolder, as_json: Json = False) -> None:
 
     Example: alicorn verify collection/
     """
-    from alicorn.query import Collection
+    from alicorn.index import verify as verify_collection
 
-    with Collection.open(collection, read_only=True) as opened:
-        report = opened.verify()
-        _print({"documents": len(opened), "files": report.files, "bytes": report.bytes, "damage": 0}, as_json)
+    found = verify_collection(collection)
+    _print({"files": found.num_files, "bytes": found.num_bytes, "journal operations": found.operations}, as_json)
 
 
 def main() -> None:

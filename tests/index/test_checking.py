@@ -65,7 +65,7 @@ BAD: list[tuple[Callable[[], object], type[AlicornError], list[str]]] = [
     (lambda: pa.table({"doc_id": IDS, "static_rank": ["1", "2", "3"]}), TableError, ["'static_rank'", "string"]),
     (lambda: pa.table({"doc_id": IDS, "static_rank": [1.0, None, 2.0]}), TableError, ["static_rank", "row 1", "null"]),
     (lambda: pa.table({"doc_id": IDS, "static_rank": [1.0, 0.0, np.nan]}), TableError, ["static_rank", "row 2", "NaN"]),
-    (lambda: pa.table({"doc_id": IDS, "static_rank": [1e39, 0.0, 1.0]}), TableError, ["static_rank", "infinite"]),
+    (lambda: pa.table({"doc_id": IDS, "static_rank": [np.inf, 0.0, 1.0]}), TableError, ["static_rank", "infinite"]),
     (lambda: pa.table({"doc_id": IDS, "year": [1.5, 2.0, None]}), TableError, ["'year'", "int64", "double", "cast"]),
     (
         lambda: pa.table({"doc_id": IDS, "big": pa.array([1, 2, 2**63], pa.uint64())}),

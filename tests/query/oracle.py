@@ -119,7 +119,7 @@ class Oracle:
         return False
 
     def static_rank(self, doc_id: str) -> float:
-        return float(np.float32(self.documents[doc_id].get("static_rank") or 0.0))
+        return float(self.documents[doc_id].get("static_rank") or 0.0)
 
     def _where(self, holds: Callable[[Document], bool]) -> set[str]:
         return {doc_id for doc_id, document in self.documents.items() if holds(document)}

@@ -3,7 +3,7 @@
     doc_id            string, required: no null, no empty one, none twice
     terms             list<string>, optional: null is no terms; a null or empty term is refused
     embedding:<key>   list<float32 or float64>, optional: see checking_vectors.py
-    static_rank       any float or integer, optional, 0 where the column is missing: no null, no NaN, finite as float32
+    static_rank       any float or integer, optional, 0 where the column is missing: finite, no null
     others            stored columns: any type but unions; a column keeps the type of its first upsert
 
 Encodings of one type are one type: dictionary, view, run-end and large forms become plain, an extension its storage.
@@ -121,9 +121,7 @@ def _ranks(table: pa.Table) -> pa.ChunkedArray:
     _refuse("static_rank", column.is_null(), "is null", "fill nulls, for example with 0")
     ranks = column.cast(pa.float64(), safe=False)
     _refuse("static_rank", pc.is_nan(ranks), "is NaN", "fill it, for example with 0")
-    with np.errstate(over="ignore"):
-        infinite = ~np.isfinite(_numpy(ranks).astype(np.float32))
-    _refuse("static_rank", infinite, "is infinite as float32", "scale the ranks")
+    _refuse("static_rank", pc.is_inf(ranks), "is infinite", "scale the ranks")
     return ranks
 
 

@@ -70,7 +70,7 @@ class Segment:
     term_lists: the terms as upserted; terms: the sorted dictionary;
     posting_starts: (num_terms + 1,) int64; postings: uint32 document numbers, ascending within a term;
     frequencies: uint8 beside postings, how often the document has the term, 255 for 255 and more;
-    static_rank: float32; id_order: uint32 rank of the doc_id (by UTF-8 bytes);
+    static_rank: float64; id_order: uint32 rank of the doc_id (by UTF-8 bytes);
     static_order: uint32 rank in (static_rank descending, doc_id ascending);
     doc_lengths: uint32 number of `text:` terms with repetition (BM25);
     columns: every stored column that is a number, boolean, timestamp or date;

@@ -10,7 +10,7 @@ n = documents, t = terms, p = postings, o = occurrences of terms, r = rows of an
     posting_starts        int64 (t+1,)   term i has postings[posting_starts[i]:posting_starts[i+1]]
     postings              uint32 (p,)    document numbers, ascending within a term
     frequencies           uint8 (p,)     occurrences of the term in the document, 255 for 255 and more
-    static_rank           float32 (n,)
+    static_rank           float64 (n,)
     id_order              uint32 (n,)    rank of the doc_id by UTF-8 bytes
     static_order          uint32 (n,)    rank by static_rank descending, then doc_id
     doc_lengths           uint32 (n,)    number of `text:` terms with repetition
