@@ -1,4 +1,4 @@
-"""Every error a user can cause. All derive from AlicornError; the message says what, where, allowed, received, what to do.
+"""Every error a user can cause, below AlicornError; a message says what, where, allowed, received, and what to do.
 
     AlicornError
       ConfigError       a vertical, a recipe or a command-line value is wrong
@@ -20,7 +20,7 @@ class ConfigError(AlicornError):
 
 
 class TableError(AlicornError):
-    """A table breaks its contract. `table`, `column`, `row` (first bad row, from 0) and `count` are kept for programs."""
+    """A table breaks its contract; `table`, `column`, `row` (first bad row, from 0), `count` are kept for programs."""
 
     def __init__(
         self, message: str, *, table: str, column: str | None = None, row: int | None = None, count: int | None = None

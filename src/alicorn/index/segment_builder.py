@@ -41,7 +41,7 @@ def build_segment(sources: Sequence[Documents], quantizers: Mapping[str, KeyQuan
     fields = fields.take(pa.array(order)).combine_chunks()
     terms = TermLists.concatenate([source.terms for source in sources]).take(order).sorted()
     posting_starts, postings, frequencies = _postings(terms)
-    static_rank = one_chunk(fields.column("static_rank")).to_numpy()
+    static_rank = one_chunk(fields.column("static_rank")).to_numpy().copy()
     id_order = id_rank[order].astype(np.uint32)
     hashes = np.concatenate([source.id_hashes for source in sources])[order]
     return Segment(
