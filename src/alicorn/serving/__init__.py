@@ -1,0 +1,15 @@
+"""How is it asked from outside? An HTTP API and a search page over one collection and its models.
+
+app.py          create_app: the routes; serve: the process
+messages.py     bodies and answers, checked and encoded by msgspec
+searching.py    a request -> an expression, vectors, hits
+searchers.py    who searches: the columns of a request
+why.py          why a hit matched: terms, cosines, what it has in common with the searcher
+documents.py    documents as JSON -> tables of a collection
+guard.py        sizes, content types, and errors as JSON
+metrics.py      counts and latencies for Prometheus
+static/         the search page: one page, one style, one script
+"""
+
+from alicorn.serving.app import create_app as create_app
+from alicorn.serving.app import serve as serve

@@ -1,0 +1,97 @@
+"""Documents as JSON -> a table that a collection takes. Called by app.py.
+
+A document comes with its terms and vectors, or, where the server has models, with the vertical's columns alone: then
+terms, stored columns, static rank and vectors follow from them, as in `alicorn publish`.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from alicorn.config import nearest
+from alicorn.errors import TableError
+from alicorn.publish import indexed
+from alicorn.serving.columns import arrow_type, typed_array
+from alicorn.serving.messages import DocumentBody
+from alicorn.vertical import Vertical
+from alicorn.vertical.columns import Column
+
+if TYPE_CHECKING:
+    from alicorn.towers import Model
+
+_TABLE = "documents"
+
+
+def documents_table(
+    documents: Sequence[DocumentBody], models: "Sequence[Model]", stored: Mapping[str, pa.DataType]
+) -> pa.Table:
+    """The table to upsert. stored: the types that stored columns have already. Raises TableError."""
+    is_plain = [document.terms is not None or document.embeddings is not None for document in documents]
+    if not models or all(is_plain):
+        return _plain_table(documents, stored)
+    if any(is_plain):
+        row = is_plain.index(True)
+        raise TableError(
+            f"{_TABLE}, row {row}: it brings its terms or embeddings and others leave them to the model: send one kind"
+            " at a time",
+            table=_TABLE,
+            row=row,
+        )
+    return indexed(_raw_table(documents, models[0].vertical, stored), models)
+
+
+def _plain_table(documents: Sequence[DocumentBody], stored: Mapping[str, pa.DataType]) -> pa.Table:
+    columns: dict[str, Any] = {
+        "doc_id": pa.array([document.doc_id for document in documents], pa.string()),
+        "terms": pa.array([document.terms or [] for document in documents], pa.list_(pa.string())),
+        "static_rank": pa.array([document.static_rank or 0.0 for document in documents], pa.float64()),
+    }
+    for key in dict.fromkeys(key for document in documents for key in document.embeddings or ()):
+        vectors = [(document.embeddings or {}).get(key) for document in documents]
+        columns[f"embedding:{key}"] = pa.array(vectors, pa.list_(pa.float32()))
+    for name in _names(documents):
+        if name in columns or name.startswith("embedding:"):
+            raise _misplaced(name)
+        columns[name] = typed_array(_TABLE, name, _values(documents, name), stored.get(name))
+    return pa.table(columns)
+
+
+def _raw_table(documents: Sequence[DocumentBody], vertical: Vertical, stored: Mapping[str, pa.DataType]) -> pa.Table:
+    """The vertical's columns; one that a document leaves out is null there."""
+    asked: dict[str, list[Column]] = defaultdict(list)
+    for column in vertical.document_columns():
+        asked[column.name].append(column)
+    del asked["doc_id"]
+    for row, document in enumerate(documents):
+        if document.static_rank is not None:
+            raise TableError(
+                f"{_TABLE}, row {row}: the vertical takes the static rank from column"
+                f" {vertical.document.static_rank!r}: send it among the columns",
+                table=_TABLE,
+                row=row,
+            )
+    for name in _names(documents):
+        if name not in asked:
+            known = ", ".join(asked)
+            message = f"{_TABLE}: unknown column {name[:100]!r}; {nearest(name[:100], list(asked))}columns: {known}"
+            raise TableError(message, table=_TABLE, column=name)
+    columns = {"doc_id": pa.array([document.doc_id for document in documents], pa.string())}
+    for name, wanted in asked.items():
+        values = _values(documents, name)
+        columns[name] = typed_array(_TABLE, name, values, stored.get(name) or arrow_type(wanted, values))
+    return pa.table(columns)
+
+
+def _names(documents: Sequence[DocumentBody]) -> list[str]:
+    return list(dict.fromkeys(name for document in documents for name in document.columns))
+
+
+def _values(documents: Sequence[DocumentBody], name: str) -> list[Any]:
+    return [document.columns.get(name) for document in documents]
+
+
+def _misplaced(name: str) -> TableError:
+    message = f"{_TABLE}: {name[:100]!r} is no stored column: send it beside `columns`, where doc_id stands"
+    return TableError(message, table=_TABLE, column=name)

@@ -1,0 +1,105 @@
+"""What stands before every route: sizes, content types, headers; and every failure as JSON. Used by app.py.
+
+400  a mistake in the request: {"error": message, "offset": of an expression}
+404  no such document or route    405  wrong method    409  the collection cannot be written here
+413  the body is too large        415  a body that does not call itself JSON
+500  our own mistake: the message says no more than that; the log has the rest
+"""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from alicorn.errors import AlicornError, CollectionError, CorruptionError, QueryError
+
+SEARCH_BYTES = 4 << 20
+"""Largest body of a search: an expression of 1,000,000 characters and a few vectors."""
+DOCUMENTS_BYTES = 64 << 20
+"""Largest body of documents: about 20,000 vectors of 128 dimensions as text."""
+
+_HEADERS = [
+    (b"content-security-policy", b"default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+_log = logging.getLogger(__name__)
+
+
+class Json(Response):
+    """An answer that msgspec encodes. Values it does not know, such as an Arrow duration, are written as text."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return msgspec.json.encode(content, enc_hook=str)
+
+
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """The body, which must call itself JSON: a page of another site cannot send that without being asked first."""
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != "application/json":
+        message = f"send content-type: application/json, got {content_type[:100] or 'none'}"
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body here has at most {max_bytes} bytes")
+    return bytes(body)
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Register the answers to everything that routes raise."""
+    app.add_exception_handler(AlicornError, _refused)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _bad_parameter)
+    app.add_exception_handler(Exception, _failed)
+
+
+class SafeHeaders:
+    """Every answer says that nothing from elsewhere belongs to the page."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_HEADERS]
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    status = HTTPStatus.BAD_REQUEST
+    if isinstance(error, CorruptionError):
+        _log.error("%s", error)
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+    elif isinstance(error, CollectionError):
+        status = HTTPStatus.CONFLICT
+    offset = {"offset": error.offset} if isinstance(error, QueryError) else {}
+    return Json({"error": str(error), **offset}, status)
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return Json({"error": error.detail}, error.status_code, headers=error.headers)
+
+
+def _bad_parameter(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    return Json({"error": f"{'.'.join(map(str, first['loc']))}: {first['msg']}"}, HTTPStatus.BAD_REQUEST)
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    """Starlette logs the traceback after this answer."""
+    return Json({"error": "the server failed on this request; its log says why"}, HTTPStatus.INTERNAL_SERVER_ERROR)

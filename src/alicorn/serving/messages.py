@@ -1,0 +1,132 @@
+"""Bodies and answers of the HTTP API: typed, unknown fields refused. msgspec reads and writes them for app.py."""
+
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from alicorn.errors import AlicornError
+
+MAX_LIMIT = 1000
+"""Hits of one answer: each is read with its stored columns. Larger answers are Python's, `Collection.search`."""
+MAX_TEXT = 1000
+"""Characters of a query text."""
+MAX_DOCUMENTS = 10_000
+"""Documents of one request."""
+
+Mode = Literal["boolean", "embedding", "hybrid"]
+Text = Annotated[str, Meta(max_length=MAX_TEXT)]
+T = TypeVar("T")
+
+
+class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
+    """An expression with its vectors, or a text with its searcher, encoded by the model; or an expression and a text.
+
+    searcher: an id of the table of searchers, or an object of context columns.
+    mode: what a text becomes; embedding is the nearest documents under `key`, by default the vertical's.
+    """
+
+    expression: str | None = None
+    vectors: dict[str, list[float]] | None = None
+    text: Text | None = None
+    searcher: str | dict[str, Any] | None = None
+    mode: Mode | None = None
+    key: str | None = None
+    limit: Annotated[int, Meta(ge=0, le=MAX_LIMIT)] = 10
+    order_by: str | dict[str, float] | None = None
+    explain: bool = False
+
+
+class Why(Struct, frozen=True):
+    """terms: those of the query that the document has. cosine: to each vector of the query, by its name.
+
+    approximate: whether the query looked for the nearest in some clusters only; null without `nn`.
+    in_common: what searcher and document share, by column.
+    """
+
+    terms: list[str]
+    cosine: dict[str, float]
+    approximate: bool | None
+    in_common: dict[str, str | list[str]]
+
+
+class Hit(Struct, frozen=True):
+    """score: of the order; null where the document has none. stored: the stored columns."""
+
+    doc_id: str
+    score: float | None
+    stored: dict[str, Any]
+    why: Why
+
+
+class SearchAnswer(Struct, frozen=True):
+    """total: all that match, whatever the limit. took_ms: the whole request; search_ms: the engine's part.
+
+    session_id: under which clicks on these hits are reported; null where no log is kept.
+    """
+
+    hits: list[Hit]
+    total: int
+    took_ms: float
+    search_ms: float
+    expression: str
+    notices: list[str]
+    session_id: str | None = None
+    explanation: dict[str, Any] | None = None
+
+
+class ClickRequest(Struct, forbid_unknown_fields=True, frozen=True):
+    """A hit of an answer was chosen."""
+
+    session_id: str
+    doc_id: str
+
+
+class DocumentBody(Struct, forbid_unknown_fields=True, frozen=True):
+    """A document with its terms and vectors; or, where the server has models, with the vertical's columns only."""
+
+    doc_id: str
+    terms: list[str] | None = None
+    static_rank: float | None = None
+    columns: dict[str, Any] = {}
+    embeddings: dict[str, list[float]] | None = None
+
+
+DocumentList = Annotated[list[DocumentBody], Meta(max_length=MAX_DOCUMENTS)]
+
+
+class BodyError(AlicornError):
+    """A body is no JSON, or not of the shape that the route takes."""
+
+
+def decode(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
+    """The message in a body. Raises BodyError with the place, as `$.limit`."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise BodyError(f"the body is not what this route takes: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BodyError(f"the body is no JSON: {error}") from error
+
+
+def openapi(body: Any = None, answer: Any = None) -> dict[str, Any]:
+    """The part of a route's OpenAPI description that says what it takes and gives."""
+    described: dict[str, Any] = {}
+    if body is not None:
+        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": _schema(body)}}}
+    if answer is not None:
+        content = {"application/json": {"schema": _schema(answer)}}
+        described["responses"] = {"200": {"description": "The answer", "content": content}}
+    return described
+
+
+def _schema(message: Any) -> dict[str, Any]:
+    """Its JSON schema, with every definition in its place: these messages are not recursive."""
+    (schema,), definitions = msgspec.json.schema_components([message], ref_template="{name}")
+
+    def inlined(node: Any) -> Any:
+        if isinstance(node, dict):
+            return inlined(definitions[node["$ref"]]) if "$ref" in node else {k: inlined(v) for k, v in node.items()}
+        return [inlined(part) for part in node] if isinstance(node, list) else node
+
+    return inlined(schema)

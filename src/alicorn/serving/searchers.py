@@ -1,0 +1,105 @@
+"""Who searches? The row of columns that the request tower reads, from a table of searchers or from the request itself.
+
+Used by searching.py. A column that is not known is null, which every feature has a meaning for.
+"""
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from alicorn.config import nearest
+from alicorn.errors import AlicornError, TableError
+from alicorn.serving.columns import arrow_type, typed_array
+from alicorn.vertical import Vertical
+from alicorn.vertical.columns import refuse_rows
+
+
+class Searchers:
+    """The searchers of a vertical. table: as in the log folder; None: only what requests bring along."""
+
+    def __init__(self, vertical: Vertical, table: pa.Table | None) -> None:
+        """Raises TableError where the table breaks its contract."""
+        self.columns = {column.name: column for column in vertical.searcher_columns()}
+        self._vertical = vertical
+        self._table = None if table is None else _checked(table, vertical)
+        self._ids = pa.array([], pa.string()) if self._table is None else self._table["searcher_id"].combine_chunks()
+        self._by_id = pc.sort_indices(self._ids)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def request(self, text: str, searcher: str | Mapping[str, Any] | None) -> pa.Table:
+        """One row: the query, and the columns of the searcher."""
+        if isinstance(searcher, str):
+            row = self._row_of(searcher)
+            known = pa.table({}) if row is None else self._rows(row, 1).select(list(self.columns))
+            columns = {name: known[name] for name in known.column_names}
+        else:
+            columns = self._given(searcher or {})
+        return pa.table({"query": pa.array([text], pa.string()), **columns})
+
+    def profile(self, searcher: str | Mapping[str, Any] | None) -> dict[str, Any]:
+        """Every column that is known of the searcher, by name."""
+        if isinstance(searcher, Mapping):
+            return dict(searcher)
+        row = None if searcher is None else self._row_of(searcher)
+        return {} if row is None else self._rows(row, 1).to_pylist()[0]
+
+    def some(self, count: int) -> list[dict[str, Any]]:
+        """Profiles of at most `count` searchers, evenly spread over the table."""
+        count = min(count, len(self))
+        return [self._rows(at * len(self) // count, 1).to_pylist()[0] for at in range(count)]
+
+    def _rows(self, start: int, length: int) -> pa.Table:
+        assert self._table is not None
+        return self._table.slice(start, length)
+
+    def _row_of(self, searcher_id: str) -> int | None:
+        """None where there is no table and the vertical asks nothing of a searcher."""
+        if self._table is None:
+            if self.columns:
+                raise AlicornError(
+                    "a searcher's id needs a table of searchers: start the server with one, or send the searcher as an"
+                    f" object of columns: {', '.join(self.columns)}"
+                )
+            return None
+        at = bisect_left(range(len(self._by_id)), searcher_id, key=lambda i: self._id(i))
+        if at == len(self._by_id) or self._id(at) != searcher_id:
+            raise AlicornError(f"searcher {searcher_id[:100]!r} is not in the table of searchers")
+        return self._by_id[at].as_py()
+
+    def _id(self, at: int) -> str:
+        """The id at a place of the order of ids, which is that of code points in Arrow and in Python."""
+        return self._ids[self._by_id[at].as_py()].as_py()
+
+    def _given(self, searcher: Mapping[str, Any]) -> dict[str, pa.Array]:
+        for name in searcher:
+            if name not in self.columns:
+                known = ", ".join(self.columns) or "none"
+                hint = nearest(name[:100], list(self.columns))
+                raise AlicornError(f"searcher: unknown column {name[:100]!r}; {hint}columns: {known}")
+        return {
+            name: typed_array("searcher", name, [searcher.get(name)], self._type(name, searcher.get(name)))
+            for name in self.columns
+        }
+
+    def _type(self, name: str, value: Any) -> pa.DataType | None:
+        if self._table is not None:
+            return self._table.schema.field(name).type
+        return arrow_type([self.columns[name]], [value])
+
+
+def _checked(table: pa.Table, vertical: Vertical) -> pa.Table:
+    if "searcher_id" not in table.column_names or not pa.types.is_string(table.schema.field("searcher_id").type):
+        message = "table searchers: column 'searcher_id' must be string"
+        raise TableError(message, table="searchers", column="searcher_id")
+    vertical.check_searchers(table)
+    ids: Sequence[Any] = table["searcher_id"].combine_chunks()
+    refuse_rows(pc.is_null(ids), "searchers", "searcher_id", "a key is null")
+    if (distinct := pc.count_distinct(ids).as_py()) < len(ids):
+        problem = f"{len(ids) - distinct} rows have the key of an earlier row again"
+        raise TableError(f"table searchers, column 'searcher_id': {problem}", table="searchers", column="searcher_id")
+    return table

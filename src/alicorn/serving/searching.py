@@ -1,0 +1,168 @@
+"""A search request -> an expression, vectors, hits. The server's one way into the engine and the models.
+
+Knows no HTTP: app.py hands it messages and encodes its answers.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alicorn.errors import AlicornError
+from alicorn.feedback import ServedLog
+from alicorn.index import SegmentView, Snapshot
+from alicorn.publish import check_models
+from alicorn.query import Collection, parse, tree
+from alicorn.query.check import check_vectors
+from alicorn.serving.messages import Hit, Mode, SearchAnswer, SearchRequest
+from alicorn.serving.searchers import Searchers
+from alicorn.serving.why import Explainer, in_common
+
+if TYPE_CHECKING:
+    from alicorn.towers import Model
+
+_REFRESH_S = 1.0
+_EMBEDDING = "(nn {key} :k 100 :nprobe 16)"  # EBR's worked example probes 16 clusters
+_NO_MODEL = "a text is encoded by a model, and this server has none: send an expression, or start it with --model"
+
+
+class Searching:
+    """A collection, the models of its embedding keys, its searchers and the log of what it served.
+
+    models: the first one's vertical names the terms, the expressions and the searchers' columns.
+    """
+
+    def __init__(
+        self,
+        collection: Collection,
+        models: "Sequence[Model]",
+        searchers: Searchers | None,
+        served_log: ServedLog | None,
+    ) -> None:
+        """Raises CollectionError where a model is not the one that the collection was published with."""
+        check_models(collection, models)
+        self.collection = collection
+        self.models = {model.key: model for model in models}
+        self.vertical = models[0].vertical if models else None
+        self.searchers = searchers
+        self.served_log = served_log
+        self._refreshed = time.monotonic()
+
+    def search(self, request: SearchRequest) -> SearchAnswer:
+        """Raises AlicornError for whatever the request has wrong."""
+        started = time.perf_counter()
+        self._refresh()
+        expression = self._expression(request)
+        root = parse(expression)
+        vectors = check_vectors({**self._encoded(request, root), **(request.vectors or {})})
+        before = self.collection.snapshot()
+        result = self.collection.search(expression, vectors, request.limit, request.order_by, request.explain)
+        explainer = Explainer(root, vectors, self._profile(request.searcher))
+        snapshots = (before, self.collection.snapshot())  # a hit may have been deleted, or replaced, since
+        found = [_find(snapshots, doc_id) for doc_id in result.ids]
+        hits = [
+            _hit(doc_id, score, place, explainer)
+            for doc_id, score, place in zip(result.ids, result.scores.tolist(), found, strict=True)
+        ]
+        notices = list(result.notices)
+        session_id = self._log(request, result.ids, notices)
+        explanation = None if result.explanation is None else result.explanation.to_dict()
+        took_ms = (time.perf_counter() - started) * 1000.0
+        return SearchAnswer(hits, result.total, took_ms, result.took_ms, expression, notices, session_id, explanation)
+
+    def columns(self) -> list[dict[str, str]]:
+        """What the search page puts side by side: mode, embedding key, title."""
+        if self.vertical is None:
+            return []
+        own = self.vertical.embedding
+        shown = next((key for key in self.models if key != own), own)  # a second model is the one to compare with
+        columns = [{"mode": "boolean", "key": "", "title": "Boolean"}]
+        columns.append({"mode": "embedding", "key": shown, "title": f"Embedding: {shown}"})
+        if own in self.models:
+            columns.append({"mode": "hybrid", "key": own, "title": f"Hybrid: Boolean or {own}"})
+        return columns
+
+    def some_searchers(self, count: int) -> list[dict[str, str]]:
+        """Searchers to choose from: id, and a label of the first texts that are known of each."""
+        chosen = []
+        for profile in self.searchers.some(count) if self.searchers else []:
+            known = {**self._as_document(profile), **profile}
+            texts = [known.get(name) for name in (*self._label_columns(), *profile) if name != "searcher_id"]
+            label = list(dict.fromkeys(text for text in texts if isinstance(text, str) and text))[:2]
+            chosen.append({"searcher_id": profile["searcher_id"], "label": ", ".join(label)})
+        return chosen
+
+    def _refresh(self) -> None:
+        """A collection that another process writes is looked at again once a second."""
+        if self.collection.read_only and time.monotonic() - self._refreshed > _REFRESH_S:
+            self._refreshed = time.monotonic()
+            self.collection.refresh()
+
+    def _expression(self, request: SearchRequest) -> str:
+        if request.expression is not None:
+            if request.mode is not None or request.key is not None:
+                raise AlicornError("mode and key say what a text becomes: leave them out beside an expression")
+            return request.expression
+        if request.text is None:
+            raise AlicornError("send an expression, or a text (and a searcher)")
+        if self.vertical is None:
+            raise AlicornError(_NO_MODEL)
+        mode: Mode = request.mode or "hybrid"
+        if mode != "embedding":
+            if request.key is not None:
+                raise AlicornError("key names the embedding of mode embedding: leave it out")
+            return self.vertical.expression(mode, request.text)
+        key = request.key or self.vertical.embedding
+        if key not in self.models:
+            raise AlicornError(f"no model encodes {key!r}; this server has models for: {', '.join(self.models)}")
+        return _EMBEDDING.format(key=tree.quoted(key))
+
+    def _encoded(self, request: SearchRequest, root: tree.Node) -> dict[str, np.ndarray]:
+        """The request's vector of each key that the expression looks for and a model encodes."""
+        if request.text is None:
+            if request.searcher is not None:
+                raise AlicornError("a searcher belongs to a text, which is encoded with it: send the text too")
+            return {}
+        if not self.models or self.searchers is None:
+            raise AlicornError(_NO_MODEL)
+        row = self.searchers.request(request.text, request.searcher)
+        keys = {node.vector or node.key for node in tree.walk(root) if isinstance(node, tree.Nn)}
+        return {key: model.encode_requests(row)[0] for key, model in self.models.items() if key in keys}
+
+    def _profile(self, searcher: str | Mapping[str, Any] | None) -> dict[str, Any]:
+        if searcher is None or self.searchers is None:
+            return {}
+        profile = self.searchers.profile(searcher)
+        return {**self._as_document(profile), **profile}
+
+    def _as_document(self, profile: Mapping[str, Any]) -> dict[str, Any]:
+        """Where people search for people, a searcher is a document too: one of the same id with something in common."""
+        doc_id = profile.get("searcher_id")
+        document = self.collection.get(doc_id) if isinstance(doc_id, str) else None
+        return document if document is not None and in_common(profile, document) else {}
+
+    def _label_columns(self) -> Sequence[str]:
+        return () if self.vertical is None else self.vertical.document.stored
+
+    def _log(self, request: SearchRequest, doc_ids: list[str], notices: list[str]) -> str | None:
+        """A search by text is logged, unless it asked for no document. A log that cannot be written is a notice."""
+        if self.served_log is None or request.text is None or request.expression is not None or request.limit == 0:
+            return None
+        searcher_id = request.searcher if isinstance(request.searcher, str) else None
+        try:
+            return self.served_log.search(searcher_id, request.text, doc_ids, request.mode or "hybrid")
+        except OSError as error:
+            notices.append(f"this search is not in the served log: {error.strerror or error}")
+            return None
+
+
+def _find(snapshots: Sequence[Snapshot], doc_id: str) -> tuple[SegmentView, int]:
+    return next(place for snapshot in snapshots if (place := snapshot.find(doc_id)) is not None)
+
+
+def _hit(doc_id: str, score: float, place: tuple[SegmentView, int], explainer: Explainer) -> Hit:
+    view, number = place
+    document = view.segment.document(number)
+    stored = {name: value for name, value in document.items() if name not in ("doc_id", "terms")}
+    return Hit(doc_id, score if score > float("-inf") else None, stored, explainer.why(view, number, document))

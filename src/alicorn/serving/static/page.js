@@ -1,0 +1,185 @@
+// The search page: one box, one searcher, one column per way to answer. Every column is one POST /v1/search.
+"use strict";
+
+const LIMIT = 10;
+const at = (id) => document.getElementById(id);
+const page = { columns: [], logsClicks: false, asked: 0 };
+
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+async function ask(path, body) {
+  const options = body && {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  };
+  const answer = await fetch(path, options);
+  const content = await answer.json();
+  if (!answer.ok) throw new Error(content.error);
+  return content;
+}
+
+function columnsOf(text) {
+  return text.startsWith("(") || page.columns.length === 0
+    ? [{ title: "Expression", body: { expression: text } }]
+    : page.columns.map(({ title, mode, key }) => ({
+        title,
+        body: mode === "embedding" ? { text, mode, key } : { text, mode },
+      }));
+}
+
+function search() {
+  const text = at("query").value.trim();
+  const searcher = at("searcher").value.trim();
+  const address = new URL(location.origin + location.pathname);
+  if (text) address.searchParams.set("q", text);
+  if (searcher) address.searchParams.set("searcher", searcher);
+  if (address.href !== location.href) history.pushState(null, "", address);
+  show(text, searcher);
+}
+
+function show(text, searcher) {
+  const asked = ++page.asked;
+  document.title = text ? `${text} - alicorn` : "alicorn";
+  at("status").textContent = text ? "" : "Type a query and press Enter.";
+  if (!text) return at("columns").replaceChildren();
+  const columns = columnsOf(text);
+  const sections = columns.map(({ title }) => {
+    const section = element("section", "waiting");
+    section.append(element("h2", "", title), element("p", "facts", "..."));
+    return section;
+  });
+  at("columns").replaceChildren(...sections);
+  columns.forEach(async ({ title, body }, i) => {
+    const isText = body.text !== undefined;
+    const request = { ...body, limit: LIMIT, ...(isText && searcher ? { searcher } : {}) };
+    let parts;
+    try {
+      parts = answered(title, await ask("/v1/search", request));
+    } catch (error) {
+      parts = [element("h2", "", title), element("p", "error", error.message)];
+    }
+    if (asked !== page.asked) return; // a newer search is on the page
+    sections[i].replaceChildren(...parts);
+    sections[i].classList.remove("waiting");
+  });
+}
+
+function answered(title, answer) {
+  const count = answer.total.toLocaleString("en");
+  const time = answer.took_ms.toFixed(answer.took_ms < 10 ? 2 : 0);
+  const facts = element("p", "facts", `${count} ${answer.total === 1 ? "match" : "matches"}, ${time} ms`);
+  facts.title = `of these ${answer.search_ms.toFixed(2)} ms in the engine`;
+  const expression = element("code", "expression", answer.expression);
+  expression.title = answer.expression;
+  const notices = answer.notices.map((notice) => element("p", "notice", notice));
+  const list = element("ol");
+  list.append(...answer.hits.map((hit, i) => hitItem(hit, i + 1, answer.session_id)));
+  return [element("h2", "", title), facts, expression, ...notices, list];
+}
+
+function hitItem(hit, position, sessionId) {
+  const { name, title, ...rest } = hit.stored;
+  const item = element("li");
+  const head = element("div", "head");
+  const link = element("a", "", name || title || hit.doc_id);
+  link.href = "/v1/documents/" + hit.doc_id.split("/").map(encodeURIComponent).join("/");
+  link.target = "_blank";
+  link.rel = "noopener";
+  link.title = hit.doc_id;
+  for (const event of ["click", "auxclick"]) link.addEventListener(event, () => clicked(sessionId, hit.doc_id));
+  head.append(element("span", "place", position), link);
+  if (hit.score !== null) head.append(element("span", "score", hit.score.toFixed(3)));
+  item.append(head);
+  const fields = Object.entries(rest).filter(([column, value]) => column !== "static_rank" && isShort(value));
+  if (fields.length) {
+    const stored = element("p", "stored", fields.map(([, value]) => value).join(" \u00b7 "));
+    stored.title = fields.map(([column, value]) => `${column}: ${value}`).join("\n");
+    item.append(stored);
+  }
+  const why = reasons(hit.why);
+  if (why.childElementCount) item.append(why);
+  return item;
+}
+
+function isShort(value) {
+  return ["string", "number"].includes(typeof value) && String(value) !== "" && String(value).length <= 80;
+}
+
+function reasons(why) {
+  const shown = element("div", "why");
+  for (const term of why.terms) shown.append(element("span", "term", term));
+  for (const [name, cosine] of Object.entries(why.cosine)) {
+    const chip = element("span", "cosine", `cos ${cosine.toFixed(3)}`);
+    chip.title = `cosine to the query in ${name}; ${why.approximate ? "nearest clusters only" : "all clusters"}`;
+    shown.append(chip);
+  }
+  for (const [column, value] of Object.entries(why.in_common)) {
+    const isList = Array.isArray(value);
+    const chip = element("span", "shared", isList ? `${value.length} ${column} in common` : `same ${column}`);
+    chip.title = isList ? value.slice(0, 20).join(", ") : value;
+    shown.append(chip);
+  }
+  return shown;
+}
+
+function clicked(sessionId, docId) {
+  if (!page.logsClicks || !sessionId) return;
+  fetch("/v1/clicks", {
+    method: "POST",
+    keepalive: true,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ session_id: sessionId, doc_id: docId }),
+  }).catch(() => {}); // a lost click is no reason to disturb who reads
+}
+
+function restore() {
+  const asked = new URLSearchParams(location.search);
+  at("query").value = asked.get("q") || "";
+  at("searcher").value = asked.get("searcher") || "";
+  at("choice").value = at("searcher").value;
+  show(at("query").value.trim(), at("searcher").value.trim());
+}
+
+async function begin() {
+  const [about, known] = await Promise.all([ask("/v1/about"), ask("/v1/searchers?limit=20")]);
+  page.columns = about.columns;
+  page.logsClicks = about.logs_clicks;
+  const vertical = about.vertical ? `${about.vertical}: ` : "";
+  at("about").textContent = `${vertical}${about.documents.toLocaleString("en")} documents`;
+  if (!about.columns.length) at("query").placeholder = "An expression, such as (and text:john text:smith)";
+  if (known.total) {
+    const options = known.searchers.map(({ searcher_id, label }) => new Option(label || searcher_id, searcher_id));
+    at("choice").replaceChildren(new Option("choose a searcher", ""), ...options);
+    at("searchers").replaceChildren(...options.map((option) => new Option(option.text, option.value)));
+    at("searcher-label").hidden = false;
+  }
+  restore();
+}
+
+at("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  search();
+});
+at("choice").addEventListener("change", () => {
+  at("searcher").value = at("choice").value;
+  search();
+});
+at("searcher").addEventListener("change", () => {
+  at("choice").value = at("searcher").value;
+});
+addEventListener("popstate", restore);
+addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (["INPUT", "SELECT", "TEXTAREA"].includes(document.activeElement.tagName)) return;
+  event.preventDefault();
+  at("query").select();
+});
+begin().catch((error) => {
+  at("status").textContent = `The server does not answer: ${error.message}`;
+});
