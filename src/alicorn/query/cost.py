@@ -10,12 +10,12 @@ from alicorn.index import Snapshot
 from alicorn.query import tree
 
 # Nanoseconds.
-_EXACT_ROW = 40.0  # one stored vector at a random place: mostly the cache misses
-_EXACT_DIM = 0.12
-_CODE_ROW = 10.0  # one code at a random place
-_CODE_BYTE = 0.07  # one byte of a code, streaming or not
+_EXACT_ROW = 15.0  # one stored vector at a random place: mostly the cache misses
+_EXACT_DIM = 0.15
+_CODE_ROW = 2.0  # one code: its bound and its place among the best
+_CODE_BYTE = 0.03
 _SLICE_MEMBER = 2.0  # one member of the filter looked at
-_RECHECKED = 0.05  # share of scored rows that need their stored vector after all
+_RECHECKED = 0.02  # share of scored rows that need their stored vector after all
 _CLUSTERS = 60_000.0  # choosing and pruning clusters: the fixed price of looking at them
 
 
@@ -31,8 +31,8 @@ def nn_costs(
       slice   codes of the allowed rows in the clusters, stored vectors where the code cannot decide
       scan    codes of all rows in the clusters, then the allowed ones among them
     """
-    exact_row = _EXACT_ROW + _EXACT_DIM * dim * 4
-    code_row = _CODE_BYTE * code_size if code_size else _EXACT_DIM * dim
+    exact_row = _EXACT_ROW + _EXACT_DIM * dim
+    code_row = _CODE_ROW + _CODE_BYTE * code_size if code_size else exact_row
     again = _RECHECKED * exact_row if code_size else 0.0
     scan = _CLUSTERS + rows_in_clusters * (code_row + again)
     if num_allowed is None:
@@ -41,7 +41,7 @@ def nn_costs(
     slicing = _SLICE_MEMBER * num_allowed
     return {
         "exact": (_CLUSTERS if probed else 0.0) + slicing + inside * exact_row,
-        "slice": _CLUSTERS + slicing + inside * (_CODE_ROW + code_row + again),
+        "slice": _CLUSTERS + slicing + inside * (code_row + again),
         "scan": scan + slicing,
     }
 

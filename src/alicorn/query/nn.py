@@ -272,7 +272,8 @@ def _search_clusters(best: _Best, scorer: BlockScorer, at: int, forced: str | No
     starts = scorer.block.starts
     plan = scorer.plan(int((starts[clusters + 1] - starts[clusters]).sum()), forced)
     order = np.argsort(-most, kind="stable")
-    start, width = 0, _FIRST_CLUSTERS if scorer.probe.all_clusters else len(order)
+    few = not scorer.probe.all_clusters or plan != "scan"  # then another pass costs more than pruning saves
+    start, width = 0, len(order) if few else _FIRST_CLUSTERS
     while start < len(order):
         chunk = order[start : start + width]
         chunk = chunk[most[chunk] >= best.bound]
