@@ -121,7 +121,7 @@ function reasons(why) {
   }
   for (const [column, value] of Object.entries(why.in_common)) {
     const isList = Array.isArray(value);
-    const chip = element("span", "shared", isList ? `${value.length} ${column} in common` : `same ${column}`);
+    const chip = element("span", "shared", isList ? `${column}: ${value.length} in common` : `same ${column}`);
     chip.title = isList ? value.slice(0, 20).join(", ") : value;
     shown.append(chip);
   }
@@ -138,11 +138,17 @@ function clicked(sessionId, docId) {
   }).catch(() => {}); // a lost click is no reason to disturb who reads
 }
 
+// The list of searchers shows the one whose id is typed, or none of them.
+function choose() {
+  const options = [...at("choice").options];
+  at("choice").value = options.some((option) => option.value === at("searcher").value) ? at("searcher").value : "";
+}
+
 function restore() {
   const asked = new URLSearchParams(location.search);
   at("query").value = asked.get("q") || "";
   at("searcher").value = asked.get("searcher") || "";
-  at("choice").value = at("searcher").value;
+  choose();
   show(at("query").value.trim(), at("searcher").value.trim());
 }
 
@@ -170,9 +176,7 @@ at("choice").addEventListener("change", () => {
   at("searcher").value = at("choice").value;
   search();
 });
-at("searcher").addEventListener("change", () => {
-  at("choice").value = at("searcher").value;
-});
+at("searcher").addEventListener("change", choose);
 addEventListener("popstate", restore);
 addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
