@@ -37,6 +37,13 @@ class Bag:
         _take_float32(self.offsets, self.weights, rows, offsets, weights)
         return Bag(offsets, indices, weights)
 
+    def thinned(self, kept: np.ndarray) -> "Bag":
+        """The bags without the entries where `kept`, bool (entries,), is false."""
+        before = np.zeros(len(kept) + 1, dtype=np.int64)
+        np.cumsum(kept, out=before[1:])
+        weights = None if self.weights is None else self.weights[kept]
+        return Bag(before[self.offsets], self.indices[kept], weights)
+
 
 @dataclass(frozen=True, eq=False)
 class Features:

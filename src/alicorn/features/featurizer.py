@@ -42,12 +42,9 @@ class Featurizer:
 
     def fitted(self, table: pa.Table) -> "Featurizer":
         """The same featurizer with numeric features standardised by this table."""
-        check_types(table.schema, self._columns, self.side)
-        fitted = {
-            name: standardization_of(_whole(table[feature.column]))
-            for name, feature in self.features.items()
-            if isinstance(feature, NumericFeature)
-        }
+        numeric = {name: f for name, f in self.features.items() if isinstance(f, NumericFeature)}
+        check_types(table.schema, [c for name, f in numeric.items() for c in f.columns(f"feature {name}")], self.side)
+        fitted = {name: standardization_of(_whole(table[feature.column])) for name, feature in numeric.items()}
         return Featurizer(self.side, self.features, self.buckets, self.text, fitted)
 
     def transform(self, table: pa.Table) -> Features:

@@ -1,0 +1,12 @@
+"""What is a request, what is a document? Features in, unit-length embeddings out.
+
+settings.py  the `towers` section of a recipe, and what it means for one vertical
+table.py     embedding tables with row-wise gradients;  channels.py  a featurised batch as tensors
+unified.py   the two encoders of EBR;  model.py  Model: a trained model in a folder
+"""
+
+from alicorn.towers.model import Model as Model
+from alicorn.towers.settings import FeatureChoice as FeatureChoice
+from alicorn.towers.settings import Table as Table
+from alicorn.towers.settings import Towers as Towers
+from alicorn.towers.unified import Unified as Unified

@@ -1,0 +1,179 @@
+"""A trained model in a folder: request and document towers with all that is needed to encode a row as in training.
+
+    model.json     {"format": 1, "alicorn": version, "key", "dim", "fingerprint", "vertical", "data": fingerprints,
+                    "weights_xxh3": checksum of weights.pt, "standardizations": {side: {feature: {mean, deviation}}}}
+    vertical.yaml  what is searched        recipe.yaml  how it was learned, every default written out
+    weights.pt     tensors only (torch, weights_only); no code is run by loading
+
+model.json is written last. Written by training/; read by evaluation/, publish.py and serving/.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+import xxhash
+import yaml
+from torch import Tensor
+
+import alicorn
+from alicorn.config import dump_yaml, parse_config
+from alicorn.errors import ConfigError, ModelError
+from alicorn.features import Featurizer, Standardization
+from alicorn.towers.channels import Batch, batch_tensors
+from alicorn.towers.settings import Towers, layout
+from alicorn.towers.unified import Unified
+from alicorn.vertical import Vertical
+
+_FORMAT = 1
+_ROWS = 4096  # encoded at once
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """key: under which the documents' vectors are published. recipe: plain data, as in recipe.yaml.
+
+    fingerprint: of everything that decides a vector; equal for equal models. data: fingerprint of what it learned from.
+    """
+
+    vertical: Vertical
+    recipe: Mapping[str, Any]
+    key: str
+    data: str
+    requests: Featurizer
+    documents: Featurizer
+    module: Unified
+    fingerprint: str
+
+    @property
+    def dim(self) -> int:
+        return self.module.dim
+
+    @classmethod
+    def new(
+        cls, vertical: Vertical, recipe: Mapping[str, Any], data: str, standardizations: Mapping[str, Any], seed: int
+    ) -> "Model":
+        """An untrained model. recipe: `towers` and `embedding` are read here. Raises ConfigError."""
+        towers = parse_config(dict(recipe["towers"]), Towers, where="recipe, towers")
+        laid_out = layout(towers, vertical)
+        featurizers = {}
+        for side, given in (("request", laid_out.request), ("document", laid_out.document)):
+            numbers = {
+                name: parse_config(dict(values), Standardization, where=f"standardization of {name}")
+                for name, values in standardizations.get(side, {}).items()
+            }
+            buckets = laid_out.buckets(given)
+            featurizers[side] = Featurizer(f"{side}s", given.features, buckets, towers.text, numbers)
+        key = recipe.get("embedding") or vertical.embedding
+        module = Unified(towers, laid_out, seed).eval()
+        return cls(vertical, recipe, key, data, featurizers["request"], featurizers["document"], module, "untrained")
+
+    def encode_requests(self, requests: pa.Table) -> np.ndarray:
+        """float32 (rows, dim), unit length. requests: `query` and the context columns of the model's request features.
+
+        A missing column is a TableError; a null is an unknown value. The same call serves one request and a million.
+        """
+        return self._encode(requests, self.requests, self.module.encode_requests)
+
+    def encode_documents(self, documents: pa.Table) -> np.ndarray:
+        """float32 (rows, dim), unit length. documents: the columns of the model's document features."""
+        return self._encode(documents, self.documents, self.module.encode_documents)
+
+    def _encode(self, table: pa.Table, featurizer: Featurizer, encode: Callable[[Batch], Tensor]) -> np.ndarray:
+        out = np.empty((len(table), self.dim), dtype=np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(table), _ROWS):
+                features = featurizer.transform(table.slice(start, _ROWS))
+                out[start : start + _ROWS] = encode(batch_tensors(features)).numpy()
+        if len(table) == 0:
+            featurizer.transform(table)  # a missing column is an error whatever the number of rows
+        return out
+
+    def save(self, folder: str | Path) -> "Model":
+        """Write the folder. Returns the model with the fingerprint it has there."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "model.json").unlink(missing_ok=True)
+        (folder / "vertical.yaml").write_text(dump_yaml(self.vertical), encoding="utf-8")
+        recipe = yaml.safe_dump(dict(self.recipe), sort_keys=False, allow_unicode=True)
+        (folder / "recipe.yaml").write_text(recipe, encoding="utf-8")
+        torch.save(self.module.state_dict(), folder / "weights.pt")
+        standardizations = {
+            side: {name: values.model_dump() for name, values in featurizer.standardizations.items()}
+            for side, featurizer in (("request", self.requests), ("document", self.documents))
+        }
+        fingerprint = self._fingerprint(standardizations)
+        header = {
+            "format": _FORMAT,
+            "alicorn": alicorn.__version__,
+            "key": self.key,
+            "dim": self.dim,
+            "fingerprint": fingerprint,
+            "vertical": self.vertical.fingerprint(),
+            "data": self.data,
+            "weights_xxh3": xxhash.xxh3_128_hexdigest((folder / "weights.pt").read_bytes()),
+            "standardizations": standardizations,
+        }
+        (folder / "model.json").write_text(json.dumps(header, indent=2) + "\n", encoding="utf-8")
+        return Model.load(folder)
+
+    def _fingerprint(self, standardizations: Mapping[str, Any]) -> str:
+        """128 bits, as hex, of features, towers and weights."""
+        digest = xxhash.xxh3_128()
+        decided_by = [_FORMAT, self.key, self.vertical.fingerprint(), self.recipe["towers"], standardizations]
+        digest.update(json.dumps(decided_by, sort_keys=True).encode())
+        for name, tensor in self.module.state_dict().items():
+            digest.update(name.encode())
+            digest.update(tensor.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Model":
+        """The model in a folder. Raises ModelError when it is missing, incomplete, changed, or of a newer format."""
+        folder = Path(folder)
+        header = _read_header(folder)
+        vertical = Vertical.load(_existing(folder, "vertical.yaml"))
+        recipe = yaml.safe_load(_existing(folder, "recipe.yaml").read_text(encoding="utf-8"))
+        weights = _existing(folder, "weights.pt")
+        if xxhash.xxh3_128_hexdigest(weights.read_bytes()) != header["weights_xxh3"]:
+            raise ModelError(f"{weights} is truncated or was changed since: train or copy the model again")
+        try:
+            model = cls.new(vertical, recipe, header["data"], header["standardizations"], seed=0)
+            model.module.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
+        except (ConfigError, RuntimeError, KeyError, TypeError) as error:
+            raise ModelError(f"{folder}: recipe.yaml or vertical.yaml does not fit the weights: {error}") from error
+        if model._fingerprint(header["standardizations"]) != header["fingerprint"]:
+            raise ModelError(f"{folder}: vertical.yaml or recipe.yaml was changed since: restore it, or train again")
+        return cls(**{**vars(model), "fingerprint": header["fingerprint"]})
+
+
+def _read_header(folder: Path) -> dict[str, Any]:
+    try:
+        header = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{folder} holds no finished model (no model.json): `alicorn train` writes one") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder / 'model.json'} cannot be read: {error}") from error
+    found = header.get("format") if isinstance(header, dict) else None
+    if not isinstance(found, int):
+        raise ModelError(f"{folder / 'model.json'} has no format number: it was not written by alicorn")
+    if found > _FORMAT:
+        raise ModelError(
+            f"{folder} has format {found}, written by alicorn {header.get('alicorn')}; this is alicorn "
+            f"{alicorn.__version__}, which reads up to format {_FORMAT}: upgrade alicorn"
+        )
+    missing = {"key", "dim", "fingerprint", "data", "weights_xxh3", "standardizations"} - header.keys()
+    if missing:
+        raise ModelError(f"{folder / 'model.json'} lacks {', '.join(sorted(missing))}: train or copy the model again")
+    return header
+
+
+def _existing(folder: Path, name: str) -> Path:
+    if not (folder / name).is_file():
+        raise ModelError(f"{folder} is incomplete: {name} is missing; train or copy the model again")
+    return folder / name

@@ -1,0 +1,141 @@
+"""How the towers are built: the `towers` section of a recipe, and its meaning for one vertical. Read by unified.py.
+
+    towers:
+      dim: 64                                      # of an embedding
+      hidden: 128                                  # width of the fusion's hidden layer; 0: fusion is linear
+      features: {request: [text], document: [name]}    # what is used; a side left out uses all the vertical has
+      tables:                                      # embedding tables; one left out has its default size
+        text: {buckets: 131072, dim: 64}
+        place: {buckets: 4096, dim: 16, features: [request.city, document.location]}
+      text: {trigrams: true, word_ngrams: 2}
+
+A feature reads the table that lists it; else text reads `text`, and an id feature the table of its own name. Features
+that read one table share what it learns: text of requests and documents by default, and a city on both sides.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from alicorn.config import Config, nearest
+from alicorn.errors import ConfigError
+from alicorn.features import TextSettings
+from alicorn.vertical import DenseFeature, Feature, NumericFeature, TextFeature, Vertical
+
+SIDES = ("request", "document")
+_TEXT = "text"
+
+PositiveInt = Annotated[int, Field(ge=1)]
+
+
+class Table(Config):
+    """An embedding table. features: those that read it beside the defaults, as `request.city`."""
+
+    buckets: Annotated[int, Field(ge=1, lt=2**31 - 1)]
+    dim: PositiveInt
+    features: tuple[str, ...] = ()
+
+
+# 2^17 rows: the names of 20,000 people and their misspelled queries have about 60,000 distinct n-grams.
+_TEXT_TABLE = Table(buckets=1 << 17, dim=64)
+_ID_TABLE = Table(buckets=1 << 14, dim=16)
+
+
+class FeatureChoice(Config):
+    """Names of the vertical's features that are used; None: all of that side."""
+
+    request: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    document: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+
+
+class Towers(Config):
+    """The `towers` section of a recipe."""
+
+    dim: PositiveInt = 64
+    hidden: Annotated[int, Field(ge=0)] = 128
+    features: FeatureChoice = FeatureChoice()
+    tables: dict[str, Table] = Field(default_factory=dict)
+    text: TextSettings = TextSettings()
+
+
+@dataclass(frozen=True)
+class Side:
+    """One encoder's input. tables: the table each feature reads; a dense or numeric feature has none."""
+
+    features: Mapping[str, Feature]
+    tables: Mapping[str, str]
+
+    def reading(self, table: str) -> list[str]:
+        """Names of the features that read a table."""
+        return [name for name, read in self.tables.items() if read == table]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The towers of one recipe over one vertical, every default filled in."""
+
+    request: Side
+    document: Side
+    tables: Mapping[str, Table]
+
+    def buckets(self, side: Side) -> dict[str, int]:
+        return {name: self.tables[table].buckets for name, table in side.tables.items()}
+
+
+def layout(towers: Towers, vertical: Vertical) -> Layout:
+    """Raises ConfigError for a feature that the vertical does not have, and for one that lists two tables."""
+    known = {"request": vertical.request.features, "document": vertical.document.features}
+    named = _named_tables(towers, known)
+    sides = {}
+    for side in SIDES:
+        chosen = getattr(towers.features, side)
+        features = {name: _feature(known[side], name, side) for name in chosen} if chosen else dict(known[side])
+        reads = {
+            name: named.get(f"{side}.{name}", _TEXT if isinstance(feature, TextFeature) else name)
+            for name, feature in features.items()
+            if not isinstance(feature, DenseFeature | NumericFeature)
+        }
+        sides[side] = Side(features, reads)
+    used = dict.fromkeys([*sides["request"].tables.values(), *sides["document"].tables.values()])
+    return Layout(**sides, tables={name: _sized(name, towers, sides) for name in used})
+
+
+def _named_tables(towers: Towers, known: Mapping[str, Mapping[str, Feature]]) -> dict[str, str]:
+    """`side.feature` -> table, as the tables list them."""
+    named: dict[str, str] = {}
+    for table, settings in towers.tables.items():
+        for reader in settings.features:
+            side, _, name = reader.partition(".")
+            if side not in SIDES or not name:
+                raise ConfigError(
+                    f"recipe, towers.tables.{table}.features: '{reader}' must be request.<name> or document.<name>"
+                )
+            feature = _feature(known[side], name, side)
+            if isinstance(feature, DenseFeature | NumericFeature):
+                raise ConfigError(
+                    f"recipe, towers.tables.{table}.features: '{reader}' is {feature.kind}: it reads no table"
+                )
+            if reader in named:
+                raise ConfigError(
+                    f"recipe, towers.tables: '{reader}' is listed by {named[reader]} and by {table}: keep one"
+                )
+            named[reader] = table
+    return named
+
+
+def _feature(known: Mapping[str, Feature], name: str, side: str) -> Feature:
+    if name not in known:
+        raise ConfigError(
+            f"recipe, towers: the vertical has no {side} feature '{name}'; "
+            f"{nearest(name, list(known))}features: {', '.join(known)}"
+        )
+    return known[name]
+
+
+def _sized(name: str, towers: Towers, sides: Mapping[str, Side]) -> Table:
+    if name in towers.tables:
+        return towers.tables[name]
+    readers = [side.features[feature] for side in sides.values() for feature in side.reading(name)]
+    return _TEXT_TABLE if any(isinstance(feature, TextFeature) for feature in readers) else _ID_TABLE

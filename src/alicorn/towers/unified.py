@@ -1,0 +1,100 @@
+"""The unified embedding model of EBR: two encoders over channels, which may share tables (papers.md 1.1).
+
+An encoder concatenates its channels and fuses them by a linear path plus a small network:
+
+    y = W x + b + V relu(U x + c),    embedding = y / |y|
+
+The linear path starts so that features reading one table (or dense features of one name and width) are projected alike
+on both sides: before any training, the cosine already measures overlap of n-grams and likeness of dense vectors.
+"""
+
+import zlib
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from alicorn.features.numeric import WIDTH as NUMERIC_WIDTH
+from alicorn.towers.channels import BagTensors, Batch
+from alicorn.towers.settings import Layout, Side, Towers
+from alicorn.towers.table import EmbeddingTable
+from alicorn.vertical import DenseFeature, TextFeature
+
+
+class Unified(nn.Module):
+    """Two encoders and the tables they read."""
+
+    def __init__(self, towers: Towers, layout: Layout, seed: int) -> None:
+        super().__init__()
+        self.dim = towers.dim
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self._names = list(layout.tables)
+            self.tables = nn.ModuleList(
+                [
+                    EmbeddingTable(table.buckets, table.dim, _start(name, layout))
+                    for name, table in layout.tables.items()
+                ]
+            )
+            self.request = Encoder(layout.request, layout, towers, seed)
+            self.document = Encoder(layout.document, layout, towers, seed)
+
+    def encode_requests(self, batch: Batch) -> Tensor:
+        """(rows, dim), unit length."""
+        return self.request(batch, dict(zip(self._names, self.tables, strict=True)))
+
+    def encode_documents(self, batch: Batch) -> Tensor:
+        """(rows, dim), unit length."""
+        return self.document(batch, dict(zip(self._names, self.tables, strict=True)))
+
+
+class Encoder(nn.Module):
+    """One side. Channels are in the order of the side's features."""
+
+    def __init__(self, side: Side, layout: Layout, towers: Towers, seed: int) -> None:
+        super().__init__()
+        self._names = list(side.features)
+        self._tables = dict(side.tables)
+        starts = [_projection(name, side, layout, towers.dim, seed) for name in self._names]
+        width = sum(start.shape[1] for start in starts)
+        self.linear = nn.Linear(width, towers.dim)
+        with torch.no_grad():
+            self.linear.weight.copy_(torch.cat(starts, dim=1))
+            self.linear.bias.normal_(0.0, 0.01)
+        self.hidden = nn.Linear(width, towers.hidden) if towers.hidden else None
+        self.output = nn.Linear(towers.hidden, towers.dim, bias=False) if towers.hidden else None
+        if self.output is not None:
+            nn.init.zeros_(self.output.weight)
+
+    def forward(self, batch: Batch, tables: Mapping[str, nn.Module]) -> Tensor:
+        """(rows, dim), unit length. A row without any known feature gets the direction of the bias."""
+        x = torch.cat([self._channel(name, batch[name], tables) for name in self._names], dim=1)  # (rows, width)
+        y = self.linear(x)
+        if self.hidden is not None and self.output is not None:
+            y = y + self.output(torch.relu(self.hidden(x)))
+        return nn.functional.normalize(y, dim=1)
+
+    def _channel(self, name: str, channel: BagTensors | Tensor, tables: Mapping[str, nn.Module]) -> Tensor:
+        return channel if isinstance(channel, Tensor) else tables[self._tables[name]](*channel)
+
+
+def _start(table: str, layout: Layout) -> float:
+    """How long a row starts. Text leads: an id starts at a tenth of it, so that no unseen id hides the words.
+
+    On the people world recall@1 before training is 0.53 so, and 0.33 with all at 1.
+    """
+    readers = [side.features[name] for side in (layout.request, layout.document) for name in side.reading(table)]
+    return 1.0 if any(isinstance(feature, TextFeature) for feature in readers) else 0.1
+
+
+def _projection(name: str, side: Side, layout: Layout, dim: int, seed: int) -> Tensor:
+    """The start of a channel's part of the linear path, orthogonal (dim, its width); equal for equal spaces."""
+    feature = side.features[name]
+    if name in side.tables:
+        space, width = f"table {side.tables[name]}", layout.tables[side.tables[name]].dim
+    elif isinstance(feature, DenseFeature):
+        space, width = f"dense {name} {feature.dim}", feature.dim
+    else:
+        space, width = f"numeric {name}", NUMERIC_WIDTH
+    generator = torch.Generator().manual_seed(zlib.crc32(space.encode(), seed & 0xFFFFFFFF))
+    return nn.init.orthogonal_(torch.empty(dim, width), generator=generator)

@@ -1,0 +1,178 @@
+"""What a training run reads: pairs/ (alicorn mine) as featurised rows on disk and a few arrays. Used by loop.py."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from alicorn.errors import ConfigError, TableError
+from alicorn.features import Features, Featurizer, open_features, write_features
+from alicorn.features.store import is_written
+from alicorn.negatives import KnownPositives
+from alicorn.text import normalize
+from alicorn.towers import Model
+from alicorn.training.recipe import Recipe
+from alicorn.vertical import Vertical
+
+_ROWS = 1 << 16  # featurised at once
+_PAIR = ["searcher_id", "query", "doc_id"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """requests: a row per training pair. documents: a row per document. positives: int64, the document of each pair."""
+
+    requests: Features
+    documents: Features
+    positives: np.ndarray
+    known: KnownPositives
+
+
+@dataclass(frozen=True, eq=False)
+class ValidationData:
+    """requests: one row per search. Targets of search i: targets[offsets[i]:offsets[i + 1]], document rows."""
+
+    requests: Features
+    offsets: np.ndarray
+    targets: np.ndarray
+
+
+class Pairs:
+    """A pairs/ folder, checked against the vertical. Raises TableError where a file is missing, ConfigError where the
+    folder was mined with another vertical."""
+
+    def __init__(self, folder: str | Path, vertical: Vertical) -> None:
+        self.folder = Path(folder)
+        self.vertical = vertical
+        manifest = self._manifest()
+        if manifest["vertical_fingerprint"] != vertical.fingerprint():
+            raise ConfigError(
+                f"{self.folder} was mined with another vertical than '{vertical.name}' as it is now: "
+                "run `alicorn mine` again, or train with the vertical it was mined with"
+            )
+        self.fingerprint: str = manifest["data_fingerprint"]
+        self.documents = self._read("documents")
+        self.searchers = self._read("searchers") if (self.folder / "searchers.parquet").exists() else None
+        self._doc_ids = self.documents["doc_id"].combine_chunks()
+
+    def standardizations(self, model: Model) -> dict[str, Any]:
+        """Of the numeric features of both sides, as Model.new takes them."""
+        fitted = {"document": model.documents.fitted(self.documents)}
+        if self.searchers is not None:
+            fitted["request"] = model.requests.fitted(self.searchers)
+        return {
+            side: {name: values.model_dump() for name, values in featurizer.standardizations.items()}
+            for side, featurizer in fitted.items()
+        }
+
+    def training(self, model: Model, recipe: Recipe, work: Path) -> TrainingData:
+        """Featurise documents and training pairs into `work`, unless an earlier run has done so."""
+        chosen = self._read("pairs", [*_PAIR, "source", "split"])
+        if "impression" in recipe.positives:
+            shown = self._read("impressions", [*_PAIR, "source", "split"])
+            chosen = pa.concat_tables([chosen, shown.cast(chosen.schema)])
+        chosen = chosen.filter(pc.equal(chosen["split"], "train"))
+        documents = self._rows_of(chosen["doc_id"], "pairs")
+        known = KnownPositives.of(_groups(chosen), documents)  # of every source: what is chosen is no negative
+        used = np.flatnonzero(pc.is_in(chosen["source"], pa.array(recipe.positives)).to_numpy())
+        if len(used) == 0:
+            raise TableError(
+                f"{self.folder}: no training pair is of {', '.join(recipe.positives)}: change the recipe's positives",
+                table="pairs",
+                column="source",
+            )
+        pairs = chosen.take(used)
+        if not is_written(work / "documents"):
+            write_features(work / "documents", _parts(self.documents, model.documents))
+        if not is_written(work / "requests"):
+            write_features(work / "requests", _parts(self.requests(pairs), model.requests))
+        known = KnownPositives(known.groups[used], known.offsets, known.documents)
+        requests, features = open_features(work / "requests"), open_features(work / "documents")
+        return TrainingData(requests, features, documents[used], known)
+
+    def validation(self, model: Model, recipe: Recipe) -> ValidationData:
+        """A seeded sample of the valid split's searches that have a target."""
+        searches = self._read("searches")
+        searches = searches.filter(pc.equal(searches["split"], "valid"))
+        searches = searches.filter(pc.greater(pc.fill_null(pc.list_value_length(searches["targets"]), 0), 0))
+        size = min(recipe.validation.searches, len(searches))
+        sample = np.sort(np.random.default_rng(recipe.seed).choice(len(searches), size, replace=False))
+        searches = searches.take(sample)
+        targets = searches["targets"].combine_chunks()
+        offsets = np.zeros(len(searches) + 1, dtype=np.int64)
+        np.cumsum(pc.list_value_length(targets).to_numpy(zero_copy_only=False), out=offsets[1:])
+        rows = self._rows_of(pa.chunked_array([targets.flatten()]), "searches")
+        return ValidationData(model.requests.transform(self.requests(searches)), offsets, rows)
+
+    def requests(self, searches: pa.Table) -> pa.Table:
+        """`query` beside the columns of each search's searcher; null where there is no searcher.
+
+        Raises TableError for a searcher that the table of searchers does not have.
+        """
+        columns = {"query": searches["query"]}
+        if self.searchers is not None:
+            rows = pc.index_in(searches["searcher_id"], self.searchers["searcher_id"].combine_chunks())
+            lost = pc.and_(pc.is_null(rows), pc.is_valid(searches["searcher_id"]))
+            _refuse(lost, searches["searcher_id"], "pairs", "searcher_id", "is no searcher of searchers.parquet")
+            known = self.searchers.take(rows)
+            columns |= {name: known[name] for name in known.column_names if name not in ("searcher_id", "query")}
+        return pa.table(columns)
+
+    def _rows_of(self, doc_ids: pa.ChunkedArray, table: str) -> np.ndarray:
+        """int64: the document row of each id."""
+        rows = pc.index_in(doc_ids, self._doc_ids)
+        _refuse(pc.is_null(rows), doc_ids, table, "doc_id", "is no document of documents.parquet")
+        return rows.to_numpy().astype(np.int64)
+
+    def _read(self, name: str, columns: list[str] | None = None) -> pa.Table:
+        path = self.folder / f"{name}.parquet"
+        try:
+            return pq.read_table(path, columns=columns)
+        except FileNotFoundError:
+            message = f"{self.folder} has no {path.name}: it is no folder that `alicorn mine` wrote"
+            raise TableError(message, table=name) from None
+        except pa.ArrowInvalid as error:
+            raise TableError(f"{path} cannot be read: {error}; run `alicorn mine` again", table=name) from error
+
+    def _manifest(self) -> dict[str, Any]:
+        try:
+            return json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            message = f"{self.folder} has no readable manifest.json: it is no folder that `alicorn mine` wrote"
+            raise TableError(message, table="manifest") from None
+
+
+def _groups(pairs: pa.Table) -> np.ndarray:
+    """int64: equal for pairs of one query (normalised) and one searcher."""
+    queries = pc.fill_null(pairs["query"], "").combine_chunks().dictionary_encode()
+    _, spelling = np.unique([normalize(text) for text in queries.dictionary.to_pylist()], return_inverse=True)
+    query = spelling[queries.indices.to_numpy()] if len(pairs) else np.empty(0, dtype=np.int64)
+    searchers = pairs["searcher_id"].combine_chunks().dictionary_encode()
+    searcher = pc.fill_null(searchers.indices, -1).to_numpy() + 1
+    _, groups = np.unique(query.astype(np.int64) * (len(searchers.dictionary) + 1) + searcher, return_inverse=True)
+    return groups.astype(np.int64)
+
+
+def _parts(table: pa.Table, featurizer: Featurizer) -> Iterator[Features]:
+    for start in range(0, max(len(table), 1), _ROWS):
+        yield featurizer.transform(table.slice(start, _ROWS))
+
+
+def _refuse(bad: pa.ChunkedArray, values: pa.ChunkedArray, table: str, column: str, problem: str) -> None:
+    mask = bad.to_numpy()
+    if count := int(mask.sum()):
+        row = int(mask.argmax())
+        raise TableError(
+            f"table {table}, column '{column}', row {row}: {values[row].as_py()!r} {problem} ({count} such rows): "
+            "run `alicorn mine` again",
+            table=table,
+            column=column,
+            row=row,
+            count=count,
+        )

@@ -1,0 +1,229 @@
+"""The training loop: batches, loss, update, validation, checkpoint, early stop. `train` is its only entrance.
+
+Two lines of thought run here and nowhere else: time (epochs, progress, interruption) and state (weights, optimizers).
+Everything it calls is a function of arrays.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from alicorn.errors import ConfigError
+from alicorn.losses import softmax_loss, triplet_loss
+from alicorn.negatives import online_hard
+from alicorn.towers import Model, Unified
+from alicorn.training.batches import PairBatch, epoch_batches
+from alicorn.training.checkpoint import Checkpoint
+from alicorn.training.data import Pairs, TrainingData, ValidationData
+from alicorn.training.optimizer import Optimizers
+from alicorn.training.progress import Progress
+from alicorn.training.recipe import Recipe, SoftmaxLoss
+from alicorn.training.validation import recall
+from alicorn.vertical import Vertical
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """number: 0 is before training. loss: mean over batches, None for epoch 0. recall: k -> mean over searches."""
+
+    number: int
+    loss: float | None
+    recall: dict[str, float]
+    seconds: float
+    pairs_per_s: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """The model with the weights of its best epoch."""
+
+    model: Model
+    epochs: list[Epoch]
+    best_epoch: int
+    num_pairs: int
+    num_searches: int
+
+    def summary(self) -> dict[str, Any]:
+        """Plain data: what history.json says in short."""
+        return {
+            "key": self.model.key,
+            "dim": self.model.dim,
+            "fingerprint": self.model.fingerprint,
+            "pairs": self.num_pairs,
+            "validation_searches": self.num_searches,
+            "epochs": len(self.epochs) - 1,
+            "best_epoch": self.best_epoch,
+            "recall": self.epochs[self.best_epoch].recall,
+            "seconds": round(sum(epoch.seconds for epoch in self.epochs), 2),
+        }
+
+
+def train(
+    pairs: str | Path,
+    vertical: Vertical,
+    recipe: Recipe,
+    out: str | Path,
+    progress: bool = True,
+    resume: bool = False,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> Trained:
+    """Learn towers from pairs/ and write the model folder `out`, with history.json beside the model's files.
+
+    progress: a bar on a terminal, and a line per epoch, on standard error. on_epoch is called when an epoch is on disk.
+    resume: go on after the last finished epoch of an interrupted run in `out`; the result is that of a run never
+    interrupted, bit for bit on a processor. A finished run is returned as it is. CUDA is used when present.
+    Raises ConfigError or TableError before anything is written when recipe, vertical and pairs do not fit.
+    """
+    out = Path(out)
+    prepared = Pairs(pairs, vertical)
+    made_from = {"recipe": recipe.fingerprint(), "vertical": vertical.fingerprint(), "data": prepared.fingerprint}
+    checkpoint = Checkpoint(out / "checkpoint", made_from)
+    finished = (out / "model.json").exists()
+    if not resume and (finished or checkpoint.exists()):
+        raise ConfigError(f"{out} already holds a model or a checkpoint: resume, or choose another folder")
+    if finished:
+        return _finished(out, made_from)
+    unfitted = Model.new(vertical, recipe.plain(), prepared.fingerprint, {}, recipe.seed)
+    numbers = prepared.standardizations(unfitted)
+    model = Model.new(vertical, recipe.plain(), prepared.fingerprint, numbers, recipe.seed)
+    validation = prepared.validation(model, recipe)
+    data = prepared.training(model, recipe, checkpoint.folder / "features")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(recipe.threads)
+    try:
+        run = _Run(model.module, recipe, data, validation, checkpoint)
+        if checkpoint.exists():
+            run.restore(checkpoint.load())
+        with Progress(progress, recipe.epochs, recipe.validation.k) as bar:
+            run.fit(bar, on_epoch)
+    finally:
+        torch.set_num_threads(threads)
+    model.module.cpu().load_state_dict(checkpoint.best_weights())
+    _write_history(out, run, made_from)
+    saved = model.save(out)
+    shutil.rmtree(checkpoint.folder)
+    return Trained(saved, run.epochs, run.best_epoch, len(data.positives), len(validation.requests))
+
+
+class _Run:
+    """The state of a run between epochs."""
+
+    def __init__(
+        self, module: Unified, recipe: Recipe, data: TrainingData, validation: ValidationData, checkpoint: Checkpoint
+    ) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.module = module.to(self.device)
+        self.recipe = recipe
+        self.data = data
+        self.validation = validation
+        self.checkpoint = checkpoint
+        self.optimizers = Optimizers(self.module, recipe.optimizer)
+        self.epochs: list[Epoch] = []
+
+    @property
+    def best_epoch(self) -> int:
+        """The first epoch of the highest recall; without validation searches the last epoch."""
+        if len(self.validation.requests) == 0:
+            return len(self.epochs) - 1
+        return int(np.argmax([self._score(epoch) for epoch in self.epochs]))
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.module.load_state_dict(state["module"])
+        self.optimizers.load_state(state["optimizers"])
+        self.epochs = [Epoch(**epoch) for epoch in state["epochs"]]
+
+    def fit(self, bar: Progress, on_epoch: Callable[[Epoch], None]) -> None:
+        """Epochs until the recipe's number, or until recall has not risen for `patience` of them."""
+        while not self._is_done():
+            number = len(self.epochs)
+            started = time.perf_counter()
+            loss = self._learn(number, bar) if number else None
+            learned = time.perf_counter()
+            measured = recall(self.module, self.data.documents, self.validation, self._ks(), self.device)
+            self.epochs.append(
+                Epoch(
+                    number,
+                    loss,
+                    {str(k): value for k, value in measured.items()},
+                    time.perf_counter() - started,
+                    len(self.data.positives) / (learned - started) if number else None,
+                )
+            )
+            self._save()
+            bar.finish_epoch(self.epochs[-1])
+            on_epoch(self.epochs[-1])
+
+    def _learn(self, number: int, bar: Progress) -> float:
+        """One epoch; returns the mean loss."""
+        losses = []
+        num_batches = -(-len(self.data.positives) // self.recipe.batch)
+        for batch in epoch_batches(self.data, self.recipe, number, self.device):
+            loss = self._loss(batch)
+            loss.backward()
+            self.optimizers.step()
+            losses.append(loss.detach())
+            bar.advance(number, len(losses), num_batches)
+        return float(torch.stack(losses).double().mean())
+
+    def _loss(self, batch: PairBatch) -> Tensor:
+        requests = self.module.encode_requests(batch.requests)  # (batch, dim)
+        documents = self.module.encode_documents(batch.documents)  # (columns, dim), the positives first
+        allowed = batch.allowed
+        if per_positive := self.recipe.negatives.online_hard:
+            positives = slice(None, batch.size)
+            with torch.no_grad():
+                hard = online_hard(requests @ documents[positives].T, allowed[:, positives], per_positive)
+            allowed = torch.cat([hard, allowed[:, batch.size :]], dim=1)
+        if isinstance(self.recipe.loss, SoftmaxLoss):
+            return softmax_loss(requests, documents, allowed, self.recipe.loss.scale)
+        return triplet_loss(requests, documents, allowed, self.recipe.loss.margin)
+
+    def _is_done(self) -> bool:
+        if not self.epochs:
+            return False
+        trained = len(self.epochs) - 1
+        if len(self.validation.requests) and trained - self.best_epoch >= self.recipe.patience:
+            return True
+        return trained >= self.recipe.epochs
+
+    def _save(self) -> None:
+        state = {
+            "module": self.module.state_dict(),
+            "optimizers": self.optimizers.state(),
+            "epochs": [asdict(epoch) for epoch in self.epochs],
+        }
+        self.checkpoint.save(state, is_best=self.best_epoch == len(self.epochs) - 1)
+
+    def _ks(self) -> tuple[int, ...]:
+        return tuple(sorted({1, 10, 100, self.recipe.validation.k}))
+
+    def _score(self, epoch: Epoch) -> float:
+        return epoch.recall[str(self.recipe.validation.k)]
+
+
+def _write_history(out: Path, run: _Run, made_from: dict[str, str]) -> None:
+    history = {
+        "made_from": made_from,
+        "pairs": len(run.data.positives),
+        "validation_searches": len(run.validation.requests),
+        "best_epoch": run.best_epoch,
+        "epochs": [asdict(epoch) for epoch in run.epochs],
+    }
+    (out / "history.json").write_text(json.dumps(history, indent=2) + "\n", encoding="utf-8")
+
+
+def _finished(out: Path, made_from: dict[str, str]) -> Trained:
+    model = Model.load(out)
+    history = json.loads((out / "history.json").read_text(encoding="utf-8"))
+    if history["made_from"] != made_from:
+        raise ConfigError(f"{out} holds a model made with another recipe, vertical or data: choose another folder")
+    epochs = [Epoch(**epoch) for epoch in history["epochs"]]
+    return Trained(model, epochs, history["best_epoch"], history["pairs"], history["validation_searches"])

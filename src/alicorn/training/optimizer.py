@@ -1,0 +1,103 @@
+"""Adam over dense weights, and row-wise Adagrad over embedding tables. Used by loop.py.
+
+A table's update reads and writes only the rows of the batch. Row-wise Adagrad keeps one number per row,
+
+    a += mean over dim of g^2,    row -= rate * g / (sqrt(a) + eps)
+
+so its state is 1/dim of the table, and a rare n-gram moves as far as a frequent one. On the processor a compiled loop
+updates the rows; elsewhere torch does the same on its sparse gradient.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from numba import types
+from torch import Tensor
+
+from alicorn.towers import Unified
+from alicorn.towers.table import EmbeddingTable
+from alicorn.training.recipe import Optimizer
+
+_EPS = 1e-10
+
+
+class Optimizers:
+    """Both, for one module."""
+
+    def __init__(self, module: Unified, settings: Optimizer) -> None:
+        dense = [value for name, value in module.named_parameters() if not name.startswith("tables.")]
+        self._adam = torch.optim.Adam(dense, lr=settings.rate, fused=True)
+        self._adagrad = RowAdagrad(
+            [table for table in module.tables if isinstance(table, EmbeddingTable)], settings.table_rate
+        )
+
+    def step(self) -> None:
+        """Update all weights by the gradients of one backward pass, and forget the gradients."""
+        self._adagrad.step()
+        self._adam.step()
+        self._adam.zero_grad()
+
+    def state(self) -> dict[str, Any]:
+        return {"adam": self._adam.state_dict(), "adagrad": self._adagrad.state}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        self._adam.load_state_dict(state["adam"])
+        for own, stored in zip(self._adagrad.state, state["adagrad"], strict=True):
+            own.copy_(stored)
+
+
+class RowAdagrad:
+    """The update of embedding tables. `rate` is the learning rate."""
+
+    def __init__(self, tables: Sequence[EmbeddingTable], rate: float) -> None:
+        self._tables = list(tables)
+        self.rate = rate
+        self.state = [torch.zeros(len(table.weight), device=table.weight.device) for table in tables]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        for table, state in zip(self._tables, self.state, strict=True):
+            if table.weight.device.type == "cpu":
+                gradient = table.row_gradient
+                _update(table.weight.numpy(), state.numpy(), gradient.rows, gradient.values, self.rate, _EPS)
+                gradient.clear()
+            elif table.weight.grad is not None:
+                _update_sparse(table.weight, state, table.weight.grad.coalesce(), self.rate)
+                table.weight.grad = None
+
+
+def _update_sparse(weight: Tensor, state: Tensor, gradient: Tensor, rate: float) -> None:
+    rows, values = gradient.indices()[0], gradient.values()
+    state[rows] += values.square().mean(dim=1)
+    weight[rows] -= rate * values / (state[rows].sqrt() + _EPS).unsqueeze(1)
+
+
+@numba.njit(
+    [
+        types.void(
+            types.float32[:, ::1],
+            types.float32[::1],
+            types.Array(types.int64, 1, "C", readonly=True),
+            types.Array(types.float32, 2, "C", readonly=True),
+            types.float64,
+            types.float64,
+        )
+    ],
+    cache=True,
+    nogil=True,
+    fastmath={"contract", "reassoc"},
+)
+def _update(weight, state, rows, values, rate, eps):
+    dim = weight.shape[1]
+    for i in range(len(rows)):
+        row = rows[i]
+        square = np.float32(0.0)
+        for d in range(dim):
+            square += values[i, d] * values[i, d]
+        state[row] += square / np.float32(dim)
+        step = np.float32(rate / (np.sqrt(state[row]) + eps))
+        for d in range(dim):
+            weight[row, d] -= step * values[i, d]
