@@ -120,7 +120,7 @@ def test_mode_embedding_takes_any_key_that_has_a_model(client):
     assert by_text["expression"] == "(nn people-text :k 100 :nprobe 16)"
     scores = {hit["doc_id"]: hit["score"] for hit in by_text["hits"]}
     assert scores["p1"] == scores["p2"] == scores["p/4"]  # the text alone cannot tell them apart
-    assert by_text["hits"][0]["why"]["approximate"] is True
+    assert by_text["hits"][0]["why"]["approximate"] is False  # 16 clusters of the one there is
     assert "no model encodes 'nothing'" in refused(client, text="x", mode="embedding", key="nothing")["error"]
 
 
@@ -129,6 +129,21 @@ def test_an_expression_beside_a_text_gets_its_vectors_from_the_models(client):
     assert ids(answer) == ["p3", "p1"]
     assert answer["notices"]
     assert answer["explanation"]["expression"].startswith("(and")
+
+
+def test_a_hit_says_whether_clusters_were_left_out(tmp_path, start):
+    with Collection.create(tmp_path / "many", {"clip": 4}) as many:
+        vectors = np.random.default_rng(0).normal(size=(20_000, 4)).astype(np.float32)
+        doc_ids = [f"d{i}" for i in range(len(vectors))]
+        many.upsert(pa.table({"doc_id": doc_ids, "embedding:clip": list(vectors)}))
+        many.train()
+        num_clusters = many.snapshot().quantizers["clip"].coarse.num_clusters
+        assert num_clusters > 1
+        client = start(many)
+        for nprobe, approximate in ((1, True), (num_clusters, False)):
+            expression = f"(nn clip :k 1 :nprobe {nprobe})"
+            (hit,) = search(client, expression=expression, vectors={"clip": [1, 0, 0, 0]})["hits"]
+            assert hit["why"]["approximate"] is approximate
 
 
 def test_order_by_is_passed_on(client):

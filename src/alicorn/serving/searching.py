@@ -58,7 +58,7 @@ class Searching:
         vectors = check_vectors({**self._encoded(request, root), **(request.vectors or {})})
         before = self.collection.snapshot()
         result = self.collection.search(expression, vectors, request.limit, request.order_by, request.explain)
-        explainer = Explainer(root, vectors, self._profile(request.searcher))
+        explainer = Explainer(root, before, vectors, self._profile(request.searcher))
         snapshots = (before, self.collection.snapshot())  # a hit may have been deleted, or replaced, since
         found = [_find(snapshots, doc_id) for doc_id in result.ids]
         hits = [

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from alicorn.index import SegmentView
+from alicorn.index import SegmentView, Snapshot
 from alicorn.query import tree
 from alicorn.query.order import scored_terms
 from alicorn.serving.messages import Why
@@ -17,15 +17,20 @@ _MAX_SHOWN = 20  # terms or values of a column
 
 
 class Explainer:
-    """What is asked, prepared once for all hits. vectors: unit float32 (dim,), by name; profile: of the searcher."""
+    """What is asked of a snapshot, prepared once for all hits.
 
-    def __init__(self, root: tree.Node, vectors: Mapping[str, np.ndarray], profile: Mapping[str, Any]) -> None:
+    vectors: unit float32 (dim,), by name. profile: of the searcher.
+    """
+
+    def __init__(
+        self, root: tree.Node, snapshot: Snapshot, vectors: Mapping[str, np.ndarray], profile: Mapping[str, Any]
+    ) -> None:
         nodes = list(tree.walk(root))
         nns = [node for node in nodes if isinstance(node, tree.Nn)]
         self._terms = set(scored_terms(root))
         self._prefixes = tuple({node.prefix for node in nodes if isinstance(node, tree.Prefix)})
         self._queries = {nn.vector or nn.key: (nn.key, vectors[nn.vector or nn.key]) for nn in nns}
-        self._approximate = any(nn.nprobe is not None for nn in nns) if nns else None
+        self._approximate = any(_skips_clusters(nn, snapshot) for nn in nns) if nns else None
         self._profile = {name: value for name, value in profile.items() if value}
 
     def why(self, view: SegmentView, number: int, document: Mapping[str, Any]) -> Why:
@@ -61,6 +66,10 @@ def in_common(profile: Mapping[str, Any], document: Mapping[str, Any]) -> dict[s
             if both:
                 shared[name] = both
     return shared
+
+
+def _skips_clusters(nn: tree.Nn, snapshot: Snapshot) -> bool:
+    return nn.nprobe is not None and nn.nprobe < snapshot.quantizers[nn.key].coarse.num_clusters
 
 
 def _cosine(view: SegmentView, number: int, key: str, query: np.ndarray) -> float | None:
