@@ -37,6 +37,7 @@ from alicorn.evaluation.searches import Searches, read_searches
 from alicorn.evaluation.systems import bm25_run, embedding_run, expression_run, hybrid_run
 from alicorn.publish import publish
 from alicorn.text import words
+from alicorn.training import Recipe
 from alicorn.vertical.templates import fill_template
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -69,7 +70,7 @@ def build(name: str, source: Path, folder: Path) -> None:
     steps = {
         "logs": lambda out: subprocess.run([sys.executable, example / "prepare.py", source, out], check=True),
         "pairs": lambda out: mine(folder / "logs", vertical, out),
-        "model": lambda out: train(folder / "pairs", vertical, example / "recipe.yaml", out),
+        "model": lambda out: train(folder / "pairs", vertical, Recipe.load(example / "recipe.yaml"), out),
         "collection": lambda out: publish(
             folder / "pairs" / "documents.parquet", out, models=[Model.load(folder / "model")]
         ),
