@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from alicorn.logs import mine as mine
+    from alicorn.logs.mine import mine as mine
     from alicorn.query import Collection as Collection
     from alicorn.towers import Model as Model
     from alicorn.training import train as train

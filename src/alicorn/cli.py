@@ -121,25 +121,36 @@ def evaluate(
     k: Annotated[str, typer.Option(help="Cut-offs of recall, separated by commas.")] = "10,100,1000",
     searches: Annotated[int, typer.Option(min=1, help="Sample at most this many searches.")] = 10_000,
     seed: int = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder for report.md, report.json and recall.png.")] = None,
+    nprobe: Annotated[
+        int | None, typer.Option(min=1, help="Clusters to look in; as the vertical's hybrid expression unless given.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for evaluation.md, .json and .png.")] = None,
     as_json: Json = False,
 ) -> None:
     """Recall@K by exact search over the whole corpus, overall and by segment, with 95 % intervals.
 
     Example: alicorn evaluate model/ --logs logs/ --collection collection/ --k 10,100
     """
-    from alicorn.evaluation import evaluate as evaluate_model
+    from alicorn.evaluation.evaluate import evaluate as evaluate_model
+    from alicorn.publish import default_nprobe
     from alicorn.query import Collection
     from alicorn.towers import Model
 
     loaded = Model.load(model)
     opened = None if collection is None else Collection.open(collection, read_only=True)
     found = evaluate_model(
-        loaded, logs, loaded.vertical, _cutoffs(k), collection=opened, num_searches=searches, seed=seed
+        loaded,
+        logs,
+        loaded.vertical,
+        _cutoffs(k),
+        collection=opened,
+        num_searches=searches,
+        seed=seed,
+        nprobe=default_nprobe(loaded.vertical) if nprobe is None else nprobe,
     )
     if out is not None:
         found.write(out)
-    sys.stdout.write((found.to_json() if as_json else found.to_markdown()) + "\n")
+    sys.stdout.write((json.dumps(found.to_dict()) if as_json else found.markdown()) + "\n")
 
 
 @app.command()

@@ -22,11 +22,12 @@ from rich.table import Table
 
 from alicorn.errors import ConfigError
 from alicorn.evaluation import systems
+from alicorn.evaluation.bootstrap import Interval
 from alicorn.evaluation.comparison import Comparison, compare
 from alicorn.evaluation.report import SIMULATION, write_report
 from alicorn.evaluation.searches import Searches, read_searches
 from alicorn.logs import mine
-from alicorn.publish import publish
+from alicorn.publish import default_nprobe, publish
 from alicorn.query import Collection
 from alicorn.towers import Model
 from alicorn.training import Recipe, train
@@ -162,7 +163,9 @@ def _evaluate(
         BM25: systems.bm25_run(collection, searches, _DEPTH),
         TEXT: systems.embedding_run(requests["text"], documents["text"], _DEPTH),
         UNIFIED: systems.embedding_run(unified, documents["unified"], _DEPTH),
-        INDEX: systems.index_run(collection, models["unified"].key, searches, unified, _DEPTH, nprobe=16),
+        INDEX: systems.index_run(
+            collection, models["unified"].key, searches, unified, _DEPTH, default_nprobe(vertical)
+        ),
         HYBRID: systems.hybrid_run(collection, vertical, searches, unified, _DEPTH),
     }
     return compare(runs, searches.targets, segments=searches.segments, baseline=TEXT, seed=seed), unified
@@ -170,19 +173,20 @@ def _evaluate(
 
 def _print_tables(comparison: Comparison, console: Console) -> None:
     console.print(f"\n[bold]Recall, and how far the unified embedding is above the text embedding[/bold]\n{SIMULATION}")
+    console.print("\u00b1 is half of the 95 % bootstrap interval.")
     for segment in ("overall", *SHOWN):
         if segment not in comparison.segments:
             continue
         table = Table(title=f"{segment} ({comparison.segments[segment]:,} searches)", title_justify="left")
         table.add_column("system")
         for measure in comparison.measures:
-            table.add_column(f"{measure} [95 % interval]", justify="right")
+            table.add_column(measure, justify="right")
         for system in comparison.systems:
             cells = [comparison.mean(system, measure, segment) for measure in comparison.measures]
-            table.add_row(system, *(f"{cell.mean:.3f} [{cell.low:.3f}, {cell.high:.3f}]" for cell in cells))
+            table.add_row(system, *(f"{cell.mean:.3f} \u00b1{_half(cell):.3f}" for cell in cells))
         cells = [comparison.difference(UNIFIED, measure, segment) for measure in comparison.measures]
         table.add_section()
-        table.add_row("unified - text", *(f"{cell.mean:+.3f} [{cell.low:+.3f}, {cell.high:+.3f}]" for cell in cells))
+        table.add_row("unified - text", *(f"{cell.mean:+.3f} \u00b1{_half(cell):.3f}" for cell in cells))
         console.print(table)
     exact, indexed = (comparison.mean(system, "recall@100").mean for system in (UNIFIED, INDEX))
     console.print(
@@ -191,6 +195,10 @@ def _print_tables(comparison: Comparison, console: Console) -> None:
             "- EBR reports +18 % (events) and +16 % (groups) recall of unified over text embeddings (papers 1.8)."
         )
     )
+
+
+def _half(cell: Interval) -> float:
+    return (cell.high - cell.low) / 2
 
 
 def _print_examples(
@@ -220,5 +228,5 @@ def _print_examples(
 
 
 def _targets(searches: Searches, at: int) -> set[str]:
-    numbers = searches.targets.take(np.array([at])).flat
+    numbers = searches.targets.take(np.array([at])).documents
     return set(searches.documents["doc_id"].take(pa.array(numbers[numbers >= 0])).to_pylist())

@@ -1,13 +1,13 @@
 """Every error a user can cause, below AlicornError; a message says what, where, allowed, received, and what to do.
 
-    AlicornError
-      ConfigError       a vertical, a recipe or a command-line value is wrong
-      TableError        a table breaks its contract (table, column, first bad row, count)
-      QueryError        an expression is malformed or asks for what is not there (offset)
-      VectorError       a vector is NaN, infinite, zero, or of the wrong dimension
-      CollectionError   a collection is missing, in use, of a newer format, or does not match the model
-        CorruptionError   a file of a collection is truncated, missing or changed
-      ModelError        a model folder is missing, incomplete or of a newer format
+AlicornError
+  ConfigError       a vertical, a recipe or a command-line value is wrong
+  TableError        a table breaks its contract (table, column, first bad row, count)
+  QueryError        an expression is malformed or asks for what is not there (offset)
+  VectorError       a vector is NaN, infinite, zero, or of the wrong dimension
+  CollectionError   a collection is missing, in use, of a newer format, or does not match the model
+    CorruptionError   a file of a collection is truncated, missing or changed
+  ModelError        a model folder is missing, incomplete or of a newer format
 """
 
 

@@ -19,10 +19,12 @@ import pyarrow.dataset as ds
 
 from alicorn import __version__
 from alicorn.errors import CollectionError, ConfigError, TableError
-from alicorn.query import Collection
+from alicorn.query import Collection, parse
+from alicorn.query.order import first_nn
 
 if TYPE_CHECKING:  # a plain table is published without torch
     from alicorn.towers import Model
+    from alicorn.vertical import Vertical
 
 _BATCH_ROWS = 100_000  # at 128 dimensions 51 MB of vectors a batch
 _PREFIX = "embedding:"
@@ -108,18 +110,21 @@ def metadata_of(models: Sequence[Model]) -> dict[str, object]:
 
 def check_models(collection: Collection, models: Sequence[Model]) -> None:
     """Raise CollectionError where a model is not the one that made the collection's vectors of its key."""
-    published = collection.metadata.get("models", {})
+    from alicorn.evaluation.evaluate import check_published
+
     for model in models:
         if model.key not in collection.embeddings:
             known = ", ".join(sorted(collection.embeddings)) or "none"
             raise CollectionError(
                 f"the collection has no embedding {model.key!r} (it has: {known}): publish with this model first"
             )
-        if published.get(model.key) != model.fingerprint:
-            raise CollectionError(
-                f"embedding {model.key!r} was published with model {published.get(model.key, 'unknown')}, this model is"
-                f" {model.fingerprint}: publish the documents with this model into a new collection, or use the other"
-            )
+        check_published(model, collection)
+
+
+def default_nprobe(vertical: Vertical) -> int | None:
+    """How many clusters the vertical's hybrid expression looks in; None: in all."""
+    nn = first_nn(parse(vertical.expression("hybrid", "")))
+    return None if nn is None else nn.nprobe
 
 
 def _embeddings(source: ds.Dataset, models: Sequence[Model]) -> dict[str, int]:

@@ -25,8 +25,11 @@ EXACT, INDEX = "exact search", "quantized index"
 class Encoder(Protocol):
     """What evaluation needs of alicorn.Model."""
 
-    key: str
-    fingerprint: str
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str: ...
 
     def encode_requests(self, requests: pa.Table) -> np.ndarray: ...
 
@@ -36,7 +39,8 @@ class Encoder(Protocol):
 class PublishedCollection(Searchable, Protocol):
     """A collection that knows which models its embeddings are of: `metadata["models"]`, key -> fingerprint."""
 
-    metadata: Mapping[str, Any]
+    @property
+    def metadata(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,8 @@ class Evaluation:
         ]
         if self.ratios:
             shares = ", ".join(f"{measure} {ratio:.3f}" for measure, ratio in self.ratios.items())
-            sentences.append(f"Through the index at nprobe {facts['nprobe']}, relative to exact search: {shares}.")
+            where = "in all clusters" if facts["nprobe"] is None else f"at nprobe {facts['nprobe']}"
+            sentences.append(f"Through the index {where}, relative to exact search: {shares}.")
         return sentences
 
 
@@ -84,11 +89,12 @@ def evaluate(
     collection: PublishedCollection | None = None,
     num_searches: int = 10_000,
     seed: int = 0,
-    nprobe: int = 16,
+    nprobe: int | None = 16,
 ) -> Evaluation:
     """Exact recall@K of a model on sampled searches of the last split, and the same through an index.
 
-    folder: pairs/ or a log folder. collection: holds the model's embeddings of the same corpus.
+    folder: pairs/ or a log folder. collection: holds the model's embeddings of the same corpus; nprobe: how many
+    clusters it looks in, None for all.
     Raises TableError, ConfigError, CollectionError; all of them before anything is encoded.
     """
     _check_arguments(model, vertical, ks, num_searches)

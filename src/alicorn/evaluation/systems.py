@@ -48,10 +48,11 @@ def embedding_run(request_vectors: np.ndarray, document_vectors: np.ndarray, dep
 
 
 def index_run(
-    collection: Searchable, key: str, searches: Searches, request_vectors: np.ndarray, depth: int, nprobe: int
+    collection: Searchable, key: str, searches: Searches, request_vectors: np.ndarray, depth: int, nprobe: int | None
 ) -> np.ndarray:
-    """The same through the quantized index, in the `nprobe` nearest clusters."""
-    expressions = [f"(nn {key} :k {depth} :nprobe {nprobe})"] * len(searches)
+    """The same through the quantized index, in the `nprobe` nearest clusters, or in all with None."""
+    probed = "" if nprobe is None else f" :nprobe {nprobe}"
+    expressions = [f"(nn {key} :k {depth}{probed})"] * len(searches)
     return expression_run(collection, expressions, searches, depth, vectors={key: request_vectors})
 
 

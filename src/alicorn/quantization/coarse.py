@@ -51,6 +51,7 @@ class CoarseQuantizer:
             max_points_per_centroid=_POINTS_PER_CLUSTER + 1,
         )
         kmeans.train(np.ascontiguousarray(vectors[chosen], dtype=np.float32))
+        assert kmeans.centroids is not None
         return cls(kmeans.centroids)
 
     def assign(self, vectors: np.ndarray) -> np.ndarray:

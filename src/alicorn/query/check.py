@@ -39,7 +39,8 @@ def check_vectors(vectors: Mapping[str, object] | None) -> dict[str, np.ndarray]
 def unit_vector(name: str, vector: object) -> np.ndarray:
     """(dim,) of numbers -> (dim,) float32 of unit length."""
     try:
-        array = np.asarray(vector, dtype=np.float32)
+        with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and is refused below
+            array = np.asarray(vector, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise VectorError(
             f"vector {name!r}: expected a list or array of numbers, got {type(vector).__name__}"

@@ -132,7 +132,7 @@ def list_bits(words, out):
     for index in range(len(words)):
         word = words[index]
         while word != np.uint64(0):
-            out[count] = np.uint32(index * 64) + np.uint32(trailing_zeros(word))
+            out[count] = np.uint32(index * 64) + np.uint32(trailing_zeros(word))  # type: ignore[call-arg]
             count += 1
             word &= word - np.uint64(1)
 
