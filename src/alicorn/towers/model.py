@@ -9,6 +9,7 @@ model.json is written last. Written by training/; read by evaluation/, publish.p
 """
 
 import json
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,7 +146,7 @@ class Model:
         try:
             model = cls.new(vertical, recipe, header["data"], header["standardizations"], seed=0)
             model.module.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
-        except (ConfigError, RuntimeError, KeyError, TypeError) as error:
+        except (ConfigError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
             raise ModelError(f"{folder}: recipe.yaml or vertical.yaml does not fit the weights: {error}") from error
         if model._fingerprint(header["standardizations"]) != header["fingerprint"]:
             raise ModelError(f"{folder}: vertical.yaml or recipe.yaml was changed since: restore it, or train again")

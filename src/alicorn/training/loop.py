@@ -32,7 +32,8 @@ from alicorn.vertical import Vertical
 
 @dataclass(frozen=True)
 class Epoch:
-    """number: 0 is before training. loss: mean over batches, None for epoch 0. recall: k -> mean over searches."""
+    """number: 0 is before training. loss: mean over batches, None for epoch 0. recall: k -> mean over searches;
+    empty without validation searches."""
 
     number: int
     loss: float | None

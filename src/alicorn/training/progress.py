@@ -38,5 +38,6 @@ class Progress:
         words = [f"epoch {epoch.number}"]
         if epoch.loss is not None:
             words += [f"loss {epoch.loss:.4f}", f"{epoch.pairs_per_s:,.0f} pairs/s"]
-        recall = epoch.recall[str(self._k)]
-        self._console.print("  ".join([*words, f"recall@{self._k} {recall:.4f}"]), highlight=False)
+        recall = epoch.recall.get(str(self._k))
+        words += ["no validation searches" if recall is None else f"recall@{self._k} {recall:.4f}"]
+        self._console.print("  ".join(words), highlight=False)

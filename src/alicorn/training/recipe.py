@@ -1,17 +1,20 @@
-"""How is it learned? recipe.yaml: typed, frozen, strict. Every key has a default; these are the defaults but the first:
+"""How is it learned? recipe.yaml: typed, frozen, strict.
 
-embedding: people-text            # key of the vectors; without it the vertical's
-towers: {dim: 64, hidden: 128, features: {request: [text], document: [name]}}     # towers/settings.py
-loss: {kind: softmax, scale: 20}                                # or {kind: triplet, margin: 0.3}
-negatives: {random: 1024, in_batch: true}                       # or {random: 1024, in_batch: false, online_hard: 2}
-positives: [click, hard]                                        # or impression
-dropout: 0.2
-optimizer: {rate: 0.002, table_rate: 0.05}
-batch: 1024
-epochs: 10
-patience: 2
-validation: {searches: 2000, k: 10}
-seed: 0
+    embedding: people-text            # key of the vectors; without it the vertical's
+    towers: {dim: 64, hidden: 128, features: {request: [text], document: [name]}}     # towers/settings.py
+    loss: {kind: softmax, scale: 20}                                # or {kind: triplet, margin: 0.3}
+    negatives: {random: 1024, in_batch: true}                       # or {random: 1024, in_batch: false, online_hard: 2}
+    positives: [click, hard]                                        # or impression
+    dropout: 0.2
+    optimizer: {rate: 0.002, table_rate: 0.05}
+    batch: 1024
+    epochs: 10
+    patience: 2
+    validation: {searches: 2000, k: 10}
+    threads: 1
+    seed: 0
+
+Every key has a default: those above, but for `embedding` and `features`.
 """
 
 from pathlib import Path
@@ -78,7 +81,7 @@ class Recipe(Config):
     """The whole of recipe.yaml.
 
     batch: pairs. patience: epochs without a better recall before the end. dropout: share of the entries of bags
-    (n-grams, ids) left out of a training batch, drawn anew each time; it stands for misspelled and missing words to come.
+    (n-grams, ids) left out of a training batch, drawn anew each time: it stands for misspelled and missing words.
     threads: of torch; batches are prepared in one more. The same number gives the same weights. With 2, a machine that
     is busy otherwise trained 10 times slower, since threads wait for each other in every step.
     """

@@ -21,13 +21,15 @@ _CELLS = 1 << 23  # similarities held at once
 def recall(
     module: Unified, documents: Features, validation: ValidationData, ks: tuple[int, ...], device: torch.device
 ) -> dict[int, float]:
-    """k -> mean recall@k; NaN where there is no search."""
+    """k -> mean recall@k; empty where there is no search to validate on."""
+    if len(validation.requests) == 0:
+        return {}
     corpus = torch.cat([module.encode_documents(batch_tensors(part, device)) for part in _parts(documents)])
     requests = torch.cat([module.encode_requests(batch_tensors(part, device)) for part in _parts(validation.requests)])
     sizes = np.diff(validation.offsets)
     ranks = _ranks(requests, corpus, np.repeat(np.arange(len(sizes)), sizes), validation.targets)
     starts = validation.offsets[:-1]
-    return {k: float(np.mean(np.add.reduceat(ranks < k, starts) / sizes)) if len(sizes) else float("nan") for k in ks}
+    return {k: float(np.mean(np.add.reduceat(ranks < k, starts) / sizes)) for k in ks}
 
 
 def _ranks(requests: Tensor, corpus: Tensor, rows: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -1,0 +1,157 @@
+"""pairs/ as arrays: the right request beside the right document, batches without a known positive as a negative."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from training_toy import NUM_DOCUMENTS, VERTICAL, recipe, write_pairs
+
+from alicorn.errors import ConfigError, TableError
+from alicorn.features import Bag
+from alicorn.features.ids import id_bucket
+from alicorn.towers import Model
+from alicorn.training.batches import epoch_batches
+from alicorn.training.data import Pairs, TrainingData
+from alicorn.training.recipe import Recipe
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pairs(tmp_path_factory.mktemp("data") / "pairs", num_pairs=300, num_valid=40)
+
+
+def model(given: Recipe) -> Model:
+    return Model.new(VERTICAL, given.plain(), "", {}, 0)
+
+
+def training_data(folder: Path, work: Path, given: Recipe) -> TrainingData:
+    return Pairs(folder, VERTICAL).training(model(given), given, work)
+
+
+def test_rows_are_the_pairs_of_the_recipe(folder: Path, tmp_path: Path) -> None:
+    pairs = pq.read_table(folder / "pairs.parquet").to_pylist()
+    cities = dict(zip(*pq.read_table(folder / "searchers.parquet", columns=["searcher_id", "city"]), strict=True))
+    cities = {str(key): value.as_py() for key, value in cities.items()}
+    wanted = [pair for pair in pairs if pair["split"] == "train" and pair["source"] == "hard"]
+    data = training_data(folder, tmp_path, recipe(positives=["hard"]))
+    assert data.positives.tolist() == [int(pair["doc_id"][1:]) for pair in wanted]
+    assert len(data.documents) == NUM_DOCUMENTS
+    city = data.requests.channels["city"]
+    assert isinstance(city, Bag)
+    for row, pair in enumerate(wanted):
+        got = city.indices[city.offsets[row] : city.offsets[row + 1]].tolist()
+        name = cities.get(pair["searcher_id"])
+        assert got == ([id_bucket(name, 1 << 14)] if name else [])
+
+
+def test_impressions_are_positives_where_the_recipe_says_so(folder: Path, tmp_path: Path) -> None:
+    assert len(training_data(folder, tmp_path / "a", recipe(positives=["impression"])).positives) == 300
+    assert len(training_data(folder, tmp_path / "b", recipe(positives=["click", "hard"])).positives) == 300
+
+
+def test_no_batch_allows_a_known_positive_as_a_negative(folder: Path, tmp_path: Path) -> None:
+    """Also one that is a positive by a source that this recipe does not learn from."""
+    given = recipe(positives=["hard"], batch=16, negatives={"random": 200})
+    data = training_data(folder, tmp_path, given)
+    every = training_data(folder, tmp_path / "every", recipe())
+    pairs = [p for p in pq.read_table(folder / "pairs.parquet").to_pylist() if p["split"] == "train"]
+    chosen = {(p["query"], p["searcher_id"], int(p["doc_id"][1:])) for p in pairs}
+    hard = [pair for pair in pairs if pair["source"] == "hard"]
+    rng = np.random.default_rng(0)
+    rows, columns = rng.integers(0, len(hard), 50), rng.integers(0, NUM_DOCUMENTS, 400)
+    mask = data.known.mask(rows, columns)
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            assert mask[i, j] == ((hard[row]["query"], hard[row]["searcher_id"], column) in chosen)
+    assert len(every.known.groups) == 300
+    for batch in epoch_batches(data, given, 1, CPU):
+        assert not batch.allowed[:, : batch.size].diagonal().any()
+
+
+def test_an_epoch_has_every_pair_once_and_is_the_same_again(folder: Path, tmp_path: Path) -> None:
+    given = recipe(batch=64, negatives={"random": 10})
+    data = training_data(folder, tmp_path, given)
+    first, again, other = ([*epoch_batches(data, given, epoch, CPU)] for epoch in (1, 1, 2))
+    assert [batch.size for batch in first] == [64, 64, 64, 64, 44]
+    for a, b in zip(first, again, strict=True):
+        assert torch.equal(a.allowed, b.allowed)
+        for x, y in zip(a.documents["name"], b.documents["name"], strict=True):
+            assert torch.equal(x, y)
+    assert not torch.equal(first[0].requests["text"][0], other[0].requests["text"][0])
+
+
+def test_dropout_leaves_out_its_share(folder: Path, tmp_path: Path) -> None:
+    data = training_data(folder, tmp_path, recipe())
+    counts = {}
+    for dropout in (0.0, 0.25):
+        given = recipe(dropout=dropout, negatives={"random": 0})
+        counts[dropout] = sum(len(batch.documents["name"][0]) for batch in epoch_batches(data, given, 1, CPU))
+    assert counts[0.25] / counts[0.0] == pytest.approx(0.75, abs=0.03)
+
+
+def test_without_in_batch_only_random_documents_are_negatives(folder: Path, tmp_path: Path) -> None:
+    given = recipe(negatives={"random": 50, "in_batch": False})
+    data = training_data(folder, tmp_path, given)
+    batch = next(iter(epoch_batches(data, given, 1, CPU)))
+    assert not batch.allowed[:, : batch.size].any()
+    assert batch.allowed[:, batch.size :].float().mean() > 0.9
+
+
+def test_a_folder_of_another_vertical_is_refused(folder: Path, tmp_path: Path) -> None:
+    other = VERTICAL.model_copy(update={"embedding": "other"})
+    with pytest.raises(ConfigError, match=r"another vertical.*alicorn mine"):
+        Pairs(folder, other)
+
+
+def broken(folder: Path, to: Path, name: str, change) -> Path:  # type: ignore[no-untyped-def]
+    to.mkdir()
+    for file in folder.iterdir():
+        (to / file.name).write_bytes(file.read_bytes())
+    pq.write_table(change(pq.read_table(folder / f"{name}.parquet")), to / f"{name}.parquet")
+    return to
+
+
+def test_ids_that_do_not_exist_are_named(folder: Path, tmp_path: Path) -> None:
+    def with_value(column: int, name: str):  # type: ignore[no-untyped-def]
+        return lambda t: t.set_column(column, name, pa.array(["zz", *t[name].to_pylist()[1:]]))
+
+    lost = broken(folder, tmp_path / "a", "pairs", with_value(4, "doc_id"))
+    with pytest.raises(TableError, match=r"column 'doc_id', row 0: 'zz'.*1 such row"):
+        training_data(lost, tmp_path / "wa", recipe())
+    lost = broken(folder, tmp_path / "b", "pairs", with_value(1, "searcher_id"))
+    with pytest.raises(TableError, match="column 'searcher_id', row 0: 'zz'"):
+        training_data(lost, tmp_path / "wb", recipe())
+
+
+def test_a_missing_or_damaged_file_is_named(folder: Path, tmp_path: Path) -> None:
+    copy = broken(folder, tmp_path / "c", "pairs", lambda t: t)
+    (copy / "pairs.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(TableError, match=r"pairs\.parquet cannot be read"):
+        training_data(copy, tmp_path / "w", recipe())
+    (copy / "documents.parquet").unlink()
+    with pytest.raises(TableError, match=r"documents\.parquet.*alicorn mine"):
+        Pairs(copy, VERTICAL)
+    (copy / "manifest.json").unlink()
+    with pytest.raises(TableError, match=r"manifest\.json"):
+        Pairs(copy, VERTICAL)
+
+
+def test_no_pair_of_the_sources_is_an_error(folder: Path, tmp_path: Path) -> None:
+    only_clicks = broken(
+        folder, tmp_path / "d", "pairs", lambda t: t.set_column(5, "source", pa.array(["click"] * len(t)))
+    )
+    with pytest.raises(TableError, match="no training pair is of hard"):
+        training_data(only_clicks, tmp_path / "w", recipe(positives=["hard"]))
+
+
+def test_numbers_of_both_sides_are_standardised_by_their_tables(folder: Path) -> None:
+    fitted = Pairs(folder, VERTICAL).standardizations(model(recipe()))
+    assert fitted["request"]["age"]["mean"] == pytest.approx(14.5)
+    assert json.dumps(fitted)
+    assert 40 < fitted["document"]["age"]["mean"] < 50

@@ -1,0 +1,106 @@
+"""A small pairs/ folder in which names repeat across cities, so that only text and city together find the document."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from alicorn.training import Recipe
+from alicorn.vertical import Vertical
+
+VERTICAL = Vertical.model_validate(
+    {
+        "name": "toy",
+        "embedding": "toy",
+        "document": {
+            "features": {
+                "name": {"kind": "text", "column": "name"},
+                "city": {"kind": "id", "column": "city"},
+                "age": {"kind": "numeric", "column": "age"},
+            },
+            "terms": [{"prefix": "text", "column": "name", "kind": "words"}],
+        },
+        "request": {
+            "features": {
+                "text": {"kind": "text", "column": "query"},
+                "city": {"kind": "id", "column": "city"},
+                "age": {"kind": "numeric", "column": "age"},
+            }
+        },
+        "split": {"valid": 0.1},
+    }
+)
+FIRST = ["ada", "alan", "grace", "barbara", "donald", "edsger", "john", "margaret", "niklaus", "frances"]
+LAST = ["lovelace", "turing", "hopper", "liskov", "knuth", "dijkstra", "backus", "hamilton", "wirth", "allen"]
+CITIES = ["rome", "oslo", "lima"]
+NUM_DOCUMENTS = len(FIRST) * len(LAST) * len(CITIES)
+
+
+def write_pairs(folder: Path, num_pairs: int = 1500, num_valid: int = 100, seed: int = 0) -> Path:
+    """A searcher of a city types a name, or its last word misspelled, and wants the person of that name and city."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    names = [f"{first} {last}" for first in FIRST for last in LAST]
+    documents = pa.table(
+        {
+            "doc_id": [f"d{i}" for i in range(NUM_DOCUMENTS)],
+            "name": [names[i % 100] for i in range(NUM_DOCUMENTS)],
+            "city": [CITIES[i // 100] for i in range(NUM_DOCUMENTS)],
+            "age": pa.array([None if i % 7 == 0 else 20 + i % 50 for i in range(NUM_DOCUMENTS)], pa.int64()),
+        }
+    )
+    searchers = pa.table(
+        {
+            "searcher_id": [f"s{i}" for i in range(30)],
+            "city": [CITIES[i % 3] if i < 27 else None for i in range(30)],
+            "age": pa.array([float(i) for i in range(30)]),
+        }
+    )
+    pq.write_table(documents, folder / "documents.parquet")
+    pq.write_table(searchers, folder / "searchers.parquet")
+    wanted = rng.integers(0, NUM_DOCUMENTS, num_pairs + num_valid)
+    searcher = wanted // 100 + 3 * rng.integers(0, 9, len(wanted))
+    query = [_typed(names[number % 100], rng) for number in wanted]
+    pairs = pa.table(
+        {
+            "session_id": [f"q{i}" for i in range(len(wanted))],
+            "searcher_id": [f"s{i}" if rng.random() < 0.95 else None for i in searcher],
+            "time": pa.array(np.arange(len(wanted)), pa.timestamp("us")),
+            "query": query,
+            "doc_id": [f"d{i}" for i in wanted],
+            "source": ["hard" if rng.random() < 0.2 else "click" for _ in wanted],
+            "split": ["train"] * num_pairs + ["valid"] * num_valid,
+        }
+    )
+    pq.write_table(pairs, folder / "pairs.parquet")
+    shown = pairs.set_column(5, "source", pa.array(["impression"] * len(pairs)))
+    pq.write_table(shown, folder / "impressions.parquet")
+    held_out = pairs.slice(num_pairs)
+    targets = pa.array([[doc_id] for doc_id in held_out["doc_id"].to_pylist()], pa.list_(pa.string()))
+    searches = held_out.drop_columns(["doc_id", "source"]).append_column("targets", targets)
+    pq.write_table(searches, folder / "searches.parquet")
+    manifest = {"vertical_fingerprint": VERTICAL.fingerprint(), "data_fingerprint": f"toy-{seed}"}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def recipe(**changes: Any) -> Recipe:
+    """Small and quick: a second or less for four epochs."""
+    plain = {
+        "towers": {"dim": 16, "hidden": 8, "tables": {"text": {"buckets": 2000, "dim": 16}}},
+        "negatives": {"random": 32},
+        "batch": 128,
+        "epochs": 4,
+        "patience": 4,
+    }
+    return Recipe.model_validate({**plain, **changes})
+
+
+def _typed(name: str, rng: np.random.Generator) -> str:
+    if rng.random() < 0.8:
+        return name
+    at = int(rng.integers(1, len(name)))
+    return name[:at] + name[at + 1 :]
