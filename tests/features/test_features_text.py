@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from alicorn.features.text import TextSettings, text_bags, text_grams
 
 BOTH = TextSettings()
-texts = st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from("aAbZ _-ßİﬁ9é")), max_size=40)
+texts = st.text(
+    st.one_of(
+        st.characters(exclude_categories=["Cs"]),
+        st.characters(max_codepoint=0x2FF),
+        st.sampled_from("aAbZ _-ßİﬁ9éÉŉ¨\u0301"),
+    ),
+    max_size=40,
+)
 any_settings = st.sampled_from(
     [BOTH, TextSettings(word_ngrams=0), TextSettings(word_ngrams=1), TextSettings(trigrams=False)]
 )
@@ -23,6 +30,11 @@ def bags_of(strings: list[str | None], buckets: int = 10_000, settings: TextSett
 @settings(max_examples=300, deadline=None)
 def test_the_kernel_equals_the_oracle(strings: list[str | None], buckets: int, settings: TextSettings) -> None:
     assert bags_of(strings, buckets, settings) == [text_grams(text, buckets, settings) for text in strings]
+
+
+def test_every_latin_character_beside_every_neighbour_of_its_kind() -> None:
+    strings = [f"a{chr(point)}b {chr(point)}{chr(other)}" for point in range(1, 0x260) for other in (0x49, 0xE9, 0x308)]
+    assert bags_of(strings) == [text_grams(text, 10_000, BOTH) for text in strings]
 
 
 def test_a_slice_of_a_column_reads_its_own_rows() -> None:

@@ -5,8 +5,8 @@ and > are marks that no word contains, so beginnings and ends differ from middle
 order. A null, an empty string and a text without any word are the empty bag. Every n-gram has a
 bucket, seen before or not.
 
-Rows of pure ASCII are folded, cut and hashed in one pass over Arrow's own buffer; others go through alicorn.text and
-then through the same loop over code points. `text_grams` is the slow oracle: the same bag by strings and lists.
+Rows of Latin letters are decoded, folded, cut and hashed in one pass over Arrow's own buffer; others go through
+alicorn.text and then through the same loop over code points. `text_grams` is the slow oracle: the same bag by strings.
 """
 
 from typing import Literal
@@ -31,14 +31,23 @@ from alicorn.features.hashing import (
     oracle_bucket,
     oracle_mix,
 )
-from alicorn.text import words
+from alicorn.text import normalize, words
 
 _START, _END = 1, 2  # control characters: no part of any word
 
-# What an ASCII character is to alicorn.text: its folded form within a word, or 0 between words.
-_FOLDED = np.array(
-    [ord(chr(c).lower()) if chr(c).isalnum() or c == ord("_") else 0 for c in range(128)], dtype=np.uint64
-)
+_LATIN = 0x250  # code points below it: ASCII, Latin-1, Latin Extended-A and -B; one or two bytes each
+
+
+def _folded(character: str) -> int:
+    """What a character is to alicorn.text: its folded form within a word, 0 between words, -1 if that takes more than
+    one character. Below _LATIN there are no combining marks, so a text is folded character by character."""
+    folded = normalize(character)
+    if len(folded) != 1:
+        return -1
+    return ord(folded) if words(folded) else 0
+
+
+_FOLDED = np.array([_folded(chr(point)) for point in range(_LATIN)], dtype=np.int64)
 
 
 class TextSettings(Config):
@@ -82,28 +91,38 @@ def _code_points(column: pa.Array, rows: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _fold(symbol):
-    """A word's character, folded; 0 between words. Symbols above ASCII come from alicorn.text and are ready."""
-    return _FOLDED[symbol] if symbol < 128 else np.uint64(symbol)
+def _next(symbols, i, end):
+    """The folded character at i, 0 between words, -1 where this loop cannot tell; and how many symbols it takes.
+
+    Code points come from alicorn.text and are ready.
+    """
+    symbol = np.int64(symbols[i])
+    if symbols.itemsize > 1:
+        return (symbol if symbol != 32 else 0), 1
+    if symbol < 0x80:
+        return _FOLDED[symbol], 1
+    point = ((symbol & 0x1F) << 6) | (np.int64(symbols[i + 1]) & 0x3F) if i + 1 < end else _LATIN
+    if symbol >= 0xE0 or point >= _LATIN:
+        return -1, 1
+    return _FOLDED[point], 2
 
 
 def _count(symbols, offsets, trigrams, word_ngrams, counts):
-    """counts[r + 1] = n-grams of row r, or -1 where a byte row is not ASCII and must come as code points."""
-    is_bytes = symbols.itemsize == 1
+    """counts[r + 1] = n-grams of row r, or -1 where a row of bytes must come as code points."""
     for row in range(len(offsets) - 1):
         characters = 0
         num_words = 0
         within = False
-        for i in range(offsets[row], offsets[row + 1]):
-            if is_bytes and symbols[i] >= 128:
+        i = offsets[row]
+        while i < offsets[row + 1]:
+            symbol, width = _next(symbols, i, offsets[row + 1])
+            if symbol < 0:
                 characters = -1
                 break
-            if _fold(symbols[i]) == 0:
-                within = False
-            else:
-                num_words += not within
-                within = True
-                characters += 1
+            num_words += symbol != 0 and not within
+            within = symbol != 0
+            characters += within
+            i += width
         count = characters if trigrams else 0
         count += num_words if word_ngrams >= 1 else 0
         count += max(num_words - 1, 0) if word_ngrams >= 2 else 0
@@ -121,8 +140,11 @@ def _hash(symbols, starts, ends, targets, trigrams, word_ngrams, buckets, out):
         second = np.uint64(0)
         word = np.uint64(0)
         num_words = 0
-        for i in range(starts[row], ends[row] + 1):
-            symbol = _fold(symbols[i]) if i < ends[row] else np.uint64(0)
+        i = starts[row]
+        while i <= ends[row]:  # at the end stands a blank, so to speak
+            folded, width = _next(symbols, i, ends[row]) if i < ends[row] else (0, 1)
+            symbol = np.uint64(folded)
+            i += width
             if symbol != 0:
                 if length == 0:
                     first = np.uint64(_START)

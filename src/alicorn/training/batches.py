@@ -42,18 +42,23 @@ def epoch_batches(data: TrainingData, recipe: Recipe, epoch: int, device: torch.
 def _batches(data: TrainingData, recipe: Recipe, rng: np.random.Generator, device: torch.device) -> Iterator[PairBatch]:
     order = rng.permutation(len(data.positives))
     for start in range(0, len(order), recipe.batch):
-        pairs = order[start : start + recipe.batch]
-        drawn = random_documents(len(data.documents), recipe.negatives.random, rng)
-        columns = np.concatenate([data.positives[pairs], drawn])
-        others = in_batch(len(pairs)) & bool(recipe.negatives.in_batch or recipe.negatives.online_hard)
-        allowed = np.hstack([others, np.ones((len(pairs), len(drawn)), dtype=bool)])
-        allowed &= ~data.known.mask(pairs, columns)
-        yield PairBatch(
-            batch_tensors(_thinned(data.requests.take(pairs), recipe.dropout, rng), device),
-            batch_tensors(_thinned(data.documents.take(columns), recipe.dropout, rng), device),
-            torch.from_numpy(allowed).to(device),
-            len(pairs),
-        )
+        yield _made(order[start : start + recipe.batch], data, recipe, rng, device)
+
+
+def _made(
+    pairs: np.ndarray, data: TrainingData, recipe: Recipe, rng: np.random.Generator, device: torch.device
+) -> PairBatch:
+    drawn = random_documents(len(data.documents), recipe.negatives.random, rng)
+    columns = np.concatenate([data.positives[pairs], drawn])
+    others = in_batch(len(pairs)) & bool(recipe.negatives.in_batch or recipe.negatives.online_hard)
+    allowed = np.hstack([others, np.ones((len(pairs), len(drawn)), dtype=bool)])
+    allowed &= ~data.known.mask(pairs, columns)
+    return PairBatch(
+        batch_tensors(_thinned(data.requests.take(pairs), recipe.dropout, rng), device),
+        batch_tensors(_thinned(data.documents.take(columns), recipe.dropout, rng), device),
+        torch.from_numpy(allowed).to(device),
+        len(pairs),
+    )
 
 
 def _thinned(features: Features, dropout: float, rng: np.random.Generator) -> Features:
