@@ -105,5 +105,5 @@ def test_key_quantizer_round_trip_keeps_version_and_codes(vectors: np.ndarray) -
 
 
 def test_unknown_codec_is_named() -> None:
-    with pytest.raises(ValueError, match="codec must be 'none', 'sq8' or 'opq', got 'sq9'"):
+    with pytest.raises(ValueError, match="codec must be 'none', 'sq8', 'opq' or 'rabitq', got 'sq9'"):
         KeyQuantizer.train(np.eye(4, dtype=np.float32), version=1, num_clusters=1, codec="sq9")

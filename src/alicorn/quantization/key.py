@@ -15,10 +15,11 @@ import numpy as np
 from alicorn.quantization.coarse import CoarseQuantizer
 from alicorn.quantization.none import NoCodec
 from alicorn.quantization.opq import OPQ
+from alicorn.quantization.rabitq import RaBitQ
 from alicorn.quantization.sq8 import SQ8
 
-Codec = NoCodec | SQ8 | OPQ
-_CODECS: tuple[type[NoCodec] | type[SQ8] | type[OPQ], ...] = (NoCodec, SQ8, OPQ)
+Codec = NoCodec | SQ8 | OPQ | RaBitQ
+_CODECS: tuple[type[NoCodec] | type[SQ8] | type[OPQ] | type[RaBitQ], ...] = (NoCodec, SQ8, OPQ, RaBitQ)
 
 _TRAIN_FROM = 10_000  # documents; below, one cluster is scanned exactly in about a millisecond
 _RETRAIN_GROWTH = 4  # the number of clusters grows with the root of the documents: at 4x it is off by 2x
@@ -71,7 +72,7 @@ class KeyQuantizer:
     ) -> Self:
         """Train on the vectors of a key. vectors: (n, dim) float32 unit rows.
 
-        num_clusters: default_num_clusters(n) when None. codec: "none", "sq8" or "opq".
+        num_clusters: default_num_clusters(n) when None. codec: "none", "sq8", "opq" or "rabitq".
         pq_bytes: the code size of opq, dim / 4 when None (EBR 4.1, tip 4), rounded to a divisor of dim.
         """
         count, dim = vectors.shape
@@ -85,10 +86,12 @@ class KeyQuantizer:
             trained = SQ8.fit(residuals)
         elif codec == "opq":
             trained = OPQ.fit(residuals, pq_bytes or _divisor_near(dim, dim / 4), seed)
+        elif codec == "rabitq":
+            trained = RaBitQ.fit(residuals, seed)
         elif codec == "none":
             trained = NoCodec.fit(residuals)
         else:
-            raise ValueError(f"codec must be 'none', 'sq8' or 'opq', got {codec!r}")
+            raise ValueError(f"codec must be 'none', 'sq8', 'opq' or 'rabitq', got {codec!r}")
         return cls(coarse, trained, version, trained_on=count)
 
     def assign(self, vectors: np.ndarray) -> np.ndarray:
@@ -101,7 +104,7 @@ class KeyQuantizer:
         vectors: (n, dim) float32 unit rows; clusters: (n,) int.
         Returns codes (n, code_size) uint8 and errors (n,) float32: the Euclidean norm of (vector - decoded), rounded
         up, so that |<q, vector> - <q, decoded>| <= error for every unit q (Cauchy-Schwarz). With NoCodec scores come
-        from the vectors themselves, and the errors are 0.
+        from the vectors themselves, and the errors are 0; with RaBitQ the bound holds with high probability.
         """
         count = len(vectors)
         codes = np.empty((count, self.codec.code_size), dtype=np.uint8)
@@ -112,6 +115,9 @@ class KeyQuantizer:
             block = slice(start, start + _BLOCK)
             residuals = vectors[block] - self.coarse.centroids[clusters[block]]
             codes[block] = self.codec.encode(residuals)
+            if isinstance(self.codec, RaBitQ):
+                errors[block] = self.codec.bounds(residuals) + _ROUNDING
+                continue
             errors[block] = np.linalg.norm(residuals - self.codec.decode(codes[block]), axis=1) * 1.0001 + _ROUNDING
         return codes, errors
 

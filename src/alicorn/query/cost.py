@@ -14,18 +14,25 @@ _EXACT_ROW = 15.0  # one stored vector at a random place: mostly the cache misse
 _EXACT_DIM = 0.15
 _CODE_ROW = 2.0  # one code: its bound and its place among the best
 _CODE_BYTE = 0.03
-_SLICE_MEMBER = 2.0  # one member of the filter looked at
+_MEMBER = 1.5  # one member of a bitmap listed, or of a list marked in a bitmap
 _RECHECKED = 0.02  # share of scored rows that need their stored vector after all
-_CLUSTERS = 60_000.0  # choosing and pruning clusters: the fixed price of looking at them
+_CLUSTERS = 30_000.0  # choosing clusters: the fixed price of looking at them
 
 
 def nn_costs(
-    num_allowed: int | None, rows_in_clusters: int, rows_total: int, code_size: int, dim: int, probed: bool
+    num_allowed: int | None,
+    rows_in_clusters: int,
+    rows_total: int,
+    code_size: int,
+    dim: int,
+    probed: bool,
+    listed: bool,
 ) -> dict[str, float]:
     """Estimated ns, over one segment, of each plan for the rows of some clusters.
 
     num_allowed: how many documents may match (a filter, or what the other operands of `and` left), None for all.
     probed: whether `:nprobe` limits the clusters; without it, `exact` need not look at clusters at all.
+    listed: whether the allowed documents are a list of numbers, else they are a bitmap.
     The plans:
       exact   stored vectors of the allowed rows in the clusters: no codes, nothing to check again
       slice   codes of the allowed rows in the clusters, stored vectors where the code cannot decide
@@ -38,11 +45,12 @@ def nn_costs(
     if num_allowed is None:
         return {"scan": scan}
     inside = num_allowed * rows_in_clusters / max(rows_total, 1)
-    slicing = _SLICE_MEMBER * num_allowed
+    listing = 0.0 if listed else _MEMBER * num_allowed
+    marking = _MEMBER * num_allowed if listed else 0.0
     return {
-        "exact": (_CLUSTERS if probed else 0.0) + slicing + inside * exact_row,
-        "slice": _CLUSTERS + slicing + inside * (code_row + again),
-        "scan": scan + slicing,
+        "exact": (_CLUSTERS if probed else 0.0) + listing + inside * exact_row,
+        "slice": _CLUSTERS + listing + inside * (code_row + again),
+        "scan": scan + marking,
     }
 
 

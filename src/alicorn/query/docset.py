@@ -14,6 +14,7 @@ from alicorn.query import kernels
 
 _BITMAP_FROM = 32  # a set of more than num_docs / 32 members is smaller as a bitmap
 EMPTY = np.empty(0, dtype=np.uint32)
+NO_NUMBERS = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,20 @@ class Bitmap:
         return cls(words, int(np.bitwise_count(words).sum(dtype=np.int64)))
 
 
-DocSet = np.ndarray | Bitmap
+@dataclass(frozen=True)
+class Ranges:
+    """Ascending, disjoint ranges of numbers, [starts[i], stops[i]): clusters of the first key; narrows other sets."""
+
+    starts: np.ndarray
+    stops: np.ndarray
+
+
+DocSet = np.ndarray | Bitmap | Ranges
 
 
 def size(documents: DocSet) -> int:
+    if isinstance(documents, Ranges):
+        return int((documents.stops - documents.starts).sum())
     return documents.count if isinstance(documents, Bitmap) else len(documents)
 
 
@@ -41,6 +52,10 @@ def as_array(documents: DocSet) -> np.ndarray:
         numbers = np.empty(documents.count, dtype=np.uint32)
         kernels.list_bits(documents.words, numbers)
         return numbers
+    if isinstance(documents, Ranges):
+        numbers = np.empty(size(documents), dtype=np.uint32)
+        kernels.expand_ranges(documents.starts, documents.stops, numbers)
+        return numbers
     return documents
 
 
@@ -49,7 +64,7 @@ def as_words(documents: DocSet, num_docs: int) -> np.ndarray:
     if isinstance(documents, Bitmap):
         return documents.words
     words = np.zeros((num_docs + 63) // 64, dtype=np.uint64)
-    kernels.set_bits(words, documents)
+    kernels.set_bits(words, as_array(documents))
     return words
 
 
@@ -75,6 +90,12 @@ def everything(num_docs: int) -> DocSet:
 
 
 def intersect(first: DocSet, second: DocSet) -> DocSet:
+    if isinstance(first, Ranges):
+        first, second = second, first
+    if isinstance(second, Ranges):
+        numbers = as_array(first)
+        out = np.empty(min(len(numbers), size(second)), dtype=np.uint32)
+        return out[: kernels.slice_ranges(numbers, second.starts, second.stops, out)]
     if isinstance(first, Bitmap) and isinstance(second, Bitmap):
         return Bitmap.of_words(first.words & second.words)
     if isinstance(first, Bitmap):

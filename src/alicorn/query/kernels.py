@@ -137,9 +137,9 @@ def list_bits(words, out):
             word &= word - np.uint64(1)
 
 
-@kernel("int64(uint32[::1], int64[::1], int64[::1], uint32[::1], int64[::1])")
-def slice_ranges(rows, starts, stops, out, out_range):
-    """Those of the ascending rows that fall in the ascending, disjoint ranges, and the index of their range."""
+@kernel("int64(uint32[::1], int64[::1], int64[::1], uint32[::1])")
+def slice_ranges(rows, starts, stops, out):
+    """Those of the ascending rows that fall in the ascending, disjoint ranges; returns how many were written."""
     count = 0
     at = 0
     for r in range(len(starts)):
@@ -148,7 +148,6 @@ def slice_ranges(rows, starts, stops, out, out_range):
         at = gallop(rows, at, np.uint32(starts[r]))
         while at < len(rows) and rows[at] < stops[r]:
             out[count] = rows[at]
-            out_range[count] = r
             count += 1
             at += 1
     return count
@@ -186,67 +185,6 @@ def exact_cosines(vectors, rows, query, out):
         for j in range(dim):
             total += query[j] * vectors[row, j]
         out[i] = min(max(total, np.float32(-1.0)), np.float32(1.0))
-
-
-@kernel("UniTuple(int64, 2)(uint32[::1], float32[::1], float32[::1], float32, float64, uint32[::1], uint32[::1])")
-def split_by_radius(rows, estimates, errors, slack, min_cosine, accepted, border):
-    """Rows surely within the radius, and rows that only an exact distance can decide; returns how many of each.
-
-    errors: (num_rows,) of the whole block, indexed by row; slack is added to each. slack 0: the estimates are exact.
-    """
-    num_accepted = 0
-    num_border = 0
-    for i in range(len(rows)):
-        error = errors[rows[i]] + slack if slack > 0 else np.float32(0.0)
-        if estimates[i] - error >= min_cosine:
-            accepted[num_accepted] = rows[i]
-            num_accepted += 1
-        elif estimates[i] + error >= min_cosine:
-            border[num_border] = rows[i]
-            num_border += 1
-    return num_accepted, num_border
-
-
-@kernel("int64(float32[::1], int64, uint32[::1], float32[::1], float32[::1], float32)")
-def raise_bound(heap, size, rows, estimates, errors, slack):
-    """Push lower bounds of the scores on a min-heap of the k largest, whose top is the bound; returns its new size."""
-    k = len(heap)
-    for i in range(len(rows)):
-        low = estimates[i] - (errors[rows[i]] + slack) if slack > 0 else estimates[i]
-        if size < k:
-            at = size
-            size += 1
-            while at > 0 and heap[(at - 1) // 2] > low:
-                heap[at] = heap[(at - 1) // 2]
-                at = (at - 1) // 2
-            heap[at] = low
-        elif low > heap[0]:
-            at = 0
-            while True:
-                child = 2 * at + 1
-                if child >= k:
-                    break
-                if child + 1 < k and heap[child + 1] < heap[child]:
-                    child += 1
-                if heap[child] >= low:
-                    break
-                heap[at] = heap[child]
-                at = child
-            heap[at] = low
-    return size
-
-
-@kernel("int64(uint32[::1], float32[::1], float32[::1], float32, float32, uint32[::1], float32[::1])")
-def keep_possible(rows, estimates, errors, slack, bound, out_rows, out_upper):
-    """Rows whose score may reach the bound, and the most it may be; returns how many were written."""
-    count = 0
-    for i in range(len(rows)):
-        most = estimates[i] + (errors[rows[i]] + slack) if slack > 0 else estimates[i]
-        if most >= bound:
-            out_rows[count] = rows[i]
-            out_upper[count] = most
-            count += 1
-    return count
 
 
 @kernel("void(float64[::1], uint32[::1], uint32[::1], uint8[::1], uint32[::1], float64, float64, float64)")

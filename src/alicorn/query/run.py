@@ -159,12 +159,26 @@ class Evaluation:
 
     def _nearest(self, node: tree.Nn) -> Sets:
         assert node.k is not None
-        allowed = None if node.filter is None else self.live(self.evaluate(node.filter, None))
+        allowed = None if node.filter is None else self.evaluate(node.filter, self._probed_ranges(node))
         counters = Counters()
         ranked = k_nearest(self.snapshot, node.key, self.probe(node), node.k, allowed, counters, forced=self.forced)
         self._note(counters)
         self.nearest[node] = ranked
         return self._sets_of(ranked.segments, ranked.numbers)
+
+    def _probed_ranges(self, node: tree.Nn) -> Sets | None:
+        """The clusters that an `nn` with nprobe looks in, to narrow its filter; None where they are no ranges."""
+        probe = self.probe(node)
+        if probe.all_clusters or isinstance(node.filter, tree.Term):  # a posting list is at hand as it is
+            return None
+        clusters = probe.ascending
+        ranges: Sets = []
+        for view in self.snapshot.segments:
+            block = view.segment.embeddings.get(node.key)
+            if block is None or not block.identity:
+                return None
+            ranges.append(docset.Ranges(block.starts[clusters], block.starts[clusters + 1]))
+        return ranges
 
     def _sets_of(self, segments: np.ndarray, numbers: np.ndarray) -> Sets:
         return [

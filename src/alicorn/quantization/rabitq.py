@@ -1,0 +1,120 @@
+"""RaBitQ: a residual in one bit a dimension, with an error bound (papers 15.2). Follows coarse.py; scored by query/.
+
+A residual r = a o (a its norm) is rotated by a random orthogonal P; the code keeps the signs of P o as the vector
+o_bar = signs / sqrt(D). An inner product with a query q is estimated by (a / <o_bar, o>) <o_bar, P q>, which is
+unbiased over P. `<o_bar, P q>` is computed by counting bits: P q is rounded to 4 bits a dimension, 4 popcounts a word.
+
+The bound holds with high probability, not with certainty: docs/decisions/004-rabitq-bound.md.
+
+Code, 8-byte words: D / 64 words of signs (bit j of word w is dimension 64 w + j), then float32 a / <o_bar, o> and
+float32 the number of ones.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+
+_QUERY_BITS = 4
+_EPSILON = 3.0  # standard deviations of the estimate that the bound allows for
+_WORD = 64
+
+
+class RaBitQ:
+    """rotation: (D, D) float32 orthogonal, D the dimension padded to a multiple of 64."""
+
+    name = "rabitq"
+
+    def __init__(self, rotation: np.ndarray, dim: int) -> None:
+        self.rotation = np.ascontiguousarray(rotation, dtype=np.float32)
+        self.dim = dim
+        self.padded = len(rotation)
+        self.code_size = self.padded // 8 + 8
+
+    @classmethod
+    def fit(cls, residuals: np.ndarray, seed: int = 0) -> Self:
+        """A random rotation; the residuals give only the dimension. residuals: (n, dim)."""
+        dim = residuals.shape[1]
+        padded = -(-dim // _WORD) * _WORD
+        gaussian = np.random.default_rng(seed).normal(size=(padded, padded))
+        rotation, triangle = np.linalg.qr(gaussian)
+        return cls(rotation * np.sign(np.diag(triangle)), dim)
+
+    def encode(self, residuals: np.ndarray) -> np.ndarray:
+        """(n, dim) float32 -> (n, code_size) uint8."""
+        norms, rotated, aligned = self._parts(residuals)
+        signs = rotated > 0
+        codes = np.empty((len(residuals), self.code_size), dtype=np.uint8)
+        num_bytes = self.padded // 8
+        codes[:, :num_bytes] = np.packbits(signs, axis=1, bitorder="little")
+        factors = np.column_stack([norms / aligned, signs.sum(axis=1)]).astype(np.float32)
+        codes[:, num_bytes:] = factors.view(np.uint8)
+        return codes
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """(n, code_size) uint8 -> (n, dim) float32: the vector whose inner products the estimates are."""
+        signs, factors, _ = self._read(codes)
+        return ((factors[:, None] * (2 * signs - 1) / np.sqrt(self.padded)) @ self.rotation)[:, : self.dim]
+
+    def bounds(self, residuals: np.ndarray) -> np.ndarray:
+        """How far an estimate of <q, residual>, |q| = 1, is off, with high probability. (n, dim) -> (n,) float32.
+
+        The estimate's deviation is a sqrt(1 - x^2) / x / sqrt(D - 1) with x = <o_bar, o>. Rounding the query adds a / x
+        times a step / sqrt(12), the step being 2 / 15 of the largest component, itself about 4 / sqrt(D).
+        """
+        norms, _, aligned = self._parts(residuals)
+        rounding = (2 * 4 / (2**_QUERY_BITS - 1)) ** 2 / 12 / self.padded
+        deviation = norms / aligned * np.sqrt((1 - aligned**2) / (self.padded - 1) + rounding)
+        return (_EPSILON * deviation).astype(np.float32)
+
+    def prepare_bits(self, query: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What scoring needs of a query (dim,): three weights (float32) and the bit planes (4, D / 64) uint64.
+
+        With u the query's levels, low and step their grid, S = sum_j x_j u_j and n = sum_j x_j for a code x,
+        <o_bar, P q> = (2 step S + 2 low n - (low D + step sum u)) / sqrt(D): the weights of S, n and 1.
+        """
+        rotated = self.rotation[:, : self.dim] @ query
+        low = float(rotated.min())
+        step = max(float(rotated.max()) - low, 1e-12) / (2**_QUERY_BITS - 1)
+        levels = np.rint((rotated - low) / step).astype(np.uint8)
+        bits = (levels[None, :] >> np.arange(_QUERY_BITS, dtype=np.uint8)[:, None]) & 1
+        planes = np.packbits(bits, axis=1, bitorder="little").view(np.uint64)
+        constant = low * self.padded + step * float(levels.sum(dtype=np.int64))
+        weights = np.array([2 * step, 2 * low, -constant], dtype=np.float32) / np.float32(np.sqrt(self.padded))
+        return weights, planes
+
+    def prepare(self, query: np.ndarray) -> tuple[np.ndarray, float]:
+        """The query rounded as `prepare_bits` rounds it, rotated: (D,) float32, and 0."""
+        weights, planes = self.prepare_bits(query)
+        bits = np.unpackbits(planes.view(np.uint8), axis=1, bitorder="little").astype(np.float32)
+        levels = (2 ** np.arange(_QUERY_BITS, dtype=np.float32)) @ bits
+        scale = np.float32(np.sqrt(self.padded) / 2)
+        return levels * weights[0] * scale + weights[1] * scale, 0.0
+
+    def score(self, prepared: tuple[np.ndarray, float], codes: np.ndarray) -> np.ndarray:
+        """Estimated <query, residual> of each code. (n, code_size) uint8 -> (n,) float32."""
+        signs, factors, _ = self._read(codes)
+        return factors * ((2 * signs - 1) @ prepared[0]) / np.float32(np.sqrt(self.padded))
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        return {"rotation": self.rotation, "dim": np.array([self.dim], dtype=np.int64)}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Self:
+        return cls(arrays["rotation"], int(arrays["dim"][0]))
+
+    def _parts(self, residuals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Norms (n,), rotated residuals (n, D), and <o_bar, o> (n,), 0.8 where the residual is zero."""
+        rotated = np.asarray(residuals, dtype=np.float32) @ self.rotation[:, : self.dim].T
+        norms = np.linalg.norm(rotated, axis=1)
+        sums = np.abs(rotated).sum(axis=1) / np.sqrt(self.padded)
+        aligned = np.where(norms > 0, sums / np.maximum(norms, 1e-30), 0.8)
+        return norms, rotated, aligned
+
+    def _read(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Signs (n, D) as 0 and 1 float32, factors (n,), numbers of ones (n,)."""
+        num_bytes = self.padded // 8
+        signs = np.unpackbits(codes[:, :num_bytes], axis=1, bitorder="little").astype(np.float32)
+        factors = np.ascontiguousarray(codes[:, num_bytes:]).view(np.float32)
+        return signs, factors[:, 0], factors[:, 1]
