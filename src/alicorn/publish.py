@@ -19,8 +19,8 @@ import pyarrow.dataset as ds
 
 from alicorn import __version__
 from alicorn.errors import CollectionError, ConfigError, TableError
-from alicorn.query import Collection, parse
-from alicorn.query.order import first_nn
+from alicorn.query import Collection
+from alicorn.query.prepared import prepare
 
 if TYPE_CHECKING:  # a plain table is published without torch
     from alicorn.towers import Model
@@ -123,7 +123,7 @@ def check_models(collection: Collection, models: Sequence[Model]) -> None:
 
 def default_nprobe(vertical: Vertical) -> int | None:
     """How many clusters the vertical's hybrid expression looks in; None: in all."""
-    nn = first_nn(parse(vertical.expression("hybrid", "")))
+    nn = prepare(vertical.expression("hybrid", "")).first_nn
     return None if nn is None else nn.nprobe
 
 

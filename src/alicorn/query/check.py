@@ -7,7 +7,7 @@ operand matches nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +17,9 @@ from alicorn.index import Snapshot
 from alicorn.query import tree
 
 
-def check_expression(root: tree.Node, snapshot: Snapshot, vectors: Mapping[str, np.ndarray]) -> None:
-    """Raise QueryError or VectorError where a name or a dimension does not fit."""
-    for node in tree.walk(root):
+def check_expression(named: Iterable[tree.Node], snapshot: Snapshot, vectors: Mapping[str, np.ndarray]) -> None:
+    """Raise QueryError or VectorError where a column, an embedding, a vector or its dimension does not fit."""
+    for node in named:
         match node:
             case tree.Range(column=column):
                 numeric = [name for name, kind in snapshot.columns.items() if is_numeric(kind)]

@@ -21,18 +21,13 @@ from alicorn.query import docset, tree
 from alicorn.query.check import check_expression, check_vectors
 from alicorn.query.explain import Step
 from alicorn.query.nn import Ranked
-from alicorn.query.order import OrderBy, check_order, first_nn, ranked
-from alicorn.query.parse import parse
+from alicorn.query.order import OrderBy, check_order, ranked
+from alicorn.query.prepared import Prepared, prepare
 from alicorn.query.run import Evaluation
 from alicorn.query.share import with_shares
 
-_TOP_K_NOTICE = (
-    "(and ... (nn {key} :k {k})) keeps those of the {k} nearest documents that satisfy the rest; for the {k} nearest"
-    " among the documents that satisfy it, write (nn {key} :k {k} :filter ...)"
-)
 
-
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Result:
     """The first hits of an expression. total counts all of them, whatever the limit.
 
@@ -70,7 +65,7 @@ class Collection(Store):
         Raises QueryError (with .offset), VectorError, ConfigError.
         """
         started = time.perf_counter()
-        return _search(self.snapshot(), parse(expression), check_vectors(vectors), limit, order_by, explain, started)
+        return _search(self.snapshot(), prepare(expression), check_vectors(vectors), limit, order_by, explain, started)
 
     def search_many(
         self,
@@ -85,22 +80,22 @@ class Collection(Store):
         """
         matrices = {name: _matrix(name, matrix, len(expressions)) for name, matrix in (vectors or {}).items()}
         snapshot = self.snapshot()
-        trees = [parse(expression) for expression in expressions]
+        prepared = [prepare(expression) for expression in expressions]
 
         def one(at: int) -> Result:
             started = time.perf_counter()
             given = check_vectors({name: matrix[at] for name, matrix in matrices.items()})
-            return _search(snapshot, trees[at], given, limit, order_by, False, started)
+            return _search(snapshot, prepared[at], given, limit, order_by, False, started)
 
-        if not any(map(first_nn, trees)):
-            return [one(at) for at in range(len(trees))]  # set algebra is mostly Python: threads would only wait
+        if not any(one_prepared.first_nn for one_prepared in prepared):
+            return [one(at) for at in range(len(prepared))]  # set algebra is mostly Python: threads would only wait
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            return list(pool.map(one, range(len(trees))))
+            return list(pool.map(one, range(len(prepared))))
 
 
 def _search(
     snapshot: Snapshot,
-    root: tree.Node,
+    prepared: Prepared,
     vectors: dict[str, np.ndarray],
     limit: int,
     order_by: OrderBy | None,
@@ -109,22 +104,25 @@ def _search(
 ) -> Result:
     if isinstance(limit, bool) or not isinstance(limit, int | np.integer) or limit < 0:
         raise ConfigError(f"limit must be a whole number from 0, got {limit!r}")
-    weights = check_order(order_by, root)
-    check_expression(root, snapshot, vectors)
+    weights = check_order(order_by, prepared.first_nn)
+    check_expression(prepared.named, snapshot, vectors)
+    root = prepared.root
     evaluation = Evaluation(snapshot, vectors, explain)
     found = evaluation.run(root)
     total = sum(map(docset.size, found))
-    best = ranked(evaluation, root, found, weights, min(limit, total))
+    best = ranked(evaluation, prepared, found, weights, min(limit, total))
     if isinstance(root, tree.StrongOr) and limit < total:
-        best = with_shares(evaluation, root, found, best, weights, limit)
+        best = with_shares(evaluation, prepared, found, best, weights, limit)
     ids = _doc_ids(snapshot, best)
-    notices = [*_top_k_notices(root), *evaluation.notices]
+    notices = prepared.notices + tuple(evaluation.notices)
     explanation = None if evaluation.step is None else evaluation.step.children[0]
     took_ms = (time.perf_counter() - started) * 1000.0
-    return Result(ids, best.scores, total, took_ms, tuple(notices), explanation)
+    return Result(ids, best.scores, total, took_ms, notices, explanation)
 
 
 def _doc_ids(snapshot: Snapshot, best: Ranked) -> list[str]:
+    if len(snapshot.segments) == 1:
+        return snapshot.segments[0].segment.doc_ids.take(pa.array(best.numbers)).to_pylist()
     ids: list[str] = [""] * len(best.numbers)
     for at, view in enumerate(snapshot.segments):
         places = np.flatnonzero(best.segments == at)
@@ -132,17 +130,6 @@ def _doc_ids(snapshot: Snapshot, best: Ranked) -> list[str]:
         for place, doc_id in zip(places.tolist(), found, strict=True):
             ids[place] = doc_id
     return ids
-
-
-def _top_k_notices(root: tree.Node) -> list[str]:
-    """The papers' top-K mode, which people often mistake for a filtered search (DESIGN 2.3)."""
-    return [
-        _TOP_K_NOTICE.format(key=child.key, k=child.k)
-        for node in tree.walk(root)
-        if isinstance(node, tree.And)
-        for child in node.operands
-        if isinstance(child, tree.Nn) and child.k is not None
-    ]
 
 
 def _matrix(name: str, matrix: np.ndarray, num_rows: int) -> np.ndarray:

@@ -115,12 +115,13 @@ def subtract(first: DocSet, second: DocSet) -> DocSet:
         if isinstance(second, Bitmap):
             return Bitmap.of_words(first.words & ~second.words)
         words = first.words.copy()
-        kernels.clear_bits(words, second)
+        kernels.clear_bits(words, as_array(second))
         return Bitmap.of_words(words)
-    out = np.empty(len(first), dtype=np.uint32)
+    numbers = as_array(first)
+    out = np.empty(len(numbers), dtype=np.uint32)
     if isinstance(second, Bitmap):
-        return out[: kernels.filter_by_bits(second.words, first, False, out)]
-    return out[: kernels.subtract(first, second, out)]
+        return out[: kernels.filter_by_bits(second.words, numbers, False, out)]
+    return out[: kernels.subtract(numbers, as_array(second), out)]
 
 
 def unite(sets: list[DocSet], num_docs: int) -> DocSet:

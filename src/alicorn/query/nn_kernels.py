@@ -8,6 +8,8 @@ How rows are limited, `mode`: ALL; SLICE, to an ascending list of rows; SCAN, to
 scored, `kind`: EXACT (no code: the stored vector), BYTES (sq8), TABLE (product codes), BITS (rabitq).
 """
 
+from typing import Any
+
 import numba
 import numpy as np
 from numba import types
@@ -21,11 +23,14 @@ SCANNED, SETTLED, PROBED, PRUNED = 0, 1, 2, 3  # counters
 
 
 @intrinsic
-def popcount(context, word):
+def _popcount(context, word):
     def generate(context, builder, signature, arguments):
         return builder.ctpop(arguments[0])
 
     return types.uint64(types.uint64), generate
+
+
+popcount: Any = _popcount
 
 
 @numba.njit(fastmath=True)

@@ -15,6 +15,7 @@ from alicorn.index import Snapshot
 from alicorn.query import docset, kernels, tree
 from alicorn.query.docset import DocSet
 from alicorn.query.nn import Counters, Ranked, best_first, k_nearest
+from alicorn.query.prepared import Prepared
 from alicorn.query.run import Evaluation
 
 OrderBy = str | Mapping[str, float]
@@ -24,10 +25,10 @@ _K1 = 1.2
 _B = 0.75
 
 
-def check_order(order_by: OrderBy | None, root: tree.Node) -> dict[str, float]:
-    """The order as weights. None: by nn where the tree has one, else by static rank."""
+def check_order(order_by: OrderBy | None, nn: tree.Nn | None) -> dict[str, float]:
+    """The order as weights. None: by nn where the tree has one, else by static rank. nn: the tree's first."""
     if order_by is None:
-        return {"nn": 1.0} if first_nn(root) is not None else {"static_rank": 1.0}
+        return {"static_rank": 1.0} if nn is None else {"nn": 1.0}
     weights = {order_by: 1.0} if isinstance(order_by, str) else dict(order_by)
     for name, weight in weights.items():
         if name not in ORDERS:
@@ -36,31 +37,48 @@ def check_order(order_by: OrderBy | None, root: tree.Node) -> dict[str, float]:
             raise ConfigError(f"order_by: the weight of {name!r} must be a finite number, got {weight!r}")
     if not weights:
         raise ConfigError("order_by: give at least one of " + ", ".join(ORDERS))
-    if "nn" in weights and first_nn(root) is None:
+    if "nn" in weights and nn is None:
         raise QueryError("order_by nn needs an (nn ...) in the expression; order by static_rank or bm25, or add one")
     return weights
 
 
-def first_nn(root: tree.Node) -> tree.Nn | None:
-    return next((node for node in tree.walk(root) if isinstance(node, tree.Nn)), None)
-
-
 def ranked(
-    evaluation: Evaluation, root: tree.Node, found: list[DocSet], weights: dict[str, float], limit: int
+    evaluation: Evaluation, prepared: Prepared, found: list[DocSet], weights: dict[str, float], limit: int
 ) -> Ranked:
     """The first `limit` hits in falling order of score, ties by doc_id. `found` holds live documents only."""
-    nn = first_nn(root)
-    if weights == {"nn": 1.0} and nn is not None:
-        return _by_nn(evaluation, root, nn, found, limit)
-    snapshot = evaluation.snapshot
+    nn = prepared.first_nn
+    if nn is not None and weights == {"nn": 1.0}:
+        return _by_nn(evaluation, prepared.root, nn, found, limit)
     numbers = [docset.as_array(documents) for documents in found]
+    if weights == {"static_rank": 1.0}:
+        return _by_static_rank(evaluation.snapshot, numbers, limit)
     scores = [np.zeros(len(part), dtype=np.float64) for part in numbers]
     for name, weight in weights.items():
-        for at, part in enumerate(_scores(name, evaluation, root, numbers)):
+        for at, part in enumerate(_scores(name, evaluation, prepared, numbers)):
             scores[at] += weight * part
+    return _merged(evaluation.snapshot, numbers, scores, limit)
+
+
+def _by_static_rank(snapshot: Snapshot, numbers: list[np.ndarray], limit: int) -> Ranked:
+    """By the place that each document of a segment has in its order; scores are read for the first ones only."""
+    first, scores = [], []
+    for view, part in zip(snapshot.segments, numbers, strict=True):
+        places = view.segment.static_order[part]
+        if limit < len(part):
+            kept = np.argpartition(places, limit)[:limit]
+            part, places = part[kept], places[kept]
+        first.append(part[np.argsort(places)])
+        scores.append(view.segment.static_rank[first[-1]])
+    if len(first) == 1:
+        return Ranked(np.zeros(len(first[0]), dtype=np.int64), first[0], scores[0])
+    return _merged(snapshot, first, scores, limit)
+
+
+def _merged(snapshot: Snapshot, numbers: list[np.ndarray], scores: list[np.ndarray], limit: int) -> Ranked:
+    """The best of all segments."""
     if not numbers:
-        return Ranked(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
-    segments = np.concatenate([np.full(len(part), at) for at, part in enumerate(numbers)])
+        return Ranked(docset.NO_NUMBERS, docset.NO_NUMBERS, np.empty(0))
+    segments = np.repeat(np.arange(len(numbers)), list(map(len, numbers)))
     together = np.concatenate(numbers).astype(np.int64)
     flat = np.concatenate(scores)
     order = best_first(snapshot, flat, segments, together, limit)
@@ -96,13 +114,13 @@ def _by_nn(evaluation: Evaluation, root: tree.Node, nn: tree.Nn, found: list[Doc
     )
 
 
-def _scores(name: str, evaluation: Evaluation, root: tree.Node, numbers: list[np.ndarray]) -> list[np.ndarray]:
+def _scores(name: str, evaluation: Evaluation, prepared: Prepared, numbers: list[np.ndarray]) -> list[np.ndarray]:
     snapshot = evaluation.snapshot
     if name == "static_rank":
         return [view.segment.static_rank[part] for view, part in zip(snapshot.segments, numbers, strict=True)]
     if name == "bm25":
-        return bm25(snapshot, scored_terms(root), numbers)
-    nn = first_nn(root)
+        return bm25(snapshot, scored_terms(prepared.root), numbers)
+    nn = prepared.first_nn
     assert nn is not None
     probe = evaluation.probe(tree.Nn(nn.key, k=1, vector=nn.vector))
     return [

@@ -270,7 +270,7 @@ def _narrow(documents: DocSet, inside: DocSet | None) -> DocSet:
 
 
 def _holds_nn(node: tree.Node) -> bool:
-    return any(isinstance(inner, tree.Nn) for inner in tree.walk(node))
+    return not isinstance(node, tree.Term) and any(isinstance(inner, tree.Nn) for inner in tree.walk(node))
 
 
 def _term(view: SegmentView, term: str) -> DocSet:

@@ -14,12 +14,13 @@ from alicorn.query import tree
 from alicorn.query.docset import DocSet
 from alicorn.query.nn import Ranked, best_first
 from alicorn.query.order import ranked
+from alicorn.query.prepared import Prepared
 from alicorn.query.run import Evaluation
 
 
 def with_shares(
     evaluation: Evaluation,
-    root: tree.StrongOr,
+    prepared: Prepared,
     found: list[DocSet],
     best: Ranked,
     weights: dict[str, float],
@@ -31,12 +32,14 @@ def with_shares(
     fit, earlier operands win.
     """
     reserved: dict[tuple[int, int], float] = {}
+    root = prepared.root
+    assert isinstance(root, tree.StrongOr)
     for child, weight in zip(root.operands, root.optional_weight, strict=True):
         if weight is None:
             continue
         matched = evaluation.live(evaluation.evaluate(child, found))
-        share = min(math.ceil(weight * limit), limit)
-        first = ranked(evaluation, root, matched, weights, share)
+        share = min(math.ceil(weight * limit - 1e-9), limit)  # 0.07 x 100 is 7.000000000000001
+        first = ranked(evaluation, prepared, matched, weights, share)
         for at, number, score in zip(
             first.segments.tolist(), first.numbers.tolist(), first.scores.tolist(), strict=True
         ):

@@ -1,0 +1,59 @@
+"""An expression with what can be known of it before it meets a collection. Called by collection.py; cached by text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from alicorn.query import tree
+from alicorn.query.parse import parse
+
+_CACHED_LENGTH = 1000  # characters: longer texts are rarely asked twice, and a cache of them would be large
+_TOP_K_NOTICE = (
+    "(and ... (nn {key} :k {k})) keeps those of the {k} nearest documents that satisfy the rest; for the {k} nearest"
+    " among the documents that satisfy it, write (nn {key} :k {k} :filter ...)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """first_nn: whose vector orders the hits. named: nodes that name a column or an embedding, to be checked against
+    the collection. notices: what the expression alone gives reason to say."""
+
+    root: tree.Node
+    first_nn: tree.Nn | None
+    named: tuple[tree.Node, ...]
+    notices: tuple[str, ...]
+
+
+def prepare(expression: str) -> Prepared:
+    """Parse an expression; raises QueryError."""
+    if isinstance(expression, str) and len(expression) < _CACHED_LENGTH:
+        return _cached(expression)
+    return of_tree(parse(expression))
+
+
+@lru_cache(maxsize=1024)
+def _cached(expression: str) -> Prepared:
+    return of_tree(parse(expression))
+
+
+def of_tree(root: tree.Node) -> Prepared:
+    nodes = tuple(tree.walk(root))
+    return Prepared(
+        root,
+        next((node for node in nodes if isinstance(node, tree.Nn)), None),
+        tuple(node for node in nodes if isinstance(node, tree.Nn | tree.Range | tree.Extract)),
+        tuple(_top_k_notices(nodes)),
+    )
+
+
+def _top_k_notices(nodes: tuple[tree.Node, ...]) -> list[str]:
+    """The papers' top-K mode, which people often mistake for a filtered search (DESIGN 2.3)."""
+    return [
+        _TOP_K_NOTICE.format(key=child.key, k=child.k)
+        for node in nodes
+        if isinstance(node, tree.And)
+        for child in node.operands
+        if isinstance(child, tree.Nn) and child.k is not None
+    ]
