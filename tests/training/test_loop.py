@@ -1,15 +1,17 @@
 """Training learns, stops, and resumes to the same bits."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from training_toy import VERTICAL, recipe, write_pairs
 
-from alicorn.errors import ConfigError, ModelError
+from alicorn.errors import ConfigError, ModelError, TableError
 from alicorn.towers import Model
 from alicorn.training import Epoch, Recipe, train
 
@@ -149,6 +151,28 @@ def test_a_refused_recipe_writes_nothing(pairs: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no request feature 'txt'"):
         quietly(pairs, recipe(towers={"features": {"request": ["txt"]}}), tmp_path / "m")
     assert not (tmp_path / "m").exists()
+
+
+def test_refused_rows_leave_nothing_behind(pairs: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "pairs"
+    shutil.copytree(pairs, copy)
+    table = pq.read_table(copy / "pairs.parquet")
+    lost = pa.array(["zz", *table["searcher_id"].to_pylist()[1:]])
+    pq.write_table(table.set_column(1, "searcher_id", lost), copy / "pairs.parquet")
+    with pytest.raises(TableError, match="searcher_id"):
+        quietly(copy, recipe(), tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
+def test_features_of_a_run_that_never_got_to_a_checkpoint_are_not_used(pairs: Path, tmp_path: Path) -> None:
+    """They were hashed into other tables."""
+    whole = quietly(pairs, recipe(epochs=1), tmp_path / "whole")
+    other = recipe(towers={"dim": 16, "tables": {"text": {"buckets": 7, "dim": 16}}})
+    with pytest.raises(InterruptedRunError):
+        quietly(pairs, other, tmp_path / "m", on_epoch=stop_after(0))
+    (tmp_path / "m" / "checkpoint" / "state.pt").unlink()
+    again = quietly(pairs, recipe(epochs=1), tmp_path / "m")
+    assert again.model.fingerprint == whole.model.fingerprint
 
 
 def test_without_validation_searches_all_epochs_are_run_and_the_last_is_kept(tmp_path: Path) -> None:

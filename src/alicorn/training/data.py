@@ -72,7 +72,7 @@ class Pairs:
         }
 
     def training(self, model: Model, recipe: Recipe, work: Path) -> TrainingData:
-        """Featurise documents and training pairs into `work`, unless an earlier run has done so."""
+        """Featurise documents and training pairs into `work`, unless the same run has done so before."""
         chosen = self._read("pairs", [*_PAIR, "source", "split"])
         if "impression" in recipe.positives:
             shown = self._read("impressions", [*_PAIR, "source", "split"])
@@ -87,14 +87,15 @@ class Pairs:
                 table="pairs",
                 column="source",
             )
-        pairs = chosen.take(used)
-        if not is_written(work / "documents"):
-            write_features(work / "documents", _parts(self.documents, model.documents))
-        if not is_written(work / "requests"):
-            write_features(work / "requests", _parts(self.requests(pairs), model.requests))
+        requests = self.requests(chosen.take(used))
+        for name, table, featurizer in (
+            ("documents", self.documents, model.documents),
+            ("requests", requests, model.requests),
+        ):
+            if not is_written(work / name):
+                write_features(work / name, _parts(table, featurizer))
         known = KnownPositives(known.groups[used], known.offsets, known.documents)
-        requests, features = open_features(work / "requests"), open_features(work / "documents")
-        return TrainingData(requests, features, documents[used], known)
+        return TrainingData(open_features(work / "requests"), open_features(work / "documents"), documents[used], known)
 
     def validation(self, model: Model, recipe: Recipe) -> ValidationData:
         """A seeded sample of the valid split's searches that have a target."""

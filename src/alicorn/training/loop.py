@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alicorn.errors import ConfigError
+from alicorn.errors import AlicornError, ConfigError
 from alicorn.losses import softmax_loss, triplet_loss
 from alicorn.negatives import online_hard
 from alicorn.towers import Model, Unified
@@ -96,7 +96,7 @@ def train(
     numbers = prepared.standardizations(unfitted)
     model = Model.new(vertical, recipe.plain(), prepared.fingerprint, numbers, recipe.seed)
     validation = prepared.validation(model, recipe)
-    data = prepared.training(model, recipe, checkpoint.folder / "features")
+    data = _featurised(prepared, model, recipe, checkpoint)
     threads = torch.get_num_threads()
     torch.set_num_threads(recipe.threads)
     try:
@@ -112,6 +112,20 @@ def train(
     saved = model.save(out)
     shutil.rmtree(checkpoint.folder)
     return Trained(saved, run.epochs, run.best_epoch, len(data.positives), len(validation.requests))
+
+
+def _featurised(pairs: Pairs, model: Model, recipe: Recipe, checkpoint: Checkpoint) -> TrainingData:
+    """The training data; nothing is left on disk where they are refused, or by a run that never got to a checkpoint."""
+    folder = checkpoint.folder
+    if not checkpoint.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+    try:
+        return pairs.training(model, recipe, folder / "features")
+    except AlicornError:
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.parent.exists() and not any(folder.parent.iterdir()):
+            folder.parent.rmdir()
+        raise
 
 
 class _Run:

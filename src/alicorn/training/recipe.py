@@ -2,7 +2,7 @@
 
     embedding: people-text            # key of the vectors; without it the vertical's
     towers: {dim: 64, hidden: 128, features: {request: [text], document: [name]}}     # towers/settings.py
-    loss: {kind: softmax, scale: 20}                                # or {kind: triplet, margin: 0.3}
+    loss: {kind: softmax, scale: 20}                                # or {kind: triplet, margin: 0.5}
     negatives: {random: 1024, in_batch: true}                       # or {random: 1024, in_batch: false, online_hard: 2}
     positives: [click, hard]                                        # or impression
     dropout: 0.2
@@ -41,7 +41,7 @@ class TripletLoss(Config):
     """losses/triplet.py. margin: in cosine distance; tune it, recall moved by 5-10 % with it in EBR."""
 
     kind: Literal["triplet"]
-    margin: PositiveFloat = 0.3
+    margin: PositiveFloat = 0.5
 
 
 class Negatives(Config):
