@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pyarrow as pa
+from vectors import Mixture
 
 from alicorn import Collection
 
@@ -36,20 +37,6 @@ ROWS = (
     ("radius and a tenth", "(and tag:tenth (nn x :radius {radius}))", "tenth"),
     ("hybrid", "(or (and tag:tenth tag:percent) (nn x :radius {radius} :nprobe 16))", ""),
 )
-
-
-def mixture(count: int, dim: int, rng: np.random.Generator) -> np.ndarray:
-    """(count, dim) float32 unit rows around count / 200 centres, spread mostly along 16 directions."""
-    centers = rng.normal(size=(max(count // 200, 10), dim))
-    basis = rng.normal(size=(16, dim))
-    vectors = np.empty((count, dim), dtype=np.float32)
-    for start in range(0, count, 100_000):
-        size = min(100_000, count - start)
-        chosen = centers[rng.integers(len(centers), size=size)]
-        vectors[start : start + size] = (
-            0.7 * chosen + 0.25 * rng.normal(size=(size, 16)) @ basis + 0.3 * rng.normal(size=(size, dim))
-        )
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def publish(path: Path, vectors: np.ndarray, masks: dict[str, np.ndarray]) -> tuple[Collection, dict[str, float]]:
@@ -140,7 +127,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     rng = np.random.default_rng(1)
-    vectors = mixture(arguments.documents, arguments.dim, rng)
+    vectors, _ = Mixture(arguments.documents, arguments.dim, rng).draw(arguments.documents, rng)
     masks = {name: rng.random(len(vectors)) < share for name, share in TAGS.items()}
     folder = Path(tempfile.mkdtemp())
     try:

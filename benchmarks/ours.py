@@ -1,0 +1,123 @@
+"""alicorn.Collection with the same face as the peers of peers.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+from peers import PROBES, Ladder
+from vectors import Data
+from workload import Request
+
+import alicorn
+from alicorn import Collection
+
+_BATCH = 50_000
+_ALL = 1_000_000_000
+
+
+class Alicorn:
+    """Our engine with its default settings; a setting is nprobe, or None for the complete answer."""
+
+    name = "alicorn"
+
+    @staticmethod
+    def fingerprint() -> str:
+        """Of the code that writes a collection: another code, another index."""
+        source = xxhash.xxh3_64()
+        for room in ("quantization", "index"):
+            for file in sorted((Path(alicorn.__file__).parent / room).glob("*.py")):
+                source.update(file.read_bytes())
+        return source.hexdigest()[:8]
+
+    @staticmethod
+    def build(data: Data, folder: Path) -> None:
+        collection = Collection.create(folder / "collection", {"x": data.dim})
+        for table in tables(data):
+            collection.upsert(table)
+        collection.flush()
+        collection.merge()
+        collection.close()
+
+    def __init__(self, data: Data, folder: Path) -> None:
+        self.collection = Collection.open(folder / "collection")
+
+    def can(self, request: Request) -> bool:
+        return True
+
+    def ladders(self, requests: Sequence[Request], exact: bool) -> list[Ladder]:
+        return [[None]] if exact else [[*PROBES], [None]]
+
+    def bind(self, requests: Sequence[Request], setting: int | None) -> Callable[[int], Any]:
+        search = self.collection.search
+        expressions = [expression(request, setting) for request in requests]
+        vectors = [{"x": request.query} for request in requests]
+        limit = requests[0].k or _ALL
+        return lambda i: search(expressions[i], vectors[i], limit).ids
+
+    def bind_batch(self, requests: Sequence[Request], setting: int | None, size: int) -> Callable[[int], Any]:
+        """One search_many per `size` requests."""
+        expressions = [expression(request, setting) for request in requests]
+        queries = np.stack([request.query for request in requests])
+        limit = requests[0].k or _ALL
+
+        def search(i: int) -> list[list[str]]:
+            block = slice(i * size, (i + 1) * size)
+            results = self.collection.search_many(expressions[block], {"x": queries[block]}, limit)
+            return [result.ids for result in results]
+
+        return search
+
+    @staticmethod
+    def documents(answer: list[str]) -> np.ndarray:
+        return np.array([int(doc_id[1:]) for doc_id in answer], dtype=np.int64)
+
+    def work(self, request: Request, setting: int | None) -> dict[str, int]:
+        """What explain counted for one request, summed over the nodes."""
+        result = self.collection.search(
+            expression(request, setting), {"x": request.query}, request.k or _ALL, explain=True
+        )
+        assert result.explanation is not None
+        names = ("documents_scanned", "exact_distances", "bytes_read", "clusters_probed")
+        counts = dict.fromkeys(names, 0)
+        pending = [result.explanation.to_dict()]
+        while pending:
+            step = pending.pop()
+            for name in names:
+                counts[name] += step.get(name, 0)
+            pending.extend(step.get("children", ()))
+        return counts
+
+
+def expression(request: Request, nprobe: int | None) -> str:
+    """The request in our language."""
+    near = f"(nn x :k {request.k}" if request.k else f"(nn x :radius {request.radius}"
+    if nprobe is not None:
+        near += f" :nprobe {nprobe}"
+    if request.filter is not None and request.k:
+        near += f" :filter {request.filter.expression()}"
+    near += ")"
+    if request.filter is not None and not request.k:
+        near = f"(and {request.filter.expression()} {near})"
+    return near if request.also is None else f"(or {request.also.expression()} {near})"
+
+
+def tables(data: Data):
+    """The documents as the tables that upsert takes."""
+    names = pa.array(data.names)
+    offsets, numbers = data.tags
+    for start in range(0, len(data), _BATCH):
+        stop = min(start + _BATCH, len(data))
+        tags = names.take(pa.array(numbers[offsets[start] : offsets[stop]]))
+        vectors = np.ascontiguousarray(data.vectors[start:stop]).ravel()
+        yield pa.table(
+            {
+                "doc_id": [f"d{number:09d}" for number in range(start, stop)],
+                "terms": pa.ListArray.from_arrays((offsets[start : stop + 1] - offsets[start]).astype(np.int32), tags),
+                "embedding:x": pa.FixedSizeListArray.from_arrays(pa.array(vectors), data.dim),
+            }
+        )
