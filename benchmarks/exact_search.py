@@ -6,8 +6,8 @@ What bounds it: arithmetic. At k = 1000 the second scoring reads 1,032 scattered
 
     python benchmarks/exact_search.py [--documents 200000] [--requests 2048] [--dim 128]
 
-2 cores of an AMD EPYC, shared with other work, 2,048 requests over 200,000 x 128: product 0.49 s (215 GFLOP/s); exact
-top 10 0.58 s, top 100 0.55 s, top 1000 0.93 s.
+2 cores of an AMD EPYC with little other work, 2,048 requests over 200,000 x 128 of uniform directions: product 0.49 s
+(215 GFLOP/s); exact top 10 0.58 s, top 100 0.55 s, top 1000 0.93 s. Busy cores disturb the threads of both.
 """
 
 import argparse
