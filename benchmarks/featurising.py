@@ -4,6 +4,8 @@ Data: people of the generated world (names of about 14 characters, many not ASCI
 Baseline: the same n-grams by plain Python (strings, a 64-bit hash per n-gram), on a sample. Quality: both give the same
 bags. What bounds it: hashing, about 16 n-grams a name; beyond Latin letters, alicorn.text in Python.
 
+One core of an AMD EPYC: 5.3M names/s (ASCII alone 10M, katakana 0.2M), plain Python 0.05M; whole documents 2.4M/s.
+
     python benchmarks/featurising.py [--rows 1000000]
 """
 

@@ -7,6 +7,9 @@ with nn.EmbeddingBag and updates with Adam, or with sparse gradients and SparseA
 from its own start, in turn, several rounds; recall@10 is by exact search on the same validation searches.
 One thread for all.
 
+What bounds ours: matrix products (91 % of an epoch of the default recipe; tables 9 %). On a core of an AMD EPYC shared
+with other work: plain Adam 4,300 pairs/s, SparseAdam 14,700, the same model here 48,000, the default recipe 18,600.
+
     python benchmarks/training.py [--people 5000] [--searches 30000] [--rounds 3] [--pairs DIR]
 """
 
@@ -17,8 +20,10 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -29,7 +34,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from alicorn.features.text import TextSettings, text_grams
 from alicorn.logs import mine
 from alicorn.text import words
 from alicorn.towers.table import EmbeddingTable, RowGradient
@@ -39,7 +43,6 @@ from alicorn.vertical import Vertical
 from alicorn.worlds.people import VERTICAL, PeopleWorld
 
 _BUCKETS, _DIM, _BATCH, _SCALE = 1 << 17, 64, 1024, 20.0
-_TEXT = TextSettings()
 
 
 def main() -> None:
@@ -168,9 +171,17 @@ def _collate(examples: list[tuple[str, str]]) -> tuple[tuple[Tensor, Tensor], tu
 
 
 def _bags(texts: list[str]) -> tuple[Tensor, Tensor]:
-    tokens = [text_grams(text, _BUCKETS, _TEXT) for text in texts]
+    tokens = [_tokens(text) for text in texts]
     offsets = np.cumsum([0, *map(len, tokens[:-1])])
     return torch.tensor([token for bag in tokens for token in bag]), torch.from_numpy(offsets)
+
+
+def _tokens(text: str) -> list[int]:
+    """The same n-grams as alicorn's, as one would write them: strings, hashed by CRC-32."""
+    found = words(text)
+    grams = [f"<{word}>"[at : at + 3] for word in found for at in range(len(word))]
+    grams += [*found, *(f"{first} {second}" for first, second in pairwise(found))]
+    return [1 + crc32(gram.encode()) % _BUCKETS for gram in grams]
 
 
 def _print_shares(pairs: Path, vertical: Vertical) -> None:
