@@ -12,8 +12,7 @@ import sys
 import numpy as np
 import pyarrow as pa
 
-from alicorn.index import Store
-from alicorn.index import store as store_module
+from alicorn.index import Store, maintenance
 
 DIM = 4
 
@@ -41,11 +40,11 @@ def table(number: int, doc_ids: list[str]) -> pa.Table:
 def write(path: str, log: str, first: int) -> None:
     notes = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     store = Store.open(path)
-    store_module.FLUSH_OPERATIONS = 15
+    maintenance.FLUSH_OPERATIONS = 15
     for number in range(first, first + 100_000):
         kind, doc_ids = operation(number)
         os.write(notes, f"begin {number}\n".encode())
-        store_module.FLUSH_DOCS = 1 if kind == "bulk" else 1_000
+        maintenance.FLUSH_DOCS = 1 if kind == "bulk" else 1_000
         if kind in ("upsert", "bulk"):
             store.upsert(table(number, doc_ids))
         elif kind == "delete":

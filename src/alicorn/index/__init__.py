@@ -7,9 +7,10 @@ In the order an upsert takes:
     checking.py         is a table of documents acceptable?   checking_vectors.py: its vectors
     documents.py        Documents: checked, not yet numbered
     segment_builder.py  documents -> Segment                  numeric.py: columns for `range`
-    journal.py          the SQLite journal and manifest       writer_lock.py: one writer;  replay.py, seal.py
-    mutable.py          the mutable layer                     tiers.py: which segments are merged
-    rewriting.py        flush, merge, train                   training.py: when and how
+    journal.py          the SQLite journal and manifest       writer_lock.py: one writer;  seal.py
+    live.py, contents.py  what is in memory now               mutable.py: the mutable layer;  loading.py, replay.py
+    maintenance.py      when to flush, merge, train           worker.py: the thread that does it
+    rewriting.py        flush, merge, train                   tiers.py: which segments;  training.py: when and how
     segment_file.py     a segment as files                    quantizer_file.py, checked_folder.py, mapping.py
 
 And what query/ reads: snapshot.py (Snapshot, SegmentView), segment.py (Segment, NumericColumn, EmbeddingBlock),

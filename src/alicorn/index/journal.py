@@ -55,13 +55,14 @@ CREATE TABLE journal (sequence INTEGER PRIMARY KEY, kind TEXT NOT NULL, body BLO
 class State:
     """generation: counts rewritings of segments, and names their folders; segments: their names;
     quantizers: folder and header checksum, or None before training; flushed: the last sequence that is in segments;
-    last: the last sequence acknowledged. The journal holds flushed + 1 to last."""
+    last: the last sequence acknowledged. The journal holds flushed + 1 to last. commits: counts all transactions."""
 
     generation: int = 0
     segments: tuple[str, ...] = ()
     quantizers: tuple[str, str] | None = None
     flushed: int = 0
     last: int = 0
+    commits: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +87,7 @@ class Journal:
     def __init__(self, folder: Path, *, read_only: bool) -> None:
         """Raises CollectionError when there is no collection or its format is newer, CorruptionError for damage."""
         self._path = folder / MANIFEST
+        self.read_only = read_only
         if not self._path.is_file():
             raise CollectionError(f"{folder} holds no collection (no {MANIFEST}): create one, or check the path")
         self._sealed = True
@@ -211,18 +213,18 @@ class Journal:
         generation: int,
         segments: Sequence[SegmentRecord],
         quantizers: tuple[str, str] | None,
-        columns: pa.Schema | None,
+        flushed: int,
+        columns: pa.Schema | None = None,
     ) -> None:
-        """These are the segments from now on, and everything in the journal is in them. Durable when this returns."""
-        last = self.state.last + 1  # so that readers see that something changed
+        """These are the segments from now on, and the journal up to `flushed` is in them. Durable when this returns."""
         names = tuple(segment.name for segment in segments)
-        state = State(generation, names, quantizers, flushed=last, last=last)
+        state = replace(self.state, generation=generation, segments=names, quantizers=quantizers, flushed=flushed)
         with self._transaction(state):
             self._database.execute("DELETE FROM segments")
             for segment in segments:
                 row = (segment.name, segment.header_checksum, segment.tombstones.astype("<u4").tobytes())
                 self._database.execute("INSERT INTO segments VALUES (?, ?, ?, ?)", (*row, _checksum(*row)))
-            self._database.execute("DELETE FROM journal")
+            self._database.execute("DELETE FROM journal WHERE sequence <= ?", (flushed,))
             self._put_columns(columns)
 
     def set_metadata(self, metadata: Mapping[str, Any]) -> None:
@@ -246,6 +248,7 @@ class Journal:
 
     @contextmanager
     def _transaction(self, state: State) -> Iterator[None]:
+        state = replace(state, commits=state.commits + 1)
         with self._reported("written"):
             self._database.execute("BEGIN IMMEDIATE")
             try:

@@ -1,4 +1,4 @@
-"""The mutable layer: what was upserted since the last flush, as a few segments in memory. Used by store.py.
+"""The mutable layer: what was upserted since the last flush, as a few segments in memory. Used by contents.py.
 
 A value: every change gives a new layer, and views that a snapshot holds stay as they are.
 """
@@ -23,6 +23,10 @@ class MutableLayer:
     views: tuple[SegmentView, ...] = ()
     num_bytes: int = 0
 
+    def with_views(self, views: tuple[SegmentView, ...]) -> MutableLayer:
+        """The same documents, some of them deleted since."""
+        return MutableLayer(views, self.num_bytes)
+
     def with_documents(self, documents: Documents, quantizers: Mapping[str, KeyQuantizer]) -> MutableLayer:
         """The layer after an upsert; the replaced documents are taken out of `views` before."""
         views = [view for view in self.views if view.num_live]
@@ -32,6 +36,16 @@ class MutableLayer:
             segment = merge_views([views[i] for i in merged], quantizers)
             views = [view for i, view in enumerate(views) if i not in merged] + [SegmentView(segment)]
         return MutableLayer(tuple(views), self.num_bytes + documents.nbytes)
+
+    def joined(self, other: MutableLayer) -> MutableLayer:
+        """The documents of both layers."""
+        return MutableLayer(self.views + other.views, self.num_bytes + other.num_bytes)
+
+    def coded_by(self, quantizers: Mapping[str, KeyQuantizer]) -> MutableLayer:
+        """The live documents with clusters and codes by these quantizers."""
+        live = [view for view in self.views if view.num_live]
+        views = (SegmentView(merge_views(live, quantizers)),) if live else ()
+        return MutableLayer(views, self.num_bytes)
 
     @property
     def num_docs(self) -> int:

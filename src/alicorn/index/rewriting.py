@@ -1,24 +1,36 @@
 """A flush, a merge, a training: which segments are written anew, and their writing. Used by store.py.
 
 What is in memory and what arrives becomes a segment, together with the disk segments that are due for a merge. With
-newly trained quantizers every segment is written anew.
+newly trained quantizers every segment is written anew. `decide` and `swapped` are called under the store's lock and
+are short; `rewrite` takes its time, and meanwhile documents may be deleted, replaced and added:
+
+    decide(contents)  -> Rewriting    which views are the sources
+    rewrite(plan)     -> Rewritten    new files, to which nothing refers yet
+    swapped(contents) -> Contents     as of now: with new files for the sources, less what was deleted meanwhile
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
 
 from alicorn.errors import CollectionError
 from alicorn.index import training as training_rules
 from alicorn.index.checking import PIECE_BYTES
+from alicorn.index.contents import Contents
+from alicorn.index.doc_ids import hash_ids
 from alicorn.index.documents import Documents
+from alicorn.index.mutable import MutableLayer
 from alicorn.index.quantizer_file import write_quantizers
 from alicorn.index.segment_builder import build_segment
 from alicorn.index.segment_file import open_segment, write_segment
-from alicorn.index.snapshot import SegmentView
+from alicorn.index.snapshot import SegmentView, discard
 from alicorn.index.tiers import smallest_to_merge
 from alicorn.index.training import Training
 from alicorn.quantization import KeyQuantizer
@@ -26,90 +38,155 @@ from alicorn.quantization import KeyQuantizer
 MAX_MERGED_DOCS = 1_000_000  # a larger segment is not merged automatically: a flush stays short
 
 
+class AbandonedError(CollectionError):
+    """The collection is being closed: what was written is of no use."""
+
+
 @dataclass(frozen=True, eq=False)
 class Rewriting:
-    """disk, mutable: what there is; arriving: documents whose older versions are deleted in both already;
-    generation: names the new folders; training: by the rules of training.py when None; everything: merge all."""
+    """sources: the views, on disk and frozen, whose documents are written anew; arriving: documents that are nowhere
+    yet; generation: names the new files; training: None when the quantizers stay."""
 
-    disk: tuple[SegmentView, ...]
-    mutable: tuple[SegmentView, ...]
+    sources: tuple[SegmentView, ...]
     arriving: Sequence[Documents]
     quantizers: Mapping[str, KeyQuantizer]
     generation: int
     training: Training | None
-    everything: bool
-
-    def training_due(self) -> Training | None:
-        counts = {key: sum(len(source.vectors[key].docs) for source in self.arriving) for key in self.quantizers}
-        for view in (*self.disk, *self.mutable):
-            for key, block in view.segment.embeddings.items():
-                counts[key] += len(block.docs)
-        if self.training is None and training_rules.due(counts, self.quantizers):
-            return Training()
-        return self.training
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
+class Replacement:
+    """Segments that hold the live documents of their sources, as they were when the sources were read."""
+
+    sources: tuple[SegmentView, ...]
+    written: tuple[SegmentView, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Rewritten:
-    """disk: all segments from now on; checksums: header checksum of each new one; quantizer_record: where new."""
+    """replacements: the first of the plan's sources, and one for each time it caught up; an id that is in two of them
+    was replaced meanwhile. checksums: of each file written; quantizer_file: where new."""
 
-    disk: tuple[SegmentView, ...]
-    quantizers: dict[str, KeyQuantizer]
-    quantizer_record: tuple[str, str] | None = None
-    checksums: dict[str, str] = field(default_factory=dict)
-
-
-def rewrite(plan: Rewriting, path: Path) -> Rewritten:
-    """Write the new folders, durably. Nothing refers to them yet; none is left when this fails."""
-    folders: list[Path] = []
-    try:
-        return _rewrite(plan, path, folders)
-    except BaseException as error:
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, OSError):
-            message = (
-                f"{path}: a segment cannot be written: {error.strerror or error}; check free space and permissions"
-            )
-            raise CollectionError(message) from error
-        raise
+    replacements: tuple[Replacement, ...]
+    checksums: Mapping[str, str]
+    quantizers: Mapping[str, KeyQuantizer]
+    quantizer_file: tuple[str, str] | None
 
 
-def _rewrite(plan: Rewriting, path: Path, folders: list[Path]) -> Rewritten:
-    pending = [Documents.of_segment(view.segment, view.deleted) for view in plan.mutable if view.num_live]
-    pending += plan.arriving
-    live = [view for view in plan.disk if view.num_live]
-    training = plan.training_due()
-    merged = live if training or plan.everything else _due_for_merge(live, sum(one.num_docs for one in pending))
-    kept = [view for view in live if view not in merged]
-    if plan.everything and not training and not pending and len(merged) == 1 and merged[0].deleted is None:
-        merged, kept = [], live
-    sources = pending + [Documents.of_segment(view.segment, view.deleted) for view in merged]
-
-    result = Rewritten((), dict(plan.quantizers))
-    if training and sources:
-        result.quantizers = training_rules.train(sources, plan.quantizers, plan.generation, training)
-        name = f"{plan.generation:08d}"
-        folders.append(path / "quantizers" / name)
-        result.quantizer_record = (name, write_quantizers(result.quantizers, folders[-1]))
-    written = []
-    for i, group in enumerate(_groups(sources)):
-        name = f"{plan.generation:08d}-{i}"
-        folders.append(path / "segments" / name)
-        result.checksums[name] = write_segment(build_segment(group, result.quantizers), folders[-1])
-        written.append(SegmentView(open_segment(folders[-1], result.checksums[name], result.quantizers)))
-    result.disk = (*kept, *written)
-    return result
+def decide(contents: Contents, generation: int, training: Training | None, *, everything: bool) -> Rewriting:
+    """Everything that is frozen, and what of the disk is due; training: by the rules of training.py when None."""
+    live = tuple(view for view in contents.disk if view.num_live)
+    frozen = tuple(view for view in contents.frozen.views if view.num_live)
+    training = training or _training_due(contents)
+    merged = live if training or everything else _due_for_merge(live, sum(view.num_live for view in frozen))
+    if everything and not training and not frozen and len(merged) == 1 and merged[0].deleted is None:
+        merged = ()  # it is whole already
+    return Rewriting(frozen + merged, (), contents.quantizers, generation, training)
 
 
-def _due_for_merge(live: Sequence[SegmentView], num_arriving: int) -> list[SegmentView]:
+def is_due(contents: Contents) -> bool:
+    """Whether segments on disk should be merged, or quantizers trained, although nothing arrives."""
+    live = tuple(view for view in contents.disk if view.num_live)
+    return bool(_due_for_merge(live, 0)) or _training_due(contents) is not None
+
+
+def _training_due(contents: Contents) -> Training | None:
+    counts = dict.fromkeys(contents.quantizers, 0)
+    for view in (*contents.disk, *contents.frozen.views, *contents.mutable.views):
+        for key, block in view.segment.embeddings.items():
+            counts[key] += len(block.docs)
+    return Training() if training_rules.due(counts, contents.quantizers) else None
+
+
+def _due_for_merge(live: Sequence[SegmentView], num_arriving: int) -> tuple[SegmentView, ...]:
     """By size (tiers.py), and those of which most is deleted."""
     small = [
         view for view in live if view.num_live <= MAX_MERGED_DOCS and view.segment.fields.nbytes <= PIECE_BYTES // 2
     ]
     due = smallest_to_merge([view.num_live for view in small] + ([num_arriving] if num_arriving else []))
     chosen = [small[i] for i in due if i < len(small)]
-    return chosen + [view for view in live if 2 * view.num_live < view.segment.num_docs and view not in chosen]
+    chosen += [view for view in live if 2 * view.num_live < view.segment.num_docs and view not in chosen]
+    return tuple(chosen)
+
+
+def rewrite(plan: Rewriting, path: Path, abandoned: threading.Event) -> Rewritten:
+    """Write the new files, durably. Raises CollectionError when they cannot be written, AbandonedError."""
+    pending = [Documents.of_segment(view.segment, view.deleted) for view in plan.sources]
+    pending += plan.arriving
+    quantizers, quantizer_file = plan.quantizers, None
+    if plan.training and pending:
+        quantizers = training_rules.train(pending, plan.quantizers, plan.generation, plan.training)
+        _go_on(abandoned)
+        name = f"{plan.generation:08d}"
+        with _reported(path):
+            quantizer_file = (name, write_quantizers(quantizers, path / "quantizers" / name))
+    done = Rewritten((), {}, quantizers, quantizer_file)
+    return _with_segments(done, plan.sources, pending, plan.generation, path, abandoned)
+
+
+def catch_up(
+    done: Rewritten, late: tuple[SegmentView, ...], generation: int, path: Path, abandoned: threading.Event
+) -> Rewritten:
+    """The same with segments of views that were frozen while the quantizers were trained."""
+    pending = [Documents.of_segment(view.segment, view.deleted) for view in late if view.num_live]
+    return _with_segments(done, late, pending, generation, path, abandoned)
+
+
+def swapped(contents: Contents, done: Rewritten, generation: int) -> Contents:
+    """What the collection holds once the new files are in place of their sources."""
+    current = {id(view.segment): view for view in (*contents.disk, *contents.frozen.views)}
+    arrived: list[SegmentView] = []
+    for replacement in done.replacements:
+        written = replacement.written
+        for source in replacement.sources:
+            gone = _deleted_since(source, current.pop(id(source.segment)))
+            if len(gone):
+                written, _ = discard(written, gone, hash_ids(gone))
+        arrived += written
+    kept = [view for view in contents.disk if id(view.segment) in current]
+    disk = tuple(view for view in (*kept, *arrived) if view.num_live)
+    checksums = {**contents.checksums, **done.checksums}
+    retrained = done.quantizer_file is not None
+    return replace(
+        contents,
+        quantizers=done.quantizers,
+        quantizer_file=done.quantizer_file or contents.quantizer_file,
+        checksums={str(view.segment.name): checksums[str(view.segment.name)] for view in disk},
+        generation=generation,
+        disk=disk,
+        frozen=MutableLayer(),
+        mutable=contents.mutable.coded_by(done.quantizers) if retrained else contents.mutable,
+    )
+
+
+def _deleted_since(source: SegmentView, now: SegmentView) -> pa.StringArray:
+    """The ids that were live when `source` was read, and are not any more."""
+    if now.deleted is None or now.deleted is source.deleted:
+        return pa.array([], pa.string())
+    gone = now.deleted if source.deleted is None else now.deleted & ~source.deleted
+    return source.segment.doc_ids.take(pa.array(np.flatnonzero(gone)))
+
+
+def _with_segments(
+    done: Rewritten,
+    sources: tuple[SegmentView, ...],
+    pending: Sequence[Documents],
+    generation: int,
+    path: Path,
+    abandoned: threading.Event,
+) -> Rewritten:
+    written: list[SegmentView] = []
+    checksums = dict(done.checksums)
+    for group in _groups(pending):
+        _go_on(abandoned)
+        segment = build_segment(group, done.quantizers)
+        _go_on(abandoned)
+        name = f"{generation:08d}-{len(checksums)}"
+        with _reported(path):
+            checksums[name] = write_segment(segment, path / "segments" / name)
+        written.append(SegmentView(open_segment(path / "segments" / name, checksums[name], done.quantizers)))
+    replacement = Replacement(sources, tuple(written))
+    return replace(done, replacements=(*done.replacements, replacement), checksums=checksums)
 
 
 def _groups(sources: Sequence[Documents]) -> list[list[Documents]]:
@@ -124,3 +201,17 @@ def _groups(sources: Sequence[Documents]) -> list[list[Documents]]:
         groups[-1].append(source)
         room -= size
     return groups
+
+
+def _go_on(abandoned: threading.Event) -> None:
+    if abandoned.is_set():
+        raise AbandonedError("the collection was closed meanwhile: open it again; nothing acknowledged is lost")
+
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        message = f"{path}: a segment cannot be written: {error.strerror or error}; check free space and permissions"
+        raise CollectionError(message) from error

@@ -25,15 +25,24 @@ class Verification:
 
 
 def verify(path: str | Path) -> Verification:
-    """Verify a collection, also one that is too damaged to open. Raises one CorruptionError that names all damage."""
+    """Verify a collection, also one that is open for writing, or too damaged to open.
+
+    Raises one CorruptionError that names all damage.
+    """
     journal = Journal(Path(path), read_only=True)
     try:
-        return verify_folder(Path(path), journal)
+        while True:
+            try:
+                return _verify(Path(path), journal)
+            except CorruptionError:
+                read = journal.state
+                if journal.read_state().generation == read.generation:  # else a writer replaced files meanwhile
+                    raise
     finally:
         journal.close()
 
 
-def verify_folder(path: Path, journal: Journal) -> Verification:
+def _verify(path: Path, journal: Journal) -> Verification:
     """Everything that the manifest names, its own rows and pages included."""
     damage: list[str] = []
     sizes: list[int] = []

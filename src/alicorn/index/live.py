@@ -1,0 +1,36 @@
+"""The contents of an open collection, and the lock under which they change. Used by store.py and maintenance.py."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from alicorn.index.contents import Contents
+from alicorn.index.journal import Journal
+from alicorn.index.loading import load
+
+
+class Live:
+    """`snapshot` is read without the lock; all else is read and changed under `turn`, a re-entrant condition."""
+
+    def __init__(self, path: Path, journal: Journal) -> None:
+        self.path = path
+        self.journal = journal
+        self.turn = threading.Condition()
+        self._seen = journal.data_version()
+        self.publish(load(journal, path))
+
+    def publish(self, contents: Contents) -> None:
+        """One assignment makes the new snapshot current."""
+        self.contents = contents
+        self.applied = self.journal.state.last
+        self.snapshot = contents.snapshot(self.journal.state.commits)
+
+    def refresh(self) -> bool:
+        """Pick up what another process committed -> whether there was anything."""
+        version = self.journal.data_version()
+        if version == self._seen:
+            return False
+        self.publish(load(self.journal, self.path, self.contents, self.applied))
+        self._seen = version
+        return True
