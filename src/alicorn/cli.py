@@ -245,7 +245,7 @@ def query(
         raise ConfigError("--text is encoded by a query tower: give its folder with --model")
     with Collection.open(collection, read_only=True) as opened:
         check_models(opened, models)
-        vectors = {one.key: one.encode_requests(_request(text or "", searcher))[0] for one in models}
+        vectors = {one.key: one.encode_requests(_request(one, text or "", searcher))[0] for one in models}
         asked = expression if expression is not None else models[0].vertical.expression("hybrid", text or "")
         result = opened.search(asked, vectors=vectors, limit=limit, order_by=_order(order_by), explain=explain)
         stored = [opened.get(doc_id) for doc_id in result.ids]
@@ -321,15 +321,17 @@ def _models(folders: list[Path] | None) -> list[Model]:
     return [Model.load(folder) for folder in folders]
 
 
-def _request(text: str, searcher: str) -> pa.Table:
+def _request(model: Model, text: str, searcher: str) -> pa.Table:
     """One row: the query and the searcher's columns. A column that is not given is null: unknown to the model."""
+    from alicorn.vertical.searchers import Searchers
+
     try:
         columns = json.loads(searcher)
     except json.JSONDecodeError as error:
         raise ConfigError(f"--searcher must be a JSON object of context columns: {error}") from error
     if not isinstance(columns, dict):
         raise ConfigError(f"--searcher must be a JSON object of context columns, got {type(columns).__name__}")
-    return pa.Table.from_pylist([columns | {"query": text}])
+    return Searchers(model.vertical, None).request(text, columns)
 
 
 def _order(text: str | None) -> str | dict[str, float] | None:

@@ -7,7 +7,7 @@ exact and indexed runs agree on ties.
 
 import json
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -74,9 +74,7 @@ def open_searches(folder: str | Path, vertical: Vertical, num_searches: int = 10
 
     with tempfile.TemporaryDirectory() as temporary:
         mine(folder, vertical, Path(temporary) / "pairs")
-        searches = read_searches(Path(temporary) / "pairs", num_searches, seed)
-    # Only a generated world knows whom its searchers wanted.
-    return replace(searches, simulated=(folder / "truth").exists() or (folder / "truth.parquet").exists())
+        return read_searches(Path(temporary) / "pairs", num_searches, seed)
 
 
 def read_searches(pairs: str | Path, num_searches: int = 10_000, seed: int = 0, split: str | None = None) -> Searches:

@@ -7,7 +7,7 @@
                          list<string> (clicked, in the order shown; else hard positives), segment list<string>, split
     popularity.parquet   doc_id, clicks: of the train split, every document
     documents.parquet, searchers.parquet   copies, so that pairs/ stands alone
-    manifest.json        fingerprints of vertical and data, version of alicorn, boundaries of the splits, counts
+    manifest.json        fingerprints of vertical and data, version of alicorn, splits, counts, simulated or not
 
 Rows are ordered by time, then session_id, then document, so that the same logs give the same files. The folder is
 written beside its place and renamed when it is complete.
@@ -58,7 +58,7 @@ def mine(
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
         try:
-            manifest = _write(logs, vertical, temporary, on_step)
+            manifest = _write(logs, vertical, temporary, on_step) | {"simulated": _is_simulated(Path(logs_folder))}
             (temporary / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
             _put_in_place(temporary, out)
         finally:
@@ -114,6 +114,11 @@ def _write(logs: Logs, vertical: Vertical, folder: Path, on_step: Callable[[str]
         "test_from": None if boundaries.test_from is None else boundaries.test_from.isoformat(),
         "counts": _counts(logs, searches, pairs, reached, folder),
     }
+
+
+def _is_simulated(logs_folder: Path) -> bool:
+    """Only a generated world knows whom its searchers wanted; every table of its searches says that it is one."""
+    return (logs_folder / "truth").exists() or (logs_folder / "truth.parquet").exists()
 
 
 def _pairs(pairs: ibis.Table, searches: ibis.Table, source: str) -> ibis.Table:

@@ -3,7 +3,6 @@
 app.py          create_app: the routes; serve: the process
 messages.py     bodies and answers, checked and encoded by msgspec
 searching.py    a request -> an expression, vectors, hits
-searchers.py    who searches: the columns of a request
 why.py          why a hit matched: terms, cosines, what it has in common with the searcher
 documents.py    documents as JSON -> tables of a collection
 guard.py        sizes, content types, and errors as JSON

@@ -35,8 +35,8 @@ from alicorn.serving.documents import documents_table
 from alicorn.serving.guard import DOCUMENTS_BYTES, SEARCH_BYTES, Json, SafeHeaders, answer_errors, read_body
 from alicorn.serving.messages import ClickRequest, DocumentList, SearchAnswer, SearchRequest, decode, openapi
 from alicorn.serving.metrics import Measured, Metrics
-from alicorn.serving.searchers import Searchers
 from alicorn.serving.searching import Searching
+from alicorn.vertical.searchers import Searchers
 
 if TYPE_CHECKING:
     from alicorn.towers import Model

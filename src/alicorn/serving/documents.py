@@ -13,10 +13,10 @@ import pyarrow as pa
 from alicorn.config import nearest
 from alicorn.errors import TableError
 from alicorn.publish import indexed
-from alicorn.serving.columns import arrow_type, typed_array
 from alicorn.serving.messages import DocumentBody
 from alicorn.vertical import Vertical
 from alicorn.vertical.columns import Column
+from alicorn.vertical.json_columns import arrow_type, typed_array
 
 if TYPE_CHECKING:
     from alicorn.towers import Model

@@ -16,8 +16,8 @@ from alicorn.publish import check_models
 from alicorn.query import Collection, parse, tree
 from alicorn.query.check import check_vectors
 from alicorn.serving.messages import Hit, Mode, SearchAnswer, SearchRequest
-from alicorn.serving.searchers import Searchers
 from alicorn.serving.why import Explainer, in_common
+from alicorn.vertical.searchers import Searchers
 
 if TYPE_CHECKING:
     from alicorn.towers import Model

@@ -1,4 +1,4 @@
-"""JSON values -> Arrow columns of the types that a vertical or collection asks for. Used by searchers, documents."""
+"""JSON values -> Arrow columns of the types a vertical or collection asks for. Used by searchers.py and serving/."""
 
 from collections.abc import Sequence
 from typing import Any

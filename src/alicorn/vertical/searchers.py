@@ -1,6 +1,6 @@
 """Who searches? The row of columns that the request tower reads, from a table of searchers or from the request itself.
 
-Used by searching.py. A column that is not known is null, which every feature has a meaning for.
+Used by serving/ and the command line. A column that is not known is null, which every feature has a meaning for.
 """
 
 from bisect import bisect_left
@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 
 from alicorn.config import nearest
 from alicorn.errors import AlicornError, TableError
-from alicorn.serving.columns import arrow_type, typed_array
-from alicorn.vertical import Vertical
 from alicorn.vertical.columns import refuse_rows
+from alicorn.vertical.json_columns import arrow_type, typed_array
+from alicorn.vertical.schema import Vertical
 
 
 class Searchers:
