@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from alicorn import __version__
@@ -57,6 +58,7 @@ def publish(
     total = source.count_rows()
     if total == 0:
         raise TableError(f"table {documents.name!r} is empty: there is nothing to publish", table=documents.name)
+    _refuse_repeated_ids(source, documents.name)
     embeddings = _embeddings(source, models)
     metadata = metadata_of(models)
     fresh = not (into.exists() and any(into.iterdir()))
@@ -125,6 +127,23 @@ def default_nprobe(vertical: Vertical) -> int | None:
     """How many clusters the vertical's hybrid expression looks in; None: in all."""
     nn = prepare(vertical.expression("hybrid", "")).first_nn
     return None if nn is None else nn.nprobe
+
+
+def _refuse_repeated_ids(source: ds.Dataset, table: str) -> None:
+    """A doc_id that stands in two batches would replace its first document in silence."""
+    if "doc_id" not in source.schema.names:
+        return  # said by the checks of the first batch, as are nulls and types
+    ids = source.to_table(columns=["doc_id"])["doc_id"]
+    repeated = len(ids) - ids.null_count - pc.count_distinct(ids).as_py()
+    if not repeated:
+        return
+    seen: set[object] = set()
+    for row, doc_id in enumerate(ids.to_pylist()):
+        if doc_id is not None and doc_id in seen:
+            problem = f"{doc_id!r} stands in an earlier row; {repeated} such rows: keep one row per document"
+            message = f"table {table!r}, column 'doc_id', row {row}: {problem}"
+            raise TableError(message, table=table, column="doc_id", row=row, count=repeated)
+        seen.add(doc_id)
 
 
 def _embeddings(source: ds.Dataset, models: Sequence[Model]) -> dict[str, int]:
