@@ -152,6 +152,7 @@ def test_nodes_keep_their_offset_and_equality_ignores_it():
         ("(range price :max 9223372036854775808)", 18, "an integer fits in 64 bits"),
         ("(and a :limit 3)", 7, "(and ...) has no option :limit; it takes none"),
         ("(apply friend: a :limit 0)", 24, "(apply ...) needs limit as an integer from 1"),
+        ("(apply friend: a :limit 100001)", 24, "(apply ...) needs limit as an integer from 1 to 100000, got 100001"),
         ("(apply friend:)", 0, "(apply ...) takes one operand, got 0"),
         ("(extract friends a b)", 19, "(extract ...) takes one operand, got one more"),
         ("(weak-and)", 0, "(weak-and ...) takes one operand or more, got 0"),
@@ -289,6 +290,7 @@ DEEP = "(or " * 100_000
         ("(" + "x" * 900_000 + " a b)", "unknown operator"),
         ("(and a :" + "x" * 900_000 + " b)", "has no option"),
         ("(nn m " + ":k 3 " * 190_000, "has :k twice"),
+        ("(or " + "(nn m :k 3)" * 80_000, "at most 256 of nn, apply, extract and weak-and"),
     ],
 )
 def test_hostile_text_is_refused_in_bounded_time_with_a_short_message(hostile, message):

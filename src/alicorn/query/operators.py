@@ -29,7 +29,11 @@ from alicorn.query.tree import (
 MAX_NODES = 100_000
 """Words and lists of an expression."""
 MAX_COUNT = 1_000_000_000
-"""Largest k, nprobe, limit and optional-hits."""
+"""Largest k, nprobe and optional-hits."""
+MAX_LIMIT = 100_000
+"""Largest `:limit` of apply and extract, which look up one id after the other: a quarter of a second."""
+MAX_SEARCHES = 256
+"""nn, apply, extract and weak-and of an expression: each may look at the whole collection, about 10 ms a million."""
 MARK_OPTIONS = ("optional-hits", "optional-weight")
 """Options of an operand of weak-and and strong-or."""
 
@@ -59,7 +63,10 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """How one operator is written. name_of: what its first word names; least, most: number of operands."""
+    """How one operator is written. name_of: what its first word names; least, most: number of operands.
+
+    searches: it may look at the whole collection, whatever stands beside it.
+    """
 
     name: str
     build: Callable[[Parts], Node]
@@ -68,6 +75,7 @@ class Operator:
     most: int = MAX_NODES
     options: tuple[str, ...] = ()
     takes_mark: str | None = None
+    searches: bool = False
 
     def counted(self) -> str:
         """What it takes, in words."""
@@ -125,9 +133,12 @@ def _number(word: str) -> int | float | None:
     return number if abs(number) != float("inf") else None
 
 
-def _count(word: str) -> int | None:
-    number = int(word) if _INTEGER.fullmatch(word) else 0
-    return number if 1 <= number <= MAX_COUNT else None
+def _counted_to(bound: int) -> Value:
+    def read(word: str) -> int | None:
+        number = int(word) if _INTEGER.fullmatch(word) else 0
+        return number if 1 <= number <= bound else None
+
+    return Value(f"as an integer from 1 to {bound}", read)
 
 
 def _at_most(bound: int) -> Callable[[str], float | None]:
@@ -138,7 +149,7 @@ def _at_most(bound: int) -> Callable[[str], float | None]:
     return read
 
 
-_COUNT = Value(f"as an integer from 1 to {MAX_COUNT}", _count)
+_COUNT = _counted_to(MAX_COUNT)
 _FINITE = Value("as a finite number (an integer fits in 64 bits)", _number)
 NAME = Value("as a name", lambda word: word or None)
 VALUES = {
@@ -148,7 +159,7 @@ VALUES = {
     "k": _COUNT,
     "nprobe": _COUNT,
     "vector": NAME,
-    "limit": _COUNT,
+    "limit": _counted_to(MAX_LIMIT),
     "optional-hits": _COUNT,
     "optional-weight": Value("in (0, 1]", _at_most(1)),
 }
@@ -162,12 +173,15 @@ _TABLE = (
     Operator("difference", lambda parts: Difference(tuple(parts.operands), parts.offset), least=2),
     Operator("not", lambda parts: Not(parts.operands[0], parts.offset), least=1, most=1),
     Operator("range", _range, "a column", most=0, options=("min", "max")),
-    Operator("nn", _nn, "an embedding key", most=0, options=("radius", "k", "nprobe", "filter", "vector")),
+    Operator(
+        "nn", _nn, "an embedding key", most=0, options=("radius", "k", "nprobe", "filter", "vector"), searches=True
+    ),
     Operator(
         "weak-and",
         lambda parts: WeakAnd(tuple(parts.operands), tuple(parts.marks), parts.offset),
         least=1,
         takes_mark="optional-hits",
+        searches=True,
     ),
     Operator(
         "strong-or",
@@ -182,6 +196,7 @@ _TABLE = (
         least=1,
         most=1,
         options=("limit",),
+        searches=True,
     ),
     Operator(
         "extract",
@@ -190,6 +205,7 @@ _TABLE = (
         least=1,
         most=1,
         options=("limit",),
+        searches=True,
     ),
 )
 OPERATORS = {operator.name: operator for operator in _TABLE}

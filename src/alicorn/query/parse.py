@@ -16,7 +16,17 @@ from functools import lru_cache
 from typing import NoReturn
 
 from alicorn.errors import QueryError
-from alicorn.query.operators import MARK_OPTIONS, MAX_NODES, NAME, OPERATORS, VALUES, Operator, Parts, term
+from alicorn.query.operators import (
+    MARK_OPTIONS,
+    MAX_NODES,
+    MAX_SEARCHES,
+    NAME,
+    OPERATORS,
+    VALUES,
+    Operator,
+    Parts,
+    term,
+)
 from alicorn.query.tokens import CLOSE, OPEN, OPTION, QUOTED, tokens
 from alicorn.query.tree import Node, Not, quoted
 
@@ -36,7 +46,7 @@ def parse(text: str) -> Node:
 def _parse(text: str) -> Node:
     open_lists: list[_List] = []
     root: Node | None = None
-    num_nodes = 0
+    num_nodes = num_searches = 0
     for kind, word, offset in tokens(text):
         if root is not None:
             raise QueryError("one expression is expected, more follows: join them with (and ...) or (or ...)", offset)
@@ -56,7 +66,13 @@ def _parse(text: str) -> Node:
         if kind == CLOSE:
             if not open_lists:
                 raise QueryError("this parenthesis closes nothing: remove it", offset)
-            node, mark = open_lists.pop().close()
+            closed = open_lists.pop()
+            node, mark = closed.close()
+            num_searches += closed.searches
+            if num_searches > MAX_SEARCHES:
+                raise QueryError(
+                    f"an expression has at most {MAX_SEARCHES} of nn, apply, extract and weak-and", closed.parts.offset
+                )
             if open_lists:
                 open_lists[-1].add(node, mark)
             else:
@@ -95,6 +111,10 @@ class _List:
         self.head: tuple[str, int] | None = None  # a bare word that is no operator: a marked term, or a mistake
         self.has_name = False
         self.waiting: str | None = None  # the option whose value comes next
+
+    @property
+    def searches(self) -> bool:
+        return self.operator is not None and self.operator.searches
 
     def add_word(self, word: str, offset: int, is_quoted: bool) -> None:
         """A bare or quoted word: the operator, the value of an option, the operator's name, or a term."""
