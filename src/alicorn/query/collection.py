@@ -23,6 +23,7 @@ from alicorn.query.explain import Step
 from alicorn.query.nn import Ranked
 from alicorn.query.order import OrderBy, check_order, ranked
 from alicorn.query.prepared import Prepared, prepare
+from alicorn.query.reason import Reason, reason
 from alicorn.query.run import Evaluation
 from alicorn.query.share import with_shares
 
@@ -66,6 +67,22 @@ class Collection(Store):
         """
         started = time.perf_counter()
         return _search(self.snapshot(), prepare(expression), check_vectors(vectors), limit, order_by, explain, started)
+
+    def explain(self, expression: str, doc_id: str, vectors: Mapping[str, object] | None = None) -> Reason | None:
+        """Why a document is in the result of an expression, or is not: node by node. None: there is no such document.
+
+        Raises QueryError, VectorError.
+        """
+        snapshot = self.snapshot()
+        prepared = prepare(expression)
+        given = check_vectors(vectors)
+        check_expression(prepared.named, snapshot, given)
+        found = snapshot.find(doc_id)
+        if found is None:
+            return None
+        view, number = found
+        at = next(at for at, other in enumerate(snapshot.segments) if other is view)
+        return reason(Evaluation(snapshot, given), prepared.root, at, number)
 
     def search_many(
         self,

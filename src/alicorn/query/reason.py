@@ -1,0 +1,115 @@
+"""Why is a document in a result, or not? Every node of the tree with whether it holds the document, and the reason.
+
+Called by collection.py (`Collection.explain`). Slow on purpose: each node is evaluated whole, by the engine itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from alicorn.index import SegmentView
+from alicorn.query import docset, kernels, tree
+from alicorn.query.nn import Probe
+from alicorn.query.run import Evaluation
+
+_SHOWN_TERMS = 5
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One node. matches: whether its set holds the document; why: in words; children: its operands."""
+
+    expression: str
+    matches: bool
+    why: str
+    children: tuple[Reason, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        described: dict[str, Any] = {"expression": self.expression, "matches": self.matches, "why": self.why}
+        return described | ({"children": [child.to_dict() for child in self.children]} if self.children else {})
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines(0))
+
+    def _lines(self, depth: int) -> list[str]:
+        line = f"{'  ' * depth}{'yes' if self.matches else 'no '}  {self.expression}  {self.why}"
+        return [line, *(inner for child in self.children for inner in child._lines(depth + 1))]
+
+
+def reason(evaluation: Evaluation, node: tree.Node, at: int, number: int) -> Reason:
+    """Why the tree holds, or does not hold, document `number` of segment `at`."""
+    children = tuple(reason(evaluation, child, at, number) for child in tree.children(node))
+    view = evaluation.snapshot.segments[at]
+    if isinstance(node, tree.Not):
+        matches = not children[0].matches
+        return Reason(
+            str(node), matches, "the operand does not hold it" if matches else "the operand holds it", children
+        )
+    matches = bool((docset.as_array(evaluation.evaluate(node, None)[at]) == number).any())
+    return Reason(str(node), matches, _why(evaluation, node, view, number, matches, children), children)
+
+
+def _why(
+    evaluation: Evaluation,
+    node: tree.Node,
+    view: SegmentView,
+    number: int,
+    matches: bool,
+    children: tuple[Reason, ...],
+) -> str:
+    holding = sum(child.matches for child in children)
+    match node:
+        case tree.Term():
+            return "has the term" if matches else "lacks the term"
+        case tree.Prefix(prefix=prefix):
+            terms = [term for term in view.segment.document(number)["terms"] if term.startswith(prefix)]
+            return f"has {', '.join(terms[:_SHOWN_TERMS])}" if terms else "has no such term"
+        case tree.Range(column=column):
+            return f"{column} is {view.segment.document(number).get(column)}"
+        case tree.Nn():
+            return _near(evaluation, node, view, number, matches)
+        case tree.Difference():
+            if not children[0].matches:
+                return "the first operand does not hold it"
+            return "only the first operand holds it" if matches else "a later operand holds it too"
+        case tree.WeakAnd():
+            lacking = len(children) - holding
+            if not lacking:
+                return "every operand holds it"
+            spent = "within the optional hits" if matches else "and the optional hits do not cover it"
+            return f"{lacking} of {len(children)} operands do not hold it, {spent}"
+        case tree.Apply(prefix=prefix):
+            return f"has a term {prefix}<id> of the inner result" if matches else f"no {prefix}<id> of the inner result"
+        case tree.Extract(column=column):
+            return f"{'listed' if matches else 'not listed'} in {column} of the inner result"
+    return f"{holding} of {len(children)} operands hold it"
+
+
+def _near(evaluation: Evaluation, node: tree.Nn, view: SegmentView, number: int, matches: bool) -> str:
+    block = view.segment.embeddings.get(node.key)
+    row = -1 if block is None else int(block.rows_of[number])
+    if block is None or row < 0:
+        return f"has no embedding {node.key}"
+    probe = evaluation.probe(node)
+    cosine = np.empty(1, dtype=np.float32)
+    kernels.exact_cosines(block.vectors, np.array([row], dtype=np.uint32), probe.query, cosine)
+    distance = f"distance {1.0 - float(cosine[0]):.4f}"
+    cluster = int(np.searchsorted(block.starts, row, side="right")) - 1
+    if not probe.all_clusters and cluster not in probe.ascending:
+        return (
+            f"{distance}; its cluster {cluster} is the {_place(probe, cluster)}. nearest, beyond nprobe {node.nprobe}"
+        )
+    if node.radius is not None:
+        return f"{distance}, {'within' if matches else 'beyond'} the radius {node.radius}"
+    scores = evaluation.nearest[node].scores
+    if len(scores) == 0:
+        return f"{distance}; the filter leaves no document with this embedding"
+    return f"{distance}; the last of the {len(scores)} nearest is at {1.0 - float(scores[-1]):.4f}"
+
+
+def _place(probe: Probe, cluster: int) -> int:
+    return int((probe.cosines > probe.cosines[cluster]).sum()) + 1
