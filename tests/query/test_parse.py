@@ -166,6 +166,9 @@ def test_nodes_keep_their_offset_and_equality_ignores_it():
         ("(weak-and (a :optional-hits 2 :optional-weight 1))", 30, "an operand has one mark"),
         ("(weak-and ((or a) b))", 18, "a marked operand is one expression and its option"),
         (":k", 0, "an option stands inside parentheses"),
+        ("(nn m :k \u202e)", 9, r"got \u202e"),
+        ('("\x1b[2J" :k 3)', 8, r"a marked operand has no option :k"),
+        ("(\x07 a)", 1, r"unknown operator \x07;"),
         ("(:k 3)", 1, "a list begins with an operator or an operand, got :k"),
         ("(or a ::b)", 6, "a colon here begins an option"),
         ("(or a :)", 6, "a colon here begins an option"),
@@ -184,7 +187,7 @@ def test_an_error_names_the_place_and_what_to_do(expression, offset, message):
     assert caught.value.offset == offset
     assert message in str(caught.value)
     assert str(caught.value).startswith(f"offset {offset}: ")
-    str(caught.value).encode()
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("value", [None, b"(or)", 3, ["a"]])

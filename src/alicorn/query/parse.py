@@ -296,5 +296,6 @@ def _did_you_mean(name: str, known: tuple[str, ...], sign: str) -> str:
 
 
 def _shown(word: str) -> str:
-    """At most 40 characters of what was received."""
-    return quoted(word) if len(word) <= 40 else word[:40] + "..."
+    """At most 40 characters of what was received, without those that would steer a terminal."""
+    text = quoted(word) if len(word) <= 40 else word[:40] + "..."
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
