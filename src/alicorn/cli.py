@@ -63,7 +63,11 @@ def demo(
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Start the search page at the end.")] = True,
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
 ) -> None:
-    """Run the whole loop on a generated people-search world (a simulation), print the tables, start the search page."""
+    """Run the whole loop on a generated people-search world (a simulation), print the tables, start the search page.
+
+    Example: alicorn demo --size small --out demo --no-serve
+    """
+    _say_when_compiling()
     from alicorn.demo import run_demo, serve_demo
 
     run_demo(out, str(size), seed, log)
@@ -103,6 +107,7 @@ def train(
 
     Example: alicorn train pairs/ --vertical vertical.yaml --recipe recipe.yaml --out model/
     """
+    _say_when_compiling()
     from alicorn.training import Recipe
     from alicorn.training import train as train_model
     from alicorn.vertical import Vertical
@@ -131,6 +136,7 @@ def evaluate(
 
     Example: alicorn evaluate model/ --logs logs/ --collection collection/ --k 10,100
     """
+    _say_when_compiling()
     from alicorn.evaluation.evaluate import evaluate as evaluate_model
     from alicorn.publish import default_nprobe
     from alicorn.query import Collection
@@ -164,17 +170,14 @@ def embed(
 
     Example: alicorn embed model/ --documents documents.parquet --out embeddings.parquet
     """
-    import pyarrow.dataset as ds
-    import pyarrow.parquet as pq
-
+    _say_when_compiling()
+    from alicorn.publish import embed as embed_documents
     from alicorn.towers import Model
 
     loaded = Model.load(model)
-    table = ds.dataset(documents, format="parquet").to_table()
-    vectors = loaded.encode_documents(table)
-    flat = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), loaded.dim)
-    pq.write_table(pa.table({"doc_id": table["doc_id"], f"embedding:{loaded.key}": flat}), out)
-    _print({"documents": len(table), "dim": loaded.dim, "key": loaded.key, "out": str(out)}, as_json)
+    with _progress("embed") as advance:
+        count = embed_documents(documents, loaded, out, advance)
+    _print({"documents": count, "dim": loaded.dim, "key": loaded.key, "out": str(out)}, as_json)
 
 
 @app.command()
@@ -190,6 +193,7 @@ def publish(
 
     Example: alicorn publish documents.parquet --into collection/ --model model/
     """
+    _say_when_compiling()
     from alicorn.publish import publish as publish_documents
 
     with _progress("publish") as advance:
@@ -210,7 +214,8 @@ def publish(
 def query(
     collection: CollectionFolder,
     expression: Annotated[
-        str | None, typer.Argument(help="Expression; without one, the vertical's hybrid expression of --text.")
+        str | None,
+        typer.Argument(help="Expression; without one, the vertical's hybrid expression of --text and the first model."),
     ] = None,
     text: Annotated[str | None, typer.Option(help="Query text for the model's query tower.")] = None,
     searcher: Annotated[str, typer.Option(help="Columns of the searcher, as a JSON object.")] = "{}",
@@ -222,6 +227,9 @@ def query(
         str | None, typer.Option(help="nn, static_rank, bm25, or a sum of them such as nn=0.7,bm25=0.3.")
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show plan, counts and times of every node.")] = False,
+    why: Annotated[
+        str | None, typer.Option(help="Say node by node why this document is in the result, or not.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Answer one expression.
@@ -233,6 +241,7 @@ def query(
     alicorn query collection/ '(or (and text:john text:smithe) (nn people :radius 0.3))' --text 'john smithe'
     --searcher '{"city": "Seattle"}' --model model/
     """
+    _say_when_compiling()
     from alicorn.publish import check_models
     from alicorn.query import Collection
 
@@ -246,7 +255,13 @@ def query(
     with Collection.open(collection, read_only=True) as opened:
         check_models(opened, models)
         vectors = {one.key: one.encode_requests(_request(one, text or "", searcher))[0] for one in models}
-        asked = expression if expression is not None else models[0].vertical.expression("hybrid", text or "")
+        asked = expression if expression is not None else _hybrid(models[0], text or "")
+        if why is not None:
+            found = opened.explain(asked, why, vectors=vectors)
+            if found is None:
+                raise ConfigError(f"--why: the collection has no document {why!r}")
+            sys.stdout.write((json.dumps(found.to_dict()) if as_json else str(found)) + "\n")
+            return
         result = opened.search(asked, vectors=vectors, limit=limit, order_by=_order(order_by), explain=explain)
         stored = [opened.get(doc_id) for doc_id in result.ids]
     _print_result(result, stored, as_json)
@@ -267,6 +282,7 @@ def serve(
 
     Example: alicorn serve collection/ --model model/ --searchers logs/searchers.parquet
     """
+    _say_when_compiling()
     from alicorn.serving import serve as serve_collection
 
     serve_collection(collection, _models(model), searchers=searchers, served_log=served_log, host=host, port=port)
@@ -278,6 +294,7 @@ def verify(collection: CollectionFolder, as_json: Json = False) -> None:
 
     Example: alicorn verify collection/
     """
+    _say_when_compiling()
     from alicorn.index import verify as verify_collection
 
     found = verify_collection(collection)
@@ -293,6 +310,9 @@ def main() -> None:
         sys.exit(2)
     except BrokenPipeError:
         sys.exit(0)
+    except (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
+        sys.stderr.write(f"alicorn: {error.filename or 'a file'}: {error.strerror or error}\n")
+        sys.exit(2)
 
 
 @app.callback(invoke_without_command=True)
@@ -306,11 +326,28 @@ def _version(
 
 @contextmanager
 def _progress(what: str) -> Iterator[Any]:
-    """A bar on standard error while a callback (done, total) is called."""
+    """A bar on standard error, where that is a terminal, while a callback (done, total) is called."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=log) as bar:
+    with Progress(*columns, console=log, transient=True, disable=not log.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _say_when_compiling() -> None:
+    """Loops are compiled when they are first imported on a machine: up to ten seconds that would look like a hang."""
+    from numba.core import event
+
+    class Once(event.Listener):  # type: ignore[misc]
+        said = False
+
+        def on_start(self, event: Any) -> None:
+            if not self.said:
+                self.said = True
+                log.print("compiling for this machine: seconds, and only the first time")
+
+        def on_end(self, event: Any) -> None: ...
+
+    event.register("numba:compile", Once())
 
 
 def _models(folders: list[Path] | None) -> list[Model]:
@@ -319,6 +356,13 @@ def _models(folders: list[Path] | None) -> list[Model]:
     from alicorn.towers import Model
 
     return [Model.load(folder) for folder in folders]
+
+
+def _hybrid(model: Model, text: str) -> str:
+    """The vertical's hybrid expression with the nn of this model: its recipe may publish under a key of its own."""
+    from alicorn.vertical.templates import fill_template
+
+    return fill_template(model.vertical.expressions.hybrid, text, model.key)
 
 
 def _request(model: Model, text: str, searcher: str) -> pa.Table:

@@ -73,9 +73,9 @@ def run_demo(out: Path, size: str, seed: int, console: Console) -> None:
     with steps("publish documents with both embeddings") as advance:
         publish(out / "logs" / "documents", out / "collection", list(models.values()), advance)
     with Collection.open(out / "collection", read_only=True) as collection:
-        with steps("evaluate six systems"):
+        with steps("evaluate six systems") as advance:
             searches = read_searches(out / "pairs", _EVALUATED, seed)
-            comparison, vectors = _evaluate(collection, vertical, models, searches, seed)
+            comparison, vectors = _evaluate(collection, vertical, models, searches, seed, advance)
             write_report(comparison, out / "reports", title="People world", notes=[SIMULATION])
         _print_tables(comparison, console)
         _print_examples(collection, vertical, models["unified"], searches, vectors, console)
@@ -114,21 +114,20 @@ class _Steps:
         started = time.perf_counter()
         columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self.console.print(f"[bold]{what}[/bold]")
-        with Progress(*columns, console=self.console, transient=True) as bar:
+        with Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as bar:
             task = bar.add_task(what, total=None, visible=False)
             yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
         self.console.print(f"  {time.perf_counter() - started:.1f} s")
 
 
 def _make_room(out: Path) -> None:
-    if not out.exists():
-        out.mkdir(parents=True)
-        return
-    if any(out.iterdir()):
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out} is a file: give a folder with --out")
+    if out.exists() and any(out.iterdir()):
         if not (out / "vertical.yaml").exists() or not (out / "logs").exists():
             raise ConfigError(f"{out} is not empty and not the folder of an earlier demo: give another with --out")
         shutil.rmtree(out)
-        out.mkdir()
+    out.mkdir(parents=True, exist_ok=True)
 
 
 def _write_world(out: Path, vertical: Vertical, size: str, seed: int, steps: _Steps) -> None:
@@ -152,22 +151,29 @@ def _write_world(out: Path, vertical: Vertical, size: str, seed: int, steps: _St
 
 
 def _evaluate(
-    collection: Collection, vertical: Vertical, models: dict[str, Model], searches: Searches, seed: int
+    collection: Collection,
+    vertical: Vertical,
+    models: dict[str, Model],
+    searches: Searches,
+    seed: int,
+    advance: Callable[[int, int], None],
 ) -> tuple[Comparison, np.ndarray]:
     """Six systems over the same searches; the unified request vectors are returned for the examples."""
     requests = {name: model.encode_requests(searches.requests) for name, model in models.items()}
     documents = {name: model.encode_documents(searches.documents) for name, model in models.items()}
-    unified = requests["unified"]
-    runs = {
-        BOOLEAN: systems.boolean_run(collection, vertical, searches, _DEPTH),
-        BM25: systems.bm25_run(collection, searches, _DEPTH),
-        TEXT: systems.embedding_run(requests["text"], documents["text"], _DEPTH),
-        UNIFIED: systems.embedding_run(unified, documents["unified"], _DEPTH),
-        INDEX: systems.index_run(
-            collection, models["unified"].key, searches, unified, _DEPTH, default_nprobe(vertical)
-        ),
-        HYBRID: systems.hybrid_run(collection, vertical, searches, unified, _DEPTH),
+    unified, key, nprobe = requests["unified"], models["unified"].key, default_nprobe(vertical)
+    ask: dict[str, Callable[[], np.ndarray]] = {
+        BOOLEAN: lambda: systems.boolean_run(collection, vertical, searches, _DEPTH),
+        BM25: lambda: systems.bm25_run(collection, searches, _DEPTH),
+        TEXT: lambda: systems.embedding_run(requests["text"], documents["text"], _DEPTH),
+        UNIFIED: lambda: systems.embedding_run(unified, documents["unified"], _DEPTH),
+        INDEX: lambda: systems.index_run(collection, key, searches, unified, _DEPTH, nprobe),
+        HYBRID: lambda: systems.hybrid_run(collection, vertical, searches, unified, _DEPTH),
     }
+    runs = {}
+    for done, (system, answer) in enumerate(ask.items()):
+        advance(done, len(ask))
+        runs[system] = answer()
     return compare(runs, searches.targets, segments=searches.segments, baseline=TEXT, seed=seed), unified
 
 

@@ -10,16 +10,18 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
 from alicorn import __version__
 from alicorn.errors import CollectionError, ConfigError, TableError
+from alicorn.index.checking import check_documents
 from alicorn.query import Collection
 from alicorn.query.prepared import prepare
 
@@ -54,13 +56,11 @@ def publish(
     Raises TableError, CollectionError (the collection was published with another model), ConfigError.
     """
     started = time.perf_counter()
-    source = ds.dataset(documents, format="parquet")
-    total = source.count_rows()
-    if total == 0:
-        raise TableError(f"table {documents.name!r} is empty: there is nothing to publish", table=documents.name)
-    _refuse_repeated_ids(source, documents.name)
+    source, total = _open(documents)
     embeddings = _embeddings(source, models)
     metadata = metadata_of(models)
+    if into.exists() and not into.is_dir():
+        raise CollectionError(f"{into} is a file: give the folder of a collection, new or existing")
     fresh = not (into.exists() and any(into.iterdir()))
     target = into.with_name(f".{into.name}.publishing") if fresh else into
     if fresh and target.exists():
@@ -72,7 +72,7 @@ def publish(
             if not fresh:
                 check_models(collection, models)
                 _check_embeddings(collection, embeddings)
-            for batch in _tables(source):
+            for batch in _tables(source, documents):
                 collection.upsert(indexed(batch, models))
                 done += len(batch)
                 on_progress(done, total)
@@ -90,6 +90,34 @@ def publish(
     return Published(done, time.perf_counter() - started, embeddings)
 
 
+def embed(
+    documents: Path, model: Model, out: Path, on_progress: Callable[[int, int], None] = lambda done, total: None
+) -> int:
+    """Write doc_id and embedding:<key> of the documents of a Parquet file or folder; returns their number.
+
+    The file is there when it is complete: what `publish` takes without a model, beside terms and stored columns.
+    Raises TableError, ConfigError.
+    """
+    if out.is_dir() or not out.parent.is_dir():
+        raise ConfigError(f"{out}: give a file to write, in a folder that exists")
+    source, total = _open(documents)
+    unfinished = out.with_name(f".{out.name}.embedding")
+    column = pa.field(_PREFIX + model.key, pa.list_(pa.float32(), model.dim))
+    schema = pa.schema([pa.field("doc_id", pa.string()), column])
+    done = 0
+    try:
+        with pq.ParquetWriter(unfinished, schema) as writer:
+            for batch in _tables(source, documents):
+                vectors = _vectors(model, batch)
+                writer.write_table(pa.table([batch["doc_id"].cast(pa.string()), vectors], schema=schema))
+                done += len(batch)
+                on_progress(done, total)
+        os.replace(unfinished, out)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return done
+
+
 def indexed(documents: pa.Table, models: Sequence[Model]) -> pa.Table:
     """Documents as the index takes them: doc_id, terms, stored columns, static_rank and one embedding per model.
 
@@ -99,10 +127,13 @@ def indexed(documents: pa.Table, models: Sequence[Model]) -> pa.Table:
         return documents
     table = models[0].vertical.index_table(documents, None)
     for model in models:
-        vectors = model.encode_documents(documents)  # (rows, dim), unit length
-        flat = pa.array(vectors.ravel(), pa.float32())
-        table = table.append_column(_PREFIX + model.key, pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]))
+        table = table.append_column(_PREFIX + model.key, _vectors(model, documents))
     return table
+
+
+def _vectors(model: Model, documents: pa.Table) -> pa.FixedSizeListArray:
+    vectors = model.encode_documents(documents)  # (rows, dim), unit length
+    return pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), vectors.shape[1])
 
 
 def metadata_of(models: Sequence[Model]) -> dict[str, object]:
@@ -129,21 +160,24 @@ def default_nprobe(vertical: Vertical) -> int | None:
     return None if nn is None else nn.nprobe
 
 
-def _refuse_repeated_ids(source: ds.Dataset, table: str) -> None:
-    """A doc_id that stands in two batches would replace its first document in silence."""
-    if "doc_id" not in source.schema.names:
-        return  # said by the checks of the first batch, as are nulls and types
-    ids = source.to_table(columns=["doc_id"])["doc_id"]
-    repeated = len(ids) - ids.null_count - pc.count_distinct(ids).as_py()
-    if not repeated:
-        return
-    seen: set[object] = set()
-    for row, doc_id in enumerate(ids.to_pylist()):
-        if doc_id is not None and doc_id in seen:
-            problem = f"{doc_id!r} stands in an earlier row; {repeated} such rows: keep one row per document"
-            message = f"table {table!r}, column 'doc_id', row {row}: {problem}"
-            raise TableError(message, table=table, column="doc_id", row=row, count=repeated)
-        seen.add(doc_id)
+def _open(documents: Path) -> tuple[ds.Dataset, int]:
+    """The Parquet and its number of rows. Every doc_id is checked: a batch would replace a document of another."""
+    with _reading(documents):
+        source = ds.dataset(documents, format="parquet")
+        known = "doc_id" in source.schema.names
+        ids = source.to_table(columns=["doc_id"]) if known else source.schema.empty_table()
+    if known and len(ids) == 0:
+        raise TableError(f"{documents}: the table of documents is empty", table="documents")
+    check_documents(ids, {}, {})
+    return source, len(ids)
+
+
+@contextmanager
+def _reading(documents: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"{documents} cannot be read as Parquet: {error}", table="documents") from error
 
 
 def _embeddings(source: ds.Dataset, models: Sequence[Model]) -> dict[str, int]:
@@ -181,12 +215,17 @@ def _check_embeddings(collection: Collection, embeddings: dict[str, int]) -> Non
             )
 
 
-def _tables(source: ds.Dataset) -> Iterator[pa.Table]:
+def _tables(source: ds.Dataset, documents: Path) -> Iterator[pa.Table]:
+    """The rows in order, about _BATCH_ROWS at a time."""
+    batches = source.to_batches(batch_size=_BATCH_ROWS)
     pending: list[pa.RecordBatch] = []
-    for batch in source.to_batches(batch_size=_BATCH_ROWS):
-        pending.append(batch)
-        if sum(map(len, pending)) >= _BATCH_ROWS:
+    while True:
+        with _reading(documents):
+            batch = next(batches, None)
+        if batch is not None:
+            pending.append(batch)
+        if pending and (batch is None or sum(map(len, pending)) >= _BATCH_ROWS):
             yield pa.Table.from_batches(pending)
             pending = []
-    if pending:
-        yield pa.Table.from_batches(pending)
+        if batch is None:
+            return

@@ -88,9 +88,13 @@ def test_bad_arguments(pairs, vertical):
         evaluate(model, pairs, vertical, ks=(0, 10))
     with pytest.raises(ConfigError, match="number of searches must be 1 or more, got 0"):
         evaluate(model, pairs, vertical, num_searches=0)
-    model.key = "movies"
-    with pytest.raises(ConfigError, match="the model embeds 'movies', vertical 'people' has the embedding 'people'"):
-        evaluate(model, pairs, vertical)
+
+
+def test_a_model_may_publish_under_a_key_of_its_own(pairs, vertical):
+    """A recipe names the key (`embedding:`) where a vertical has several models."""
+    model = FakeModel(perfect=True)
+    model.key = "people-text"
+    assert evaluate(model, pairs, vertical).comparison.mean(EXACT, "recall@1").mean == 1.0
 
 
 def test_systems_ask_the_vertical_s_expressions(pairs, vertical):

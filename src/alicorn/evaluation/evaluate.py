@@ -97,7 +97,7 @@ def evaluate(
     clusters it looks in, None for all.
     Raises TableError, ConfigError, CollectionError; all of them before anything is encoded.
     """
-    _check_arguments(model, vertical, ks, num_searches)
+    _check_arguments(ks, num_searches)
     if collection is not None:
         check_published(model, collection)
     searches = open_searches(folder, vertical, num_searches, seed)
@@ -133,16 +133,11 @@ def check_published(model: Encoder, collection: PublishedCollection) -> None:
         )
 
 
-def _check_arguments(model: Encoder, vertical: Vertical, ks: Sequence[int], num_searches: int) -> None:
+def _check_arguments(ks: Sequence[int], num_searches: int) -> None:
     if not ks or min(ks) < 1:
         raise ConfigError(f"k must be one or more numbers from 1, got {list(ks)}")
     if num_searches < 1:
         raise ConfigError(f"the number of searches must be 1 or more, got {num_searches}")
-    if model.key != vertical.embedding:
-        raise ConfigError(
-            f"the model embeds {model.key!r}, vertical {vertical.name!r} has the embedding {vertical.embedding!r}:"
-            " evaluate with the vertical the model was trained with"
-        )
 
 
 def _facts(model: Encoder, vertical: Vertical, searches: Searches, seed: int) -> dict[str, Any]:
