@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from alicorn.errors import QueryError, VectorError
 from alicorn.index import Snapshot
-from alicorn.query import tree
+from alicorn.query import kernels, tree
 
 
 def check_expression(named: Iterable[tree.Node], snapshot: Snapshot, vectors: Mapping[str, np.ndarray]) -> None:
@@ -39,21 +39,24 @@ def check_vectors(vectors: Mapping[str, object] | None) -> dict[str, np.ndarray]
 def unit_vector(name: str, vector: object) -> np.ndarray:
     """(dim,) of numbers -> (dim,) float32 of unit length."""
     try:
-        with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and is refused below
-            array = np.asarray(vector, dtype=np.float32)
+        if isinstance(vector, np.ndarray) and vector.dtype == np.float32:
+            array = vector.copy()
+        else:
+            with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and is refused below
+                array = np.array(vector, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise VectorError(
             f"vector {name!r}: expected a list or array of numbers, got {type(vector).__name__}"
         ) from error
     if array.ndim != 1 or len(array) == 0:
         raise VectorError(f"vector {name!r}: expected one dimension, (dim,), got shape {array.shape}")
-    norm = math.sqrt(float(np.dot(array.astype(np.float64), array.astype(np.float64))))
+    norm = kernels.normalize_in_place(array)
     if not math.isfinite(norm):
         at = int(np.flatnonzero(~np.isfinite(array))[0]) if not np.isfinite(array).all() else 0
         raise VectorError(f"vector {name!r}: component {at} is {array[at]}; every component must be finite")
     if norm == 0.0:
         raise VectorError(f"vector {name!r} is zero: it has no direction, and cosine distance needs one")
-    return np.ascontiguousarray((array / norm).astype(np.float32))
+    return array
 
 
 def is_numeric(kind: pa.DataType) -> bool:

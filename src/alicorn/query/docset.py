@@ -41,9 +41,9 @@ DocSet = np.ndarray | Bitmap | Ranges
 
 
 def size(documents: DocSet) -> int:
-    if isinstance(documents, Ranges):
-        return int((documents.stops - documents.starts).sum())
-    return documents.count if isinstance(documents, Bitmap) else len(documents)
+    if isinstance(documents, np.ndarray):
+        return len(documents)
+    return documents.count if isinstance(documents, Bitmap) else int((documents.stops - documents.starts).sum())
 
 
 def as_array(documents: DocSet) -> np.ndarray:
@@ -126,13 +126,14 @@ def subtract(first: DocSet, second: DocSet) -> DocSet:
 
 def unite(sets: list[DocSet], num_docs: int) -> DocSet:
     """The union of any number of sets."""
-    sets = [documents for documents in sets if size(documents)]
+    sizes = [size(documents) for documents in sets]
+    sets = [documents for documents, count in zip(sets, sizes, strict=True) if count]
     if not sets:
         return EMPTY
     if len(sets) == 1:
         return sets[0]
-    total = sum(size(documents) for documents in sets)
-    if any(isinstance(documents, Bitmap) for documents in sets) or total * _BITMAP_FROM > num_docs:
+    total = sum(sizes)
+    if total * _BITMAP_FROM > num_docs or any(isinstance(documents, Bitmap) for documents in sets):
         words = np.zeros((num_docs + 63) // 64, dtype=np.uint64)
         for documents in sets:
             if isinstance(documents, Bitmap):

@@ -175,6 +175,19 @@ def expand_ranges(starts, stops, out):
             at += 1
 
 
+@kernel("float64(float32[::1])")
+def normalize_in_place(vector):
+    """Divide by the Euclidean norm, which is returned; a norm of 0, NaN or infinity leaves the vector as it is."""
+    total = 0.0
+    for value in vector:
+        total += np.float64(value) * np.float64(value)
+    norm = np.sqrt(total)
+    if norm > 0.0 and np.isfinite(norm):
+        for j in range(len(vector)):
+            vector[j] = np.float32(np.float64(vector[j]) / norm)
+    return norm
+
+
 @kernel("void(float32[:, ::1], uint32[::1], float32[::1], float32[::1])", fastmath=True)
 def exact_cosines(vectors, rows, query, out):
     """out[i] = <query, vectors[rows[i]]> in [-1, 1]: the one place where scores are decided, in any plan."""

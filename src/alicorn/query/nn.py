@@ -10,7 +10,6 @@ no member is nearer than t - p, so its cosine is at most cos(max(0, t - p)).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -29,6 +28,9 @@ _NO_WORDS = np.empty((0, 0), dtype=np.uint64)
 _NO_FACTORS = np.empty((0, 0), dtype=np.float32)
 _NO_WEIGHTS = np.empty(0, dtype=np.float32)
 _NONE_DELETED = np.empty(0, dtype=bool)
+
+# cosines to the centroids, what a cluster adds to a score, weights, bit planes, kind of code
+Coded = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]
 
 
 @dataclass
@@ -64,38 +66,63 @@ class Probe:
     query: (dim,) float32, unit length.
     """
 
+    __slots__ = ("_ascending", "_coarse", "_coded", "_cosines", "_nearest_first", "_nprobe", "codec", "query")
+
     def __init__(self, quantizer: KeyQuantizer, query: np.ndarray, nprobe: int | None) -> None:
         self.query = query
         self.codec = quantizer.codec
         self._coarse = quantizer.coarse
         self._nprobe = nprobe if nprobe is not None and nprobe < quantizer.num_clusters else None
+        self._cosines: np.ndarray | None = None
+        self._nearest_first: np.ndarray | None = None
+        self._ascending: np.ndarray | None = None
+        self._coded: Coded | None = None
 
     @property
     def all_clusters(self) -> bool:
         return self._nprobe is None
 
-    @cached_property
+    @property
     def cosines(self) -> np.ndarray:
         """(num_clusters,) float32 inner products with the centroids."""
-        return self._coarse.cosines(self.query)
+        if self._cosines is None:
+            self._cosines = self._coarse.cosines(self.query)
+        return self._cosines
 
-    @cached_property
+    @property
     def nearest_first(self) -> np.ndarray:
         """The clusters to look in, nearest first."""
-        if self._nprobe is None:
-            return np.argsort(-self.cosines, kind="stable")
-        chosen = np.empty(self._nprobe, dtype=np.int64)
-        nn_kernels.nearest_clusters(self.cosines, chosen)
-        return chosen
+        if self._nearest_first is None:
+            if self._nprobe is None:
+                self._nearest_first = np.argsort(-self.cosines, kind="stable")
+            else:
+                self._nearest_first = np.empty(self._nprobe, dtype=np.int64)
+                nn_kernels.nearest_clusters(self.cosines, self._nearest_first)
+        return self._nearest_first
 
-    @cached_property
+    @property
     def ascending(self) -> np.ndarray:
         """The clusters to look in, by number."""
-        return np.arange(len(self.cosines)) if self._nprobe is None else np.sort(self.nearest_first)
+        if self._ascending is None:
+            if self._nprobe is None:
+                self._ascending = np.arange(len(self.cosines))
+            else:
+                self._ascending = np.sort(self.nearest_first)
+        return self._ascending
 
-    @cached_property
-    def coded(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
-        """What the kernels need to score codes: cosines, what a cluster adds, weights, bit planes, kind."""
+    @property
+    def coded(self) -> Coded:
+        """What the kernels need to score codes."""
+        if self._coded is None:
+            self._coded = self._code()
+        return self._coded
+
+    @property
+    def exact(self) -> Coded:
+        """The same, to score stored vectors."""
+        return self.cosines, self.cosines, _NO_WEIGHTS, _NO_WORDS, nn_kernels.EXACT
+
+    def _code(self) -> Coded:
         codec = self.codec
         if isinstance(codec, NoCodec):
             return self.exact
@@ -105,11 +132,6 @@ class Probe:
         weights, constant = codec.prepare(self.query)
         kind = nn_kernels.BYTES if isinstance(codec, SQ8) else nn_kernels.TABLE
         return self.cosines, self.cosines + np.float32(constant), weights, _NO_WORDS, kind
-
-    @cached_property
-    def exact(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
-        """The same, to score stored vectors."""
-        return self.cosines, self.cosines, _NO_WEIGHTS, _NO_WORDS, nn_kernels.EXACT
 
 
 class BlockArrays:

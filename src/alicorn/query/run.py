@@ -112,6 +112,8 @@ class Evaluation:
 
     def live(self, found: Sets) -> Sets:
         """Without the deleted documents."""
+        if all(view.deleted is None for view in self.snapshot.segments):
+            return found
         return [
             documents if view.deleted is None else docset.intersect(documents, live)
             for documents, view, live in zip(found, self.snapshot.segments, self._live_sets(), strict=True)
