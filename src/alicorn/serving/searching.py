@@ -12,7 +12,7 @@ import numpy as np
 from alicorn.errors import AlicornError
 from alicorn.feedback import ServedLog
 from alicorn.index import SegmentView, Snapshot
-from alicorn.publish import check_models
+from alicorn.publish import check_models, default_nprobe
 from alicorn.query import Collection, parse, tree
 from alicorn.query.check import check_vectors
 from alicorn.serving.messages import Hit, Mode, SearchAnswer, SearchRequest
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from alicorn.towers import Model
 
 _REFRESH_S = 1.0
-_EMBEDDING = "(nn {key} :k 100 :nprobe 16)"  # EBR's worked example probes 16 clusters
+_NEAREST = 100  # documents of mode embedding
 _NO_MODEL = "a text is encoded by a model, and this server has none: send an expression, or start it with --model"
 
 
@@ -116,7 +116,8 @@ class Searching:
         key = request.key or self.vertical.embedding
         if key not in self.models:
             raise AlicornError(f"no model encodes {key!r}; this server has models for: {', '.join(self.models)}")
-        return _EMBEDDING.format(key=tree.quoted(key))
+        # As many clusters as the vertical's hybrid expression, so that the columns of the page can be compared.
+        return str(tree.Nn(key, k=_NEAREST, nprobe=default_nprobe(self.vertical)))
 
     def _encoded(self, request: SearchRequest, root: tree.Node) -> dict[str, np.ndarray]:
         """The request's vector of each key that the expression looks for and a model encodes."""
