@@ -73,7 +73,8 @@ def _holds_ids(kind: pa.DataType) -> bool:
 def _need_column(column: str, snapshot: Snapshot, allowed: list[str], wanted: str, offset: int) -> None:
     if column in allowed:
         return
-    found = f"{column!r} is {snapshot.columns[column]}" if column in snapshot.columns else f"there is no {column!r}"
+    name = _shown(column)
+    found = f"{name} is {snapshot.columns[column]}" if column in snapshot.columns else f"there is no {name}"
     choice = ", ".join(sorted(allowed)) or "none"
     raise QueryError(f"needs {wanted}, but {found}; the collection has: {choice}", offset)
 
@@ -81,10 +82,15 @@ def _need_column(column: str, snapshot: Snapshot, allowed: list[str], wanted: st
 def _check_nn(node: tree.Nn, key: str, name: str, snapshot: Snapshot, vectors: Mapping[str, np.ndarray]) -> None:
     if key not in snapshot.embeddings:
         known = ", ".join(sorted(snapshot.embeddings)) or "none"
-        raise QueryError(f"the collection has no embedding {key!r}; it has: {known}", node.offset)
+        raise QueryError(f"the collection has no embedding {_shown(key)}; it has: {known}", node.offset)
     if name not in vectors:
         given = ", ".join(sorted(vectors)) or "none"
-        raise QueryError(f"(nn {key} ...) needs the request's vector {name!r}; given: {given}", node.offset)
+        raise QueryError(f"(nn {key} ...) needs the request's vector {_shown(name)}; given: {given}", node.offset)
     dim = snapshot.embeddings[key]
     if len(vectors[name]) != dim:
         raise VectorError(f"vector {name!r}: embedding {key!r} has {dim} dimensions, got {len(vectors[name])}")
+
+
+def _shown(name: str) -> str:
+    """In quotes, escaped, at most 40 characters of it."""
+    return repr(name if len(name) <= 40 else name[:40] + "...")
