@@ -119,7 +119,7 @@ def test_a_merge_and_a_reader_see_what_was_deleted_meanwhile(store: Store, monke
         assert contents(store) == model
         assert reader.refresh()
         assert contents(reader) == model
-    assert [folder.name for folder in (store.path / "segments").iterdir()] == [merged.segment.name]
+    assert [file.stem for file in (store.path / "segments").iterdir()] == [merged.segment.name]
 
 
 def test_documents_that_arrive_during_training_get_its_codes(store: Store, monkeypatch) -> None:

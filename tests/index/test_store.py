@@ -148,8 +148,8 @@ def test_segments_stay_few_on_disk(store: Store) -> None:
         store.flush()
         assert len(store.snapshot().segments) <= 12
     assert_holds(store, model)
-    folders = {folder.name for folder in (store.path / "segments").iterdir()}
-    assert folders == {view.segment.name for view in store.snapshot().segments}
+    files = {file.stem for file in (store.path / "segments").iterdir()}
+    assert files == {view.segment.name for view in store.snapshot().segments}
 
 
 def test_a_segment_that_is_mostly_deleted_is_rewritten_at_the_next_flush(store: Store) -> None:
@@ -390,15 +390,14 @@ def test_a_reader_that_finds_files_replaced_reads_again(store: Store, monkeypatc
 def test_orphans_of_a_crash_are_removed_by_the_writer_only(store: Store) -> None:
     model = fill(store, 10)
     store.train(num_clusters=2)
-    for orphan in (store.path / "segments" / "00000099-0", store.path / "quantizers" / "00000099"):
-        orphan.mkdir()
-        (orphan / "half.npy").write_bytes(b"x")
+    orphans = [store.path / "segments" / "00000099-0.zip", store.path / "quantizers" / "00000099.zip"]
+    for orphan in orphans:
+        orphan.write_bytes(b"x")
     with Store.open(store.path, read_only=True):
-        assert (store.path / "segments" / "00000099-0").exists()
+        assert all(orphan.exists() for orphan in orphans)
     store.close()
     with Store.open(store.path) as again:
-        assert not (again.path / "segments" / "00000099-0").exists()
-        assert not (again.path / "quantizers" / "00000099").exists()
+        assert not any(orphan.exists() for orphan in orphans)
         assert_holds(again, model)
 
 

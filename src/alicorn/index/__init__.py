@@ -7,11 +7,12 @@ In the order an upsert takes:
     checking.py         is a table of documents acceptable?   checking_vectors.py: its vectors
     documents.py        Documents: checked, not yet numbered
     segment_builder.py  documents -> Segment                  numeric.py: columns for `range`
-    journal.py          the SQLite journal and manifest       writer_lock.py: one writer;  seal.py
+    journal.py          the journal and manifest              sqlite_file.py: its tables;  writer_lock.py: one writer
+    seal.py, wal.py, mark.py  was any of it lost?             failpoints.py, durable.py: fsync and rename
     live.py, contents.py  what is in memory now               mutable.py: the mutable layer;  loading.py, replay.py
     maintenance.py      when to flush, merge, train           worker.py: the thread that does it
     rewriting.py        flush, merge, train                   tiers.py: which segments;  training.py: when and how
-    segment_file.py     a segment as files                    quantizer_file.py, checked_folder.py, mapping.py
+    segment_file.py     a segment as a file                   quantizer_file.py, archive.py, mapping.py
 
 And what query/ reads: snapshot.py (Snapshot, SegmentView), segment.py (Segment, NumericColumn, EmbeddingBlock),
 terms.py (TermDictionary), doc_ids.py.

@@ -11,10 +11,10 @@ from alicorn.index.contents import Contents
 from alicorn.index.doc_ids import hash_ids
 from alicorn.index.journal import Journal, SegmentRecord
 from alicorn.index.mutable import MutableLayer
-from alicorn.index.quantizer_file import open_quantizers
+from alicorn.index.quantizer_file import open_quantizers, quantizer_path
 from alicorn.index.replay import replay
 from alicorn.index.segment import Segment
-from alicorn.index.segment_file import open_segment
+from alicorn.index.segment_file import open_segment, segment_path
 from alicorn.index.snapshot import SegmentView
 from alicorn.quantization import KeyQuantizer
 
@@ -51,7 +51,7 @@ def _load_moment(journal: Journal, path: Path, before: Contents | None, applied:
             columns=columns,
             quantizers=quantizers,
             quantizer_file=state.quantizers,
-            checksums={record.name: record.header_checksum for record in records},
+            checksums={record.name: record.checksum for record in records},
             generation=state.generation,
             disk=tuple(_view(record, known, path, quantizers) for record in records),
             frozen=MutableLayer(),
@@ -73,7 +73,7 @@ def _quantizers(
         return before.quantizers
     if record is None:
         return {key: KeyQuantizer.untrained(dim) for key, dim in embeddings.items()}
-    return open_quantizers(path / "quantizers" / record[0], record[1])
+    return open_quantizers(quantizer_path(path, record[0]), record[1])
 
 
 def _view(
@@ -81,6 +81,6 @@ def _view(
 ) -> SegmentView:
     segment = known.get(record.name)
     if segment is None:
-        segment = open_segment(path / "segments" / record.name, record.header_checksum, quantizers)
+        segment = open_segment(segment_path(path, record.name), record.checksum, quantizers)
     view = SegmentView(segment)
     return view.without(record.tombstones) if len(record.tombstones) else view

@@ -11,7 +11,6 @@ What fails in the worker is raised by the next write, which is not carried out; 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -131,10 +130,10 @@ class Maintenance:
         contents = self._live.contents
         quantizers = {contents.quantizer_file[0]} if contents.quantizer_file else set()
         for folder, named in (("segments", set(contents.checksums)), ("quantizers", quantizers)):
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 for entry in (self._live.path / folder).iterdir():
-                    if entry.name not in named:
-                        shutil.rmtree(entry, ignore_errors=True)
+                    if entry.stem not in named:
+                        entry.unlink()
 
     def _work(self) -> None:
         """Of the worker: until nothing is due."""

@@ -1,4 +1,4 @@
-"""A file mapped into memory without keeping it open. Used by checked_folder.py.
+"""A file mapped into memory without keeping it open. Used by archive.py.
 
 Python's own mmap keeps a descriptor for every mapping: a dozen segments of 60 files would use up the usual 1,024.
 The mapping is private: its arrays count as writeable, as compiled kernels demand, and the file never changes.

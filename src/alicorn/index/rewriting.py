@@ -27,9 +27,9 @@ from alicorn.index.contents import Contents
 from alicorn.index.doc_ids import hash_ids
 from alicorn.index.documents import Documents
 from alicorn.index.mutable import MutableLayer
-from alicorn.index.quantizer_file import write_quantizers
+from alicorn.index.quantizer_file import quantizer_path, write_quantizers
 from alicorn.index.segment_builder import build_segment
-from alicorn.index.segment_file import open_segment, write_segment
+from alicorn.index.segment_file import open_segment, segment_path, write_segment
 from alicorn.index.snapshot import SegmentView, discard
 from alicorn.index.tiers import smallest_to_merge
 from alicorn.index.training import Training
@@ -119,7 +119,7 @@ def rewrite(plan: Rewriting, path: Path, abandoned: threading.Event) -> Rewritte
         _go_on(abandoned)
         name = f"{plan.generation:08d}"
         with _reported(path):
-            quantizer_file = (name, write_quantizers(quantizers, path / "quantizers" / name))
+            quantizer_file = (name, write_quantizers(quantizers, quantizer_path(path, name)))
     done = Rewritten((), {}, quantizers, quantizer_file)
     return _with_segments(done, plan.sources, pending, plan.generation, path, abandoned)
 
@@ -183,8 +183,8 @@ def _with_segments(
         _go_on(abandoned)
         name = f"{generation:08d}-{len(checksums)}"
         with _reported(path):
-            checksums[name] = write_segment(segment, path / "segments" / name)
-        written.append(SegmentView(open_segment(path / "segments" / name, checksums[name], done.quantizers)))
+            checksums[name] = write_segment(segment, segment_path(path, name))
+        written.append(SegmentView(open_segment(segment_path(path, name), checksums[name], done.quantizers)))
     replacement = Replacement(sources, tuple(written))
     return replace(done, replacements=(*done.replacements, replacement), checksums=checksums)
 

@@ -1,7 +1,7 @@
-"""A segment as a folder of files: the byte layout, writing and opening. Between segment_builder.py and store.py.
+"""A segment as a file: the byte layout, writing and opening. Between segment_builder.py and rewriting.py, loading.py.
 
-The container (header.json, checksums, .npy, .arrow) is that of checked_folder.py, with magic "alicorn segment".
-n = documents, t = terms, p = postings, o = occurrences of terms, r = rows of an embedding, c = its clusters.
+The container (header.json, checksums, .npy, .arrow) is that of archive.py, with magic "alicorn segment". Its members,
+where n = documents, t = terms, p = postings, o = occurrences of terms, r = rows of an embedding, c = its clusters:
 
     fields.arrow          doc_id string, static_rank double, then the stored columns; row = document number
     terms.arrow           term string, t rows, ascending by UTF-8 bytes
@@ -27,7 +27,7 @@ n = documents, t = terms, p = postings, o = occurrences of terms, r = rows of an
     embedding-<i>-rows_of int32 (n,)                row of each document, -1 for none
     embedding-<i>-min_cosines float32 (c,)          no member of the cluster has a smaller cosine to its centroid
 
-Everything without an ending is a .npy file. header.json's content:
+Everything without an ending is a .npy member. header.json's content:
     num_docs    n
     columns     names of the numeric columns
     embeddings  list of {key, dim, quantizer_version, identity}; identity: docs is 0, 1, 2 ...
@@ -42,7 +42,7 @@ import numpy as np
 import pyarrow as pa
 
 from alicorn.errors import CorruptionError
-from alicorn.index.checked_folder import FolderReader, FolderWriter
+from alicorn.index.archive import ArchiveReader, ArchiveWriter
 from alicorn.index.doc_ids import IdIndex
 from alicorn.index.documents import one_chunk
 from alicorn.index.segment import EmbeddingBlock, NumericColumn, Segment
@@ -63,9 +63,17 @@ _COLUMN_ARRAYS = ("values", "valid", "sorted_values", "sorted_docs")
 _EMBEDDING_ARRAYS = ("vectors", "codes", "errors", "starts", "docs", "rows_of", "min_cosines")
 
 
-def write_segment(segment: Segment, folder: Path) -> str:
-    """Write it durably into a folder that does not exist yet -> the header's checksum."""
-    writer = FolderWriter(folder, MAGIC)
+def segment_path(collection: Path, name: str) -> Path:
+    return collection / "segments" / f"{name}.zip"
+
+
+def write_segment(segment: Segment, path: Path) -> str:
+    """Write it durably into a file that does not exist yet -> the checksum for the manifest."""
+    with ArchiveWriter(path, MAGIC) as writer:
+        return _write(segment, writer)
+
+
+def _write(segment: Segment, writer: ArchiveWriter) -> str:
     writer.table("fields", segment.fields)
     writer.table("terms", pa.table({"term": segment.terms.terms}))
     writer.array("term_codes", segment.term_lists.codes)
@@ -92,9 +100,9 @@ def write_segment(segment: Segment, folder: Path) -> str:
     return writer.finish({"num_docs": segment.num_docs, "columns": list(segment.columns), "embeddings": embeddings})
 
 
-def open_segment(folder: Path, header_checksum: str, quantizers: Mapping[str, KeyQuantizer]) -> Segment:
+def open_segment(path: Path, checksum: str, quantizers: Mapping[str, KeyQuantizer]) -> Segment:
     """Map it, with every byte verified. Raises CorruptionError, and CollectionError for a newer format."""
-    reader = FolderReader(folder, MAGIC, header_checksum)
+    reader = ArchiveReader(path, MAGIC, checksum)
     fields = reader.table("fields")
     terms = one_chunk(reader.table("terms").column("term"))
     arrays = {name: reader.array(name) for name in _ARRAYS}
@@ -108,7 +116,7 @@ def open_segment(folder: Path, header_checksum: str, quantizers: Mapping[str, Ke
         quantizer = quantizers.get(entry["key"])
         if quantizer is None or (quantizer.version, quantizer.dim) != (entry["quantizer_version"], entry["dim"]):
             raise CorruptionError(
-                f"{folder}: embedding '{entry['key']}' was written with quantizer version {entry['quantizer_version']} "
+                f"{path}: embedding '{entry['key']}' was written with quantizer version {entry['quantizer_version']} "
                 f"and the collection has {'none' if quantizer is None else quantizer.version}: restore it from a backup"
             )
         block: dict[str, np.ndarray] = {name: reader.array(f"embedding-{i}-{name}") for name in _EMBEDDING_ARRAYS}
@@ -120,6 +128,6 @@ def open_segment(folder: Path, header_checksum: str, quantizers: Mapping[str, Ke
         ids=ids,
         columns=columns,
         embeddings=embeddings,
-        name=folder.name,
+        name=path.stem,
         **arrays,
     )

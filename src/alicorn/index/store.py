@@ -2,8 +2,8 @@
 
     <path>/manifest.sqlite       journal and manifest (journal.py)
            writer.lock           (writer_lock.py)
-           segments/<name>/      immutable segments (segment_file.py)
-           quantizers/<name>/    (quantizer_file.py)
+           segments/<name>.zip   immutable segments (segment_file.py)
+           quantizers/<name>.zip (quantizer_file.py)
 
 An upsert or delete is one transaction in the journal, and lives in memory (mutable.py) until a segment is made of it
 in the background (maintenance.py). A table too large for that becomes a segment at once, in one transaction too.
@@ -27,10 +27,11 @@ from alicorn.index.arguments import check_embeddings, checked_ids, checked_metad
 from alicorn.index.checking import check_documents
 from alicorn.index.doc_ids import hash_ids
 from alicorn.index.documents import Documents
-from alicorn.index.journal import MANIFEST, Journal
+from alicorn.index.journal import Journal
 from alicorn.index.live import Live
 from alicorn.index.maintenance import Maintenance
 from alicorn.index.snapshot import Snapshot
+from alicorn.index.sqlite_file import LEFT_BY_CREATION, MANIFEST
 from alicorn.index.training import Training
 from alicorn.index.verify import Verification, verify
 from alicorn.index.writer_lock import WriterLock
@@ -84,7 +85,7 @@ class Store:
         metadata = checked_metadata(metadata or {})
         try:
             path.mkdir(parents=True, exist_ok=True)
-            strangers = sorted(file.name for file in path.iterdir() if file.name != "manifest.creating")
+            strangers = sorted({file.name for file in path.iterdir()} - set(LEFT_BY_CREATION))
             if strangers:
                 raise CollectionError(
                     f"{path} is not empty ({', '.join(strangers[:3])}): open it, or create the collection elsewhere"

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from alicorn.errors import CollectionError, CorruptionError
 from alicorn.index import quantizer_file, segment_file
-from alicorn.index.checked_folder import HEADER, FolderReader
-from alicorn.index.journal import MANIFEST, Journal
-from alicorn.index.seal import check_seal
+from alicorn.index.archive import ArchiveReader
+from alicorn.index.journal import Journal
+from alicorn.index.mark import MARK
+from alicorn.index.quantizer_file import quantizer_path
+from alicorn.index.seal import SEAL
+from alicorn.index.segment_file import segment_path
+from alicorn.index.sqlite_file import MANIFEST
 
 _SHOWN = 20
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What was read and found intact. num_files, num_bytes: with the manifest; operations: of the journal."""
+    """What was read and found intact. num_files, num_bytes: with the manifest's; operations: of the journal."""
 
     num_files: int
     num_bytes: int
@@ -47,48 +52,42 @@ def _verify(path: Path, journal: Journal) -> Verification:
     damage: list[str] = []
     sizes: list[int] = []
 
-    def attempt(check: Callable[[], int]) -> None:
+    @contextmanager
+    def noted() -> Iterator[None]:
         try:
-            sizes.append(check())
+            yield
         except CollectionError as error:
             damage.append(str(error))
 
     operations = 0
+    archives: list[tuple[Path, str, str]] = []
     with journal.reading():
-        attempt(lambda: _manifest(path, journal))
-        try:
+        with noted():
+            sizes += _manifest(path, journal)
+        with noted():
             operations = sum(1 for _ in journal.operations(journal.state.flushed))
-        except CorruptionError as error:
-            damage.append(str(error))
-        folders = []
-        try:
-            folders = [
-                (path / "segments" / one.name, segment_file.MAGIC, one.header_checksum) for one in journal.segments()
-            ]
-        except CorruptionError as error:
-            damage.append(str(error))
+        with noted():
+            archives += [(segment_path(path, one.name), segment_file.MAGIC, one.checksum) for one in journal.segments()]
         if journal.state.quantizers:
             name, checksum = journal.state.quantizers
-            folders.append((path / "quantizers" / name, quantizer_file.MAGIC, checksum))
-        for folder, magic, checksum in folders:
-            try:
-                reader = FolderReader(folder, magic, checksum)
-            except CollectionError as error:
-                damage.append(str(error))
-                continue
-            sizes.append((folder / HEADER).stat().st_size)
-            for file in reader.names():
-                attempt(lambda reader=reader, file=file: reader.check(file))  # type: ignore[misc]
+            archives.append((quantizer_path(path, name), quantizer_file.MAGIC, checksum))
+        for place, magic, checksum in archives:
+            with noted():
+                archive = ArchiveReader(place, magic, checksum)
+                sizes.append(archive.size)
+                for name in archive.names():
+                    with noted():
+                        archive.member(name)
     if damage:
         more = f"\n... and {len(damage) - _SHOWN} more" if len(damage) > _SHOWN else ""
         raise CorruptionError("\n".join(damage[:_SHOWN]) + more)
     return Verification(len(sizes), sum(sizes), operations)
 
 
-def _manifest(path: Path, journal: Journal) -> int:
-    check_seal(path / MANIFEST)
+def _manifest(path: Path, journal: Journal) -> list[int]:
+    """-> the sizes of its files, whose seals and checksums were compared when it was opened."""
     journal.check()
     journal.embeddings()
     journal.metadata()
     journal.columns()
-    return (path / MANIFEST).stat().st_size
+    return [(path / name).stat().st_size for name in (MANIFEST, SEAL, MARK)]
