@@ -44,7 +44,7 @@ class Alicorn:
         collection.close()
 
     def __init__(self, data: Data, folder: Path) -> None:
-        self.collection = Collection.open(folder / "collection")
+        self.collection = Collection.open(folder / "collection", read_only=True)
 
     def can(self, request: Request) -> bool:
         return True

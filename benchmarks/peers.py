@@ -5,7 +5,7 @@ making one costs is measured apart, by `select`); only `brute force` and `adapti
 request, as we do. All answer with row numbers; ours answers with doc_ids.
 
 A peer has
-    build(data, folder)               static: make the index from nothing, and write it
+    build(data, folder)               static: make the index from nothing, and write it (not brute force, adaptive)
     Peer(data, folder, filters)       open it
     can(request)                      whether it can answer at all
     ladders(requests, exact)          lists of settings, each list rising in cost and recall
@@ -73,13 +73,8 @@ class BruteForce:
     """One matrix product over the filter's stored vectors and a partial sort: what a user writes by hand."""
 
     name = "brute force"
-    fingerprint = staticmethod(lambda: np.__version__)
 
-    @staticmethod
-    def build(data: Data, folder: Path) -> None:
-        """The vectors are the index."""
-
-    def __init__(self, data: Data, folder: Path, filters: Filters) -> None:
+    def __init__(self, data: Data, filters: Filters) -> None:
         self.vectors = np.load(data.folder / "vectors.npy")  # in memory, not mapped
         self.terms = PostingLists(filters.postings, len(data))
 
@@ -159,11 +154,13 @@ class IVFFlat(_Faiss):
     """Clusters, and the vectors themselves. A setting is nprobe. Answers a radius too."""
 
     name = "Faiss IVFFlat"
-    spec = "Flat"
+    codes = staticmethod(lambda dim: "Flat")
 
     @classmethod
     def build(cls, data: Data, folder: Path) -> None:
-        index = faiss.index_factory(data.dim, f"IVF{num_clusters(len(data))},{cls.spec}", faiss.METRIC_INNER_PRODUCT)
+        index = faiss.index_factory(
+            data.dim, f"IVF{num_clusters(len(data))},{cls.codes(data.dim)}", faiss.METRIC_INNER_PRODUCT
+        )
         _train(index, data.vectors)
         _add(index, data.vectors)
         faiss.write_index(index, str(folder / "index.faiss"))
@@ -193,7 +190,7 @@ class IVFSQ8(IVFFlat):
     """8-bit codes: the coarse and fine quantizer that alicorn takes by default. For the build row only."""
 
     name = "Faiss IVFSQ8"
-    spec = "SQ8"
+    codes = staticmethod(lambda dim: "SQ8")
 
 
 class _Refined(IVFFlat):
@@ -221,14 +218,14 @@ class IVFPQFastScan(_Refined):
     """4-bit product codes scanned in registers, refined."""
 
     name = "Faiss IVFPQFastScan"
-    spec = "PQ64x4fs"
+    codes = staticmethod(lambda dim: f"PQ{dim // 2}x4fs")
 
 
 class IVFRaBitQ(_Refined):
     """One bit a dimension, scanned in registers, refined."""
 
     name = "Faiss IVFRaBitQ"
-    spec = "RaBitQfs"
+    codes = staticmethod(lambda dim: "RaBitQfs")
 
 
 class FaissHNSW(_Faiss):
@@ -363,11 +360,6 @@ class Adaptive:
     documents, above a tuned threshold Faiss: fast-scan codes with a bitmap for k, IVFFlat for a radius."""
 
     name = "adaptive"
-    fingerprint = staticmethod(lambda: faiss.__version__)
-
-    @staticmethod
-    def build(data: Data, folder: Path) -> None:
-        """It borrows two Faiss indexes: see `borrowed`."""
 
     borrowed = (IVFPQFastScan, IVFFlat)
 

@@ -13,8 +13,7 @@ from ours import Alicorn
 from vectors import Data
 from workload import Filters
 
-FAISS_AND_OTHERS = (
-    peers.BruteForce,
+BUILT = (
     peers.IVFFlat,
     peers.IVFPQFastScan,
     peers.IVFRaBitQ,
@@ -22,14 +21,14 @@ FAISS_AND_OTHERS = (
     peers.Hnswlib,
     peers.ScaNN,
 )
-NAMES = (*(kind.name for kind in FAISS_AND_OTHERS), peers.Adaptive.name)
+NAMES = (peers.BruteForce.name, *(kind.name for kind in BUILT), peers.Adaptive.name)
 
 
 def open_all(
     data: Data, filters: Filters, cache: Path, wanted: Sequence[str], threads: int
 ) -> tuple[dict[str, Any], dict[str, Build]]:
     """Ours and the wanted peers by name, and what building each cost. A peer that is not installed is left out."""
-    kinds = [kind for kind in FAISS_AND_OTHERS if kind.name in wanted and _installed(kind)]
+    kinds = [kind for kind in BUILT if kind.name in wanted and _installed(kind)]
     adaptive = peers.Adaptive.name in wanted
     if adaptive:  # it borrows these two
         kinds += [kind for kind in peers.Adaptive.borrowed if kind not in kinds]
@@ -41,6 +40,8 @@ def open_all(
     opened: dict[str, Any] = {Alicorn.name: Alicorn(data, builds[Alicorn.name].folder)}
     for kind in kinds:
         opened[kind.name] = kind(data, builds[kind.name].folder, filters)
+    if peers.BruteForce.name in wanted:
+        opened[peers.BruteForce.name] = peers.BruteForce(data, filters)
     if adaptive:
         near, within = (opened[kind.name] for kind in peers.Adaptive.borrowed)
         opened[peers.Adaptive.name] = peers.Adaptive(data, near, within, filters)
