@@ -1,26 +1,43 @@
-"""A process that writes to a collection until it is killed; started by test_crash.py.
+"""A process that writes to a collection until it is killed; started by crash_harness.py.
 
-Reads lines `<collection> <log> <first operation>`; for each it forks a child that runs operation after operation, and
-prints the child's process id, then `ended`. The child notes `begin n` before and `end n` after each operation.
+Reads lines of JSON, see Order; for each it forks a child that runs operation after operation, and prints the child's
+process id, then how it ended. The child notes `begin n` before and `end n` after each operation.
 """
 
 from __future__ import annotations
 
+import collections
+import json
 import os
+import signal
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from alicorn.index import Store, maintenance
+from alicorn.index import Store, failpoints, journal, maintenance, training
 
 DIM = 4
+KINDS = {"upsert": 0.5, "bulk": 0.1, "delete": 0.2, "flush": 0.06, "merge": 0.04, "train": 0.04, "metadata": 0.06}
+OPERATIONS = 60  # a child that is not killed before ends after so many
+
+
+@dataclass(frozen=True)
+class Order:
+    """first: the number of the first operation; failpoint: where the child kills itself, at the count-th time."""
+
+    path: str
+    log: str
+    first: int
+    failpoint: str | None = None
+    count: int = 1
 
 
 def operation(number: int) -> tuple[str, list[str]]:
-    """What operation `number` does, and to which documents: the same in the writer and in the test."""
+    """What operation `number` does, and to which documents: the same in the writer and in the harness."""
     rng = np.random.default_rng(number)
-    kind = str(rng.choice(["upsert", "bulk", "delete", "flush", "merge", "train"], p=[0.5, 0.1, 0.2, 0.1, 0.05, 0.05]))
+    kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
     size = int(rng.integers(1, 12)) if kind in ("upsert", "bulk", "delete") else 0
     return kind, [f"d{i}" for i in sorted(rng.choice(60, size, replace=False))]
 
@@ -37,31 +54,56 @@ def table(number: int, doc_ids: list[str]) -> pa.Table:
     )
 
 
-def write(path: str, log: str, first: int) -> None:
-    notes = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    store = Store.open(path)
+def make_everything_frequent() -> None:
+    """Flushes, merges, training and checkpoints after a few documents, in the background too."""
+    maintenance.FLUSH_DOCS = 25
     maintenance.FLUSH_OPERATIONS = 15
-    for number in range(first, first + 100_000):
+    maintenance.RECODED_DOCS = 3
+    journal.CHECKPOINT_BYTES = 10_000
+    training.should_train = lambda count, last: count >= 30 and not last
+
+
+def write(order: Order) -> None:
+    notes = os.open(order.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    make_everything_frequent()
+    reached: collections.Counter[str] = collections.Counter()
+
+    def at(name: str) -> None:
+        reached[name] += 1
+        if order.failpoint is None:
+            os.write(notes, f"reach {name}\n".encode())
+        elif name == order.failpoint and reached[name] == order.count:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    failpoints.armed = at
+    store = Store.create(order.path, {"v": DIM}) if order.first == 0 else Store.open(order.path)
+    for number in range(order.first, order.first + OPERATIONS):
         kind, doc_ids = operation(number)
         os.write(notes, f"begin {number}\n".encode())
-        maintenance.FLUSH_DOCS = 1 if kind == "bulk" else 1_000
+        maintenance.FLUSH_DOCS = 1 if kind == "bulk" else 25
         if kind in ("upsert", "bulk"):
             store.upsert(table(number, doc_ids))
         elif kind == "delete":
             store.delete(doc_ids)
         elif kind == "train":
             store.train(num_clusters=3)
+        elif kind == "metadata":
+            store.set_metadata({"number": number})
         else:
             getattr(store, kind)()
         os.write(notes, f"end {number}\n".encode())
+    store.close()
+    os._exit(0)
 
 
 if __name__ == "__main__":
     for line in sys.stdin:
-        path, log, first = line.split()
+        order = Order(**json.loads(line))
         child = os.fork()
         if child == 0:
-            write(path, log, int(first))
+            try:
+                write(order)
+            finally:
+                os._exit(1)
         print(child, flush=True)
-        os.waitpid(child, 0)
-        print("ended", flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)

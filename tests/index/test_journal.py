@@ -78,7 +78,6 @@ def test_a_collection_that_is_not_closed_keeps_its_log(path: Path) -> None:
     store = Store.open(path)
     store.upsert(table(documents(np.random.default_rng(1), ["late"])))
     store._journal._database.close()
-    store._journal._mark.close()
     assert (path / f"{MANIFEST}-wal").stat().st_size
     store._journal._manifest.close()
     store._lock_file.release()

@@ -232,7 +232,7 @@ class Journal:
                 self.checkpoint()
                 self._manifest.unlock()
                 keep_log(self._database, False)
-            self._mark.close()
+            self._mark.sync()
         self._database.close()
         self._manifest.close()
 

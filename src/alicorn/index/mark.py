@@ -28,17 +28,21 @@ class Mark:
 
     def __init__(self, folder: Path, collection: str) -> None:
         """collection: its id, 32 hex digits."""
-        self._file = (folder / MARK).open("r+b", buffering=0)
+        self._descriptor = os.open(folder / MARK, os.O_RDWR | os.O_CLOEXEC)
         self._id = bytes.fromhex(collection)
 
     def advance(self, commits: int) -> None:
         """Never fails: the commit is done, and an older mark is still true."""
         with suppress(OSError):
-            os.pwrite(self._file.fileno(), _encoded(self._id, commits), 0)
+            os.pwrite(self._descriptor, _encoded(self._id, commits), 0)
 
-    def close(self) -> None:
-        with self._file, suppress(OSError):
-            os.fsync(self._file.fileno())
+    def sync(self) -> None:
+        with suppress(OSError):
+            os.fsync(self._descriptor)
+
+    def __del__(self) -> None:
+        with suppress(AttributeError):  # it was never opened
+            os.close(self._descriptor)
 
 
 def write_mark(folder: Path, collection: str, commits: int) -> None:
