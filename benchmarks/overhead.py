@@ -121,7 +121,7 @@ def main(arguments: list[str] | None = None) -> None:
     from vectors import make
 
     with tempfile.TemporaryDirectory() as folder:
-        Alicorn.build(make(Path(folder) / "data", parsed.documents, 128), Path(folder))
+        Alicorn.build(make(Path(folder), parsed.documents, 128), Path(folder))
         command = [sys.executable, __file__, "--fresh", str(Path(folder) / "collection")]
         result = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
     print(show(result))

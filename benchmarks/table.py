@@ -44,7 +44,7 @@ def arguments_of(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 def data_of(arguments: argparse.Namespace, documents: int | None = None) -> Data:
     count = documents or arguments.documents
-    return make(arguments.cache / f"data-{count}x{arguments.dim}", count, arguments.dim)
+    return make(arguments.cache, count, arguments.dim)
 
 
 def run(rows: Sequence[Row], arguments: argparse.Namespace, documents: int | None = None) -> dict[str, Any]:
@@ -149,9 +149,8 @@ def _work(ours: Alicorn, requests: Sequence[Any], setting: Any) -> dict[str, flo
 def _bound(measured: dict[str, Any], data: Data, machine: Machine, overhead: dict[str, float]) -> dict[str, Any]:
     """The least time that the row's counted work takes on this core, by kind; the largest kind bounds it."""
     work = measured["work"]
-    codes = max(work["bytes_read"] - work["exact_distances"] * data.dim * 4, 0)
     centroids = 4 * data.dim * (1 << round(np.log2(4 * np.sqrt(len(data))))) if work["clusters_probed"] else 0
-    memory = codes / machine.stream_gb_per_s / 1e3 + work["exact_distances"] * machine.random_vector_us
+    memory = work["code_bytes"] / machine.stream_gb_per_s / 1e3 + work["exact_distances"] * machine.random_vector_us
     arithmetic = (work["documents_scanned"] + work["exact_distances"]) * data.dim + centroids / 4
     parts = {
         "memory": memory,
@@ -237,10 +236,11 @@ def _cell(one: dict[str, Any] | None) -> str:
 def _bound_line(row: dict[str, Any]) -> str:
     work, bound = row["work"], row["bound"]
     parts = " | ".join(f"**{us:.1f}**" if name == bound["by"] else f"{us:.1f}" for name, us in bound["us"].items())
+    kilobytes = (work["code_bytes"] + work["vector_bytes"]) / 1000
     p50 = row["systems"][OURS]["p50_us"]
     return (
-        f"| {row['row']} | {work['documents_scanned']:,.0f} | {work['exact_distances']:,.0f} |"
-        f" {work['bytes_read'] / 1000:,.0f} | {parts} | {p50:,.0f} | {bound['times_the_bound']:.1f} |"
+        f"| {row['row']} | {work['documents_scanned']:,.0f} | {work['exact_distances']:,.0f} | {kilobytes:,.0f} |"
+        f" {parts} | {p50:,.0f} | {bound['times_the_bound']:.1f} |"
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 def data(tmp_path: Path):
     from vectors import make
 
-    return make(tmp_path / "data", documents=3000, dim=16)
+    return make(tmp_path, documents=3000, dim=16)
 
 
 def test_data_are_unit_vectors_with_the_promised_shares(data) -> None:
@@ -32,7 +32,7 @@ def test_data_are_seeded_and_kept(data, tmp_path: Path) -> None:
         name: list_.tolist() for name, list_ in data.postings.items()
     }
     before = (data.folder / "vectors.npy").stat().st_mtime_ns
-    make(data.folder, documents=3000, dim=16)
+    make(data.folder.parent, documents=3000, dim=16)
     assert (data.folder / "vectors.npy").stat().st_mtime_ns == before
 
 
