@@ -1,6 +1,7 @@
 """The contract of Collection: orders, scores, totals, notices, explain, and clear errors."""
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ RANKS = {"d1": 1.0, "d2": 5.0, "d3": 5.0, "d4": 0.0, "d5": 2.0}
 
 
 @pytest.fixture
-def people(tmp_path: Path) -> Collection:
+def people(tmp_path: Path) -> Iterator[Collection]:
     """Five documents over two segments, one of them replaced."""
     collection = Collection.create(tmp_path / "people", {"face": 3})
     ids = list(TEXTS)
@@ -40,7 +41,8 @@ def people(tmp_path: Path) -> Collection:
             )
         )
         collection.flush()
-    return collection
+    yield collection
+    collection.close()
 
 
 def test_orders(people: Collection) -> None:

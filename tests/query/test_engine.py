@@ -1,6 +1,7 @@
 """The engine against the oracle: every operator, several segments, deletes, two embedding keys, every forced plan."""
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -69,8 +70,10 @@ class World:
 
 
 @pytest.fixture(scope="module", params=["sq8", "opq", "none"])
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("engine") / "c", seed=5, codec=request.param)
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    world = World(tmp_path_factory.mktemp("engine") / "c", seed=5, codec=request.param)
+    yield world
+    world.collection.close()
 
 
 def ids_of(snapshot: Snapshot, sets: list[docset.DocSet]) -> set[str]:

@@ -6,6 +6,7 @@ The parser alone is tested by test_parse.py; benchmarks/fuzz.py does the same wi
 import random
 import time
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ MOST_BYTES = 300_000_000
 
 
 @pytest.fixture(scope="module")
-def collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
+def collection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
     """Two segments, a mutable layer, replaced and deleted documents."""
     path: Path = tmp_path_factory.mktemp("hostile") / "c"
     collection = Collection.create(path, DIMS)
@@ -38,7 +39,8 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
         if first < 450:
             collection.flush()
     collection.delete([f"d{number}" for number in range(0, NUM_DOCS, 13)])
-    return collection
+    yield collection
+    collection.close()
 
 
 def _table(documents: list[dict]) -> pa.Table:

@@ -1,6 +1,7 @@
 """Why a document is in a result: every node says whether it holds the document, as the oracle does."""
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,8 +14,10 @@ from alicorn.query.reason import Reason
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("reason") / "c", seed=21, codec="sq8")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    world = World(tmp_path_factory.mktemp("reason") / "c", seed=21, codec="sq8")
+    yield world
+    world.collection.close()
 
 
 def test_every_node_agrees_with_the_oracle(world: World) -> None:
