@@ -59,11 +59,11 @@ def fresh(folder: Path) -> dict:
 
     compiled = event.RecordingListener()
     event.register("numba:compile", compiled)
-    import alicorn
+    from alicorn import Collection
 
     imported = time.perf_counter()
     at_import = len(compiled.buffer) // 2
-    collection = alicorn.Collection.open(folder)
+    collection = Collection.open(folder)
     opened = time.perf_counter()
     vector = {"x": np.ones(collection.embeddings["x"], dtype=np.float32)}
     requests = []
