@@ -172,6 +172,11 @@ class Journal:
         with self._reported("read"):
             return self._database.execute("PRAGMA data_version").fetchone()[0]
 
+    def copy_to(self, target: sqlite3.Connection) -> None:
+        """Copy the whole database; within `reading`, as of that moment."""
+        with self._reported("copied"):
+            self._database.backup(target)
+
     def check(self) -> None:
         """SQLite's own check of all its pages. Raises CorruptionError."""
         with self._reported("checked"):

@@ -39,7 +39,9 @@ def check_seal(manifest: OpenManifest) -> tuple[np.ndarray, WriteAheadLog]:
         if _read(manifest.path) == before:
             break
     sealed = _decoded(manifest.path, before)
-    digests = _resized(page_digests(whole), log.num_pages) if log.num_pages else page_digests(whole)
+    digests = page_digests(whole)
+    if len(digests) < log.num_pages:
+        digests = _resized(digests, log.num_pages)
     count = max(len(sealed), len(digests))
     differs = np.ones(count, dtype=bool)
     shared = min(len(sealed), len(digests))

@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from alicorn.errors import CollectionError
 from alicorn.index.arguments import check_embeddings, checked_ids, checked_metadata
+from alicorn.index.backup import back_up
 from alicorn.index.checking import check_documents
 from alicorn.index.doc_ids import hash_ids
 from alicorn.index.documents import Documents
@@ -141,6 +142,14 @@ class Store:
         """
         self._check_open()
         return verify(self.path)
+
+    def backup(self, path: str | Path) -> None:
+        """Copy the collection as it is now to a path that does not exist yet, durably. Writing goes on meanwhile.
+
+        The copy is a collection: open it, or verify it with alicorn.index.verify. See backup.py.
+        """
+        self._check_open()
+        back_up(self.path, Path(path))
 
     # -- writing
 
