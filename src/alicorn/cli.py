@@ -304,7 +304,7 @@ def verify(collection: CollectionFolder, as_json: Json = False) -> None:
 def main() -> None:
     """The `alicorn` command."""
     try:
-        app(standalone_mode=True)
+        app(prog_name="alicorn")
     except AlicornError as error:
         sys.stderr.write(f"alicorn: {error}\n")
         sys.exit(2)

@@ -72,6 +72,10 @@ def parse_yaml(text: str, model: type[M], *, where: str) -> M:
     """The configuration written in `text`; `where` is the file's name in messages."""
     try:
         data = yaml.load(text, Loader=_StrictLoader)  # a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
+        raise ConfigError(f"{where}: not valid YAML: {place}{error.problem}") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a time such as 2024-13-01
         raise ConfigError(f"{where}: not valid YAML: {error}") from error
     return parse_config(data, model, where=where)

@@ -50,7 +50,8 @@ def publish(
 ) -> Published:
     """Write the documents of a Parquet file or folder into a collection, new or existing.
 
-    models: each embeds the documents under its own key; terms and stored columns come from the first one's vertical.
+    models: each embeds the documents under its own key, unless they bring that column already (`alicorn embed` makes
+    it); terms and stored columns come from the first one's vertical.
     Without a model the table is plain: doc_id, terms, embedding:<key> and stored columns.
     on_progress(done, total) is called after every batch.
     Raises TableError, CollectionError (the collection was published with another model), ConfigError.
@@ -121,13 +122,16 @@ def embed(
 def indexed(documents: pa.Table, models: Sequence[Model]) -> pa.Table:
     """Documents as the index takes them: doc_id, terms, stored columns, static_rank and one embedding per model.
 
-    Without a model the table is returned as it is.
+    A document that is embedded already keeps its vector. Without a model the table is returned as it is.
     """
     if not models:
         return documents
     table = models[0].vertical.index_table(documents, None)
-    for model in models:
-        table = table.append_column(_PREFIX + model.key, _vectors(model, documents))
+    for name, model in ((_PREFIX + model.key, model) for model in models):
+        if name not in documents.column_names:
+            table = table.append_column(name, _vectors(model, documents))
+        elif name not in table.column_names:
+            table = table.append_column(name, documents[name])
     return table
 
 
