@@ -84,6 +84,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
             database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             database.execute("PRAGMA wal_autocheckpoint = 0")
             database.execute("PRAGMA synchronous = FULL")
+            database.execute("PRAGMA secure_delete = OFF")  # else a flush writes all rows that it deletes once more
             keep_log(database, True)
         except sqlite3.Error:
             database.close()
@@ -97,8 +98,12 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     except sqlite3.OperationalError:
         # In a folder that cannot be written, SQLite can neither use nor make its -shm file. Without a -wal file the
         # database is complete in itself.
-        if os.access(path.parent, os.W_OK) or path.with_name(path.name + "-wal").exists():
+        if os.access(path.parent, os.W_OK):
             raise
+        if path.with_name(path.name + "-wal").exists():
+            raise CollectionError(
+                f"{path.parent} was not closed, and its folder may not be written: open it once where it may"
+            ) from None
         return connected("immutable=1")
 
 
