@@ -88,29 +88,34 @@ def recall(found: Sequence[np.ndarray], answers: Sequence[np.ndarray]) -> float:
     return float(np.mean(shares)) if shares else 1.0
 
 
-def in_turns(calls: Mapping[str, Callable[[int], Any]], turns: int, slow: Mapping[str, float]) -> dict[str, Measured]:
-    """Systems take turns, request by request, in an order that is drawn anew for each turn.
+def in_turns(
+    calls: Mapping[str, Callable[[int], Any]], count: int, slow: Mapping[str, float], in_a_row: int = 1
+) -> dict[str, Measured]:
+    """Systems take turns of `in_a_row` requests, in an order that is drawn anew each time.
 
-    In one turn each answers another request, so that none finds what it needs in the caches because the one before,
-    which may share an index with it, has just read the same; after all turns each has answered all requests.
-    slow: microseconds a request from tuning, by which hopelessly slow ones sit out nine turns in ten.
+    In one round each answers other requests, so that none finds what it needs in the caches because the one before,
+    which may share an index with it, has just read the same; in the end each has answered all `count` requests.
+    With 1, every request finds the caches full of what others read, and that is what it mostly pays for; with 20, what
+    a system keeps between its own requests is still there, as in a server that runs nothing else.
+    slow: microseconds a request from tuning, by which hopelessly slow ones sit out nine requests in ten.
     """
     rng = np.random.default_rng(0)
     fastest = min(slow.values())
     names = list(calls)
     measured = {name: Measured() for name in names}
-    for turn in range(turns):
+    for first in range(0, count, in_a_row):
         for place in rng.permutation(len(names)):
             name = names[place]
-            if slow[name] > _SLOW * fastest and turn % 10:
-                continue
-            request = (turn + place * turns // len(names)) % turns
-            started_cpu, started = time.process_time_ns(), time.perf_counter_ns()
-            answer = calls[name](request)
-            stopped, stopped_cpu = time.perf_counter_ns(), time.process_time_ns()
-            one = measured[name]
-            one.us.append((stopped - started) / 1000)
-            one.cpu_us.append((stopped_cpu - started_cpu) / 1000)
-            one.requests.append(request)
-            one.answers.append(answer)
+            for turn in range(first, min(first + in_a_row, count)):
+                if slow[name] > _SLOW * fastest and turn % 10:
+                    continue
+                request = (turn + place * count // len(names)) % count
+                started_cpu, started = time.process_time_ns(), time.perf_counter_ns()
+                answer = calls[name](request)
+                stopped, stopped_cpu = time.perf_counter_ns(), time.process_time_ns()
+                one = measured[name]
+                one.us.append((stopped - started) / 1000)
+                one.cpu_us.append((stopped_cpu - started_cpu) / 1000)
+                one.requests.append(request)
+                one.answers.append(answer)
     return measured

@@ -38,6 +38,7 @@ def arguments_of(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument(
         "--clock", choices=("wall", "cpu"), default="wall", help="cpu: processor time, for a machine that is not quiet"
     )
+    parser.add_argument("--in-a-row", type=int, default=1, help="requests that a system answers before the next one")
     parser.add_argument("--threads-to-build", type=int, default=1)
     return parser
 
@@ -68,6 +69,7 @@ def run(rows: Sequence[Row], arguments: argparse.Namespace, documents: int | Non
         "documents": len(data),
         "dim": data.dim,
         "clock": arguments.clock,
+        "in_a_row": arguments.in_a_row,
         "machine": asdict(machine),
         "fixed_overhead_us": overhead,
         "builds": {name: _described(build) for name, build in builds.items()},
@@ -97,7 +99,7 @@ def _measure(row: Row, data: Data, filters: Filters, systems: dict[str, Any], ar
             tuned[name] = found
             calls[name] = _call(system, testing, found.setting, row.batch)
     turns = queries // row.batch
-    results = in_turns(calls, turns, {name: one.us for name, one in tuned.items()})
+    results = in_turns(calls, turns, {name: one.us for name, one in tuned.items()}, arguments.in_a_row)
     described = {"row": row.name, "aim": row.aim, "batch": row.batch, "systems": {}}
     for name, one in results.items():
         system = systems[name]
@@ -167,7 +169,8 @@ def show(result: dict[str, Any]) -> str:
     machine = result["machine"]
     lines = [
         f"{result['documents']:,} documents x {result['dim']}, one thread, recall >= {TARGET} tuned on other requests;"
-        f" {machine['name']}, {result['clock']} clock, load {machine['load']:.1f} on {machine['cores']} cores",
+        f" {machine['name']}, {result['clock']} clock,"
+        f" turns of {result['in_a_row']}, load {machine['load']:.1f} on {machine['cores']} cores",
         "",
         "| row | alicorn: queries/s (p50, p99 us) | recall | setting | best peer | ratio | aim |",
         "|---|---|---|---|---|---|---|",

@@ -102,9 +102,10 @@ def test_in_turns_every_system_answers_every_request_once() -> None:
     from measure import in_turns
 
     calls = {name: (lambda i, name=name: (name, i)) for name in "abc"}
-    measured = in_turns(calls, 20, dict.fromkeys("abc", 1.0))
-    for name, one in measured.items():
-        assert sorted(one.requests) == list(range(20))
-        assert one.answers == [(name, i) for i in one.requests]
+    for in_a_row in (1, 7):
+        measured = in_turns(calls, 20, dict.fromkeys("abc", 1.0), in_a_row)
+        for name, one in measured.items():
+            assert sorted(one.requests) == list(range(20))
+            assert one.answers == [(name, i) for i in one.requests]
     slow = in_turns(calls, 20, {"a": 1.0, "b": 1.0, "c": 1000.0})
     assert len(slow["c"].us) == 2
