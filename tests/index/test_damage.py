@@ -1,6 +1,6 @@
 """Damage of any file of a collection is noticed by opening and by `verify`, whether it was closed or left by a crash.
 
-By default some bytes of each file are tried; all of them in the slow tests.
+By default some bytes of each file are tried; every 17th in the slow tests.
 """
 
 from __future__ import annotations
@@ -124,8 +124,8 @@ def test_a_flipped_byte_is_noticed(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_every_flipped_byte_is_noticed(path: Path) -> None:
-    assert flip_and_check(path, lambda offset: True) > 70_000
+def test_flipped_bytes_all_over_the_files_are_noticed(path: Path) -> None:
+    assert flip_and_check(path, lambda offset: offset % 17 == 3) > 4_000  # all 70,000 take a quarter of an hour
 
 
 def test_a_truncated_or_longer_file_is_noticed(path: Path) -> None:
