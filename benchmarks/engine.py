@@ -156,7 +156,7 @@ def main() -> None:
         )
     print(
         "\nWhat bounds a row: codes scanned x (dim + 4) bytes stream from memory at about 10 GB/s on one core; an exact"
-        " distance is dim x 4 bytes at a random place, about 0.1 us. What is left is Python, 60 to 100 us a query."
+        " distance is dim x 4 bytes at a random place, about 0.1 us. What is left is Python, 20 to 60 us a query."
     )
     if arguments.json:
         arguments.json.write_text(json.dumps({"publish_s": seconds, "rows": rows}, indent=1) + "\n")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
@@ -58,6 +59,7 @@ def publish(
     """
     started = time.perf_counter()
     source, total = _open(documents)
+    _refuse_repeated_ids(source, documents.name)
     embeddings = _embeddings(source, models)
     metadata = metadata_of(models)
     if into.exists() and not into.is_dir():
@@ -182,6 +184,23 @@ def _reading(documents: Path) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{documents} cannot be read as Parquet: {error}", table="documents") from error
+
+
+def _refuse_repeated_ids(source: ds.Dataset, table: str) -> None:
+    """A doc_id that stands in two batches would replace its first document in silence."""
+    if "doc_id" not in source.schema.names:
+        return  # said by the checks of the first batch, as are nulls and types
+    ids = source.to_table(columns=["doc_id"])["doc_id"]
+    repeated = len(ids) - ids.null_count - pc.count_distinct(ids).as_py()
+    if not repeated:
+        return
+    seen: set[object] = set()
+    for row, doc_id in enumerate(ids.to_pylist()):
+        if doc_id is not None and doc_id in seen:
+            problem = f"repeats the id {doc_id!r} ({repeated} such rows): keep one row for each document"
+            message = f"table {table!r}, column 'doc_id', row {row}: {problem}"
+            raise TableError(message, table=table, column="doc_id", row=row, count=repeated)
+        seen.add(doc_id)
 
 
 def _embeddings(source: ds.Dataset, models: Sequence[Model]) -> dict[str, int]:

@@ -1,0 +1,94 @@
+"""Publishing plain tables: accepted whole or not at all, and what a collection remembers of its models."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from alicorn.errors import AlicornError, CollectionError, TableError, VectorError
+from alicorn.publish import check_models, publish
+from alicorn.query import Collection
+
+VECTORS = pa.list_(pa.float32())
+
+
+def written(folder: Path, **columns: object) -> Path:
+    path = folder / "documents.parquet"
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def plain(folder: Path, **changes: object) -> Path:
+    columns = {
+        "doc_id": ["d1", "d2"],
+        "terms": [["tag:a"], ["tag:b"]],
+        "embedding:x": pa.array([[1.0, 0.0], None], VECTORS),
+    }
+    return written(folder, **(columns | changes))
+
+
+def test_a_plain_table_needs_no_model(tmp_path: Path) -> None:
+    done = publish(plain(tmp_path), tmp_path / "c")
+    assert (done.documents, done.embeddings) == (2, {"x": 2})
+    with Collection.open(tmp_path / "c", read_only=True) as collection:
+        assert collection.search("(or tag:b (nn x :k 1))", vectors={"x": [1, 0]}).ids == ["d1", "d2"]
+
+
+def test_publishing_again_replaces_and_adds(tmp_path: Path) -> None:
+    publish(plain(tmp_path), tmp_path / "c")
+    publish(plain(tmp_path, doc_id=["d2", "d3"]), tmp_path / "c")
+    with Collection.open(tmp_path / "c", read_only=True) as collection:
+        assert len(collection) == 3
+        assert collection.search("tag:a").ids == ["d1", "d2"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"doc_id": ["d1", "d1"]}, TableError, "row 1: repeats the id 'd1'"),
+        ({"doc_id": [1, 2]}, TableError, "doc_id"),
+        ({"doc_id": ["d1", None]}, TableError, "doc_id"),
+        ({"embedding:x": pa.array([[1.0, float("nan")], None], VECTORS)}, VectorError, "nan|NaN"),
+        ({"embedding:x": pa.array([[1.0, 0.0], [1.0]], VECTORS)}, VectorError, "2"),
+        ({"embedding:x": pa.array([[0.0, 0.0], None], VECTORS)}, VectorError, "zero"),
+    ],
+)
+def test_a_refused_table_leaves_no_folder(
+    tmp_path: Path, changes: dict, error: type[AlicornError], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        publish(plain(tmp_path, **changes), tmp_path / "c")
+    assert [path.name for path in tmp_path.iterdir()] == ["documents.parquet"]
+
+
+def test_an_id_that_stands_in_two_batches_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alicorn.publish._BATCH_ROWS", 1)
+    with pytest.raises(TableError, match="row 1: repeats the id 'd1'"):
+        publish(plain(tmp_path, doc_id=["d1", "d1"]), tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
+def test_an_empty_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="is empty"):
+        publish(written(tmp_path, doc_id=pa.array([], pa.string())), tmp_path / "c")
+
+
+def test_another_dimension_is_refused_and_nothing_is_lost(tmp_path: Path) -> None:
+    publish(plain(tmp_path), tmp_path / "c")
+    wider = plain(tmp_path, **{"embedding:x": pa.array([[1.0, 0.0, 0.0], None], VECTORS)})
+    with pytest.raises(CollectionError, match="does not fit the collection"):
+        publish(wider, tmp_path / "c")
+    with Collection.open(tmp_path / "c", read_only=True) as collection:
+        assert len(collection) == 2
+
+
+def test_a_model_that_did_not_make_the_vectors_is_refused(tmp_path: Path) -> None:
+    models = {"models": {"x": "m7"}}
+    with Collection.create(tmp_path / "c", {"x": 2}, metadata=models) as collection:
+        check_models(collection, [SimpleNamespace(key="x", fingerprint="m7")])
+        with pytest.raises(CollectionError, match="was published with model m7, this is model m8"):
+            check_models(collection, [SimpleNamespace(key="x", fingerprint="m8")])
+        with pytest.raises(CollectionError, match="has no embedding 'y'"):
+            check_models(collection, [SimpleNamespace(key="y", fingerprint="m7")])
