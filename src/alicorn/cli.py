@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,7 +60,7 @@ class Size(StrEnum):
 def demo(
     size: Annotated[Size, typer.Option(help="People and searches: 20k/100k, 200k/1M or 2M/10M.")] = Size.small,
     out: Annotated[Path, typer.Option(help="Folder for logs, models, collection and reports.")] = Path("demo"),
-    seed: Annotated[int, typer.Option(help="Same seed, same world and same models.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same world and same models.")] = 0,
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Start the search page at the end.")] = True,
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
 ) -> None:
@@ -125,7 +126,7 @@ def evaluate(
     ] = None,
     k: Annotated[str, typer.Option(help="Cut-offs of recall, separated by commas.")] = "10,100,1000",
     searches: Annotated[int, typer.Option(min=1, help="Sample at most this many searches.")] = 10_000,
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample and of the intervals.")] = 0,
     nprobe: Annotated[
         int | None, typer.Option(min=1, help="Clusters to look in; as the vertical's hybrid expression unless given.")
     ] = None,
@@ -333,6 +334,7 @@ def _progress(what: str) -> Iterator[Any]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+@cache
 def _say_when_compiling() -> None:
     """Loops are compiled when they are first imported on a machine: up to ten seconds that would look like a hang."""
     from numba.core import event
