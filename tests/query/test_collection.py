@@ -117,7 +117,7 @@ def test_explain_shows_every_node_with_counts_and_plans(people: Collection) -> N
     assert step.children[1].actual >= 2
     described = step.to_dict()["children"][1]
     assert set(described["plans"]) <= {"exact", "slice", "scan"}
-    assert described["exact_distances"] > 0
+    assert described["bytes_read"] >= described["exact_distances"] * 3 * 4 > 0
     assert "documents scanned" in str(step)
 
 
@@ -174,6 +174,10 @@ def test_a_request_that_does_not_fit_is_refused(
 def test_bad_orders_and_limits(people: Collection) -> None:
     with pytest.raises(ConfigError, match="order_by: allowed are nn, static_rank, bm25 and sums of them, got 'random'"):
         people.search("tag:red", order_by="random")
+    with pytest.raises(ConfigError, match="order_by must be a name or weights of names, got int"):
+        people.search("tag:red", order_by=3)
+    with pytest.raises(ConfigError, match="must be a finite number"):
+        people.search("tag:red", order_by={"bm25": 10**400})
     with pytest.raises(QueryError, match=r"order_by nn needs an \(nn ...\) in the expression"):
         people.search("tag:red", order_by="nn")
     with pytest.raises(ConfigError, match="the weight of 'bm25' must be a finite number, got nan"):

@@ -21,6 +21,7 @@ from alicorn.query.run import Evaluation
 OrderBy = str | Mapping[str, float]
 ORDERS = ("nn", "static_rank", "bm25")
 
+_LARGEST = 1e300  # of a weight: its products with scores stay finite
 _K1 = 1.2
 _B = 0.75
 
@@ -29,11 +30,13 @@ def check_order(order_by: OrderBy | None, nn: tree.Nn | None) -> dict[str, float
     """The order as weights. None: by nn where the tree has one, else by static rank. nn: the tree's first."""
     if order_by is None:
         return {"static_rank": 1.0} if nn is None else {"nn": 1.0}
+    if not isinstance(order_by, str | Mapping):
+        raise ConfigError(f"order_by must be a name or weights of names, got {type(order_by).__name__}")
     weights = {order_by: 1.0} if isinstance(order_by, str) else dict(order_by)
     for name, weight in weights.items():
         if name not in ORDERS:
             raise ConfigError(f"order_by: allowed are {', '.join(ORDERS)} and sums of them, got {name!r}")
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not -_LARGEST < weight < _LARGEST:
             raise ConfigError(f"order_by: the weight of {name!r} must be a finite number, got {weight!r}")
     if not weights:
         raise ConfigError("order_by: give at least one of " + ", ".join(ORDERS))

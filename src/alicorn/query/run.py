@@ -156,7 +156,7 @@ class Evaluation:
         found = within_radius(
             self.snapshot, node.key, self.probe(node), node.radius, within, counters, forced=self.forced
         )
-        self._note(counters)
+        self._note(node, counters)
         return found
 
     def _nearest(self, node: tree.Nn) -> Sets:
@@ -164,7 +164,7 @@ class Evaluation:
         allowed = None if node.filter is None else self.evaluate(node.filter, self._probed_ranges(node))
         counters = Counters()
         ranked = k_nearest(self.snapshot, node.key, self.probe(node), node.k, allowed, counters, forced=self.forced)
-        self._note(counters)
+        self._note(node, counters)
         self.nearest[node] = ranked
         return self._sets_of(ranked.segments, ranked.numbers)
 
@@ -188,8 +188,11 @@ class Evaluation:
             for at in range(len(self.snapshot.segments))
         ]
 
-    def _note(self, counters: Counters) -> None:
+    def _note(self, node: tree.Nn, counters: Counters) -> None:
         if self.step is not None:
+            quantizer = self.snapshot.quantizers[node.key]
+            codes = counters.documents_scanned * (quantizer.codec.code_size + 4)
+            counters.bytes_read = codes + counters.exact_distances * quantizer.dim * 4
             self.step.counters = counters
 
     # --- operators that count over the whole collection ---
