@@ -11,7 +11,7 @@ import pytest
 from index_tables import DIMS, documents, table
 
 from alicorn.errors import CollectionError, CorruptionError
-from alicorn.index import Store, journal, verify
+from alicorn.index import Store, failpoints, journal, verify
 from alicorn.index.mark import MARK
 from alicorn.index.seal import SEAL, page_digests, write_seal
 from alicorn.index.sqlite_file import MANIFEST
@@ -152,3 +152,39 @@ def change(path: Path, statement: str) -> None:
     database.commit()
     database.close()
     write_seal(path / MANIFEST, page_digests((path / MANIFEST).read_bytes()))
+
+
+@pytest.mark.parametrize("step", ["before commit", "after commit"])
+@pytest.mark.parametrize("what", ["operation", "swap", "metadata"])
+def test_ctrl_c_at_any_moment_leaves_memory_as_the_manifest_is(path: Path, monkeypatch, step: str, what: str) -> None:
+    """A notebook goes on after an interrupt: what was committed must be in the next segment."""
+    rng = np.random.default_rng(3)
+
+    def interrupt(name: str) -> None:
+        if name == f"{step} {what}":
+            raise KeyboardInterrupt
+
+    with Store.open(path) as store:
+        store.upsert(table(documents(rng, ["a", "b"])))
+        expected = contents(store)
+        with monkeypatch.context() as patch:
+            patch.setattr(failpoints, "armed", interrupt)
+            writes = {
+                "operation": lambda: store.upsert(table(documents(rng, ["c"]))),
+                "swap": store.merge,
+                "metadata": lambda: store.set_metadata({"x": 1}),
+            }
+            with pytest.raises(KeyboardInterrupt):
+                writes[what]()
+        store.upsert(table(documents(rng, ["d"])))
+        store.flush()
+        found = contents(store)
+        assert expected.items() <= found.items()
+        assert found.keys() - expected.keys() == (
+            {"c", "d"} if (step, what) == ("after commit", "operation") else {"d"}
+        )
+        assert store.metadata == ({"x": 1} if (step, what) == ("after commit", "metadata") else {"model": "m1"})
+        files = {file.stem for file in (path / "segments").iterdir()}
+        assert files == {view.segment.name for view in store.snapshot().segments}
+    with Store.open(path) as again:
+        assert contents(again) == found

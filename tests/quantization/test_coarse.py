@@ -1,4 +1,4 @@
-"""Coarse clusters: assignment, ties, and independence of the batch."""
+"""What every coarse quantizer must do: assignment, ties, unit length, independence of the batch. IVF and IMI."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from alicorn.quantization import CoarseQuantizer, default_num_clusters, should_train
+from alicorn.quantization import IMI, CoarseQuantizer
 from alicorn.quantization.coarse import nearest
 
 
@@ -18,8 +18,12 @@ def clustered() -> np.ndarray:
     return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
 
 
-def test_centroids_are_unit_and_members_nearest(clustered: np.ndarray) -> None:
-    coarse = CoarseQuantizer.fit(clustered, 12)
+BOTH = pytest.mark.parametrize("kind", [CoarseQuantizer, IMI])
+
+
+@BOTH
+def test_centroids_are_unit_and_members_nearest(kind: type[CoarseQuantizer] | type[IMI], clustered: np.ndarray) -> None:
+    coarse = kind.fit(clustered, 16)
     assert np.allclose(np.linalg.norm(coarse.centroids, axis=1), 1.0, atol=1e-5)
     exact = (clustered.astype(np.float64) @ coarse.centroids.T.astype(np.float64)).argmax(axis=1)
     assert_array_equal(coarse.assign(clustered), exact)
@@ -63,9 +67,52 @@ def test_same_seed_same_centroids(clustered: np.ndarray) -> None:
     )
 
 
-def test_defaults_follow_the_size() -> None:
-    assert [default_num_clusters(n) for n in (1, 20_000, 1_000_000)] == [4, 512, 4096]
-    assert not should_train(9_999, 0)
-    assert should_train(10_000, 0)
-    assert not should_train(39_999, 10_000)
-    assert should_train(40_000, 10_000)
+@BOTH
+def test_cosines_are_the_products_with_the_centroids(
+    kind: type[CoarseQuantizer] | type[IMI], clustered: np.ndarray
+) -> None:
+    coarse = kind.fit(clustered, 16)
+    for query in clustered[:20]:
+        assert np.allclose(coarse.cosines(query), coarse.centroids @ query, atol=1e-6)
+
+
+@BOTH
+def test_arrays_round_trip(kind: type[CoarseQuantizer] | type[IMI], clustered: np.ndarray) -> None:
+    coarse = kind.fit(clustered, 9)
+    again = kind.from_arrays(coarse.to_arrays())
+    assert_array_equal(again.centroids, coarse.centroids)
+    assert_array_equal(again.assign(clustered[:99]), coarse.assign(clustered[:99]))
+    assert len(coarse.assign(clustered[:0])) == 0
+
+
+@pytest.mark.parametrize("dim", [2, 7, 24])
+def test_imi_halves_an_odd_dimension_too(dim: int) -> None:
+    points = np.random.default_rng(1).normal(size=(400, dim)).astype(np.float32)
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    coarse = IMI.fit(points, 25)
+    assert coarse.centroids.shape == (25, dim)
+    assert len(np.unique(coarse.assign(points))) > 12
+
+
+def test_imi_bears_vectors_whose_half_is_zero() -> None:
+    points = np.zeros((50, 8), dtype=np.float32)
+    points[:, 0] = 1.0
+    coarse = IMI.fit(points, 4)
+    assert np.isfinite(coarse.centroids).all()
+    assert np.allclose(coarse.centroids[coarse.assign(points)] @ points[0], 1.0, atol=1e-5)
+
+
+def test_imi_takes_a_square_of_cells(clustered: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="a square of at most 65536 cells, got 12"):
+        IMI.fit(clustered, 12)
+
+
+def test_many_clusters_are_decided_like_few() -> None:
+    """More clusters than one group of the compiled loop, and a number that no group divides."""
+    rng = np.random.default_rng(4)
+    points = rng.normal(size=(700, 10)).astype(np.float32)
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    centroids = np.vstack([points[:131], points[:70]])  # 70 twice: the smaller number wins
+    exact = (points.astype(np.float64) @ centroids.T.astype(np.float64)).argmax(axis=1)
+    assert_array_equal(CoarseQuantizer(centroids).assign(points), exact)
+    assert CoarseQuantizer(centroids).assign(points[:70]).tolist() == list(range(70))

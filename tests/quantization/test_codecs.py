@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from alicorn.quantization import OPQ, SQ8, KeyQuantizer, NoCodec
+from alicorn.errors import ConfigError
+from alicorn.quantization import OPQ, PCAPQ, PQ, SQ8, KeyQuantizer, NoCodec
 
 DIM = 16
+PRODUCT = {"pq": PQ, "opq": OPQ, "pca-pq": PCAPQ}
+CODED = ["sq8", *PRODUCT]  # those that are scored as tests/query/ scores them all: by `prepare` and `score`
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -22,12 +25,12 @@ def vectors() -> np.ndarray:
 
 
 def fitted(name: str, residuals: np.ndarray):
-    if name == "opq":
-        return OPQ.fit(residuals, code_size=4)
+    if name in PRODUCT:
+        return PRODUCT[name].fit(residuals, code_size=4)
     return {"sq8": SQ8, "none": NoCodec}[name].fit(residuals)
 
 
-@pytest.mark.parametrize("name", ["sq8", "opq"])
+@pytest.mark.parametrize("name", CODED)
 def test_score_is_the_inner_product_with_the_decoded_vector(name: str, vectors: np.ndarray) -> None:
     codec = fitted(name, vectors)
     codes = codec.encode(vectors[:500])
@@ -38,7 +41,7 @@ def test_score_is_the_inner_product_with_the_decoded_vector(name: str, vectors: 
     assert_allclose(scores, codec.decode(codes) @ query, atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "most"), [("sq8", 0.02), ("opq", 0.75)])
+@pytest.mark.parametrize(("name", "most"), [("sq8", 0.02), ("pq", 0.75), ("opq", 0.75), ("pca-pq", 0.75)])
 def test_decoding_comes_near_the_vector(name: str, most: float, vectors: np.ndarray) -> None:
     codec = fitted(name, vectors)
     errors = np.linalg.norm(codec.decode(codec.encode(vectors)) - vectors, axis=1)
@@ -46,7 +49,7 @@ def test_decoding_comes_near_the_vector(name: str, most: float, vectors: np.ndar
     assert errors.mean() > 0  # it does compress
 
 
-@pytest.mark.parametrize("name", ["none", "sq8", "opq"])
+@pytest.mark.parametrize("name", ["none", *CODED])
 def test_arrays_round_trip(name: str, vectors: np.ndarray) -> None:
     codec = fitted(name, vectors)
     again = type(codec).from_arrays(codec.to_arrays())
@@ -54,7 +57,7 @@ def test_arrays_round_trip(name: str, vectors: np.ndarray) -> None:
     assert again.code_size == codec.code_size
 
 
-@pytest.mark.parametrize("name", ["none", "sq8", "opq"])
+@pytest.mark.parametrize("name", ["none", *CODED])
 def test_nothing_to_encode(name: str, vectors: np.ndarray) -> None:
     codec = fitted(name, vectors)
     assert codec.encode(np.empty((0, DIM), dtype=np.float32)).shape == (0, codec.code_size)
@@ -72,16 +75,53 @@ def test_sq8_clips_what_it_was_not_trained_on() -> None:
     assert_allclose(codec.decode(codec.encode(np.array([[5.0, -5.0]], dtype=np.float32))), [[1.0, 0.0]], atol=1e-5)
 
 
-def test_opq_refuses_what_it_cannot_train() -> None:
-    with pytest.raises(ValueError, match="code_size must divide the dimension 16, got 5"):
-        OPQ.fit(np.zeros((300, DIM), dtype=np.float32), code_size=5)
-    with pytest.raises(ValueError, match="at least 256 training vectors, got 10"):
-        OPQ.fit(np.zeros((10, DIM), dtype=np.float32), code_size=4)
+@pytest.mark.parametrize("name", PRODUCT)
+def test_one_point_alone_has_a_code(name: str, vectors: np.ndarray) -> None:
+    codec = fitted(name, vectors)
+    assert_array_equal(codec.encode(vectors[7:8]), codec.encode(vectors)[7:8])
+    assert codec.score(codec.prepare(vectors[0]), codec.encode(vectors[7:8])).shape == (1,)
+    assert len(codec.score(codec.prepare(vectors[0]), np.empty((0, 4), dtype=np.uint8))) == 0
 
 
-@pytest.mark.parametrize("codec", ["none", "sq8", "opq"])
-def test_the_stored_error_bounds_every_estimate(codec: str, vectors: np.ndarray) -> None:
-    quantizer = KeyQuantizer.train(vectors, version=1, num_clusters=16, codec=codec)
+@pytest.mark.parametrize("name", PRODUCT)
+def test_the_same_point_over_and_over_is_coded_exactly(name: str) -> None:
+    point = np.linspace(-0.3, 0.3, DIM, dtype=np.float32)
+    codec = fitted(name, np.tile(point, (300, 1)))
+    assert_allclose(codec.decode(codec.encode(point[None])), point[None], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", PRODUCT)
+def test_product_codes_refuse_what_they_cannot_train(name: str) -> None:
+    if name != "pca-pq":  # which projects
+        with pytest.raises(ValueError, match="code_size must divide the dimension 16, got 5"):
+            PRODUCT[name].fit(np.zeros((300, DIM), dtype=np.float32), code_size=5)
+    with pytest.raises(ValueError, match=f"{name} needs at least 256 training vectors, got 10"):
+        PRODUCT[name].fit(np.zeros((10, DIM), dtype=np.float32), code_size=4)
+
+
+def test_pca_pq_projects_where_the_bytes_do_not_divide_the_dimension(vectors: np.ndarray) -> None:
+    codec = PCAPQ.fit(vectors, code_size=5)
+    assert codec.components.shape == (15, DIM)
+    assert codec.decode(codec.encode(vectors[:3])).shape == (3, DIM)
+
+
+def test_a_rotation_pays_where_few_directions_carry_the_variance() -> None:
+    """EBR 4.1, tip 3: always try OPQ."""
+    rng = np.random.default_rng(2)
+    rotation = np.linalg.qr(rng.normal(size=(32, 32)))[0]
+    points = ((rng.normal(size=(3000, 32)) * np.exp(-np.arange(32) / 4)) @ rotation).astype(np.float32)
+    errors = {}
+    for name, kind in PRODUCT.items():
+        codec = kind.fit(points, code_size=8)
+        errors[name] = np.linalg.norm(codec.decode(codec.encode(points)) - points, axis=1).mean()
+    assert errors["opq"] < 0.5 * errors["pq"]
+    assert errors["pca-pq"] < 0.5 * errors["pq"]
+
+
+@pytest.mark.parametrize("codec", ["none", *CODED])
+@pytest.mark.parametrize("coarse", ["ivf", "imi"])
+def test_the_stored_error_bounds_every_estimate(coarse: str, codec: str, vectors: np.ndarray) -> None:
+    quantizer = KeyQuantizer.train(vectors, version=1, num_clusters=16, codec=codec, coarse=coarse)
     clusters = quantizer.assign(vectors)
     codes, errors = quantizer.encode(vectors, clusters)
     assert (errors >= 0).all()
@@ -96,14 +136,20 @@ def test_the_stored_error_bounds_every_estimate(codec: str, vectors: np.ndarray)
         assert np.abs(estimates - vectors @ query).max() > 0
 
 
-def test_key_quantizer_round_trip_keeps_version_and_codes(vectors: np.ndarray) -> None:
-    quantizer = KeyQuantizer.train(vectors, version=3, num_clusters=8, codec="opq", pq_bytes=8)
+@pytest.mark.parametrize("coarse", ["ivf", "imi"])
+@pytest.mark.parametrize("codec", ["none", *CODED, "rabitq"])
+def test_key_quantizer_round_trip_keeps_version_and_codes(codec: str, coarse: str, vectors: np.ndarray) -> None:
+    pq_bytes = 8 if codec in PRODUCT else None
+    quantizer = KeyQuantizer.train(vectors, 3, num_clusters=9, codec=codec, pq_bytes=pq_bytes, coarse=coarse)
     again = KeyQuantizer.from_arrays(quantizer.to_arrays())
-    assert (again.version, again.trained_on, again.num_clusters) == (3, len(vectors), 8)
+    assert (again.version, again.trained_on, again.num_clusters) == (3, len(vectors), 9)
+    assert again.settings == quantizer.settings
+    assert (again.settings.coarse, again.settings.codec, again.settings.pq_bytes) == (coarse, codec, pq_bytes)
     clusters = quantizer.assign(vectors)
+    assert_array_equal(again.assign(vectors), clusters)
     assert_array_equal(again.encode(vectors, clusters)[0], quantizer.encode(vectors, clusters)[0])
 
 
-def test_unknown_codec_is_named() -> None:
-    with pytest.raises(ValueError, match="codec must be 'none', 'sq8', 'opq' or 'rabitq', got 'sq9'"):
+def test_training_refuses_an_unknown_codec() -> None:
+    with pytest.raises(ConfigError, match="codec must be one of none, sq8, pq, opq, pca-pq, rabitq, got 'sq9'"):
         KeyQuantizer.train(np.eye(4, dtype=np.float32), version=1, num_clusters=1, codec="sq9")

@@ -13,6 +13,7 @@ In the order an upsert takes:
     maintenance.py      when to flush, merge, train           worker.py: the thread that does it
     rewriting.py        flush, merge, train                   tiers.py: which segments;  training.py: when and how
     segment_file.py     a segment as a file                   quantizer_file.py, archive.py, mapping.py
+    verify.py, backup.py  is it all there? a copy of it       open_manifest.py: SQLite's locks
 
 And what query/ reads: snapshot.py (Snapshot, SegmentView), segment.py (Segment, NumericColumn, EmbeddingBlock),
 terms.py (TermDictionary), doc_ids.py.

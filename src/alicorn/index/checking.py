@@ -77,14 +77,15 @@ def _doc_ids(table: pa.Table) -> pa.ChunkedArray:
         raise TableError(message, table=TABLE, column="doc_id")
     _refuse("doc_id", column.is_null(), "is null", "give every document an id")
     _refuse("doc_id", pc.equal(pc.binary_length(column), 0), "is empty", "give every document an id")
+    if len(column.unique()) == len(column):
+        return column
     encoded = column.dictionary_encode().unify_dictionaries()
     indices = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks] or [np.empty(0, np.int32)])
     _, first = np.unique(indices, return_index=True)
-    if len(first) < len(indices):
-        repeated = np.ones(len(indices), dtype=bool)
-        repeated[first] = False
-        what = f"repeats the id {column[int(np.argmax(repeated))].as_py()!r}"
-        _refuse("doc_id", repeated, what, "keep one row for each document")
+    repeated = np.ones(len(indices), dtype=bool)
+    repeated[first] = False
+    what = f"repeats the id {column[int(np.argmax(repeated))].as_py()!r}"
+    _refuse("doc_id", repeated, what, "keep one row for each document")
     return column
 
 

@@ -39,8 +39,10 @@ class IdIndex:
         numbers = np.full(len(wanted), -1, dtype=np.int64)
         at = np.searchsorted(self.hashes, wanted_hashes)
         pending = np.flatnonzero(at < len(self.hashes))
-        while len(pending):
+        while True:
             pending = pending[self.hashes[at[pending]] == wanted_hashes[pending]]
+            if not len(pending):
+                return numbers
             candidates = self.docs[at[pending]]
             same = pc.equal(self.doc_ids.take(pa.array(candidates)), wanted.take(pa.array(pending)))
             hit = same.to_numpy(zero_copy_only=False).astype(bool)
@@ -48,7 +50,6 @@ class IdIndex:
             pending = pending[~hit]  # another id with the same hash: look at the next entry
             at[pending] += 1
             pending = pending[at[pending] < len(self.hashes)]
-        return numbers
 
     def number_of(self, doc_id: str) -> int:
         """The document number of one id, -1 where there is none."""

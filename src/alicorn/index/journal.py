@@ -220,6 +220,13 @@ class Journal:
         with self._transaction("metadata", self.state):
             put_setting(self._database, "metadata", value)
 
+    def roll_back(self) -> None:
+        """End a transaction that was cut short, if there is one; `state` is read again in any case."""
+        with self._reported("read"):
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+        self.state = self.read_state()
+
     def checkpoint(self) -> None:
         """Copy the write-ahead log into the database, as far as readers let it, and seal that."""
         log = read_wal(self._manifest.wal, PAGE_SIZE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alicorn.index.contents import Contents
@@ -11,19 +13,24 @@ from alicorn.index.loading import load
 
 
 class Live:
-    """`snapshot` is read without the lock; all else is read and changed under `turn`, a re-entrant condition."""
+    """`snapshot` is read without the lock; all else is read and changed under `turn`, a re-entrant condition.
+
+    A change of the manifest and of the contents is made within `changing`. When something comes between the two, as
+    Ctrl-C may, the next change first brings the contents to what the manifest says.
+    """
 
     def __init__(self, path: Path, journal: Journal) -> None:
         self.path = path
         self.journal = journal
         self.turn = threading.Condition()
         self._seen = journal.data_version()
+        self._settled = True
         self.publish(load(journal, path))
 
     def publish(self, contents: Contents) -> None:
         """One assignment makes the new snapshot current."""
         self.contents = contents
-        self.applied = self.journal.state.last
+        self._applied = self.journal.state.last
         self.snapshot = contents.snapshot(self.journal.state.commits)
 
     def refresh(self) -> bool:
@@ -31,6 +38,20 @@ class Live:
         version = self.journal.data_version()
         if version == self._seen:
             return False
-        self.publish(load(self.journal, self.path, self.contents, self.applied))
+        self.publish(load(self.journal, self.path, self.contents, self._applied))
         self._seen = version
         return True
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        self.settle()
+        self._settled = False
+        yield
+        self._settled = True
+
+    def settle(self) -> None:
+        """Bring the contents to what the manifest says, where a change was cut short."""
+        if not self._settled:
+            self.journal.roll_back()
+            self.publish(load(self.journal, self.path, self.contents, self._applied))
+            self._settled = True

@@ -155,11 +155,13 @@ class Maintenance:
 
     def _begin(self) -> None:
         self.await_turn()
+        self._live.settle()
         self._rewriting = True
         self._generation += 1
 
     def _end(self) -> None:
         """Also after a failure: what was frozen is mutable again, and what was written is removed."""
+        self._live.settle()
         self._live.contents = self._live.contents.thaw()
         self.remove_orphans()
         self._rewriting = False
@@ -169,6 +171,7 @@ class Maintenance:
         self, contents: Contents, done: Rewritten, generation: int, flushed: int, columns: pa.Schema | None = None
     ) -> None:
         contents = rewriting.swapped(contents, done, generation)
-        self._live.journal.swap(generation, contents.segment_records(), contents.quantizer_file, flushed, columns)
-        self._live.publish(contents)
+        with self._live.changing():
+            self._live.journal.swap(generation, contents.segment_records(), contents.quantizer_file, flushed, columns)
+            self._live.publish(contents)
         self._worker.take_failure()  # its cause is gone

@@ -184,8 +184,9 @@ class Store:
             if self._maintenance.is_bulk(count):
                 self._maintenance.add(contents, ())
             elif count:
-                self._journal.append("delete", pa.table({"doc_id": wanted.filter(pa.array(known))}))
-                self._live.publish(contents)
+                with self._live.changing():
+                    self._journal.append("delete", pa.table({"doc_id": wanted.filter(pa.array(known))}))
+                    self._live.publish(contents)
             return Deletion(count, len(wanted) - count)
 
     def flush(self) -> None:
@@ -213,7 +214,7 @@ class Store:
     def set_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Replace the metadata. Durable when it returns."""
         checked = checked_metadata(metadata)
-        with self._writing():
+        with self._writing(), self._live.changing():
             self._journal.set_metadata(checked)
             self._live.publish(replace(self._live.contents, metadata=checked))
 
@@ -244,6 +245,7 @@ class Store:
     def _writing(self) -> Iterator[None]:
         with self._live.turn:
             self._check_writable()
+            self._live.settle()
             yield
 
     def _check_writable(self) -> None:
@@ -264,8 +266,9 @@ class Store:
         contents, _ = self._live.contents.without(documents.doc_ids, documents.id_hashes)
         columns = _columns_with(contents.columns, documents)
         mutable = contents.mutable.with_documents(documents, contents.quantizers)
-        self._journal.append("upsert", documents.to_table(), columns)
-        self._live.publish(replace(contents, mutable=mutable, columns=columns or contents.columns))
+        with self._live.changing():
+            self._journal.append("upsert", documents.to_table(), columns)
+            self._live.publish(replace(contents, mutable=mutable, columns=columns or contents.columns))
 
     def _add_segments(self, pieces: Sequence[Documents]) -> None:
         self._maintenance.raise_failure()

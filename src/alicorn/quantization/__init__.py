@@ -1,30 +1,45 @@
 """How small can a vector be? Coarse clusters, codes of residuals, and what a collection keeps per embedding key.
 
-    coarse.py    CoarseQuantizer: spherical k-means; the cluster of a vector depends on the vector alone
+    coarse.py    CoarseQuantizer (IVF): spherical k-means; the cluster of a vector depends on the vector alone
+    imi.py       IMI: k x k cells from two halves of the dimensions
     none.py      NoCodec: no code; scores come from the stored vectors
     sq8.py       SQ8: one byte a dimension
-    opq.py       OPQ: rotated product quantization, 8 bits a sub-vector
+    product.py   codebooks of sub-vectors, 8 bits each: what the next three share
+    pq.py        PQ: product quantization
+    opq.py       OPQ: after a rotation found together with the codebooks
+    pca_pq.py    PCAPQ: after a rotation to, or a projection on, the principal components
     rabitq.py    RaBitQ: one bit a dimension, with a bound of high probability
-    key.py       KeyQuantizer: coarse + codec of residuals, versioned; and the default settings by size
+    settings.py  Settings: what can be chosen, what fits together, what is chosen by the size of a collection
+    key.py       KeyQuantizer: coarse + codec of residuals, versioned
 
-A codec has `fit`, `encode`, `decode`, `prepare` and `score`; tests/quantization/test_codecs.py holds what each must do.
+A coarse quantizer has `centroids` of unit length, `fit`, `assign` and `cosines`; a codec `fit`, `encode`, `decode`,
+`prepare` and `score`. tests/quantization/ holds what each must do.
 """
 
 from alicorn.quantization.coarse import CoarseQuantizer
-from alicorn.quantization.key import Codec, KeyQuantizer, default_num_clusters, should_train
+from alicorn.quantization.imi import IMI
+from alicorn.quantization.key import Coarse, Codec, KeyQuantizer
 from alicorn.quantization.none import NoCodec
 from alicorn.quantization.opq import OPQ
+from alicorn.quantization.pca_pq import PCAPQ
+from alicorn.quantization.pq import PQ
 from alicorn.quantization.rabitq import RaBitQ
+from alicorn.quantization.settings import Settings, default_num_clusters, should_train
 from alicorn.quantization.sq8 import SQ8
 
 __all__ = [
+    "IMI",
     "OPQ",
+    "PCAPQ",
+    "PQ",
     "SQ8",
+    "Coarse",
     "CoarseQuantizer",
     "Codec",
     "KeyQuantizer",
     "NoCodec",
     "RaBitQ",
+    "Settings",
     "default_num_clusters",
     "should_train",
 ]

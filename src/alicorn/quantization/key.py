@@ -6,43 +6,37 @@ Segments, the mutable layer and shards share it, so a document's cluster and cod
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
 from alicorn.quantization.coarse import CoarseQuantizer
+from alicorn.quantization.imi import IMI
 from alicorn.quantization.none import NoCodec
 from alicorn.quantization.opq import OPQ
+from alicorn.quantization.pca_pq import PCAPQ
+from alicorn.quantization.pq import PQ
 from alicorn.quantization.rabitq import RaBitQ
+from alicorn.quantization.settings import PRODUCT_CODECS, Settings
 from alicorn.quantization.sq8 import SQ8
 
-Codec = NoCodec | SQ8 | OPQ | RaBitQ
-_CODECS: tuple[type[NoCodec] | type[SQ8] | type[OPQ] | type[RaBitQ], ...] = (NoCodec, SQ8, OPQ, RaBitQ)
+Coarse = CoarseQuantizer | IMI
+Codec = NoCodec | SQ8 | PQ | OPQ | PCAPQ | RaBitQ
+_COARSE: dict[str, type[CoarseQuantizer] | type[IMI]] = {kind.name: kind for kind in (CoarseQuantizer, IMI)}
+_PRODUCT: dict[str, type[PQ] | type[OPQ] | type[PCAPQ]] = {kind.name: kind for kind in (PQ, OPQ, PCAPQ)}
+_OTHER: dict[str, type[NoCodec] | type[SQ8] | type[RaBitQ]] = {kind.name: kind for kind in (NoCodec, SQ8, RaBitQ)}
 
-_TRAIN_FROM = 10_000  # documents; below, one cluster is scanned exactly in about a millisecond
-_RETRAIN_GROWTH = 4  # the number of clusters grows with the root of the documents: at 4x it is off by 2x
 _BLOCK = 65_536
-_TRAINING_RESIDUALS = 131_072
+_TRAINING_RESIDUALS = 65_536
 _ROUNDING = np.float32(1e-6)  # added to a code's error: what float32 sums of unit vectors may be off by
-
-
-def default_num_clusters(num_docs: int) -> int:
-    """About 4 sqrt(n), as a power of two (papers 15.2, nlist guide): 512 for 20,000, 4,096 for 1,000,000."""
-    return 1 << max(0, round(math.log2(4 * math.sqrt(max(num_docs, 1)))))
-
-
-def should_train(num_docs: int, trained_on: int) -> bool:
-    """Whether a key with num_docs vectors, last trained on trained_on of them (0: never), is due for training."""
-    return num_docs >= _TRAIN_FROM and num_docs >= _RETRAIN_GROWTH * trained_on
 
 
 @dataclass(frozen=True)
 class KeyQuantizer:
     """version 0 is untrained; trained_on counts the vectors of the key when it was trained."""
 
-    coarse: CoarseQuantizer
+    coarse: Coarse
     codec: Codec
     version: int
     trained_on: int
@@ -60,39 +54,42 @@ class KeyQuantizer:
         """One cluster, no codes: every search is exact."""
         return cls(CoarseQuantizer.single(dim), NoCodec(dim), version=0, trained_on=0)
 
+    @property
+    def settings(self) -> Settings:
+        """What it was trained with."""
+        pq_bytes = self.codec.code_size if self.codec.name in PRODUCT_CODECS else None
+        return Settings(self.coarse.name, self.num_clusters, self.codec.name, pq_bytes)
+
     @classmethod
     def train(
         cls,
         vectors: np.ndarray,
         version: int,
         num_clusters: int | None = None,
-        codec: str = "sq8",
+        codec: str | None = None,
         pq_bytes: int | None = None,
+        coarse: str | None = None,
         seed: int = 0,
     ) -> Self:
-        """Train on the vectors of a key. vectors: (n, dim) float32 unit rows.
+        """Train on the vectors of a key. vectors: (n, dim) float32 unit rows, n >= 1. The others: see Settings.
 
-        num_clusters: default_num_clusters(n) when None. codec: "none", "sq8", "opq" or "rabitq".
-        pq_bytes: the code size of opq, dim / 4 when None (EBR 4.1, tip 4), rounded to a divisor of dim.
+        Raises ConfigError for settings that such vectors cannot be trained with.
         """
         count, dim = vectors.shape
-        coarse = CoarseQuantizer.fit(vectors, min(count, num_clusters or default_num_clusters(count)), seed)
-        rng = np.random.default_rng(seed)
+        settings = Settings(coarse, num_clusters, codec, pq_bytes).complete(count, dim)
+        assert settings.coarse is not None
+        assert settings.codec is not None
+        assert settings.num_clusters is not None
+        trained_coarse = _COARSE[settings.coarse].fit(vectors, settings.num_clusters, seed)
         if count > _TRAINING_RESIDUALS:
-            vectors = vectors[np.sort(rng.choice(count, _TRAINING_RESIDUALS, replace=False))]
-        residuals = vectors - coarse.centroids[coarse.assign(vectors)]
+            vectors = vectors[np.sort(np.random.default_rng(seed).choice(count, _TRAINING_RESIDUALS, replace=False))]
+        residuals = vectors - trained_coarse.centroids[trained_coarse.assign(vectors)]
         trained: Codec
-        if codec == "sq8":
-            trained = SQ8.fit(residuals)
-        elif codec == "opq":
-            trained = OPQ.fit(residuals, pq_bytes or _divisor_near(dim, dim / 4), seed)
-        elif codec == "rabitq":
-            trained = RaBitQ.fit(residuals, seed)
-        elif codec == "none":
-            trained = NoCodec.fit(residuals)
+        if settings.pq_bytes is not None:
+            trained = _PRODUCT[settings.codec].fit(residuals, settings.pq_bytes, seed)
         else:
-            raise ValueError(f"codec must be 'none', 'sq8', 'opq' or 'rabitq', got {codec!r}")
-        return cls(coarse, trained, version, trained_on=count)
+            trained = _OTHER[settings.codec].fit(residuals, seed)
+        return cls(trained_coarse, trained, version, trained_on=count)
 
     def assign(self, vectors: np.ndarray) -> np.ndarray:
         """(n, dim) float32 -> (n,) int32 clusters."""
@@ -133,10 +130,8 @@ class KeyQuantizer:
         def part(prefix: str) -> dict[str, np.ndarray]:
             return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
-        codec = next(kind.from_arrays(part(f"codec.{kind.name}.")) for kind in _CODECS if part(f"codec.{kind.name}."))
+        coarse: type[CoarseQuantizer] | type[IMI] = CoarseQuantizer if "coarse.centroids" in arrays else IMI
+        kinds: tuple[type[Codec], ...] = (*_PRODUCT.values(), *_OTHER.values())
+        codec = next(kind.from_arrays(part(f"codec.{kind.name}.")) for kind in kinds if part(f"codec.{kind.name}."))
         version, trained_on = (int(number) for number in arrays["version"])
-        return cls(CoarseQuantizer.from_arrays(part("coarse.")), codec, version, trained_on)
-
-
-def _divisor_near(dim: int, wanted: float) -> int:
-    return min((size for size in range(1, dim + 1) if dim % size == 0), key=lambda size: (abs(size - wanted), size))
+        return cls(coarse.from_arrays(part("coarse.")), codec, version, trained_on)

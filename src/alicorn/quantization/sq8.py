@@ -53,10 +53,7 @@ class SQ8:
         """Estimated <query, residual> of each code. (n, dim) uint8 -> (n,) float32."""
         weights, constant = prepared
         scores = np.empty(len(codes), dtype=np.float32)
-        starts, stops = np.zeros(1, dtype=np.int64), np.array([len(codes)], dtype=np.int64)
-        score_ranges(
-            weights, np.ascontiguousarray(codes), starts, stops, np.array([constant], dtype=np.float32), scores
-        )
+        score_codes(weights, np.ascontiguousarray(codes), np.float32(constant), scores)
         return scores
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -76,35 +73,11 @@ def _encode(residuals, low, step, codes):
             codes[row, j] = np.uint8(min(max(level, np.float32(0.0)), np.float32(255.0)))
 
 
-@numba.njit(
-    "void(float32[::1], uint8[:, ::1], int64[::1], int64[::1], float32[::1], float32[::1])",
-    cache=True,
-    nogil=True,
-    fastmath=True,
-)
-def score_ranges(weights, codes, starts, stops, constants, out):
-    """out: the scores of the rows of every range, one range after the other; constants: (num_ranges,) added to each."""
-    dim = len(weights)
-    at = 0
-    for r in range(len(starts)):
-        constant = constants[r]
-        for row in range(starts[r], stops[r]):
-            total = np.float32(0.0)
-            for j in range(dim):
-                total += weights[j] * np.float32(codes[row, j])
-            out[at] = total + constant
-            at += 1
-
-
-@numba.njit(
-    "void(float32[::1], uint8[:, ::1], int64[::1], float32[::1], float32[::1])", cache=True, nogil=True, fastmath=True
-)
-def score_rows(weights, codes, rows, constants, out):
-    """out[i] = the score of code rows[i], plus constants[i]."""
-    dim = len(weights)
-    for i in range(len(rows)):
-        row = rows[i]
+@numba.njit("void(float32[::1], uint8[:, ::1], float32, float32[::1])", cache=True, nogil=True, fastmath=True)
+def score_codes(weights, codes, constant, out):
+    """out[row] = constant + <weights, codes[row]>."""
+    for row in range(len(codes)):
         total = np.float32(0.0)
-        for j in range(dim):
+        for j in range(len(weights)):
             total += weights[j] * np.float32(codes[row, j])
-        out[i] = total + constants[i]
+        out[row] = total + constant

@@ -1,0 +1,105 @@
+"""Codebooks of sub-vectors: one byte names one of 256 sub-centroids (papers 15.1). What pq.py, opq.py, pca_pq.py share.
+
+<q, decoded> is a sum of table look-ups, one per code byte, because an inner product is linear: the table depends on
+the query alone, not on the cluster.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import faiss
+import numba
+import numpy as np
+
+NUM_WORDS = 256  # sub-centroids per codebook: one byte
+_TRAINING_POINTS = 64 * NUM_WORDS  # Faiss asks for 39 per sub-centroid
+_ROUNDS = 12
+
+
+class Codebooks:
+    """centroids: (code_size, 256, dim / code_size) float32."""
+
+    def __init__(self, centroids: np.ndarray) -> None:
+        self.centroids = np.ascontiguousarray(centroids, dtype=np.float32)
+        self.code_size = len(self.centroids)
+        self.dim = self.code_size * self.centroids.shape[2]
+
+    @classmethod
+    def fit(cls, points: np.ndarray, code_size: int, seed: int = 0) -> Self:
+        """points: (n, dim) float32, n >= 256; code_size, in bytes, divides dim."""
+        dim = points.shape[1]
+        quantizer = faiss.ProductQuantizer(dim, code_size, 8)
+        quantizer.cp.niter = _ROUNDS
+        quantizer.cp.min_points_per_centroid = 1
+        quantizer.cp.seed = seed + 1
+        quantizer.train(np.ascontiguousarray(points, dtype=np.float32))
+        return cls(faiss.vector_to_array(quantizer.centroids).reshape(code_size, NUM_WORDS, dim // code_size))
+
+    def encode(self, points: np.ndarray) -> np.ndarray:
+        """(n, dim) float32 -> (n, code_size) uint8."""
+        quantizer = faiss.ProductQuantizer(self.dim, self.code_size, 8)
+        faiss.copy_array_to_vector(self.centroids.ravel(), quantizer.centroids)
+        return quantizer.compute_codes(np.ascontiguousarray(points, dtype=np.float32))
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """(n, code_size) uint8 -> (n, dim) float32."""
+        return self.centroids[np.arange(self.code_size), codes].reshape(len(codes), self.dim)
+
+    def table(self, query: np.ndarray) -> np.ndarray:
+        """Inner products of a query's sub-vectors with the sub-centroids. (dim,) -> (code_size * 256,) float32."""
+        return np.einsum("md,mcd->mc", query.reshape(self.code_size, -1), self.centroids).ravel()
+
+
+def training_points(residuals: np.ndarray, code_size: int, codec: str, seed: int) -> np.ndarray:
+    """Check what a product code is trained on, and draw a sample of it: contiguous float32."""
+    count, dim = residuals.shape
+    if dim % code_size:
+        raise ValueError(f"code_size must divide the dimension {dim}, got {code_size}")
+    if count < NUM_WORDS:
+        raise ValueError(f"{codec} needs at least {NUM_WORDS} training vectors, got {count}")
+    if count > _TRAINING_POINTS:
+        chosen = np.random.default_rng(seed).choice(count, _TRAINING_POINTS, replace=False)
+        residuals = residuals[np.sort(chosen)]
+    return np.ascontiguousarray(residuals, dtype=np.float32)
+
+
+def principal_components(points: np.ndarray, kept: int, code_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The leading components, dealt to the sub-vectors so that each gets about the same product of variances.
+
+    That is where PQ loses least (eigenvalue allocation: Ge et al., Optimized Product Quantization, CVPR 2013, 3.2).
+    points: (n, dim) -> components (kept, dim) orthonormal rows, sub-vector after sub-vector; mean (dim,).
+    """
+    dim = points.shape[1]
+    pca = faiss.PCAMatrix(dim, kept)
+    pca.train(points)
+    components = faiss.vector_to_array(pca.PCAMat).reshape(dim, dim)[:kept]
+    variances = np.maximum(faiss.vector_to_array(pca.eigenvalues)[:kept].astype(np.float64), 1e-12)
+    dealt: list[list[int]] = [[] for _ in range(code_size)]
+    products = np.zeros(code_size)  # of variances, as logarithms of multiples of the smallest
+    for component, gain in enumerate(np.log(variances / variances.min())):
+        open_parts = [part for part in range(code_size) if len(dealt[part]) < kept // code_size]
+        chosen = min(open_parts, key=lambda part: (products[part], part))
+        dealt[chosen].append(component)
+        products[chosen] += gain
+    order = [component for part in dealt for component in part]
+    return np.ascontiguousarray(components[order]), faiss.vector_to_array(pca.mean)
+
+
+def score(prepared: tuple[np.ndarray, float], codes: np.ndarray) -> np.ndarray:
+    """Estimated <query, residual> of each code, from a table and a constant. (n, code_size) uint8 -> (n,) float32."""
+    table, constant = prepared
+    scores = np.empty(len(codes), dtype=np.float32)
+    score_codes(table, np.ascontiguousarray(codes), np.float32(constant), scores)
+    return scores
+
+
+# No fastmath: freed to reorder the sum, the compiler gathers, at half the speed. Unsigned indices need no test for < 0.
+@numba.njit("void(float32[::1], uint8[:, ::1], float32, float32[::1])", cache=True, nogil=True)
+def score_codes(table, codes, constant, out):
+    """out[row] = constant + the sum over m of table[256 m + codes[row, m]]."""
+    for row in range(np.uint64(len(codes))):
+        total = np.float32(0.0)
+        for m in range(np.uint64(codes.shape[1])):
+            total += table[(m << np.uint64(8)) + np.uint64(codes[row, m])]
+        out[row] = total + constant
