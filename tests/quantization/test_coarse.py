@@ -85,7 +85,7 @@ def test_arrays_round_trip(kind: type[CoarseQuantizer] | type[IMI], clustered: n
     assert len(coarse.assign(clustered[:0])) == 0
 
 
-@pytest.mark.parametrize("dim", [2, 7, 24])
+@pytest.mark.parametrize("dim", [4, 7, 24])
 def test_imi_halves_an_odd_dimension_too(dim: int) -> None:
     points = np.random.default_rng(1).normal(size=(400, dim)).astype(np.float32)
     points /= np.linalg.norm(points, axis=1, keepdims=True)
@@ -103,8 +103,13 @@ def test_imi_bears_vectors_whose_half_is_zero() -> None:
 
 
 def test_imi_takes_a_square_of_cells(clustered: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="a square of at most 65536 cells, got 12"):
+    with pytest.raises(ValueError, match="a square of at most 65536 cells, got 24 and 12"):
         IMI.fit(clustered, 12)
+
+
+def test_imi_refuses_halves_without_a_direction() -> None:
+    with pytest.raises(ValueError, match="imi needs 4 dimensions"):
+        IMI.fit(np.eye(3, dtype=np.float32), 4)
 
 
 def test_many_clusters_are_decided_like_few() -> None:

@@ -59,7 +59,7 @@ def test_impossible_settings_are_refused(arguments: dict, message: str) -> None:
         (Settings(codec="pq"), 255, 16, "codec 'pq' needs 256 vectors, there are 255: use 'sq8'"),
         (Settings(codec="opq", pq_bytes=5), 300, 16, "must divide the dimension, 16; got 5: use 4, or codec 'pca-pq'"),
         (Settings(codec="pca-pq", pq_bytes=17), 300, 16, "pq_bytes must be at most the dimension, 16; got 17"),
-        (Settings(coarse="imi"), 300, 1, "use 'ivf'"),
+        (Settings(coarse="imi"), 300, 3, "needs 4, there are 3: use 'ivf'"),
     ],
 )
 def test_what_these_vectors_cannot_train_is_refused(given: Settings, vectors: int, dim: int, message: str) -> None:

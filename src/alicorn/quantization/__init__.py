@@ -9,6 +9,7 @@
     opq.py       OPQ: after a rotation found together with the codebooks
     pca_pq.py    PCAPQ: after a rotation to, or a projection on, the principal components
     rabitq.py    RaBitQ: one bit a dimension, with a bound of high probability
+    extended_rabitq.py  ExtendedRaBitQ: the same with 2 to 8 bits
     settings.py  Settings: what can be chosen, what fits together, what is chosen by the size of a collection
     key.py       KeyQuantizer: coarse + codec of residuals, versioned
 
@@ -17,6 +18,7 @@ A coarse quantizer has `centroids` of unit length, `fit`, `assign` and `cosines`
 """
 
 from alicorn.quantization.coarse import CoarseQuantizer
+from alicorn.quantization.extended_rabitq import ExtendedRaBitQ
 from alicorn.quantization.imi import IMI
 from alicorn.quantization.key import Coarse, Codec, KeyQuantizer
 from alicorn.quantization.none import NoCodec
@@ -36,6 +38,7 @@ __all__ = [
     "Coarse",
     "CoarseQuantizer",
     "Codec",
+    "ExtendedRaBitQ",
     "KeyQuantizer",
     "NoCodec",
     "RaBitQ",

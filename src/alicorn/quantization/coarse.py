@@ -66,7 +66,7 @@ class CoarseQuantizer:
 def spherical_kmeans(
     vectors: np.ndarray, num_clusters: int, seed: int, stages: Sequence[tuple[int, int]] = _STAGES
 ) -> np.ndarray:
-    """Unit-length centres of groups of directions, by Faiss. vectors: (n, dim) unit rows -> (num_clusters, dim) float32.
+    """Unit-length centres of groups of directions, by Faiss. (n, dim) float32 unit rows -> (num_clusters, dim) float32.
 
     stages: vectors per cluster, and rounds of k-means over so many, each from where the one before ended.
     """

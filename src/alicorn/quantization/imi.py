@@ -19,6 +19,7 @@ import numpy as np
 from alicorn.quantization.coarse import centroid_cosines, nearest_centroids, spherical_kmeans
 
 MAX_CELLS = 65_536  # 256 centroids a half; the cells' centroids are kept: at 128 dimensions 32 MiB
+MIN_DIM = 4  # a half of one dimension has two directions only
 _STAGES = ((64, 4), (256, 4))  # there are few half-centroids: train them well
 
 
@@ -38,11 +39,14 @@ class IMI:
 
     @classmethod
     def fit(cls, vectors: np.ndarray, num_clusters: int, seed: int = 0) -> Self:
-        """vectors: (n, dim) float32 unit rows, dim >= 2; num_clusters: a square, at most n^2 and MAX_CELLS."""
+        """vectors: (n, dim) float32 unit rows, dim >= MIN_DIM; num_clusters: a square, at most n^2 and MAX_CELLS."""
         per_half = math.isqrt(num_clusters)
         half = vectors.shape[1] // 2
-        if per_half**2 != num_clusters or not 1 <= num_clusters <= MAX_CELLS or half == 0:
-            raise ValueError(f"imi needs 2 dimensions and a square of at most {MAX_CELLS} cells, got {num_clusters}")
+        if per_half**2 != num_clusters or not 1 <= num_clusters <= MAX_CELLS or vectors.shape[1] < MIN_DIM:
+            raise ValueError(
+                f"imi needs {MIN_DIM} dimensions and a square of at most {MAX_CELLS} cells,"
+                f" got {vectors.shape[1]} and {num_clusters}"
+            )
         parts = vectors[:, :half], vectors[:, half:]
         energy = [max(float(np.square(part).sum(dtype=np.float64)), 1e-12) for part in parts]
         halves = [

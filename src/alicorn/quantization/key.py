@@ -113,7 +113,7 @@ class KeyQuantizer:
             residuals = vectors[block] - self.coarse.centroids[clusters[block]]
             codes[block] = self.codec.encode(residuals)
             if isinstance(self.codec, RaBitQ):
-                errors[block] = self.codec.bounds(residuals) + _ROUNDING
+                errors[block] = self.codec.bounds(residuals, codes[block]) + _ROUNDING
                 continue
             errors[block] = np.linalg.norm(residuals - self.codec.decode(codes[block]), axis=1) * 1.0001 + _ROUNDING
         return codes, errors

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from alicorn.errors import ConfigError
-from alicorn.quantization.imi import MAX_CELLS
+from alicorn.quantization.imi import MAX_CELLS, MIN_DIM
 from alicorn.quantization.product import NUM_WORDS
 
 COARSE = ("ivf", "imi")
@@ -70,8 +70,8 @@ class Settings:
         coarse, codec = self.coarse or "ivf", self.codec or ("sq8" if self.pq_bytes is None else "opq")
         if coarse == "imi":
             num_clusters = self.num_clusters or default_num_cells(num_vectors)
-            if dim < 2:
-                raise ConfigError("coarse 'imi' halves the dimensions, and these vectors have 1: use 'ivf'")
+            if dim < MIN_DIM:
+                raise ConfigError(f"coarse 'imi' halves the dimensions and needs {MIN_DIM}, there are {dim}: use 'ivf'")
             num_clusters = min(num_clusters, num_vectors**2)
         else:
             num_clusters = min(self.num_clusters or default_num_clusters(num_vectors), num_vectors)
