@@ -61,10 +61,19 @@ def test_more_clusters_than_vectors_is_refused() -> None:
         CoarseQuantizer.fit(np.eye(3, dtype=np.float32), 4)
 
 
-def test_same_seed_same_centroids(clustered: np.ndarray) -> None:
-    assert_array_equal(
-        CoarseQuantizer.fit(clustered, 8, seed=5).centroids, CoarseQuantizer.fit(clustered, 8, seed=5).centroids
-    )
+@BOTH
+def test_same_seed_same_centroids(kind: type[CoarseQuantizer] | type[IMI], clustered: np.ndarray) -> None:
+    fits = [kind.fit(clustered, 9, seed=seed).centroids for seed in (5, 5, 6)]
+    assert_array_equal(fits[0], fits[1])
+    assert (fits[0] != fits[2]).any()
+
+
+@BOTH
+def test_one_point_is_its_own_centroid(kind: type[CoarseQuantizer] | type[IMI], clustered: np.ndarray) -> None:
+    coarse = kind.fit(clustered[:1], 1)
+    assert np.allclose(coarse.centroids, clustered[:1], atol=1e-5)
+    assert_array_equal(coarse.assign(clustered[:5]), np.zeros(5))
+    assert_array_equal(coarse.assign(clustered[:0]), np.zeros(0))
 
 
 @BOTH

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from alicorn.errors import ConfigError
-from alicorn.quantization import OPQ, PCAPQ, PQ, SQ8, ExtendedRaBitQ, KeyQuantizer, NoCodec, RaBitQ
+from alicorn.quantization import OPQ, PCAPQ, PQ, SQ8, ExtendedRaBitQ, KeyQuantizer, NoCodec, RaBitQ, Settings
 
 DIM = 16
 PRODUCT = {"pq": PQ, "opq": OPQ, "pca-pq": PCAPQ}
@@ -152,6 +152,12 @@ def test_the_same_point_over_and_over_is_coded_exactly(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PRODUCT)
+def test_training_on_few_points_prints_nothing(name: str, vectors: np.ndarray, capfd: pytest.CaptureFixture) -> None:
+    FIT[name](vectors[:300])
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", PRODUCT)
 def test_product_codes_refuse_what_they_cannot_train(name: str) -> None:
     if name != "pca-pq":  # which projects
         with pytest.raises(ValueError, match="code_size must divide the dimension 16, got 5"):
@@ -182,7 +188,7 @@ def test_a_rotation_pays_where_few_directions_carry_the_variance() -> None:
 @pytest.mark.parametrize("codec", ["none", "sq8", *PRODUCT])
 @pytest.mark.parametrize("coarse", ["ivf", "imi"])
 def test_the_stored_error_bounds_every_estimate(coarse: str, codec: str, vectors: np.ndarray) -> None:
-    quantizer = KeyQuantizer.train(vectors, version=1, num_clusters=16, codec=codec, coarse=coarse)
+    quantizer = KeyQuantizer.train(vectors, 1, Settings(coarse, 16, codec))
     clusters = quantizer.assign(vectors)
     codes, errors = quantizer.encode(vectors, clusters)
     assert (errors >= 0).all()
@@ -201,10 +207,11 @@ def test_the_stored_error_bounds_every_estimate(coarse: str, codec: str, vectors
 @pytest.mark.parametrize("codec", ["none", "sq8", *PRODUCT, "rabitq"])
 def test_key_quantizer_round_trip_keeps_version_and_codes(codec: str, coarse: str, vectors: np.ndarray) -> None:
     pq_bytes = 8 if codec in PRODUCT else None
-    quantizer = KeyQuantizer.train(vectors, 3, num_clusters=9, codec=codec, pq_bytes=pq_bytes, coarse=coarse)
+    quantizer = KeyQuantizer.train(vectors, 3, Settings(coarse, 9, codec, pq_bytes))
     again = KeyQuantizer.from_arrays(quantizer.to_arrays())
     assert (again.version, again.trained_on, again.num_clusters) == (3, len(vectors), 9)
     assert again.settings == quantizer.settings
+    assert again.chosen == Settings(coarse, 9, codec, pq_bytes)
     assert (again.settings.coarse, again.settings.codec, again.settings.pq_bytes) == (coarse, codec, pq_bytes)
     clusters = quantizer.assign(vectors)
     assert_array_equal(again.assign(vectors), clusters)
@@ -213,4 +220,4 @@ def test_key_quantizer_round_trip_keeps_version_and_codes(codec: str, coarse: st
 
 def test_training_refuses_an_unknown_codec() -> None:
     with pytest.raises(ConfigError, match="codec must be one of none, sq8, pq, opq, pca-pq, rabitq, got 'sq9'"):
-        KeyQuantizer.train(np.eye(4, dtype=np.float32), version=1, num_clusters=1, codec="sq9")
+        KeyQuantizer.train(np.eye(4, dtype=np.float32), 1, Settings(codec="sq9"))
