@@ -10,7 +10,7 @@ import pytest
 from oracle import Oracle, random_documents, random_tree, unit, vocabulary
 
 from alicorn.index import Snapshot
-from alicorn.quantization.coarse import nearest
+from alicorn.quantization.probing import nearest
 from alicorn.query import Collection, docset, tree
 from alicorn.query.run import Evaluation
 
