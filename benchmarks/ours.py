@@ -85,7 +85,7 @@ class Alicorn:
             expression(request, setting), {"x": request.query}, request.k or _ALL, explain=True
         )
         assert result.explanation is not None
-        names = ("documents_scanned", "exact_distances", "clusters_probed")
+        names = ("documents_scanned", "documents_refined", "exact_distances", "clusters_probed")
         counts = dict.fromkeys(names, 0)
         pending = [result.explanation.to_dict()]
         while pending:
@@ -94,7 +94,9 @@ class Alicorn:
                 counts[name] += step.get(name, 0)
             pending.extend(step.get("children", ()))
         quantizer = self.collection.snapshot().quantizers["x"]
-        counts["code_bytes"] = counts["documents_scanned"] * (quantizer.codec.code_size + 4)
+        codec = quantizer.codec
+        counts["code_bytes"] = counts["documents_scanned"] * (codec.scan_size + 4)
+        counts["code_bytes"] += counts["documents_refined"] * (codec.code_size - codec.scan_size + 4)
         counts["vector_bytes"] = counts["exact_distances"] * quantizer.dim * 4
         return counts
 

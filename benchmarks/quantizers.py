@@ -149,8 +149,10 @@ def code_table(vectors: np.ndarray, queries: np.ndarray) -> None:
         started = time.perf_counter()
         codec = fit(residuals)
         trained = time.perf_counter()
-        codes, bounds = KeyQuantizer(coarse, codec, 1, len(vectors)).encode(vectors, clusters)
+        parts = KeyQuantizer(coarse, codec, 1, len(vectors)).encode(vectors, clusters)
         encoding_us = (time.perf_counter() - trained) / len(vectors) * 1e6
+        codes = np.hstack([parts.codes, parts.fine])
+        bounds = parts.fine_errors[:, 0] if parts.fine.size else parts.errors
         loss = np.linalg.norm(codec.decode(codes) - residuals, axis=1).mean()
         errors, settled = [], []
         for query in queries:

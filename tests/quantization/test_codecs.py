@@ -1,6 +1,7 @@
 """What every codec must do: the shared conformance suite of quantization/. A new codec is a line in FIT."""
 
 from copy import copy
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from alicorn.errors import ConfigError
 from alicorn.quantization import OPQ, PCAPQ, PQ, SQ8, ExtendedRaBitQ, KeyQuantizer, NoCodec, RaBitQ, Settings
+from alicorn.quantization.simd import plane_width
 
 DIM = 16
 PRODUCT = {"pq": PQ, "opq": OPQ, "pca-pq": PCAPQ}
@@ -81,8 +83,13 @@ def test_decoding_comes_near_the_vector(name: str, vectors: np.ndarray, fitted: 
 @WITH_CODES
 def test_a_code_has_the_size_that_was_asked_for(name: str, fitted: dict) -> None:
     padded = 64  # dimensions of rabitq
-    sizes = {"sq8": DIM, "rabitq 1": padded // 8 + 8, **{f"rabitq {b}": padded * b // 8 + 4 for b in range(2, 9)}}
+    sizes = {
+        "sq8": 2 * plane_width(DIM),
+        "rabitq 1": padded // 8 + 8,
+        **{f"rabitq {b}": padded * b // 8 + 4 for b in range(2, 9)},
+    }
     assert fitted[name].code_size == sizes.get(name, 4)
+    assert 0 < fitted[name].scan_size <= fitted[name].code_size
 
 
 @ALL
@@ -190,32 +197,44 @@ def test_a_rotation_pays_where_few_directions_carry_the_variance() -> None:
 def test_the_stored_error_bounds_every_estimate(coarse: str, codec: str, vectors: np.ndarray) -> None:
     quantizer = KeyQuantizer.train(vectors, 1, Settings(coarse, 16, codec))
     clusters = quantizer.assign(vectors)
-    codes, errors = quantizer.encode(vectors, clusters)
-    assert (errors >= 0).all()
+    codes = quantizer.encode(vectors, clusters)
+    assert (codes.errors >= 0).all()
     if codec == "none":
-        assert not errors.any()
+        assert not codes.errors.any()
         return
-    for query in unit(np.random.default_rng(1).normal(size=(20, DIM))):
-        estimates = (
-            quantizer.codec.score(quantizer.codec.prepare(query), codes) + quantizer.coarse.cosines(query)[clusters]
-        )
-        assert (np.abs(estimates - vectors @ query) <= errors).all()
-        assert np.abs(estimates - vectors @ query).max() > 0
+    whole = np.hstack([codes.codes, codes.fine])
+    parts = [(whole, codes.fine_errors[:, 0] if codes.fine.size else codes.errors)]
+    queries = unit(np.random.default_rng(1).normal(size=(20, DIM)))
+    for part, errors in parts:
+        for query in queries:
+            prepared = quantizer.codec.prepare(query)
+            estimates = quantizer.codec.score(prepared, part) + quantizer.coarse.cosines(query)[clusters]
+            assert (np.abs(estimates - vectors @ query) <= errors).all()
+            assert np.abs(estimates - vectors @ query).max() > 0
+    lost = vectors - quantizer.coarse.centroids[clusters] - quantizer.codec.decode(codes.codes)
+    assert (np.linalg.norm(lost, axis=1) <= codes.errors).all(), "the first part of the code alone has its own bound"
 
 
 @pytest.mark.parametrize("coarse", ["ivf", "imi"])
-@pytest.mark.parametrize("codec", ["none", "sq8", *PRODUCT, "rabitq"])
-def test_key_quantizer_round_trip_keeps_version_and_codes(codec: str, coarse: str, vectors: np.ndarray) -> None:
-    pq_bytes = 8 if codec in PRODUCT else None
-    quantizer = KeyQuantizer.train(vectors, 3, Settings(coarse, 9, codec, pq_bytes))
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        *(Settings(codec=codec) for codec in ("none", "sq8", "rabitq")),
+        *(Settings(codec=codec, pq_bytes=8) for codec in PRODUCT),
+        *(Settings(codec="rabitq", bits=bits) for bits in (2, 5, 8)),
+    ],
+    ids=str,
+)
+def test_key_quantizer_round_trip_keeps_version_and_codes(chosen: Settings, coarse: str, vectors: np.ndarray) -> None:
+    chosen = replace(chosen, coarse=coarse, num_clusters=9)
+    quantizer = KeyQuantizer.train(vectors, 3, chosen)
     again = KeyQuantizer.from_arrays(quantizer.to_arrays())
     assert (again.version, again.trained_on, again.num_clusters) == (3, len(vectors), 9)
-    assert again.settings == quantizer.settings
-    assert again.chosen == Settings(coarse, 9, codec, pq_bytes)
-    assert (again.settings.coarse, again.settings.codec, again.settings.pq_bytes) == (coarse, codec, pq_bytes)
+    assert again.settings == quantizer.settings == chosen.complete(len(vectors), DIM)
+    assert again.chosen == chosen
     clusters = quantizer.assign(vectors)
     assert_array_equal(again.assign(vectors), clusters)
-    assert_array_equal(again.encode(vectors, clusters)[0], quantizer.encode(vectors, clusters)[0])
+    assert_array_equal(again.encode(vectors, clusters).codes, quantizer.encode(vectors, clusters).codes)
 
 
 def test_training_refuses_an_unknown_codec() -> None:

@@ -15,22 +15,21 @@ import pyarrow as pa
 from alicorn.index.doc_ids import hash_ids
 from alicorn.index.segment import Segment
 from alicorn.index.terms import TermLists
-from alicorn.quantization import KeyQuantizer
+from alicorn.quantization import Codes, KeyQuantizer
 
 EMBEDDING = "embedding:"  # prefix of the columns that hold vectors
 
 
 @dataclass(frozen=True, eq=False)
 class Coded:
-    """What the quantizer of `version` made of vectors. clusters: (rows,) int32; codes, errors: see EmbeddingBlock."""
+    """What the quantizer of `version` made of vectors. clusters: (rows,) int32; codes: of the same rows."""
 
     version: int
     clusters: np.ndarray
-    codes: np.ndarray
-    errors: np.ndarray
+    codes: Codes
 
     def take(self, rows: np.ndarray | slice) -> Coded:
-        return Coded(self.version, self.clusters[rows], self.codes[rows], self.errors[rows])
+        return Coded(self.version, self.clusters[rows], self.codes.take(rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +45,7 @@ class KeyVectors:
         if self.coded is not None and self.coded.version == quantizer.version:
             return self.coded
         clusters = quantizer.assign(self.vectors)
-        return Coded(quantizer.version, clusters, *quantizer.encode(self.vectors, clusters))
+        return Coded(quantizer.version, clusters, quantizer.encode(self.vectors, clusters))
 
     def take(self, rows: np.ndarray | slice, docs: np.ndarray) -> KeyVectors:
         """The given rows, which now belong to `docs`."""
@@ -77,7 +76,7 @@ class Documents:
         vectors = {}
         for key, block in segment.embeddings.items():
             clusters = np.repeat(np.arange(len(block.starts) - 1, dtype=np.int32), np.diff(block.starts))
-            coded = Coded(block.quantizer.version, clusters, block.codes, block.errors)
+            coded = Coded(block.quantizer.version, clusters, block.coded)
             vectors[key] = KeyVectors(block.docs, block.vectors, coded)
         documents = cls(segment.fields, hashes, segment.term_lists, vectors)
         return documents if deleted is None else documents.where(~deleted)

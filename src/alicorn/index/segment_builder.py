@@ -17,7 +17,7 @@ from alicorn.index.documents import Documents, concatenate_fields, one_chunk
 from alicorn.index.numeric import numeric_column
 from alicorn.index.segment import EmbeddingBlock, NumericColumn, Segment
 from alicorn.index.terms import TermDictionary, TermLists
-from alicorn.quantization import KeyQuantizer
+from alicorn.quantization import Codes, KeyQuantizer
 
 _TEXT = "text:"  # terms whose number is the document's length
 _BLOCK = 16_384  # rows: the gathered centroids of a block of 128 dims are 8 MiB
@@ -131,8 +131,7 @@ def _embedding_block(
     return EmbeddingBlock(
         quantizer=quantizer,
         vectors=vectors,
-        codes=_scattered([one.codes for one in coded], rows),
-        errors=_scattered([one.errors for one in coded], rows),
+        coded=Codes(*(_scattered(parts, rows) for parts in zip(*(one.codes.arrays() for one in coded), strict=True))),
         starts=starts,
         docs=docs[order].astype(np.uint32),
         identity=is_first,

@@ -208,6 +208,7 @@ class Store:
         num_clusters: int | None = None,
         codec: str | None = None,
         pq_bytes: int | None = None,
+        bits: int | None = None,
         coarse: str | None = None,
         key: str | None = None,
     ) -> None:
@@ -217,7 +218,7 @@ class Store:
         quantization.Settings; they are kept, and hold when the key is trained again later. With none of them, those
         kept before hold. Raises ConfigError for settings that the vectors of a key cannot be trained with.
         """
-        settings = Settings(coarse, num_clusters, codec, pq_bytes)
+        settings = Settings(coarse, num_clusters, codec, pq_bytes, bits)
         self._check_writable()
         known = tuple(self.embeddings)
         if key is not None and key not in known:

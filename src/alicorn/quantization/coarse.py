@@ -4,8 +4,8 @@ The cluster of a vector depends on the vector alone: not on the batch it came wi
 Matrix products round differently with the shape of the batch, so what they leave undecided is decided again by one
 double-precision dot product per candidate, ties going to the smaller cluster number.
 
-A coarse quantizer (this one, or IMI) has unit-length `centroids`, `num_clusters`, `dim`, `assign` and `cosines`: the
-rest of the engine asks for nothing else.
+A coarse quantizer (this one, or IMI) has unit-length `centroids`, `num_clusters`, `dim`, `assign`, `cosines`, `estimates`
+and `nearest`: the rest of the engine asks for nothing else.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Self
 import faiss
 import numba
 import numpy as np
+
+from alicorn.quantization.probing import CentroidCodes, centroid_cosines, nearest_of
 
 # Two float32 products of unit vectors, however summed, differ by less than this for up to some 10,000 dimensions.
 _UNDECIDED = np.float32(1e-5)
@@ -35,6 +37,7 @@ class CoarseQuantizer:
     def __init__(self, centroids: np.ndarray) -> None:
         self.centroids = np.ascontiguousarray(centroids, dtype=np.float32)  # (num_clusters, dim)
         self.num_clusters, self.dim = self.centroids.shape
+        self._codes = CentroidCodes.of(self.centroids)
 
     @classmethod
     def single(cls, dim: int) -> Self:
@@ -54,6 +57,16 @@ class CoarseQuantizer:
     def cosines(self, query: np.ndarray) -> np.ndarray:
         """Inner product of a query with every centroid, summed in a fixed order. (dim,) -> (num_clusters,) float32."""
         return centroid_cosines(query, self.centroids)
+
+    def estimates(self, query: np.ndarray) -> tuple[np.ndarray, np.float32]:
+        """The same, faster, (num_clusters,) float32, and how far each may be off."""
+        if self._codes is None:
+            return self.cosines(query), np.float32(0.0)
+        return self._codes.estimates(query)
+
+    def nearest(self, query: np.ndarray, nprobe: int) -> tuple[np.ndarray, np.ndarray]:
+        """The nprobe nearest clusters, see probing.nearest_of. (dim,), at most num_clusters."""
+        return nearest_of(query, self.centroids, self._codes, nprobe)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         return {"centroids": self.centroids}
@@ -106,28 +119,6 @@ def nearest_centroids(vectors: np.ndarray, centroids: np.ndarray) -> np.ndarray:
         found = np.matmul(block, centroids.T, out=products[: len(block)])
         _decide(found, block, centroids, _UNDECIDED, clusters[start : start + len(block)])
     return clusters
-
-
-def nearest(cosines: np.ndarray, nprobe: int) -> np.ndarray:
-    """The numbers of the nprobe nearest clusters, nearest first, ties to the smaller. (n,) -> (<= nprobe,) int64."""
-    num_clusters = len(cosines)
-    if nprobe >= num_clusters:
-        return np.argsort(-cosines, kind="stable")
-    bound = -np.partition(-cosines, nprobe - 1)[nprobe - 1]
-    chosen = np.flatnonzero(cosines >= bound)  # ascending numbers, so a stable sort breaks ties by number
-    return chosen[np.argsort(-cosines[chosen], kind="stable")][:nprobe]
-
-
-@numba.njit("float32[::1](float32[::1], float32[:, ::1])", cache=True, nogil=True, fastmath=True)
-def centroid_cosines(query, centroids):
-    count, dim = centroids.shape
-    cosines = np.empty(count, dtype=np.float32)
-    for row in range(count):
-        total = np.float32(0.0)
-        for j in range(dim):
-            total += query[j] * centroids[row, j]
-        cosines[row] = total
-    return cosines
 
 
 @numba.njit(fastmath=True)

@@ -41,7 +41,7 @@ class ExtendedRaBitQ:
         self.dim = dim
         self.bits = bits
         self.padded = len(rotation)
-        self.code_size = self.padded * bits // 8 + 4
+        self.code_size = self.scan_size = self.padded * bits // 8 + 4
 
     @classmethod
     def fit(cls, residuals: np.ndarray, bits: int, seed: int = 0) -> Self:

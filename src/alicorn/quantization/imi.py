@@ -16,7 +16,8 @@ from typing import Self
 
 import numpy as np
 
-from alicorn.quantization.coarse import centroid_cosines, nearest_centroids, spherical_kmeans
+from alicorn.quantization.coarse import nearest_centroids, spherical_kmeans
+from alicorn.quantization.probing import centroid_cosines, nearest
 
 MAX_CELLS = 65_536  # 256 centroids a half; the cells' centroids are kept: at 128 dimensions 32 MiB
 MIN_DIM = 4  # a half of one dimension has two directions only
@@ -64,6 +65,15 @@ class IMI:
         """Inner product of a query with every cell's centroid. (dim,) -> (num_clusters,) float32."""
         first = centroid_cosines(query[: self.half], self.first)
         return (first[:, None] + centroid_cosines(query[self.half :], self.second)).ravel()
+
+    def estimates(self, query: np.ndarray) -> tuple[np.ndarray, np.float32]:
+        """The same, and how far each may be off: an outer sum is fast enough."""
+        return self.cosines(query), np.float32(0.0)
+
+    def nearest(self, query: np.ndarray, nprobe: int) -> tuple[np.ndarray, np.ndarray]:
+        """The nprobe nearest cells, as CoarseQuantizer.nearest."""
+        cosines = self.cosines(query)
+        return nearest(cosines, nprobe), cosines
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         return {"first": self.first, "second": self.second}

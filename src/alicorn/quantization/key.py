@@ -13,6 +13,7 @@ from typing import Self
 import numpy as np
 
 from alicorn.quantization.coarse import CoarseQuantizer
+from alicorn.quantization.codes import Codes
 from alicorn.quantization.extended_rabitq import ExtendedRaBitQ
 from alicorn.quantization.imi import IMI
 from alicorn.quantization.none import NoCodec
@@ -64,8 +65,12 @@ class KeyQuantizer:
     @property
     def settings(self) -> Settings:
         """What it was trained with, every value filled in."""
-        pq_bytes = self.codec.code_size if self.codec.name in PRODUCT_CODECS else None
-        return Settings(self.coarse.name, self.num_clusters, self.codec.name, pq_bytes)
+        codec = self.codec
+        if isinstance(codec, RaBitQ | ExtendedRaBitQ):
+            bits = codec.bits if isinstance(codec, ExtendedRaBitQ) else 1
+            return Settings(self.coarse.name, self.num_clusters, "rabitq", bits=bits)
+        pq_bytes = codec.code_size if codec.name in PRODUCT_CODECS else None
+        return Settings(self.coarse.name, self.num_clusters, codec.name, pq_bytes)
 
     @classmethod
     def train(
@@ -93,6 +98,8 @@ class KeyQuantizer:
         codec: Codec
         if settings.pq_bytes is not None:
             codec = _PRODUCT[settings.codec].fit(residuals, settings.pq_bytes, seed)
+        elif settings.bits is not None and settings.bits > 1:
+            codec = ExtendedRaBitQ.fit(residuals, settings.bits, seed)
         else:
             codec = _OTHER[settings.codec].fit(residuals, seed)
         return cls(coarse, codec, version, trained_on or count, chosen)
@@ -101,28 +108,32 @@ class KeyQuantizer:
         """(n, dim) float32 -> (n,) int32 clusters."""
         return self.coarse.assign(vectors)
 
-    def encode(self, vectors: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def encode(self, vectors: np.ndarray, clusters: np.ndarray) -> Codes:
         """Codes of the residuals and how far each decodes from its vector.
 
         vectors: (n, dim) float32 unit rows; clusters: (n,) int.
-        Returns codes (n, code_size) uint8 and errors (n,) float32: the Euclidean norm of (vector - decoded), rounded
-        up, so that |<q, vector> - <q, decoded>| <= error for every unit q (Cauchy-Schwarz). With NoCodec scores come
-        from the vectors themselves, and the errors are 0; with RaBitQ the bound holds with high probability.
         """
         count = len(vectors)
-        codes = np.empty((count, self.codec.code_size), dtype=np.uint8)
-        errors = np.zeros(count, dtype=np.float32)
+        codes = Codes.empty(count, self.codec)
         if isinstance(self.codec, NoCodec):
-            return codes, errors
+            codes.errors[:] = 0
+            return codes
         for start in range(0, count, _BLOCK):
             block = slice(start, start + _BLOCK)
             residuals = vectors[block] - self.coarse.centroids[clusters[block]]
-            codes[block] = self.codec.encode(residuals)
+            whole = self.codec.encode(residuals)
+            scanned = whole[:, : self.codec.scan_size]
+            codes.codes[block], codes.fine[block] = scanned, whole[:, self.codec.scan_size :]
             if isinstance(self.codec, RaBitQ | ExtendedRaBitQ):
-                errors[block] = self.codec.bounds(residuals, codes[block]) + _ROUNDING
+                codes.errors[block] = self.codec.bounds(residuals, whole) + _ROUNDING
                 continue
-            errors[block] = np.linalg.norm(residuals - self.codec.decode(codes[block]), axis=1) * 1.0001 + _ROUNDING
-        return codes, errors
+            codes.errors[block] = self._distances(residuals, scanned)
+            if codes.fine_errors.shape[1]:
+                codes.fine_errors[block, 0] = self._distances(residuals, whole)
+        return codes
+
+    def _distances(self, residuals: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        return np.linalg.norm(residuals - self.codec.decode(codes), axis=1) * 1.0001 + _ROUNDING
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything needed to rebuild it: what index/ writes to the quantizer's file."""
@@ -138,7 +149,7 @@ class KeyQuantizer:
             return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
         coarse: type[CoarseQuantizer] | type[IMI] = CoarseQuantizer if "coarse.centroids" in arrays else IMI
-        kinds: tuple[type[Codec], ...] = (*_PRODUCT.values(), *_OTHER.values())
+        kinds: tuple[type[Codec], ...] = (*_PRODUCT.values(), *_OTHER.values(), ExtendedRaBitQ)
         codec = next(kind.from_arrays(part(f"codec.{kind.name}.")) for kind in kinds if part(f"codec.{kind.name}."))
         version, trained_on = (int(number) for number in arrays["version"])
         chosen = Settings(**json.loads(arrays["chosen"].tobytes())) if "chosen" in arrays else _BY_SIZE

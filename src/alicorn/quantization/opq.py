@@ -25,7 +25,7 @@ class OPQ:
         self.rotation = np.ascontiguousarray(rotation, dtype=np.float32)  # rotated = residual @ rotation.T
         self.codebooks = product.Codebooks(codebooks)
         self.dim = self.codebooks.dim
-        self.code_size = self.codebooks.code_size
+        self.code_size = self.scan_size = self.codebooks.code_size
 
     @classmethod
     def fit(cls, residuals: np.ndarray, code_size: int, seed: int = 0) -> Self:

@@ -31,7 +31,7 @@ class RaBitQ:
         self.rotation = np.ascontiguousarray(rotation, dtype=np.float32)
         self.dim = dim
         self.padded = len(rotation)
-        self.code_size = self.padded // 8 + 8
+        self.code_size = self.scan_size = self.padded // 8 + 8
 
     @classmethod
     def fit(cls, residuals: np.ndarray, seed: int = 0) -> Self:

@@ -8,6 +8,8 @@ import numba
 import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros
 
+from alicorn.quantization.simd import dot
+
 
 def kernel(*signatures, fastmath=False):
     return numba.njit(list(signatures), cache=True, nogil=True, fastmath=fastmath)
@@ -188,16 +190,11 @@ def normalize_in_place(vector):
     return norm
 
 
-@kernel("void(float32[:, ::1], uint32[::1], float32[::1], float32[::1])", fastmath=True)
+@kernel("void(float32[:, ::1], uint32[::1], float32[::1], float32[::1])")
 def exact_cosines(vectors, rows, query, out):
-    """out[i] = <query, vectors[rows[i]]> in [-1, 1]: the one place where scores are decided, in any plan."""
-    dim = len(query)
+    """out[i] = <query, vectors[rows[i]]> in [-1, 1]."""
     for i in range(len(rows)):
-        row = rows[i]
-        total = np.float32(0.0)
-        for j in range(dim):
-            total += query[j] * vectors[row, j]
-        out[i] = min(max(total, np.float32(-1.0)), np.float32(1.0))
+        out[i] = min(max(dot(query, vectors, np.int64(rows[i])), np.float32(-1.0)), np.float32(1.0))
 
 
 @kernel("void(float64[::1], uint32[::1], uint32[::1], uint8[::1], uint32[::1], float64, float64, float64)")

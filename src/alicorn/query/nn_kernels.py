@@ -1,11 +1,19 @@
-"""The compiled loops of `nn`: choose clusters, scan codes, settle with stored vectors. Called by nn.py.
+"""The compiled loop of `nn`: scan codes, exclude by bounds, settle with stored vectors. Called by nn.py.
 
-One call looks at one segment. A row is looked at twice at most: its code gives an estimate that is off by at most
-`errors[row] + slack`; where that cannot exclude the row, its stored vector gives the score, at once, so that the bound
-on the k-th best rises as early as possible (RaBitQ, papers 15.2).
+One call looks at one segment, in three steps that each row takes only as far as it must:
 
-How rows are limited, `mode`: ALL; SLICE, to an ascending list of rows; SCAN, to those whose bit is set. How a code is
-scored, `kind`: EXACT (no code: the stored vector), BYTES (sq8), TABLE (product codes), BITS (rabitq).
+    codes     an estimate that is off by at most `errors[row] + slack`;
+    fine      the second part of the code, where there is one: off by `fine_errors[row] + slack`;
+    vectors   the stored vector: the score itself.
+
+What a row may still reach decides whether it takes the next step: the radius, or a bound on the k-th best score. That
+bound is read off a histogram of what the candidates so far are known to reach at least, so it costs no heap and rises
+with every candidate. Without a second part, a row that its code cannot exclude goes to its vector at once.
+
+How a code is scored, `kind`: EXACT (no code: the stored vector), LEVELS (sq8), TABLE (product codes), BITS (rabitq of
+one bit), SEVERAL_BITS (rabitq of more).
+How rows are limited, `mode`: ALL rows of the clusters; ROWS, of an ascending list, in the clusters; BITS_SET, those
+whose bit is set, in the clusters; ANYWHERE, all of an ascending list, in whatever cluster.
 """
 
 from typing import Any
@@ -13,13 +21,21 @@ from typing import Any
 import numba
 import numpy as np
 from numba import types
+from numba.cpython.unsafe.numbers import trailing_zeros
 from numba.extending import intrinsic
 
+from alicorn.quantization.extended_rabitq import weighted_levels
+from alicorn.quantization.probing import falling
+from alicorn.quantization.simd import dot, dot_levels, prefetch
 from alicorn.query.kernels import gallop, kernel
 
-ALL, SLICE, SCAN = 0, 1, 2
-EXACT, BYTES, TABLE, BITS = 0, 1, 2, 3
-SCANNED, SETTLED, PROBED, PRUNED = 0, 1, 2, 3  # counters
+ALL, ROWS, BITS_SET, ANYWHERE = 0, 1, 2, 3
+EXACT, LEVELS, TABLE, BITS, SEVERAL_BITS = 0, 1, 2, 3, 4
+SCANNED, REFINED, SETTLED, PROBED, PRUNED = 0, 1, 2, 3, 4  # counters
+
+_BINS = 2_048  # of scores in [-1, 1]
+_BUFFER = 4_096  # listed rows that are collected before they are scanned
+_AHEAD = 12  # rows: about as many cache misses as a core has under way
 
 
 @intrinsic
@@ -33,116 +49,32 @@ def _popcount(context, word):
 popcount: Any = _popcount
 
 
-@numba.njit(fastmath=True)
+@numba.njit
 def cosine(query, vectors, row):
     """<query, vectors[row]> in [-1, 1]: the one place where membership and scores are decided."""
+    return min(max(dot(query, vectors, row), np.float32(-1.0)), np.float32(1.0))
+
+
+@numba.njit
+def _of_table(table, codes, row):
     total = np.float32(0.0)
-    for j in range(len(query)):
-        total += query[j] * vectors[row, j]
-    return min(max(total, np.float32(-1.0)), np.float32(1.0))
+    for m in range(np.uint64(codes.shape[1])):
+        total += table[(m << np.uint64(8)) + np.uint64(codes[row, m])]
+    return total
 
 
-@numba.njit(fastmath=True)
-def _score_bytes(weights, codes, rows, first, count, listed, base, out):
-    for i in range(count):
-        row = np.int64(rows[first + i]) if listed else first + i
-        total = np.float32(0.0)
-        for j in range(len(weights)):
-            total += weights[j] * np.float32(codes[row, j])
-        out[i] = total + base
-
-
-@numba.njit(fastmath=True)
-def _score_table(table, codes, rows, first, count, listed, base, out):
-    for i in range(count):
-        row = np.int64(rows[first + i]) if listed else first + i
-        total = np.float32(0.0)
-        for m in range(codes.shape[1]):
-            total += table[m * 256 + codes[row, m]]
-        out[i] = total + base
-
-
-@numba.njit(fastmath=True)
-def _score_bits(weights, planes, words, factors, rows, first, count, listed, base, out):
+@numba.njit
+def _of_bits(numbers, planes, words, factors, row):
     num_words = planes.shape[1]
-    for i in range(count):
-        row = np.int64(rows[first + i]) if listed else first + i
-        ones = np.uint64(0)
-        for w in range(num_words):
-            word = words[row, w]
-            ones += popcount(word & planes[0, w])
-            ones += popcount(word & planes[1, w]) << np.uint64(1)
-            ones += popcount(word & planes[2, w]) << np.uint64(2)
-            ones += popcount(word & planes[3, w]) << np.uint64(3)
-        scaled = weights[0] * np.float32(ones) + weights[1] * factors[row, 2 * num_words + 1] + weights[2]
-        out[i] = factors[row, 2 * num_words] * scaled + base
-
-
-@numba.njit
-def _score(kind, query, vectors, codes, words, factors, weights, planes, rows, first, count, listed, base, out):
-    """Estimated cosines of `count` rows from `first` on, of the list of rows or of all; exact where kind is EXACT."""
-    if kind == BYTES:
-        _score_bytes(weights, codes, rows, first, count, listed, base, out)
-    elif kind == TABLE:
-        _score_table(weights, codes, rows, first, count, listed, base, out)
-    elif kind == BITS:
-        _score_bits(weights, planes, words, factors, rows, first, count, listed, base, out)
-    else:
-        for i in range(count):
-            row = np.int64(rows[first + i]) if listed else first + i
-            out[i] = cosine(query, vectors, row)
-
-
-@numba.njit
-def _nearer(cosines, first, second):
-    return cosines[first] > cosines[second] or (cosines[first] == cosines[second] and first < second)
-
-
-@numba.njit
-def _sift_cluster(cosines, chosen, cluster, size):
-    at = 0
-    while True:
-        child = 2 * at + 1
-        if child >= size:
-            break
-        if child + 1 < size and _nearer(cosines, chosen[child], chosen[child + 1]):
-            child += 1
-        if not _nearer(cosines, cluster, chosen[child]):
-            break
-        chosen[at] = chosen[child]
-        at = child
-    chosen[at] = cluster
-
-
-@kernel("void(float32[::1], int64[::1])")
-def nearest_clusters(cosines, chosen):
-    """The len(chosen) nearest clusters, nearest first, ties to the smaller number."""
-    count = len(chosen)
-    size = 0
-    for cluster in range(len(cosines)):  # chosen is a heap whose top is the worst
-        if size < count:
-            at = size
-            size += 1
-            while at > 0 and _nearer(cosines, chosen[(at - 1) // 2], cluster):
-                chosen[at] = chosen[(at - 1) // 2]
-                at = (at - 1) // 2
-            chosen[at] = cluster
-        elif cosines[cluster] > cosines[chosen[0]]:  # a tie goes to the smaller number, which came before
-            _sift_cluster(cosines, chosen, cluster, size)
-    while size > 1:
-        size -= 1
-        worst = chosen[0]
-        last = chosen[size]
-        _sift_cluster(cosines, chosen, last, size)
-        chosen[size] = worst
-
-
-@numba.njit
-def _longest(starts, clusters):
-    longest = 0
-    for cluster in clusters:
-        longest = max(longest, starts[cluster + 1] - starts[cluster])
-    return longest
+    ones = np.uint64(0)
+    for w in range(num_words):
+        word = words[row, w]
+        ones += popcount(word & planes[0, w])
+        ones += popcount(word & planes[1, w]) << np.uint64(1)
+        ones += popcount(word & planes[2, w]) << np.uint64(2)
+        ones += popcount(word & planes[3, w]) << np.uint64(3)
+    scaled = numbers[0] * np.float32(ones) + numbers[1] * factors[row, 2 * num_words + 1] + numbers[2]
+    return factors[row, 2 * num_words] * scaled
 
 
 @numba.njit
@@ -155,249 +87,332 @@ def _may_reach(cosine_to_centroid, min_cosine, max_sine, bound):
 
 
 @numba.njit
-def _worse(score, identity, other_score, other_identity):
-    return score < other_score or (score == other_score and identity > other_identity)
+def _raised(counts, state, score, k, least):
+    """Count a candidate that reaches `score` at least -> the bound that k candidates reach. state: bin, how many."""
+    reached = min(max(np.int64((score + np.float32(1.0)) * np.float32(_BINS / 2)), 0), _BINS - 1)
+    counts[reached] += 1
+    if reached >= state[0]:
+        state[1] += 1
+        while state[1] - counts[state[0]] >= k:
+            state[1] -= counts[state[0]]
+            state[0] += 1
+    if state[1] < k:
+        return least
+    edge = np.float32(state[0]) * np.float32(2.0 / _BINS) - np.float32(1.000001)
+    return max(edge, least)
 
 
 @numba.njit
-def _push(scores, identities, rows, size, score, identity, row):
-    """Put a row on the heap of the best, whose top is the worst; a full heap drops its top if the row beats it."""
-    capacity = len(scores)
-    if size < capacity:
-        at = size
-        size += 1
-        while at > 0:
-            parent = (at - 1) // 2
-            if not _worse(score, identity, scores[parent], identities[parent]):
-                break
-            scores[at], identities[at], rows[at] = scores[parent], identities[parent], rows[parent]
-            at = parent
-    elif _worse(scores[0], identities[0], score, identity):
-        at = _sift(scores, identities, rows, size, score, identity)
-    else:
-        return size
-    scores[at], identities[at], rows[at] = score, identity, row
-    return size
+def _doubled(array):
+    longer = np.empty(2 * len(array), dtype=array.dtype)
+    longer[: len(array)] = array
+    return longer
 
 
 @numba.njit
-def _sift(scores, identities, rows, size, score, identity):
-    at = 0
-    while True:
-        child = 2 * at + 1
-        if child >= size:
-            return at
-        if child + 1 < size and _worse(scores[child + 1], identities[child + 1], scores[child], identities[child]):
-            child += 1
-        if not _worse(scores[child], identities[child], score, identity):
-            return at
-        scores[at], identities[at], rows[at] = scores[child], identities[child], rows[child]
-        at = child
+def _cluster_of(starts, at, row):
+    """The cluster of a row, searched from `at` on: doubling steps, then single ones."""
+    step = 1
+    while at + step < len(starts) - 1 and starts[at + step] <= row:
+        at += step
+        step *= 2
+    while starts[at + 1] <= row:
+        at += 1
+    return at
 
 
 @numba.njit
-def _sort_best_first(scores, identities, rows, size):
-    while size > 1:
-        size -= 1
-        score, identity, row = scores[size], identities[size], rows[size]
-        worst_score, worst_identity, worst_row = scores[0], identities[0], rows[0]
-        at = _sift(scores, identities, rows, size, score, identity)
-        scores[at], identities[at], rows[at] = score, identity, row
-        scores[size], identities[size], rows[size] = worst_score, worst_identity, worst_row
+def _first_from(numbers, guess, value):
+    """The first position whose number is >= value, searched from a guess in both directions."""
+    size = len(numbers)
+    guess = min(max(guess, 0), size)
+    if guess == size or numbers[guess] >= value:
+        step = 1
+        high = guess
+        low = guess - 1
+        while low >= 0 and numbers[low] >= value:
+            high = low
+            low -= step
+            step *= 2
+        low = max(low + 1, 0)
+        while low < high:
+            middle = (low + high) // 2
+            if numbers[middle] < value:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+    return gallop(numbers, guess, value)
+
+
+@numba.njit
+def _sort_by_id(keys, first, last, rows, docs, id_order):
+    tied = np.empty(last - first, dtype=np.uint64)
+    for i in range(first, last):
+        place = keys[i] & np.uint64(0xFFFFFFFF)
+        tied[i - first] = np.uint64(id_order[docs[rows[np.int64(place)]]]) << np.uint64(32) | place
+    tied.sort()
+    score = keys[first] & np.uint64(0xFFFFFFFF00000000)
+    for i in range(first, last):
+        keys[i] = score | (tied[i - first] & np.uint64(0xFFFFFFFF))
+
+
+@numba.njit
+def _best(rows, scores, count, k, docs, id_order):
+    """The first k by falling score, ties by id_order."""
+    keys = np.empty(count, dtype=np.uint64)
+    for i in range(count):
+        keys[i] = falling(scores[i]) << np.uint64(32) | np.uint64(i)
+    keys.sort()
+    first = 0
+    while first < count:  # equal scores stand together, by position: put them in the order of ids
+        last = first + 1
+        while last < count and keys[last] >> np.uint64(32) == keys[first] >> np.uint64(32):
+            last += 1
+        if first >= k:
+            break
+        if last - first > 1:
+            _sort_by_id(keys, first, last, rows, docs, id_order)
+        first = last
+    count = min(count, k)
+    best_rows = np.empty(count, dtype=np.uint32)
+    best_scores = np.empty(count, dtype=np.float32)
+    for i in range(count):
+        place = np.int64(keys[i] & np.uint64(0xFFFFFFFF))
+        best_rows[i] = rows[place]
+        best_scores[i] = scores[place]
+    return best_rows, best_scores
 
 
 _BLOCK = (
-    "float32[:, ::1], int64[::1], float32[::1], float32[::1], uint32[::1], uint8[:, ::1], uint64[:, ::1],"
-    " float32[:, ::1], float32[::1]"
-)  # vectors, starts, min_cosines, max_sines, docs, codes, words, factors, errors
-_QUERY = "float32[::1], float32[::1], float32[::1], float32[::1], uint64[:, ::1], int64"
-# query, cosines, bases, weights, planes, kind
-_LIMITS = "int64, uint32[::1], uint64[::1], boolean[::1]"  # mode, allowed rows, bits of allowed rows, deleted documents
+    "float32[:, ::1], int64[::1], float32[::1], float32[::1], uint32[::1], uint8[:, ::1], uint8[:, ::1], float32[::1],"
+    " float32[:, ::1], uint64[:, ::1], float32[:, ::1]"
+)  # vectors, starts, min_cosines, max_sines, docs, codes, fine, errors, fine_errors, words, factors
+_QUERY = "float32[::1], float32[::1], float32[::1], int8[::1], float32[::1], uint64[:, ::1], int64, float32"
+# query, cosines, numbers, levels, table, planes, kind, slack
+_LIMITS = "int64, uint32[::1], uint64[::1], boolean[::1], int64[::1]"
+# mode, allowed rows, bits of allowed rows, deleted documents, clusters
 
 
-@kernel(
-    f"int64({_BLOCK}, {_QUERY}, {_LIMITS}, int64[::1], float32, float32, uint32[::1], float32[::1], uint32[::1],"
-    " uint32[::1], int64[::1])",
-    fastmath={"nsz", "contract"},
-)
-def k_best(
+@kernel(f"Tuple((uint32[::1], float32[::1]))({_BLOCK}, {_QUERY}, {_LIMITS}, int64, float64, uint32[::1], int64[::1])")
+def look(
     vectors,
     starts,
     min_cosines,
     max_sines,
     docs,
     codes,
+    fine,
+    errors,
+    fine_errors,
     words,
     factors,
-    errors,
     query,
     cosines,
-    bases,
-    weights,
+    numbers,
+    levels,
+    table,
     planes,
     kind,
+    slack,
     mode,
     allowed,
     bits,
     deleted,
     clusters,
-    slack,
+    k,
     least,
     id_order,
-    best_scores,
-    best_ids,
-    best_rows,
     counters,
 ):
-    """The best rows of the clusters, best first, ties by id_order; returns how many.
+    """The k best rows, best first, ties by id_order; with k = 0, all rows whose score is at least `least`, in order.
 
-    clusters: in the order to look at them, the most promising first. least: scores below it are of no use.
-    best_scores, best_ids, best_rows: (k,), overwritten.
+    clusters: in the order to look at them; for k the most promising first. With ANYWHERE they are not read, and the
+    cosines may be estimates whose error is part of the slack. deleted: of documents, empty when none is.
+    Returns rows and their scores; with k = 0 a score may be an estimate that was good enough.
     """
-    k = len(best_scores)
-    size = 0
-    bound = least
-    estimates = np.empty(_longest(starts, clusters), dtype=np.float32)
-    for cluster in clusters:
-        start, stop = starts[cluster], starts[cluster + 1]
-        if start == stop:
-            continue
-        if not _may_reach(cosines[cluster], min_cosines[cluster], max_sines[cluster], bound):
-            counters[PRUNED] += 1
-            continue
-        counters[PROBED] += 1
-        first = start
-        count = stop - start
-        if mode == SLICE:
-            first = gallop(allowed, 0, np.uint32(start))
-            count = gallop(allowed, first, np.uint32(stop)) - first
-        base = bases[cluster]
-        listed = mode == SLICE
-        _score(
-            kind, query, vectors, codes, words, factors, weights, planes, allowed, first, count, listed, base, estimates
-        )
-        counters[SCANNED] += count
-        for i in range(count):
-            row = np.int64(allowed[first + i]) if mode == SLICE else first + i
-            score = estimates[i]
-            if score + (errors[row] + slack if kind != EXACT else np.float32(0.0)) < bound:
-                continue
-            if mode == SCAN and (bits[row >> 6] >> np.uint64(row & 63)) & np.uint64(1) == np.uint64(0):
-                continue
-            document = docs[row]
-            if len(deleted) > 0 and deleted[document]:
-                continue
-            if kind != EXACT:
+    bound = np.float32(least) if k else np.float32(least - 1e-6)
+    lowest = bound
+    two_parts = kind == LEVELS
+    counts = np.zeros(_BINS if k else 1, dtype=np.uint32)
+    state = np.zeros(2, dtype=np.int64)
+    room = 256
+    found_rows = np.empty(room, dtype=np.uint32)
+    found_scores = np.empty(room, dtype=np.float32)
+    found_errors = np.empty(room, dtype=np.float32)
+    found = 0
+    buffer_rows = np.empty(_BUFFER + 64 if mode != ALL else 1, dtype=np.uint32)
+    buffer_bases = np.empty(len(buffer_rows), dtype=np.float32)
+
+    num_clusters = len(clusters) if mode != ANYWHERE else 1
+    at = 0  # cluster of the list; with ANYWHERE, of the segment
+    position = 0  # in `allowed`
+    row_at, row_stop = 0, 0  # what is left of the current cluster
+    base, cluster_base = np.float32(0.0), np.float32(0.0)
+    while True:
+        # Collect rows: a whole cluster where all count, else listed rows until the buffer is full.
+        collected = 0
+        first = 0
+        if mode == ALL:
+            while at < num_clusters:
+                cluster = clusters[at]
+                at += 1
+                if starts[cluster] == starts[cluster + 1]:
+                    continue
+                if not _may_reach(cosines[cluster], min_cosines[cluster], max_sines[cluster], bound):
+                    counters[PRUNED] += 1
+                    continue
+                counters[PROBED] += 1
+                first = starts[cluster]
+                collected = starts[cluster + 1] - first
+                base = cosines[cluster]
+                break
+        elif mode == ANYWHERE:
+            while position < len(allowed) and collected < _BUFFER:
+                row = np.int64(allowed[position])
+                if kind != EXACT:
+                    if row >= starts[at + 1]:
+                        at = _cluster_of(starts, at, row)
+                    buffer_bases[collected] = cosines[at]
+                buffer_rows[collected] = np.uint32(row)
+                collected += 1
+                position += 1
+        else:
+            while collected < _BUFFER:
+                if row_at == row_stop:
+                    if at == num_clusters:
+                        break
+                    cluster = clusters[at]
+                    at += 1
+                    row_at, row_stop = starts[cluster], starts[cluster + 1]
+                    if row_at == row_stop:
+                        continue
+                    if not _may_reach(cosines[cluster], min_cosines[cluster], max_sines[cluster], bound):
+                        counters[PRUNED] += 1
+                        row_at = row_stop
+                        continue
+                    counters[PROBED] += 1
+                    cluster_base = cosines[cluster]
+                    if mode == ROWS:
+                        guess = np.int64(np.float64(row_at) / np.float64(starts[-1]) * np.float64(len(allowed)))
+                        position = _first_from(allowed, guess, np.uint32(row_at))
+                if mode == ROWS:
+                    while position < len(allowed) and allowed[position] < row_stop and collected < _BUFFER:
+                        buffer_rows[collected] = allowed[position]
+                        buffer_bases[collected] = cluster_base
+                        collected += 1
+                        position += 1
+                    if collected < _BUFFER:
+                        row_at = row_stop
+                    else:
+                        row_at = np.int64(buffer_rows[collected - 1]) + 1
+                else:  # one word of bits
+                    word_at = row_at >> 6
+                    word = bits[word_at] & (np.uint64(0xFFFFFFFFFFFFFFFF) << np.uint64(row_at & 63))
+                    stop = min((word_at + 1) << 6, row_stop)
+                    if stop & 63:
+                        word &= (np.uint64(1) << np.uint64(stop & 63)) - np.uint64(1)
+                    while word != np.uint64(0):
+                        buffer_rows[collected] = np.uint32(word_at << 6) + np.uint32(trailing_zeros(word))
+                        buffer_bases[collected] = cluster_base
+                        collected += 1
+                        word &= word - np.uint64(1)
+                    row_at = stop
+        if collected == 0:
+            break
+        # Scan them.
+        if kind != EXACT:
+            counters[SCANNED] += collected
+        scan_constant = numbers[1]
+        for i in range(collected):
+            if mode == ALL:
+                row = first + i
+            else:
+                row = np.int64(buffer_rows[i])
+                base = buffer_bases[i]
+                if i + _AHEAD < collected:
+                    ahead = np.int64(buffer_rows[i + _AHEAD])
+                    if kind != EXACT:
+                        prefetch(codes, ahead * codes.shape[1])
+                    else:
+                        for line in range(0, vectors.shape[1], 16):
+                            prefetch(vectors, ahead * vectors.shape[1] + line)
+            error = slack
+            if kind == LEVELS:
+                level = dot_levels(codes, row, levels)
+                score = base + scan_constant + numbers[0] * np.float32(level)
+                error += errors[row]
+            elif kind == TABLE:
+                score = base + scan_constant + _of_table(table, codes, row)
+                error += errors[row]
+            elif kind == BITS:
+                score = base + _of_bits(table, planes, words, factors, row)
+                error += errors[row]
+            elif kind == SEVERAL_BITS:
+                level_sum = weighted_levels(table, codes, row, np.int64(numbers[1]))
+                score = base + factors[row, factors.shape[1] - 1] * (level_sum + numbers[0])
+                error += errors[row]
+            else:
                 score = cosine(query, vectors, row)
+                error = np.float32(0.0)
+                counters[SETTLED] += 1
+            if score + error < bound:
+                continue
+            if len(deleted) > 0 and deleted[docs[row]]:
+                continue
+            if two_parts:
+                level_fine = dot_levels(fine, row, levels)
+                score = base + numbers[3] + numbers[2] * (np.float32(16.0) * np.float32(level) + np.float32(level_fine))
+                error = fine_errors[row, 0] + slack
+                counters[REFINED] += 1
+                if score + error < bound:
+                    continue
+            elif kind != EXACT:
+                score = cosine(query, vectors, row)
+                error = np.float32(0.0)
                 counters[SETTLED] += 1
                 if score < bound:
                     continue
-            size = _push(best_scores, best_ids, best_rows, size, score, id_order[document], np.uint32(row))
-            if size == k:
-                bound = max(bound, best_scores[0])
-    if kind == EXACT:
-        counters[SETTLED] += counters[SCANNED]
-        counters[SCANNED] = 0
-    _sort_best_first(best_scores, best_ids, best_rows, size)
-    return size
-
-
-@kernel(
-    "int64(float32[:, ::1], uint32[::1], float32[::1], uint32[::1], boolean[::1], uint32[::1], float32, float32[::1],"
-    " uint32[::1], uint32[::1])"
-)
-def k_best_of_rows(vectors, docs, query, rows, deleted, id_order, least, best_scores, best_ids, best_rows):
-    """The best of a list of rows by their stored vectors, best first, ties by id_order; returns how many."""
-    size = 0
-    bound = least
-    for row in rows:
-        document = docs[row]
-        if len(deleted) > 0 and deleted[document]:
-            continue
-        score = cosine(query, vectors, row)
-        if score < bound:
-            continue
-        size = _push(best_scores, best_ids, best_rows, size, score, id_order[document], row)
-        if size == len(best_scores):
-            bound = max(bound, best_scores[0])
-    _sort_best_first(best_scores, best_ids, best_rows, size)
-    return size
-
-
-@kernel(
-    f"int64({_BLOCK}, {_QUERY}, {_LIMITS}, int64[::1], float32, float64, uint32[::1], int64[::1])",
-    fastmath={"nsz", "contract"},
-)
-def within_radius(
-    vectors,
-    starts,
-    min_cosines,
-    max_sines,
-    docs,
-    codes,
-    words,
-    factors,
-    errors,
-    query,
-    cosines,
-    bases,
-    weights,
-    planes,
-    kind,
-    mode,
-    allowed,
-    bits,
-    deleted,
-    clusters,
-    slack,
-    min_cosine,
-    out,
-    counters,
-):
-    """Rows of the clusters, in their order, whose cosine is at least min_cosine; returns how many. deleted: unused."""
-    found = 0
-    at = 0
-    bound = np.float32(min_cosine) - np.float32(1e-6)
-    estimates = np.empty(_longest(starts, clusters), dtype=np.float32)
-    for cluster in clusters:
-        start, stop = starts[cluster], starts[cluster + 1]
-        if start == stop:
-            continue
-        if not _may_reach(cosines[cluster], min_cosines[cluster], max_sines[cluster], bound):
-            counters[PRUNED] += 1
-            continue
-        counters[PROBED] += 1
-        first = start
-        count = stop - start
-        if mode == SLICE:
-            first = gallop(allowed, at, np.uint32(start))
-            at = gallop(allowed, first, np.uint32(stop))
-            count = at - first
-        base = bases[cluster]
-        listed = mode == SLICE
-        _score(
-            kind, query, vectors, codes, words, factors, weights, planes, allowed, first, count, listed, base, estimates
-        )
-        counters[SCANNED] += count
-        for i in range(count):
-            row = np.int64(allowed[first + i]) if mode == SLICE else first + i
-            if mode == SCAN and (bits[row >> 6] >> np.uint64(row & 63)) & np.uint64(1) == np.uint64(0):
-                continue
-            score = estimates[i]
-            if kind != EXACT:
-                error = errors[row] + slack
-                if score + error < min_cosine:
-                    continue
-                if score - error < min_cosine:
-                    score = cosine(query, vectors, row)
-                    counters[SETTLED] += 1
-                    if score < min_cosine:
-                        continue
-            elif score < min_cosine:
-                continue
-            out[found] = row
+            if found == room:
+                if k:  # drop what the bound has excluded meanwhile
+                    kept = 0
+                    for j in range(found):
+                        if found_scores[j] + found_errors[j] >= bound:
+                            found_rows[kept] = found_rows[j]
+                            found_scores[kept] = found_scores[j]
+                            found_errors[kept] = found_errors[j]
+                            kept += 1
+                    found = kept
+                if 2 * found > room:
+                    found_rows, found_scores = _doubled(found_rows), _doubled(found_scores)
+                    found_errors = _doubled(found_errors)
+                    room *= 2
+            found_rows[found] = np.uint32(row)
+            found_scores[found] = score
+            found_errors[found] = error
             found += 1
-    if kind == EXACT:
-        counters[SETTLED] += counters[SCANNED]
-        counters[SCANNED] = 0
-    return found
+            if k:
+                bound = _raised(counts, state, score - error, k, lowest)
+
+    # Settle the candidates.
+    kept = 0
+    for i in range(found):
+        row = np.int64(found_rows[i])
+        score = found_scores[i]
+        if score + found_errors[i] < bound:
+            continue
+        if found_errors[i] > np.float32(0.0) and (k or np.float64(score - found_errors[i]) < least):
+            if i + 4 < found:
+                ahead = np.int64(found_rows[i + 4])
+                for line in range(0, vectors.shape[1], 16):
+                    prefetch(vectors, ahead * vectors.shape[1] + line)
+            score = cosine(query, vectors, row)
+            counters[SETTLED] += 1
+        if np.float64(score) < least:
+            continue
+        found_rows[kept] = np.uint32(row)
+        found_scores[kept] = score
+        kept += 1
+    if not k:
+        return found_rows[:kept], found_scores[:kept]
+    return _best(found_rows, found_scores, kept, k, docs, id_order)

@@ -191,8 +191,10 @@ class Evaluation:
     def _note(self, node: tree.Nn, counters: Counters) -> None:
         if self.step is not None:
             quantizer = self.snapshot.quantizers[node.key]
-            codes = counters.documents_scanned * (quantizer.codec.code_size + 4)
-            counters.bytes_read = codes + counters.exact_distances * quantizer.dim * 4
+            codec = quantizer.codec
+            scanned = counters.documents_scanned * (codec.scan_size + 4)
+            refined = counters.documents_refined * (codec.code_size - codec.scan_size + 4)
+            counters.bytes_read = scanned + refined + counters.exact_distances * quantizer.dim * 4
             self.step.counters = counters
 
     # --- operators that count over the whole collection ---
