@@ -219,6 +219,15 @@ def test_chosen_settings_hold_for_one_key_until_others_are_chosen(store: Store) 
         assert again.snapshot().quantizers["b"].num_clusters == default_num_clusters(400)
 
 
+def test_training_depends_on_the_vectors_not_on_the_layout(store: Store) -> None:
+    fill(store, 400)
+    store.train(num_clusters=7)
+    first = store.snapshot().quantizers["a"].coarse.centroids
+    store.train(num_clusters=3)
+    store.train(num_clusters=7)
+    np.testing.assert_array_equal(store.snapshot().quantizers["a"].coarse.centroids, first)
+
+
 def test_the_cluster_of_a_document_survives_every_layout(store: Store) -> None:
     fill(store, 300)
     store.train(num_clusters=8)

@@ -13,6 +13,7 @@ from alicorn.quantization import KeyQuantizer, Settings, should_train
 
 _SAMPLE_PER_CLUSTER = 64  # what CoarseQuantizer.fit draws
 _SAMPLE = 131_072  # what KeyQuantizer.train draws for the codec
+_COMPARED = 4  # leading dimensions: vectors that agree in these are mostly equal
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def _train_key(
         num_clusters = chosen.complete(count, quantizer.dim).num_clusters
         assert num_clusters is not None
         sample = _sample(parts, count, max(_SAMPLE, _SAMPLE_PER_CLUSTER * num_clusters))
-        return KeyQuantizer.train(sample, version, chosen, trained_on=count)
+        return KeyQuantizer.train(_in_order(sample), version, chosen, trained_on=count)
     except ConfigError as error:
         raise ConfigError(f"embedding '{key}': {error}") from error
 
@@ -68,3 +69,8 @@ def _sample(parts: Sequence[np.ndarray], count: int, size: int) -> np.ndarray:
     starts = np.cumsum([0] + [len(part) for part in parts])
     bounds = np.searchsorted(chosen, starts)
     return np.concatenate([part[chosen[bounds[i] : bounds[i + 1]] - starts[i]] for i, part in enumerate(parts)])
+
+
+def _in_order(vectors: np.ndarray) -> np.ndarray:
+    """By value: what is trained on a set of vectors does not depend on where a segment had put them."""
+    return vectors[np.lexsort(vectors.T[:_COMPARED])]

@@ -4,8 +4,8 @@ The cluster of a vector depends on the vector alone: not on the batch it came wi
 Matrix products round differently with the shape of the batch, so what they leave undecided is decided again by one
 double-precision dot product per candidate, ties going to the smaller cluster number.
 
-A coarse quantizer (this one, or IMI) has unit-length `centroids`, `num_clusters`, `dim`, `assign`, `cosines`, `estimates`
-and `nearest`: the rest of the engine asks for nothing else.
+A coarse quantizer (this one, or IMI) has unit-length `centroids`, `num_clusters`, `dim`, `assign`, `cosines`,
+`estimates` and `nearest`: the rest of the engine asks for nothing else.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _UNDECIDED = np.float32(1e-5)
 _ASSIGN_BLOCK = 4_096  # rows a block: 4,096 x 4,096 clusters x 4 bytes = 64 MiB
 _GROUP = 64  # clusters whose largest product is remembered: only near groups are looked at again
 # Training stages, (vectors per cluster, rounds of k-means): rough first, then as many as Faiss asks for and more.
-# Half the work of ten rounds over 64 vectors per cluster, for nearly the same recall: docs/decisions/003-coarse-quantizers.md.
+# Half the work of ten rounds over 64 vectors per cluster, for nearly the same recall (decision 003).
 _STAGES = ((16, 4), (64, 4))
 SAMPLE_PER_CLUSTER = max(vectors for vectors, _ in _STAGES)
 
