@@ -117,6 +117,7 @@ def draw(tuning: Tuning, path: Path) -> None:
     One line a setting; against documents scanned one for each set of clusters, because a code changes what a document
     costs, not which are scanned.
     """
+    from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -125,13 +126,14 @@ def draw(tuning: Tuning, path: Path) -> None:
     panels = figure.subplots(2, 2, sharey=True)
     groups = by_setting(tuning.points)
     clusters = [(group[0].settings.coarse, group[0].settings.num_clusters) for group in groups]
-    colors = {one: f"C{at % 10}" for at, one in enumerate(dict.fromkeys(clusters))}
     codes = dict.fromkeys(code_of(group[0].settings) for group in groups)
     markers = dict(zip(codes, cycle("osv^D*PXh<>p"), strict=False))
+    colors = colormaps["tab20"].colors
     for at, (group, of) in enumerate(zip(groups, clusters, strict=True)):
         settings = group[0].settings
         recalls = [point.recall for point in group]
-        style: dict[str, Any] = {"color": colors[of], "marker": markers[code_of(settings)], "lw": 1.0, "ms": 4}
+        style: dict[str, Any] = {"color": colors[(2 * at + at // 10) % 20], "lw": 1.0, "ms": 4}
+        style["marker"] = markers[code_of(settings)]
         if clusters.index(of) == at:
             scanned = [point.documents_scanned for point in group]
             label = f"{settings.coarse} {settings.num_clusters:,}"
