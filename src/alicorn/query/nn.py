@@ -160,9 +160,8 @@ class Probe:
             weights, planes = codec.prepare_bits(self.query)
             return Coded(table=weights, planes=planes, kind=nn_kernels.BITS)
         if isinstance(codec, ExtendedRaBitQ):
-            weights, constant = codec.prepare(self.query)
-            numbers = np.array([constant, codec.bits, 0, 0, 0], dtype=np.float32)
-            return Coded(numbers, table=weights, kind=nn_kernels.SEVERAL_BITS)
+            levels, weights, numbers = codec.prepare_levels(self.query)
+            return Coded(numbers, levels, weights, kind=nn_kernels.SEVERAL_BITS, slack=_SLACK + numbers[4])
         table, constant = codec.prepare(self.query)
         numbers = np.array([0, constant, 0, 0, 0], dtype=np.float32)
         return Coded(numbers, table=table, kind=nn_kernels.TABLE)

@@ -365,8 +365,8 @@ def look(
                     known = base + _of_bits(table, planes, words, factors, row)
                     reach = known + errors[row] + slack
                 elif kind == SEVERAL_BITS:
-                    level_sum = weighted_levels(table, codes, row, np.int64(numbers[1]))
-                    known = base + factors[row, factors.shape[1] - 1] * (level_sum + numbers[0])
+                    product = weighted_levels(codes, row, codes_at + code_size * row, levels_at, table, numbers)
+                    known = base + factors[row, factors.shape[1] - 1] * product
                     reach = known + errors[row] + slack
                 else:
                     known = reach = cosine(query_at, vectors_at + vector_size * row, dim)
