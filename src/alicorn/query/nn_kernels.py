@@ -94,19 +94,17 @@ def _may_reach(cosine_to_centroid, min_cosine, max_sine, bound):
 
 
 @numba.njit
-def _raised(counts, state, score, k, least):
-    """Count a candidate that reaches `score` at least -> the bound that k candidates reach. state: bin, how many."""
-    reached = min(max(np.int64((score + np.float32(1.0)) * np.float32(_BINS / 2)), 0), _BINS - 1)
-    counts[reached] += 1
-    if reached >= state[0]:
-        state[1] += 1
-        while state[1] - counts[state[0]] >= k:
-            state[1] -= counts[state[0]]
-            state[0] += 1
-    if state[1] < k:
-        return least
-    edge = np.float32(state[0]) * np.float32(2.0 / _BINS) - np.float32(1.000001)
-    return max(edge, least)
+def _bin(score):
+    return min(max(np.int64((score + np.float32(1.0)) * np.float32(_BINS / 2)), 0), _BINS - 1)
+
+
+@numba.njit
+def _without_deleted(rows, scores, count, docs, deleted):
+    kept = 0
+    for i in range(count):
+        rows[kept], scores[kept] = rows[i], scores[i]
+        kept += np.int64(not deleted[docs[rows[i]]])
+    return kept
 
 
 @numba.njit
@@ -244,10 +242,11 @@ def look(
     vector_size = 4 * dim
     query_at, vectors_at, levels_at = address(query), address(vectors), address(levels)
     codes_at, fine_at, fine_errors_at = address(codes), address(fine), address(fine_errors)
-    left_rows = np.empty(_CHUNK, dtype=np.int64)
-    left_scores = np.empty(_CHUNK, dtype=np.float32)
-    counts = np.zeros(_BINS if k else 1, dtype=np.uint32)
-    state = np.zeros(2, dtype=np.int64)
+    left_rows = np.empty(_CHUNK + 1, dtype=np.int64)
+    left_scores = np.empty(_CHUNK + 1, dtype=np.float32)
+    left_errors = np.zeros(_CHUNK + 1, dtype=np.float32)
+    counts = np.zeros(_BINS if k else 1, dtype=np.int64)
+    edge, above = 0, 0
     room = 256
     found_rows = np.empty(room, dtype=np.uint32)
     found_scores = np.empty(room, dtype=np.float32)
@@ -364,27 +363,33 @@ def look(
                     reach = known + errors[row] + slack
                 else:
                     known = reach = cosine(query_at, vectors_at + vector_size * row, dim)
-                if reach < bound:
-                    continue
-                if kind == LEVELS:
-                    prefetch(fine_at + code_size * row)
-                    prefetch(fine_errors_at + 4 * row)
-                elif kind != EXACT:
-                    _prefetch_row(vectors_at + vector_size * row, vector_size)
-                left_rows[left] = row
+                left_rows[left] = row  # written in any case: a branch would be mispredicted for most that are left
                 left_scores[left] = known
-                left += 1
-            for i in range(left):
-                row, score, error = left_rows[i], left_scores[i], np.float32(0.0)
-                if len(deleted) > 0 and deleted[docs[row]]:
-                    continue
-                if kind == LEVELS:
-                    score += numbers[2] * np.float32(dot_levels(fine_at + code_size * row, code_size, levels_at))
+                left += np.int64(reach >= bound)
+            if len(deleted) > 0:
+                left = _without_deleted(left_rows, left_scores, left, docs, deleted)
+            if kind == LEVELS:
+                for i in range(left):
+                    prefetch(fine_at + code_size * left_rows[i])
+                    prefetch(fine_errors_at + 4 * left_rows[i])
+                refined = left
+                left = 0
+                for i in range(refined):
+                    row = left_rows[i]
+                    level = np.float32(dot_levels(fine_at + code_size * row, code_size, levels_at))
+                    score = left_scores[i] + numbers[2] * level
                     error = fine_errors[row, 0] + slack
-                    counters[REFINED] += 1
-                elif kind != EXACT:
-                    score = cosine(query_at, vectors_at + vector_size * row, dim)
-                    counters[SETTLED] += 1
+                    left_rows[left], left_scores[left], left_errors[left] = row, score, error
+                    left += np.int64(score + error >= bound)
+                counters[REFINED] += refined
+            elif kind != EXACT:
+                for i in range(left):
+                    _prefetch_row(vectors_at + vector_size * left_rows[i], vector_size)
+                for i in range(left):
+                    left_scores[i] = cosine(query_at, vectors_at + vector_size * left_rows[i], dim)
+                counters[SETTLED] += left
+            for i in range(left):
+                row, score, error = left_rows[i], left_scores[i], left_errors[i]
                 if score + error < bound:
                     continue
                 if found == room:
@@ -405,8 +410,16 @@ def look(
                 found_scores[found] = score
                 found_errors[found] = error
                 found += 1
-                if k:
-                    bound = _raised(counts, state, score - error, k, lowest)
+                if k:  # count what it reaches at least; k candidates reach the bin `edge` at least
+                    reached = _bin(score - error)
+                    counts[reached] += 1
+                    if reached >= edge:
+                        above += 1
+                        while above - counts[edge] >= k:
+                            above -= counts[edge]
+                            edge += 1
+                        if above >= k:
+                            bound = max(np.float32(edge) * np.float32(2.0 / _BINS) - np.float32(1.000001), lowest)
 
     # Settle the candidates.
     kept = 0
