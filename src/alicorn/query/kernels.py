@@ -190,6 +190,16 @@ def normalize_in_place(vector):
     return norm
 
 
+@kernel("boolean(float32[:, ::1])")
+def normalize_rows_in_place(rows):
+    """Divide every row by its norm; False, with some rows divided, when a norm is 0, NaN or infinity."""
+    for i in range(len(rows)):
+        norm = normalize_in_place(rows[i])
+        if not (norm > 0.0 and np.isfinite(norm)):
+            return False
+    return True
+
+
 @kernel("void(float32[:, ::1], uint32[::1], float32[::1], float32[::1])")
 def exact_cosines(vectors, rows, query, out):
     """out[i] = <query, vectors[rows[i]]> in [-1, 1]."""

@@ -294,10 +294,10 @@ def _look(
         if block.identity:
             bits = docset.as_words(inside, max(len(block.rows_of), len(block.docs)))
         else:
-            bits = docset.as_words(_rows(block, inside), len(block.docs))
+            bits = docset.as_words(allowed_rows(block, inside), len(block.docs))
     else:
         mode = nn_kernels.ANYWHERE if probe.all_clusters else nn_kernels.ROWS
-        rows = _rows(block, inside)
+        rows = allowed_rows(block, inside)
     if mode == nn_kernels.ANYWHERE:
         cosines = _NO_FLOATS
         if coded.kind != nn_kernels.EXACT:
@@ -354,7 +354,22 @@ def _plan(probe: Probe, block: EmbeddingBlock, inside: DocSet | None, counters: 
     return plan
 
 
-def _rows(block: EmbeddingBlock, inside: DocSet | None) -> np.ndarray:
+def is_exact(block: EmbeddingBlock, num_allowed: int) -> bool:
+    """Whether the k nearest of so many documents, in all clusters, are found by comparing their stored vectors."""
+    quantizer = block.quantizer
+    costs = nn_costs(
+        num_allowed,
+        len(block.docs),
+        len(block.docs),
+        quantizer.codec.code_size,
+        quantizer.dim,
+        probed=False,
+        listed=True,
+    )
+    return min(costs, key=lambda name: costs[name]) == "exact"
+
+
+def allowed_rows(block: EmbeddingBlock, inside: DocSet | None) -> np.ndarray:
     """The allowed documents that have this embedding, as ascending rows."""
     assert inside is not None
     documents = docset.as_array(inside)

@@ -442,3 +442,48 @@ def look(
     if not k:
         return found_rows[:kept], found_scores[:kept]
     return _best(found_rows, found_scores, kept, k, docs, id_order)
+
+
+@kernel(
+    "Tuple((uint32[:, ::1], float32[:, ::1], int64[::1]))(float32[:, ::1], uint32[::1], float32[:, ::1], uint32[::1],"
+    " int64[::1], boolean[::1], int64, uint32[::1])"
+)
+def look_each(vectors, docs, queries, allowed, stops, deleted, k, id_order):
+    """For each query the k best of its own list of rows by their stored vectors; see `look`.
+
+    queries: (n, dim); the rows of query i are allowed[stops[i - 1]:stops[i]].
+    Returns rows and scores (n, k), best first, and how many there are of each query (n,).
+    """
+    dim = queries.shape[1]
+    vector_size = 4 * dim
+    longest = 0
+    start = 0
+    for stop in stops:
+        longest = max(longest, stop - start)
+        start = stop
+    k = min(k, longest)
+    best_rows = np.zeros((len(queries), k), dtype=np.uint32)
+    best_scores = np.zeros((len(queries), k), dtype=np.float32)
+    counts = np.zeros(len(queries), dtype=np.int64)
+    rows = np.empty(longest, dtype=np.uint32)
+    scores = np.empty(longest, dtype=np.float32)
+    vectors_at = address(vectors)
+    start = 0
+    for i in range(len(queries)):
+        query_at = address(queries) + vector_size * i
+        found = 0
+        for at in range(start, stops[i]):
+            if at + _NEXT < len(allowed):
+                _prefetch_row(vectors_at + vector_size * np.int64(allowed[at + _NEXT]), vector_size)
+            row = np.int64(allowed[at])
+            if len(deleted) > 0 and deleted[docs[row]]:
+                continue
+            rows[found] = np.uint32(row)
+            scores[found] = cosine(query_at, vectors_at + vector_size * row, dim)
+            found += 1
+        start = stops[i]
+        first_rows, first_scores = _best(rows, scores, found, k, docs, id_order)
+        counts[i] = len(first_rows)
+        best_rows[i, : counts[i]] = first_rows
+        best_scores[i, : counts[i]] = first_scores
+    return best_rows, best_scores, counts
