@@ -4,8 +4,8 @@ The cluster of a vector depends on the vector alone: not on the batch it came wi
 Matrix products round differently with the shape of the batch, so what they leave undecided is decided again by one
 double-precision dot product per candidate, ties going to the smaller cluster number.
 
-A coarse quantizer (this one, or IMI) has unit-length `centroids`, `num_clusters`, `dim`, `assign`, `cosines`, `estimates`
-and `nearest`: the rest of the engine asks for nothing else.
+A coarse quantizer (this one, or IMI) has unit-length `centroids`, `num_clusters`, `dim`, `assign`, `cosines`,
+`estimates` and `nearest`: the rest of the engine asks for nothing else.
 """
 
 from __future__ import annotations

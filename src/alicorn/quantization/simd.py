@@ -1,4 +1,4 @@
-"""Wide arithmetic for the hot loops: inner products in a fixed order, and products of packed levels. Used by query/ too.
+"""Wide arithmetic for the hot loops: inner products in a fixed order, products of packed levels. Used by query/ too.
 
 Numba compiles loops well but not always to the widest instructions, and freed to reorder a sum (fastmath) it rounds
 differently from one loop to the next. Both are said here explicitly, in LLVM's vectors, which any processor runs:
@@ -137,7 +137,18 @@ def _repeat(_typing, number):
 
 
 @intrinsic
-def _load_float(_typing, address):
+def load_number(_typing, address):
+    """uint32 -> int64."""
+
+    def generate(context, builder, signature, arguments):
+        number = builder.load(builder.inttoptr(arguments[0], _INT.as_pointer()), align=1)
+        return builder.zext(number, context.get_value_type(types.int64))
+
+    return types.int64(types.intp), generate
+
+
+@intrinsic
+def load_float(_typing, address):
     def generate(context, builder, signature, arguments):
         return builder.load(builder.inttoptr(arguments[0], _FLOAT.as_pointer()), align=1)
 
@@ -285,7 +296,7 @@ def dot(first, second, dim):
         second += 64
     total = _sum_floats(_add_floats(_add_floats(a, b), _add_floats(c, d)))
     while first < stop:
-        total += _load_float(first) * _load_float(second)
+        total += load_float(first) * load_float(second)
         first += 4
         second += 4
     return total
@@ -346,7 +357,7 @@ def dot_tile(tile, groups, weights, unit, constant, out):
 
 
 def tiled(levels: np.ndarray) -> np.ndarray:
-    """Levels of 0 to 255, (rows, dim) uint8 -> tiles (ceil(rows / 16), ceil(dim / 4), 64) uint8; what is missing is 0."""
+    """Levels of 0 to 255, (rows, dim) uint8 -> tiles (ceil(rows / 16), ceil(dim / 4), 64) uint8, padded with 0."""
     rows, dim = levels.shape
     padded = np.zeros((-(-rows // TILE) * TILE, -(-dim // 4) * 4), dtype=np.uint8)
     padded[:rows, :dim] = levels
@@ -360,7 +371,7 @@ def plane_width(dim: int) -> int:
 
 
 def packed(levels: np.ndarray) -> np.ndarray:
-    """Levels of 0 to 15, (rows, dim) uint8 -> a plane (rows, plane_width(dim)) uint8; missing dimensions have level 0."""
+    """Levels of 0 to 15, (rows, dim) uint8 -> a plane (rows, plane_width(dim)) uint8, padded with level 0."""
     rows, dim = levels.shape
     width = plane_width(dim)
     padded = np.zeros((rows, 2 * width), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""One request: evaluate the expression over a snapshot, order the hits, cut them, name them. Called by collection.py."""
+"""One request: evaluate the expression over a snapshot, order the hits, cut and name them. Called by collection.py."""
 
 from __future__ import annotations
 
