@@ -102,18 +102,28 @@ def train(
     recipe: Annotated[Path, typer.Option(help="recipe.yaml: how to learn.", exists=True, dir_okay=False)],
     out: Annotated[Path, typer.Option(help="Folder for the model.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
+    start: Annotated[
+        Path | None, typer.Option(help="Model folder whose weights are learned on; same towers.", exists=True)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Learn the two towers; early stop on validation recall; a checkpoint every epoch.
 
+    The recipe's stages run one after another; those with `mined` negatives publish a shard and mine it first.
+
     Example: alicorn train pairs/ --vertical vertical.yaml --recipe recipe.yaml --out model/
     """
     _say_when_compiling()
+    from alicorn.publish import nearest
+    from alicorn.towers import Model
     from alicorn.training import Recipe
     from alicorn.training import train as train_model
     from alicorn.vertical import Vertical
 
-    trained = train_model(pairs, Vertical.load(vertical), Recipe.load(recipe), out, resume=resume)
+    given = None if start is None else Model.load(start)
+    trained = train_model(
+        pairs, Vertical.load(vertical), Recipe.load(recipe), out, resume=resume, start=given, search=nearest
+    )
     _print(trained.summary(), as_json)
 
 

@@ -5,9 +5,11 @@ features.py   the kinds of features and the type each asks of its column
 columns.py    Arrow columns checked against what the vertical says; TableError names table, column, first bad row, count
 terms.py      terms of the inverted index, derived from columns
 templates.py  expression templates: `(and {terms})` and a query become an expression
+failed_searches.py  rules: what a search without a click was after
 searchers.py  the columns of a request, from a table of searchers or as JSON; json_columns.py: JSON -> Arrow
 """
 
+from alicorn.vertical.failed_searches import FailedSearchRules as FailedSearchRules
 from alicorn.vertical.features import DenseFeature as DenseFeature
 from alicorn.vertical.features import Feature as Feature
 from alicorn.vertical.features import IdFeature as IdFeature

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 from alicorn.config import Config, load_yaml
 from alicorn.errors import VectorError
 from alicorn.vertical.columns import Column, ColumnType, check_types, check_vectors, check_weights, refuse_rows
+from alicorn.vertical.failed_searches import FailedSearchRules
 from alicorn.vertical.features import DenseFeature, Feature, IdsFeature, TextFeature
 from alicorn.vertical.templates import fill_template, read_template
 from alicorn.vertical.terms import as_lists, interleave, value_terms, word_terms
@@ -116,7 +117,11 @@ class Expressions(Config):
 
 
 class Vertical(Config):
-    """What is searched: the content of vertical.yaml."""
+    """What is searched: the content of vertical.yaml.
+
+    failed_search_window_s: how long after a search without a click `mine` looks for what its searcher reached.
+    failed_search_targets: which of that a held-out search should have found.
+    """
 
     name: Name
     embedding: Name
@@ -124,6 +129,7 @@ class Vertical(Config):
     request: RequestSide
     split: Split
     failed_search_window_s: Annotated[int, Field(gt=0)] = 86_400
+    failed_search_targets: FailedSearchRules = FailedSearchRules()
     expressions: Expressions = Expressions()
 
     @model_validator(mode="after")
