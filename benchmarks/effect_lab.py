@@ -101,7 +101,8 @@ class Lab:
     def _name(self, recipe: Recipe) -> str:
         data = json.loads((self.pairs / "manifest.json").read_text(encoding="utf-8"))
         unlike_defaults = json.dumps(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
-        return xxhash.xxh3_64_hexdigest(unlike_defaults + data["data_fingerprint"] + data["vertical_fingerprint"])
+        made_from = unlike_defaults + data["data_fingerprint"] + data["vertical_fingerprint"]
+        return xxhash.xxh3_64_hexdigest(made_from.encode())
 
     def _refuse_when_late(self) -> None:
         if time.monotonic() > self.deadline:

@@ -17,12 +17,10 @@
     threads: 1
     seed: 0
 
-Every key has a default: those above, but for `embedding` and `features`. Iterated mining of hard negatives, from random
-ones to those that the model of the round before found itself at ranks 101 to 500, in one run:
+Every key has a default: those above, but for `embedding` and `features`. Stages mine hard negatives again and again, in
+one run that can be interrupted and resumed; here those that the model of the round before ranks 101st to 500th:
 
-    stages:
-      - {epochs: 6}
-      - {negatives: {random: 1024, mined: {ranks: [101, 500], easy_per_hard: 100}}, epochs: 2, rounds: 3}
+  stages: [{epochs: 6}, {negatives: {mined: {ranks: [101, 500], easy_per_hard: 100}}, epochs: 2, rounds: 3}]
 """
 
 from pathlib import Path
