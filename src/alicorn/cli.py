@@ -25,7 +25,7 @@ from alicorn.errors import AlicornError, ConfigError
 
 if TYPE_CHECKING:
     from alicorn.query import Result
-    from alicorn.towers import Model
+    from alicorn.towers import AnyModel
 
 app = typer.Typer(
     name="alicorn",
@@ -46,6 +46,13 @@ ModelFolder = Annotated[Path, typer.Argument(help="Folder that `alicorn train` w
 CollectionFolder = Annotated[
     Path, typer.Argument(help="Folder that `alicorn publish` wrote.", exists=True, file_okay=False)
 ]
+
+
+class How(StrEnum):
+    """How a feature is taken away: its values become unknown, or those of other rows."""
+
+    zero = "zero"
+    shuffle = "shuffle"
 
 
 class Size(StrEnum):
@@ -130,34 +137,87 @@ def evaluate(
     nprobe: Annotated[
         int | None, typer.Option(min=1, help="Clusters to look in; as the vertical's hybrid expression unless given.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for evaluation.md, .json and .png.")] = None,
+    ablate: Annotated[
+        How | None, typer.Option(help="Also the recall lost without each feature: unknown, or of another row.")
+    ] = None,
+    rerank: Annotated[
+        Path | None, typer.Option(help="Model that orders the first --depths results anew: a cascade.", exists=True)
+    ] = None,
+    depths: Annotated[str, typer.Option(help="For --rerank, separated by commas.")] = "10,30,100,300,1000",
+    out: Annotated[Path | None, typer.Option(help="Folder for evaluation.md, .json, .png; ablation.*.")] = None,
     as_json: Json = False,
 ) -> None:
     """Recall@K by exact search over the whole corpus, overall and by segment, with 95 % intervals.
 
-    Example: alicorn evaluate model/ --logs logs/ --collection collection/ --k 10,100
+    Examples:
+
+    alicorn evaluate model/ --logs logs/ --collection collection/ --k 10,100 --ablate shuffle --out reports/
+
+    alicorn evaluate model/ --logs pairs/ --rerank second-model/ --depths 30,100
     """
     _say_when_compiling()
+    from alicorn.evaluation.ablation import ablate as ablate_model
     from alicorn.evaluation.evaluate import evaluate as evaluate_model
+    from alicorn.evaluation.searches import open_searches
     from alicorn.publish import default_nprobe
     from alicorn.query import Collection
     from alicorn.towers import Model
 
     loaded = Model.load(model)
-    opened = None if collection is None else Collection.open(collection, read_only=True)
+    second = None if rerank is None else Model.load(rerank)
+    ks, sampled = _cutoffs(k, "--k"), open_searches(logs, loaded.vertical, searches, seed)
     found = evaluate_model(
         loaded,
-        logs,
+        sampled,
         loaded.vertical,
-        _cutoffs(k),
-        collection=opened,
-        num_searches=searches,
+        ks,
+        collection=None if collection is None else Collection.open(collection, read_only=True),
         seed=seed,
         nprobe=default_nprobe(loaded.vertical) if nprobe is None else nprobe,
+        second=second,
+        depths=_cutoffs(depths, "--depths"),
     )
+    ablation = None if ablate is None else ablate_model(loaded, sampled, ablate.value, ks, seed)
     if out is not None:
         found.write(out)
-    sys.stdout.write((json.dumps(found.to_dict()) if as_json else found.markdown()) + "\n")
+    if out is not None and ablation is not None:
+        ablation.write(out)
+    if as_json:
+        told = found.to_dict() | ({} if ablation is None else {"ablation": ablation.to_dict()})
+        sys.stdout.write(json.dumps(told) + "\n")
+        return
+    sys.stdout.write(found.markdown() + ("" if ablation is None else f"\n{ablation.markdown()}") + "\n")
+
+
+@app.command()
+def ensemble(
+    models: Annotated[list[Path], typer.Argument(help="Model folders, two or more.", exists=True, file_okay=False)],
+    logs: Annotated[Path, typer.Option(help="Log folder, or the pairs/ folder mined from it.", exists=True)],
+    out: Annotated[Path, typer.Option(help="Folder for the ensemble: a model like any other.")],
+    embedding: Annotated[str | None, typer.Option(help="Key of its vectors; the vertical's unless given.")] = None,
+    k: Annotated[int, typer.Option(min=1, help="Weights are chosen by recall at this cut-off.")] = 10,
+    searches: Annotated[int, typer.Option(min=1, help="Sample at most this many of the valid split.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Join models into one embedding by weighted concatenation; the weights are searched on the valid split.
+
+    Example: alicorn ensemble model-a/ model-b/ --logs pairs/ --out model-ab/
+    """
+    _say_when_compiling()
+    from alicorn.evaluation.ensembles import make_ensemble
+
+    made, found = make_ensemble(_models(models), logs, out, embedding, k, searches, seed)
+    summary = {
+        "key": made.key,
+        "dim": made.dim,
+        "fingerprint": made.fingerprint,
+        "weights": list(made.weights),
+        f"recall@{k}": round(found.recall, 6),
+        f"recall@{k} with equal weights": round(dict(found.tried)[(1.0,) * len(models)], 6),
+        "validation_searches": found.num_searches,
+    }
+    _print(summary, as_json)
 
 
 @app.command()
@@ -352,7 +412,7 @@ def _say_when_compiling() -> None:
     event.register("numba:compile", Once())
 
 
-def _models(folders: list[Path] | None) -> list[Model]:
+def _models(folders: list[Path] | None) -> list[AnyModel]:
     if not folders:
         return []
     from alicorn.towers import Model
@@ -360,14 +420,14 @@ def _models(folders: list[Path] | None) -> list[Model]:
     return [Model.load(folder) for folder in folders]
 
 
-def _hybrid(model: Model, text: str) -> str:
+def _hybrid(model: AnyModel, text: str) -> str:
     """The vertical's hybrid expression with the nn of this model: its recipe may publish under a key of its own."""
     from alicorn.vertical.templates import fill_template
 
     return fill_template(model.vertical.expressions.hybrid, text, model.key)
 
 
-def _request(model: Model, text: str, searcher: str) -> pa.Table:
+def _request(model: AnyModel, text: str, searcher: str) -> pa.Table:
     """One row: the query and the searcher's columns. A column that is not given is null: unknown to the model."""
     from alicorn.vertical.searchers import Searchers
 
@@ -393,13 +453,14 @@ def _order(text: str | None) -> str | dict[str, float] | None:
     return weights
 
 
-def _cutoffs(text: str) -> list[int]:
+def _cutoffs(text: str, option: str) -> list[int]:
     try:
         ks = sorted({int(part) for part in text.split(",")})
     except ValueError:
-        raise ConfigError(f"--k: expected whole numbers separated by commas, such as 10,100, got {text!r}") from None
+        message = f"{option}: expected whole numbers separated by commas, such as 10,100, got {text!r}"
+        raise ConfigError(message) from None
     if ks[0] < 1:
-        raise ConfigError(f"--k: cut-offs are from 1, got {ks[0]}")
+        raise ConfigError(f"{option}: cut-offs are from 1, got {ks[0]}")
     return ks
 
 

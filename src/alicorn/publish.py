@@ -27,7 +27,7 @@ from alicorn.query import Collection
 from alicorn.query.prepared import prepare
 
 if TYPE_CHECKING:  # a plain table is published without torch
-    from alicorn.towers import Model
+    from alicorn.towers import AnyModel
     from alicorn.vertical import Vertical
 
 _BATCH_ROWS = 100_000  # at 128 dimensions 51 MB of vectors a batch
@@ -46,7 +46,7 @@ class Published:
 def publish(
     documents: Path,
     into: Path,
-    models: Sequence[Model] = (),
+    models: Sequence[AnyModel] = (),
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Published:
     """Write the documents of a Parquet file or folder into a collection, new or existing.
@@ -94,7 +94,7 @@ def publish(
 
 
 def embed(
-    documents: Path, model: Model, out: Path, on_progress: Callable[[int, int], None] = lambda done, total: None
+    documents: Path, model: AnyModel, out: Path, on_progress: Callable[[int, int], None] = lambda done, total: None
 ) -> int:
     """Write doc_id and embedding:<key> of the documents of a Parquet file or folder; returns their number.
 
@@ -121,7 +121,7 @@ def embed(
     return done
 
 
-def indexed(documents: pa.Table, models: Sequence[Model]) -> pa.Table:
+def indexed(documents: pa.Table, models: Sequence[AnyModel]) -> pa.Table:
     """Documents as the index takes them: doc_id, terms, stored columns, static_rank and one embedding per model.
 
     A document that is embedded already keeps its vector. Without a model the table is returned as it is.
@@ -137,17 +137,17 @@ def indexed(documents: pa.Table, models: Sequence[Model]) -> pa.Table:
     return table
 
 
-def _vectors(model: Model, documents: pa.Table) -> pa.FixedSizeListArray:
+def _vectors(model: AnyModel, documents: pa.Table) -> pa.FixedSizeListArray:
     vectors = model.encode_documents(documents)  # (rows, dim), unit length
     return pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), vectors.shape[1])
 
 
-def metadata_of(models: Sequence[Model]) -> dict[str, object]:
+def metadata_of(models: Sequence[AnyModel]) -> dict[str, object]:
     """What a collection remembers of the models that made its vectors; `check_models` compares it."""
     return {"alicorn": __version__, "models": {model.key: model.fingerprint for model in models}}
 
 
-def check_models(collection: Collection, models: Sequence[Model]) -> None:
+def check_models(collection: Collection, models: Sequence[AnyModel]) -> None:
     """Raise CollectionError where a model is not the one that made the collection's vectors of its key."""
     from alicorn.evaluation.evaluate import check_published
 
@@ -203,7 +203,7 @@ def _refuse_repeated_ids(source: ds.Dataset, table: str) -> None:
         seen.add(doc_id)
 
 
-def _embeddings(source: ds.Dataset, models: Sequence[Model]) -> dict[str, int]:
+def _embeddings(source: ds.Dataset, models: Sequence[AnyModel]) -> dict[str, int]:
     if models:
         keys = [model.key for model in models]
         twice = sorted({key for key in keys if keys.count(key) > 1})

@@ -39,14 +39,14 @@ from alicorn.serving.searching import Searching
 from alicorn.vertical.searchers import Searchers
 
 if TYPE_CHECKING:
-    from alicorn.towers import Model
+    from alicorn.towers import AnyModel
 
 _STATIC = Path(__file__).parent / "static"
 
 
 def create_app(
     collection: Collection,
-    models: "Sequence[Model]" = (),
+    models: "Sequence[AnyModel]" = (),
     *,
     searchers: pa.Table | None = None,
     served_log: ServedLog | None = None,
@@ -79,7 +79,7 @@ def create_app(
 
 def serve(
     collection: str | Path,
-    models: "Sequence[Model]" = (),
+    models: "Sequence[AnyModel]" = (),
     *,
     searchers: str | Path | None = None,
     served_log: str | Path | None = None,
@@ -124,7 +124,7 @@ def _add_search(app: FastAPI, searching: Searching) -> None:
         return Json({"total": total, "searchers": searching.some_searchers(limit)})
 
 
-def _add_documents(app: FastAPI, collection: Collection, models: "Sequence[Model]") -> None:
+def _add_documents(app: FastAPI, collection: Collection, models: "Sequence[AnyModel]") -> None:
     documents = msgspec.json.Decoder(DocumentList)
 
     def upsert(body: bytes) -> dict[str, int]:

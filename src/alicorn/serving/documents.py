@@ -19,13 +19,13 @@ from alicorn.vertical.columns import Column
 from alicorn.vertical.json_columns import arrow_type, typed_array
 
 if TYPE_CHECKING:
-    from alicorn.towers import Model
+    from alicorn.towers import AnyModel
 
 _TABLE = "documents"
 
 
 def documents_table(
-    documents: Sequence[DocumentBody], models: "Sequence[Model]", stored: Mapping[str, pa.DataType]
+    documents: Sequence[DocumentBody], models: "Sequence[AnyModel]", stored: Mapping[str, pa.DataType]
 ) -> pa.Table:
     """The table to upsert. stored: the types that stored columns have already. Raises TableError."""
     is_plain = [document.terms is not None or document.embeddings is not None for document in documents]

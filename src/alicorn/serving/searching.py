@@ -20,7 +20,7 @@ from alicorn.serving.why import Explainer, in_common
 from alicorn.vertical.searchers import Searchers
 
 if TYPE_CHECKING:
-    from alicorn.towers import Model
+    from alicorn.towers import AnyModel
 
 _REFRESH_S = 1.0
 _NEAREST = 100  # documents of mode embedding
@@ -36,7 +36,7 @@ class Searching:
     def __init__(
         self,
         collection: Collection,
-        models: "Sequence[Model]",
+        models: "Sequence[AnyModel]",
         searchers: Searchers | None,
         served_log: ServedLog | None,
     ) -> None:
