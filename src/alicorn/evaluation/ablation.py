@@ -87,7 +87,8 @@ class Ablation:
         return paths
 
     def _draw(self, path: Path) -> None:
-        """One panel per measure, one bar with its interval per feature."""
+        """One panel per measure, one dot with its interval per feature; logarithmic beyond a loss of 0.01, because text
+        is often worth a hundred times what the others are."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
@@ -95,13 +96,16 @@ class Ablation:
         figure = Figure(figsize=(3.2 * len(measures) + 1.8, 1.4 + 0.32 * len(features)), layout="constrained")
         FigureCanvasAgg(figure)
         panels = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
-        colours = ["#2b6cb0" if feature.startswith("request.") else "#c05621" for feature in features]
         for panel, measure in zip(panels, measures, strict=True):
-            cells = [self.loss(feature, measure) for feature in features]
-            means = np.array([cell.mean for cell in cells])
-            spread = np.array([[c.mean - c.low for c in cells], [c.high - c.mean for c in cells]])
-            panel.barh(np.arange(len(features)), means, xerr=np.maximum(spread, 0), color=colours, ecolor="0.3")
-            panel.axvline(0, color="0.2", lw=0.8)
+            for row, feature in enumerate(features):
+                cell = self.loss(feature, measure)
+                colour = "#2b6cb0" if feature.startswith("request.") else "#c05621"
+                panel.plot([cell.low, cell.high], [row, row], color=colour, lw=1.6)
+                panel.plot(cell.mean, row, "o", color=colour, ms=5)
+            panel.axvline(0, color="0.4", lw=0.8)
+            panel.set_xscale("symlog", linthresh=0.01)
+            panel.set_xticks([0, 0.01, 0.1, 1], ["0", "0.01", "0.1", "1"])
+            panel.set_xlim(min(-0.01, 1.1 * min(self.loss(feature, measure).low for feature in features)), 1.1)
             panel.set_title(f"loss of {measure}", fontsize=10)
             panel.grid(axis="x", alpha=0.3)
         panels[0].set_yticks(np.arange(len(features)), features)
