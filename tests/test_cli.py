@@ -133,6 +133,32 @@ def test_evaluate_a_cascade_over_depths(loop):
     assert every == alone["means"]["overall"]["exact search"], "re-ranking the whole corpus is the second model"
 
 
+def test_a_selection_acts_without_training_again(loop, tmp_path):
+    """In another version of the vertical: fewer documents, and no nn for short texts."""
+    rules = "documents: [{kind: range, column: popularity, min: 30}], requests: [{kind: short, characters: 3}]"
+    vertical, collection = tmp_path / "vertical.yaml", tmp_path / "collection"
+    vertical.write_text(loop.vertical.read_text() + f"selection: {{{rules}}}\n")
+    popularity = pq.read_table(loop.logs / "documents", columns=["popularity"])["popularity"].to_numpy()
+    kept = int((popularity >= 30).sum())
+    assert 0 < kept < 300
+    model = ("--model", loop.model, "--vertical", vertical)
+    done = succeed("publish", loop.logs / "documents", "--into", collection, *model, "--json")
+    assert done.json()["documents"] == kept
+    assert done.json()["left_out"] == {"popularity min 30": 300 - kept}
+    assert f"left out, not popularity min 30: {300 - kept} documents" in done.err
+    short = succeed("query", collection, "--text", "jo", *model, "--order-by", "nn=1,bm25=0.1", "--explain", "--json")
+    assert short.json()["explanation"]["expression"] == "(and text:jo)"
+    assert "answered without nn: the search is fewer than 3 characters" in " ".join(short.err.split())
+    longer = succeed("query", collection, "--text", "joe", *model, "--explain", "--json")
+    assert "(nn people" in longer.json()["explanation"]["expression"]
+    assert "of a model" in alicorn("query", collection, "a:b", "--vertical", vertical).refusal()
+    vertical.write_text(loop.vertical.read_text().replace("valid: 0.1", "valid: 0.2"))
+    assert (
+        "only its expressions and its selection may differ"
+        in alicorn("query", collection, "--text", "joe", *model).refusal()
+    )
+
+
 def test_embed_writes_the_model_s_vectors(loop, tmp_path):
     out = tmp_path / "embeddings.parquet"
     done = succeed("embed", loop.model, "--documents", loop.logs / "documents", "--out", out, "--json")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -39,6 +40,15 @@ app = typer.Typer(
 log = Console(stderr=True, highlight=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+OtherVertical = Annotated[
+    Path | None,
+    typer.Option(
+        "--vertical",
+        help="vertical.yaml whose expressions and selection act, instead of those that the model keeps.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
 VerticalFile = Annotated[
     Path, typer.Option("--vertical", help="vertical.yaml: what is searched.", exists=True, dir_okay=False)
 ]
@@ -248,21 +258,32 @@ def publish(
     model: Annotated[
         list[Path] | None, typer.Option(help="Model folder; again for a further embedding key.", exists=True)
     ] = None,
+    vertical: OtherVertical = None,
+    as_of: Annotated[
+        datetime | None, typer.Option(help="UTC time from which the selection's rule `recent` counts back; now.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Embed documents and write them into a collection. Without --model the table brings terms and vectors itself.
+
+    Documents that the vertical's selection leaves out are not written, and counted rule by rule.
 
     Example: alicorn publish documents.parquet --into collection/ --model model/
     """
     _say_when_compiling()
     from alicorn.publish import publish as publish_documents
 
+    now = None if as_of is None else as_of.replace(tzinfo=UTC)
     with _progress("publish") as advance:
-        done = publish_documents(documents, into, _models(model), advance)
-    rate = done.documents / done.seconds
+        done = publish_documents(documents, into, _models(model, vertical), advance, now)
+    rate = (done.documents + sum(done.left_out.values())) / done.seconds
+    for rule, count in done.left_out.items():
+        log.print(f"left out, not {rule}: {count:,} documents")
     _print(
         {
             "documents": done.documents,
+            "left_out": sum(done.left_out.values()) if not as_json else done.left_out,
+            "removed": done.removed,
             "embeddings": done.embeddings,
             "seconds": round(done.seconds, 2),
             "documents_per_s": round(rate),
@@ -291,6 +312,7 @@ def query(
     why: Annotated[
         str | None, typer.Option(help="Say node by node why this document is in the result, or not.")
     ] = None,
+    vertical: OtherVertical = None,
     as_json: Json = False,
 ) -> None:
     """Answer one expression.
@@ -306,7 +328,7 @@ def query(
     from alicorn.publish import check_models
     from alicorn.query import Collection
 
-    models = _models(model)
+    models = _models(model, vertical)
     if expression is None and not (models and text is not None):
         raise ConfigError("give an expression, or --text with --model for the vertical's hybrid expression")
     if models and text is None:
@@ -316,14 +338,20 @@ def query(
     with Collection.open(collection, read_only=True) as opened:
         check_models(opened, models)
         vectors = {one.key: one.encode_requests(_request(one, text or "", searcher))[0] for one in models}
-        asked = expression if expression is not None else _hybrid(models[0], text or "")
+        asked, rule = (expression, None) if expression is not None else _hybrid(models[0], text or "")
+        order: str | Mapping[str, float] | None = _order(order_by)
+        if rule is not None:
+            from alicorn.vertical.selection import order_without_nn
+
+            order = order_without_nn(order)
+            log.print(f"note: answered without nn: the search is {rule}")
         if why is not None:
             found = opened.explain(asked, why, vectors=vectors)
             if found is None:
                 raise ConfigError(f"--why: the collection has no document {why!r}")
             sys.stdout.write((json.dumps(found.to_dict()) if as_json else str(found)) + "\n")
             return
-        result = opened.search(asked, vectors=vectors, limit=limit, order_by=_order(order_by), explain=explain)
+        result = opened.search(asked, vectors=vectors, limit=limit, order_by=order, explain=explain)
         stored = [opened.get(doc_id) for doc_id in result.ids]
     _print_result(result, stored, as_json)
 
@@ -336,6 +364,7 @@ def serve(
     ] = None,
     searchers: Annotated[Path | None, typer.Option(help="Searchers as Parquet, for the page.", exists=True)] = None,
     served_log: Annotated[Path | None, typer.Option(help="Folder for the log of served searches.")] = None,
+    vertical: OtherVertical = None,
     host: str = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
 ) -> None:
@@ -346,7 +375,8 @@ def serve(
     _say_when_compiling()
     from alicorn.serving import serve as serve_collection
 
-    serve_collection(collection, _models(model), searchers=searchers, served_log=served_log, host=host, port=port)
+    models = _models(model, vertical)
+    serve_collection(collection, models, searchers=searchers, served_log=served_log, host=host, port=port)
 
 
 @app.command()
@@ -412,19 +442,26 @@ def _say_when_compiling() -> None:
     event.register("numba:compile", Once())
 
 
-def _models(folders: list[Path] | None) -> list[AnyModel]:
+def _models(folders: list[Path] | None, vertical: Path | None = None) -> list[AnyModel]:
+    """The models; with a vertical, each serves this version of its own."""
     if not folders:
+        if vertical is not None:
+            raise ConfigError("--vertical is of a model: give its folder with --model")
         return []
     from alicorn.towers import Model
+    from alicorn.vertical import Vertical
 
-    return [Model.load(folder) for folder in folders]
+    models = [Model.load(folder) for folder in folders]
+    if vertical is None:
+        return models
+    served = Vertical.load(vertical)
+    return [model.with_vertical(served) for model in models]
 
 
-def _hybrid(model: AnyModel, text: str) -> str:
-    """The vertical's hybrid expression with the nn of this model: its recipe may publish under a key of its own."""
-    from alicorn.vertical.templates import fill_template
-
-    return fill_template(model.vertical.expressions.hybrid, text, model.key)
+def _hybrid(model: AnyModel, text: str) -> tuple[str, str | None]:
+    """What the text becomes, and the rule of the selection by which it has no nn, with the key of this model: its
+    recipe may publish under one of its own."""
+    return model.vertical.request_expression(text, model.key)
 
 
 def _request(model: AnyModel, text: str, searcher: str) -> pa.Table:

@@ -6,14 +6,16 @@ place and renamed when every row was accepted, so a refused table leaves nothing
 
 from __future__ import annotations
 
+import datetime
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,11 +38,17 @@ _PREFIX = "embedding:"
 
 @dataclass(frozen=True)
 class Published:
-    """What a publish did: documents written, seconds it took, embedding keys and their dimensions."""
+    """What a publish did: documents written, seconds it took, embedding keys and their dimensions.
+
+    left_out: documents by the rule of the vertical's selection that refused them. removed: of these, those that the
+    collection held before.
+    """
 
     documents: int
     seconds: float
     embeddings: dict[str, int]
+    left_out: dict[str, int]
+    removed: int
 
 
 def publish(
@@ -48,11 +56,14 @@ def publish(
     into: Path,
     models: Sequence[AnyModel] = (),
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    now: datetime.datetime | None = None,
 ) -> Published:
     """Write the documents of a Parquet file or folder into a collection, new or existing.
 
     models: each embeds the documents under its own key, unless they bring that column already (`alicorn embed` makes
-    it); terms and stored columns come from the first one's vertical.
+    it); terms and stored columns come from the first one's vertical. A document that its `selection` leaves out is not
+    written, and removed where the collection holds it. now: for rules about time, with its zone; the present unless
+    given.
     Without a model the table is plain: doc_id, terms, embedding:<key> and stored columns.
     on_progress(done, total) is called after every batch.
     Raises TableError, CollectionError (the collection was published with another model), ConfigError.
@@ -69,16 +80,25 @@ def publish(
     if fresh and target.exists():
         shutil.rmtree(target)  # left by a publish that was killed
     collection = Collection.create(target, embeddings, metadata=metadata) if fresh else Collection.open(into)
-    done = 0
+    now = now or datetime.datetime.now(datetime.UTC)
+    done = removed = 0
+    left_out: Counter[str] = Counter()
     try:
         with collection:
             if not fresh:
                 check_models(collection, models)
                 _check_embeddings(collection, embeddings)
             for batch in _tables(source, documents):
-                collection.upsert(indexed(batch, models))
-                done += len(batch)
-                on_progress(done, total)
+                chosen = selected(batch, models, now)
+                removed += collection.delete(chosen.left_out).deleted if chosen.left_out else 0
+                collection.upsert(indexed(chosen.documents, models))
+                left_out.update(chosen.counts)
+                done += len(chosen.documents)
+                on_progress(done + left_out.total(), total)
+            if fresh and done == 0:
+                counts = "; ".join(f"{rule}: {count:,}" for rule, count in left_out.items())
+                message = f"{documents}: the vertical's selection leaves out every document ({counts})"
+                raise TableError(message, table="documents")
             collection.flush()
             if fresh:
                 collection.merge()
@@ -90,7 +110,7 @@ def publish(
         if into.exists():
             into.rmdir()  # empty, as was checked
         os.replace(target, into)
-    return Published(done, time.perf_counter() - started, embeddings)
+    return Published(done, time.perf_counter() - started, embeddings, dict(left_out), removed)
 
 
 def embed(
@@ -135,6 +155,26 @@ def indexed(documents: pa.Table, models: Sequence[AnyModel]) -> pa.Table:
         elif name not in table.column_names:
             table = table.append_column(name, documents[name])
     return table
+
+
+class Selected(NamedTuple):
+    """documents: to be indexed. left_out: ids of the others. counts: of these, by the rule that refused them."""
+
+    documents: pa.Table
+    left_out: list[str]
+    counts: dict[str, int]
+
+
+def selected(documents: pa.Table, models: Sequence[AnyModel], now: datetime.datetime) -> Selected:
+    """The documents that the selection of the first model's vertical keeps; without a model, all.
+
+    Raises TableError for a column that a rule reads and the table lacks.
+    """
+    if not models or not models[0].vertical.selection.documents:
+        return Selected(documents, [], {})
+    models[0].vertical.check_documents(documents)
+    kept, counts = models[0].vertical.selection.keeps(documents, now)
+    return Selected(documents.filter(kept), documents["doc_id"].filter(~kept).to_pylist(), counts)
 
 
 def _vectors(model: AnyModel, documents: pa.Table) -> pa.FixedSizeListArray:
