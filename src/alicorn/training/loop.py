@@ -311,6 +311,8 @@ def _write_history(out: Path, run: _Run, made_from: dict[str, str]) -> None:
 
 def _finished(out: Path, made_from: dict[str, str]) -> Trained:
     model = Model.load(out)
+    if not isinstance(model, Model):
+        raise ConfigError(f"{out} holds an ensemble: choose another folder")
     history = json.loads((out / "history.json").read_text(encoding="utf-8"))
     if history["made_from"] != made_from:
         raise ConfigError(f"{out} holds a model made with another recipe, vertical or data: choose another folder")
