@@ -6,7 +6,7 @@
     negatives: {random: 1024, in_batch: true}                       # or {random: 1024, in_batch: false, online_hard: 2}
     positives: [click, hard]                                        # or impression
     dropout: 0.2
-    optimizer: {rate: 0.002, table_rate: 0.05}
+    optimizer: {rate: 0.002, table_rate: 0.05, encoder_rate: 0.0001}
     batch: 1024
     epochs: 10
     patience: 2
@@ -64,10 +64,14 @@ class Negatives(Config):
 
 
 class Optimizer(Config):
-    """optimizer.py: Adam with `rate` over dense weights, row-wise Adagrad with `table_rate` over embedding tables."""
+    """optimizer.py: Adam with `rate` over dense weights, row-wise Adagrad with `table_rate` over embedding tables.
+
+    encoder_rate: of Adam over the tuned layers of a pretrained text encoder, where the towers have one.
+    """
 
     rate: PositiveFloat = 0.002
     table_rate: PositiveFloat = 0.05
+    encoder_rate: PositiveFloat = 0.0001
 
 
 class Validation(Config):
