@@ -2,6 +2,7 @@
 
 settings.py  the `towers` section of a recipe, and what it means for one vertical
 table.py     embedding tables with row-wise gradients;  channels.py  a featurised batch as tensors
+tuned.py     learned layers of a pretrained text encoder
 unified.py   the two encoders of EBR;  model.py  Model: a trained model in a folder
 ensemble.py  Ensemble: several models as one embedding
 """

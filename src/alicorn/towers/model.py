@@ -1,12 +1,14 @@
 """A trained model in a folder: request and document towers with all that is needed to encode a row as in training.
 
     model.json     {"format": 1, "alicorn": version, "key", "dim", "fingerprint", "vertical", "data": fingerprints,
-                    "weights_xxh3": checksum of weights.pt, "standardizations": {side: {feature: {mean, deviation}}}}
+                    "weights_xxh3": checksum of weights.pt, "encoder": fingerprint of the pretrained text encoder's
+                    files or null, "standardizations": {side: {feature: {mean, deviation}}}}
     vertical.yaml  what is searched        recipe.yaml  how it was learned, every default written out
     weights.pt     tensors only (torch, weights_only); no code is run by loading
 
-model.json is written last. Written by training/; read by evaluation/, publish.py and serving/. The folder of an
-ensemble has another model.json (ensemble.py), and `Model.load` reads both.
+A pretrained text encoder stays where the recipe names it; only its tuned layers are among the weights. model.json is
+written last. Written by training/; read by evaluation/, publish.py and serving/. The folder of an ensemble has another
+model.json (ensemble.py), and `Model.load` reads both.
 """
 
 import json
@@ -26,7 +28,7 @@ from torch import Tensor
 import alicorn
 from alicorn.config import dump_yaml, parse_config
 from alicorn.errors import ConfigError, ModelError
-from alicorn.features import Featurizer, Standardization
+from alicorn.features import Featurizer, Standardization, TextEncoder
 from alicorn.towers.channels import Batch, batch_tensors
 from alicorn.towers.settings import Towers, layout
 from alicorn.towers.unified import Unified
@@ -80,6 +82,11 @@ class Model:
             )
         return replace(self, vertical=vertical)
 
+    @property
+    def _encoder(self) -> str | None:
+        """Fingerprint of the pretrained text encoder."""
+        return self.documents.encoder.fingerprint if self.documents.encoder else None
+
     @classmethod
     def new(
         cls, vertical: Vertical, recipe: Mapping[str, Any], data: str, standardizations: Mapping[str, Any], seed: int
@@ -87,6 +94,7 @@ class Model:
         """An untrained model. recipe: `towers` and `embedding` are read here. Raises ConfigError."""
         towers = parse_config(dict(recipe["towers"]), Towers, where="recipe, towers")
         laid_out = layout(towers, vertical)
+        encoder = TextEncoder(towers.encoder) if towers.encoder else None
         featurizers = {}
         for side, given in (("request", laid_out.request), ("document", laid_out.document)):
             numbers = {
@@ -94,9 +102,11 @@ class Model:
                 for name, values in standardizations.get(side, {}).items()
             }
             buckets = laid_out.buckets(given)
-            featurizers[side] = Featurizer(f"{side}s", given.features, buckets, towers.text, numbers)
+            featurizers[side] = Featurizer(
+                f"{side}s", given.features, buckets, towers.text, numbers, given.encoded, encoder
+            )
         key = recipe.get("embedding") or vertical.embedding
-        module = Unified(towers, laid_out, seed).eval()
+        module = Unified(towers, laid_out, seed, encoder).eval()
         return cls(vertical, recipe, key, data, featurizers["request"], featurizers["document"], module, "untrained")
 
     def encode_requests(self, requests: pa.Table) -> np.ndarray:
@@ -143,6 +153,7 @@ class Model:
             "vertical": self.vertical.fingerprint(),
             "data": self.data,
             "weights_xxh3": xxhash.xxh3_128_hexdigest((folder / "weights.pt").read_bytes()),
+            "encoder": self._encoder,
             "standardizations": standardizations,
         }
         (folder / "model.json").write_text(json.dumps(header, indent=2) + "\n", encoding="utf-8")
@@ -152,6 +163,7 @@ class Model:
         """128 bits, as hex, of features, towers and weights."""
         digest = xxhash.xxh3_128()
         decided_by = [_FORMAT, self.key, self.vertical.fingerprint(), self.recipe["towers"], standardizations]
+        decided_by += [self._encoder] if self._encoder else []
         digest.update(json.dumps(decided_by, sort_keys=True).encode())
         for name, tensor in self.module.state_dict().items():
             digest.update(name.encode())
@@ -185,6 +197,11 @@ class Model:
             model.module.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
         except (ConfigError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
             raise ModelError(f"{folder}: recipe.yaml or vertical.yaml does not fit the weights: {error}") from error
+        if model._encoder != header.get("encoder"):
+            raise ModelError(
+                f"{folder} was trained with other files of the text encoder that recipe.yaml names: restore them, or "
+                "train again"
+            )
         if model._fingerprint(header["standardizations"]) != header["fingerprint"]:
             raise ModelError(f"{folder}: vertical.yaml or recipe.yaml was changed since: restore it, or train again")
         return cls(**{**vars(model), "fingerprint": header["fingerprint"]})

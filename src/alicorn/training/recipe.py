@@ -8,7 +8,7 @@
     volume: {}                                                      # used share of a source's pairs: {click: 0.04}
     hard_positives: {first: true, min_likeness: 0.0}                # which of "hard": vertical/failed_searches.py
     dropout: 0.2
-    optimizer: {rate: 0.002, table_rate: 0.05}
+    optimizer: {rate: 0.002, table_rate: 0.05, encoder_rate: 0.0001}
     batch: 1024
     epochs: 10
     patience: 2
@@ -106,10 +106,14 @@ class Negatives(Config):
 
 
 class Optimizer(Config):
-    """optimizer.py: Adam with `rate` over dense weights, row-wise Adagrad with `table_rate` over embedding tables."""
+    """optimizer.py: Adam with `rate` over dense weights, row-wise Adagrad with `table_rate` over embedding tables.
+
+    encoder_rate: of Adam over the tuned layers of a pretrained text encoder, where the towers have one.
+    """
 
     rate: PositiveFloat = 0.002
     table_rate: PositiveFloat = 0.05
+    encoder_rate: PositiveFloat = 0.0001
 
 
 class Validation(Config):
