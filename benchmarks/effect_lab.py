@@ -48,9 +48,10 @@ class Lab:
         """The mined log of the world."""
         if not (self.folder / "logs").exists():
             self._write_logs()
-        if not (self.folder / "pairs").exists():
-            mine(self.folder / "logs", self.vertical, self.folder / "pairs")
-        return self.folder / "pairs"
+        pairs = self.folder / "pairs"
+        if not pairs.exists() or self._manifest(pairs)["vertical_fingerprint"] != self.vertical.fingerprint():
+            mine(self.folder / "logs", self.vertical, pairs, overwrite=True)
+        return pairs
 
     def available(self, recipe: Recipe, source: str) -> int:
         """The number of training pairs of a source, for "hard" by the recipe's rules."""
@@ -99,10 +100,14 @@ class Lab:
         return np.load(path)
 
     def _name(self, recipe: Recipe) -> str:
-        data = json.loads((self.pairs / "manifest.json").read_text(encoding="utf-8"))
+        data = self._manifest(self.pairs)
         unlike_defaults = json.dumps(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
         made_from = unlike_defaults + data["data_fingerprint"] + data["vertical_fingerprint"]
         return xxhash.xxh3_64_hexdigest(made_from.encode())
+
+    @staticmethod
+    def _manifest(pairs: Path) -> dict[str, str]:
+        return json.loads((pairs / "manifest.json").read_text(encoding="utf-8"))
 
     def _refuse_when_late(self) -> None:
         if time.monotonic() > self.deadline:

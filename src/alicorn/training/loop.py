@@ -19,7 +19,7 @@ from torch import Tensor
 from alicorn.errors import AlicornError, ConfigError
 from alicorn.losses import softmax_loss, triplet_loss
 from alicorn.negatives import OwnNegatives, Search, online_hard
-from alicorn.towers import Model, Unified
+from alicorn.towers import AnyModel, Model, Unified
 from alicorn.training.batches import PairBatch, epoch_batches
 from alicorn.training.checkpoint import Checkpoint
 from alicorn.training.data import Pairs, TrainingData, ValidationData
@@ -77,7 +77,7 @@ def train(
     progress: bool = True,
     resume: bool = False,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-    start: Model | None = None,
+    start: AnyModel | None = None,
     search: Search | None = None,
 ) -> Trained:
     """Learn towers from pairs/ and write the model folder `out`, with history.json beside the model's files.
@@ -134,8 +134,10 @@ def _refuse_without_search(recipe: Recipe, search: Search | None) -> None:
         )
 
 
-def _start_from(start: Model, model: Model) -> None:
+def _start_from(start: AnyModel, model: Model) -> None:
     """Copy the weights of `start`. Raises ConfigError where it has other towers."""
+    if not isinstance(start, Model):
+        raise ConfigError("the model to start from is an ensemble: start from one of its members")
     try:
         model.module.load_state_dict(start.module.state_dict())
     except RuntimeError as error:
