@@ -83,7 +83,7 @@ class Lab:
 
     def ranks(self, recipe: Recipe) -> np.ndarray:
         """int32 (targets,): the rank from 1 of each target of the test searches in the ranking by the model."""
-        return self.kept(f"{self.trained(recipe).name}", lambda: self._ranks(*self.vectors(recipe)))
+        return self.kept(self.trained(recipe).name, lambda: self.target_ranks(*self.vectors(recipe)))
 
     def vectors(self, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
         """Requests and documents of the test searches as the model of a recipe encodes them, float32 (rows, dim)."""
@@ -113,7 +113,7 @@ class Lab:
         if time.monotonic() > self.deadline:
             raise OutOfTimeError
 
-    def _ranks(self, requests: np.ndarray, documents: np.ndarray) -> np.ndarray:
+    def target_ranks(self, requests: np.ndarray, documents: np.ndarray) -> np.ndarray:
         """1 and the number of documents before the target: nearer, or as near and of a lower number."""
         targets = self.searches.targets
         rows, numbers = targets.rows, np.arange(len(documents))

@@ -159,12 +159,17 @@ NON_CLICK = with_negatives(random=0, non_click=1)
 
 def negative_rows() -> list[Row]:
     online = {count: with_negatives(online_hard=count) for count in (1, 2, 5, 10)}
+    random = {count: with_negatives(random=count) for count in (10, 100, 1000)}
     row = partial(Row, "Negatives")
     return [
         row("non-click impressions / random", "-55 % (people)", "down", two(EBR, NON_CLICK), 0.55),
         row("online hard: 1 / none", "+8.38 % (people), at most 2", "up", two(EBR, online[1]), 0.0838),
         row("online hard: 2 / none", "+8.38 % (people), at most 2", "up", two(EBR, online[2]), 0.0838),
         row("online hard: 5 / 2", "more than 2 make recall fall", "down", two(online[2], online[5])),
+        *(
+            row(f"{more} random / {less}", "more make recall@K of a smaller K", "up", two(random[less], random[more]))
+            for less, more in ((10, 100), (100, 1000))
+        ),
         row("online hard: 10 / 2", "more than 2 make recall fall", "down", two(online[2], online[10])),
     ]
 

@@ -28,8 +28,9 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from effect_ensembles import ROWS as JOINED
 from effect_lab import Lab, OutOfTimeError, recall
-from effect_rows import ROWS, Row
+from effect_rows import EBR, ROWS, Row
 
 KS = (1, 10)
 SMALLEST = 0.01  # a relative change of recall that "equal" allows
@@ -111,6 +112,28 @@ def markdown(effects: dict[Row, dict[int, Effect]], size: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def pools(labs: list[Lab]) -> str:
+    """K ~ N/n (papers.md 1.1): the chance that a target is first among n random documents, and recall@(N/n)."""
+    lines = [
+        "",
+        "## Recall@1 among n random documents, and recall@K of all N with K = N/n, of the model with random",
+        "",
+    ]
+    lines += ["| seed | n | K | recall@1 among n | recall@K |", "|---|---|---|---|---|"]
+    for lab in labs:
+        try:
+            ranks = lab.ranks(EBR)
+        except OutOfTimeError:
+            continue
+        targets, num_documents = lab.searches.targets, len(lab.searches.documents)
+        for n in (20, 200, 2000):
+            k = num_documents // n
+            first = targets.sums((1 - (ranks - 1) / num_documents) ** n) / targets.counts
+            found = recall(ranks, targets, k)
+            lines.append(f"| {lab.seed} | {n} | {k} | {first.mean():.4f} | {found.mean():.4f} |")
+    return "\n".join(lines) + "\n"
+
+
 def plain(effects: dict[Row, dict[int, Effect]]) -> list[dict]:
     """For JSON."""
     return [
@@ -136,9 +159,9 @@ def main() -> None:
     arguments = parser.parse_args()
     deadline = time.monotonic() + 60 * arguments.minutes
     labs = [Lab(arguments.out, arguments.size, seed, deadline) for seed in range(arguments.seeds)]
-    rows = [row for row in ROWS if arguments.rows in f"{row.section}: {row.compared}"]
+    rows = [row for row in [*ROWS, *JOINED] if arguments.rows in f"{row.section}: {row.compared}"]
     effects = measure(labs, rows)
-    table = markdown(effects, arguments.size)
+    table = markdown(effects, arguments.size) + ("" if arguments.rows else pools(labs))
     if not arguments.rows:
         (arguments.out / arguments.size / "effects.md").write_text(table, encoding="utf-8")
         (arguments.out / arguments.size / "effects.json").write_text(json.dumps(plain(effects), indent=1))
