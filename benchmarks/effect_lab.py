@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
@@ -64,6 +65,28 @@ class Lab:
     def searches(self) -> Searches:
         """The test searches that every model is measured on."""
         return read_searches(self.pairs, NUM_SEARCHES, self.seed, split="test")
+
+    @cached_property
+    def labels(self) -> list[set[str]]:
+        """What is known of each search: the world's labels and ambiguous or not; clicked, or failed: its target was
+        reached another way; warm, or cold: no search of train chose its first target."""
+        clicked = self._read("pairs", "session_id", pc.field("source") == "click")
+        popular = self._read("popularity", "doc_id", pc.field("clicks") > 0)
+        first = pa.array(self.searches.targets.documents[self.searches.targets.starts[:-1]])
+        targets = self.searches.documents["doc_id"].take(first)
+        return [
+            {*given, "clicked" if found else "failed", "warm" if chosen else "cold"}
+            | (set() if "ambiguous" in given else {"unambiguous"})
+            for given, found, chosen in zip(
+                self.searches.segments,
+                pc.is_in(self.searches.session_ids, clicked).to_pylist(),
+                pc.is_in(targets, popular).to_pylist(),
+                strict=True,
+            )
+        ]
+
+    def _read(self, table: str, column: str, where: pc.Expression) -> pa.Array:
+        return pq.read_table(self.pairs / f"{table}.parquet", filters=where)[column].combine_chunks()
 
     def trained(self, recipe: Recipe) -> Path:
         """The folder of the model of a recipe; its seed is that of the world."""

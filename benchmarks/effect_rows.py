@@ -23,15 +23,16 @@ Ranks = tuple[np.ndarray, np.ndarray]  # of the targets: baseline, variant
 
 @dataclass(frozen=True)
 class Row:
-    """claim: what the paper says, with its figure. expected: of variant against baseline. size: the figure, as a share
-    of recall, where there is one."""
+    """claim: what the paper says, with its figure. expected: of variant against baseline; "" where nothing is claimed.
+    size: the figure, as a share of recall, where there is one. label: only searches that carry it (Lab.labels)."""
 
     section: str
     compared: str
     claim: str
-    expected: Literal["up", "down", "equal", "no gain"]
+    expected: Literal["up", "down", "equal", "no gain", ""]
     ranks: Callable[[Lab], Ranks]
     size: float | None = None
+    label: str | None = None
 
 
 def changed(recipe: Recipe, **changes: Any) -> Recipe:
@@ -167,7 +168,7 @@ def negative_rows() -> list[Row]:
         row("online hard: 2 / none", "+8.38 % (people), at most 2", "up", two(EBR, online[2]), 0.0838),
         row("online hard: 5 / 2", "more than 2 make recall fall", "down", two(online[2], online[5])),
         *(
-            row(f"{more} random / {less}", "more make recall@K of a smaller K", "up", two(random[less], random[more]))
+            row(f"{more} random / {less}", "", "", two(random[less], random[more]))
             for less, more in ((10, 100), (100, 1000))
         ),
         row("online hard: 10 / 2", "more than 2 make recall fall", "down", two(online[2], online[10])),
@@ -233,7 +234,7 @@ def margin_rows() -> list[Row]:
     return [
         row("best margin / worst margin, chosen on the valid split", "5 to 10 %", "up", extremes, 0.05),
         *(
-            row(f"margin {greater} / {less}", "must be tuned", "up", two(recipes[i], recipes[i + 1]))
+            row(f"margin {greater} / {less}", "must be tuned", "", two(recipes[i], recipes[i + 1]))
             for i, (less, greater) in enumerate(pairwise(MARGINS))
         ),
         row(
@@ -251,6 +252,46 @@ def margin_rows() -> list[Row]:
     ]
 
 
+# Why: the effects that disagree, and those of interest, by kind of search
+
+
+def labelled(compared: str, ranks: Callable[[Lab], Ranks], *labels: str) -> list[Row]:
+    """The comparison on searches of each label alone."""
+    return [Row("By kind of search", f"{compared}: {label}", "", "", ranks, label=label) for label in labels]
+
+
+def explanations() -> list[Row]:
+    few_clicks, few_hard = sampled("click", clicks(0.04)), sampled("hard", clicks(0.04))
+    in_batch = changed(EBR, loss={"kind": "softmax"}, negatives={"random": 0})
+    mixed, corrected = with_negatives(in_batch, random=100), with_negatives(in_batch, log_q=True)
+    ten, ten_and_hard = with_negatives(random=10), with_negatives(random=10, online_hard=2)
+    trigrams = with_features(*LOCATION, *SOCIAL, **TRIGRAMS)
+    return [
+        *labelled("unified / text", two(TEXT, SHIPPED), "ambiguous", "unambiguous", "friend_of_friend", "anyone"),
+        *labelled(
+            "word n-grams / trigrams alone", two(trigrams, with_features(*LOCATION, *SOCIAL)), "exact", "misspelled"
+        ),
+        *labelled("online hard: 2 / none", two(EBR, with_negatives(online_hard=2)), "ambiguous", "unambiguous"),
+        Row("By kind of search", "online hard beside 10 random: 2 / none", "", "", two(ten, ten_and_hard)),
+        *labelled(
+            "hard positives / clicks, both 4 %",
+            lambda lab: (lab.ranks(few_clicks(lab)), lab.ranks(few_hard(lab))),
+            "clicked",
+            "failed",
+            "misspelled",
+            "nickname",
+        ),
+        *labelled(
+            "clicks and hard positives / clicks",
+            two(EBR, changed(EBR, positives=["click", "hard"])),
+            "clicked",
+            "failed",
+        ),
+        *labelled("100 random beside in-batch / in-batch alone", two(in_batch, mixed), "cold", "warm"),
+        *labelled("logQ / none", two(in_batch, corrected), "cold", "warm"),
+    ]
+
+
 ROWS = [
     *feature_rows(),
     *negative_rows(),
@@ -258,4 +299,5 @@ ROWS = [
     *offline_rows(),
     *transfer_rows(),
     *margin_rows(),
+    *explanations(),
 ]

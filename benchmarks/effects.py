@@ -50,6 +50,9 @@ class Effect:
     high: float
 
     def verdict(self, row: Row) -> str:
+        """By the rule above; nothing where nothing is claimed."""
+        if not row.expected:
+            return ""
         if row.expected in ("up", "down"):
             low, high = (self.low, self.high) if row.expected == "up" else (-self.high, -self.low)
             too_small = row.size is not None and high < row.size / 4
@@ -87,8 +90,9 @@ def measure(labs: list[Lab], rows: list[Row]) -> dict[Row, dict[int, Effect]]:
             except OutOfTimeError:
                 continue
             targets = lab.searches.targets
+            kept = np.array([row.label is None or row.label in labels for labels in lab.labels])
             for k in KS:
-                recalls[row][k].append((recall(baseline, targets, k), recall(variant, targets, k)))
+                recalls[row][k].append((recall(baseline, targets, k)[kept], recall(variant, targets, k)[kept]))
     return {row: {k: effect(found) for k, found in by_k.items()} for row, by_k in recalls.items() if by_k[KS[0]]}
 
 
