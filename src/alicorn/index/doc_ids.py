@@ -7,11 +7,14 @@ and never a wrong answer.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
+
+_FEW = 32  # ids; more are faster through Arrow, whose calls cost some 10 us each
 
 
 def hash_ids(doc_ids: pa.StringArray) -> np.ndarray:
@@ -50,6 +53,19 @@ class IdIndex:
             pending = pending[~hit]  # another id with the same hash: look at the next entry
             at[pending] += 1
             pending = pending[at[pending] < len(self.hashes)]
+
+    def of(self, numbers: np.ndarray) -> list[str]:
+        """The doc_ids of document numbers."""
+        if len(numbers) > _FEW:
+            return self.doc_ids.take(pa.array(numbers)).to_pylist()
+        offsets, data = self._buffers
+        stops = offsets[numbers + 1].tolist()
+        return [str(data[a:b], "utf-8") for a, b in zip(offsets[numbers].tolist(), stops, strict=True)]
+
+    @cached_property
+    def _buffers(self) -> tuple[np.ndarray, memoryview]:
+        _, offsets, data = self.doc_ids.buffers()
+        return np.frombuffer(offsets, np.int32)[self.doc_ids.offset :], memoryview(data or b"")
 
     def number_of(self, doc_id: str) -> int:
         """The document number of one id, -1 where there is none."""

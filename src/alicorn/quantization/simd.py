@@ -9,8 +9,12 @@ differently from one loop to the next. Both are said here explicitly, in LLVM's 
                   products where the processor has it
     prefetch      ask for a cache line that is needed soon
 
-A plane of levels: (rows, width) uint8, width a multiple of 32. Of each 32 bytes, the low nibbles are 32 dimensions and
-the high nibbles the next 32. `plane_width` and `packed` make planes, `level_weights` the weights that go with them.
+The loops below take arrays by their addresses (`address`): an array that is handed from function to function inside a
+loop has its references counted there, which costs more than the arithmetic. The caller keeps the arrays.
+
+A plane of levels: (rows, width) uint8, width a multiple of 32. Of each 64 bytes, the low nibbles are 64 dimensions and
+the high nibbles the next 64; 32 bytes that are left at the end hold up to 64 dimensions in the same way. `packed` makes
+planes, `level_weights` the weights that go with them.
 """
 
 from typing import Any
@@ -24,11 +28,11 @@ from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
 
-CHUNK = 32  # bytes of a plane taken at once, of 64 dimensions
+_CHUNK = 64  # bytes of a plane taken at once
 MAX_DIM = 8_192  # above, the sum of 128 x 127 x 15 a dimension might leave int32
 
 _FLOAT, _BYTE, _INT = ir.FloatType(), ir.IntType(8), ir.IntType(32)
-_FLOATS, _BYTES, _INTS = ir.VectorType(_FLOAT, 16), ir.VectorType(_BYTE, 32), ir.VectorType(_INT, 8)
+_FLOATS = ir.VectorType(_FLOAT, 16)
 _FEATURES = llvm.get_host_cpu_features()
 _HAS_VNNI = bool(_FEATURES.get("avx512vnni") and _FEATURES.get("avx512vl"))
 
@@ -42,8 +46,9 @@ class Vector(types.Type):
 
 
 FLOATS = Vector("16 x float32", _FLOATS)
-BYTES = Vector("32 x uint8", _BYTES)
-INTS = Vector("8 x int32", _INTS)
+BYTES, INTS = Vector("64 x uint8", ir.VectorType(_BYTE, 64)), Vector("16 x int32", ir.VectorType(_INT, 16))
+HALF_BYTES, HALF_INTS = Vector("32 x uint8", ir.VectorType(_BYTE, 32)), Vector("8 x int32", ir.VectorType(_INT, 8))
+_SUMS: dict[Vector, Vector] = {BYTES: INTS, HALF_BYTES: HALF_INTS}  # four products each
 
 
 @register_model(Vector)
@@ -56,27 +61,43 @@ def _function(builder, result, arguments, name):
     return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, arguments), name)
 
 
-def _address(context, builder, array_type, array, at):
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.gep(data, [at])
+@intrinsic
+def _address(_typing, array):
+    def generate(context, builder, signature, arguments):
+        data = context.make_array(array)(context, builder, arguments[0]).data
+        return builder.ptrtoint(data, context.get_value_type(types.intp))
+
+    return types.intp(array), generate
+
+
+address: Any = _address
+"""Of the first element of a contiguous array, as a whole number: bytes are added to it, not elements."""
 
 
 def _loader(vector: Vector) -> Any:
-    """array (contiguous, any shape), at: position of the first element -> vector."""
+    """address in bytes -> vector."""
 
     @intrinsic
-    def load(_typing, array, at):
+    def load(_typing, address):
         def generate(context, builder, signature, arguments):
-            address = _address(context, builder, array, *arguments)
-            return builder.load(builder.bitcast(address, vector.llvm_type.as_pointer()), align=1)
+            return builder.load(builder.inttoptr(arguments[0], vector.llvm_type.as_pointer()), align=1)
 
-        return vector(array, types.intp), generate
+        return vector(types.intp), generate
 
     return load
 
 
-load_floats: Any = _loader(FLOATS)
-load_bytes: Any = _loader(BYTES)
+_load_floats: Any = _loader(FLOATS)
+_load_bytes: Any = _loader(BYTES)
+_load_half: Any = _loader(HALF_BYTES)
+
+
+@intrinsic
+def _load_float(_typing, address):
+    def generate(context, builder, signature, arguments):
+        return builder.load(builder.inttoptr(arguments[0], _FLOAT.as_pointer()), align=1)
+
+    return types.float32(types.intp), generate
 
 
 def _zeros(vector: Vector) -> Any:
@@ -89,6 +110,7 @@ def _zeros(vector: Vector) -> Any:
 
 zero_floats: Any = _zeros(FLOATS)
 zero_ints: Any = _zeros(INTS)
+zero_half: Any = _zeros(HALF_INTS)
 
 
 @intrinsic
@@ -132,138 +154,160 @@ def _sum_floats(_typing, vector):
 @intrinsic
 def _sum_ints(_typing, vector):
     def generate(context, builder, signature, arguments):
-        return _halves_added(builder, arguments[0], 8, builder.add)
+        return _halves_added(builder, arguments[0], vector.llvm_type.count, builder.add)
 
-    return types.int32(INTS), generate
+    return types.int32(vector), generate
+
+
+def _repeated(vector: Vector, number: int) -> ir.Constant:
+    return ir.Constant(vector.llvm_type, [number] * vector.llvm_type.count)
 
 
 @intrinsic
 def _low_nibbles(_typing, levels):
-    def generate(context, builder, signature, arguments):
-        return builder.and_(arguments[0], ir.Constant(_BYTES, [15] * 32))
-
-    return BYTES(BYTES), generate
+    return levels(levels), lambda _context, builder, _signature, of: builder.and_(of[0], _repeated(levels, 15))
 
 
 @intrinsic
 def _high_nibbles(_typing, levels):
-    def generate(context, builder, signature, arguments):
-        return builder.lshr(arguments[0], ir.Constant(_BYTES, [4] * 32))
-
-    return BYTES(BYTES), generate
+    return levels(levels), lambda _context, builder, _signature, of: builder.lshr(of[0], _repeated(levels, 4))
 
 
 @intrinsic
 def _add_products(_typing, total, levels, weights):
     """total[i] + the sum over j < 4 of levels[4 i + j] (unsigned) * weights[4 i + j] (signed)."""
+    sums_type = _SUMS[levels].llvm_type
+    lanes = sums_type.count
 
     def generate(context, builder, signature, arguments):
         sums, levels, weights = arguments
         if _HAS_VNNI:
-            pack = [builder.bitcast(part, _INTS) for part in (levels, weights)]
-            return builder.call(_function(builder, _INTS, [_INTS] * 3, "llvm.x86.avx512.vpdpbusd.256"), [sums, *pack])
-        wide = ir.VectorType(_INT, 32)
+            pack = [builder.bitcast(part, sums_type) for part in (levels, weights)]
+            name = f"llvm.x86.avx512.vpdpbusd.{32 * lanes}"
+            return builder.call(_function(builder, sums_type, [sums_type] * 3, name), [sums, *pack])
+        wide = ir.VectorType(_INT, 4 * lanes)
         products = builder.mul(builder.zext(levels, wide), builder.sext(weights, wide))
         for j in range(4):
-            mask = ir.Constant(_INTS, [4 * i + j for i in range(8)])
-            sums = builder.add(sums, builder.shuffle_vector(products, ir.Constant(wide, ir.Undefined), mask))
+            places = ir.Constant(sums_type, [4 * i + j for i in range(lanes)])
+            sums = builder.add(sums, builder.shuffle_vector(products, ir.Constant(wide, ir.Undefined), places))
         return sums
 
-    return INTS(INTS, BYTES, BYTES), generate
+    return total(total, levels, weights), generate
 
 
 @intrinsic
 def _times_128_plus(_typing, high, low):
     def generate(context, builder, signature, arguments):
-        return builder.add(builder.shl(arguments[0], ir.Constant(_INTS, [7] * 8)), arguments[1])
+        return builder.add(builder.shl(arguments[0], _repeated(high, 7)), arguments[1])
 
-    return INTS(INTS, INTS), generate
+    return high(high, low), generate
 
 
 @intrinsic
-def _prefetch(_typing, array, at):
+def _prefetch(_typing, address):
     def generate(context, builder, signature, arguments):
         pointer = _BYTE.as_pointer()
-        address = builder.bitcast(_address(context, builder, array, *arguments), pointer)
         prefetch = _function(builder, ir.VoidType(), [pointer, _INT, _INT, _INT], "llvm.prefetch.p0")
-        builder.call(prefetch, [address, ir.Constant(_INT, 0), ir.Constant(_INT, 3), ir.Constant(_INT, 1)])
+        line = builder.inttoptr(arguments[0], pointer)
+        builder.call(prefetch, [line, ir.Constant(_INT, 0), ir.Constant(_INT, 3), ir.Constant(_INT, 1)])
         return context.get_dummy_value()
 
-    return types.void(array, types.intp), generate
+    return types.void(types.intp), generate
 
 
 prefetch: Any = _prefetch
 
 
 @numba.njit
-def dot(query, vectors, row):
-    """<query, vectors[row]>: (dim,) and (rows, dim) float32 -> float32."""
-    dim = len(query)
-    start = row * dim
+def dot(first, second, dim):
+    """The inner product of two rows of float32, by their addresses -> float32."""
     a, b, c, d = zero_floats(), zero_floats(), zero_floats(), zero_floats()
-    at = 0
-    while at + 64 <= dim:
-        a = _multiply_add(load_floats(query, at), load_floats(vectors, start + at), a)
-        b = _multiply_add(load_floats(query, at + 16), load_floats(vectors, start + at + 16), b)
-        c = _multiply_add(load_floats(query, at + 32), load_floats(vectors, start + at + 32), c)
-        d = _multiply_add(load_floats(query, at + 48), load_floats(vectors, start + at + 48), d)
-        at += 64
-    while at + 16 <= dim:
-        a = _multiply_add(load_floats(query, at), load_floats(vectors, start + at), a)
-        at += 16
+    stop = first + 4 * dim
+    while first + 256 <= stop:
+        a = _multiply_add(_load_floats(first), _load_floats(second), a)
+        b = _multiply_add(_load_floats(first + 64), _load_floats(second + 64), b)
+        c = _multiply_add(_load_floats(first + 128), _load_floats(second + 128), c)
+        d = _multiply_add(_load_floats(first + 192), _load_floats(second + 192), d)
+        first += 256
+        second += 256
+    while first + 64 <= stop:
+        a = _multiply_add(_load_floats(first), _load_floats(second), a)
+        first += 64
+        second += 64
     total = _sum_floats(_add_floats(_add_floats(a, b), _add_floats(c, d)))
-    while at < dim:
-        total += query[at] * vectors[row, at]
-        at += 1
+    while first < stop:
+        total += _load_float(first) * _load_float(second)
+        first += 4
+        second += 4
     return total
 
 
 @numba.njit
-def dot_levels(plane, row, weights):
-    """The sum over dimensions of level * weight of one row of a plane. weights: from level_weights. -> int32."""
-    width = plane.shape[1]
-    start = row * width
+def dot_levels(row, width, weights):
+    """The sum over dimensions of level * weight, of a row of a plane, by their addresses -> int32.
+
+    width: bytes of the row; weights: from level_weights.
+    """
     high, low = zero_ints(), zero_ints()
-    at = 0
-    while at < width:
-        levels = load_bytes(plane, start + at)
+    stop = row + width
+    while row + 64 <= stop:
+        levels = _load_bytes(row)
         even, odd = _low_nibbles(levels), _high_nibbles(levels)
-        high = _add_products(
-            _add_products(high, even, load_bytes(weights, 4 * at)), odd, load_bytes(weights, 4 * at + 32)
-        )
-        low = _add_products(
-            _add_products(low, even, load_bytes(weights, 4 * at + 64)), odd, load_bytes(weights, 4 * at + 96)
-        )
-        at += CHUNK
-    return _sum_ints(_times_128_plus(high, low))
+        high = _add_products(_add_products(high, even, _load_bytes(weights)), odd, _load_bytes(weights + 64))
+        low = _add_products(_add_products(low, even, _load_bytes(weights + 128)), odd, _load_bytes(weights + 192))
+        row += 64
+        weights += 256
+    total = _sum_ints(_times_128_plus(high, low))
+    if row < stop:
+        half = _load_half(row)
+        even_half, odd_half = _low_nibbles(half), _high_nibbles(half)
+        high_half = _add_products(zero_half(), even_half, _load_half(weights))
+        high_half = _add_products(high_half, odd_half, _load_half(weights + 32))
+        low_half = _add_products(zero_half(), even_half, _load_half(weights + 64))
+        low_half = _add_products(low_half, odd_half, _load_half(weights + 96))
+        total += _sum_ints(_times_128_plus(high_half, low_half))
+    return total
 
 
 def plane_width(dim: int) -> int:
     """Bytes of a row of a plane: two dimensions a byte, up to a multiple of 32."""
-    return -(-dim // 64) * CHUNK
+    return -(-dim // 64) * _CHUNK // 2
 
 
 def packed(levels: np.ndarray) -> np.ndarray:
     """Levels of 0 to 15, (rows, dim) uint8 -> a plane (rows, plane_width(dim)) uint8; missing dimensions have level 0."""
     rows, dim = levels.shape
-    padded = np.zeros((rows, plane_width(dim) * 2), dtype=np.uint8)
+    width = plane_width(dim)
+    padded = np.zeros((rows, 2 * width), dtype=np.uint8)
     padded[:, :dim] = levels
-    halves = padded.reshape(rows, -1, 2, CHUNK)
-    return (halves[:, :, 0] | halves[:, :, 1] << 4).reshape(rows, -1)
+    plane = np.empty((rows, width), dtype=np.uint8)
+    for start in range(0, width, _CHUNK):
+        size = min(_CHUNK, width - start)
+        plane[:, start : start + size] = padded[:, 2 * start : 2 * start + size]
+        plane[:, start : start + size] |= padded[:, 2 * start + size : 2 * (start + size)] << 4
+    return plane
 
 
 def unpacked(plane: np.ndarray, dim: int) -> np.ndarray:
     """The inverse of packed -> (rows, dim) uint8."""
-    chunks = plane.reshape(len(plane), -1, 1, CHUNK)
-    return np.concatenate([chunks & 15, chunks >> 4], axis=2).reshape(len(plane), -1)[:, :dim]
+    chunks = [plane[:, start : start + _CHUNK] for start in range(0, plane.shape[1], _CHUNK)]
+    return np.hstack([nibbles for chunk in chunks for nibbles in (chunk & 15, chunk >> 4)])[:, :dim]
+
+
+@numba.njit
+def place_of(j, width):
+    """Where level_weights puts the high part of dimension j, for planes of `width` bytes; and how far on the low is."""
+    start = j // (2 * _CHUNK) * _CHUNK
+    size = min(_CHUNK, width - start)
+    return 4 * start + j - 2 * start, 2 * size
 
 
 @numba.njit("float32(float32[::1], int8[::1])", cache=True, nogil=True)
 def level_weights(weights, out):
     """Whole numbers w with weights[j] = unit * w[j] nearly: |w| <= 128 * 127, so the error is at most unit / 2 each.
 
-    weights: (dim,) float32. out: (4 * plane_width(dim),) int8, overwritten: of each 64 dimensions, the high parts of
-    128 * high + low, then the low parts. Returns unit, > 0.
+    weights: (dim,) float32. out: (4 * plane_width(dim),) int8, overwritten: of the dimensions of each 64 or 32 bytes
+    of a plane, the high parts of w = 128 * high + low, then the low parts. Returns unit, > 0.
     """
     largest = np.float32(0.0)
     for weight in weights:
@@ -273,7 +317,7 @@ def level_weights(weights, out):
     for j in range(len(weights)):
         whole = np.int32(np.rint(weights[j] / unit))
         high = (whole + np.int32(64)) >> np.int32(7)
-        at = (j // 64) * 128 + j % 64
+        at, on = place_of(j, len(out) // 4)
         out[at] = np.int8(high)
-        out[at + 64] = np.int8(whole - (high << np.int32(7)))
+        out[at + on] = np.int8(whole - (high << np.int32(7)))
     return unit

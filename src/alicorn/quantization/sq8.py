@@ -17,9 +17,10 @@ from typing import Self
 import numba
 import numpy as np
 
-from alicorn.quantization.simd import level_weights, packed, plane_width, unpacked
+from alicorn.quantization.simd import level_weights, packed, place_of, plane_width, unpacked
 
 _LEVELS = 255
+_TAIL = 0.001  # share of the values of a dimension that lie below the grid, and above
 
 
 class SQ8:
@@ -36,13 +37,19 @@ class SQ8:
 
     @classmethod
     def fit(cls, residuals: np.ndarray, seed: int = 0) -> Self:
-        """The grid spans what the training residuals span. residuals: (n, dim) float32, n >= 1.
+        """The grid spans nearly all of what the training residuals span. residuals: (n, dim) float32, n >= 1.
 
-        A later vector outside the grid is clipped; its larger error is kept beside its code, so bounds stay true.
+        What is outside of it is clipped; its larger error is kept beside its code, so bounds stay true. Without the
+        tails the steps, and so the errors of all the others, are a third smaller.
         """
-        low = residuals.min(axis=0)
-        span = residuals.max(axis=0) - low
-        return cls(low, np.maximum(span, 1e-6) / _LEVELS)
+        tail = int(len(residuals) * _TAIL)
+        ordered = np.partition(residuals, (tail, len(residuals) - 1 - tail), axis=0)
+        return cls.over(ordered[tail], ordered[len(residuals) - 1 - tail])
+
+    @classmethod
+    def over(cls, low: np.ndarray, high: np.ndarray) -> Self:
+        """The grid from low to high, (dim,) float32 each."""
+        return cls(low, np.maximum(high - low, 1e-6) / _LEVELS)
 
     def encode(self, residuals: np.ndarray) -> np.ndarray:
         """(n, dim) float32 -> (n, code_size) uint8: both planes side by side."""
@@ -99,8 +106,8 @@ def _prepare(query, low, step, weights, numbers):
     unit = level_weights(products, weights)
     constant, rest, off, total = 0.0, 0.0, 0.0, 0.0
     for j in range(dim):
-        at = (j // 64) * 128 + j % 64
-        whole = 128 * np.int64(weights[at]) + np.int64(weights[at + 64])
+        at, on = place_of(j, len(weights) // 4)
+        whole = 128 * np.int64(weights[at]) + np.int64(weights[at + on])
         difference = np.float64(products[j]) - np.float64(unit) * whole
         constant += np.float64(query[j]) * np.float64(low[j])
         rest += difference

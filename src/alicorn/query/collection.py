@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
 from alicorn.errors import ConfigError, VectorError
 from alicorn.index import Snapshot, Store
@@ -21,7 +20,7 @@ from alicorn.query import docset, tree
 from alicorn.query.check import check_expression, check_vectors
 from alicorn.query.explain import Step
 from alicorn.query.nn import Ranked
-from alicorn.query.order import OrderBy, check_order, ranked
+from alicorn.query.order import BY_NN, OrderBy, check_order, ranked
 from alicorn.query.prepared import Prepared, prepare
 from alicorn.query.reason import Reason, reason
 from alicorn.query.run import Evaluation
@@ -125,11 +124,20 @@ def _search(
     check_expression(prepared.named, snapshot, vectors)
     root = prepared.root
     evaluation = Evaluation(snapshot, vectors, explain)
+    if isinstance(root, tree.Nn) and root.k is not None and weights == BY_NN and not explain:
+        whole = evaluation.ranked(root)  # its order is the order asked for: no need of sets
+        return _result(snapshot, prepared, evaluation, whole.first(limit), len(whole.numbers), started)
     found = evaluation.run(root)
     total = sum(map(docset.size, found))
     best = ranked(evaluation, prepared, found, weights, min(limit, total))
     if isinstance(root, tree.StrongOr) and limit < total:
         best = with_shares(evaluation, prepared, found, best, weights, limit)
+    return _result(snapshot, prepared, evaluation, best, total, started)
+
+
+def _result(
+    snapshot: Snapshot, prepared: Prepared, evaluation: Evaluation, best: Ranked, total: int, started: float
+) -> Result:
     ids = _doc_ids(snapshot, best)
     notices = prepared.notices + tuple(evaluation.notices)
     explanation = None if evaluation.step is None else evaluation.step.children[0]
@@ -139,11 +147,11 @@ def _search(
 
 def _doc_ids(snapshot: Snapshot, best: Ranked) -> list[str]:
     if len(snapshot.segments) == 1:
-        return snapshot.segments[0].segment.doc_ids.take(pa.array(best.numbers)).to_pylist()
+        return snapshot.segments[0].segment.ids.of(best.numbers)
     ids: list[str] = [""] * len(best.numbers)
     for at, view in enumerate(snapshot.segments):
         places = np.flatnonzero(best.segments == at)
-        found = view.segment.doc_ids.take(pa.array(best.numbers[places])).to_pylist()
+        found = view.segment.ids.of(best.numbers[places])
         for place, doc_id in zip(places.tolist(), found, strict=True):
             ids[place] = doc_id
     return ids

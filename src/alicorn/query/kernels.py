@@ -8,7 +8,7 @@ import numba
 import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros
 
-from alicorn.quantization.simd import dot
+from alicorn.quantization.simd import address, dot
 
 
 def kernel(*signatures, fastmath=False):
@@ -193,8 +193,11 @@ def normalize_in_place(vector):
 @kernel("void(float32[:, ::1], uint32[::1], float32[::1], float32[::1])")
 def exact_cosines(vectors, rows, query, out):
     """out[i] = <query, vectors[rows[i]]> in [-1, 1]."""
+    dim = len(query)
+    query_at, vectors_at = address(query), address(vectors)
     for i in range(len(rows)):
-        out[i] = min(max(dot(query, vectors, np.int64(rows[i])), np.float32(-1.0)), np.float32(1.0))
+        total = dot(query_at, vectors_at + 4 * dim * np.int64(rows[i]), dim)
+        out[i] = min(max(total, np.float32(-1.0)), np.float32(1.0))
 
 
 @kernel("void(float64[::1], uint32[::1], uint32[::1], uint8[::1], uint32[::1], float64, float64, float64)")

@@ -244,7 +244,8 @@ def k_nearest(
     k = min(k, snapshot.num_docs)
     parts: list[tuple[int, np.ndarray, np.ndarray]] = []
     least = _NO_BOUND
-    for at, view in enumerate(snapshot.segments):
+    segments = snapshot.segments
+    for at, view in enumerate(segments):
         block = view.segment.embeddings.get(key)
         inside = None if allowed is None else allowed[at]
         if k == 0 or block is None or (inside is not None and docset.size(inside) == 0):
@@ -252,19 +253,20 @@ def k_nearest(
         rows, scores = _look(view, block, probe, k, least, inside, counters, forced)
         if len(rows):
             parts.append((at, rows if block.identity else block.docs[rows], scores))
-            if len(snapshot.segments) > 1:
+            if len(segments) > 1:
                 together = np.concatenate([scores for _, _, scores in parts])
                 if len(together) >= k:
                     least = float(np.partition(together, len(together) - k)[len(together) - k])
     if not parts:
         return Ranked(docset.NO_NUMBERS, docset.NO_NUMBERS, np.empty(0, dtype=np.float32))
-    segments = np.repeat([at for at, _, _ in parts], [len(numbers) for _, numbers, _ in parts])
     if len(parts) == 1:
-        return Ranked(segments, parts[0][1], parts[0][2])
+        at, numbers, scores = parts[0]
+        return Ranked(np.full(len(numbers), at), numbers, scores)
+    of_segments = np.repeat([at for at, _, _ in parts], [len(numbers) for _, numbers, _ in parts])
     numbers = np.concatenate([numbers for _, numbers, _ in parts])
     scores = np.concatenate([scores for _, _, scores in parts])
-    order = best_first(snapshot, scores, segments, numbers, k)
-    return Ranked(segments[order], numbers[order], scores[order])
+    order = best_first(snapshot, scores, of_segments, numbers, k)
+    return Ranked(of_segments[order], numbers[order], scores[order])
 
 
 def _look(

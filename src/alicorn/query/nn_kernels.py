@@ -24,7 +24,7 @@ from numba.cpython.unsafe.numbers import trailing_zeros
 from numba.extending import intrinsic
 
 from alicorn.quantization.probing import falling
-from alicorn.quantization.simd import dot, dot_levels, prefetch
+from alicorn.quantization.simd import address, dot, dot_levels, prefetch
 from alicorn.query.kernels import gallop, kernel
 
 ALL, ROWS, BITS_SET, ANYWHERE = 0, 1, 2, 3
@@ -33,6 +33,9 @@ SCANNED, REFINED, SETTLED, PROBED, PRUNED = 0, 1, 2, 3, 4  # counters
 
 _BINS = 2_048  # of scores in [-1, 1]
 _BUFFER = 4_096  # listed rows that are collected before they are scanned
+_CHUNK = 64  # rows that are scanned before those that are left are looked at again: theirs is in the cache then
+_FAR = 24  # rows of a cluster: hardware looks ahead too, but stops at every page
+_NEXT = 8  # stored vectors
 _AHEAD = 12  # rows: about as many cache misses as a core has under way
 
 
@@ -48,9 +51,15 @@ popcount: Any = _popcount
 
 
 @numba.njit
-def cosine(query, vectors, row):
-    """<query, vectors[row]> in [-1, 1]: the one place where membership and scores are decided."""
-    return min(max(dot(query, vectors, row), np.float32(-1.0)), np.float32(1.0))
+def cosine(query, vector, dim):
+    """<query, vector> in [-1, 1], of rows by their addresses: what decides membership and scores."""
+    return min(max(dot(query, vector, dim), np.float32(-1.0)), np.float32(1.0))
+
+
+@numba.njit
+def _prefetch_row(start, size):
+    for line in range(start, start + size, 64):
+        prefetch(line)
 
 
 @numba.njit
@@ -231,7 +240,12 @@ def look(
     """
     bound = np.float32(least) if k else np.float32(least - 1e-6)
     lowest = bound
-    two_parts = kind == LEVELS
+    dim, code_size = len(query), codes.shape[1]
+    vector_size = 4 * dim
+    query_at, vectors_at, levels_at = address(query), address(vectors), address(levels)
+    codes_at, fine_at, fine_errors_at = address(codes), address(fine), address(fine_errors)
+    left_rows = np.empty(_CHUNK, dtype=np.int64)
+    left_scores = np.empty(_CHUNK, dtype=np.float32)
     counts = np.zeros(_BINS if k else 1, dtype=np.uint32)
     state = np.zeros(2, dtype=np.int64)
     room = 256
@@ -318,75 +332,81 @@ def look(
                     row_at = stop
         if collected == 0:
             break
-        # Scan them.
-        if kind != EXACT:
+        # Scan them by code, some at a time, and then take those that are left to the next step.
+        if kind == EXACT:
+            counters[SETTLED] += collected
+        else:
             counters[SCANNED] += collected
-        scan_constant = numbers[1]
-        for i in range(collected):
-            if mode == ALL:
-                row = first + i
-            else:
-                row = np.int64(buffer_rows[i])
-                base = buffer_bases[i]
-                if i + _AHEAD < collected:
-                    ahead = np.int64(buffer_rows[i + _AHEAD])
-                    if kind != EXACT:
-                        prefetch(codes, ahead * codes.shape[1])
-                    else:
-                        for line in range(0, vectors.shape[1], 16):
-                            prefetch(vectors, ahead * vectors.shape[1] + line)
-            error = slack
-            if kind == LEVELS:
-                level = dot_levels(codes, row, levels)
-                score = base + scan_constant + numbers[0] * np.float32(level)
-                error += errors[row]
-            elif kind == TABLE:
-                score = base + scan_constant + _of_table(table, codes, row)
-                error += errors[row]
-            elif kind == BITS:
-                score = base + _of_bits(table, planes, words, factors, row)
-                error += errors[row]
-            else:
-                score = cosine(query, vectors, row)
-                error = np.float32(0.0)
-                counters[SETTLED] += 1
-            if score + error < bound:
-                continue
-            if len(deleted) > 0 and deleted[docs[row]]:
-                continue
-            if two_parts:
-                level_fine = dot_levels(fine, row, levels)
-                score = base + numbers[3] + numbers[2] * (np.float32(16.0) * np.float32(level) + np.float32(level_fine))
-                error = fine_errors[row, 0] + slack
-                counters[REFINED] += 1
+        for chunk in range(0, collected, _CHUNK):
+            left = 0
+            for i in range(chunk, min(chunk + _CHUNK, collected)):
+                if mode == ALL:
+                    row = first + i
+                    prefetch(codes_at + (row + _FAR) * code_size)
+                else:
+                    row = np.int64(buffer_rows[i])
+                    base = buffer_bases[i]
+                    if i + _AHEAD < collected:
+                        ahead = np.int64(buffer_rows[i + _AHEAD])
+                        if kind != EXACT:
+                            prefetch(codes_at + ahead * code_size)
+                        else:
+                            _prefetch_row(vectors_at + ahead * vector_size, vector_size)
+                if kind == LEVELS:
+                    level = np.float32(dot_levels(codes_at + code_size * row, code_size, levels_at))
+                    reach = base + numbers[1] + numbers[0] * level + errors[row] + slack
+                    known = base + numbers[3] + np.float32(16.0) * numbers[2] * level
+                elif kind == TABLE:
+                    known = base + numbers[1] + _of_table(table, codes, row)
+                    reach = known + errors[row] + slack
+                elif kind == BITS:
+                    known = base + _of_bits(table, planes, words, factors, row)
+                    reach = known + errors[row] + slack
+                else:
+                    known = reach = cosine(query_at, vectors_at + vector_size * row, dim)
+                if reach < bound:
+                    continue
+                if kind == LEVELS:
+                    prefetch(fine_at + code_size * row)
+                    prefetch(fine_errors_at + 4 * row)
+                elif kind != EXACT:
+                    _prefetch_row(vectors_at + vector_size * row, vector_size)
+                left_rows[left] = row
+                left_scores[left] = known
+                left += 1
+            for i in range(left):
+                row, score, error = left_rows[i], left_scores[i], np.float32(0.0)
+                if len(deleted) > 0 and deleted[docs[row]]:
+                    continue
+                if kind == LEVELS:
+                    score += numbers[2] * np.float32(dot_levels(fine_at + code_size * row, code_size, levels_at))
+                    error = fine_errors[row, 0] + slack
+                    counters[REFINED] += 1
+                elif kind != EXACT:
+                    score = cosine(query_at, vectors_at + vector_size * row, dim)
+                    counters[SETTLED] += 1
                 if score + error < bound:
                     continue
-            elif kind != EXACT:
-                score = cosine(query, vectors, row)
-                error = np.float32(0.0)
-                counters[SETTLED] += 1
-                if score < bound:
-                    continue
-            if found == room:
-                if k:  # drop what the bound has excluded meanwhile
-                    kept = 0
-                    for j in range(found):
-                        if found_scores[j] + found_errors[j] >= bound:
-                            found_rows[kept] = found_rows[j]
-                            found_scores[kept] = found_scores[j]
-                            found_errors[kept] = found_errors[j]
-                            kept += 1
-                    found = kept
-                if 2 * found > room:
-                    found_rows, found_scores = _doubled(found_rows), _doubled(found_scores)
-                    found_errors = _doubled(found_errors)
-                    room *= 2
-            found_rows[found] = np.uint32(row)
-            found_scores[found] = score
-            found_errors[found] = error
-            found += 1
-            if k:
-                bound = _raised(counts, state, score - error, k, lowest)
+                if found == room:
+                    if k:  # drop what the bound has excluded meanwhile
+                        kept = 0
+                        for j in range(found):
+                            if found_scores[j] + found_errors[j] >= bound:
+                                found_rows[kept] = found_rows[j]
+                                found_scores[kept] = found_scores[j]
+                                found_errors[kept] = found_errors[j]
+                                kept += 1
+                        found = kept
+                    if 2 * found > room:
+                        found_rows, found_scores = _doubled(found_rows), _doubled(found_scores)
+                        found_errors = _doubled(found_errors)
+                        room *= 2
+                found_rows[found] = np.uint32(row)
+                found_scores[found] = score
+                found_errors[found] = error
+                found += 1
+                if k:
+                    bound = _raised(counts, state, score - error, k, lowest)
 
     # Settle the candidates.
     kept = 0
@@ -396,11 +416,10 @@ def look(
         if score + found_errors[i] < bound:
             continue
         if found_errors[i] > np.float32(0.0) and (k or np.float64(score - found_errors[i]) < least):
-            if i + 4 < found:
-                ahead = np.int64(found_rows[i + 4])
-                for line in range(0, vectors.shape[1], 16):
-                    prefetch(vectors, ahead * vectors.shape[1] + line)
-            score = cosine(query, vectors, row)
+            if i + _NEXT < found:
+                ahead = np.int64(found_rows[i + _NEXT])
+                _prefetch_row(vectors_at + ahead * vector_size, vector_size)
+            score = cosine(query_at, vectors_at + vector_size * row, dim)
             counters[SETTLED] += 1
         if np.float64(score) < least:
             continue
