@@ -121,7 +121,8 @@ def tables(data: Data):
     for start in range(0, len(data), _BATCH):
         stop = min(start + _BATCH, len(data))
         tags = names.take(pa.array(numbers[offsets[start] : offsets[stop]]))
-        vectors = np.ascontiguousarray(data.vectors[start:stop]).ravel()
+        mapped = np.load(data.folder / "vectors.npy", mmap_mode="r")  # anew: what was read stays in memory with the map
+        vectors = np.array(mapped[start:stop]).ravel()
         yield pa.table(
             {
                 "doc_id": [f"d{number:09d}" for number in range(start, stop)],

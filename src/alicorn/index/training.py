@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from alicorn.errors import ConfigError
-from alicorn.index.documents import Documents
+from alicorn.index.documents import Documents, KeyVectors
+from alicorn.index.mapping import release
 from alicorn.quantization import KeyQuantizer, default_num_clusters, should_train
 
 CODECS = ("none", "sq8", "opq")
@@ -45,7 +46,7 @@ def train(
     """Quantizers of a new version for every key that has vectors, from a seeded sample; the others stay."""
     trained = dict(quantizers)
     for key, quantizer in quantizers.items():
-        parts = [source.vectors[key].vectors for source in sources]
+        parts = [source.vectors[key] for source in sources]
         count = sum(len(part) for part in parts)
         if count:
             trained[key] = _train_key(key, parts, count, quantizer, version, training)
@@ -53,7 +54,7 @@ def train(
 
 
 def _train_key(
-    key: str, parts: Sequence[np.ndarray], count: int, quantizer: KeyQuantizer, version: int, training: Training
+    key: str, parts: Sequence[KeyVectors], count: int, quantizer: KeyQuantizer, version: int, training: Training
 ) -> KeyQuantizer:
     codec, pq_bytes = training.codec, training.pq_bytes
     if codec is None:
@@ -69,11 +70,15 @@ def _train_key(
     return replace(trained, trained_on=count)
 
 
-def _sample(parts: Sequence[np.ndarray], count: int, size: int) -> np.ndarray:
-    """At most `size` rows of all parts, drawn without replacement, in order."""
+def _sample(parts: Sequence[KeyVectors], count: int, size: int) -> np.ndarray:
+    """At most `size` vectors of all parts, drawn without replacement, in order -> (rows, dim) float32."""
     if count <= size:
-        return np.concatenate(parts)
+        return np.concatenate([part.some(slice(None)) for part in parts])
     chosen = np.sort(np.random.default_rng(0).choice(count, size, replace=False))
     starts = np.cumsum([0] + [len(part) for part in parts])
     bounds = np.searchsorted(chosen, starts)
-    return np.concatenate([part[chosen[bounds[i] : bounds[i + 1]] - starts[i]] for i, part in enumerate(parts)])
+    sample = np.empty((size, parts[0].vectors.shape[1]), dtype=np.float32)
+    for i, part in enumerate(parts):
+        sample[bounds[i] : bounds[i + 1]] = part.some(chosen[bounds[i] : bounds[i + 1]] - starts[i])
+        release(part.vectors)
+    return sample
