@@ -12,7 +12,7 @@ import pytest
 import typer
 from shell import alicorn, files_below, succeed
 
-from alicorn import Model, __version__
+from alicorn import Collection, Model, __version__
 from alicorn.cli import app
 from alicorn.evaluation.report import SIMULATION
 from alicorn.worlds import PEOPLE_VERTICAL
@@ -183,6 +183,37 @@ def test_verify_a_clean_collection(loop):
     assert found["files"] > 2
     assert found["bytes"] > 300 * 16 * 4, "the vectors alone"
     assert "files" in succeed("verify", loop.collection).out
+
+
+# -- tune
+
+
+def test_tune_measures_recommends_and_applies(loop, tmp_path):
+    collection = tmp_path / "collection"
+    shutil.copytree(loop.collection, collection)
+    tune = ("tune", collection, "--key", "people", "--out", tmp_path / "out", "--sample", "20", "--k", "5")
+    found = succeed(*tune, "--grid", "num_clusters=8 codec=sq8,none", "--grid", "nprobe=1,8", "--json").json()
+    assert [(point["settings"]["codec"], point["nprobe"]) for point in found["points"]] == [
+        *(("sq8", 1), ("sq8", 8), ("none", 1), ("none", 8)),
+    ]
+    assert [point["recall"] for point in found["points"] if point["nprobe"] == 8] == [1.0, 1.0]
+    assert files_below(tmp_path / "out") == ["tuning.json", "tuning.md", "tuning.png"]
+    with Collection.open(collection, read_only=True) as opened:
+        assert opened.snapshot().quantizers["people"].version == 0
+    shown = succeed(*tune, "--grid", "num_clusters=8 codec=none nprobe=8", "--apply").out
+    assert "Recommended: ivf 8 clusters, none at nprobe 8" in shown
+    assert "Ask: (nn people :k 5 :nprobe 8)" in shown
+    with Collection.open(collection, read_only=True) as opened:
+        assert opened.snapshot().quantizers["people"].settings.codec == "none"
+        assert opened.snapshot().quantizers["people-text"].version == 0
+
+
+def test_tune_refuses_mistakes_before_it_works(loop, tmp_path):
+    tune = ("tune", loop.collection, "--out", tmp_path / "out", "--key")
+    assert "no embedding 'persons' (it has: people, people-text)" in alicorn(*tune, "persons").refusal()
+    assert "a grid is name=value,value" in alicorn(*tune, "people", "--grid", "codecs=sq8").refusal()
+    queries = loop.logs / "documents"
+    assert "Parquet" in alicorn(*tune, "people", "--queries", queries).refusal()
 
 
 # -- query

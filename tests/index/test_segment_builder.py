@@ -16,12 +16,12 @@ from alicorn.index.documents import Documents
 from alicorn.index.numeric import numeric_column
 from alicorn.index.segment import Segment
 from alicorn.index.segment_builder import build_segment
-from alicorn.quantization import KeyQuantizer
+from alicorn.quantization import KeyQuantizer, Settings
 
 
 def quantizers(rng: np.random.Generator, codec: str = "sq8") -> dict[str, KeyQuantizer]:
     return {
-        key: KeyQuantizer.train(_unit_rows(rng, 300, dim), version=3, num_clusters=5, codec=codec)
+        key: KeyQuantizer.train(_unit_rows(rng, 300, dim), 3, Settings(num_clusters=5, codec=codec))
         for key, dim in DIMS.items()
     }
 

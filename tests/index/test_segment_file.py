@@ -16,7 +16,7 @@ from alicorn.index.quantizer_file import open_quantizers, write_quantizers
 from alicorn.index.segment import Segment
 from alicorn.index.segment_builder import build_segment
 from alicorn.index.segment_file import open_segment, write_segment
-from alicorn.quantization import KeyQuantizer
+from alicorn.quantization import KeyQuantizer, Settings
 
 
 def kinds(codec: str) -> dict[str, KeyQuantizer]:
@@ -25,7 +25,7 @@ def kinds(codec: str) -> dict[str, KeyQuantizer]:
         return {key: KeyQuantizer.untrained(dim) for key, dim in DIMS.items()}
     rows = {key: rng.normal(size=(400, dim)).astype(np.float32) for key, dim in DIMS.items()}
     rows = {key: row / np.linalg.norm(row, axis=1, keepdims=True) for key, row in rows.items()}
-    return {key: KeyQuantizer.train(row, version=1, num_clusters=3, codec=codec) for key, row in rows.items()}
+    return {key: KeyQuantizer.train(row, 1, Settings(num_clusters=3, codec=codec)) for key, row in rows.items()}
 
 
 def checked(count: int = 40) -> list[Documents]:

@@ -94,7 +94,8 @@ def _training_due(contents: Contents) -> Training | None:
     for view in (*contents.disk, *contents.frozen.views, *contents.mutable.views):
         for key, block in view.segment.embeddings.items():
             counts[key] += len(block.docs)
-    return Training() if training_rules.due(counts, contents.quantizers) else None
+    keys = training_rules.due(counts, contents.quantizers)
+    return Training(keys) if keys else None
 
 
 def _due_for_merge(live: Sequence[SegmentView], num_arriving: int) -> tuple[SegmentView, ...]:

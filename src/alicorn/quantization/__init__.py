@@ -11,6 +11,7 @@
     opq.py       OPQ: after a rotation found together with the codebooks
     pca_pq.py    PCAPQ: after a rotation to, or a projection on, the principal components
     rabitq.py    RaBitQ: one bit a dimension, with a bound of high probability
+    extended_rabitq.py  ExtendedRaBitQ: 2 to 8 bits, likewise
     codes.py     Codes: codes of many residuals, in the arrays that a scan reads
     simd.py      wide arithmetic for the compiled loops here and in query/
     settings.py  Settings: what can be chosen, what fits together, what is chosen by the size of a collection
@@ -22,6 +23,7 @@ A coarse quantizer has `centroids` of unit length, `fit`, `assign` and `cosines`
 
 from alicorn.quantization.coarse import CoarseQuantizer
 from alicorn.quantization.codes import Codes
+from alicorn.quantization.extended_rabitq import ExtendedRaBitQ
 from alicorn.quantization.imi import IMI
 from alicorn.quantization.key import Coarse, Codec, KeyQuantizer
 from alicorn.quantization.none import NoCodec
@@ -42,6 +44,7 @@ __all__ = [
     "CoarseQuantizer",
     "Codec",
     "Codes",
+    "ExtendedRaBitQ",
     "KeyQuantizer",
     "NoCodec",
     "RaBitQ",

@@ -19,7 +19,7 @@ from alicorn.quantization.assigning import nearest_centroids
 from alicorn.quantization.probing import CentroidCodes, centroid_cosines, nearest_of
 
 # Training stages, (vectors per cluster, rounds of k-means): rough first, then as many as Faiss asks for and more.
-# Half the work of ten rounds over 64 vectors per cluster, for the same recall: docs/decisions/003-coarse-quantizers.md.
+# Half the work of ten rounds over 64 vectors per cluster, for nearly the same recall (decision 003).
 _STAGES = ((16, 4), (64, 4))
 SAMPLE_PER_CLUSTER = max(vectors for vectors, _ in _STAGES)
 
@@ -74,7 +74,7 @@ class CoarseQuantizer:
 def spherical_kmeans(
     vectors: np.ndarray, num_clusters: int, seed: int, stages: Sequence[tuple[int, int]] = _STAGES
 ) -> np.ndarray:
-    """Unit-length centres of groups of directions, by Faiss. vectors: (n, dim) unit rows -> (num_clusters, dim) float32.
+    """Unit-length centres of groups of directions, by Faiss. (n, dim) float32 unit rows -> (num_clusters, dim) float32.
 
     stages: vectors per cluster, and rounds of k-means over so many, each from where the one before ended.
     """

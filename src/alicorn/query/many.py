@@ -41,24 +41,24 @@ def search_many(
     matrices = {name: check_matrix(name, matrix, len(prepared)) for name, matrix in vectors.items()}
     given = [{name: matrix[i] for name, matrix in matrices.items()} for i in range(len(prepared))]
     weights = [check_order(order_by, one.first_nn) for one in prepared]
-    for one, of_one in zip(prepared, given, strict=True):
-        check_expression(one.named, snapshot, of_one)
+    for expression, of_one in zip(prepared, given, strict=True):
+        check_expression(expression.named, snapshot, of_one)
     results: list[Result | None] = [None] * len(prepared)
     if len(snapshot.segments) == 1:
         plain = [i for i, one in enumerate(prepared) if weights[i] == BY_NN and _is_filtered(one.root)]
         _in_one_pass(snapshot, prepared, given, plain, limit, results)
 
-    def one(i: int) -> None:
+    def answer(i: int) -> None:
         results[i] = search(snapshot, prepared[i], given[i], limit, order_by, False, time.perf_counter())
 
     rest = [i for i, result in enumerate(results) if result is None]
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if workers == 1 or not any(prepared[i].first_nn for i in rest):  # set algebra is mostly Python: threads would wait
         for i in rest:
-            one(i)
+            answer(i)
     else:
         with ThreadPoolExecutor(max_workers=workers) as pool:
-            list(pool.map(one, rest))
+            list(pool.map(answer, rest))
     return results  # type: ignore[return-value]  # every place is filled
 
 

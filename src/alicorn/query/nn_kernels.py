@@ -10,7 +10,8 @@ What a row may still reach decides whether it takes the next step: the radius, o
 bound is read off a histogram of what the candidates so far are known to reach at least, so it costs no heap and rises
 with every candidate. Without a second part, a row that its code cannot exclude goes to its vector at once.
 
-How a code is scored, `kind`: EXACT (no code: the stored vector), LEVELS (sq8), TABLE (product codes), BITS (rabitq).
+How a code is scored, `kind`: EXACT (no code: the stored vector), LEVELS (sq8), TABLE (product codes), BITS (rabitq of
+one bit), SEVERAL_BITS (rabitq of more).
 How rows are limited, `mode`: ALL rows of the clusters; ROWS, of an ascending list, in the clusters; BITS_SET, those
 whose bit is set, in the clusters; ANYWHERE, all of an ascending list, in whatever cluster.
 """
@@ -23,12 +24,13 @@ from numba import types
 from numba.cpython.unsafe.numbers import trailing_zeros as _trailing_zeros
 from numba.extending import intrinsic
 
+from alicorn.quantization.extended_rabitq import weighted_levels
 from alicorn.quantization.probing import falling
 from alicorn.quantization.simd import address, dot, dot_levels, load_float, load_number, prefetch
 from alicorn.query.kernels import gallop, kernel
 
 ALL, ROWS, BITS_SET, ANYWHERE = 0, 1, 2, 3
-EXACT, LEVELS, TABLE, BITS = 0, 1, 2, 3
+EXACT, LEVELS, TABLE, BITS, SEVERAL_BITS = 0, 1, 2, 3, 4
 SCANNED, REFINED, SETTLED, PROBED, PRUNED = 0, 1, 2, 3, 4  # counters
 
 _BINS = 2_048  # of scores in [-1, 1]
@@ -100,7 +102,7 @@ def _bin(score):
 
 @numba.njit
 def _without_deleted(rows, scores, count, docs, deleted):
-    kept = 0
+    kept: Any = 0
     for i in range(count):
         rows[kept], scores[kept] = rows[i], scores[i]
         kept += np.int64(not deleted[docs[rows[i]]])
@@ -274,16 +276,19 @@ def _collect(
 
 
 @numba.njit
-def _scan(kind, count, rows, bases, codes, errors, words, factors, constant, table, planes, slack, bound, left, known):
+def _scan(kind, count, rows, bases, codes, errors, words, factors, numbers, table, planes, slack, bound, left, known):
     """Score rows by their codes; write those that may reach the bound, and their estimates, to `left` and `known`.
 
     Returns how many. Each is written in any case, and counted if it is left: a branch would be mispredicted for most.
     """
-    kept = 0
+    kept: Any = 0
     for i in range(count):
         row = np.int64(rows[i])
         if kind == TABLE:
-            score = bases[i] + constant + _of_table(table, codes, row)
+            score = bases[i] + numbers[1] + _of_table(table, codes, row)
+        elif kind == SEVERAL_BITS:
+            level_sum = weighted_levels(table, codes, row, np.int64(numbers[1]))
+            score = bases[i] + factors[row, factors.shape[1] - 1] * (level_sum + numbers[0])
         else:
             score = bases[i] + _of_bits(table, planes, words, factors, row)
         left[kept], known[kept] = row, score
@@ -297,7 +302,7 @@ def _scan_levels(count, rows, bases, codes, errors, numbers, levels, slack, boun
     size = codes.shape[1]
     codes_at, levels_at, errors_at, rows_at = address(codes), address(levels), address(errors), address(rows)
     scale, constant, shift = numbers[0], numbers[3], numbers[1] - numbers[3] + slack
-    kept = 0
+    kept: Any = 0
     for i in range(count):
         row = load_number(rows_at + 4 * i)
         prefetch(codes_at + size * load_number(rows_at + 4 * (i + _AHEAD)))
@@ -315,7 +320,7 @@ def _refine(count, left, known, off, fine, fine_errors, unit, levels, slack, bou
     for i in range(count):
         prefetch(fine_at + size * left[i])
         prefetch(errors_at + 4 * left[i])
-    kept = 0
+    kept: Any = 0
     for i in range(count):
         row = left[i]
         score = known[i] + unit * np.float32(dot_levels(fine_at + size * row, size, levels_at))
@@ -441,7 +446,7 @@ def look(
                 )
             else:
                 count = _scan(
-                    kind, count, rows[first:], bases[first:], codes, errors, words, factors, numbers[1], table, planes,
+                    kind, count, rows[first:], bases[first:], codes, errors, words, factors, numbers, table, planes,
                     slack, bound, left, known,
                 )  # fmt: skip
             if len(deleted) > 0:
