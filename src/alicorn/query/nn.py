@@ -344,12 +344,10 @@ def _plan(probe: Probe, block: EmbeddingBlock, inside: DocSet | None, counters: 
     else:
         clusters = probe.nearest_first
         num_rows = int((block.starts[clusters + 1] - block.starts[clusters]).sum())
-    costs = nn_costs(
+    costs = _costs(
+        block,
         None if inside is None else docset.size(inside),
         num_rows,
-        len(block.docs),
-        probe.codec.code_size,
-        len(probe.query),
         probed=not probe.all_clusters,
         listed=not isinstance(inside, docset.Bitmap),
     )
@@ -362,17 +360,16 @@ def _plan(probe: Probe, block: EmbeddingBlock, inside: DocSet | None, counters: 
 
 def is_exact(block: EmbeddingBlock, num_allowed: int) -> bool:
     """Whether the k nearest of so many documents, in all clusters, are found by comparing their stored vectors."""
-    quantizer = block.quantizer
-    costs = nn_costs(
-        num_allowed,
-        len(block.docs),
-        len(block.docs),
-        quantizer.codec.code_size,
-        quantizer.dim,
-        probed=False,
-        listed=True,
-    )
+    costs = _costs(block, num_allowed, len(block.docs), probed=False, listed=True)
     return min(costs, key=lambda name: costs[name]) == "exact"
+
+
+def _costs(
+    block: EmbeddingBlock, num_allowed: int | None, num_rows: int, *, probed: bool, listed: bool
+) -> dict[str, float]:
+    quantizer = block.quantizer
+    scan_size, num_clusters = quantizer.codec.scan_size, quantizer.num_clusters
+    return nn_costs(num_allowed, num_rows, len(block.docs), num_clusters, scan_size, quantizer.dim, probed, listed)
 
 
 def allowed_rows(block: EmbeddingBlock, inside: DocSet | None) -> np.ndarray:
