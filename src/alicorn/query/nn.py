@@ -52,6 +52,7 @@ class Counters:
     """What an `nn` did: shown by explain. numbers: documents scanned (EBR's measure of work, papers 1.6, tip 1), those
     of which the second part of the code was read, exact distances, clusters probed, clusters pruned."""
 
+    explained: bool = False  # whether the costs of plans are noted
     numbers: np.ndarray = field(default_factory=lambda: np.zeros(5, dtype=np.int64))
     plans: list[str] = field(default_factory=list)
     costs_us: dict[str, float] = field(default_factory=dict)
@@ -267,7 +268,7 @@ def k_nearest(
         return Ranked(docset.NO_NUMBERS, docset.NO_NUMBERS, np.empty(0, dtype=np.float32))
     if len(parts) == 1:
         at, numbers, scores = parts[0]
-        return Ranked(np.full(len(numbers), at), numbers, scores)
+        return Ranked(np.full(len(numbers), at) if at else np.zeros(len(numbers), np.int64), numbers, scores)
     of_segments = np.repeat([at for at, _, _ in parts], [len(numbers) for _, numbers, _ in parts])
     numbers = np.concatenate([numbers for _, numbers, _ in parts])
     scores = np.concatenate([scores for _, _, scores in parts])
@@ -351,9 +352,10 @@ def _plan(probe: Probe, block: EmbeddingBlock, inside: DocSet | None, counters: 
         probed=not probe.all_clusters,
         listed=not isinstance(inside, docset.Bitmap),
     )
-    for name, cost in costs.items():
-        counters.costs_us[name] = counters.costs_us.get(name, 0.0) + cost / 1000.0
-    plan = forced if forced in costs else min(costs, key=lambda name: costs[name])
+    if counters.explained:
+        for name, cost in costs.items():
+            counters.costs_us[name] = counters.costs_us.get(name, 0.0) + cost / 1000.0
+    plan = forced if forced in costs else min(costs, key=costs.__getitem__)
     counters.plans.append(plan)
     return plan
 
@@ -361,7 +363,7 @@ def _plan(probe: Probe, block: EmbeddingBlock, inside: DocSet | None, counters: 
 def is_exact(block: EmbeddingBlock, num_allowed: int) -> bool:
     """Whether the k nearest of so many documents, in all clusters, are found by comparing their stored vectors."""
     costs = _costs(block, num_allowed, len(block.docs), probed=False, listed=True)
-    return min(costs, key=lambda name: costs[name]) == "exact"
+    return min(costs, key=costs.__getitem__) == "exact"
 
 
 def _costs(
