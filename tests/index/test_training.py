@@ -8,13 +8,16 @@ import pytest
 
 from alicorn.errors import ConfigError
 from alicorn.index.checking import check_documents
+from alicorn.index.documents import KeyVectors
 from alicorn.index.training import Training, _sample, due, train
 from alicorn.quantization import KeyQuantizer, Settings, default_num_clusters
 
 
 def test_a_sample_has_distinct_rows_of_every_part_in_order() -> None:
     rows = np.arange(1000, dtype=np.float32)[:, None]
-    parts = [rows[:300], rows[300:300], rows[300:]]
+    docs = np.arange(1000)
+    backwards = KeyVectors(docs[:700], rows[300:][::-1], rows=docs[:700][::-1])
+    parts = [KeyVectors(docs[:300], rows[:300]), KeyVectors(docs[:0], rows[:0]), backwards]
     sample = _sample(parts, 1000, 400)[:, 0]
     assert len(sample) == len(set(sample)) == 400
     assert (np.diff(sample) > 0).all()

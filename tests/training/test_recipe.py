@@ -15,7 +15,7 @@ from alicorn.training import recipe as recipe_module
 def test_plain_data_reads_back_to_an_equal_recipe() -> None:
     given = Recipe.model_validate({"loss": {"kind": "triplet", "margin": 0.1}, "positives": ["hard"]})
     assert parse_config(given.plain(), Recipe, where="recipe") == given
-    assert given.plain()["optimizer"] == {"rate": 0.002, "table_rate": 0.05}
+    assert given.plain()["optimizer"] == {"rate": 0.002, "table_rate": 0.05, "encoder_rate": 0.0001}
 
 
 def test_the_docstring_shows_the_defaults() -> None:

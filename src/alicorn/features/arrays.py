@@ -1,6 +1,6 @@
-"""A featurised table: bags (CSR) and dense matrices, one per feature, row for row. From featurizer.py to towers/."""
+"""A featurised table: bags (CSR), matrices and lists of vectors, row for row. From featurizer.py to towers/."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,10 +46,42 @@ class Bag:
 
 
 @dataclass(frozen=True, eq=False)
-class Features:
-    """A featurised table: feature name -> Bag, or float32 (rows, width)."""
+class Tokens:
+    """For each row a list of vectors: those of row r are `vectors[offsets[r]:offsets[r + 1]]`.
 
-    channels: Mapping[str, Bag | np.ndarray]
+    offsets: int64 (rows + 1,), from 0. vectors: float16 (tokens, width).
+    """
+
+    offsets: np.ndarray
+    vectors: np.ndarray
+
+    @classmethod
+    def of(cls, rows: Sequence[np.ndarray], width: int) -> "Tokens":
+        """rows: for each row its vectors, (tokens, width)."""
+        offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+        np.cumsum([len(vectors) for vectors in rows], out=offsets[1:])
+        vectors = np.concatenate([np.zeros((0, width), dtype=np.float16), *rows], dtype=np.float16)
+        return cls(offsets, vectors)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def take(self, rows: np.ndarray) -> "Tokens":
+        """The lists of the given rows, int64 (n,), in their order; a row may repeat."""
+        offsets = np.empty(len(rows) + 1, dtype=np.int64)
+        _taken_offsets(self.offsets, rows, offsets)
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
+        return Tokens(offsets, self.vectors[np.repeat(self.offsets[rows], np.diff(offsets)) + within])
+
+
+Channel = Bag | Tokens | np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """A featurised table: channel name -> Bag, Tokens, or float32 (rows, width)."""
+
+    channels: Mapping[str, Channel]
     num_rows: int
 
     def __len__(self) -> int:
@@ -59,7 +91,7 @@ class Features:
         """The given rows, int64 (n,), in their order. This is how a shuffled batch is made."""
         return Features(
             {
-                name: channel.take(rows) if isinstance(channel, Bag) else channel[rows]
+                name: channel[rows] if isinstance(channel, np.ndarray) else channel.take(rows)
                 for name, channel in self.channels.items()
             },
             len(rows),

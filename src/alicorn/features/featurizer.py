@@ -6,12 +6,12 @@ mean and deviation of numeric columns. Used by training/ to fill a store, and by
 
 from collections.abc import Mapping
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from alicorn.features.arrays import Bag, Features
+from alicorn.features.arrays import Channel, Features
 from alicorn.features.dense import dense_rows
+from alicorn.features.encoder import TextEncoder
 from alicorn.features.ids import id_bags, multi_hot_bags
 from alicorn.features.numeric import Standardization, numeric_rows, standardization_of
 from alicorn.features.text import TextSettings, text_bags
@@ -23,7 +23,8 @@ _STRINGS = pa.large_list(pa.large_string())
 
 class Featurizer:
     """side: "documents" or "requests", for messages. features: of the vertical, those in use. buckets: of each feature
-    that is read through a table. standardizations: of numeric features; see `fitted`."""
+    that is read through a table. standardizations: of numeric features; see `fitted`. encoded: channel -> the text
+    feature that `encoder` reads for it."""
 
     def __init__(
         self,
@@ -32,29 +33,36 @@ class Featurizer:
         buckets: Mapping[str, int],
         text: TextSettings,
         standardizations: Mapping[str, Standardization],
+        encoded: Mapping[str, TextFeature] | None = None,
+        encoder: TextEncoder | None = None,
     ) -> None:
         self.side = side
         self.features = dict(features)
         self.buckets = dict(buckets)
         self.text = text
         self.standardizations = dict(standardizations)
-        self._columns = [c for name, feature in self.features.items() for c in feature.columns(f"feature {name}")]
+        self.encoded = dict(encoded or {})
+        self.encoder = encoder
+        read = {**self.features, **self.encoded}
+        self._columns = [c for name, feature in read.items() for c in feature.columns(f"feature {name}")]
 
     def fitted(self, table: pa.Table) -> "Featurizer":
         """The same featurizer with numeric features standardised by this table."""
         numeric = {name: f for name, f in self.features.items() if isinstance(f, NumericFeature)}
         check_types(table.schema, [c for name, f in numeric.items() for c in f.columns(f"feature {name}")], self.side)
         fitted = {name: standardization_of(_whole(table[feature.column])) for name, feature in numeric.items()}
-        return Featurizer(self.side, self.features, self.buckets, self.text, fitted)
+        return Featurizer(self.side, self.features, self.buckets, self.text, fitted, self.encoded, self.encoder)
 
     def transform(self, table: pa.Table) -> Features:
         """Features of every row. Raises TableError for a missing column, a wrong type, or an unreadable vector."""
         check_types(table.schema, self._columns, self.side)
-        return Features(
-            {name: self._channel(name, feature, table) for name, feature in self.features.items()}, len(table)
-        )
+        channels = {name: self._channel(name, feature, table) for name, feature in self.features.items()}
+        if self.encoder is not None:
+            for name, feature in self.encoded.items():
+                channels[name] = self.encoder.transform(_as_text(_whole(table[feature.column])))
+        return Features(channels, len(table))
 
-    def _channel(self, name: str, feature: Feature, table: pa.Table) -> Bag | np.ndarray:
+    def _channel(self, name: str, feature: Feature, table: pa.Table) -> Channel:
         column = table[feature.column]
         match feature:
             case TextFeature():

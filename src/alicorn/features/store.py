@@ -1,10 +1,11 @@
 """A featurised table on disk: written once, part by part, then memory-mapped; training slices, it does not tokenise.
 
-    features.json             {"format": 1, "rows": n, "channels": {name: "bag" | "weighted" | "dense"}}
-    <channel>.offsets.npy     int64 (rows + 1,)        of a bag
+    features.json             {"format": 1, "rows": n, "channels": {name: "bag" | "weighted" | "dense" | "tokens"}}
+    <channel>.offsets.npy     int64 (rows + 1,)        of a bag, or of tokens
     <channel>.indices.npy     int32 (entries,)
     <channel>.weights.npy     float32 (entries,)       of a weighted bag
     <channel>.values.npy      float32 (rows, width)    of a dense channel
+    <channel>.vectors.npy     float16 (tokens, width)  of tokens
 
 features.json is written last: without it the folder is unfinished. Used by training/data.py.
 """
@@ -16,7 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from alicorn.features.arrays import Bag, Features
+from alicorn.features.arrays import Bag, Channel, Features, Tokens
 
 _FORMAT = 1
 
@@ -47,10 +48,12 @@ def is_written(folder: Path) -> bool:
 def open_features(folder: Path) -> Features:
     """The stored features, memory-mapped: nothing is read until rows are taken."""
     header = json.loads((folder / "features.json").read_text())
-    channels: dict[str, Bag | np.ndarray] = {}
+    channels: dict[str, Channel] = {}
     for name, kind in header["channels"].items():
         if kind == "dense":
             channels[name] = _mapped(folder / f"{name}.values.npy")
+        elif kind == "tokens":
+            channels[name] = Tokens(_mapped(folder / f"{name}.offsets.npy"), _mapped(folder / f"{name}.vectors.npy"))
         else:
             weights = _mapped(folder / f"{name}.weights.npy") if kind == "weighted" else None
             channels[name] = Bag(
@@ -59,7 +62,7 @@ def open_features(folder: Path) -> Features:
     return Features(channels, header["rows"])
 
 
-def _append(folder: Path, files: dict[str, "_GrowingArray"], name: str, channel: Bag | np.ndarray) -> str:
+def _append(folder: Path, files: dict[str, "_GrowingArray"], name: str, channel: Channel) -> str:
     def grow(part: str, values: np.ndarray) -> None:
         key = f"{name}.{part}"
         if key not in files:
@@ -69,11 +72,14 @@ def _append(folder: Path, files: dict[str, "_GrowingArray"], name: str, channel:
     if isinstance(channel, np.ndarray):
         grow("values", channel)
         return "dense"
+    content, values = ("vectors", channel.vectors) if isinstance(channel, Tokens) else ("indices", channel.indices)
     if f"{name}.offsets" not in files:
         grow("offsets", np.zeros(1, dtype=np.int64))
-        grow("indices", np.empty(0, dtype=np.int32))
-    grow("offsets", channel.offsets[1:] - channel.offsets[0] + files[f"{name}.indices"].rows)
-    grow("indices", channel.indices)
+        grow(content, values[:0])
+    grow("offsets", channel.offsets[1:] - channel.offsets[0] + files[f"{name}.{content}"].rows)
+    grow(content, values)
+    if isinstance(channel, Tokens):
+        return "tokens"
     if channel.weights is None:
         return "bag"
     grow("weights", channel.weights)

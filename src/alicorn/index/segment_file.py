@@ -37,7 +37,7 @@ Everything without an ending is a .npy member. header.json's content:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -47,8 +47,9 @@ import pyarrow as pa
 from alicorn.errors import CorruptionError
 from alicorn.index.archive import ArchiveReader, ArchiveWriter
 from alicorn.index.doc_ids import IdIndex
-from alicorn.index.documents import one_chunk
+from alicorn.index.documents import Documents, one_chunk
 from alicorn.index.segment import EmbeddingBlock, NumericColumn, Segment
+from alicorn.index.segment_builder import build_segment
 from alicorn.index.terms import TermDictionary, TermLists
 from alicorn.quantization import Codes, KeyQuantizer
 
@@ -63,7 +64,7 @@ _ARRAYS = (
     "doc_lengths",
 )
 _COLUMN_ARRAYS = ("values", "valid", "sorted_values", "sorted_docs")
-_EMBEDDING_ARRAYS = ("vectors", "starts", "docs", "rows_of", "min_cosines")
+_EMBEDDING_ARRAYS = ("starts", "docs", "rows_of", "min_cosines")
 _CODE_ARRAYS = tuple(field.name for field in fields(Codes))
 
 
@@ -71,13 +72,32 @@ def segment_path(collection: Path, name: str) -> Path:
     return collection / "segments" / f"{name}.zip"
 
 
-def write_segment(segment: Segment, path: Path) -> str:
-    """Write it durably into a file that does not exist yet -> the checksum for the manifest."""
+def write_segment(
+    sources: Sequence[Documents],
+    quantizers: Mapping[str, KeyQuantizer],
+    path: Path,
+    go_on: Callable[[], None] = lambda: None,
+) -> str:
+    """Build a segment in a file that does not exist yet, durably -> the checksum for the manifest.
+
+    The vectors pass through memory in blocks; go_on: called before each, and may raise.
+    """
     with ArchiveWriter(path, MAGIC) as writer:
-        return _write(segment, writer)
+
+        def keep(key: str, shape: tuple[int, int], blocks: Iterator[np.ndarray]) -> np.ndarray:
+            return writer.rows(f"embedding-{list(quantizers).index(key)}-vectors", shape, _watched(blocks, go_on))
+
+        return _write(build_segment(sources, quantizers, keep), writer)
+
+
+def _watched(blocks: Iterator[np.ndarray], go_on: Callable[[], None]) -> Iterator[np.ndarray]:
+    for block in blocks:
+        go_on()
+        yield block
 
 
 def _write(segment: Segment, writer: ArchiveWriter) -> str:
+    """All but the vectors, which are there."""
     writer.table("fields", segment.fields)
     writer.table("terms", pa.table({"term": segment.terms.terms}))
     writer.array("term_codes", segment.term_lists.codes)
@@ -125,7 +145,8 @@ def open_segment(path: Path, checksum: str, quantizers: Mapping[str, KeyQuantize
                 f"{path}: embedding '{entry['key']}' was written with quantizer version {entry['quantizer_version']} "
                 f"and the collection has {'none' if quantizer is None else quantizer.version}: restore it from a backup"
             )
-        block: dict[str, np.ndarray] = {name: reader.array(f"embedding-{i}-{name}") for name in _EMBEDDING_ARRAYS}
+        names = ("vectors", *_EMBEDDING_ARRAYS)
+        block: dict[str, np.ndarray] = {name: reader.array(f"embedding-{i}-{name}") for name in names}
         coded = Codes(*(reader.array(f"embedding-{i}-{name}") for name in _CODE_ARRAYS))
         embeddings[entry["key"]] = EmbeddingBlock(quantizer=quantizer, identity=entry["identity"], coded=coded, **block)
     return Segment(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from alicorn.errors import ConfigError
-from alicorn.index.documents import Documents
+from alicorn.index.documents import Documents, KeyVectors
+from alicorn.index.mapping import release
 from alicorn.quantization import KeyQuantizer, Settings, should_train
 
 _SAMPLE_PER_CLUSTER = 64  # what CoarseQuantizer.fit draws
@@ -36,7 +37,7 @@ def train(
     """Quantizers of a new version for the keys to train, from a seeded sample; the others stay."""
     trained = dict(quantizers)
     for key in training.keys:
-        parts = [source.vectors[key].vectors for source in sources]
+        parts = [source.vectors[key] for source in sources]
         count = sum(len(part) for part in parts)
         if count:
             trained[key] = _train_key(key, parts, count, quantizers[key], version, training.settings)
@@ -45,7 +46,7 @@ def train(
 
 def _train_key(
     key: str,
-    parts: Sequence[np.ndarray],
+    parts: Sequence[KeyVectors],
     count: int,
     quantizer: KeyQuantizer,
     version: int,
@@ -61,14 +62,18 @@ def _train_key(
         raise ConfigError(f"embedding '{key}': {error}") from error
 
 
-def _sample(parts: Sequence[np.ndarray], count: int, size: int) -> np.ndarray:
-    """At most `size` rows of all parts, drawn without replacement, in order."""
+def _sample(parts: Sequence[KeyVectors], count: int, size: int) -> np.ndarray:
+    """At most `size` vectors of all parts, drawn without replacement, in order -> (rows, dim) float32."""
     if count <= size:
-        return np.concatenate(parts)
+        return np.concatenate([part.some(slice(None)) for part in parts])
     chosen = np.sort(np.random.default_rng(0).choice(count, size, replace=False))
     starts = np.cumsum([0] + [len(part) for part in parts])
     bounds = np.searchsorted(chosen, starts)
-    return np.concatenate([part[chosen[bounds[i] : bounds[i + 1]] - starts[i]] for i, part in enumerate(parts)])
+    sample = np.empty((size, parts[0].vectors.shape[1]), dtype=np.float32)
+    for i, part in enumerate(parts):
+        sample[bounds[i] : bounds[i + 1]] = part.some(chosen[bounds[i] : bounds[i + 1]] - starts[i])
+        release(part.vectors)
+    return sample
 
 
 def _in_order(vectors: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """How small can a vector be? Coarse clusters, codes of residuals, and what a collection keeps per embedding key.
 
-    coarse.py    CoarseQuantizer (IVF): spherical k-means; the cluster of a vector depends on the vector alone
+    coarse.py    CoarseQuantizer (IVF): spherical k-means
+    assigning.py the nearest centroid of each of many vectors: the cluster of a vector depends on the vector alone
     probing.py   which clusters are nearest to a query, by codes of the centroids first
     imi.py       IMI: k x k cells from two halves of the dimensions
     none.py      NoCodec: no code; scores come from the stored vectors

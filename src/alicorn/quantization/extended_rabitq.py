@@ -9,8 +9,8 @@ of High-Dimensional Vectors in Euclidean Space for Approximate Nearest Neighbor 
 The best levels are those with the largest cosine to P r. The paper walks through every scale of the grid at which a
 level changes; here _STEPS of them are tried: docs/decisions/005-rabitq-of-several-bits.md has what that loses.
 
-Code: parts of the levels, the highest bits first: planes of four bits (simd.py), as many as there are in `bits`, then two
-bits and one bit where they are left. A part of 2 or 1 bits is D width / 8 bytes; byte i holds the dimensions
+Code: parts of the levels, the highest bits first: as many planes of four bits (simd.py) as there are in `bits`, then
+two bits and one bit where they are left. A part of 2 or 1 bits is D width / 8 bytes; byte i holds the dimensions
 s D width / 8 + i, at the bits from s width on. Then float32 factor. Planes are scored with weights rounded to whole
 numbers, as for SQ8: that moves an estimate by less than a thousandth of the bound of 4 bits.
 """
@@ -201,13 +201,12 @@ def _plane_weights(rotated, weights):
 
 
 @numba.njit(fastmath=True)
-def weighted_levels(codes, row, row_at, levels_at, table, numbers):
+def weighted_levels(codes, row, row_at, padded, levels_at, table, numbers):
     """Sum over dimensions of weight times (level - middle) of one code: the estimate before its factor.
 
-    row_at, levels_at: addresses of the code and of the weights of planes; table, numbers: from prepare_levels.
+    padded: D; row_at, levels_at: addresses of the code and of the weights of planes; table, numbers: prepare_levels.
     """
     bits = np.int64(numbers[3])
-    padded = 8 * (codes.shape[1] - 4) // bits
     total = numbers[0]
     start, used = 0, 0
     for plane in range(bits // 4):

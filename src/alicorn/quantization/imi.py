@@ -16,7 +16,8 @@ from typing import Self
 
 import numpy as np
 
-from alicorn.quantization.coarse import nearest_centroids, spherical_kmeans
+from alicorn.quantization.assigning import nearest_centroids
+from alicorn.quantization.coarse import spherical_kmeans
 from alicorn.quantization.probing import centroid_cosines, nearest
 
 MAX_CELLS = 65_536  # 256 centroids a half; the cells' centroids are kept: at 128 dimensions 32 MiB

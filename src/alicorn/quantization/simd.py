@@ -1,12 +1,13 @@
-"""Wide arithmetic for the hot loops: inner products in a fixed order, and products of packed levels. Used by query/ too.
+"""Wide arithmetic for the hot loops: inner products in a fixed order, products of packed levels. Used by query/ too.
 
 Numba compiles loops well but not always to the widest instructions, and freed to reorder a sum (fastmath) it rounds
 differently from one loop to the next. Both are said here explicitly, in LLVM's vectors, which any processor runs:
 
     dot           inner product of float32, fused multiply-adds in a fixed order: the same bits in every loop and on
                   every processor that has them
-    dot_levels    inner product of packed 4-bit levels with whole-number weights: exact; one VNNI instruction for 32
+    dot_levels    inner product of packed 4-bit levels with whole-number weights: exact; one VNNI instruction for 64
                   products where the processor has it
+    dot_tile      the same of 8-bit levels of 16 rows at once, which are always read together
     prefetch      ask for a cache line that is needed soon
 
 The loops below take arrays by their addresses (`address`): an array that is handed from function to function inside a
@@ -14,7 +15,8 @@ loop has its references counted there, which costs more than the arithmetic. The
 
 A plane of levels: (rows, width) uint8, width a multiple of 32. Of each 64 bytes, the low nibbles are 64 dimensions and
 the high nibbles the next 64; 32 bytes that are left at the end hold up to 64 dimensions in the same way. `packed` makes
-planes, `level_weights` the weights that go with them.
+planes, `level_weights` the weights that go with them. A tile: (dim / 4, 64) uint8, of 16 rows the levels of dimensions
+0 to 3, then of 4 to 7, and so on; `tiled` makes tiles, `split_weights` their weights.
 """
 
 from typing import Any
@@ -26,9 +28,13 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import models
-from numba.extending import intrinsic, register_model
+from numba.extending import intrinsic as _intrinsic
+from numba.extending import register_model
+
+intrinsic: Any = _intrinsic
 
 _CHUNK = 64  # bytes of a plane taken at once
+TILE = 16  # rows of a tile
 MAX_DIM = 8_192  # above, the sum of 128 x 127 x 15 a dimension might leave int32
 
 _FLOAT, _BYTE, _INT = ir.FloatType(), ir.IntType(8), ir.IntType(32)
@@ -93,7 +99,56 @@ _load_half: Any = _loader(HALF_BYTES)
 
 
 @intrinsic
-def _load_float(_typing, address):
+def _load_word(_typing, address):
+    """Four bytes, repeated."""
+
+    def generate(context, builder, signature, arguments):
+        word = builder.load(builder.inttoptr(arguments[0], _INT.as_pointer()), align=1)
+        one = builder.insert_element(ir.Constant(INTS.llvm_type, ir.Undefined), word, ir.Constant(_INT, 0))
+        everywhere = ir.Constant(ir.VectorType(_INT, 16), None)
+        words = builder.shuffle_vector(one, ir.Constant(INTS.llvm_type, ir.Undefined), everywhere)
+        return builder.bitcast(words, BYTES.llvm_type)
+
+    return BYTES(types.intp), generate
+
+
+@intrinsic
+def _store_floats(_typing, address, vector):
+    def generate(context, builder, signature, arguments):
+        builder.store(arguments[1], builder.inttoptr(arguments[0], _FLOATS.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, FLOATS), generate
+
+
+@intrinsic
+def _as_floats(_typing, vector):
+    return FLOATS(INTS), lambda _context, builder, _signature, of: builder.sitofp(of[0], _FLOATS)
+
+
+@intrinsic
+def _repeat(_typing, number):
+    def generate(context, builder, signature, arguments):
+        one = builder.insert_element(ir.Constant(_FLOATS, ir.Undefined), arguments[0], ir.Constant(_INT, 0))
+        everywhere = ir.Constant(ir.VectorType(_INT, 16), None)
+        return builder.shuffle_vector(one, ir.Constant(_FLOATS, ir.Undefined), everywhere)
+
+    return FLOATS(types.float32), generate
+
+
+@intrinsic
+def load_number(_typing, address):
+    """uint32 -> int64."""
+
+    def generate(context, builder, signature, arguments):
+        number = builder.load(builder.inttoptr(arguments[0], _INT.as_pointer()), align=1)
+        return builder.zext(number, context.get_value_type(types.int64))
+
+    return types.int64(types.intp), generate
+
+
+@intrinsic
+def load_float(_typing, address):
     def generate(context, builder, signature, arguments):
         return builder.load(builder.inttoptr(arguments[0], _FLOAT.as_pointer()), align=1)
 
@@ -196,6 +251,11 @@ def _add_products(_typing, total, levels, weights):
 
 
 @intrinsic
+def _add_ints(_typing, first, second):
+    return first(first, second), lambda _context, builder, _signature, of: builder.add(*of)
+
+
+@intrinsic
 def _times_128_plus(_typing, high, low):
     def generate(context, builder, signature, arguments):
         return builder.add(builder.shl(arguments[0], _repeated(high, 7)), arguments[1])
@@ -236,7 +296,7 @@ def dot(first, second, dim):
         second += 64
     total = _sum_floats(_add_floats(_add_floats(a, b), _add_floats(c, d)))
     while first < stop:
-        total += _load_float(first) * _load_float(second)
+        total += load_float(first) * load_float(second)
         first += 4
         second += 4
     return total
@@ -269,13 +329,49 @@ def dot_levels(row, width, weights):
     return total
 
 
+@numba.njit
+def dot_tile(tile, groups, weights, unit, constant, out):
+    """Write unit * (sum over dimensions of level * weight) + constant of 16 rows. By addresses; groups: dimensions / 4.
+
+    weights: from split_weights. out: 16 float32.
+    """
+    a, b, c, d = zero_ints(), zero_ints(), zero_ints(), zero_ints()
+    low = weights + 4 * groups
+    stop = tile + 64 * groups
+    while tile + 128 <= stop:
+        levels, next_levels = _load_bytes(tile), _load_bytes(tile + 64)
+        a = _add_products(a, levels, _load_word(weights))
+        b = _add_products(b, levels, _load_word(low))
+        c = _add_products(c, next_levels, _load_word(weights + 4))
+        d = _add_products(d, next_levels, _load_word(low + 4))
+        tile += 128
+        weights += 8
+        low += 8
+    if tile < stop:
+        levels = _load_bytes(tile)
+        a = _add_products(a, levels, _load_word(weights))
+        b = _add_products(b, levels, _load_word(low))
+    high_sums, low_sums = _as_floats(_add_ints(a, c)), _as_floats(_add_ints(b, d))
+    scaled = _multiply_add(low_sums, _repeat(unit), _repeat(constant))
+    _store_floats(out, _multiply_add(high_sums, _repeat(np.float32(128.0) * unit), scaled))
+
+
+def tiled(levels: np.ndarray) -> np.ndarray:
+    """Levels of 0 to 255, (rows, dim) uint8 -> tiles (ceil(rows / 16), ceil(dim / 4), 64) uint8, padded with 0."""
+    rows, dim = levels.shape
+    padded = np.zeros((-(-rows // TILE) * TILE, -(-dim // 4) * 4), dtype=np.uint8)
+    padded[:rows, :dim] = levels
+    parts = padded.reshape(-1, TILE, padded.shape[1] // 4, 4)
+    return np.ascontiguousarray(parts.transpose(0, 2, 1, 3)).reshape(len(parts), -1, 64)
+
+
 def plane_width(dim: int) -> int:
     """Bytes of a row of a plane: two dimensions a byte, up to a multiple of 32."""
     return -(-dim // 64) * _CHUNK // 2
 
 
 def packed(levels: np.ndarray) -> np.ndarray:
-    """Levels of 0 to 15, (rows, dim) uint8 -> a plane (rows, plane_width(dim)) uint8; missing dimensions have level 0."""
+    """Levels of 0 to 15, (rows, dim) uint8 -> a plane (rows, plane_width(dim)) uint8, padded with level 0."""
     rows, dim = levels.shape
     width = plane_width(dim)
     padded = np.zeros((rows, 2 * width), dtype=np.uint8)
@@ -302,22 +398,43 @@ def place_of(j, width):
     return 4 * start + j - 2 * start, 2 * size
 
 
+@numba.njit
+def _unit_of(weights):
+    """The unit in which no weight is above 128 * 127."""
+    largest = np.float32(0.0)
+    for weight in weights:
+        largest = max(largest, abs(weight))
+    return max(largest, np.float32(1e-30)) / np.float32(128 * 127)
+
+
+@numba.njit
+def _parts(weight, unit):
+    """high and low, both int8, such that 128 * high + low is weight / unit, rounded."""
+    whole = np.int32(np.rint(weight / unit))
+    high = (whole + np.int32(64)) >> np.int32(7)
+    return np.int8(high), np.int8(whole - (high << np.int32(7)))
+
+
 @numba.njit("float32(float32[::1], int8[::1])", cache=True, nogil=True)
 def level_weights(weights, out):
-    """Whole numbers w with weights[j] = unit * w[j] nearly: |w| <= 128 * 127, so the error is at most unit / 2 each.
+    """Whole numbers w with weights[j] = unit * w[j] nearly: the error is at most unit / 2 each.
 
     weights: (dim,) float32. out: (4 * plane_width(dim),) int8, overwritten: of the dimensions of each 64 or 32 bytes
     of a plane, the high parts of w = 128 * high + low, then the low parts. Returns unit, > 0.
     """
-    largest = np.float32(0.0)
-    for weight in weights:
-        largest = max(largest, abs(weight))
-    unit = max(largest, np.float32(1e-30)) / np.float32(128 * 127)
+    unit = _unit_of(weights)
     out[:] = 0
     for j in range(len(weights)):
-        whole = np.int32(np.rint(weights[j] / unit))
-        high = (whole + np.int32(64)) >> np.int32(7)
         at, on = place_of(j, len(out) // 4)
-        out[at] = np.int8(high)
-        out[at + on] = np.int8(whole - (high << np.int32(7)))
+        out[at], out[at + on] = _parts(weights[j], unit)
+    return unit
+
+
+@numba.njit("float32(float32[::1], int8[:, ::1])", cache=True, nogil=True)
+def split_weights(weights, out):
+    """The same in the order of the dimensions. out: (2, dim rounded up to a multiple of 4) int8, high and low parts."""
+    unit = _unit_of(weights)
+    out[:] = 0
+    for j in range(len(weights)):
+        out[0, j], out[1, j] = _parts(weights[j], unit)
     return unit

@@ -97,6 +97,9 @@ def everything(num_docs: int) -> DocSet:
 def intersect(first: DocSet, second: DocSet) -> DocSet:
     if isinstance(first, Ranges):
         first, second = second, first
+    if isinstance(second, Ranges) and isinstance(first, Bitmap):
+        out = np.empty(min(first.count, size(second)), dtype=np.uint32)
+        return out[: kernels.bits_in_ranges(first.words, second.starts, second.stops, out)]
     if isinstance(second, Ranges):
         numbers = as_array(first)
         out = np.empty(min(len(numbers), size(second)), dtype=np.uint32)

@@ -73,6 +73,7 @@ class Step:
             text += (
                 f"\n{'  ' * depth}  plan: {plans} (estimated: {costs}); clusters {counters.clusters_probed} probed,"
                 f" {counters.clusters_pruned} pruned; {counters.documents_scanned} documents scanned,"
-                f" {counters.documents_refined} refined, {counters.exact_distances} exact distances, {counters.bytes_read} bytes read"
+                f" {counters.documents_refined} refined, {counters.exact_distances} exact distances,"
+                f" {counters.bytes_read} bytes read"
             )
         return [text, *(line for child in self.children for line in child._lines(depth + 1))]

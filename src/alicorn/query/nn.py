@@ -52,6 +52,7 @@ class Counters:
     """What an `nn` did: shown by explain. numbers: documents scanned (EBR's measure of work, papers 1.6, tip 1), those
     of which the second part of the code was read, exact distances, clusters probed, clusters pruned."""
 
+    explained: bool = False  # whether the costs of plans are noted
     numbers: np.ndarray = field(default_factory=lambda: np.zeros(5, dtype=np.int64))
     plans: list[str] = field(default_factory=list)
     costs_us: dict[str, float] = field(default_factory=dict)
@@ -175,8 +176,6 @@ class BlockArrays:
         coded = block.coded
         if isinstance(block.quantizer.codec, RaBitQ) and len(coded.codes):
             words, factors = coded.codes.view(np.uint64), coded.codes.view(np.float32)
-        elif isinstance(block.quantizer.codec, ExtendedRaBitQ) and len(coded.codes):
-            factors = coded.codes.view(np.float32)
         sines = np.sqrt(np.maximum(0.0, 1.0 - block.min_cosines.astype(np.float64) ** 2))
         self.docs = block.docs
         self.in_order = (
@@ -266,7 +265,7 @@ def k_nearest(
         return Ranked(docset.NO_NUMBERS, docset.NO_NUMBERS, np.empty(0, dtype=np.float32))
     if len(parts) == 1:
         at, numbers, scores = parts[0]
-        return Ranked(np.full(len(numbers), at), numbers, scores)
+        return Ranked(np.full(len(numbers), at) if at else np.zeros(len(numbers), np.int64), numbers, scores)
     of_segments = np.repeat([at for at, _, _ in parts], [len(numbers) for _, numbers, _ in parts])
     numbers = np.concatenate([numbers for _, numbers, _ in parts])
     scores = np.concatenate([scores for _, _, scores in parts])
@@ -299,10 +298,10 @@ def _look(
         if block.identity:
             bits = docset.as_words(inside, max(len(block.rows_of), len(block.docs)))
         else:
-            bits = docset.as_words(_rows(block, inside), len(block.docs))
+            bits = docset.as_words(allowed_rows(block, inside), len(block.docs))
     else:
         mode = nn_kernels.ANYWHERE if probe.all_clusters else nn_kernels.ROWS
-        rows = _rows(block, inside)
+        rows = allowed_rows(block, inside)
     if mode == nn_kernels.ANYWHERE:
         cosines = _NO_FLOATS
         if coded.kind != nn_kernels.EXACT:
@@ -343,23 +342,36 @@ def _plan(probe: Probe, block: EmbeddingBlock, inside: DocSet | None, counters: 
     else:
         clusters = probe.nearest_first
         num_rows = int((block.starts[clusters + 1] - block.starts[clusters]).sum())
-    costs = nn_costs(
+    costs = _costs(
+        block,
         None if inside is None else docset.size(inside),
         num_rows,
-        len(block.docs),
-        probe.codec.code_size,
-        len(probe.query),
         probed=not probe.all_clusters,
         listed=not isinstance(inside, docset.Bitmap),
     )
-    for name, cost in costs.items():
-        counters.costs_us[name] = counters.costs_us.get(name, 0.0) + cost / 1000.0
-    plan = forced if forced in costs else min(costs, key=lambda name: costs[name])
+    if counters.explained:
+        for name, cost in costs.items():
+            counters.costs_us[name] = counters.costs_us.get(name, 0.0) + cost / 1000.0
+    plan = forced if forced in costs else min(costs, key=costs.__getitem__)
     counters.plans.append(plan)
     return plan
 
 
-def _rows(block: EmbeddingBlock, inside: DocSet | None) -> np.ndarray:
+def is_exact(block: EmbeddingBlock, num_allowed: int) -> bool:
+    """Whether the k nearest of so many documents, in all clusters, are found by comparing their stored vectors."""
+    costs = _costs(block, num_allowed, len(block.docs), probed=False, listed=True)
+    return min(costs, key=costs.__getitem__) == "exact"
+
+
+def _costs(
+    block: EmbeddingBlock, num_allowed: int | None, num_rows: int, *, probed: bool, listed: bool
+) -> dict[str, float]:
+    quantizer = block.quantizer
+    scan_size, num_clusters = quantizer.codec.scan_size, quantizer.num_clusters
+    return nn_costs(num_allowed, num_rows, len(block.docs), num_clusters, scan_size, quantizer.dim, probed, listed)
+
+
+def allowed_rows(block: EmbeddingBlock, inside: DocSet | None) -> np.ndarray:
     """The allowed documents that have this embedding, as ascending rows."""
     assert inside is not None
     documents = docset.as_array(inside)

@@ -21,12 +21,12 @@ from typing import Any
 import numba
 import numpy as np
 from numba import types
-from numba.cpython.unsafe.numbers import trailing_zeros
+from numba.cpython.unsafe.numbers import trailing_zeros as _trailing_zeros
 from numba.extending import intrinsic
 
 from alicorn.quantization.extended_rabitq import weighted_levels
 from alicorn.quantization.probing import falling
-from alicorn.quantization.simd import address, dot, dot_levels, prefetch
+from alicorn.quantization.simd import address, dot, dot_levels, load_float, load_number, prefetch
 from alicorn.query.kernels import gallop, kernel
 
 ALL, ROWS, BITS_SET, ANYWHERE = 0, 1, 2, 3
@@ -34,11 +34,10 @@ EXACT, LEVELS, TABLE, BITS, SEVERAL_BITS = 0, 1, 2, 3, 4
 SCANNED, REFINED, SETTLED, PROBED, PRUNED = 0, 1, 2, 3, 4  # counters
 
 _BINS = 2_048  # of scores in [-1, 1]
-_BUFFER = 4_096  # listed rows that are collected before they are scanned
-_CHUNK = 64  # rows that are scanned before those that are left are looked at again: theirs is in the cache then
-_FAR = 24  # rows of a cluster: hardware looks ahead too, but stops at every page
+_BUFFER = 1_024  # rows that are collected before they are scanned: the bound rises between
+_CHUNK = 64  # rows that are scanned before those that are left are looked at again
 _NEXT = 8  # stored vectors
-_AHEAD = 12  # rows: about as many cache misses as a core has under way
+_AHEAD = 16  # rows: about as many cache misses as a core has under way
 
 
 @intrinsic
@@ -50,6 +49,7 @@ def _popcount(context, word):
 
 
 popcount: Any = _popcount
+count_trailing_zeros: Any = _trailing_zeros
 
 
 @numba.njit
@@ -96,19 +96,17 @@ def _may_reach(cosine_to_centroid, min_cosine, max_sine, bound):
 
 
 @numba.njit
-def _raised(counts, state, score, k, least):
-    """Count a candidate that reaches `score` at least -> the bound that k candidates reach. state: bin, how many."""
-    reached = min(max(np.int64((score + np.float32(1.0)) * np.float32(_BINS / 2)), 0), _BINS - 1)
-    counts[reached] += 1
-    if reached >= state[0]:
-        state[1] += 1
-        while state[1] - counts[state[0]] >= k:
-            state[1] -= counts[state[0]]
-            state[0] += 1
-    if state[1] < k:
-        return least
-    edge = np.float32(state[0]) * np.float32(2.0 / _BINS) - np.float32(1.000001)
-    return max(edge, least)
+def _bin(score):
+    return min(max(np.int64((score + np.float32(1.0)) * np.float32(_BINS / 2)), 0), _BINS - 1)
+
+
+@numba.njit
+def _without_deleted(rows, scores, count, docs, deleted):
+    kept: Any = 0
+    for i in range(count):
+        rows[kept], scores[kept] = rows[i], scores[i]
+        kept += np.int64(not deleted[docs[rows[i]]])
+    return kept
 
 
 @numba.njit
@@ -193,6 +191,186 @@ def _best(rows, scores, count, k, docs, id_order):
     return best_rows, best_scores
 
 
+@numba.njit
+def _collect(
+    mode,
+    kind,
+    allowed,
+    bits,
+    starts,
+    min_cosines,
+    max_sines,
+    clusters,
+    cosines,
+    bound,
+    walk,
+    rows,
+    bases,
+    counters,
+):
+    """Write the next rows to look at, and the cosines of their clusters, until there are _BUFFER; returns how many.
+
+    walk: where the last call stopped: [next cluster, position in `allowed`, next row and end of the cluster].
+    """
+    count = 0
+    if mode == ANYWHERE:
+        while walk[1] < len(allowed) and count < _BUFFER:
+            row = np.int64(allowed[walk[1]])
+            if kind != EXACT:
+                if row >= starts[walk[0] + 1]:
+                    walk[0] = _cluster_of(starts, walk[0], row)
+                bases[count] = cosines[walk[0]]
+            rows[count] = allowed[walk[1]]
+            count += 1
+            walk[1] += 1
+        return count
+    while count < _BUFFER:
+        if walk[2] == walk[3]:  # the next cluster
+            if walk[0] == len(clusters):
+                return count
+            cluster = clusters[walk[0]]
+            walk[0] += 1
+            start, stop = starts[cluster], starts[cluster + 1]
+            if start == stop:
+                continue
+            if not _may_reach(cosines[cluster], min_cosines[cluster], max_sines[cluster], bound):
+                counters[PRUNED] += 1
+                continue
+            counters[PROBED] += 1
+            walk[2], walk[3] = start, stop
+            if mode == ROWS:
+                guess = np.int64(np.float64(start) / np.float64(starts[-1]) * np.float64(len(allowed)))
+                walk[1] = _first_from(allowed, guess, np.uint32(start))
+        base = cosines[clusters[walk[0] - 1]]
+        row, stop = walk[2], walk[3]
+        first = count
+        if mode == ALL:
+            size = min(stop - row, _BUFFER - count)
+            for i in range(size):
+                rows[count + i] = np.uint32(row + i)
+            count += size
+            row += size
+        elif mode == ROWS:
+            position = walk[1]
+            while position < len(allowed) and allowed[position] < stop and count < _BUFFER:
+                rows[count] = allowed[position]
+                count += 1
+                position += 1
+            walk[1] = position
+            row = stop if count < _BUFFER else np.int64(rows[count - 1]) + 1
+        else:  # one word of bits
+            word_at = row >> 6
+            word = bits[word_at] & (np.uint64(0xFFFFFFFFFFFFFFFF) << np.uint64(row & 63))
+            stop = min((word_at + 1) << 6, stop)
+            if stop & 63:
+                word &= (np.uint64(1) << np.uint64(stop & 63)) - np.uint64(1)
+            while word != np.uint64(0):
+                rows[count] = np.uint32((word_at << 6) + np.int64(count_trailing_zeros(word)))
+                count += 1
+                word &= word - np.uint64(1)
+            row = stop
+        walk[2] = row
+        for i in range(first, count):
+            bases[i] = base
+    return count
+
+
+@numba.njit
+def _scan(kind, count, rows, bases, codes, errors, words, factors, numbers, table, planes, slack, bound, left, known):
+    """Score rows by their codes; write those that may reach the bound, and their estimates, to `left` and `known`.
+
+    Returns how many. Each is written in any case, and counted if it is left: a branch would be mispredicted for most.
+    """
+    kept: Any = 0
+    for i in range(count):
+        row = np.int64(rows[i])
+        if kind == TABLE:
+            score = bases[i] + numbers[1] + _of_table(table, codes, row)
+        else:
+            score = bases[i] + _of_bits(table, planes, words, factors, row)
+        left[kept], known[kept] = row, score
+        kept += np.int64(score + errors[row] + slack >= bound)
+    return kept
+
+
+@numba.njit
+def _scan_levels(count, rows, bases, codes, errors, numbers, levels, slack, bound, left, known):
+    """The same by the first part of codes of levels; `known` lacks what the second part adds."""
+    size = codes.shape[1]
+    codes_at, levels_at, errors_at, rows_at = address(codes), address(levels), address(errors), address(rows)
+    scale, constant, shift = numbers[0], numbers[3], numbers[1] - numbers[3] + slack
+    kept: Any = 0
+    for i in range(count):
+        row = load_number(rows_at + 4 * i)
+        prefetch(codes_at + size * load_number(rows_at + 4 * (i + _AHEAD)))
+        score = bases[i] + constant + scale * np.float32(dot_levels(codes_at + size * row, size, levels_at))
+        left[kept], known[kept] = row, score
+        kept += np.int64(score + shift + load_float(errors_at + 4 * row) >= bound)
+    return kept
+
+
+@numba.njit
+def _scan_several(count, rows, bases, codes, errors, numbers, table, levels, slack, bound, left, known):
+    """The same by codes of several bits (extended_rabitq.py); `table` has the weights that `levels` does not."""
+    size = codes.shape[1]
+    codes_at, levels_at, errors_at, rows_at = address(codes), address(levels), address(errors), address(rows)
+    padded = 8 * (size - 4) // np.int64(numbers[3])
+    kept: Any = 0
+    for i in range(count):
+        row = load_number(rows_at + 4 * i)
+        _prefetch_row(codes_at + size * load_number(rows_at + 4 * (i + _AHEAD)), size)
+        row_at = codes_at + size * row
+        product = weighted_levels(codes, row, row_at, padded, levels_at, table, numbers)
+        score = bases[i] + load_float(row_at + size - 4) * product
+        left[kept], known[kept] = row, score
+        kept += np.int64(score + slack + load_float(errors_at + 4 * row) >= bound)
+    return kept
+
+
+@numba.njit
+def _refine(count, left, known, off, fine, fine_errors, unit, levels, slack, bound):
+    """Complete the scores of rows by the second part of their codes, drop what cannot reach the bound -> how many."""
+    size = fine.shape[1]
+    fine_at, errors_at, levels_at = address(fine), address(fine_errors), address(levels)
+    for i in range(count):
+        prefetch(fine_at + size * left[i])
+        prefetch(errors_at + 4 * left[i])
+    kept: Any = 0
+    for i in range(count):
+        row = left[i]
+        score = known[i] + unit * np.float32(dot_levels(fine_at + size * row, size, levels_at))
+        error = fine_errors[row, 0] + slack
+        left[kept], known[kept], off[kept] = row, score, error
+        kept += np.int64(score + error >= bound)
+    return kept
+
+
+@numba.njit
+def _settle(first, count, rows, scores, vectors, query):
+    """The scores of `count` rows by their stored vectors."""
+    dim = len(query)
+    size = 4 * dim
+    query_at, vectors_at = address(query), address(vectors)
+    stop = first + count
+    for i in range(first, min(first + _NEXT, stop)):
+        _prefetch_row(vectors_at + size * np.int64(rows[i]), size)
+    for i in range(first, stop):
+        if i + _NEXT < stop:
+            _prefetch_row(vectors_at + size * np.int64(rows[i + _NEXT]), size)
+        scores[i] = cosine(query_at, vectors_at + size * np.int64(rows[i]), dim)
+
+
+@numba.njit
+def _at_least(count, rows, scores, off, bound):
+    """Keep, in place, the candidates that may reach the bound -> how many."""
+    kept = 0
+    for i in range(count):
+        if scores[i] + off[i] >= bound:
+            rows[kept], scores[kept], off[kept] = rows[i], scores[i], off[i]
+            kept += 1
+    return kept
+
+
 _BLOCK = (
     "float32[:, ::1], int64[::1], float32[::1], float32[::1], uint32[::1], uint8[:, ::1], uint8[:, ::1], float32[::1],"
     " float32[:, ::1], uint64[:, ::1], float32[:, ::1]"
@@ -240,198 +418,145 @@ def look(
     cosines may be estimates whose error is part of the slack. deleted: of documents, empty when none is.
     Returns rows and their scores; with k = 0 a score may be an estimate that was good enough.
     """
-    bound = np.float32(least) if k else np.float32(least - 1e-6)
-    lowest = bound
-    dim, code_size = len(query), codes.shape[1]
-    vector_size = 4 * dim
-    query_at, vectors_at, levels_at = address(query), address(vectors), address(levels)
-    codes_at, fine_at, fine_errors_at = address(codes), address(fine), address(fine_errors)
-    left_rows = np.empty(_CHUNK, dtype=np.int64)
-    left_scores = np.empty(_CHUNK, dtype=np.float32)
-    counts = np.zeros(_BINS if k else 1, dtype=np.uint32)
-    state = np.zeros(2, dtype=np.int64)
+    lowest = np.float32(least) if k else np.float32(least - 1e-6)
+    bound = lowest
+    counts = np.zeros(_BINS if k else 1, dtype=np.int64)
+    edge, above = 0, 0
     room = 256
     found_rows = np.empty(room, dtype=np.uint32)
-    found_scores = np.empty(room, dtype=np.float32)
-    found_errors = np.empty(room, dtype=np.float32)
+    found_scores, found_off = np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32)
     found = 0
-    buffer_rows = np.empty(_BUFFER + 64 if mode != ALL else 1, dtype=np.uint32)
-    buffer_bases = np.empty(len(buffer_rows), dtype=np.float32)
-
-    num_clusters = len(clusters) if mode != ANYWHERE else 1
-    at = 0  # cluster of the list; with ANYWHERE, of the segment
-    position = 0  # in `allowed`
-    row_at, row_stop = 0, 0  # what is left of the current cluster
-    base, cluster_base = np.float32(0.0), np.float32(0.0)
+    walk = np.zeros(4, dtype=np.int64)
+    rows = np.zeros(_BUFFER + 64 + _AHEAD, dtype=np.uint32)
+    bases = np.empty(len(rows), dtype=np.float32)
+    left = np.empty(_CHUNK + 1, dtype=np.int64)
+    known, off = np.empty(_CHUNK + 1, dtype=np.float32), np.zeros(_CHUNK + 1, dtype=np.float32)
     while True:
-        # Collect rows: a whole cluster where all count, else listed rows until the buffer is full.
-        collected = 0
-        first = 0
-        if mode == ALL:
-            while at < num_clusters:
-                cluster = clusters[at]
-                at += 1
-                if starts[cluster] == starts[cluster + 1]:
-                    continue
-                if not _may_reach(cosines[cluster], min_cosines[cluster], max_sines[cluster], bound):
-                    counters[PRUNED] += 1
-                    continue
-                counters[PROBED] += 1
-                first = starts[cluster]
-                collected = starts[cluster + 1] - first
-                base = cosines[cluster]
-                break
-        elif mode == ANYWHERE:
-            while position < len(allowed) and collected < _BUFFER:
-                row = np.int64(allowed[position])
-                if kind != EXACT:
-                    if row >= starts[at + 1]:
-                        at = _cluster_of(starts, at, row)
-                    buffer_bases[collected] = cosines[at]
-                buffer_rows[collected] = np.uint32(row)
-                collected += 1
-                position += 1
-        else:
-            while collected < _BUFFER:
-                if row_at == row_stop:
-                    if at == num_clusters:
-                        break
-                    cluster = clusters[at]
-                    at += 1
-                    row_at, row_stop = starts[cluster], starts[cluster + 1]
-                    if row_at == row_stop:
-                        continue
-                    if not _may_reach(cosines[cluster], min_cosines[cluster], max_sines[cluster], bound):
-                        counters[PRUNED] += 1
-                        row_at = row_stop
-                        continue
-                    counters[PROBED] += 1
-                    cluster_base = cosines[cluster]
-                    if mode == ROWS:
-                        guess = np.int64(np.float64(row_at) / np.float64(starts[-1]) * np.float64(len(allowed)))
-                        position = _first_from(allowed, guess, np.uint32(row_at))
-                if mode == ROWS:
-                    while position < len(allowed) and allowed[position] < row_stop and collected < _BUFFER:
-                        buffer_rows[collected] = allowed[position]
-                        buffer_bases[collected] = cluster_base
-                        collected += 1
-                        position += 1
-                    if collected < _BUFFER:
-                        row_at = row_stop
-                    else:
-                        row_at = np.int64(buffer_rows[collected - 1]) + 1
-                else:  # one word of bits
-                    word_at = row_at >> 6
-                    word = bits[word_at] & (np.uint64(0xFFFFFFFFFFFFFFFF) << np.uint64(row_at & 63))
-                    stop = min((word_at + 1) << 6, row_stop)
-                    if stop & 63:
-                        word &= (np.uint64(1) << np.uint64(stop & 63)) - np.uint64(1)
-                    while word != np.uint64(0):
-                        buffer_rows[collected] = np.uint32(word_at << 6) + np.uint32(trailing_zeros(word))
-                        buffer_bases[collected] = cluster_base
-                        collected += 1
-                        word &= word - np.uint64(1)
-                    row_at = stop
+        collected = _collect(
+            mode,
+            kind,
+            allowed,
+            bits,
+            starts,
+            min_cosines,
+            max_sines,
+            clusters,
+            cosines,
+            bound,
+            walk,
+            rows,
+            bases,
+            counters,
+        )
         if collected == 0:
             break
-        # Scan them by code, some at a time, and then take those that are left to the next step.
-        if kind == EXACT:
-            counters[SETTLED] += collected
-        else:
-            counters[SCANNED] += collected
-        for chunk in range(0, collected, _CHUNK):
-            left = 0
-            for i in range(chunk, min(chunk + _CHUNK, collected)):
-                if mode == ALL:
-                    row = first + i
-                    prefetch(codes_at + (row + _FAR) * code_size)
-                else:
-                    row = np.int64(buffer_rows[i])
-                    base = buffer_bases[i]
-                    if i + _AHEAD < collected:
-                        ahead = np.int64(buffer_rows[i + _AHEAD])
-                        if kind != EXACT:
-                            prefetch(codes_at + ahead * code_size)
-                        else:
-                            _prefetch_row(vectors_at + ahead * vector_size, vector_size)
-                if kind == LEVELS:
-                    level = np.float32(dot_levels(codes_at + code_size * row, code_size, levels_at))
-                    reach = base + numbers[1] + numbers[0] * level + errors[row] + slack
-                    known = base + numbers[3] + np.float32(16.0) * numbers[2] * level
-                elif kind == TABLE:
-                    known = base + numbers[1] + _of_table(table, codes, row)
-                    reach = known + errors[row] + slack
-                elif kind == BITS:
-                    known = base + _of_bits(table, planes, words, factors, row)
-                    reach = known + errors[row] + slack
-                elif kind == SEVERAL_BITS:
-                    product = weighted_levels(codes, row, codes_at + code_size * row, levels_at, table, numbers)
-                    known = base + factors[row, factors.shape[1] - 1] * product
-                    reach = known + errors[row] + slack
-                else:
-                    known = reach = cosine(query_at, vectors_at + vector_size * row, dim)
-                if reach < bound:
-                    continue
-                if kind == LEVELS:
-                    prefetch(fine_at + code_size * row)
-                    prefetch(fine_errors_at + 4 * row)
-                elif kind != EXACT:
-                    _prefetch_row(vectors_at + vector_size * row, vector_size)
-                left_rows[left] = row
-                left_scores[left] = known
-                left += 1
-            for i in range(left):
-                row, score, error = left_rows[i], left_scores[i], np.float32(0.0)
-                if len(deleted) > 0 and deleted[docs[row]]:
-                    continue
-                if kind == LEVELS:
-                    score += numbers[2] * np.float32(dot_levels(fine_at + code_size * row, code_size, levels_at))
-                    error = fine_errors[row, 0] + slack
-                    counters[REFINED] += 1
-                elif kind != EXACT:
-                    score = cosine(query_at, vectors_at + vector_size * row, dim)
-                    counters[SETTLED] += 1
-                if score + error < bound:
+        counters[SETTLED if kind == EXACT else SCANNED] += collected
+        for first in range(0, collected, _CHUNK):
+            count = min(_CHUNK, collected - first)
+            if kind == EXACT:
+                left[:count] = rows[first : first + count]
+            elif kind == LEVELS:
+                count = _scan_levels(
+                    count, rows[first:], bases[first:], codes, errors, numbers, levels, slack, bound, left, known
+                )
+            elif kind == SEVERAL_BITS:
+                count = _scan_several(
+                    count, rows[first:], bases[first:], codes, errors, numbers, table, levels, slack, bound, left, known
+                )
+            else:
+                count = _scan(
+                    kind, count, rows[first:], bases[first:], codes, errors, words, factors, numbers, table, planes,
+                    slack, bound, left, known,
+                )  # fmt: skip
+            if len(deleted) > 0:
+                count = _without_deleted(left, known, count, docs, deleted)
+            if kind == LEVELS:
+                counters[REFINED] += count
+                count = _refine(count, left, known, off, fine, fine_errors, numbers[2], levels, slack, bound)
+            else:
+                if kind != EXACT:
+                    counters[SETTLED] += count
+                _settle(0, count, left, known, vectors, query)
+            for i in range(count):
+                if known[i] + off[i] < bound:
                     continue
                 if found == room:
-                    if k:  # drop what the bound has excluded meanwhile
-                        kept = 0
-                        for j in range(found):
-                            if found_scores[j] + found_errors[j] >= bound:
-                                found_rows[kept] = found_rows[j]
-                                found_scores[kept] = found_scores[j]
-                                found_errors[kept] = found_errors[j]
-                                kept += 1
-                        found = kept
+                    found = _at_least(found, found_rows, found_scores, found_off, bound)
                     if 2 * found > room:
                         found_rows, found_scores = _doubled(found_rows), _doubled(found_scores)
-                        found_errors = _doubled(found_errors)
+                        found_off = _doubled(found_off)
                         room *= 2
-                found_rows[found] = np.uint32(row)
-                found_scores[found] = score
-                found_errors[found] = error
+                found_rows[found], found_scores[found], found_off[found] = np.uint32(left[i]), known[i], off[i]
                 found += 1
-                if k:
-                    bound = _raised(counts, state, score - error, k, lowest)
-
-    # Settle the candidates.
+                if k:  # count what it reaches at least; k candidates reach the bin `edge` at least
+                    reached = _bin(known[i] - off[i])
+                    counts[reached] += 1
+                    if reached >= edge:
+                        above += 1
+                        while above - counts[edge] >= k:
+                            above -= counts[edge]
+                            edge += 1
+                        if above >= k:
+                            bound = max(np.float32(edge) * np.float32(2.0 / _BINS) - np.float32(1.000001), lowest)
+    found = _at_least(found, found_rows, found_scores, found_off, bound)
+    if kind == LEVELS and k:
+        counters[SETTLED] += found
+        _settle(0, found, found_rows, found_scores, vectors, query)
+    elif kind == LEVELS:
+        for i in range(found):
+            if np.float64(found_scores[i] - found_off[i]) < least:
+                counters[SETTLED] += 1
+                _settle(i, 1, found_rows, found_scores, vectors, query)
     kept = 0
     for i in range(found):
-        row = np.int64(found_rows[i])
-        score = found_scores[i]
-        if score + found_errors[i] < bound:
-            continue
-        if found_errors[i] > np.float32(0.0) and (k or np.float64(score - found_errors[i]) < least):
-            if i + _NEXT < found:
-                ahead = np.int64(found_rows[i + _NEXT])
-                _prefetch_row(vectors_at + ahead * vector_size, vector_size)
-            score = cosine(query_at, vectors_at + vector_size * row, dim)
-            counters[SETTLED] += 1
-        if np.float64(score) < least:
-            continue
-        found_rows[kept] = np.uint32(row)
-        found_scores[kept] = score
-        kept += 1
+        if np.float64(found_scores[i]) >= least:
+            found_rows[kept], found_scores[kept] = found_rows[i], found_scores[i]
+            kept += 1
     if not k:
         return found_rows[:kept], found_scores[:kept]
     return _best(found_rows, found_scores, kept, k, docs, id_order)
+
+
+@kernel(
+    "Tuple((uint32[:, ::1], float32[:, ::1], int64[::1]))(float32[:, ::1], uint32[::1], float32[:, ::1], uint32[::1],"
+    " int64[::1], boolean[::1], int64, uint32[::1])"
+)
+def look_each(vectors, docs, queries, allowed, stops, deleted, k, id_order):
+    """For each query the k best of its own list of rows by their stored vectors; see `look`.
+
+    queries: (n, dim); the rows of query i are allowed[stops[i - 1]:stops[i]].
+    Returns rows and scores (n, k), best first, and how many there are of each query (n,).
+    """
+    dim = queries.shape[1]
+    vector_size = 4 * dim
+    longest = 0
+    start = 0
+    for stop in stops:
+        longest = max(longest, stop - start)
+        start = stop
+    k = min(k, longest)
+    best_rows = np.zeros((len(queries), k), dtype=np.uint32)
+    best_scores = np.zeros((len(queries), k), dtype=np.float32)
+    counts = np.zeros(len(queries), dtype=np.int64)
+    rows = np.empty(longest, dtype=np.uint32)
+    scores = np.empty(longest, dtype=np.float32)
+    vectors_at = address(vectors)
+    start = 0
+    for i in range(len(queries)):
+        query_at = address(queries) + vector_size * i
+        found = 0
+        for at in range(start, stops[i]):
+            if at + _NEXT < len(allowed):
+                _prefetch_row(vectors_at + vector_size * np.int64(allowed[at + _NEXT]), vector_size)
+            row = np.int64(allowed[at])
+            if len(deleted) > 0 and deleted[docs[row]]:
+                continue
+            rows[found] = np.uint32(row)
+            scores[found] = cosine(query_at, vectors_at + vector_size * row, dim)
+            found += 1
+        start = stops[i]
+        first_rows, first_scores = _best(rows, scores, found, k, docs, id_order)
+        counts[i] = len(first_rows)
+        best_rows[i, : counts[i]] = first_rows
+        best_scores[i, : counts[i]] = first_scores
+    return best_rows, best_scores, counts

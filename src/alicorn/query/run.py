@@ -153,7 +153,7 @@ class Evaluation:
 
     def _radius(self, node: tree.Nn, within: Sets | None) -> Sets:
         assert node.radius is not None
-        counters = Counters()
+        counters = Counters(self.step is not None)
         found = within_radius(
             self.snapshot, node.key, self.probe(node), node.radius, within, counters, forced=self.forced
         )
@@ -164,7 +164,7 @@ class Evaluation:
         """The documents of an `nn` with k, nearest first."""
         assert node.k is not None
         allowed = None if node.filter is None else self.evaluate(node.filter, self._probed_ranges(node))
-        counters = Counters()
+        counters = Counters(self.step is not None)
         found = k_nearest(self.snapshot, node.key, self.probe(node), node.k, allowed, counters, forced=self.forced)
         self._note(node, counters)
         return found

@@ -1,17 +1,41 @@
 """A featurised batch as tensors, channel by channel: what an encoder reads. Used by unified.py and training/.
 
 Bag: the weighted sum of table rows (papers.md 1.1). Without weights of its own a bag of n entries is divided by
-sqrt(n): its length then does not depend on n, as a mean's would. Dense and numeric features pass as they are.
+sqrt(n): its length then does not depend on n, as a mean's would. Dense and numeric features pass as they are. Tokens
+are padded to the longest row.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from alicorn.features import Bag, Features
+from alicorn.features import Features, Tokens
+from alicorn.features.arrays import Channel
 
-BagTensors = tuple[Tensor, Tensor, Tensor]  # indices int32, offsets int32 (bags,), weights float32
-Batch = dict[str, BagTensors | Tensor]
+
+class BagTensors(NamedTuple):
+    """indices: int32 (entries,). offsets: int32 (bags,), where each bag starts. weights: float32 (entries,)."""
+
+    indices: Tensor
+    offsets: Tensor
+    weights: Tensor
+
+
+class TokenTensors(NamedTuple):
+    """hidden: float32 (rows, longest, width), zero behind a row's end. lengths: int64 (rows,)."""
+
+    hidden: Tensor
+    lengths: Tensor
+
+    def take(self, rows: Tensor) -> "TokenTensors":
+        """The given rows, cut to the longest of them."""
+        lengths = self.lengths[rows]
+        return TokenTensors(self.hidden[rows, : max(1, int(lengths.max()))], lengths)
+
+
+Batch = dict[str, BagTensors | TokenTensors | Tensor]
 
 
 def batch_tensors(features: Features, device: torch.device | str = "cpu") -> Batch:
@@ -19,15 +43,24 @@ def batch_tensors(features: Features, device: torch.device | str = "cpu") -> Bat
     return {name: _tensors(channel, device) for name, channel in features.channels.items()}
 
 
-def _tensors(channel: Bag | np.ndarray, device: torch.device | str) -> BagTensors | Tensor:
+def _tensors(channel: Channel, device: torch.device | str) -> BagTensors | TokenTensors | Tensor:
     if isinstance(channel, np.ndarray):
         return _tensor(channel, device)
+    if isinstance(channel, Tokens):
+        return _padded(channel, device)
     weights = channel.weights
     if weights is None:
         sizes = np.diff(channel.offsets)
         weights = np.repeat(1.0 / np.sqrt(np.maximum(sizes, 1), dtype=np.float32), sizes)
     starts = channel.offsets[:-1].astype(np.int32)
-    return _tensor(channel.indices, device), _tensor(starts, device), _tensor(weights, device)
+    return BagTensors(_tensor(channel.indices, device), _tensor(starts, device), _tensor(weights, device))
+
+
+def _padded(tokens: Tokens, device: torch.device | str) -> TokenTensors:
+    lengths = np.diff(tokens.offsets)
+    hidden = np.zeros((len(tokens), max(1, lengths.max(initial=0)), tokens.vectors.shape[1]), dtype=np.float32)
+    hidden[np.arange(hidden.shape[1]) < lengths[:, None]] = tokens.vectors
+    return TokenTensors(_tensor(hidden, device), _tensor(lengths, device))
 
 
 def _tensor(array: np.ndarray, device: torch.device | str) -> Tensor:

@@ -1,19 +1,22 @@
 """A trained model in a folder: request and document towers with all that is needed to encode a row as in training.
 
     model.json     {"format": 1, "alicorn": version, "key", "dim", "fingerprint", "vertical", "data": fingerprints,
-                    "weights_xxh3": checksum of weights.pt, "standardizations": {side: {feature: {mean, deviation}}}}
+                    "weights_xxh3": checksum of weights.pt, "encoder": fingerprint of the pretrained text encoder's
+                    files or null, "standardizations": {side: {feature: {mean, deviation}}}}
     vertical.yaml  what is searched        recipe.yaml  how it was learned, every default written out
     weights.pt     tensors only (torch, weights_only); no code is run by loading
 
-model.json is written last. Written by training/; read by evaluation/, publish.py and serving/.
+A pretrained text encoder stays where the recipe names it; only its tuned layers are among the weights. model.json is
+written last. Written by training/; read by evaluation/, publish.py and serving/. The folder of an ensemble has another
+model.json (ensemble.py), and `Model.load` reads both.
 """
 
 import json
 import pickle
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,11 +28,14 @@ from torch import Tensor
 import alicorn
 from alicorn.config import dump_yaml, parse_config
 from alicorn.errors import ConfigError, ModelError
-from alicorn.features import Featurizer, Standardization
+from alicorn.features import Featurizer, Standardization, TextEncoder
 from alicorn.towers.channels import Batch, batch_tensors
 from alicorn.towers.settings import Towers, layout
 from alicorn.towers.unified import Unified
-from alicorn.vertical import Vertical
+from alicorn.vertical import Feature, Vertical
+
+if TYPE_CHECKING:
+    from alicorn.towers.ensemble import Ensemble
 
 _FORMAT = 1
 _ROWS = 4096  # encoded at once
@@ -55,6 +61,32 @@ class Model:
     def dim(self) -> int:
         return self.module.dim
 
+    @property
+    def request_features(self) -> dict[str, Feature]:
+        """The vertical's features that are read of a request, by name."""
+        return self.requests.features
+
+    @property
+    def document_features(self) -> dict[str, Feature]:
+        return self.documents.features
+
+    def with_vertical(self, vertical: Vertical) -> "Model":
+        """The same model serving another version of its vertical, which may differ in what decides no vector.
+
+        Raises ConfigError where it differs in more (Vertical.fingerprint).
+        """
+        if vertical.fingerprint() != self.vertical.fingerprint():
+            raise ConfigError(
+                f"vertical '{vertical.name}' is not the one that model {self.fingerprint} was trained with: only its"
+                " expressions and its selection may differ; use the vertical it was trained with, or train again"
+            )
+        return replace(self, vertical=vertical)
+
+    @property
+    def _encoder(self) -> str | None:
+        """Fingerprint of the pretrained text encoder."""
+        return self.documents.encoder.fingerprint if self.documents.encoder else None
+
     @classmethod
     def new(
         cls, vertical: Vertical, recipe: Mapping[str, Any], data: str, standardizations: Mapping[str, Any], seed: int
@@ -62,6 +94,7 @@ class Model:
         """An untrained model. recipe: `towers` and `embedding` are read here. Raises ConfigError."""
         towers = parse_config(dict(recipe["towers"]), Towers, where="recipe, towers")
         laid_out = layout(towers, vertical)
+        encoder = TextEncoder(towers.encoder) if towers.encoder else None
         featurizers = {}
         for side, given in (("request", laid_out.request), ("document", laid_out.document)):
             numbers = {
@@ -69,9 +102,11 @@ class Model:
                 for name, values in standardizations.get(side, {}).items()
             }
             buckets = laid_out.buckets(given)
-            featurizers[side] = Featurizer(f"{side}s", given.features, buckets, towers.text, numbers)
+            featurizers[side] = Featurizer(
+                f"{side}s", given.features, buckets, towers.text, numbers, given.encoded, encoder
+            )
         key = recipe.get("embedding") or vertical.embedding
-        module = Unified(towers, laid_out, seed).eval()
+        module = Unified(towers, laid_out, seed, encoder).eval()
         return cls(vertical, recipe, key, data, featurizers["request"], featurizers["document"], module, "untrained")
 
     def encode_requests(self, requests: pa.Table) -> np.ndarray:
@@ -118,15 +153,17 @@ class Model:
             "vertical": self.vertical.fingerprint(),
             "data": self.data,
             "weights_xxh3": xxhash.xxh3_128_hexdigest((folder / "weights.pt").read_bytes()),
+            "encoder": self._encoder,
             "standardizations": standardizations,
         }
         (folder / "model.json").write_text(json.dumps(header, indent=2) + "\n", encoding="utf-8")
-        return Model.load(folder)
+        return self._load(folder, header)
 
     def _fingerprint(self, standardizations: Mapping[str, Any]) -> str:
         """128 bits, as hex, of features, towers and weights."""
         digest = xxhash.xxh3_128()
         decided_by = [_FORMAT, self.key, self.vertical.fingerprint(), self.recipe["towers"], standardizations]
+        decided_by += [self._encoder] if self._encoder else []
         digest.update(json.dumps(decided_by, sort_keys=True).encode())
         for name, tensor in self.module.state_dict().items():
             digest.update(name.encode())
@@ -134,10 +171,22 @@ class Model:
         return digest.hexdigest()
 
     @classmethod
-    def load(cls, folder: str | Path) -> "Model":
-        """The model in a folder. Raises ModelError when it is missing, incomplete, changed, or of a newer format."""
+    def load(cls, folder: str | Path) -> "Model | Ensemble":
+        """The model in a folder, or the ensemble of models.
+
+        Raises ModelError when it is missing, incomplete, changed, or of a newer format.
+        """
         folder = Path(folder)
         header = _read_header(folder)
+        if "weights" in header:
+            from alicorn.towers.ensemble import load_ensemble
+
+            return load_ensemble(folder, header)
+        return cls._load(folder, header)
+
+    @classmethod
+    def _load(cls, folder: Path, header: Mapping[str, Any]) -> "Model":
+        """The model in a folder whose model.json is `header`."""
         vertical = Vertical.load(_existing(folder, "vertical.yaml"))
         recipe = yaml.safe_load(_existing(folder, "recipe.yaml").read_text(encoding="utf-8"))
         weights = _existing(folder, "weights.pt")
@@ -148,6 +197,11 @@ class Model:
             model.module.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
         except (ConfigError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
             raise ModelError(f"{folder}: recipe.yaml or vertical.yaml does not fit the weights: {error}") from error
+        if model._encoder != header.get("encoder"):
+            raise ModelError(
+                f"{folder} was trained with other files of the text encoder that recipe.yaml names: restore them, or "
+                "train again"
+            )
         if model._fingerprint(header["standardizations"]) != header["fingerprint"]:
             raise ModelError(f"{folder}: vertical.yaml or recipe.yaml was changed since: restore it, or train again")
         return cls(**{**vars(model), "fingerprint": header["fingerprint"]})
@@ -168,7 +222,8 @@ def _read_header(folder: Path) -> dict[str, Any]:
             f"{folder} has format {found}, written by alicorn {header.get('alicorn')}; this is alicorn "
             f"{alicorn.__version__}, which reads up to format {_FORMAT}: upgrade alicorn"
         )
-    missing = {"key", "dim", "fingerprint", "data", "weights_xxh3", "standardizations"} - header.keys()
+    own = {"weights"} if "weights" in header else {"weights_xxh3", "standardizations"}
+    missing = {"key", "dim", "fingerprint", "data", *own} - header.keys()
     if missing:
         raise ModelError(f"{folder / 'model.json'} lacks {', '.join(sorted(missing))}: train or copy the model again")
     return header

