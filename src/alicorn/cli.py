@@ -165,6 +165,12 @@ def evaluate(
     ] = None,
     depths: Annotated[str, typer.Option(help="For --rerank, separated by commas.")] = "10,30,100,300,1000",
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.md, .json, .png; ablation.*.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="HTML file: all that is known of the model on one page, which opens offline.")
+    ] = None,
+    map_by: Annotated[
+        str | None, typer.Option(help="Column that colours the report's map; the first id feature unless given.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Recall@K by exact search over the whole corpus, overall and by segment, with 95 % intervals.
@@ -174,6 +180,8 @@ def evaluate(
     alicorn evaluate model/ --logs logs/ --collection collection/ --k 10,100 --ablate shuffle --out reports/
 
     alicorn evaluate model/ --logs pairs/ --rerank second-model/ --depths 30,100
+
+    alicorn evaluate model/ --logs pairs/ --collection collection/ --report report.html
     """
     _say_when_compiling()
     from alicorn.evaluation.ablation import ablate as ablate_model
@@ -202,6 +210,11 @@ def evaluate(
         found.write(out)
     if out is not None and ablation is not None:
         ablation.write(out)
+    if report is not None:
+        from alicorn.evaluation.page import Measured, write_page
+
+        ablated = ablation or ablate_model(loaded, sampled, "shuffle", ks, seed)
+        write_page(report, Measured(loaded, model, sampled, found, ablated, map_by, seed))
     if as_json:
         told = found.to_dict() | ({} if ablation is None else {"ablation": ablation.to_dict()})
         sys.stdout.write(json.dumps(told) + "\n")
