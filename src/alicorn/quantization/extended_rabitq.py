@@ -23,7 +23,16 @@ import numba
 import numpy as np
 
 from alicorn.quantization.rabitq import EPSILON, random_rotation
-from alicorn.quantization.simd import dot_levels, level_weights, packed, place_of, plane_width, unpacked
+from alicorn.quantization.simd import (
+    bytes_at,
+    dot_levels,
+    floats_at,
+    level_weights,
+    packed,
+    place_of,
+    plane_width,
+    unpacked,
+)
 
 MIN_BITS, MAX_BITS = 2, 8
 _PLANE = 4  # bits
@@ -46,6 +55,8 @@ class ExtendedRaBitQ:
         self.code_size = self.scan_size = self.padded * bits // 8 + 4
         widths = [_PLANE] * (bits // _PLANE) + [width for width in (2, 1) if bits & width]
         self._parts = [(width, bits - sum(widths[: at + 1])) for at, width in enumerate(widths)]  # bits, and bits below
+        self._others = np.array([part for part in self._parts if part[0] != _PLANE], dtype=np.int64).reshape(-1, 2)
+        self._columns = np.ascontiguousarray(self.rotation[:, :dim].T)
 
     @classmethod
     def fit(cls, residuals: np.ndarray, bits: int, seed: int = 0) -> Self:
@@ -92,20 +103,11 @@ class ExtendedRaBitQ:
         is added to the sum, the scales of the first and of the second plane, the bits, and how far rounding the
         weights moves an estimate, with the probability of the bound.
         """
-        rotated = self.prepare(query)
-        weights = np.zeros(4 * plane_width(self.padded), dtype=np.int8)
-        numbers = np.array([0, 0, 0, self.bits, 0], dtype=np.float32)
-        others = [part for part in self._parts if part[0] != _PLANE]
-        scales = np.array([2**below for _, below in others], dtype=np.float32)
-        middles = sum((2**width - 1) / 2 * 2**below for width, below in others)
-        numbers[0] = -middles * float(rotated.sum(dtype=np.float64))
-        if self.bits >= _PLANE:
-            unit, total = _plane_weights(rotated, weights)
-            for at, (_, below) in enumerate(self._parts[: self.bits // _PLANE]):
-                numbers[1 + at] = unit * 2**below
-                numbers[0] -= 7.5 * unit * 2**below * total
-            numbers[4] = 2 * EPSILON * unit / np.sqrt(12)  # of a vector that is 2 away from its centroid
-        return weights, np.outer(scales, rotated).ravel(), numbers
+        weights = np.empty(4 * plane_width(self.padded) if self.bits >= _PLANE else 0, dtype=np.int8)
+        others = np.empty(self._others.size * self.padded, dtype=np.float32)
+        numbers = np.empty(5, dtype=np.float32)
+        _prepare(query, self._columns, self.bits, self._others, weights, others, numbers)
+        return weights, others, numbers
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         return {"rotation": self.rotation, "dim": np.array([self.dim, self.bits], dtype=np.int64)}
@@ -189,38 +191,62 @@ def _unpacked(part: np.ndarray, width: int) -> np.ndarray:
     return lanes.reshape(len(part), part.shape[1] * 8 // width)
 
 
-@numba.njit("UniTuple(float64, 2)(float32[::1], int8[::1])", cache=True, nogil=True)
-def _plane_weights(rotated, weights):
-    """Write the weights of dot_levels -> their unit, and the sum of the whole numbers."""
-    unit = level_weights(rotated, weights)
+@numba.njit(
+    "void(float32[::1], float32[:, ::1], int64, int64[:, ::1], int8[::1], float32[::1], float32[::1])",
+    cache=True,
+    nogil=True,
+)
+def _prepare(query, columns, bits, others, weights, other_weights, numbers):
+    """Fill what prepare_levels returns. columns: (dim, D), of the rotation; others: (n, 2), bits, and bits below."""
+    padded = columns.shape[1]
+    rotated = np.zeros(padded, dtype=np.float32)
+    for j in range(len(query)):
+        weight, column = query[j], columns[j]
+        for i in range(padded):
+            rotated[i] += weight * column[i]
     total = 0.0
-    for j in range(len(rotated)):
-        at, on = place_of(j, len(weights) // 4)
-        total += 128 * np.int64(weights[at]) + np.int64(weights[at + on])
-    return np.float64(unit), total
+    for value in rotated:
+        total += np.float64(value)
+    numbers[:] = 0
+    numbers[3] = bits
+    constant = 0.0
+    for at in range(len(others)):
+        scale = np.float32(1 << others[at, 1])
+        constant -= ((1 << others[at, 0]) - 1) / 2 * scale * total
+        other_weights[at * padded : (at + 1) * padded] = scale * rotated
+    if bits >= _PLANE:
+        unit = level_weights(rotated, weights)
+        total = 0.0
+        for j in range(padded):
+            at, on = place_of(j, len(weights) // 4)
+            total += 128 * np.int64(weights[at]) + np.int64(weights[at + on])
+        for plane in range(bits // _PLANE):
+            scale = unit * np.float32(1 << (bits - _PLANE * (plane + 1)))
+            numbers[1 + plane] = scale
+            constant -= 7.5 * scale * total
+        numbers[4] = 2 * EPSILON * unit / np.sqrt(12)  # of a vector that is 2 away from its centroid
+    numbers[0] = constant
 
 
 @numba.njit(fastmath=True)
-def weighted_levels(codes, row, row_at, padded, levels_at, table, numbers):
+def weighted_levels(row, padded, bits, weights, other_weights, numbers):
     """Sum over dimensions of weight times (level - middle) of one code: the estimate before its factor.
 
-    padded: D; row_at, levels_at: addresses of the code and of the weights of planes; table, numbers: prepare_levels.
+    By addresses but for numbers, all of prepare_levels; padded: D.
     """
-    bits = np.int64(numbers[3])
     total = numbers[0]
-    start, used = 0, 0
-    for plane in range(bits // 4):
-        total += numbers[1 + plane] * np.float32(dot_levels(row_at + start, padded // 2, levels_at))
-        start += padded // 2
+    for plane in range(bits // _PLANE):
+        total += numbers[1 + plane] * np.float32(dot_levels(row, padded // 2, weights))
+        row += padded // 2
     for width in (2, 1):
         if bits & width:
             size = padded * width // 8
             mask = np.int32((1 << width) - 1)
-            part = codes[row, start : start + size]  # slices, so that the inner loop counts from 0 and becomes SIMD
+            part = bytes_at(row)
             for shift in range(0, 8, width):
-                lane = table[used : used + size]
+                lane = floats_at(other_weights)
                 for i in range(size):
                     total += lane[i] * np.float32((np.int32(part[i]) >> np.int32(shift)) & mask)
-                used += size
-            start += size
+                other_weights += 4 * size
+            row += size
     return total

@@ -155,6 +155,24 @@ def load_float(_typing, address):
     return types.float32(types.intp), generate
 
 
+def _pointer(element: types.Type) -> Any:
+    @intrinsic
+    def pointer(_typing, address):
+        result = types.CPointer(element)
+
+        def generate(context, builder, signature, arguments):
+            return builder.inttoptr(arguments[0], context.get_value_type(result))
+
+        return result(types.intp), generate
+
+    return pointer
+
+
+bytes_at: Any = _pointer(types.uint8)
+floats_at: Any = _pointer(types.float32)
+"""Elements from an address on, by index: like a slice, but nothing is counted, and loops become SIMD."""
+
+
 def _zeros(vector: Vector) -> Any:
     @intrinsic
     def zeros(_typing):
