@@ -82,7 +82,9 @@ class Settings:
         default = "sq8" if dim <= MAX_DIM else "none"
         codec = self.codec or ("opq" if self.pq_bytes else "rabitq" if self.bits else default)
         if codec in ("sq8", "rabitq") and dim > MAX_DIM:
-            raise ConfigError(f"codec {codec!r} takes at most {MAX_DIM} dimensions, there are {dim}: use 'none' or 'pq'")
+            raise ConfigError(
+                f"codec {codec!r} takes at most {MAX_DIM} dimensions, there are {dim}: use 'none' or 'pq'"
+            )
         if coarse == "imi":
             num_clusters = self.num_clusters or default_num_cells(num_vectors)
             if dim < MIN_DIM:
