@@ -14,7 +14,7 @@ the two go together. A target that is not indexed counts as missed.
 
 Requests. A search goes without nn if it is shorter than so many characters, or repeats one after which the same
 searcher chose a document that the Boolean expression still shows among its first 10; earlier searches of the test split
-count as history. Times are of one request at a time, encoding included, on a machine that may be busy: compare within a table.
+count as history. Times are of one request at a time, encoding included: compare within a table.
 """
 
 import argparse

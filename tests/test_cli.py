@@ -1,6 +1,7 @@
 """Every verb on a tiny world: what it writes and prints, and how it refuses a user's mistake."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -97,6 +98,23 @@ def test_evaluate_takes_features_away_and_reports_what_is_lost(loop, tmp_path):
     }
     assert lost["document.name"]["recall@10"]["high"] < 0
     assert "zero" in alicorn(*evaluate[:-1], "drop").usage_error()
+
+
+def test_evaluate_tells_all_of_a_model_on_one_page(loop, tmp_path):
+    page = tmp_path / "report.html"
+    evaluate = ("evaluate", loop.model, "--logs", loop.pairs, "--k", "1,10", "--report", page)
+    measured = succeed(*evaluate, "--json").json()
+    text = page.read_text(encoding="utf-8")
+    assert re.search(r"(src|href)=\"(?!#)", text) is None  # nothing outside of the file
+    assert "<script" not in text
+    for section in ("Provenance", "Training", "Recall by segment", "worth", "Wrong and right", "Map of the embedding"):
+        assert section in text
+    assert measured["model"] in text
+    assert len(text) < 2_000_000
+    succeed(*evaluate)
+    assert page.read_text(encoding="utf-8") == text  # the same bytes again
+    assert "in a folder that exists" in alicorn(*evaluate[:-1], tmp_path / "nowhere" / "report.html").refusal()
+    assert "no column 'shoe_size'" in alicorn(*evaluate, "--map-by", "shoe_size").refusal()
 
 
 def test_an_ensemble_is_a_model_for_every_verb(loop, tmp_path):

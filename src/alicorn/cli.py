@@ -186,6 +186,7 @@ def evaluate(
     _say_when_compiling()
     from alicorn.evaluation.ablation import ablate as ablate_model
     from alicorn.evaluation.evaluate import evaluate as evaluate_model
+    from alicorn.evaluation.page import Measured, check_page, page
     from alicorn.evaluation.searches import open_searches
     from alicorn.publish import default_nprobe
     from alicorn.query import Collection
@@ -194,6 +195,8 @@ def evaluate(
     loaded = Model.load(model)
     second = None if rerank is None else Model.load(rerank)
     ks, sampled = _cutoffs(k, "--k"), open_searches(logs, loaded.vertical, searches, seed)
+    if report is not None:
+        check_page(report, sampled, map_by)
     found = evaluate_model(
         loaded,
         sampled,
@@ -211,10 +214,9 @@ def evaluate(
     if out is not None and ablation is not None:
         ablation.write(out)
     if report is not None:
-        from alicorn.evaluation.page import Measured, write_page
-
         ablated = ablation or ablate_model(loaded, sampled, "shuffle", ks, seed)
-        write_page(report, Measured(loaded, model, sampled, found, ablated, map_by, seed))
+        measured = Measured(loaded, model, sampled, found, ablated, map_by, seed)
+        report.write_text(page(measured), encoding="utf-8")
     if as_json:
         told = found.to_dict() | ({} if ablation is None else {"ablation": ablation.to_dict()})
         sys.stdout.write(json.dumps(told) + "\n")

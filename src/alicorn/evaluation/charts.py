@@ -1,7 +1,7 @@
-"""Numbers -> inline SVG, as strings: lines, intervals, a map of points. Drawn for page.py; no script, no file, no network.
+"""Numbers -> inline SVG, as strings: lines, intervals, a map of points. Drawn for page.py; no script, no network.
 
-Colours are the variables s0 to s8 of page.css and lines its classes, so that a chart follows the light or dark page that
-it stands in. Coordinates are pixels of the drawing, y downwards.
+Colours are the variables s0 to s8 of page.css and lines its classes, so that a chart follows the light or dark page
+that it stands in. Coordinates are pixels of the drawing, y downwards.
 """
 
 import math
@@ -128,7 +128,8 @@ def _segment(x1: float, y1: float, x2: float, y2: float, classes: str, colour: s
 
 def _dot(x: float, y: float, radius: float, colour: str, title: str) -> str:
     """With what a pointer on it shows."""
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" style="fill: var(--{colour})"><title>{escape(title)}</title></circle>'
+    style = f"fill: var(--{colour})"
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" style="{style}"><title>{escape(title)}</title></circle>'
 
 
 def _scale(low: float, high: float, start: float, stop: float, whole: bool = False):  # type: ignore[no-untyped-def]

@@ -38,7 +38,7 @@ def embedding_map(vectors: np.ndarray, documents: pa.Table, column: str | None, 
     if len(axes) < 2:
         axes = np.vstack([axes, np.zeros((2 - len(axes), axes.shape[1]))])
     shares = np.append(sizes**2 / max(float(np.sum(sizes**2)), 1e-12), 0.0)
-    colours, labels = np.zeros(len(rows), dtype=int), ()
+    colours, labels = np.zeros(len(rows), dtype=int), tuple[str, ...]()
     if column is not None:
         colours, labels = _coloured(_values(documents, column), rows)
     return EmbeddingMap(centred @ axes.T, rows, colours, labels, column, (float(shares[0]), float(shares[1])))
@@ -49,10 +49,15 @@ def default_column(vertical: Vertical) -> str | None:
     return next((f.column for f in vertical.document.features.values() if isinstance(f, IdFeature)), None)
 
 
-def _values(documents: pa.Table, column: str) -> list[str | None]:
+def check_column(documents: pa.Table, column: str) -> None:
+    """Raise ConfigError where the documents do not have the column."""
     if column not in documents.column_names:
         known = ", ".join(documents.column_names)
         raise ConfigError(f"the documents have no column {column!r} to colour the map by; columns: {known}")
+
+
+def _values(documents: pa.Table, column: str) -> list[str | None]:
+    check_column(documents, column)
     return [None if value is None else str(value) for value in documents[column].to_pylist()]
 
 

@@ -52,7 +52,7 @@ class Encoded:
 def wrong_and_right(
     searches: Searches, encoded: Encoded, vertical: Vertical, k: int, count: int = 6, seed: int = 0
 ) -> list[tuple[Example, Example | None, float]]:
-    """At most `count` of (wrong, the nearest right one or None, their cosine); segments take turns with the wrong ones."""
+    """At most `count` of (wrong, the nearest right one or None, their cosine); segments take turns."""
     recall = recall_at(encoded.run, searches.targets, k)
     wrong = np.flatnonzero(recall == 0)
     right = np.flatnonzero(recall_at(encoded.run, searches.targets, 1) > 0)

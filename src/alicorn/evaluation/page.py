@@ -19,7 +19,7 @@ from alicorn.evaluation.ablation import Ablation
 from alicorn.evaluation.bootstrap import CONFIDENCE, Interval
 from alicorn.evaluation.charts import Line, interval_chart, legend, line_chart, point_map
 from alicorn.evaluation.comparison import Comparison
-from alicorn.evaluation.embedding_map import NUM_COLOURS, default_column, embedding_map
+from alicorn.evaluation.embedding_map import NUM_COLOURS, check_column, default_column, embedding_map
 from alicorn.evaluation.evaluate import EXACT, INDEX, Evaluation
 from alicorn.evaluation.examples import Encoded, Example, Found, wrong_and_right
 from alicorn.evaluation.report import SIMULATION
@@ -51,12 +51,12 @@ class Measured:
     seed: int = 0
 
 
-def write_page(path: Path, measured: Measured) -> Path:
-    """Write the report. Raises ConfigError where the file cannot stand there, or the map's column is unknown."""
+def check_page(path: Path, searches: Searches, map_by: str | None) -> None:
+    """Raise ConfigError where the file cannot stand there, or documents have no column to colour the map by."""
     if path.is_dir() or not path.parent.is_dir():
         raise ConfigError(f"{path}: give a file to write, in a folder that exists")
-    path.write_text(page(measured), encoding="utf-8")
-    return path
+    if map_by is not None:
+        check_column(searches.documents, map_by)
 
 
 def page(measured: Measured) -> str:
@@ -198,9 +198,10 @@ def _weights(history: Mapping[str, Any]) -> str:
     chart = line_chart([Line(f"recall@{k}", sorted(line), "s0")], "log2 of the last member's weight", f"recall@{k}")
     rows = [[", ".join(f"{w:.4g}" for w in one["weights"]), f"{one['recall']:.4f}"] for one in tried]
     shown = f'<div class="card">{chart}</div>' if last == 1 else ""
+    tried = _table(["weights", f"recall@{k}"], rows)
     return (
         f"<p>Weights are chosen on {history['validation_searches']:,} searches of the valid split; the first is 1.</p>"
-        f"{shown}<details><summary>all weights that were tried</summary>{_table(['weights', f'recall@{k}'], rows)}</details>"
+        f"{shown}<details><summary>all weights that were tried</summary>{tried}</details>"
     )
 
 
@@ -215,9 +216,10 @@ def _segments(comparison: Comparison, middle: str) -> str:
         for segment, count in comparison.segments.items()
     ]
     low = min(cell.low for _, row in rows for cell, _ in row if not np.isnan(cell.low))
+    chart = interval_chart(rows, max(0.0, low - 0.05), 1.0)
     return (
         f"<p>{middle} by exact search over the whole corpus, with {CONFIDENCE:.0%} bootstrap intervals over searches. A"
-        f' search may belong to several segments.</p><div class="card">{interval_chart(rows, max(0.0, low - 0.05), 1.0)}'
+        f' search may belong to several segments.</p><div class="card">{chart}'
         f"<details><summary>all measures</summary>{_table(header, cells)}</details></div>"
     )
 
@@ -247,8 +249,8 @@ def _index(evaluation: Evaluation, middle: str) -> str:
     ]  # fmt: skip
     low = min(cell.low for _, row in rows for cell, _ in row if not np.isnan(cell.low))
     return (
-        f"<p>The same searches through the collection's coarse and fine quantizers, {where}. A better model by exact search"
-        " may be the worse one here.</p>"
+        f"<p>The same searches through the collection's coarse and fine quantizers, {where}. A better model by exact"
+        " search may be the worse one here.</p>"
         f'<div class="card"><div class="legend">{legend({"exact search": "s0", "quantized index": "s1"})}</div>'
         f"{interval_chart(rows, max(0.0, low - 0.05), 1.0)}"
         f"{_table(['', 'exact', 'index', 'paired difference', 'ratio'], lost)}</div>"
@@ -309,8 +311,8 @@ def _examples(measured: Measured, encoded: Encoded, k: int) -> str:
             f"<div>{beside}{near}</div></div>"
         )
     return (
-        "<p>Left, a search that did not find what its searcher chose; right, the nearest search, by cosine of the request"
-        f" vectors, that found it first. Drawn at random, the segments in turn.</p>{''.join(cards)}"
+        "<p>Left, a search that did not find what its searcher chose; right, the nearest search, by cosine of the"
+        f" request vectors, that found it first. Drawn at random, the segments in turn.</p>{''.join(cards)}"
     )
 
 
@@ -359,9 +361,10 @@ def _map(measured: Measured, documents: np.ndarray) -> str:
     by = f", coloured by {column}" if column else ""
     chart = point_map(drawn.points[order], drawn.colours[order].tolist(), [titles[at] for at in order])
     return (
-        f"<p>{len(drawn.points):,} documents in the plane of their first two principal components, which hold {first:.1%}"
-        f" and {second:.1%} of the variance{escape(by)}. Groups that lie apart here are apart; groups that overlap may"
-        f' still be apart in the other dimensions.</p><div class="card"><div class="legend">{legend(keys)}</div>{chart}</div>'
+        f"<p>{len(drawn.points):,} documents in the plane of their first two principal components, which hold"
+        f" {first:.1%} and {second:.1%} of the variance{escape(by)}. Groups that lie apart here are apart;"
+        ' groups that overlap may still be apart in the other dimensions.</p><div class="card">'
+        f'<div class="legend">{legend(keys)}</div>{chart}</div>'
     )
 
 
