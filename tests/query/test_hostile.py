@@ -152,16 +152,14 @@ def test_a_hostile_expression_costs_bounded_time_and_memory(collection: Collecti
     assert time.process_time() - started < MOST_S
 
 
-@pytest.mark.parametrize("same", [True, False])
-def test_explaining_takes_bounded_time_and_room(collection: Collection, same: bool) -> None:
-    """Were the whole expression of each node shown and estimated, 90,000 words 60 deep would take 40 MB and 25 s."""
-    words = ["".join(f" tag:{1 if same else 1_500 * i + j}" for j in range(1_500)) for i in range(60)]
+def test_explaining_takes_bounded_time_and_room(collection: Collection) -> None:
+    """Were the whole expression of each node shown and estimated, 30,000 words 60 deep would take 13 MB and 8 s."""
+    words = ["".join(f" tag:{500 * i + j}" for j in range(500)) for i in range(60)]
     text = "(or " * 60 + "tag:1" + "".join(f"{operands})" for operands in words)
     started = time.process_time()
     explanation = collection.search(text, VECTORS, explain=True).explanation
-    reason = collection.explain(text, "d1", VECTORS)
-    assert len(str(explanation)) < 20_000_000
-    assert len(str(reason)) < 20_000_000
+    assert len(str(explanation)) < 4_000_000
+    assert len(str(collection.explain(text, "d1", VECTORS))) < 4_000_000
     assert time.process_time() - started < MOST_S
 
 

@@ -77,9 +77,8 @@ def _estimate(node: tree.Node, snapshot: Snapshot, known: Known) -> int:
         case tree.Prefix(prefix=prefix):
             return min(total, sum(prefix_size(view.segment, prefix) for view in snapshot.segments))
         case tree.And(operands=operands) | tree.WeakAnd(operands=operands):
-            return min(
-                (estimate(child, snapshot, known) for child in operands if not isinstance(child, tree.Not)), default=0
-            )
+            wanted = (child for child in operands if not isinstance(child, tree.Not))
+            return min((estimate(child, snapshot, known) for child in wanted), default=0)
         case tree.Or(operands=operands) | tree.StrongOr(operands=operands):
             return min(total, sum(estimate(child, snapshot, known) for child in operands))
         case tree.Difference(operands=operands):

@@ -1,7 +1,7 @@
 """Why is a document in a result, or not? Every node of the tree with whether it holds the document, and the reason.
 
-Called by collection.py (`Collection.explain`). Leaves, and operators that count over the whole collection, are evaluated
-whole by the engine itself; what the others hold follows from their operands.
+Called by collection.py (`Collection.explain`). Leaves, and operators that count over the whole collection, are
+evaluated whole by the engine itself; what the others hold follows from their operands.
 """
 
 from __future__ import annotations
