@@ -134,13 +134,13 @@ def _prepare(query, columns, weights, planes):
     low = np.float64(rotated.min())
     step = max(np.float64(rotated.max()) - low, 1e-12) / (2**_QUERY_BITS - 1)
     planes[:] = 0
-    total = 0
+    total = 0.0
     for j in range(len(rotated)):
-        level = np.uint64(np.rint((rotated[j] - low) / step))
-        total += level
+        level = np.int64(np.rint((rotated[j] - low) / step))
+        total += np.float64(level)
         word, bit = j // _WORD, np.uint64(j % _WORD)
         for plane in range(_QUERY_BITS):
-            planes[plane, word] |= (level >> np.uint64(plane) & np.uint64(1)) << bit
+            planes[plane, word] |= np.uint64(level >> plane & 1) << bit
     root = np.sqrt(np.float64(len(rotated)))
     weights[0], weights[1] = 2 * step / root, 2 * low / root
     weights[2] = -(low * len(rotated) + step * total) / root
