@@ -2,7 +2,7 @@
 
 A template is a query expression (DESIGN 2.3) with placeholders: {terms}, the words of the query as `text:` terms;
 {key}, the vertical's embedding key; and, within a quoted string, {query}, the words of the query one blank apart, as in
-`"name:{query}"`, which is the term that a rule of kind phrase makes. {terms} stands directly inside and, or, weak-and or
+`"name:{query}"`, which is the term that a rule of kind phrase makes. {terms} stands directly in and, or, weak-and or
 strong-or, so that a query without any word has a meaning: an `and` of it matches nothing and becomes `(or)`; from an
 `or` it just disappears.
 """
