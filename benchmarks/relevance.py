@@ -1,14 +1,16 @@
-"""Do the trained towers and the hybrid find what BM25 finds, on real queries with real judgements?
+"""Do the trained towers and the hybrid find what BM25 and a pretrained encoder find, on real queries?
 
 Data: examples/movies (msrd: real queries, human labels) and examples/places (GeoNames: real alternate names, hidden
-from the corpus), prepared by their own prepare.py; the valid split. A run prepares, mines, trains, publishes and asks:
+from the corpus), prepared by their own prepare.py. Recipes, weights and the epoch to keep were chosen on `valid`, which
+is held out of the sets' own train splits; figures are of `test`, the sets' own valid splits. A run prepares, mines,
+trains one model for each recipe*.yaml of the example, publishes all into one collection, and asks:
 
     python benchmarks/relevance.py ../shared/data --out relevance [--only movies] [--retrain]
 
-Baseline: BM25 of the bm25s library over the same words, k1 = 1.2 and b = 0.75 as in the engine, so that the two should
-agree. Systems: that; BM25 of the engine; the towers by exact search; the vertical's hybrid expression by cosine; the
-same by weighted sum of cosine and BM25; any word or the towers, by weighted sum. The weight is chosen on one half of
-the searches and used on the other, both ways, so that no search is measured with a weight it helped to choose.
+Baseline: reciprocal-rank fusion (k = 60: Cormack et al., SIGIR 2009) of BM25 and untrained MiniLM, as people without
+training data build it. Systems: rank_baselines.py; then for each recipe the towers by exact search, and the hybrids
+through the engine: the vertical's hybrid expression by cosine, the same and a wider one by a weighted sum of cosine,
+BM25 and static rank. Weights: the best NDCG@10 on `valid`, one after the other.
 
 Read with care: the judged pool of movies is the top 24 of another BM25. Its recall@100 is high by construction, and a
 movie outside the pool counts as wrong though nobody looked. "NDCG@10 judged" therefore drops unjudged documents before
@@ -21,31 +23,34 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import bm25s
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import rank_baselines
 
 from alicorn import Collection, Model, Vertical, mine, train
+from alicorn.errors import ConfigError
 from alicorn.evaluation.comparison import Measure, compare
 from alicorn.evaluation.metrics import Targets, judged_only, ndcg_at, recall_at
 from alicorn.evaluation.report import markdown, write_report
 from alicorn.evaluation.searches import Searches, read_searches
-from alicorn.evaluation.systems import bm25_run, embedding_run, expression_run, hybrid_run
+from alicorn.evaluation.systems import bm25_run, embedding_run, expression_run
 from alicorn.publish import publish
-from alicorn.text import words
 from alicorn.training import Recipe
 from alicorn.vertical.templates import fill_template
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SOURCES = {"movies": "msrd", "places": "places-geonames"}
 DEPTH = 100
-WEIGHTS = (0.003, 0.01, 0.03, 0.1, 0.3)  # of BM25 beside a cosine of weight 1; BM25 of a good match is 5 to 20
-BASELINE = "BM25 (bm25s)"
-ANY_WORD_OR_NEAR = "(or {terms} (nn {key} :k 100 :nprobe 16))"
+BM25_WEIGHTS = (0.0, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2)  # beside a cosine of weight 1; BM25 of a good match is 5 to 20
+STATIC_WEIGHTS = (0.0, 0.003, 0.01, 0.02, 0.05, 0.1)  # of the logarithm of votes or population
+BASELINE = "RRF of BM25 and MiniLM"
+WIDER = "(or {terms} (nn {key} :k 100))"  # any word
+Runner = Callable[[Searches, dict[str, float]], np.ndarray]
 
 
 def main() -> None:
@@ -59,102 +64,114 @@ def main() -> None:
         folder = arguments.out / name
         if arguments.retrain:
             shutil.rmtree(folder, ignore_errors=True)
-        build(name, arguments.data / SOURCES[name], folder)
-        report(name, folder)
+        models = build(name, arguments.data / SOURCES[name], folder)
+        report(name, folder, models)
 
 
-def build(name: str, source: Path, folder: Path) -> None:
-    """Logs, pairs, model and collection in `folder`; steps that are done are not repeated."""
+def build(name: str, source: Path, folder: Path) -> list[Model]:
+    """Logs, pairs, models and collection in `folder`; steps that are done are not repeated. Returns the models."""
     example = EXAMPLES / name
     vertical = Vertical.load(example / "vertical.yaml")
-    steps = {
-        "logs": lambda out: subprocess.run([sys.executable, example / "prepare.py", source, out], check=True),
-        "pairs": lambda out: mine(folder / "logs", vertical, out),
-        "model": lambda out: train(folder / "pairs", vertical, Recipe.load(example / "recipe.yaml"), out),
-        "collection": lambda out: publish(
-            folder / "pairs" / "documents.parquet", out, models=[Model.load(folder / "model")]
-        ),
-    }
-    for step, run in steps.items():
-        if not (folder / step).exists():
-            started = time.perf_counter()
-            folder.mkdir(parents=True, exist_ok=True)
-            run(folder / step)
-            print(f"{name}: {step} in {time.perf_counter() - started:.1f} s", file=sys.stderr)
+    folder.mkdir(parents=True, exist_ok=True)
+    prepare = [sys.executable, str(example / "prepare.py"), str(source), str(folder / "logs")]
+    _once(folder / "logs", lambda: subprocess.run(prepare, check=True))
+    _once(folder / "pairs", lambda: mine(folder / "logs", vertical, folder / "pairs"))
+    models = []
+    for path in sorted(example.glob("recipe*.yaml")):
+        out = folder / path.stem.replace("recipe", "model")
+        try:
+            _once(out, partial(train, folder / "pairs", vertical, Recipe.load(path), out))
+            models.append(Model.load(out))
+        except ConfigError as error:
+            print(f"{path.name} is left out: {error}", file=sys.stderr)
+    _once(folder / "collection", lambda: publish(folder / "pairs" / "documents.parquet", folder / "collection", models))
+    return models
 
 
-def report(name: str, folder: Path) -> None:
-    """Run every system on the valid split; write relevance.md, .json and .png, and print the Markdown."""
+def _once(out: Path, work: Callable[[], object]) -> None:
+    if not out.exists():
+        started = time.perf_counter()
+        work()
+        print(f"{out}: {time.perf_counter() - started:.1f} s", file=sys.stderr)
+
+
+def report(name: str, folder: Path, models: list[Model]) -> None:
+    """Run every system on the test split; write relevance.md, .json and .png, and print the Markdown."""
     vertical = Vertical.load(EXAMPLES / name / "vertical.yaml")
-    searches = read_searches(folder / "pairs", split="valid")
-    judged = judgements(folder / "pairs", searches)
+    valid, test = (read_searches(folder / "pairs", split=split) for split in ("valid", "test"))
+    judged = judgements(folder / "pairs", test)
+    notes: list[str] = []
     with Collection.open(folder / "collection") as collection:
-        runs = run_systems(collection, vertical, Model.load(folder / "model"), searches)
+        runs = run_systems(name, collection, vertical, models, valid, test, notes)
     measures: dict[str, Measure] = {
+        "recall@1": partial(recall_at, k=1),
         "recall@10": partial(recall_at, k=10),
         "recall@100": partial(recall_at, k=100),
         "NDCG@10": partial(ndcg_at, k=10),
     }
-    notes = ["The weight of BM25 in a weighted sum was chosen on the other half of the searches."]
-    if len(judged.documents) > len(searches.targets.documents):
+    if len(judged.documents) > len(test.targets.documents):
+        del measures["recall@1"]  # a search has several targets
         measures["NDCG@10 judged"] = lambda run, targets: ndcg_at(judged_only(run, judged), targets, 10)
         notes.append("NDCG@10 judged: without the documents that nobody judged for the search (condensed list).")
-    comparison = compare(
-        runs,
-        searches.targets,
-        measures=measures,
-        segments=searches.segments,
-        baseline=BASELINE,
-    )
-    title = f"{name}: {len(searches):,} searches of the valid split over {len(searches.documents):,} documents"
+    comparison = compare(runs, test.targets, measures=measures, segments=test.segments, baseline=BASELINE)
+    title = f"{name}: {len(test):,} searches of the set's valid split over {len(test.documents):,} documents"
     write_report(comparison, folder, title=title, name="relevance", notes=notes)
     print(markdown(comparison, title=title, notes=notes))
 
 
-def run_systems(collection: Collection, vertical: Vertical, model: Model, searches: Searches) -> dict[str, np.ndarray]:
-    """System -> int32 (searches, DEPTH)."""
-    requests = model.encode_requests(searches.requests)
-    hybrid = partial(hybrid_run, collection, vertical, searches, requests, DEPTH)
-    any_word = [fill_template(ANY_WORD_OR_NEAR, query, model.key) for query in searches.queries]
-    any_word_or_near = partial(expression_run, collection, any_word, searches, DEPTH, vectors={model.key: requests})
-    return {
-        BASELINE: library_run(vertical, searches),
-        "BM25 (engine)": bm25_run(collection, searches, DEPTH),
-        "towers": embedding_run(requests, model.encode_documents(searches.documents), DEPTH),
-        "hybrid by cosine": hybrid(order_by="nn"),
-        "hybrid by weighted sum": cross_weighted(hybrid, searches.targets),
-        "any word or towers, by weighted sum": cross_weighted(any_word_or_near, searches.targets),
+def run_systems(
+    name: str,
+    collection: Collection,
+    vertical: Vertical,
+    models: list[Model],
+    valid: Searches,
+    test: Searches,
+    notes: list[str],
+) -> dict[str, np.ndarray]:
+    """System -> int32 (searches, DEPTH). What was chosen on the valid split is added to the notes."""
+    words = rank_baselines.word_run(vertical, test, DEPTH)
+    meaning = rank_baselines.encoder_run(test, rank_baselines.ENCODED[name], DEPTH)
+    runs = {
+        "BM25 (bm25s)": words,
+        "BM25 (engine)": bm25_run(collection, test, DEPTH),
+        "MiniLM, untrained": meaning,
+        BASELINE: rank_baselines.fused([words, meaning], DEPTH),
     }
+    if name == "places":
+        runs["character n-grams and popularity"] = rank_baselines.character_run(valid, test, DEPTH, notes)
+    for model in models:
+        label = "towers" + model.key.removeprefix(vertical.embedding).replace("-", ", ")
+        requests = model.encode_requests(test.requests)
+        runs[label] = embedding_run(requests, model.encode_documents(test.documents), DEPTH)
+        hybrid = vertical.expressions.hybrid
+        by_cosine = partial(asked, collection, model, hybrid)
+        runs[f"hybrid of {label}, by cosine"] = by_cosine(test, {"nn": 1.0})
+        for kind, template in (("hybrid", hybrid), ("any word or", WIDER)):
+            system = f"{kind}{' of' if kind == 'hybrid' else ''} {label}, by weighted sum"
+            runner = partial(asked, collection, model, template)
+            order_by = best_order(runner, valid)
+            notes.append(f"{system}: `{template}` by {order_by}.")
+            runs[system] = runner(test, order_by)
+    return runs
 
 
-def library_run(vertical: Vertical, searches: Searches) -> np.ndarray:
-    """BM25 by bm25s over the `text:` terms of the documents; a document without any word of the query is no result."""
-    prefix = "text:"
-    corpus = [
-        [term.removeprefix(prefix) for term in row if term.startswith(prefix)]
-        for row in vertical.terms(searches.documents).to_pylist()
-    ]
-    index = bm25s.BM25(method="lucene", k1=1.2, b=0.75)
-    index.index(corpus, show_progress=False)
-    queries = [list(dict.fromkeys(words(query))) for query in searches.queries]
-    known = [[word for word in query if word in index.vocab_dict] for query in queries]
-    run = np.full((len(searches), DEPTH), -1, dtype=np.int32)
-    rows = [row for row, query in enumerate(known) if query]
-    numbers, scores = index.retrieve([known[row] for row in rows], k=DEPTH, show_progress=False)
-    run[rows] = np.where(scores > 0, numbers, -1)
-    return run
+def asked(
+    collection: Collection, model: Model, template: str, searches: Searches, order_by: dict[str, float]
+) -> np.ndarray:
+    """The template filled for each search, answered by the collection."""
+    expressions = [fill_template(template, query, model.key) for query in searches.queries]
+    vectors = {model.key: model.encode_requests(searches.requests)}
+    return expression_run(collection, expressions, searches, DEPTH, vectors=vectors, order_by=order_by)
 
 
-def cross_weighted(run_with: partial, targets: Targets) -> np.ndarray:
-    """The run by cosine + weight x BM25; each half of the searches has the weight of best NDCG@10 on the other."""
-    runs = [run_with(order_by={"nn": 1.0, "bm25": weight}) for weight in WEIGHTS]
-    values = np.stack([ndcg_at(run, targets, 10) for run in runs])  # (weights, searches)
-    chosen = np.empty_like(runs[0])
-    for half in (0, 1):
-        best = int(np.nanmean(values[:, 1 - half :: 2], axis=1).argmax())
-        print(f"  half {half}: weight {WEIGHTS[best]} of {WEIGHTS}", file=sys.stderr)
-        chosen[half::2] = runs[best][half::2]
-    return chosen
+def best_order(runner: Runner, valid: Searches) -> dict[str, float]:
+    """Weights of cosine (1), BM25 and static rank with the best NDCG@10 on `valid`, one after the other."""
+    order_by = {"nn": 1.0}
+    for name, weights in (("bm25", BM25_WEIGHTS), ("static_rank", STATIC_WEIGHTS)):
+        tried = [order_by | ({name: weight} if weight else {}) for weight in weights]
+        values = [float(np.nanmean(ndcg_at(runner(valid, order), valid.targets, 10))) for order in tried]
+        order_by = tried[int(np.argmax(values))]
+    return order_by
 
 
 def judgements(pairs: Path, searches: Searches) -> Targets:

@@ -143,6 +143,24 @@ def test_words_under_or_just_disappear():
     assert vertical.expression("hybrid", "a b") == '(or text:a text:b (nn people :radius 0.2) "city:new york")'
 
 
+def test_a_whole_query_can_be_one_term():
+    template = "expressions: {hybrid: '(or \"name:{query}\" (nn {key} :k 9))'}\nsplit:"
+    vertical = people("split:", template)
+    assert vertical.expression("hybrid", "Saint-Étienne, Loire") == '(or "name:saint étienne loire" (nn people :k 9))'
+    assert vertical.expression("hybrid", '")(') == '(or "name:" (nn people :k 9))'
+    with pytest.raises(ConfigError, match=r"unknown placeholder '\{query\}'.*within a quoted string"):
+        people("split:", "expressions: {hybrid: '(or {query} (nn {key} :k 9))'}\nsplit:")
+
+
+def test_phrases_are_the_words_of_a_value():
+    rule = "{prefix: cluster, column: clusters, kind: "
+    vertical = people(rule + "value", rule + "phrase")
+    rows = [{"name": None, "city": None, "clusters": ["Saint-Étienne  (Loire)", "--", None, "b"]}]
+    assert vertical.terms(pa.Table.from_pylist(rows, SCHEMA)).to_pylist() == [
+        ["cluster:saint étienne loire", "cluster:b"]
+    ]
+
+
 def slow_terms(row: dict) -> list[str]:
     """The oracle of `Vertical.terms` for PEOPLE."""
     found = [f"text:{word}" for word in words(row["name"] or "")]

@@ -6,39 +6,47 @@ SOURCE holds corpus.parquet, queries.parquet and qrels.parquet. What the set has
                was shown in random order, so it carries no position bias; searcher_id is null: no searchers are known
   segments     labels for reports: "person" (the query has the full name of an actor or director of the corpus),
                "year" (it has a year), "other"
-Derived: release_year, the year as a string, so that "power rangers 1994" can match it as text.
-What it does not have is CONSTRUCTED: the set has no times, so query number i of train is placed i minutes after
-TRAIN_FROM and query i of valid i minutes after VALID_FROM. The split of vertical.yaml, `valid_from: 2024-01-01`, is
-then exactly the set's own split.
+Derived: release_year, the year as a string, so that "power rangers 1994" can match it as text; log_votes, log10 of one
+more than the votes, a static rank that does not drown other scores.
+What it does not have is CONSTRUCTED: the set has no times. They are made so that the split by time of vertical.yaml is
+this: the set's valid queries are `test`; its train queries about 12 % of the movies are held out as `valid`, to choose
+a recipe on. A query goes with its relevant movie that most queries want, as in the set's own split.
 """
 
 import argparse
 import datetime
 import re
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import xxhash
 
 from alicorn.text import words
 
-TRAIN_FROM = datetime.datetime(2023, 1, 1)
-VALID_FROM = datetime.datetime(2024, 1, 1)  # the same as in vertical.yaml
+STARTS = {  # the same as in vertical.yaml
+    "train": datetime.datetime(2023, 1, 1),
+    "valid": datetime.datetime(2024, 1, 1),
+    "test": datetime.datetime(2025, 1, 1),
+}
+VALID_PERCENT = 12  # of the movies that train queries go with
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
 def documents(corpus: pa.Table) -> pa.Table:
-    """The corpus and release_year; an unknown year is null, so that no range of years matches it."""
+    """The corpus, release_year and log_votes; an unknown year is null, so that no range of years matches it."""
     year = corpus["year"]
     known = pc.if_else(pc.equal(year, 0), pa.scalar(None, year.type), year)
     corpus = corpus.set_column(corpus.column_names.index("year"), "year", known)
+    corpus = corpus.append_column("log_votes", pc.log10(pc.add(corpus["votes"].cast(pa.float32()), 1)))
     return corpus.append_column("release_year", known.cast(pa.string()))
 
 
 def impressions(queries: pa.Table, qrels: pa.Table) -> pa.Table:
     """One row per judgement, in the order of the pool of each query."""
-    times = _times(queries)
+    times = _times(queries, qrels)
     text = dict(zip(queries["query_id"].to_pylist(), queries["query"].to_pylist(), strict=True))
     sessions, positions = qrels["query_id"].to_pylist(), []
     shown: dict[str, int] = {}
@@ -73,13 +81,28 @@ def _labels(query: list[str], names: set[str]) -> list[str]:
     return labels or ["other"]
 
 
-def _times(queries: pa.Table) -> dict[str, datetime.datetime]:
-    """query_id -> constructed time."""
-    minutes = {"train": 0, "valid": 0}
-    start = {"train": TRAIN_FROM, "valid": VALID_FROM}
-    times = {}
+def splits(queries: pa.Table, qrels: pa.Table) -> list[str]:
+    """The split of each query: see the first lines of this file."""
+    wanted = qrels.filter(pc.greater(qrels["grade"], 0)).select(["query_id", "doc_id"]).to_pylist()
+    popularity = Counter(row["doc_id"] for row in wanted)
+    movies: dict[str, tuple[int, str]] = {}
+    for row in wanted:
+        movie = popularity[row["doc_id"]], row["doc_id"]
+        movies[row["query_id"]] = max(movie, movies.get(row["query_id"], movie))
+    found = []
     for query, split in zip(queries["query_id"].to_pylist(), queries["split"].to_pylist(), strict=True):
-        times[query] = start[split] + datetime.timedelta(minutes=minutes[split])
+        movie = movies.get(query, (0, ""))[1]
+        held_out = xxhash.xxh3_64_intdigest(movie.encode()) % 100 < VALID_PERCENT
+        found.append("test" if split == "valid" else "valid" if held_out else "train")
+    return found
+
+
+def _times(queries: pa.Table, qrels: pa.Table) -> dict[str, datetime.datetime]:
+    """query_id -> constructed time: a minute after the other from the start of the query's split."""
+    minutes = dict.fromkeys(STARTS, 0)
+    times = {}
+    for query, split in zip(queries["query_id"].to_pylist(), splits(queries, qrels), strict=True):
+        times[query] = STARTS[split] + datetime.timedelta(minutes=minutes[split])
         minutes[split] += 1
     return times
 

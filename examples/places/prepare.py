@@ -7,17 +7,24 @@ SOURCE holds corpus.parquet, queries.parquet and qrels.parquet. Two kinds of que
              set CONSTRUCTED), and his country, region and position are the context that decides
 
 Derived, beside the set's own columns:
-  region     country and admin1, as `AD.08`: admin1 codes repeat from country to country
-  cells      the squares of latitude and longitude the point lies in, on grids of 8, 2 and 0.5 degrees, each once more
-             shifted by half a square, so that near points share squares even across a border
-  point      unit vector of the point on the sphere, 3 numbers: the cosine of two falls with their distance
+  romanised       the names of other scripts in Latin letters (package anyascii), as somebody without their keyboard
+                  would type them; syllables of Chinese apart
+  names           every name of a city, romanised ones too, in small ASCII letters: what a whole query may equal
+  log_population  log10 of the population, 0 where it is unknown: a static rank that does not drown other scores
+  region          country and admin1, as `AD.08`: admin1 codes repeat from country to country
+  near            64 waves over the sphere (random Fourier features: Rahimi and Recht, NIPS 2007): the inner product of
+                  two points falls with their distance, to 0.6 at 100 km and to nothing at 300 km;  far: the same at ten
+                  times the distances. Their length says how much they weigh beside a text of length 1: 2 for cities, 3
+                  for searchers, who ask for a name that many cities have
 
-CONSTRUCTED: times, so that the split of vertical.yaml (`valid_from: 2024-01-01`) is the set's own for alternate names;
-ambiguous names, which the set does not split, are split by a hash of the name: a name is never in both.
+CONSTRUCTED: times, so that the split by time of vertical.yaml is this: the set's valid queries are `test`; 12 % of the
+cities of its train queries are held out of them as `valid`, to choose a recipe on. Ambiguous names, which the set does
+not split, are split by a hash of the name: 30 % test, 12 % of the others valid; a name is in one split only.
 """
 
 import argparse
 import datetime
+import re
 from pathlib import Path
 
 import numpy as np
@@ -25,24 +32,60 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
+from anyascii import anyascii
 
-TRAIN_FROM = datetime.datetime(2023, 1, 1)
-VALID_FROM = datetime.datetime(2024, 1, 1)  # the same as in vertical.yaml
-VALID_PERCENT_OF_AMBIGUOUS = 30
-CELL_DEGREES = (8.0, 2.0, 0.5)
+STARTS = {  # the same as in vertical.yaml
+    "train": datetime.datetime(2023, 1, 1),
+    "valid": datetime.datetime(2024, 1, 1),
+    "test": datetime.datetime(2025, 1, 1),
+}
+TEST_PERCENT_OF_AMBIGUOUS = 30
+VALID_PERCENT = 12  # of what is not test
+EARTH_KM = 6371.0
+NEAR_KM, FAR_KM = 100.0, 1000.0
+CITY_LENGTH, SEARCHER_LENGTH = 2.0, 3.0
+WAVES = 64
+_HAN = re.compile("([\u3400-\u9fff]+)")
 
 
 def documents(corpus: pa.Table) -> pa.Table:
-    """The corpus with region, cells and point."""
-    return _with_place(corpus, corpus["country"], corpus["admin1"], corpus["latitude"], corpus["longitude"])
+    """The corpus with romanised names, names, log_population, region, near and far."""
+    titles, others = corpus["title"].to_pylist(), corpus["alternate_names"].to_pylist()
+    foreign = [list(dict.fromkeys(map(romanised, filter(_other_script, names)))) for names in others]
+    every = [list(dict.fromkeys(map(plain, (title, *names)))) for title, names in zip(titles, others, strict=True)]
+    population = np.log10(np.maximum(corpus["population"].to_numpy(), 1)).astype(np.float32)
+    table = corpus.append_column("romanised", pa.array(foreign, pa.list_(pa.string())))
+    table = table.append_column("names", pa.array(every, pa.list_(pa.string())))
+    table = table.append_column("log_population", pa.array(population))
+    where = corpus["latitude"].to_numpy(), corpus["longitude"].to_numpy()
+    return _with_place(table, corpus["country"], corpus["admin1"], where, CITY_LENGTH)
+
+
+def romanised(name: str) -> str:
+    """In Latin letters: `頭份市` is `Tou Fen Shi`."""
+    parts = [
+        re.sub("(?<=[a-z])(?=[A-Z])", " ", anyascii(part)) if number % 2 else anyascii(part)
+        for number, part in enumerate(_HAN.split(name))
+    ]
+    return "".join(parts)
+
+
+def plain(name: str) -> str:
+    """Small ASCII letters and digits, words one blank apart."""
+    return " ".join(re.findall("[a-z0-9]+", romanised(name).lower()))
+
+
+def _other_script(name: str) -> bool:
+    return any(ord(character) >= 0x250 for character in name)
 
 
 def searchers(queries: pa.Table) -> pa.Table:
-    """Who asks for an ambiguous name, one searcher per query: country, region, cells, point."""
+    """Who asks for an ambiguous name, one searcher per query: country, region, near, far."""
     ambiguous = queries.filter(pc.equal(queries["split"], "ambig"))
     country, admin1 = ambiguous["searcher_country"], ambiguous["searcher_admin1"]
     ids = pa.table({"searcher_id": _searcher_ids(ambiguous), "country": country})
-    return _with_place(ids, country, admin1, ambiguous["searcher_lat"], ambiguous["searcher_lon"])
+    where = ambiguous["searcher_lat"].to_numpy(), ambiguous["searcher_lon"].to_numpy()
+    return _with_place(ids, country, admin1, where, SEARCHER_LENGTH)
 
 
 def impressions(queries: pa.Table, qrels: pa.Table) -> pa.Table:
@@ -54,13 +97,23 @@ def impressions(queries: pa.Table, qrels: pa.Table) -> pa.Table:
             "searcher_id": pc.if_else(
                 pc.equal(shown["split"], "ambig"), _searcher_ids(shown), pa.scalar(None, pa.string())
             ),
-            "time": _times(shown["query"].to_pylist(), shown["split"].to_pylist()),
+            "time": _times([split_of(row) for row in shown.select(["query", "split", "doc_id"]).to_pylist()]),
             "query": shown["query"],
             "doc_id": shown["doc_id"],
             "position": pa.array(np.ones(len(shown), dtype=np.int32)),
             "clicked": pa.array(np.ones(len(shown), dtype=bool)),
         }
     )
+
+
+def split_of(row: dict[str, str]) -> str:
+    """row: a query with the set's own `split` and the doc_id of its city."""
+    if row["split"] == "valid":
+        return "test"
+    by = row["query"] if row["split"] == "ambig" else row["doc_id"]
+    if row["split"] == "ambig" and _percent(by) < TEST_PERCENT_OF_AMBIGUOUS:
+        return "test"
+    return "valid" if _percent("valid " + by) < VALID_PERCENT else "train"
 
 
 def segments(queries: pa.Table) -> pa.Table:
@@ -70,51 +123,45 @@ def segments(queries: pa.Table) -> pa.Table:
     return pa.table({"session_id": queries["query_id"], "segment": one_each})
 
 
-def cells(latitude: np.ndarray, longitude: np.ndarray) -> pa.ListArray:
-    """The squares of each point as ids, list<string>: `<degrees>[+]:<row>:<column>`, + for the shifted grid."""
-    columns = []
-    for degrees in CELL_DEGREES:
-        for shift, mark in ((0.0, ""), (degrees / 2, "+")):
-            row = np.floor((latitude + 90 + shift) / degrees).astype(int)
-            column = np.floor(((longitude + 180 + shift) % 360) / degrees).astype(int)
-            columns.append([f"{degrees:g}{mark}:{r}:{c}" for r, c in zip(row, column, strict=True)])
-    flat = [cell for point in zip(*columns, strict=True) for cell in point]
-    return pa.ListArray.from_arrays(
-        pa.array(np.arange(len(latitude) + 1, dtype=np.int32) * len(columns)), pa.array(flat)
-    )
+def waves(latitude: np.ndarray, longitude: np.ndarray, scale_km: float, length: float) -> pa.ListArray:
+    """list<float>, 2 x WAVES numbers of that length: cosine and sine of WAVES plane waves through the sphere.
 
-
-def points(latitude: np.ndarray, longitude: np.ndarray) -> pa.ListArray:
-    """Unit vectors on the sphere, list<float> of 3."""
+    The cosine of two points is near exp(-(distance / scale_km)^2 / 2), within about 1 / sqrt(WAVES).
+    """
     north, east = np.radians(latitude), np.radians(longitude)
-    vectors = np.stack([np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)], axis=1)
-    offsets = pa.array(np.arange(len(vectors) + 1, dtype=np.int32) * 3)
-    return pa.ListArray.from_arrays(offsets, pa.array(vectors.astype(np.float32).ravel()))
+    points = np.stack([np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)], axis=1)
+    directions = np.random.default_rng(0).standard_normal((3, WAVES))
+    phases = points @ directions * (EARTH_KM / scale_km)
+    values = np.hstack([np.cos(phases), np.sin(phases)]) * (length / np.sqrt(WAVES))
+    offsets = pa.array(np.arange(len(values) + 1, dtype=np.int32) * values.shape[1])
+    return pa.ListArray.from_arrays(offsets, pa.array(values.astype(np.float32).ravel()))
 
 
-def _with_place(table: pa.Table, country, admin1, latitude, longitude) -> pa.Table:
-    where = latitude.to_numpy(), longitude.to_numpy()
+def _with_place(
+    table: pa.Table, country: pa.ChunkedArray, admin1: pa.ChunkedArray, where: tuple, length: float
+) -> pa.Table:
+    """The table with region, near and far. where: latitudes and longitudes, degrees."""
     table = table.append_column("region", pc.binary_join_element_wise(country, admin1, pa.scalar(".", country.type)))
-    return table.append_column("cells", cells(*where)).append_column("point", points(*where))
+    table = table.append_column("near", waves(*where, NEAR_KM, length))
+    return table.append_column("far", waves(*where, FAR_KM, length))
 
 
 def _searcher_ids(queries: pa.Table) -> pa.ChunkedArray:
     return pc.binary_join_element_wise("near", queries["query_id"].cast(pa.string()), "-")
 
 
-def _times(names: list[str], splits: list[str]) -> pa.Array:
+def _times(splits: list[str]) -> pa.Array:
     """A minute after the other from the start of the query's split."""
-    minutes = {TRAIN_FROM: 0, VALID_FROM: 0}
+    minutes = dict.fromkeys(STARTS, 0)
     times = []
-    for name, split in zip(names, splits, strict=True):
-        start = VALID_FROM if split == "valid" or (split == "ambig" and _held_out(name)) else TRAIN_FROM
-        times.append(start + datetime.timedelta(minutes=minutes[start]))
-        minutes[start] += 1
+    for split in splits:
+        times.append(STARTS[split] + datetime.timedelta(minutes=minutes[split]))
+        minutes[split] += 1
     return pa.array(times, pa.timestamp("us"))
 
 
-def _held_out(name: str) -> bool:
-    return xxhash.xxh3_64_intdigest(name.encode()) % 100 < VALID_PERCENT_OF_AMBIGUOUS
+def _percent(text: str) -> int:
+    return xxhash.xxh3_64_intdigest(text.encode()) % 100
 
 
 def main() -> None:

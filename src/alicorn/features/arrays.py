@@ -37,6 +37,13 @@ class Bag:
         _take_float32(self.offsets, self.weights, rows, offsets, weights)
         return Bag(offsets, indices, weights)
 
+    def at_unit_length(self) -> "Bag":
+        """With weights 1 / sqrt(sum of squared counts): the length of a bag of orthonormal rows is then 1, however
+        often a row repeats. Without weights (towers/channels.py) that holds only where no row repeats."""
+        weights = np.empty(len(self.indices), dtype=np.float32)
+        _unit_weights(self.offsets, self.indices, weights)
+        return Bag(self.offsets, self.indices, weights)
+
     def thinned(self, kept: np.ndarray) -> "Bag":
         """The bags without the entries where `kept`, bool (entries,), is false."""
         before = np.zeros(len(kept) + 1, dtype=np.int64)
@@ -132,6 +139,18 @@ def _take(offsets, values, rows, out_offsets, out):
         target = out_offsets[i]
         for j in range(out_offsets[i + 1] - target):
             out[target + j] = values[source + j]
+
+
+@_compiled(types.void(_readonly(types.int64), _readonly(types.int32), types.float32[::1]))
+def _unit_weights(offsets, indices, out):
+    for row in range(len(offsets) - 1):
+        ascending = np.sort(indices[offsets[row] : offsets[row + 1]])
+        squares = 0
+        count = 0
+        for i in range(len(ascending)):
+            count = count + 1 if i > 0 and ascending[i] == ascending[i - 1] else 1
+            squares += 2 * count - 1  # the sum of the first n odd numbers is n squared
+        out[offsets[row] : offsets[row + 1]] = np.float32(1.0 / np.sqrt(max(squares, 1)))
 
 
 _I64 = _readonly(types.int64)

@@ -66,7 +66,8 @@ class Featurizer:
         column = table[feature.column]
         match feature:
             case TextFeature():
-                return text_bags(_as_text(_whole(column)), self.buckets[name], self.text)
+                bags = text_bags(_as_text(_whole(column)), self.buckets[name], self.text)
+                return bags.at_unit_length() if _is_list(column.type) else bags
             case IdFeature():
                 return id_bags(_whole(column).cast(pa.large_string()), self.buckets[name])
             case IdsFeature():
@@ -91,9 +92,13 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
 
 def _as_text(column: pa.Array) -> pa.Array:
     """large_string; a list of strings is its members, one blank apart."""
-    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
+    if not _is_list(column.type):
         return column.cast(pa.large_string())
     ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(column), 0).cast(pa.int64()))
     offsets = pa.concat_arrays([pa.array([0], pa.int64()), ends])
     members = pc.fill_null(column.flatten().cast(pa.large_string()), "")
     return pc.binary_join(pa.LargeListArray.from_arrays(offsets, members), pa.scalar(" ", pa.large_string()))
+
+
+def _is_list(data_type: pa.DataType) -> bool:
+    return pa.types.is_list(data_type) or pa.types.is_large_list(data_type)

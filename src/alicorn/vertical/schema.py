@@ -18,7 +18,9 @@ from alicorn.vertical.failed_searches import FailedSearchRules
 from alicorn.vertical.features import DenseFeature, Feature, IdsFeature, TextFeature
 from alicorn.vertical.selection import IsRepeat, Selection
 from alicorn.vertical.templates import fill_template, read_template
-from alicorn.vertical.terms import as_lists, interleave, value_terms, word_terms
+from alicorn.vertical.terms import as_lists, interleave, phrase_terms, value_terms, word_terms
+
+_TERMS = {"words": word_terms, "value": value_terms, "phrase": phrase_terms}
 
 
 def _checked_name(name: str) -> str:
@@ -40,11 +42,12 @@ Features = Annotated[dict[Name, Feature], Field(min_length=1)]
 
 
 class TermRule(Config):
-    """One family of terms: `prefix:<word>` for the words of a column, or `prefix:<normalised value>` for its values."""
+    """One family of terms: `prefix:<word>` for the words of a column (words), `prefix:<normalised value>` for its
+    values (value), or `prefix:<words of a value, one blank apart>` (phrase), which a whole query can equal."""
 
     prefix: Name
     column: str
-    kind: Literal["words", "value"]
+    kind: Literal["words", "value", "phrase"]
 
 
 class DocumentSide(Config):
@@ -192,10 +195,7 @@ class Vertical(Config):
 
     def terms(self, documents: pa.Table) -> pa.ListArray:
         """The terms of each document, list<string>, rule by rule; words with repetition, as BM25 counts them."""
-        parts = [
-            (word_terms if rule.kind == "words" else value_terms)(documents[rule.column], rule.prefix)
-            for rule in self.document.terms
-        ]
+        parts = [_TERMS[rule.kind](documents[rule.column], rule.prefix) for rule in self.document.terms]
         rows, values = interleave(parts) if parts else (np.zeros(0, dtype=np.int64), pa.array([], pa.string()))
         return as_lists(rows, values, len(documents))
 
@@ -224,7 +224,7 @@ class Vertical(Config):
     def _document_columns(self) -> Iterator[Column]:
         yield from _feature_columns(self.document.features, "document.features")
         for rule in self.document.terms:
-            wanted = ColumnType.TEXT if rule.kind == "words" else ColumnType.TERMS
+            wanted = ColumnType.TERMS if rule.kind == "value" else ColumnType.TEXT
             yield Column(rule.column, wanted, f"document.terms, prefix {rule.prefix}")
         for name in self.document.stored:
             yield Column(name, ColumnType.ANY, "document.stored")

@@ -1,8 +1,10 @@
 """Expression templates of a vertical: `(and {terms})` with the query "john smith" is `(and text:john text:smith)`.
 
-A template is a query expression (DESIGN 2.3) with two placeholders: {terms}, the words of the query as `text:` terms,
-and {key}, the vertical's embedding key. {terms} stands directly inside and, or, weak-and or strong-or, so that a query
-without any word has a meaning: an `and` of it matches nothing and becomes `(or)`; from an `or` it just disappears.
+A template is a query expression (DESIGN 2.3) with placeholders: {terms}, the words of the query as `text:` terms;
+{key}, the vertical's embedding key; and, within a quoted string, {query}, the words of the query one blank apart, as in
+`"name:{query}"`, which is the term that a rule of kind phrase makes. {terms} stands directly in and, or, weak-and or
+strong-or, so that a query without any word has a meaning: an `and` of it matches nothing and becomes `(or)`; from an
+`or` it just disappears.
 """
 
 import re
@@ -12,6 +14,8 @@ from alicorn.text import words
 
 # A parenthesis, a quoted string with backslash escapes, or anything up to a blank or parenthesis.
 _TOKEN = re.compile(r'[()]|"(?:\\.|[^"\\])*"|[^\s()"]+|"')
+
+_QUERY = "{query}"
 
 Form: TypeAlias = list["str | Form"]
 
@@ -39,29 +43,32 @@ def read_template(text: str) -> Form:
 
 def fill_template(text: str, query: str, key: str) -> str:
     """The expression for a query. Words hold letters, digits and underscores only, so that they need no quotes."""
-    terms = [f"text:{word}" for word in words(query)]
-    return _fill(read_template(text)[0], terms, key)
+    return _fill(read_template(text)[0], words(query), key)
 
 
-def _fill(form: "str | Form", terms: list[str], key: str) -> str:
+def _fill(form: "str | Form", found: list[str], key: str) -> str:
     if isinstance(form, str):
-        return key if form == "{key}" else form
+        return key if form == "{key}" else form.replace(_QUERY, " ".join(found))
+    terms = [f"text:{word}" for word in found]
     if "{terms}" in form and not terms and (form[0] in ("and", "weak-and") or len(form) == 2):
         return "(or)"
     parts = []
     for part in form:
-        parts += terms if part == "{terms}" else [_fill(part, terms, key)]
+        parts += terms if part == "{terms}" else [_fill(part, found, key)]
     return f"({' '.join(parts)})"
 
 
 def _check_placeholders(token: str, form: Form, text: str) -> None:
     if token == '"':
         raise ValueError(f"a quoted string is not closed in {text!r}")
+    if token.startswith('"'):
+        token = token.replace(_QUERY, "")
     if "{" not in token and "}" not in token:
         return
     if token not in ("{terms}", "{key}"):
         raise ValueError(
-            f"unknown placeholder {token!r} in {text!r}; allowed: {{terms}}, {{key}}, each a word of its own"
+            f"unknown placeholder {token!r} in {text!r}; allowed: {{terms}}, {{key}}, each a word of its own, and "
+            "{query} within a quoted string"
         )
     if token == "{terms}" and (not form or form[0] not in ("and", "or", "weak-and", "strong-or")):
         raise ValueError(f"{{terms}} must stand directly inside and, or, weak-and or strong-or in {text!r}")

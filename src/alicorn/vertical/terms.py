@@ -1,8 +1,10 @@
-"""Terms of the inverted index, derived from columns: `text:<word>` and `city:<value>`. Called by Vertical.terms.
+"""Terms of the inverted index, from columns: `text:<word>`, `city:<value>`, `name:<phrase>`. Called by Vertical.terms.
 
 ASCII, which most rows are, is handled as one array of bytes; rows with other characters go through alicorn.text one by
 one. Both give exactly alicorn.text.words and alicorn.text.normalize, which a test checks.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -28,9 +30,18 @@ def word_terms(column: pa.ChunkedArray, prefix: str) -> tuple[np.ndarray, pa.Arr
 
 def value_terms(column: pa.ChunkedArray, prefix: str) -> tuple[np.ndarray, pa.Array]:
     """`prefix:<normalised value>` for each value; empty ones give none. Returns (rows int64, terms string)."""
+    return _mapped_terms(column, prefix, normalize)
+
+
+def phrase_terms(column: pa.ChunkedArray, prefix: str) -> tuple[np.ndarray, pa.Array]:
+    """`prefix:<words of the value, one blank apart>` for each value; those without a word give none."""
+    return _mapped_terms(column, prefix, lambda value: " ".join(words(value)))
+
+
+def _mapped_terms(column: pa.ChunkedArray, prefix: str, form: Callable[[str], str]) -> tuple[np.ndarray, pa.Array]:
     rows, strings = _strings(column)
     coded = strings.dictionary_encode()
-    values = pa.array([normalize(value) for value in coded.dictionary.to_pylist()], pa.string())
+    values = pa.array([form(value) for value in coded.dictionary.to_pylist()], pa.string())
     values = values.take(coded.indices)
     given = pc.not_equal(values, "")
     return rows[given.to_numpy(zero_copy_only=False)], pc.binary_join_element_wise(prefix, values.filter(given), ":")
