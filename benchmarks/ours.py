@@ -20,8 +20,16 @@ _BATCH = 50_000
 _ALL = 1_000_000_000
 
 
+# A setting: in how many clusters to look, and for filters of how many documents or more; in all clusters otherwise.
+Setting = tuple[int, int] | None
+_RARE = (0, 3_000, 10_000, 30_000)  # documents
+
+
 class Alicorn:
-    """Our engine with its default settings; a setting is nprobe, or None for the complete answer."""
+    """Our engine with its default settings, used as a careful user would: complete where a filter's documents are few.
+
+    How many they are is asked beforehand, as the peers' bitmaps are made beforehand.
+    """
 
     name = "alicorn"
 
@@ -45,23 +53,42 @@ class Alicorn:
 
     def __init__(self, data: Data, folder: Path) -> None:
         self.collection = Collection.open(folder / "collection", read_only=True)
+        self._counts: dict[str, int] = {}
 
     def can(self, request: Request) -> bool:
         return True
 
     def ladders(self, requests: Sequence[Request], exact: bool) -> list[Ladder]:
-        return [[None]] if exact else [[*PROBES], [None]]
+        if exact:
+            return [[None]]
+        varied = len({request.filter for request in requests}) > 1
+        return [*([(nprobe, rare) for nprobe in PROBES] for rare in (_RARE if varied else _RARE[:1])), [None]]
 
-    def bind(self, requests: Sequence[Request], setting: int | None) -> Callable[[int], Any]:
+    def expressions(self, requests: Sequence[Request], setting: Setting) -> list[str]:
+        return [expression(request, self._nprobe(request, setting)) for request in requests]
+
+    def _nprobe(self, request: Request, setting: Setting) -> int | None:
+        if setting is None:
+            return None
+        nprobe, rare = setting
+        return nprobe if request.filter is None or self._count(request.filter.expression()) >= rare else None
+
+    def _count(self, filter: str) -> int:
+        if filter not in self._counts:
+            self._counts[filter] = self.collection.search(filter, limit=0).total
+        return self._counts[filter]
+
+    def bind(self, requests: Sequence[Request], setting: Setting) -> Callable[[int], Any]:
         search = self.collection.search
-        expressions = [expression(request, setting) for request in requests]
+        expressions = self.expressions(requests, setting)
         vectors = [{"x": request.query} for request in requests]
         limit = requests[0].k or _ALL
-        return lambda i: search(expressions[i], vectors[i], limit).ids
+        order = None if requests[0].k else "static_rank"  # of a radius the set is asked for, by no distance
+        return lambda i: search(expressions[i], vectors[i], limit, order).ids
 
-    def bind_batch(self, requests: Sequence[Request], setting: int | None, size: int) -> Callable[[int], Any]:
+    def bind_batch(self, requests: Sequence[Request], setting: Setting, size: int) -> Callable[[int], Any]:
         """One search_many per `size` requests."""
-        expressions = [expression(request, setting) for request in requests]
+        expressions = self.expressions(requests, setting)
         queries = np.stack([request.query for request in requests])
         limit = requests[0].k or _ALL
 
@@ -76,16 +103,16 @@ class Alicorn:
     def documents(answer: list[str]) -> np.ndarray:
         return np.array([int(doc_id[1:]) for doc_id in answer], dtype=np.int64)
 
-    def work(self, request: Request, setting: int | None) -> dict[str, int]:
+    def work(self, request: Request, setting: Setting) -> dict[str, int]:
         """What explain counted for one request, summed over the nodes, and the bytes that this is.
 
         A scanned code is read with its error bound of 4 bytes; an exact distance reads a stored vector.
         """
         result = self.collection.search(
-            expression(request, setting), {"x": request.query}, request.k or _ALL, explain=True
+            expression(request, self._nprobe(request, setting)), {"x": request.query}, request.k or _ALL, explain=True
         )
         assert result.explanation is not None
-        names = ("documents_scanned", "exact_distances", "clusters_probed")
+        names = ("documents_scanned", "documents_refined", "exact_distances", "clusters_probed")
         counts = dict.fromkeys(names, 0)
         pending = [result.explanation.to_dict()]
         while pending:
@@ -94,7 +121,9 @@ class Alicorn:
                 counts[name] += step.get(name, 0)
             pending.extend(step.get("children", ()))
         quantizer = self.collection.snapshot().quantizers["x"]
-        counts["code_bytes"] = counts["documents_scanned"] * (quantizer.codec.code_size + 4)
+        codec = quantizer.codec
+        counts["code_bytes"] = counts["documents_scanned"] * (codec.scan_size + 4)
+        counts["code_bytes"] += counts["documents_refined"] * (codec.code_size - codec.scan_size + 4)
         counts["vector_bytes"] = counts["exact_distances"] * quantizer.dim * 4
         return counts
 
@@ -119,7 +148,8 @@ def tables(data: Data):
     for start in range(0, len(data), _BATCH):
         stop = min(start + _BATCH, len(data))
         tags = names.take(pa.array(numbers[offsets[start] : offsets[stop]]))
-        vectors = np.ascontiguousarray(data.vectors[start:stop]).ravel()
+        mapped = np.load(data.folder / "vectors.npy", mmap_mode="r")  # anew: what was read stays in memory with the map
+        vectors = np.array(mapped[start:stop]).ravel()
         yield pa.table(
             {
                 "doc_id": [f"d{number:09d}" for number in range(start, stop)],

@@ -38,7 +38,7 @@ except ImportError:
     scann = None
 
 Ladder = list[Any]
-PROBES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024, 2048)
+PROBES = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
 _EFS = (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096)
 _MOST_FETCHED = 30_000
 _TRAINING_POINTS = 64  # a cluster, as our own quantizer

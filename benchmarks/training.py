@@ -136,7 +136,7 @@ def _print_shares(pairs: Path) -> None:
         timed(EmbeddingTable, "forward", "read"),
         timed(RowGradient, "add", "gradient"),
         timed(RowAdagrad, "step", "update"),
-        timed(batches, "_made", "input"),
+        timed(batches._Batches, "__next__", "input"),
     ):
         trained = train(pairs, Vertical.load(VERTICAL), recipe, Path(out) / "model", progress=False)
     speed = trained.epochs[-1].pairs_per_s

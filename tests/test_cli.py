@@ -1,6 +1,7 @@
 """Every verb on a tiny world: what it writes and prints, and how it refuses a user's mistake."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 import typer
 from shell import alicorn, files_below, succeed
 
-from alicorn import Model, __version__
+from alicorn import Collection, Model, __version__
 from alicorn.cli import app
 from alicorn.evaluation.report import SIMULATION
 from alicorn.worlds import PEOPLE_VERTICAL
@@ -83,6 +84,99 @@ def test_evaluate_a_model_that_publishes_under_a_key_of_its_own(loop):
     assert found["means"]["overall"]["exact search"]["recall@10"]["mean"] > 10 / 300
 
 
+def test_evaluate_takes_features_away_and_reports_what_is_lost(loop, tmp_path):
+    evaluate = ("evaluate", loop.model, "--logs", loop.pairs, "--k", "1,10", "--ablate", "shuffle")
+    report = succeed(*evaluate, "--out", tmp_path / "reports").out
+    assert "## Without a feature" in report
+    written = files_below(tmp_path / "reports")
+    assert [name for name in written if name.startswith("ablation")] == ["ablation.json", "ablation.md", "ablation.png"]
+    lost = succeed(*evaluate, "--json").json()["ablation"]["differences"]["overall"]
+    assert set(lost) == {
+        f"{side}.{feature}"
+        for side, text in (("request", "text"), ("document", "name"))
+        for feature in (text, "city", "region", "country", "language", "clusters", "social")
+    }
+    assert lost["document.name"]["recall@10"]["high"] < 0
+    assert "zero" in alicorn(*evaluate[:-1], "drop").usage_error()
+
+
+def test_evaluate_tells_all_of_a_model_on_one_page(loop, tmp_path):
+    page = tmp_path / "report.html"
+    evaluate = ("evaluate", loop.model, "--logs", loop.pairs, "--k", "1,10", "--report", page)
+    measured = succeed(*evaluate, "--json").json()
+    text = page.read_text(encoding="utf-8")
+    assert re.search(r"(src|href)=\"(?!#)", text) is None  # nothing outside of the file
+    assert "<script" not in text
+    for section in ("Provenance", "Training", "Recall by segment", "worth", "Wrong and right", "Map of the embedding"):
+        assert section in text
+    assert measured["model"] in text
+    assert len(text) < 2_000_000
+    succeed(*evaluate)
+    assert page.read_text(encoding="utf-8") == text  # the same bytes again
+    assert "in a folder that exists" in alicorn(*evaluate[:-1], tmp_path / "nowhere" / "report.html").refusal()
+    assert "no column 'shoe_size'" in alicorn(*evaluate, "--map-by", "shoe_size").refusal()
+
+
+def test_an_ensemble_is_a_model_for_every_verb(loop, tmp_path):
+    both, collection = tmp_path / "both", tmp_path / "collection"
+    make = ("ensemble", loop.text_model, loop.model, "--logs", loop.pairs, "--out", both)
+    made = succeed(*make, "--json").json()
+    assert (made["key"], made["dim"], made["weights"][0]) == ("people", 32, 1.0)
+    assert made["recall@10"] >= made["recall@10 with equal weights"] > 10 / 300
+    history = json.loads((both / "history.json").read_text())
+    assert {"weights": made["weights"], "recall": made["recall@10"]} in history["tried"]
+    assert "is there already" in alicorn(*make).refusal()
+    documents = loop.logs / "documents"
+    assert (
+        succeed("embed", both, "--documents", documents, "--out", tmp_path / "e.parquet", "--json").json()["dim"] == 32
+    )
+    done = succeed("publish", documents, "--into", collection, "--model", both, "--json").json()
+    assert done["embeddings"] == {"people": 32}
+    found = succeed("evaluate", both, "--logs", loop.pairs, "--collection", collection, "--k", "10", "--json").json()
+    assert found["ratios"]["recall@10"] > 0.9
+    _, name = name_of(loop)
+    hits = succeed("query", collection, "--text", name, "--model", both, "--json").json()["hits"]
+    assert hits[0]["stored"]["name"] == name
+    assert "published with model" in alicorn("query", collection, "a:b", "--text", "x", "--model", loop.model).refusal()
+
+
+def test_evaluate_a_cascade_over_depths(loop):
+    done = succeed(
+        *("evaluate", loop.text_model, "--logs", loop.pairs, "--collection", loop.collection, "--k", "1,10"),
+        *("--rerank", loop.model, "--depths", "5,300", "--json"),
+    ).json()
+    assert {"first 5 re-ranked", "quantized index, first 5 re-ranked"} < set(done["systems"])
+    alone = succeed("evaluate", loop.model, "--logs", loop.pairs, "--k", "1,10", "--json").json()
+    every = done["means"]["overall"]["first 300 re-ranked"]
+    assert every == alone["means"]["overall"]["exact search"], "re-ranking the whole corpus is the second model"
+
+
+def test_a_selection_acts_without_training_again(loop, tmp_path):
+    """In another version of the vertical: fewer documents, and no nn for short texts."""
+    rules = "documents: [{kind: range, column: popularity, min: 30}], requests: [{kind: short, characters: 3}]"
+    vertical, collection = tmp_path / "vertical.yaml", tmp_path / "collection"
+    vertical.write_text(loop.vertical.read_text() + f"selection: {{{rules}}}\n")
+    popularity = pq.read_table(loop.logs / "documents", columns=["popularity"])["popularity"].to_numpy()
+    kept = int((popularity >= 30).sum())
+    assert 0 < kept < 300
+    model = ("--model", loop.model, "--vertical", vertical)
+    done = succeed("publish", loop.logs / "documents", "--into", collection, *model, "--json")
+    assert done.json()["documents"] == kept
+    assert done.json()["left_out"] == {"popularity min 30": 300 - kept}
+    assert f"left out, not popularity min 30: {300 - kept} documents" in done.err
+    short = succeed("query", collection, "--text", "jo", *model, "--order-by", "nn=1,bm25=0.1", "--explain", "--json")
+    assert short.json()["explanation"]["expression"] == "(and text:jo)"
+    assert "answered without nn: the search is fewer than 3 characters" in " ".join(short.err.split())
+    longer = succeed("query", collection, "--text", "joe", *model, "--explain", "--json")
+    assert "(nn people" in longer.json()["explanation"]["expression"]
+    assert "of a model" in alicorn("query", collection, "a:b", "--vertical", vertical).refusal()
+    vertical.write_text(loop.vertical.read_text().replace("valid: 0.1", "valid: 0.2"))
+    assert (
+        "only its expressions and its selection may differ"
+        in alicorn("query", collection, "--text", "joe", *model).refusal()
+    )
+
+
 def test_embed_writes_the_model_s_vectors(loop, tmp_path):
     out = tmp_path / "embeddings.parquet"
     done = succeed("embed", loop.model, "--documents", loop.logs / "documents", "--out", out, "--json")
@@ -107,6 +201,37 @@ def test_verify_a_clean_collection(loop):
     assert found["files"] > 2
     assert found["bytes"] > 300 * 16 * 4, "the vectors alone"
     assert "files" in succeed("verify", loop.collection).out
+
+
+# -- tune
+
+
+def test_tune_measures_recommends_and_applies(loop, tmp_path):
+    collection = tmp_path / "collection"
+    shutil.copytree(loop.collection, collection)
+    tune = ("tune", collection, "--key", "people", "--out", tmp_path / "out", "--sample", "20", "--k", "5")
+    found = succeed(*tune, "--grid", "num_clusters=8 codec=sq8,none", "--grid", "nprobe=1,8", "--json").json()
+    assert [(point["settings"]["codec"], point["nprobe"]) for point in found["points"]] == [
+        *(("sq8", 1), ("sq8", 8), ("none", 1), ("none", 8)),
+    ]
+    assert [point["recall"] for point in found["points"] if point["nprobe"] == 8] == [1.0, 1.0]
+    assert files_below(tmp_path / "out") == ["tuning.json", "tuning.md", "tuning.png"]
+    with Collection.open(collection, read_only=True) as opened:
+        assert opened.snapshot().quantizers["people"].version == 0
+    shown = succeed(*tune, "--grid", "num_clusters=8 codec=none nprobe=8", "--apply").out
+    assert "Recommended: ivf 8 clusters, none at nprobe 8" in shown
+    assert "Ask: (nn people :k 5 :nprobe 8)" in shown
+    with Collection.open(collection, read_only=True) as opened:
+        assert opened.snapshot().quantizers["people"].settings.codec == "none"
+        assert opened.snapshot().quantizers["people-text"].version == 0
+
+
+def test_tune_refuses_mistakes_before_it_works(loop, tmp_path):
+    tune = ("tune", loop.collection, "--out", tmp_path / "out", "--key")
+    assert "no embedding 'persons' (it has: people, people-text)" in alicorn(*tune, "persons").refusal()
+    assert "a grid is name=value,value" in alicorn(*tune, "people", "--grid", "codecs=sq8").refusal()
+    queries = loop.logs / "documents"
+    assert "Parquet" in alicorn(*tune, "people", "--queries", queries).refusal()
 
 
 # -- query

@@ -3,12 +3,13 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from alicorn.errors import AlicornError, CollectionError, TableError, VectorError
-from alicorn.publish import check_models, publish
+from alicorn.publish import check_models, nearest, publish
 from alicorn.query import Collection
 
 VECTORS = pa.list_(pa.float32())
@@ -92,3 +93,15 @@ def test_a_model_that_did_not_make_the_vectors_is_refused(tmp_path: Path) -> Non
             check_models(collection, [SimpleNamespace(key="x", fingerprint="m8")])
         with pytest.raises(CollectionError, match="has no embedding 'y'"):
             check_models(collection, [SimpleNamespace(key="y", fingerprint="m7")])
+
+
+def test_nearest_is_the_brute_force_ranking() -> None:
+    rng = np.random.default_rng(0)
+    documents, requests = (rng.normal(size=(rows, 8)).astype(np.float32) for rows in (60, 9))
+    documents /= np.linalg.norm(documents, axis=1, keepdims=True)
+    requests /= np.linalg.norm(requests, axis=1, keepdims=True)
+    ranked = np.argsort(-(requests @ documents.T), axis=1)
+    assert nearest(documents, requests, 20).tolist() == ranked[:, :20].tolist()
+    more = nearest(documents[:5], requests, 7)
+    assert (more[:, 5:] == -1).all()
+    assert np.sort(more[:, :5], axis=1).tolist() == [[0, 1, 2, 3, 4]] * 9

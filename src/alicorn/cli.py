@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -25,7 +26,7 @@ from alicorn.errors import AlicornError, ConfigError
 
 if TYPE_CHECKING:
     from alicorn.query import Result
-    from alicorn.towers import Model
+    from alicorn.towers import AnyModel
 
 app = typer.Typer(
     name="alicorn",
@@ -39,6 +40,15 @@ app = typer.Typer(
 log = Console(stderr=True, highlight=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+OtherVertical = Annotated[
+    Path | None,
+    typer.Option(
+        "--vertical",
+        help="vertical.yaml whose expressions and selection act, instead of those that the model keeps.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
 VerticalFile = Annotated[
     Path, typer.Option("--vertical", help="vertical.yaml: what is searched.", exists=True, dir_okay=False)
 ]
@@ -46,6 +56,13 @@ ModelFolder = Annotated[Path, typer.Argument(help="Folder that `alicorn train` w
 CollectionFolder = Annotated[
     Path, typer.Argument(help="Folder that `alicorn publish` wrote.", exists=True, file_okay=False)
 ]
+
+
+class How(StrEnum):
+    """How a feature is taken away: its values become unknown, or those of other rows."""
+
+    zero = "zero"
+    shuffle = "shuffle"
 
 
 class Size(StrEnum):
@@ -102,18 +119,28 @@ def train(
     recipe: Annotated[Path, typer.Option(help="recipe.yaml: how to learn.", exists=True, dir_okay=False)],
     out: Annotated[Path, typer.Option(help="Folder for the model.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
+    start: Annotated[
+        Path | None, typer.Option(help="Model folder whose weights are learned on; same towers.", exists=True)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Learn the two towers; early stop on validation recall; a checkpoint every epoch.
 
+    The recipe's stages run one after another; those with `mined` negatives publish a shard and mine it first.
+
     Example: alicorn train pairs/ --vertical vertical.yaml --recipe recipe.yaml --out model/
     """
     _say_when_compiling()
+    from alicorn.publish import nearest
+    from alicorn.towers import Model
     from alicorn.training import Recipe
     from alicorn.training import train as train_model
     from alicorn.vertical import Vertical
 
-    trained = train_model(pairs, Vertical.load(vertical), Recipe.load(recipe), out, resume=resume)
+    given = None if start is None else Model.load(start)
+    trained = train_model(
+        pairs, Vertical.load(vertical), Recipe.load(recipe), out, resume=resume, start=given, search=nearest
+    )
     _print(trained.summary(), as_json)
 
 
@@ -130,34 +157,102 @@ def evaluate(
     nprobe: Annotated[
         int | None, typer.Option(min=1, help="Clusters to look in; as the vertical's hybrid expression unless given.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for evaluation.md, .json and .png.")] = None,
+    ablate: Annotated[
+        How | None, typer.Option(help="Also the recall lost without each feature: unknown, or of another row.")
+    ] = None,
+    rerank: Annotated[
+        Path | None, typer.Option(help="Model that orders the first --depths results anew: a cascade.", exists=True)
+    ] = None,
+    depths: Annotated[str, typer.Option(help="For --rerank, separated by commas.")] = "10,30,100,300,1000",
+    out: Annotated[Path | None, typer.Option(help="Folder for evaluation.md, .json, .png; ablation.*.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="HTML file: all that is known of the model on one page, which opens offline.")
+    ] = None,
+    map_by: Annotated[
+        str | None, typer.Option(help="Column that colours the report's map; the first id feature unless given.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Recall@K by exact search over the whole corpus, overall and by segment, with 95 % intervals.
 
-    Example: alicorn evaluate model/ --logs logs/ --collection collection/ --k 10,100
+    Examples:
+
+    alicorn evaluate model/ --logs logs/ --collection collection/ --k 10,100 --ablate shuffle --out reports/
+
+    alicorn evaluate model/ --logs pairs/ --rerank second-model/ --depths 30,100
+
+    alicorn evaluate model/ --logs pairs/ --collection collection/ --report report.html
     """
     _say_when_compiling()
+    from alicorn.evaluation.ablation import ablate as ablate_model
     from alicorn.evaluation.evaluate import evaluate as evaluate_model
+    from alicorn.evaluation.page import Measured, check_page, page
+    from alicorn.evaluation.searches import open_searches
     from alicorn.publish import default_nprobe
     from alicorn.query import Collection
     from alicorn.towers import Model
 
     loaded = Model.load(model)
-    opened = None if collection is None else Collection.open(collection, read_only=True)
+    second = None if rerank is None else Model.load(rerank)
+    ks, sampled = _cutoffs(k, "--k"), open_searches(logs, loaded.vertical, searches, seed)
+    if report is not None:
+        check_page(report, sampled, map_by)
     found = evaluate_model(
         loaded,
-        logs,
+        sampled,
         loaded.vertical,
-        _cutoffs(k),
-        collection=opened,
-        num_searches=searches,
+        ks,
+        collection=None if collection is None else Collection.open(collection, read_only=True),
         seed=seed,
         nprobe=default_nprobe(loaded.vertical) if nprobe is None else nprobe,
+        second=second,
+        depths=_cutoffs(depths, "--depths"),
     )
+    ablation = None if ablate is None else ablate_model(loaded, sampled, ablate.value, ks, seed)
     if out is not None:
         found.write(out)
-    sys.stdout.write((json.dumps(found.to_dict()) if as_json else found.markdown()) + "\n")
+    if out is not None and ablation is not None:
+        ablation.write(out)
+    if report is not None:
+        ablated = ablation or ablate_model(loaded, sampled, "shuffle", ks, seed)
+        measured = Measured(loaded, model, sampled, found, ablated, map_by, seed)
+        report.write_text(page(measured), encoding="utf-8")
+    if as_json:
+        told = found.to_dict() | ({} if ablation is None else {"ablation": ablation.to_dict()})
+        sys.stdout.write(json.dumps(told) + "\n")
+        return
+    sys.stdout.write(found.markdown() + ("" if ablation is None else f"\n{ablation.markdown()}") + "\n")
+
+
+@app.command()
+def ensemble(
+    models: Annotated[list[Path], typer.Argument(help="Model folders, two or more.", exists=True, file_okay=False)],
+    logs: Annotated[Path, typer.Option(help="Log folder, or the pairs/ folder mined from it.", exists=True)],
+    out: Annotated[Path, typer.Option(help="Folder for the ensemble: a model like any other.")],
+    embedding: Annotated[str | None, typer.Option(help="Key of its vectors; the vertical's unless given.")] = None,
+    k: Annotated[int, typer.Option(min=1, help="Weights are chosen by recall at this cut-off.")] = 10,
+    searches: Annotated[int, typer.Option(min=1, help="Sample at most this many of the valid split.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Join models into one embedding by weighted concatenation; the weights are searched on the valid split.
+
+    Example: alicorn ensemble model-a/ model-b/ --logs pairs/ --out model-ab/
+    """
+    _say_when_compiling()
+    from alicorn.evaluation.ensembles import make_ensemble
+
+    made, found = make_ensemble(_models(models), logs, out, embedding, k, searches, seed)
+    summary = {
+        "key": made.key,
+        "dim": made.dim,
+        "fingerprint": made.fingerprint,
+        "weights": list(made.weights),
+        f"recall@{k}": round(found.recall, 6),
+        f"recall@{k} with equal weights": round(dict(found.tried)[(1.0,) * len(models)], 6),
+        "validation_searches": found.num_searches,
+    }
+    _print(summary, as_json)
 
 
 @app.command()
@@ -188,21 +283,32 @@ def publish(
     model: Annotated[
         list[Path] | None, typer.Option(help="Model folder; again for a further embedding key.", exists=True)
     ] = None,
+    vertical: OtherVertical = None,
+    as_of: Annotated[
+        datetime | None, typer.Option(help="UTC time from which the selection's rule `recent` counts back; now.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Embed documents and write them into a collection. Without --model the table brings terms and vectors itself.
+
+    Documents that the vertical's selection leaves out are not written, and counted rule by rule.
 
     Example: alicorn publish documents.parquet --into collection/ --model model/
     """
     _say_when_compiling()
     from alicorn.publish import publish as publish_documents
 
+    now = None if as_of is None else as_of.replace(tzinfo=UTC)
     with _progress("publish") as advance:
-        done = publish_documents(documents, into, _models(model), advance)
-    rate = done.documents / done.seconds
+        done = publish_documents(documents, into, _models(model, vertical), advance, now)
+    rate = (done.documents + sum(done.left_out.values())) / done.seconds
+    for rule, count in done.left_out.items():
+        log.print(f"left out, not {rule}: {count:,} documents")
     _print(
         {
             "documents": done.documents,
+            "left_out": sum(done.left_out.values()) if not as_json else done.left_out,
+            "removed": done.removed,
             "embeddings": done.embeddings,
             "seconds": round(done.seconds, 2),
             "documents_per_s": round(rate),
@@ -231,6 +337,7 @@ def query(
     why: Annotated[
         str | None, typer.Option(help="Say node by node why this document is in the result, or not.")
     ] = None,
+    vertical: OtherVertical = None,
     as_json: Json = False,
 ) -> None:
     """Answer one expression.
@@ -246,7 +353,7 @@ def query(
     from alicorn.publish import check_models
     from alicorn.query import Collection
 
-    models = _models(model)
+    models = _models(model, vertical)
     if expression is None and not (models and text is not None):
         raise ConfigError("give an expression, or --text with --model for the vertical's hybrid expression")
     if models and text is None:
@@ -256,14 +363,20 @@ def query(
     with Collection.open(collection, read_only=True) as opened:
         check_models(opened, models)
         vectors = {one.key: one.encode_requests(_request(one, text or "", searcher))[0] for one in models}
-        asked = expression if expression is not None else _hybrid(models[0], text or "")
+        asked, rule = (expression, None) if expression is not None else _hybrid(models[0], text or "")
+        order: str | Mapping[str, float] | None = _order(order_by)
+        if rule is not None:
+            from alicorn.vertical.selection import order_without_nn
+
+            order = order_without_nn(order)
+            log.print(f"note: answered without nn: the search is {rule}")
         if why is not None:
             found = opened.explain(asked, why, vectors=vectors)
             if found is None:
                 raise ConfigError(f"--why: the collection has no document {why!r}")
             sys.stdout.write((json.dumps(found.to_dict()) if as_json else str(found)) + "\n")
             return
-        result = opened.search(asked, vectors=vectors, limit=limit, order_by=_order(order_by), explain=explain)
+        result = opened.search(asked, vectors=vectors, limit=limit, order_by=order, explain=explain)
         stored = [opened.get(doc_id) for doc_id in result.ids]
     _print_result(result, stored, as_json)
 
@@ -276,6 +389,7 @@ def serve(
     ] = None,
     searchers: Annotated[Path | None, typer.Option(help="Searchers as Parquet, for the page.", exists=True)] = None,
     served_log: Annotated[Path | None, typer.Option(help="Folder for the log of served searches.")] = None,
+    vertical: OtherVertical = None,
     host: str = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
 ) -> None:
@@ -286,7 +400,66 @@ def serve(
     _say_when_compiling()
     from alicorn.serving import serve as serve_collection
 
-    serve_collection(collection, _models(model), searchers=searchers, served_log=served_log, host=host, port=port)
+    models = _models(model, vertical)
+    serve_collection(collection, models, searchers=searchers, served_log=served_log, host=host, port=port)
+
+
+@app.command()
+def tune(
+    collection: CollectionFolder,
+    key: Annotated[str, typer.Option(help="Embedding key to tune.")],
+    out: Annotated[Path, typer.Option(help="Folder for tuning.md, tuning.json and tuning.png.")],
+    queries: Annotated[
+        Path | None,
+        typer.Option(help="Query vectors as Parquet; without it, documents look for their neighbours."),
+    ] = None,
+    sample: Annotated[int, typer.Option(min=1, help="Use at most this many queries.")] = 200,
+    documents: Annotated[int, typer.Option(min=1, help="Measure on at most this many vectors.")] = 100_000,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(help="What to try, such as 'codec=sq8,opq pq_bytes=16,32 num_clusters=512 nprobe=4,8,16'."),
+    ] = None,
+    k: Annotated[int, typer.Option(min=1, help="Of recall@k.")] = 10,
+    target_recall: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.95,
+    apply: Annotated[bool, typer.Option("--apply", help="Train the collection with what is recommended.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the samples.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure quantizer settings on a collection's own vectors: recall, documents scanned, bytes, latency.
+
+    Examples:
+
+    alicorn tune collection/ --key people --out tuning/
+
+    alicorn tune collection/ --key people --queries queries.parquet --grid 'codec=sq8,rabitq bits=2,4' --apply
+    --out tuning/
+    """
+    _say_when_compiling()
+    from alicorn.query import Collection
+    from alicorn.tuning import Grid
+    from alicorn.tuning import tune as tune_key
+    from alicorn.tuning.report import check_drawing, markdown, write_report
+
+    check_drawing()
+    tried = Grid.parse(grid or [])
+    out.mkdir(parents=True, exist_ok=True)
+    with Collection.open(collection, read_only=not apply) as opened, _progress("tune") as advance:
+        found = tune_key(
+            opened,
+            key,
+            queries,
+            sample=sample,
+            documents=documents,
+            grid=tried,
+            k=k,
+            target_recall=target_recall,
+            apply=apply,
+            scratch=out,
+            seed=seed,
+            on_progress=advance,
+        )
+    write_report(found, out)
+    sys.stdout.write((json.dumps(found.to_dict()) if as_json else markdown(found)) + "\n")
 
 
 @app.command()
@@ -352,22 +525,29 @@ def _say_when_compiling() -> None:
     event.register("numba:compile", Once())
 
 
-def _models(folders: list[Path] | None) -> list[Model]:
+def _models(folders: list[Path] | None, vertical: Path | None = None) -> list[AnyModel]:
+    """The models; with a vertical, each serves this version of its own."""
     if not folders:
+        if vertical is not None:
+            raise ConfigError("--vertical is of a model: give its folder with --model")
         return []
     from alicorn.towers import Model
+    from alicorn.vertical import Vertical
 
-    return [Model.load(folder) for folder in folders]
-
-
-def _hybrid(model: Model, text: str) -> str:
-    """The vertical's hybrid expression with the nn of this model: its recipe may publish under a key of its own."""
-    from alicorn.vertical.templates import fill_template
-
-    return fill_template(model.vertical.expressions.hybrid, text, model.key)
+    models = [Model.load(folder) for folder in folders]
+    if vertical is None:
+        return models
+    served = Vertical.load(vertical)
+    return [model.with_vertical(served) for model in models]
 
 
-def _request(model: Model, text: str, searcher: str) -> pa.Table:
+def _hybrid(model: AnyModel, text: str) -> tuple[str, str | None]:
+    """What the text becomes, and the rule of the selection by which it has no nn, with the key of this model: its
+    recipe may publish under one of its own."""
+    return model.vertical.request_expression(text, model.key)
+
+
+def _request(model: AnyModel, text: str, searcher: str) -> pa.Table:
     """One row: the query and the searcher's columns. A column that is not given is null: unknown to the model."""
     from alicorn.vertical.searchers import Searchers
 
@@ -393,13 +573,14 @@ def _order(text: str | None) -> str | dict[str, float] | None:
     return weights
 
 
-def _cutoffs(text: str) -> list[int]:
+def _cutoffs(text: str, option: str) -> list[int]:
     try:
         ks = sorted({int(part) for part in text.split(",")})
     except ValueError:
-        raise ConfigError(f"--k: expected whole numbers separated by commas, such as 10,100, got {text!r}") from None
+        message = f"{option}: expected whole numbers separated by commas, such as 10,100, got {text!r}"
+        raise ConfigError(message) from None
     if ks[0] < 1:
-        raise ConfigError(f"--k: cut-offs are from 1, got {ks[0]}")
+        raise ConfigError(f"{option}: cut-offs are from 1, got {ks[0]}")
     return ks
 
 

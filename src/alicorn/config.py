@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import xxhash
 import yaml
@@ -29,6 +29,7 @@ class Config(BaseModel):
     """Base of every configuration: frozen, strict, unknown keys refused with the nearest known key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    not_fingerprinted: ClassVar[frozenset[str]] = frozenset()
 
     @model_validator(mode="before")
     @classmethod
@@ -47,8 +48,12 @@ class Config(BaseModel):
         return {key: _frozen(value) for key, value in data.items()}
 
     def fingerprint(self) -> str:
-        """128 bits, as hex, of the values (defaults included): equal configurations have equal fingerprints."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        """128 bits, as hex, of the values (defaults included): equal configurations have equal fingerprints.
+
+        A class may leave keys out of it, by `not_fingerprinted`.
+        """
+        values = self.model_dump(mode="json", exclude=set(self.not_fingerprinted))
+        canonical = json.dumps(values, sort_keys=True, ensure_ascii=False)
         return xxhash.xxh3_128_hexdigest(canonical.encode())
 
 

@@ -29,7 +29,7 @@ from alicorn.evaluation.searches import Searches, read_searches
 from alicorn.logs import mine
 from alicorn.publish import default_nprobe, publish
 from alicorn.query import Collection
-from alicorn.towers import Model
+from alicorn.towers import AnyModel, Model
 from alicorn.training import Recipe, train
 from alicorn.vertical import Vertical
 from alicorn.worlds.people import PeopleWorld
@@ -65,7 +65,7 @@ def run_demo(out: Path, size: str, seed: int, console: Console) -> None:
     with steps("mine the log into pairs"):
         mined = mine(out / "logs", vertical, out / "pairs")
     console.print(f"  {mined['pairs']:,} pairs, {mined['pairs_hard_train']:,} of them from failed searches")
-    models = {}
+    models: dict[str, AnyModel] = {}
     for name, recipe_file in (("text", "text_recipe.yaml"), ("unified", "recipe.yaml")):
         with steps(f"train the {name} embedding"):
             train(out / "pairs", vertical, Recipe.load(out / recipe_file), out / f"model-{name}")
@@ -153,7 +153,7 @@ def _write_world(out: Path, vertical: Vertical, size: str, seed: int, steps: _St
 def _evaluate(
     collection: Collection,
     vertical: Vertical,
-    models: dict[str, Model],
+    models: dict[str, AnyModel],
     searches: Searches,
     seed: int,
     advance: Callable[[int, int], None],
@@ -210,7 +210,7 @@ def _half(cell: Interval) -> float:
 def _print_examples(
     collection: Collection,
     vertical: Vertical,
-    model: Model,
+    model: AnyModel,
     searches: Searches,
     vectors: np.ndarray,
     console: Console,

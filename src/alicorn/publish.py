@@ -6,15 +6,19 @@ place and renamed when every row was accepted, so a refused table leaves nothing
 
 from __future__ import annotations
 
+import datetime
 import os
 import shutil
+import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
@@ -27,7 +31,7 @@ from alicorn.query import Collection
 from alicorn.query.prepared import prepare
 
 if TYPE_CHECKING:  # a plain table is published without torch
-    from alicorn.towers import Model
+    from alicorn.towers import AnyModel
     from alicorn.vertical import Vertical
 
 _BATCH_ROWS = 100_000  # at 128 dimensions 51 MB of vectors a batch
@@ -36,23 +40,32 @@ _PREFIX = "embedding:"
 
 @dataclass(frozen=True)
 class Published:
-    """What a publish did: documents written, seconds it took, embedding keys and their dimensions."""
+    """What a publish did: documents written, seconds it took, embedding keys and their dimensions.
+
+    left_out: documents by the rule of the vertical's selection that refused them. removed: of these, those that the
+    collection held before.
+    """
 
     documents: int
     seconds: float
     embeddings: dict[str, int]
+    left_out: dict[str, int]
+    removed: int
 
 
 def publish(
     documents: Path,
     into: Path,
-    models: Sequence[Model] = (),
+    models: Sequence[AnyModel] = (),
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    now: datetime.datetime | None = None,
 ) -> Published:
     """Write the documents of a Parquet file or folder into a collection, new or existing.
 
     models: each embeds the documents under its own key, unless they bring that column already (`alicorn embed` makes
-    it); terms and stored columns come from the first one's vertical.
+    it); terms and stored columns come from the first one's vertical. A document that its `selection` leaves out is not
+    written, and removed where the collection holds it. now: for rules about time, with its zone; the present unless
+    given.
     Without a model the table is plain: doc_id, terms, embedding:<key> and stored columns.
     on_progress(done, total) is called after every batch.
     Raises TableError, CollectionError (the collection was published with another model), ConfigError.
@@ -69,16 +82,25 @@ def publish(
     if fresh and target.exists():
         shutil.rmtree(target)  # left by a publish that was killed
     collection = Collection.create(target, embeddings, metadata=metadata) if fresh else Collection.open(into)
-    done = 0
+    now = now or datetime.datetime.now(datetime.UTC)
+    done = removed = 0
+    left_out: Counter[str] = Counter()
     try:
         with collection:
             if not fresh:
                 check_models(collection, models)
                 _check_embeddings(collection, embeddings)
             for batch in _tables(source, documents):
-                collection.upsert(indexed(batch, models))
-                done += len(batch)
-                on_progress(done, total)
+                chosen = selected(batch, models, now)
+                removed += collection.delete(chosen.left_out).deleted if chosen.left_out else 0
+                collection.upsert(indexed(chosen.documents, models))
+                left_out.update(chosen.counts)
+                done += len(chosen.documents)
+                on_progress(done + left_out.total(), total)
+            if fresh and done == 0:
+                counts = "; ".join(f"{rule}: {count:,}" for rule, count in left_out.items())
+                message = f"{documents}: the vertical's selection leaves out every document ({counts})"
+                raise TableError(message, table="documents")
             collection.flush()
             if fresh:
                 collection.merge()
@@ -90,11 +112,11 @@ def publish(
         if into.exists():
             into.rmdir()  # empty, as was checked
         os.replace(target, into)
-    return Published(done, time.perf_counter() - started, embeddings)
+    return Published(done, time.perf_counter() - started, embeddings, dict(left_out), removed)
 
 
 def embed(
-    documents: Path, model: Model, out: Path, on_progress: Callable[[int, int], None] = lambda done, total: None
+    documents: Path, model: AnyModel, out: Path, on_progress: Callable[[int, int], None] = lambda done, total: None
 ) -> int:
     """Write doc_id and embedding:<key> of the documents of a Parquet file or folder; returns their number.
 
@@ -121,7 +143,7 @@ def embed(
     return done
 
 
-def indexed(documents: pa.Table, models: Sequence[Model]) -> pa.Table:
+def indexed(documents: pa.Table, models: Sequence[AnyModel]) -> pa.Table:
     """Documents as the index takes them: doc_id, terms, stored columns, static_rank and one embedding per model.
 
     A document that is embedded already keeps its vector. Without a model the table is returned as it is.
@@ -137,17 +159,37 @@ def indexed(documents: pa.Table, models: Sequence[Model]) -> pa.Table:
     return table
 
 
-def _vectors(model: Model, documents: pa.Table) -> pa.FixedSizeListArray:
+class Selected(NamedTuple):
+    """documents: to be indexed. left_out: ids of the others. counts: of these, by the rule that refused them."""
+
+    documents: pa.Table
+    left_out: list[str]
+    counts: dict[str, int]
+
+
+def selected(documents: pa.Table, models: Sequence[AnyModel], now: datetime.datetime) -> Selected:
+    """The documents that the selection of the first model's vertical keeps; without a model, all.
+
+    Raises TableError for a column that a rule reads and the table lacks.
+    """
+    if not models or not models[0].vertical.selection.documents:
+        return Selected(documents, [], {})
+    models[0].vertical.check_documents(documents)
+    kept, counts = models[0].vertical.selection.keeps(documents, now)
+    return Selected(documents.filter(kept), documents["doc_id"].filter(~kept).to_pylist(), counts)
+
+
+def _vectors(model: AnyModel, documents: pa.Table) -> pa.FixedSizeListArray:
     vectors = model.encode_documents(documents)  # (rows, dim), unit length
     return pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), vectors.shape[1])
 
 
-def metadata_of(models: Sequence[Model]) -> dict[str, object]:
+def metadata_of(models: Sequence[AnyModel]) -> dict[str, object]:
     """What a collection remembers of the models that made its vectors; `check_models` compares it."""
     return {"alicorn": __version__, "models": {model.key: model.fingerprint for model in models}}
 
 
-def check_models(collection: Collection, models: Sequence[Model]) -> None:
+def check_models(collection: Collection, models: Sequence[AnyModel]) -> None:
     """Raise CollectionError where a model is not the one that made the collection's vectors of its key."""
     from alicorn.evaluation.evaluate import check_published
 
@@ -203,7 +245,7 @@ def _refuse_repeated_ids(source: ds.Dataset, table: str) -> None:
         seen.add(doc_id)
 
 
-def _embeddings(source: ds.Dataset, models: Sequence[Model]) -> dict[str, int]:
+def _embeddings(source: ds.Dataset, models: Sequence[AnyModel]) -> dict[str, int]:
     if models:
         keys = [model.key for model in models]
         twice = sorted({key for key in keys if keys.count(key) > 1})
@@ -252,3 +294,24 @@ def _tables(source: ds.Dataset, documents: Path) -> Iterator[pa.Table]:
             pending = []
         if batch is None:
             return
+
+
+def nearest(documents: np.ndarray, requests: np.ndarray, k: int) -> np.ndarray:
+    """The k nearest documents of each request, by a collection of them in a temporary folder: training's Search.
+
+    documents, requests: float32 (n, dim) and (m, dim), unit length. Returns int64 (m, k) rows of `documents`, best
+    first, -1 behind the last. The answer is exact, so that a resumed run mines what an uninterrupted one would have.
+    """
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(documents.ravel()), documents.shape[1])
+    names = pa.array([f"{row:010d}" for row in range(len(documents))])
+    found = np.full((len(requests), k), -1, dtype=np.int64)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Collection.create(Path(folder) / "shard", {"shard": documents.shape[1]}) as collection,
+    ):
+        collection.upsert(pa.table({"doc_id": names, _PREFIX + "shard": vectors}))
+        collection.flush()
+        expressions = [f"(nn shard :k {k})"] * len(requests)
+        for row, result in enumerate(collection.search_many(expressions, {"shard": requests}, limit=k)):
+            found[row, : len(result.ids)] = np.array(result.ids, dtype=np.int64)
+    return found

@@ -206,7 +206,7 @@ def test_the_next_write_tells_what_failed_and_the_one_after_goes_on(store: Store
 
 def test_closing_abandons_what_the_worker_does(store: Store, monkeypatch) -> None:
     monkeypatch.setattr(maintenance, "FLUSH_DOCS", 20)
-    gate = Gate(monkeypatch, rewriting, "build_segment")
+    gate = Gate(monkeypatch, rewriting, "write_segment")
     model = add(store, names("a", 15), 1) | add(store, names("b", 15), 2)
     assert gate.reached.wait(20)
     closing = threading.Thread(target=store.close)
@@ -222,7 +222,7 @@ def test_closing_abandons_what_the_worker_does(store: Store, monkeypatch) -> Non
 
 
 def test_closing_in_another_thread_ends_a_flush_with_a_clear_error(store: Store, monkeypatch) -> None:
-    gate = Gate(monkeypatch, rewriting, "build_segment")
+    gate = Gate(monkeypatch, rewriting, "write_segment")
     add(store, names("a", 15), 1)
     failures = []
 
@@ -276,9 +276,9 @@ def test_a_script_that_forgets_to_close_ends_at_once_and_loses_nothing(tmp_path:
 import time
 import numpy as np, pyarrow as pa
 from alicorn.index import Store, maintenance, rewriting
-real = rewriting.build_segment
+real = rewriting.write_segment
 maintenance.FLUSH_DOCS = 20
-rewriting.build_segment = lambda *a: (time.sleep(0.3), real(*a))[1]
+rewriting.write_segment = lambda *a: (time.sleep(0.3), real(*a))[1]
 store = Store.create({str(tmp_path / "c")!r}, embeddings={{"v": 4}})
 for batch in range(6):
     store.upsert(pa.table({{"doc_id": [f"{{batch}}-{{i}}" for i in range(10)], "number": [batch] * 10}}))

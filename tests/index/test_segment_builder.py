@@ -16,12 +16,12 @@ from alicorn.index.documents import Documents
 from alicorn.index.numeric import numeric_column
 from alicorn.index.segment import Segment
 from alicorn.index.segment_builder import build_segment
-from alicorn.quantization import KeyQuantizer
+from alicorn.quantization import KeyQuantizer, Settings
 
 
 def quantizers(rng: np.random.Generator, codec: str = "sq8") -> dict[str, KeyQuantizer]:
     return {
-        key: KeyQuantizer.train(_unit_rows(rng, 300, dim), version=3, num_clusters=5, codec=codec)
+        key: KeyQuantizer.train(_unit_rows(rng, 300, dim), 3, Settings(num_clusters=5, codec=codec))
         for key, dim in DIMS.items()
     }
 
@@ -116,12 +116,13 @@ def _check_block(segment, key, rows, quantizer, cluster, *, is_first) -> None:
     for row, vector in enumerate(vectors):
         centroid = quantizer.coarse.centroids[clusters[row]]
         assert block.min_cosines[clusters[row]] <= float(vector.astype(np.float64) @ centroid)
-        decoded = centroid + quantizer.codec.decode(block.codes[row : row + 1])[0]
-        if quantizer.codec.code_size:
-            error = np.linalg.norm(vector.astype(np.float64) - decoded)
-            assert error <= block.errors[row] <= error * 1.01 + 1e-5
-        else:
-            assert block.errors[row] == 0
+        codes = block.coded.codes[row : row + 1], block.coded.fine[row : row + 1]
+        if not quantizer.codec.code_size:
+            assert block.coded.errors[row] == 0
+            continue
+        for code, errors in ((codes[0], block.coded.errors), (np.hstack(codes), block.coded.fine_errors[:, 0])):
+            error = np.linalg.norm(vector.astype(np.float64) - centroid - quantizer.codec.decode(code)[0])
+            assert error <= errors[row] <= error * 1.01 + 1e-5
     for k in set(range(quantizer.num_clusters)) - set(clusters):
         assert block.min_cosines[k] == 1
     for k in set(clusters):

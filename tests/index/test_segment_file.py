@@ -11,11 +11,12 @@ from index_tables import DIMS, documents, table
 
 from alicorn.errors import CorruptionError
 from alicorn.index.checking import check_documents
+from alicorn.index.documents import Documents
 from alicorn.index.quantizer_file import open_quantizers, write_quantizers
 from alicorn.index.segment import Segment
 from alicorn.index.segment_builder import build_segment
 from alicorn.index.segment_file import open_segment, write_segment
-from alicorn.quantization import KeyQuantizer
+from alicorn.quantization import KeyQuantizer, Settings
 
 
 def kinds(codec: str) -> dict[str, KeyQuantizer]:
@@ -24,13 +25,11 @@ def kinds(codec: str) -> dict[str, KeyQuantizer]:
         return {key: KeyQuantizer.untrained(dim) for key, dim in DIMS.items()}
     rows = {key: rng.normal(size=(400, dim)).astype(np.float32) for key, dim in DIMS.items()}
     rows = {key: row / np.linalg.norm(row, axis=1, keepdims=True) for key, row in rows.items()}
-    return {key: KeyQuantizer.train(row, version=1, num_clusters=3, codec=codec) for key, row in rows.items()}
+    return {key: KeyQuantizer.train(row, 1, Settings(num_clusters=3, codec=codec)) for key, row in rows.items()}
 
 
-def segment(codec: str = "sq8", count: int = 40) -> Segment:
-    rows = documents(np.random.default_rng(1), [f"d{i}" for i in range(count)])
-    [checked] = check_documents(table(rows), DIMS, {})
-    return build_segment([checked], kinds(codec))
+def checked(count: int = 40) -> list[Documents]:
+    return check_documents(table(documents(np.random.default_rng(1), [f"d{i}" for i in range(count)])), DIMS, {})
 
 
 def assert_equal_segments(one: Segment, other: Segment) -> None:
@@ -50,6 +49,7 @@ def assert_equal_segments(one: Segment, other: Segment) -> None:
         theirs = vars(other.embeddings[key])
         assert block.identity == theirs["identity"]
         pairs += [(a, theirs[name]) for name, a in vars(block).items() if isinstance(a, np.ndarray)]
+        pairs += zip(block.coded.arrays(), theirs["coded"].arrays(), strict=True)
     for mine, theirs in pairs:
         assert mine.dtype == theirs.dtype
         for flags in (mine.flags, theirs.flags):
@@ -62,17 +62,16 @@ def assert_equal_segments(one: Segment, other: Segment) -> None:
 def test_written_and_opened_it_is_the_same_segment(tmp_path: Path, codec: str) -> None:
     checksum = write_quantizers(kinds(codec), tmp_path / "q.zip")
     opened = open_quantizers(tmp_path / "q.zip", checksum)
-    built = segment(codec)
-    checksum = write_segment(built, tmp_path / "s.zip")
+    checksum = write_segment(checked(), kinds(codec), tmp_path / "s.zip")
+    built = build_segment(checked(), kinds(codec))
     assert_equal_segments(built, open_segment(tmp_path / "s.zip", checksum, opened))
 
 
 def test_a_segment_of_one_document_without_anything(tmp_path: Path) -> None:
-    [checked] = check_documents(pa.table({"doc_id": ["only"]}), DIMS, {})
-    built = build_segment([checked], kinds("sq8"))
-    checksum = write_segment(built, tmp_path / "s.zip")
+    only = check_documents(pa.table({"doc_id": ["only"]}), DIMS, {})
+    checksum = write_segment(only, kinds("sq8"), tmp_path / "s.zip")
     opened = open_segment(tmp_path / "s.zip", checksum, kinds("sq8"))
-    assert_equal_segments(built, opened)
+    assert_equal_segments(build_segment(only, kinds("sq8")), opened)
     assert opened.document(0) == {"doc_id": "only", "terms": [], "static_rank": 0.0}
 
 
@@ -81,7 +80,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Path, 
     folder = tmp_path_factory.mktemp("written")
     return (
         folder / "s.zip",
-        write_segment(segment(), folder / "s.zip"),
+        write_segment(checked(), kinds("sq8"), folder / "s.zip"),
         folder / "q.zip",
         write_quantizers(kinds("sq8"), folder / "q.zip"),
     )

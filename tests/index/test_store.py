@@ -17,6 +17,7 @@ from index_tables import DIMS, documents, normalized, same, stored, table
 
 from alicorn.errors import CollectionError, ConfigError, TableError
 from alicorn.index import Deletion, Store, loading, maintenance
+from alicorn.quantization import default_num_clusters
 
 
 def assert_holds(store: Store, model: dict[str, dict[str, Any]]) -> None:
@@ -193,13 +194,38 @@ def test_train_takes_settings_and_refuses_wrong_ones(store: Store) -> None:
         "b": (7, "opq", 2),
     }
     for arguments, part in (
-        ({"codec": "pq"}, "none, sq8, opq"),
+        ({"codec": "sq9"}, "none, sq8, pq, opq"),
         ({"num_clusters": 0}, "num_clusters"),
-        ({"codec": "opq", "pq_bytes": 3}, "divide"),
+        ({"codec": "opq", "pq_bytes": 3}, "embedding 'a': pq_bytes must divide"),
+        ({"key": "c"}, "key must be one of a, b, got 'c'"),
     ):
         with pytest.raises(ConfigError, match=part):
             store.train(**arguments)
     assert_holds(store, model)
+
+
+def test_chosen_settings_hold_for_one_key_until_others_are_chosen(store: Store) -> None:
+    fill(store, 400)
+    store.train(num_clusters=7, codec="none", key="b")
+    store.train()
+    path = store.path
+    store.close()
+    with Store.open(path) as again:
+        again.train()
+        quantizers = again.snapshot().quantizers
+        assert (quantizers["a"].num_clusters, quantizers["a"].codec.name) == (default_num_clusters(400), "sq8")
+        assert (quantizers["b"].num_clusters, quantizers["b"].codec.name) == (7, "none")
+        again.train(codec="sq8")
+        assert again.snapshot().quantizers["b"].num_clusters == default_num_clusters(400)
+
+
+def test_training_depends_on_the_vectors_not_on_the_layout(store: Store) -> None:
+    fill(store, 400)
+    store.train(num_clusters=7)
+    first = store.snapshot().quantizers["a"].coarse.centroids
+    store.train(num_clusters=3)
+    store.train(num_clusters=7)
+    np.testing.assert_array_equal(store.snapshot().quantizers["a"].coarse.centroids, first)
 
 
 def test_the_cluster_of_a_document_survives_every_layout(store: Store) -> None:

@@ -12,6 +12,9 @@ from logs_world import START, activity, at, documents, good_tables, impressions,
 
 from alicorn.errors import ConfigError, TableError
 from alicorn.logs import mine
+from alicorn.logs.likeness import likeness
+from alicorn.vertical import FailedSearchRules
+from alicorn.vertical.failed_searches import FACTS
 
 WINDOW_S = 100  # of logs_world.vertical
 VALID_FROM, TEST_FROM = at(400), at(700)
@@ -49,7 +52,7 @@ def oracle(tables: dict[str, pa.Table]) -> dict[str, set]:
     for row in tables["impressions"].to_pylist():
         searches.setdefault(row["session_id"], []).append(row)
     acts = tables["activity"].to_pylist() if "activity" in tables else []
-    found: dict[str, set] = {"pairs": set(), "impressions": set(), "non_clicks": set(), "late": set()}
+    found: dict[str, set] = {name: set() for name in ("pairs", "impressions", "non_clicks", "late", "facts")}
     for session, rows in searches.items():
         time, who = rows[0]["time"], rows[0]["searcher_id"]
         split = split_of(time)
@@ -61,12 +64,14 @@ def oracle(tables: dict[str, pa.Table]) -> dict[str, set]:
             found["non_clicks"] |= {(session, doc, "non_click", split) for doc in shown - clicked}
             continue
         after = [act for act in acts if act["searcher_id"] == who and who and in_window(act["time"], time)]
-        first = min((act["time"] for act in after), default=None)
-        docs = {act["doc_id"] for act in after if act["time"] == first}
-        if docs and split_of(first) != split:
-            found["late"] |= {(session, doc) for doc in docs}
-        else:
-            found["pairs"] |= {(session, doc, "hard", split) for doc in docs}
+        first = {doc: min(act["time"] for act in after if act["doc_id"] == doc) for doc in {a["doc_id"] for a in after}}
+        for doc, reached in first.items():
+            late = split_of(reached) != split
+            found["late" if late else "pairs"].add((session, doc) if late else (session, doc, "hard", split))
+            if not late:
+                rank = 1 + sum(other < reached for other in first.values())
+                visits = sum(act["time"] < time for act in acts if (act["searcher_id"], act["doc_id"]) == (who, doc))
+                found["facts"].add((session, doc, (reached - time).total_seconds(), rank, visits))
     return found
 
 
@@ -90,15 +95,20 @@ def test_pairs_are_those_of_the_slow_oracle(tmp_path_factory, searches, acts):
         keys = [(row["session_id"], row["doc_id"], row["source"], row["split"]) for row in rows]
         assert len(keys) == len(set(keys)) == counts[name]
         assert set(keys) == expected[name]
-    assert counts["hard_positives_after_their_split"] == len(expected["late"])
-    check_searches(written(folder / "pairs", "searches"), expected["pairs"])
+    assert counts["reached_after_their_split"] == len(expected["late"])
+    hard = [row for row in written(folder / "pairs", "pairs") if row["source"] == "hard"]
+    names = ("session_id", "doc_id", "reached_after_s", "reached_rank", "earlier_visits")
+    assert {tuple(row[name] for name in names) for row in hard} == expected["facts"]
+    first = {(session, doc) for session, doc, _, rank, _ in expected["facts"] if rank == 1}
+    chosen = {pair for pair in expected["pairs"] if pair[2] == "click" or pair[:2] in first}
+    check_searches(written(folder / "pairs", "searches"), chosen)
     check_popularity(written(folder / "pairs", "popularity"), expected["pairs"])
     total = sum(counts[f"searches_{split}"] for split in ("train", "valid", "test"))
     assert total == counts["searches"] == len(set(tables["impressions"]["session_id"].to_pylist()))
 
 
 def check_searches(rows: list[dict], pairs: set) -> None:
-    """Held-out searches have exactly the documents of their pairs as targets."""
+    """Held-out searches have as targets exactly what was clicked or, by the vertical's default rules, reached first."""
     targets: dict[tuple, set] = {}
     for session, doc, _, split in pairs:
         if split != "train":
@@ -128,7 +138,7 @@ def test_the_files_have_the_columns_of_the_contract(tmp_path):
     strings = pa.list_(pa.string())
     held_out = {name: pair[name] for name in ("session_id", "searcher_id", "time", "query")}
     contract = {
-        "pairs": pair,
+        "pairs": pair | FACTS,
         "impressions": pair,
         "non_clicks": pair,
         "searches": held_out | {"targets": strings, "segment": strings, "split": pa.string()},
@@ -169,6 +179,41 @@ def test_a_small_log_gives_what_one_reads_off_it(tmp_path):
     assert manifest["counts"] == counts
     assert manifest["vertical_fingerprint"] == vertical().fingerprint()
     assert manifest["valid_from"] == at(200).isoformat()
+
+
+def test_rules_of_the_vertical_choose_the_targets_of_failed_searches(tmp_path):
+    """Somebody who is visited all the time is no answer, nor is whom the query does not resemble."""
+    impressions_ = impressions(
+        ("s0", "u", 0, "a", 1, True),
+        *[(f"s{i}", "u", 100 * i, "b", 1, False) for i in (1, 2)],
+        ("s9", "u", 900, "a", 1, True),
+    )
+    tables = good_tables() | {
+        "impressions": impressions_,
+        "activity": activity(("u", 20, "c"), ("u", 110, "c"), ("u", 120, "d"), ("u", 240, "d")),
+    }
+    del tables["segments"]
+    logs = write_logs(tmp_path / "logs", tables)
+    split = "{valid_from: 2026-01-01T00:01:00, test_from: 2026-01-01T00:10:00}"
+
+    def targets(name: str, **rules) -> dict[str, list[str]]:
+        given = vertical(split=split).model_copy(update={"failed_search_targets": FailedSearchRules(**rules)})
+        mine(logs, given, tmp_path / name)
+        rows = written(tmp_path / name, "searches")
+        return {row["session_id"]: row["targets"] for row in rows if row["session_id"] in ("s1", "s2")}
+
+    assert targets("first") == {"s1": ["c"], "s2": ["d"]}
+    assert targets("all", first=False) == {"s1": ["c", "d"], "s2": ["d"]}
+    assert targets("soon", window_s=30) == {"s1": ["c"]}
+    assert targets("new", first=False, max_earlier_visits=0) == {"s1": ["d"]}
+    assert targets("like", first=False, min_likeness=1.0) == {}
+
+
+def test_likeness_is_the_share_of_the_querys_trigrams():
+    texts = pa.table({"doc_id": ["a", "b"], "name": ["John Smith", None], "other": [["Jo", "Hn"], ["John"]]})
+    queries = pa.chunked_array([["john", "JOHN", "jon", "", "x"]])
+    found = likeness(queries, pa.chunked_array([["a", "b", "a", "a", "b"]]), texts)
+    assert found.tolist() == pytest.approx([1.0, 1.0, 1 / 3, 0.0, 0.0])  # of <jo jon on> the first
 
 
 def test_targets_are_in_the_order_shown(tmp_path):

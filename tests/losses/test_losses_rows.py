@@ -36,15 +36,18 @@ def test_softmax(seed: int, batch: int, more: int, scale: float, corrected: bool
         torch.testing.assert_close(a, b, rtol=1e-4, atol=2e-5 * scale)
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(0, 40), st.sampled_from([0.1, 0.5, 2.5]))
+@given(
+    st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(0, 40), st.sampled_from([0.1, 0.5, 2.5]), st.booleans()
+)
 @settings(max_examples=60, deadline=None)
-def test_triplet(seed: int, batch: int, more: int, margin: float) -> None:
+def test_triplet(seed: int, batch: int, more: int, margin: float, weighted: bool) -> None:
     generator = torch.Generator().manual_seed(seed)
     requests = torch.nn.functional.normalize(torch.randn(batch, 5, generator=generator), dim=1)
     documents = torch.nn.functional.normalize(torch.randn(batch + more, 5, generator=generator), dim=1)
     allowed = torch.rand(batch, batch + more, generator=generator) < 0.7
+    weights = torch.rand(batch + more, generator=generator) if weighted else None
     got, want = (
-        gradients(lambda q, d: triplet_loss(q, d, allowed, margin), requests, documents, dtype)
+        gradients(lambda q, d: triplet_loss(q, d, allowed, margin, weights), requests, documents, dtype)
         for dtype in (torch.float32, torch.float64)
     )
     for a, b in zip(got, want, strict=True):

@@ -22,6 +22,15 @@ def test_negatives_are_summed_and_requests_averaged() -> None:
     assert triplet_loss(requests, documents, others(1, 3), 0.25).item() == pytest.approx(0.5)
 
 
+def test_a_column_of_weight_three_is_three_columns() -> None:
+    requests, documents = unit([[1, 0.3], [0.2, 1]]), unit([[1, 0], [0.3, 1], [0.7, 0.7]])
+    thrice = documents[[0, 1, 2, 2, 2]]
+    weights = torch.tensor([1.0, 1.0, 3.0])
+    once = triplet_loss(requests, documents, others(2, 3), 0.9, weights).item()
+    assert once == pytest.approx(triplet_loss(requests, thrice, others(2, 5), 0.9).item())
+    assert once > triplet_loss(requests, documents, others(2, 3), 0.9).item() > 0
+
+
 def test_a_masked_column_and_the_positive_have_exactly_no_weight() -> None:
     requests = unit([[1, 0.2], [0.1, 1]])
     documents = unit([[1, 0], [0, 1], [1, 0.1]]).requires_grad_()

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from alicorn.losses import softmax_loss
-from alicorn.negatives import KnownPositives, in_batch, random_documents
+from alicorn.negatives import KnownPositives, in_batch
 
 GROUPS = np.array([0, 1, 0, 2, 0])  # pairs 0, 2 and 4 are one searcher's clicks for one query
 DOCUMENTS = np.array([7, 8, 9, 7, 9])
@@ -36,14 +36,6 @@ def test_masks_equal_the_oracle() -> None:
 def test_a_batch_of_the_same_positive_has_no_negative_in_it() -> None:
     known = KnownPositives.of(np.array([0, 1, 2]), np.array([5, 5, 5]))
     assert not (in_batch(3) & ~known.mask(np.arange(3), np.array([5, 5, 5]))).any()
-
-
-def test_random_documents_are_uniform_and_seeded() -> None:
-    drawn = random_documents(10, 100_000, np.random.default_rng(3))
-    assert drawn.min() == 0
-    assert drawn.max() == 9
-    np.testing.assert_allclose(np.bincount(drawn) / len(drawn), 0.1, atol=0.01)
-    np.testing.assert_array_equal(drawn, random_documents(10, 100_000, np.random.default_rng(3)))
 
 
 def test_unmasked_accidental_hits_push_the_positive_away() -> None:

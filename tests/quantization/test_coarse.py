@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from alicorn.quantization import IMI, CoarseQuantizer
-from alicorn.quantization.coarse import nearest
+from alicorn.quantization.probing import nearest
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +61,19 @@ def test_more_clusters_than_vectors_is_refused() -> None:
         CoarseQuantizer.fit(np.eye(3, dtype=np.float32), 4)
 
 
-def test_same_seed_same_centroids(clustered: np.ndarray) -> None:
-    assert_array_equal(
-        CoarseQuantizer.fit(clustered, 8, seed=5).centroids, CoarseQuantizer.fit(clustered, 8, seed=5).centroids
-    )
+@BOTH
+def test_same_seed_same_centroids(kind: type[CoarseQuantizer] | type[IMI], clustered: np.ndarray) -> None:
+    fits = [kind.fit(clustered, 9, seed=seed).centroids for seed in (5, 5, 6)]
+    assert_array_equal(fits[0], fits[1])
+    assert (fits[0] != fits[2]).any()
+
+
+@BOTH
+def test_one_point_is_its_own_centroid(kind: type[CoarseQuantizer] | type[IMI], clustered: np.ndarray) -> None:
+    coarse = kind.fit(clustered[:1], 1)
+    assert np.allclose(coarse.centroids, clustered[:1], atol=1e-5)
+    assert_array_equal(coarse.assign(clustered[:5]), np.zeros(5))
+    assert_array_equal(coarse.assign(clustered[:0]), np.zeros(0))
 
 
 @BOTH
@@ -85,7 +94,7 @@ def test_arrays_round_trip(kind: type[CoarseQuantizer] | type[IMI], clustered: n
     assert len(coarse.assign(clustered[:0])) == 0
 
 
-@pytest.mark.parametrize("dim", [2, 7, 24])
+@pytest.mark.parametrize("dim", [4, 7, 24])
 def test_imi_halves_an_odd_dimension_too(dim: int) -> None:
     points = np.random.default_rng(1).normal(size=(400, dim)).astype(np.float32)
     points /= np.linalg.norm(points, axis=1, keepdims=True)
@@ -103,8 +112,13 @@ def test_imi_bears_vectors_whose_half_is_zero() -> None:
 
 
 def test_imi_takes_a_square_of_cells(clustered: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="a square of at most 65536 cells, got 12"):
+    with pytest.raises(ValueError, match="a square of at most 65536 cells, got 24 and 12"):
         IMI.fit(clustered, 12)
+
+
+def test_imi_refuses_halves_without_a_direction() -> None:
+    with pytest.raises(ValueError, match="imi needs 4 dimensions"):
+        IMI.fit(np.eye(3, dtype=np.float32), 4)
 
 
 def test_many_clusters_are_decided_like_few() -> None:

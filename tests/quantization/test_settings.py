@@ -28,6 +28,8 @@ def test_defaults_follow_the_size() -> None:
         (Settings(num_clusters=64), 10, 64, Settings("ivf", 10, "sq8", None)),
         (Settings("imi", 64), 5, 64, Settings("imi", 25, "sq8", None)),
         (Settings(codec="pca-pq", pq_bytes=7), 300, 64, Settings("ivf", 64, "pca-pq", 7)),
+        (Settings(codec="rabitq"), 300, 64, Settings("ivf", 64, "rabitq", bits=1)),
+        (Settings(bits=4), 300, 64, Settings("ivf", 64, "rabitq", bits=4)),
         (Settings(codec="pq"), 300, 7, Settings("ivf", 64, "pq", 1)),
     ],
 )
@@ -43,7 +45,10 @@ def test_complete_fills_in_the_rest(given: Settings, vectors: int, dim: int, com
         ({"num_clusters": 0}, "num_clusters must be an integer of at least 1, got 0"),
         ({"num_clusters": True}, "num_clusters must be an integer of at least 1, got True"),
         ({"pq_bytes": 1.5}, "pq_bytes must be an integer of at least 1, got 1.5"),
-        ({"codec": "sq8", "pq_bytes": 8}, "codec 'sq8' has its own: leave pq_bytes out"),
+        ({"codec": "sq8", "pq_bytes": 8}, "pq_bytes is for codec pq or opq or pca-pq; the size of 'sq8' is its own"),
+        ({"codec": "opq", "bits": 4}, "bits is for codec rabitq; the size of 'opq' is its own: leave bits out"),
+        ({"bits": 9}, "bits, of codec 'rabitq', is at most 8; got 9"),
+        ({"bits": 4, "pq_bytes": 8}, "bits, of codec 'rabitq', and pq_bytes are of different codecs"),
         ({"coarse": "imi", "num_clusters": 1000}, "must be a square, got 1000; use 961 or 1024"),
         ({"coarse": "imi", "num_clusters": 512**2}, "takes at most 65,536 cells, got 262,144"),
     ],
@@ -59,7 +64,7 @@ def test_impossible_settings_are_refused(arguments: dict, message: str) -> None:
         (Settings(codec="pq"), 255, 16, "codec 'pq' needs 256 vectors, there are 255: use 'sq8'"),
         (Settings(codec="opq", pq_bytes=5), 300, 16, "must divide the dimension, 16; got 5: use 4, or codec 'pca-pq'"),
         (Settings(codec="pca-pq", pq_bytes=17), 300, 16, "pq_bytes must be at most the dimension, 16; got 17"),
-        (Settings(coarse="imi"), 300, 1, "use 'ivf'"),
+        (Settings(coarse="imi"), 300, 3, "needs 4, there are 3: use 'ivf'"),
     ],
 )
 def test_what_these_vectors_cannot_train_is_refused(given: Settings, vectors: int, dim: int, message: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from oracle import Oracle, random_documents, random_tree, unit, vocabulary
 
 from alicorn.index import Snapshot
-from alicorn.quantization.coarse import nearest
+from alicorn.quantization.probing import nearest
 from alicorn.query import Collection, docset, tree
 from alicorn.query.run import Evaluation
 
@@ -32,14 +32,14 @@ def table_of(documents: list[dict]) -> pa.Table:
 class World:
     """A collection in some state, and the same documents for the oracle."""
 
-    def __init__(self, path: Path, seed: int, codec: str) -> None:
+    def __init__(self, path: Path, seed: int, **settings: str | int) -> None:
         rng = random.Random(seed)
         self.collection = Collection.create(path, DIMS)
         self.documents: dict[str, dict] = {}
-        first = random_documents(rng, 300 if codec == "opq" else 120, DIMS)  # OPQ trains on 256 or more
+        first = random_documents(rng, 300 if settings.get("codec") == "opq" else 120, DIMS)  # OPQ trains on 256 or more
         self.upsert(first)
         self.collection.flush()
-        self.collection.train(num_clusters=7, codec=codec)
+        self.collection.train(**{"num_clusters": 7, **settings})
         self.upsert(random_documents(rng, 60, DIMS, first=100))  # 20 replaced
         self.collection.flush()
         self.upsert(random_documents(rng, 30, DIMS, first=150))  # 10 replaced, in memory
@@ -69,9 +69,18 @@ class World:
         }
 
 
-@pytest.fixture(scope="module", params=["sq8", "opq", "none"])
+SETTINGS = [
+    {"codec": "sq8"},
+    {"codec": "opq"},
+    {"codec": "none"},
+    {"codec": "rabitq", "bits": 4},
+    {"codec": "rabitq", "bits": 7, "coarse": "imi", "num_clusters": 9},
+]
+
+
+@pytest.fixture(scope="module", params=SETTINGS, ids=str)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(tmp_path_factory.mktemp("engine") / "c", seed=5, codec=request.param)
+    world = World(tmp_path_factory.mktemp("engine") / "c", seed=5, **request.param)
     yield world
     world.collection.close()
 

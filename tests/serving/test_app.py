@@ -8,14 +8,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+import yaml
 from asgi_client import Client
 from served_people import SEARCHERS, TEXT, UNIFIED, Model, make_collection
 
-from alicorn.errors import CollectionError, TableError
+from alicorn.errors import CollectionError, ConfigError, TableError
 from alicorn.feedback import ServedLog
 from alicorn.query import Collection
 from alicorn.serving import create_app
 from alicorn.serving.messages import MAX_DOCUMENTS, MAX_LIMIT, MAX_TEXT
+from alicorn.vertical import Selection
 
 
 @pytest.fixture
@@ -204,7 +206,7 @@ def test_documents_are_added_read_replaced_and_deleted(client, collection):
         {"doc_id": "p5", "columns": {"name": "Ann Lee", "city": "Oslo", "popularity": 9, "friends": ["p1"]}},
         {"doc_id": "p1", "columns": {"name": "John Smithe", "year": 1999}},
     ]
-    assert client.post("/v1/documents", json=body).json() == {"upserted": 2}
+    assert client.post("/v1/documents", json=body).json() == {"upserted": 2, "left_out": 0}
     assert client.get("/v1/documents/p1").json() == {
         "doc_id": "p1",
         "terms": ["text:john", "text:smithe"],
@@ -231,7 +233,7 @@ def test_documents_may_bring_their_terms_and_vectors(tmp_path, start):
             {"doc_id": "b", "terms": ["tag:red"], "static_rank": 2.5, "columns": {"price": 7}},
             {"doc_id": "c"},
         ]
-        assert client.post("/v1/documents", json=body).json() == {"upserted": 3}
+        assert client.post("/v1/documents", json=body).json() == {"upserted": 3, "left_out": 0}
         answer = search(client, expression="(and tag:red (range price :min 6))")
         assert [(hit["doc_id"], hit["score"]) for hit in answer["hits"]] == [("b", 2.5)]
         assert ids(search(client, expression="(nn clip :radius 0.1)", vectors={"clip": [1, 0]})) == ["a"]
@@ -270,7 +272,7 @@ def test_lists_of_documents_are_of_one_kind_and_bounded(client):
     assert "row 1: it brings its terms" in client.post("/v1/documents", json=mixed).json()["error"]
     many = [{"doc_id": "x"}] * (MAX_DOCUMENTS + 1)
     assert "length <= 10000" in client.post("/v1/documents", json=many).json()["error"]
-    assert client.post("/v1/documents", json=[]).json() == {"upserted": 0}
+    assert client.post("/v1/documents", json=[]).json() == {"upserted": 0, "left_out": 0}
 
 
 def test_served_searches_and_clicks_are_logged_when_the_app_shuts_down(collection, tmp_path):
@@ -422,3 +424,70 @@ def test_thousands_of_hostile_bodies_get_an_answer_below_500(client):
         body = b"".join(pieces[i] for i in rng.integers(0, len(pieces), rng.integers(1, 8))) + b"}"
         answer = client.post("/v1/search", content=body, headers={"content-type": "application/json"})
         assert answer.status_code in (200, 400)
+
+
+SELECTIVE = "{documents: [{kind: range, column: year, min: 1990}], requests: [{kind: short, characters: 3}]}"
+
+
+def selective(selection):
+    """The two models, serving a vertical with these rules."""
+    rules = Selection.model_validate(yaml.safe_load(selection))
+    with_rules = UNIFIED.vertical.model_copy(update={"selection": rules})
+    models = [Model(model.key, model.personal) for model in (UNIFIED, TEXT)]
+    for model in models:
+        model.vertical = with_rules
+    return models
+
+
+def test_a_document_that_the_selection_leaves_out_is_not_indexed_and_removed(collection, start):
+    client = start(collection, selective(SELECTIVE), searchers=SEARCHERS)
+    columns = {"name": "John Smith", "city": "Oslo"}
+    body = [
+        {"doc_id": "p1", "columns": {**columns, "year": 1980}},
+        {"doc_id": "new", "columns": {**columns, "year": 1995}},
+        {"doc_id": "unknown", "columns": columns},
+    ]
+    assert client.post("/v1/documents", json=body).json() == {"upserted": 1, "left_out": 2}
+    assert client.get("/v1/documents/p1").status_code == 404
+    assert client.get("/v1/documents/new").status_code == 200
+
+
+def test_a_request_rule_makes_a_text_boolean_and_is_told_and_counted(collection, start):
+    client = start(collection, selective(SELECTIVE), searchers=SEARCHERS)
+    answer = search(client, text="jo", searcher="p3", order_by={"nn": 1.0, "bm25": 0.1})
+    assert answer["expression"] == "(and text:jo)"
+    assert answer["without_nn"] == "fewer than 3 characters"
+    assert answer["notices"] == ["answered without nn: the search is fewer than 3 characters"]
+    assert search(client, text="jo", mode="embedding")["without_nn"] is None
+    assert "(nn people" in search(client, text="john")["expression"]
+    assert search(client, text="john")["without_nn"] is None
+    counted = 'alicorn_searches_without_nn_total{rule="fewer than 3 characters"} 1.0'
+    assert counted in client.get("/metrics").text
+
+
+def test_an_easy_repeat_is_answered_without_nn(collection, tmp_path, start):
+    """Once the searcher has chosen what words alone find; not for others, and not for what only nn finds."""
+    models = selective("{requests: [{kind: repeat, days: 30}]}")
+    with pytest.raises(ConfigError, match="--served-log"):
+        create_app(collection, models, searchers=SEARCHERS)
+    with ServedLog(tmp_path / "served") as log:
+        client = start(collection, models, searchers=SEARCHERS, served_log=log)
+
+        def choose(text, doc_id):
+            answer = search(client, text=text, searcher="p3")
+            assert answer["without_nn"] is None
+            assert doc_id in ids(answer)
+            body = {"session_id": answer["session_id"], "doc_id": doc_id}
+            assert client.post("/v1/clicks", json=body).json() == {"recorded": True}
+
+        choose("john smith", "p1")
+        repeated = search(client, text="John Smith", searcher="p3")
+        assert repeated["without_nn"] == "repeated within 30 days"
+        assert ids(repeated) == ["p1", "p/4"]
+        assert search(client, text="john smith", searcher="p2")["without_nn"] is None, "another searcher"
+        assert search(client, text="john", searcher="p3")["without_nn"] is None, "other words"
+        choose("jane smith", "p3")  # no document has both words
+        assert search(client, text="jane smith", searcher="p3")["without_nn"] is None, "only nn finds it"
+    with ServedLog(tmp_path / "served") as log:
+        client = start(collection, models, searchers=SEARCHERS, served_log=log)
+        assert search(client, text="john smith", searcher="p3")["without_nn"], "the log outlives the server"

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from alicorn.training import Recipe
 from alicorn.vertical import Vertical
+from alicorn.vertical.failed_searches import FACTS
 
 VERTICAL = Vertical.model_validate(
     {
@@ -75,16 +76,25 @@ def write_pairs(folder: Path, num_pairs: int = 1500, num_valid: int = 100, seed:
             "split": ["train"] * num_pairs + ["valid"] * num_valid,
         }
     )
+    pairs = _with_facts(pairs)
     pq.write_table(pairs, folder / "pairs.parquet")
-    shown = pairs.set_column(5, "source", pa.array(["impression"] * len(pairs)))
+    shown = pairs.drop_columns(list(FACTS)).set_column(5, "source", pa.array(["impression"] * len(pairs)))
     pq.write_table(shown, folder / "impressions.parquet")
     held_out = pairs.slice(num_pairs)
     targets = pa.array([[doc_id] for doc_id in held_out["doc_id"].to_pylist()], pa.list_(pa.string()))
-    searches = held_out.drop_columns(["doc_id", "source"]).append_column("targets", targets)
+    searches = held_out.drop_columns(["doc_id", "source", *FACTS]).append_column("targets", targets)
     pq.write_table(searches, folder / "searches.parquet")
     manifest = {"vertical_fingerprint": VERTICAL.fingerprint(), "data_fingerprint": f"toy-{seed}"}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
+
+
+def _with_facts(pairs: pa.Table) -> pa.Table:
+    """What was reached after a failed search came first, after a minute, and is like the query."""
+    hard = np.array(pairs["source"].to_pylist()) == "hard"
+    facts = dict(zip(FACTS, (60.0, 1, 0, 1.0), strict=True))
+    columns = {name: pa.array([facts[name] if one else None for one in hard], kind) for name, kind in FACTS.items()}
+    return pa.table({**{name: pairs[name] for name in pairs.column_names}, **columns})
 
 
 def recipe(**changes: Any) -> Recipe:

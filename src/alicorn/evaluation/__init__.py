@@ -6,6 +6,9 @@ bootstrap.py   confidence intervals over searches
 comparison.py  several runs -> means, intervals, paired differences, by segment
 report.py      a comparison as Markdown, JSON and a plot
 searches.py    the searches to evaluate on: requests, targets, segments, corpus
-systems.py     runs of Boolean, BM25, embedding and hybrid retrieval
-evaluate.py    `alicorn evaluate`: a model by exact recall, and through the quantized index
+systems.py     runs of Boolean, BM25, embedding, cascaded and hybrid retrieval
+evaluate.py    `alicorn evaluate`: a model by exact recall, through the quantized index, and re-ranked by a second model
+ablation.py    the recall lost without a feature
+page.py        `alicorn evaluate --report`: one HTML page per model, of charts.py, examples.py, embedding_map.py
+ensembles.py   `alicorn ensemble`: weights searched on the valid split
 """

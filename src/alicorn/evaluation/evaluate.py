@@ -10,30 +10,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import pyarrow as pa
 
 from alicorn.errors import CollectionError, ConfigError
 from alicorn.evaluation.comparison import OVERALL, Comparison, compare, recall_measures
 from alicorn.evaluation.report import SIMULATION, markdown, write_report
 from alicorn.evaluation.searches import Searches, open_searches
-from alicorn.evaluation.systems import Searchable, embedding_run, index_run
+from alicorn.evaluation.systems import Encoder, Searchable, embedding_run, index_run, reranked_run
 from alicorn.vertical import Vertical
 
 EXACT, INDEX = "exact search", "quantized index"
-
-
-class Encoder(Protocol):
-    """What evaluation needs of alicorn.Model."""
-
-    @property
-    def key(self) -> str: ...
-
-    @property
-    def fingerprint(self) -> str: ...
-
-    def encode_requests(self, requests: pa.Table) -> np.ndarray: ...
-
-    def encode_documents(self, documents: pa.Table) -> np.ndarray: ...
+DEPTHS = (10, 30, 100, 300, 1000)
+"""How many of the first documents a second model orders anew, by default."""
 
 
 class PublishedCollection(Searchable, Protocol):
@@ -45,15 +32,17 @@ class PublishedCollection(Searchable, Protocol):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Recall of one model. `comparison` has the system EXACT and, with a collection, INDEX.
+    """Recall of one model. `comparison` has the system EXACT and, with a collection, INDEX; beside each, with a second
+    model, the cascades: `first 100 re-ranked`, and the same after INDEX.
 
     ratios: measure -> recall through the index / recall by exact search; empty without a collection.
-    facts: what was evaluated on what, for the JSON report.
+    facts: what was evaluated on what, for the JSON report. runs: of every system, for those who look closer.
     """
 
     comparison: Comparison
     ratios: dict[str, float]
     facts: dict[str, Any]
+    runs: dict[str, np.ndarray]
 
     def markdown(self, title: str = "Evaluation", notes: Sequence[str] = ()) -> str:
         return markdown(self.comparison, title=title, notes=[*notes, *self._sentences()])
@@ -74,6 +63,8 @@ class Evaluation:
             f"{facts['num_searches']:,} of {facts['num_in_split']:,} searches of the {facts['split']} split over"
             f" {facts['num_documents']:,} documents; model {facts['model']}."
         ]
+        if "reranked_by" in facts:
+            sentences.append(f"The first documents are ordered anew by model {facts['reranked_by']}.")
         if self.ratios:
             shares = ", ".join(f"{measure} {ratio:.3f}" for measure, ratio in self.ratios.items())
             where = "in all clusters" if facts["nprobe"] is None else f"at nprobe {facts['nprobe']}"
@@ -83,39 +74,57 @@ class Evaluation:
 
 def evaluate(
     model: Encoder,
-    folder: str | Path,
+    searched: str | Path | Searches,
     vertical: Vertical,
     ks: Sequence[int] = (1, 10, 100),
     collection: PublishedCollection | None = None,
     num_searches: int = 10_000,
     seed: int = 0,
     nprobe: int | None = 16,
+    second: Encoder | None = None,
+    depths: Sequence[int] = DEPTHS,
 ) -> Evaluation:
     """Exact recall@K of a model on sampled searches of the last split, and the same through an index.
 
-    folder: pairs/ or a log folder. collection: holds the model's embeddings of the same corpus; nprobe: how many
-    clusters it looks in, None for all.
+    searched: pairs/, a log folder, or opened searches. collection: holds the model's embeddings of the same corpus;
+    nprobe: how many clusters it looks in, None for all. second: a model that orders the first `depths` documents anew.
     Raises TableError, ConfigError, CollectionError; all of them before anything is encoded.
     """
-    _check_arguments(ks, num_searches)
+    _check_arguments(ks, num_searches, depths)
     if collection is not None:
         check_published(model, collection)
-    searches = open_searches(folder, vertical, num_searches, seed)
+    searches = searched if isinstance(searched, Searches) else open_searches(searched, vertical, num_searches, seed)
     request_vectors = model.encode_requests(searches.requests)
-    depth = max(ks)
+    depth = max(*ks, *depths) if second is not None else max(ks)
     runs = {EXACT: embedding_run(request_vectors, model.encode_documents(searches.documents), depth)}
     if collection is not None:
         runs[INDEX] = index_run(collection, model.key, searches, request_vectors, depth, nprobe)
+    facts = _facts(model, vertical, searches, seed) | ({"nprobe": nprobe} if collection is not None else {})
+    if second is not None:
+        runs |= _cascades(runs, second, searches, depths)
+        facts["reranked_by"] = second.fingerprint
     comparison = compare(
         runs,
         searches.targets,
         measures=recall_measures(ks),
         segments=searches.segments,
-        baseline=EXACT if collection is not None else None,
+        baseline=EXACT if len(runs) > 1 else None,
         seed=seed,
     )
-    facts = _facts(model, vertical, searches, seed) | ({"nprobe": nprobe} if collection is not None else {})
-    return Evaluation(comparison, _ratios(comparison) if collection is not None else {}, facts)
+    return Evaluation(comparison, _ratios(comparison) if collection is not None else {}, facts, runs)
+
+
+def _cascades(
+    runs: Mapping[str, np.ndarray], second: Encoder, searches: Searches, depths: Sequence[int]
+) -> dict[str, np.ndarray]:
+    requests = second.encode_requests(searches.requests)
+    documents = second.encode_documents(searches.documents)
+    return {
+        f"{stage}first {depth} re-ranked": reranked_run(runs[first], requests, documents, depth)
+        for first, stage in ((EXACT, ""), (INDEX, f"{INDEX}, "))
+        if first in runs
+        for depth in depths
+    }
 
 
 def check_published(model: Encoder, collection: PublishedCollection) -> None:
@@ -133,11 +142,13 @@ def check_published(model: Encoder, collection: PublishedCollection) -> None:
         )
 
 
-def _check_arguments(ks: Sequence[int], num_searches: int) -> None:
+def _check_arguments(ks: Sequence[int], num_searches: int, depths: Sequence[int]) -> None:
     if not ks or min(ks) < 1:
         raise ConfigError(f"k must be one or more numbers from 1, got {list(ks)}")
     if num_searches < 1:
         raise ConfigError(f"the number of searches must be 1 or more, got {num_searches}")
+    if not depths or min(depths) < 1:
+        raise ConfigError(f"the depths of a cascade must be one or more numbers from 1, got {list(depths)}")
 
 
 def _facts(model: Encoder, vertical: Vertical, searches: Searches, seed: int) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def segment_table(comparison: Comparison, segment: str) -> str:
         [system, *(_cell(comparison.means[segment, system, measure]) for measure in comparison.measures)]
         for system in comparison.systems
     ]
-    return _table(["system", *comparison.measures], rows)
+    return table(["system", *comparison.measures], rows)
 
 
 def difference_table(comparison: Comparison) -> str:
@@ -71,7 +71,7 @@ def difference_table(comparison: Comparison) -> str:
             if system != comparison.baseline:
                 cells = [comparison.differences[segment, system, measure] for measure in comparison.measures]
                 rows.append([segment, system, *(_difference_cell(cell) for cell in cells)])
-    return _table(["segment", "system", *comparison.measures], rows)
+    return table(["segment", "system", *comparison.measures], rows)
 
 
 def draw(comparison: Comparison, path: Path, *, title: str, notes: Sequence[str] = ()) -> None:
@@ -123,7 +123,8 @@ def _difference_cell(cell: Interval) -> str:
     return f"**{text}**" if cell.excludes_zero else text
 
 
-def _table(header: list[str], rows: list[list[str]]) -> str:
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     return "\n".join(lines)

@@ -65,16 +65,18 @@ class Searches:
         return ranked
 
 
-def open_searches(folder: str | Path, vertical: Vertical, num_searches: int = 10_000, seed: int = 0) -> Searches:
+def open_searches(
+    folder: str | Path, vertical: Vertical, num_searches: int = 10_000, seed: int = 0, split: str | None = None
+) -> Searches:
     """`read_searches` of a pairs/ folder; a log folder is first mined into a temporary one. Raises TableError."""
     folder = Path(folder)
     if (folder / "searches.parquet").exists():
-        return read_searches(folder, num_searches, seed)
+        return read_searches(folder, num_searches, seed, split)
     from alicorn.logs import mine
 
     with tempfile.TemporaryDirectory() as temporary:
         mine(folder, vertical, Path(temporary) / "pairs")
-        return read_searches(Path(temporary) / "pairs", num_searches, seed)
+        return read_searches(Path(temporary) / "pairs", num_searches, seed, split)
 
 
 def read_searches(pairs: str | Path, num_searches: int = 10_000, seed: int = 0, split: str | None = None) -> Searches:

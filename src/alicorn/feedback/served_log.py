@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from alicorn.errors import AlicornError
+from alicorn.feedback.choices import Choices
 from alicorn.feedback.journal import EventJournal, ServedSearch, read_journal
 
 CLICK_WINDOW_S = 30 * 60
@@ -60,6 +61,7 @@ class ServedLog:
         self._parts = self._folder / "impressions"
         self._now = now
         self._lock = threading.Lock()
+        self._choices: Choices | None = None
         self._open: dict[str, ServedSearch] = {}  # in the order in which they were served
         self._num_open_rows = 0
         try:
@@ -101,7 +103,26 @@ class ServedLog:
             if doc_id not in search.clicked:
                 self._journal.click(session_id, doc_id)
                 search.clicked.add(doc_id)
+                if self._choices is not None:
+                    self._choices.add(search.searcher_id, search.query, doc_id, self._microseconds())
             return True
+
+    def remember(self, days: float) -> None:
+        """From now on answer `chosen` for so many days, from the log that is there and from further clicks."""
+        with self._lock:
+            choices, now_us = Choices(days), self._microseconds()
+            since_us = now_us - int(days * 86_400_000_000)
+            for path in self._parts.glob("part-*.parquet"):
+                choices.add_table(pq.read_table(path), since_us)
+            for search in self._open.values():
+                for doc_id in search.clicked:
+                    choices.add(search.searcher_id, search.query, doc_id, search.time_us)
+            self._choices = choices
+
+    def chosen(self, searcher_id: str | None, query: str, days: float) -> Sequence[str]:
+        """The documents that the searcher chose for these words in the last `days`; none without `remember`."""
+        with self._lock:
+            return () if self._choices is None else self._choices.of(searcher_id, query, self._microseconds(), days)
 
     def flush(self) -> None:
         """Write a part of all that was served until now; later clicks on it are lost."""
@@ -144,6 +165,8 @@ class ServedLog:
 
     def _write_part(self, searches: list[ServedSearch]) -> None:
         self._last_part_us = self._microseconds()
+        if self._choices is not None:
+            self._choices.forget(self._last_part_us)
         if not searches:
             return
         temporary = self._part(self._number).with_suffix(".writing")

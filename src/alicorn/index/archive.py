@@ -24,9 +24,11 @@ it. So the order is: write, fsync the file, fsync its folder, and only then comm
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import struct
 import zipfile
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -37,7 +39,7 @@ import xxhash
 
 from alicorn.errors import CollectionError, CorruptionError
 from alicorn.index.durable import sync_file, sync_folder
-from alicorn.index.mapping import map_file
+from alicorn.index.mapping import map_file, release
 
 FORMAT_VERSION = 1
 HEADER = "header.json"
@@ -48,6 +50,7 @@ _ZIP64_EXTRA = 20  # bytes of the extra field that zipfile adds
 _PADDING = struct.Struct("<HH")  # an extra field of ZIP: id, size; then so many bytes of 0
 _PADDING_ID = 0xD935  # that of Android's zipalign
 _PLACE = struct.Struct("<QQQ")  # the comment
+_HASHED = 1 << 24  # bytes that are read between two releases of memory
 _NPY_HEADER = 1024  # bytes that surely hold the header of an array of few dimensions
 
 
@@ -78,6 +81,23 @@ class ArchiveWriter:
             if contiguous.size:
                 member.write(contiguous.reshape(-1).view(np.uint8).data)
 
+    def rows(self, name: str, shape: tuple[int, ...], blocks: Iterator[np.ndarray]) -> np.ndarray:
+        """Write an array of which only a block of rows is in memory at a time -> the array, mapped.
+
+        blocks: at least one, of one type, together of the shape.
+        """
+        first = next(blocks)
+        with _Member(self, f"{name}.npy") as member:
+            start = self._file.tell()
+            descr = np.lib.format.dtype_to_descr(first.dtype)
+            np.lib.format.write_array_header_1_0(member, {"descr": descr, "fortran_order": False, "shape": shape})
+            header = self._file.tell() - start
+            for block in itertools.chain([first], blocks):
+                member.write(np.ascontiguousarray(block).reshape(-1).view(np.uint8).data)
+        self._file.flush()
+        start, contents, end = self._members[f"{name}.npy"]
+        return map_file(self._file)[contents + header : end].view(first.dtype).reshape(shape)
+
     def table(self, name: str, table: pa.Table) -> None:
         with (
             _Member(self, f"{name}.arrow") as member,
@@ -92,7 +112,7 @@ class ArchiveWriter:
         self._file.flush()
         written = map_file(self._file)
         for place in self._members.values():
-            place.append(xxhash.xxh3_64_hexdigest(written[place[0] : place[2]].data))
+            place.append(_checksum(written[place[0] : place[2]]))
         header = {
             "magic": self._magic,
             "format_version": FORMAT_VERSION,
@@ -191,12 +211,22 @@ class ArchiveReader:
         if place is None:
             raise CorruptionError(f"{self.path}: its header names no {name}. {RESTORE}")
         start, contents, end, checksum = place
-        if xxhash.xxh3_64_hexdigest(self._bytes[start:end].data) != checksum:
+        if _checksum(self._bytes[start:end]) != checksum:
             raise self._damage(name)
         return self._bytes[contents:end]
 
     def _damage(self, what: str) -> CorruptionError:
         return CorruptionError(f"{self.path} has changed since it was written: {what} does not match. {RESTORE}")
+
+
+def _checksum(memory: np.ndarray) -> str:
+    """Of mapped bytes, which do not stay in this process's memory."""
+    digest = xxhash.xxh3_64()
+    for start in range(0, len(memory), _HASHED):
+        part = memory[start : start + _HASHED]
+        digest.update(part.data)
+        release(part)
+    return digest.hexdigest()
 
 
 def check_format(path: Path, version: int) -> None:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from alicorn.errors import TableError, VectorError
-
-_BLOCK = 65_536  # rows: the double-precision copy of a block of 128 dims is 64 MiB
 
 
 def unit_vectors(column: pa.ChunkedArray, name: str, dim: int) -> tuple[np.ndarray, np.ndarray]:
@@ -46,12 +45,7 @@ def _normalized(raw: np.ndarray, name: str, docs: np.ndarray) -> np.ndarray:
     """Unit rows, from norms in double precision: neither 1e-30 nor 1e30 under- or overflows."""
     vectors = np.empty(raw.shape, dtype=np.float32)
     norms = np.empty(len(raw))
-    for start in range(0, len(raw), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        exact = raw[block].astype(np.float64)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            norms[block] = np.sqrt(np.einsum("ij,ij->i", exact, exact))
-            vectors[block] = exact / norms[block, None]
+    (_normalize_floats if raw.dtype == np.float32 else _normalize_doubles)(raw, vectors, norms)
     finite = np.isfinite(norms)
     if not finite.all():
         _refuse(
@@ -59,6 +53,29 @@ def _normalized(raw: np.ndarray, name: str, docs: np.ndarray) -> np.ndarray:
         )
     _refuse(name, docs, norms == 0, lambda _: "is a zero vector, which has no direction: give null instead")
     return vectors
+
+
+def _kernel(kind: str) -> Callable[[np.ndarray, np.ndarray, np.ndarray], None]:
+    rows = numba.types.Array(numba.from_dtype(np.dtype(kind)), 2, "C", readonly=True)
+
+    fast = {"reassoc", "nsz", "contract"}  # sums in any order; NaN and infinity still count
+
+    @numba.njit(numba.void(rows, numba.float32[:, ::1], numba.float64[::1]), cache=True, nogil=True, fastmath=fast)
+    def normalize(raw, vectors, norms):
+        """vectors, norms: filled with the unit rows and lengths; a row without a length is left as it comes."""
+        for row in range(raw.shape[0]):
+            total = 0.0
+            for j in range(raw.shape[1]):
+                total += np.float64(raw[row, j]) * np.float64(raw[row, j])
+            norms[row] = np.sqrt(total)
+            length = norms[row] if norms[row] > 0.0 else 1.0
+            for j in range(raw.shape[1]):
+                vectors[row, j] = np.float32(np.float64(raw[row, j]) / length)
+
+    return normalize
+
+
+_normalize_floats, _normalize_doubles = _kernel("float32"), _kernel("float64")
 
 
 def _refuse(name: str, docs: np.ndarray, bad: np.ndarray, what: Callable[[int], str]) -> None:

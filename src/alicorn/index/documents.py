@@ -7,50 +7,78 @@ last carry their clusters and codes along, so that a merge neither computes them
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from alicorn.index.doc_ids import hash_ids
+from alicorn.index.mapping import release
 from alicorn.index.segment import Segment
 from alicorn.index.terms import TermLists
-from alicorn.quantization import KeyQuantizer
+from alicorn.quantization import Codes, KeyQuantizer
 
 EMBEDDING = "embedding:"  # prefix of the columns that hold vectors
+_BLOCK = 65_536  # vectors in memory at a time: 32 MiB of 128 dimensions
 
 
 @dataclass(frozen=True, eq=False)
 class Coded:
-    """What the quantizer of `version` made of vectors. clusters: (rows,) int32; codes, errors: see EmbeddingBlock."""
+    """What the quantizer of `version` made of vectors. clusters: (rows,) int32; codes: of the same rows."""
 
     version: int
     clusters: np.ndarray
-    codes: np.ndarray
-    errors: np.ndarray
-
-    def take(self, rows: np.ndarray | slice) -> Coded:
-        return Coded(self.version, self.clusters[rows], self.codes[rows], self.errors[rows])
+    codes: Codes
 
 
 @dataclass(frozen=True, eq=False)
 class KeyVectors:
-    """docs: (rows,) which document each vector belongs to, at most one each; vectors: (rows, dim) float32 unit rows."""
+    """The vectors of one key: vector i of them is row rows[i] of `vectors`, and of document docs[i].
+
+    docs: (n,), each document at most once; vectors: (m, dim) float32 unit rows, often mapped from a segment; coded: of
+    all m; rows: (n,) of them, None for all in order.
+    """
 
     docs: np.ndarray
     vectors: np.ndarray
     coded: Coded | None = None
+    rows: np.ndarray | None = None
 
-    def coded_by(self, quantizer: KeyQuantizer) -> Coded:
-        """Clusters and codes by this quantizer, taken over where they are its own already."""
-        if self.coded is not None and self.coded.version == quantizer.version:
-            return self.coded
-        clusters = quantizer.assign(self.vectors)
-        return Coded(quantizer.version, clusters, *quantizer.encode(self.vectors, clusters))
+    def __len__(self) -> int:
+        return len(self.docs)
 
-    def take(self, rows: np.ndarray | slice, docs: np.ndarray) -> KeyVectors:
-        """The given rows, which now belong to `docs`."""
-        return KeyVectors(docs, self.vectors[rows], None if self.coded is None else self.coded.take(rows))
+    def take(self, chosen: np.ndarray | slice, docs: np.ndarray) -> KeyVectors:
+        """The chosen ones, which now belong to `docs`. No vector is copied."""
+        rows = np.arange(len(self.vectors)) if self.rows is None else self.rows
+        return KeyVectors(docs, self.vectors, self.coded, rows[chosen])
+
+    def some(self, chosen: np.ndarray | slice) -> np.ndarray:
+        """The chosen vectors -> (len(chosen), dim) float32."""
+        return self.vectors[chosen if self.rows is None else self.rows[chosen]]
+
+    def is_coded_by(self, quantizer: KeyQuantizer) -> bool:
+        return self.coded is not None and self.coded.version == quantizer.version
+
+    def clusters_by(self, quantizer: KeyQuantizer) -> np.ndarray:
+        """(n,) int32, taken over where they are this quantizer's already."""
+        if self.coded is not None and self.is_coded_by(quantizer):
+            return self.coded.clusters if self.rows is None else self.coded.clusters[self.rows]
+        clusters = np.empty(len(self), dtype=np.int32)
+        for start in range(0, len(self), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            clusters[block] = quantizer.assign(self.some(block))
+            release(self.vectors)
+        return clusters
+
+    def codes_by(self, quantizer: KeyQuantizer, chosen: np.ndarray, vectors: np.ndarray, clusters: np.ndarray) -> Codes:
+        """The codes of the chosen vectors, (len(chosen),). vectors, clusters: theirs, for those not coded yet."""
+        if self.coded is not None and self.is_coded_by(quantizer):
+            return self.coded.codes.take(chosen if self.rows is None else self.rows[chosen])
+        return quantizer.encode(vectors, clusters)
+
+    @property
+    def nbytes(self) -> int:
+        return len(self) * self.vectors.shape[1] * self.vectors.itemsize
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +105,7 @@ class Documents:
         vectors = {}
         for key, block in segment.embeddings.items():
             clusters = np.repeat(np.arange(len(block.starts) - 1, dtype=np.int32), np.diff(block.starts))
-            coded = Coded(block.quantizer.version, clusters, block.codes, block.errors)
+            coded = Coded(block.quantizer.version, clusters, block.coded)
             vectors[key] = KeyVectors(block.docs, block.vectors, coded)
         documents = cls(segment.fields, hashes, segment.term_lists, vectors)
         return documents if deleted is None else documents.where(~deleted)
@@ -92,7 +120,7 @@ class Documents:
 
     @property
     def nbytes(self) -> int:
-        return self.fields.nbytes + self.terms.nbytes + sum(part.vectors.nbytes for part in self.vectors.values())
+        return self.fields.nbytes + self.terms.nbytes + sum(part.nbytes for part in self.vectors.values())
 
     def where(self, kept: np.ndarray) -> Documents:
         """The documents marked in kept, (num_docs,) bool."""
@@ -100,14 +128,9 @@ class Documents:
         renumbered = np.cumsum(kept) - 1
         vectors = {}
         for key, part in self.vectors.items():
-            kept_rows = np.flatnonzero(kept[part.docs])
-            vectors[key] = part.take(kept_rows, renumbered[part.docs[kept_rows]])
+            chosen = np.flatnonzero(kept[part.docs])
+            vectors[key] = part.take(chosen, renumbered[part.docs[chosen]])
         return Documents(self.fields.take(pa.array(rows)), self.id_hashes[rows], self.terms.take(rows), vectors)
-
-    def coded_by(self, quantizers: Mapping[str, KeyQuantizer]) -> Documents:
-        """The same documents with clusters and codes by these quantizers."""
-        coded = {key: replace(part, coded=part.coded_by(quantizers[key])) for key, part in self.vectors.items()}
-        return replace(self, vectors=coded)
 
     def to_table(self) -> pa.Table:
         """What the journal keeps of an upsert: `of_table`'s table, with `embedding:<key>` list<float32> or null."""
@@ -122,7 +145,7 @@ class Documents:
         present[part.docs] = True
         starts = np.zeros(self.num_docs + 1, dtype=np.int32)
         np.cumsum(present * dim, out=starts[1:])
-        flat = part.vectors.reshape(-1)  # its rows are in the order of the documents
+        flat = part.some(slice(None)).reshape(-1)  # they are in the order of the documents
         return pa.ListArray.from_arrays(pa.array(starts), pa.array(flat), mask=pa.array(~present))
 
     @classmethod

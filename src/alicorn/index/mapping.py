@@ -1,4 +1,4 @@
-"""A file mapped into memory without keeping it open. Used by archive.py.
+"""A file mapped into memory without keeping it open. Used by archive.py, documents.py.
 
 Python's own mmap keeps a descriptor for every mapping: a dozen segments of 60 files would use up the usual 1,024.
 The mapping is private: its arrays count as writeable, as compiled kernels demand, and the file never changes.
@@ -26,6 +26,8 @@ _LIBC.mmap.argtypes = (
     ctypes.c_long,  # off_t on 64-bit systems
 )
 _LIBC.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+_LIBC.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+_DONTNEED = 4  # of Linux; elsewhere the system takes mapped pages back when it needs them
 _FAILED = ctypes.c_void_p(-1).value
 
 
@@ -54,3 +56,17 @@ def map_file(file: BinaryIO) -> np.ndarray:
     """The bytes of an open file, which may be closed at once -> (size,) uint8."""
     size = os.fstat(file.fileno()).st_size
     return np.asarray(_Mapping(file, size)) if size else np.empty(0, dtype=np.uint8)
+
+
+def release(array: np.ndarray) -> None:
+    """Of a mapped array that was read through: its pages leave this process's memory, and come back when read again.
+
+    The system still has them cached. Any other array is left alone.
+    """
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, _Mapping) and array.nbytes and sys.platform == "linux":
+        first, last = np.lib.array_utils.byte_bounds(array)
+        first -= first % mmap.PAGESIZE
+        _LIBC.madvise(first, last - first, _DONTNEED)

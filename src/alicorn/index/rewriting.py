@@ -28,7 +28,6 @@ from alicorn.index.doc_ids import hash_ids
 from alicorn.index.documents import Documents
 from alicorn.index.mutable import MutableLayer
 from alicorn.index.quantizer_file import quantizer_path, write_quantizers
-from alicorn.index.segment_builder import build_segment
 from alicorn.index.segment_file import open_segment, segment_path, write_segment
 from alicorn.index.snapshot import SegmentView, discard
 from alicorn.index.tiers import smallest_to_merge
@@ -95,7 +94,8 @@ def _training_due(contents: Contents) -> Training | None:
     for view in (*contents.disk, *contents.frozen.views, *contents.mutable.views):
         for key, block in view.segment.embeddings.items():
             counts[key] += len(block.docs)
-    return Training() if training_rules.due(counts, contents.quantizers) else None
+    keys = training_rules.due(counts, contents.quantizers)
+    return Training(keys) if keys else None
 
 
 def _due_for_merge(live: Sequence[SegmentView], num_arriving: int) -> tuple[SegmentView, ...]:
@@ -179,11 +179,9 @@ def _with_segments(
     checksums = dict(done.checksums)
     for group in _groups(pending):
         _go_on(abandoned)
-        segment = build_segment(group, done.quantizers)
-        _go_on(abandoned)
         name = f"{generation:08d}-{len(checksums)}"
         with _reported(path):
-            checksums[name] = write_segment(segment, segment_path(path, name))
+            checksums[name] = write_segment(group, done.quantizers, segment_path(path, name), lambda: _go_on(abandoned))
         written.append(SegmentView(open_segment(segment_path(path, name), checksums[name], done.quantizers)))
     replacement = Replacement(sources, tuple(written))
     return replace(done, replacements=(*done.replacements, replacement), checksums=checksums)

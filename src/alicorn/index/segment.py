@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from alicorn.index.doc_ids import IdIndex, hash_ids
 from alicorn.index.terms import TermDictionary, TermLists
-from alicorn.quantization import KeyQuantizer
+from alicorn.quantization import Codes, KeyQuantizer
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +38,7 @@ class NumericColumn:
 class EmbeddingBlock:
     """The vectors of one embedding key, in rows by (cluster, document number); a document has at most one row.
 
-    vectors: (rows, dim) float32 unit rows; codes: (rows, code_size) uint8;
-    errors: (rows,) float32, Euclidean norm of (vector - decoded code), rounded up; 0 where there is no codec;
+    vectors: (rows, dim) float32 unit rows; coded: their codes and what these are off by;
     starts: (num_clusters + 1,) int64, cluster c has the rows starts[c] to starts[c + 1];
     docs: (rows,) uint32 row -> document number; identity: docs is 0, 1, 2 ... (the segment's first key);
     rows_of: (num_docs,) int32 document number -> row, -1 when the document has no such embedding;
@@ -48,8 +47,7 @@ class EmbeddingBlock:
 
     quantizer: KeyQuantizer
     vectors: np.ndarray
-    codes: np.ndarray
-    errors: np.ndarray
+    coded: Codes
     starts: np.ndarray
     docs: np.ndarray
     identity: bool
@@ -58,8 +56,8 @@ class EmbeddingBlock:
 
     @property
     def nbytes(self) -> int:
-        arrays = (self.vectors, self.codes, self.errors, self.starts, self.docs, self.rows_of, self.min_cosines)
-        return sum(array.nbytes for array in arrays)
+        arrays = (self.vectors, self.starts, self.docs, self.rows_of, self.min_cosines)
+        return self.coded.nbytes + sum(array.nbytes for array in arrays)
 
 
 @dataclass(frozen=True, eq=False)

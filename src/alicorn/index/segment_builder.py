@@ -1,41 +1,66 @@
-"""From documents to a segment in memory: numbering, postings, orders, columns, embeddings. Feeds mutable.py, store.py.
+"""From documents to a segment: numbering, postings, orders, columns, embeddings. Feeds mutable.py and segment_file.py.
 
-One path builds the segment of a one-document upsert, of a bulk load, and of a merge: vectors and codes are scattered
-straight into their place, so that building holds the vectors twice, not more.
+One path builds the segment of a one-document upsert, of a bulk load, and of a merge. Of the vectors only a block is in
+memory at a time: it is gathered in the order of the segment, coded where it has no codes yet, and handed on to where
+the vectors are kept, which is an array for a segment in memory, and its file for one on disk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from alicorn.index.doc_ids import IdIndex
-from alicorn.index.documents import Documents, concatenate_fields, one_chunk
+from alicorn.index.documents import Documents, KeyVectors, concatenate_fields, one_chunk
+from alicorn.index.mapping import release
 from alicorn.index.numeric import numeric_column
 from alicorn.index.segment import EmbeddingBlock, NumericColumn, Segment
-from alicorn.index.terms import TermDictionary, TermLists
-from alicorn.quantization import KeyQuantizer
+from alicorn.index.terms import TermDictionary, TermLists, count_holders, invert
+from alicorn.quantization import Codes, KeyQuantizer
+
+# Keeps the vectors of a key, of the shape given, that come in blocks of rows -> all of them.
+Keep = Callable[[str, tuple[int, int], Iterator[np.ndarray]], np.ndarray]
 
 _TEXT = "text:"  # terms whose number is the document's length
-_BLOCK = 16_384  # rows: the gathered centroids of a block of 128 dims are 8 MiB
+_BLOCK = 32_768  # vectors in memory at a time: 16 MiB of 128 dimensions
 # Float32 products of unit vectors, however summed, differ by less than this for up to some 10,000 dimensions.
 _ROUNDING = np.float32(1e-5)
 
 
-def build_segment(sources: Sequence[Documents], quantizers: Mapping[str, KeyQuantizer]) -> Segment:
+def in_memory(_key: str, shape: tuple[int, int], blocks: Iterator[np.ndarray]) -> np.ndarray:
+    """The vectors of a segment that is not written."""
+    first = next(blocks)
+    if len(first) == shape[0]:
+        return first
+    vectors = np.empty(shape, dtype=first.dtype)
+    vectors[: len(first)] = first
+    start = len(first)
+    for block in blocks:
+        vectors[start : start + len(block)] = block
+        start += len(block)
+    return vectors
+
+
+def build_segment(
+    sources: Sequence[Documents], quantizers: Mapping[str, KeyQuantizer], keep: Keep = in_memory
+) -> Segment:
     """All documents of the sources as one segment; doc_ids are distinct, and there is at least one document.
 
     quantizers: every embedding key of the collection, in the order of declaration.
     """
-    sources = [source.coded_by(quantizers) for source in sources]
     offsets = np.cumsum([0] + [source.num_docs for source in sources])
+    clusters = {
+        key: [source.vectors[key].clusters_by(quantizer) for source in sources] for key, quantizer in quantizers.items()
+    }
     fields = concatenate_fields(sources)
     id_rank = _ranks(pc.sort_indices(one_chunk(fields.column("doc_id"))).to_numpy())
-    first_key = next((key for key in quantizers if any(len(source.vectors[key].docs) for source in sources)), None)
-    order = np.argsort(_cluster_of(sources, offsets, first_key).astype(np.int64) << 32 | id_rank)
+    first_key = next((key for key in quantizers if any(map(len, clusters[key]))), None)
+    first_clusters = _cluster_of(sources, offsets, first_key, clusters)
+    order = np.argsort(first_clusters.astype(np.int64) << 32 | id_rank)
     numbers = _ranks(order)  # place among the sources -> document number
 
     fields = fields.take(pa.array(order)).combine_chunks()
@@ -58,7 +83,9 @@ def build_segment(sources: Sequence[Documents], quantizers: Mapping[str, KeyQuan
         ids=IdIndex.build(one_chunk(fields.column("doc_id")), hashes),
         columns=_columns(fields),
         embeddings={
-            key: _embedding_block(key, sources, offsets, numbers, quantizer, is_first=key == first_key)
+            key: _embedding_block(
+                key, sources, offsets, numbers, quantizer, np.concatenate(clusters.pop(key)), key == first_key, keep
+            )
             for key, quantizer in quantizers.items()
         },
     )
@@ -71,27 +98,27 @@ def _ranks(order: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def _cluster_of(sources: Sequence[Documents], offsets: np.ndarray, key: str | None) -> np.ndarray:
+def _cluster_of(
+    sources: Sequence[Documents], offsets: np.ndarray, key: str | None, clusters: Mapping[str, Sequence[np.ndarray]]
+) -> np.ndarray:
     """The cluster of every document for the key; one above all clusters where it has no such vector."""
-    clusters = np.full(offsets[-1], np.iinfo(np.int32).max, dtype=np.int32)
+    every = np.full(offsets[-1], np.iinfo(np.int32).max, dtype=np.int32)
     if key is not None:
-        for source, offset in zip(sources, offsets[:-1], strict=True):
-            part = source.vectors[key]
-            assert part.coded is not None
-            clusters[offset + part.docs.astype(np.int64)] = part.coded.clusters
-    return clusters
+        for source, offset, own in zip(sources, offsets[:-1], clusters[key], strict=True):
+            every[offset + source.vectors[key].docs.astype(np.int64)] = own
+    return every
 
 
 def _postings(terms: TermLists) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """posting_starts, postings and frequencies of Segment, from lists over a sorted dictionary."""
-    docs = np.repeat(np.arange(len(terms.starts) - 1), np.diff(terms.starts))
-    occurrences = np.sort(terms.codes.astype(np.int64) << 32 | docs)
-    firsts = np.flatnonzero(np.diff(occurrences, prepend=-1))
-    counts = np.diff(firsts, append=len(occurrences))
-    pairs = occurrences[firsts]
-    posting_starts = np.zeros(len(terms.dictionary) + 1, dtype=np.int64)
-    np.cumsum(np.bincount(pairs >> 32, minlength=len(terms.dictionary)), out=posting_starts[1:])
-    return posting_starts, (pairs & 0xFFFFFFFF).astype(np.uint32), np.minimum(counts, 255).astype(np.uint8)
+    counts = np.zeros(len(terms.dictionary), dtype=np.int64)
+    count_holders(terms.codes, terms.starts, counts)
+    posting_starts = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=posting_starts[1:])
+    postings = np.empty(posting_starts[-1], dtype=np.uint32)
+    frequencies = np.empty(posting_starts[-1], dtype=np.uint8)
+    invert(terms.codes, terms.starts, posting_starts, postings, frequencies)
+    return posting_starts, postings, frequencies
 
 
 def _doc_lengths(terms: TermLists) -> np.ndarray:
@@ -112,56 +139,77 @@ def _embedding_block(
     offsets: np.ndarray,
     numbers: np.ndarray,
     quantizer: KeyQuantizer,
-    *,
+    clusters: np.ndarray,
     is_first: bool,
+    keep: Keep,
 ) -> EmbeddingBlock:
+    """clusters: (rows,) of the vectors of all sources, one after the other."""
     parts = [source.vectors[key] for source in sources]
-    coded = [part.coded for part in parts if part.coded is not None]
     docs = np.concatenate(
         [numbers[offset + part.docs.astype(np.int64)] for part, offset in zip(parts, offsets[:-1], strict=True)]
     )
-    clusters = np.concatenate([one.clusters for one in coded])
     order = np.argsort(clusters.astype(np.int64) << 32 | docs)
-    rows = _ranks(order)  # place among the parts -> row
-    vectors = _scattered([part.vectors for part in parts], rows)
+    docs, clusters = docs[order], clusters[order]
     starts = np.zeros(quantizer.num_clusters + 1, dtype=np.int64)
     np.cumsum(np.bincount(clusters, minlength=quantizer.num_clusters), out=starts[1:])
     rows_of = np.full(offsets[-1], -1, dtype=np.int32)
-    rows_of[docs] = rows
+    rows_of[docs] = np.arange(len(docs))
+    coded = Codes.empty(len(docs), quantizer.codec)
+    min_cosines = np.ones(quantizer.num_clusters, dtype=np.float32)
+    blocks = _coded_blocks(parts, order, clusters, quantizer, coded, min_cosines)
     return EmbeddingBlock(
         quantizer=quantizer,
-        vectors=vectors,
-        codes=_scattered([one.codes for one in coded], rows),
-        errors=_scattered([one.errors for one in coded], rows),
+        vectors=keep(key, (len(docs), quantizer.dim), blocks),
+        coded=coded,
         starts=starts,
-        docs=docs[order].astype(np.uint32),
+        docs=docs.astype(np.uint32),
         identity=is_first,
         rows_of=rows_of,
-        min_cosines=_min_cosines(vectors, starts, quantizer.coarse.centroids),
+        min_cosines=min_cosines,
     )
 
 
-def _scattered(parts: Sequence[np.ndarray], rows: np.ndarray) -> np.ndarray:
-    """The rows of all parts, each at its place."""
-    if len(parts) == 1 and len(rows) == 1:
-        return parts[0]
-    out = np.empty((len(rows), *parts[0].shape[1:]), dtype=parts[0].dtype)
-    start = 0
-    for part in parts:
-        out[rows[start : start + len(part)]] = part
-        start += len(part)
-    return out
+def _coded_blocks(
+    parts: Sequence[KeyVectors],
+    order: np.ndarray,
+    clusters: np.ndarray,
+    quantizer: KeyQuantizer,
+    coded: Codes,
+    min_cosines: np.ndarray,
+) -> Iterator[np.ndarray]:
+    """Blocks of the vectors in their new order; `coded` and `min_cosines` are filled on the way.
+
+    order: (rows,) the place of each row among the vectors of all parts; clusters: (rows,) in the new order.
+    """
+    first_of = np.cumsum([0] + [len(part) for part in parts])
+    in_step = all(part.is_coded_by(quantizer) for part in parts)  # then every part is read from front to back
+    for start in range(0, max(len(order), 1), _BLOCK):
+        places = order[start : start + _BLOCK]
+        own = clusters[start : start + len(places)]
+        vectors = np.empty((len(places), quantizer.dim), dtype=np.float32)
+        part_of = np.searchsorted(first_of, places, side="right") - 1
+        for number, part in enumerate(parts):
+            here = np.flatnonzero(part_of == number)
+            if len(here):
+                chosen = places[here] - first_of[number]
+                vectors[here] = gathered = part.some(chosen)
+                codes = part.codes_by(quantizer, chosen, gathered, own[here])
+                for array, some in zip(coded.arrays(), codes.arrays(), strict=True):
+                    array[start + here] = some
+                if in_step:
+                    release(part.vectors)
+        _lower_cosines(vectors, own, quantizer.coarse.centroids, _ROUNDING, min_cosines)
+        yield vectors
 
 
-def _min_cosines(vectors: np.ndarray, starts: np.ndarray, centroids: np.ndarray) -> np.ndarray:
-    """Per cluster, a bound that no member's cosine to the centroid is below; 1 for an empty one."""
-    clusters = np.repeat(np.arange(len(centroids)), np.diff(starts))
-    cosines = np.empty(len(vectors), dtype=np.float32)
-    for start in range(0, len(vectors), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        cosines[block] = np.einsum("ij,ij->i", vectors[block], centroids[clusters[block]])
-    smallest = np.ones(len(centroids), dtype=np.float32)
-    filled = np.flatnonzero(np.diff(starts))
-    if len(filled):
-        smallest[filled] = np.minimum.reduceat(cosines, starts[filled]) - _ROUNDING
-    return smallest
+@numba.njit(
+    "void(float32[:, ::1], int32[::1], float32[:, ::1], float32, float32[::1])", cache=True, nogil=True, fastmath=True
+)
+def _lower_cosines(vectors, clusters, centroids, rounding, smallest):
+    """Per cluster, a bound that no member's cosine to the centroid is below; it stays 1 for an empty one."""
+    for row in range(len(vectors)):
+        cluster = clusters[row]
+        total = np.float32(0.0)
+        for j in range(vectors.shape[1]):
+            total += vectors[row, j] * centroids[cluster, j]
+        smallest[cluster] = min(smallest[cluster], total - rounding)

@@ -20,8 +20,10 @@ where n = documents, t = terms, p = postings, o = occurrences of terms, r = rows
     column-<i>-valid      bool (n,)
     column-<i>-sorted_values, -sorted_docs          as values, uint32: the valid ones by (value, document number)
     embedding-<i>-vectors float32 (r, dim)          i: place in content.embeddings of the header; rows by cluster
-    embedding-<i>-codes   uint8 (r, code_size)      codes of the residuals by the key's quantizer
-    embedding-<i>-errors  float32 (r,)              |vector - decoded|, rounded up
+    embedding-<i>-codes   uint8 (r, scan_size)      codes of the residuals by the key's quantizer: what a scan reads
+    embedding-<i>-fine    uint8 (r, code_size - scan_size)         and what it reads where that does not decide
+    embedding-<i>-errors  float32 (r,)              |vector - decoded codes|, rounded up
+    embedding-<i>-fine_errors float32 (r, 1 or 0)   |vector - decoded codes and fine|, rounded up
     embedding-<i>-starts  int64 (c+1,)              cluster k has the rows starts[k] to starts[k+1]
     embedding-<i>-docs    uint32 (r,)               document number of each row
     embedding-<i>-rows_of int32 (n,)                row of each document, -1 for none
@@ -35,7 +37,8 @@ Everything without an ending is a .npy member. header.json's content:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -44,10 +47,11 @@ import pyarrow as pa
 from alicorn.errors import CorruptionError
 from alicorn.index.archive import ArchiveReader, ArchiveWriter
 from alicorn.index.doc_ids import IdIndex
-from alicorn.index.documents import one_chunk
+from alicorn.index.documents import Documents, one_chunk
 from alicorn.index.segment import EmbeddingBlock, NumericColumn, Segment
+from alicorn.index.segment_builder import build_segment
 from alicorn.index.terms import TermDictionary, TermLists
-from alicorn.quantization import KeyQuantizer
+from alicorn.quantization import Codes, KeyQuantizer
 
 MAGIC = "alicorn segment"
 _ARRAYS = (
@@ -60,20 +64,40 @@ _ARRAYS = (
     "doc_lengths",
 )
 _COLUMN_ARRAYS = ("values", "valid", "sorted_values", "sorted_docs")
-_EMBEDDING_ARRAYS = ("vectors", "codes", "errors", "starts", "docs", "rows_of", "min_cosines")
+_EMBEDDING_ARRAYS = ("starts", "docs", "rows_of", "min_cosines")
+_CODE_ARRAYS = tuple(field.name for field in fields(Codes))
 
 
 def segment_path(collection: Path, name: str) -> Path:
     return collection / "segments" / f"{name}.zip"
 
 
-def write_segment(segment: Segment, path: Path) -> str:
-    """Write it durably into a file that does not exist yet -> the checksum for the manifest."""
+def write_segment(
+    sources: Sequence[Documents],
+    quantizers: Mapping[str, KeyQuantizer],
+    path: Path,
+    go_on: Callable[[], None] = lambda: None,
+) -> str:
+    """Build a segment in a file that does not exist yet, durably -> the checksum for the manifest.
+
+    The vectors pass through memory in blocks; go_on: called before each, and may raise.
+    """
     with ArchiveWriter(path, MAGIC) as writer:
-        return _write(segment, writer)
+
+        def keep(key: str, shape: tuple[int, int], blocks: Iterator[np.ndarray]) -> np.ndarray:
+            return writer.rows(f"embedding-{list(quantizers).index(key)}-vectors", shape, _watched(blocks, go_on))
+
+        return _write(build_segment(sources, quantizers, keep), writer)
+
+
+def _watched(blocks: Iterator[np.ndarray], go_on: Callable[[], None]) -> Iterator[np.ndarray]:
+    for block in blocks:
+        go_on()
+        yield block
 
 
 def _write(segment: Segment, writer: ArchiveWriter) -> str:
+    """All but the vectors, which are there."""
     writer.table("fields", segment.fields)
     writer.table("terms", pa.table({"term": segment.terms.terms}))
     writer.array("term_codes", segment.term_lists.codes)
@@ -89,6 +113,8 @@ def _write(segment: Segment, writer: ArchiveWriter) -> str:
     for i, (key, block) in enumerate(segment.embeddings.items()):
         for name in _EMBEDDING_ARRAYS:
             writer.array(f"embedding-{i}-{name}", getattr(block, name))
+        for name in _CODE_ARRAYS:
+            writer.array(f"embedding-{i}-{name}", getattr(block.coded, name))
         embeddings.append(
             {
                 "key": key,
@@ -103,10 +129,10 @@ def _write(segment: Segment, writer: ArchiveWriter) -> str:
 def open_segment(path: Path, checksum: str, quantizers: Mapping[str, KeyQuantizer]) -> Segment:
     """Map it, with every byte verified. Raises CorruptionError, and CollectionError for a newer format."""
     reader = ArchiveReader(path, MAGIC, checksum)
-    fields = reader.table("fields")
+    stored = reader.table("fields")
     terms = one_chunk(reader.table("terms").column("term"))
     arrays = {name: reader.array(name) for name in _ARRAYS}
-    ids = IdIndex(reader.array("id_hashes"), reader.array("id_docs"), one_chunk(fields.column("doc_id")))
+    ids = IdIndex(reader.array("id_hashes"), reader.array("id_docs"), one_chunk(stored.column("doc_id")))
     columns = {
         name: NumericColumn(**{part: reader.array(f"column-{i}-{part}") for part in _COLUMN_ARRAYS})
         for i, name in enumerate(reader.content["columns"])
@@ -119,10 +145,12 @@ def open_segment(path: Path, checksum: str, quantizers: Mapping[str, KeyQuantize
                 f"{path}: embedding '{entry['key']}' was written with quantizer version {entry['quantizer_version']} "
                 f"and the collection has {'none' if quantizer is None else quantizer.version}: restore it from a backup"
             )
-        block: dict[str, np.ndarray] = {name: reader.array(f"embedding-{i}-{name}") for name in _EMBEDDING_ARRAYS}
-        embeddings[entry["key"]] = EmbeddingBlock(quantizer=quantizer, identity=entry["identity"], **block)
+        names = ("vectors", *_EMBEDDING_ARRAYS)
+        block: dict[str, np.ndarray] = {name: reader.array(f"embedding-{i}-{name}") for name in names}
+        coded = Codes(*(reader.array(f"embedding-{i}-{name}") for name in _CODE_ARRAYS))
+        embeddings[entry["key"]] = EmbeddingBlock(quantizer=quantizer, identity=entry["identity"], coded=coded, **block)
     return Segment(
-        fields=fields,
+        fields=stored,
         term_lists=TermLists(terms, reader.array("term_codes"), reader.array("term_starts")),
         terms=TermDictionary(terms),
         ids=ids,

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pyarrow as pa
 
-from alicorn.errors import CollectionError
+from alicorn.errors import CollectionError, ConfigError
 from alicorn.index.arguments import check_embeddings, checked_ids, checked_metadata
 from alicorn.index.backup import back_up
 from alicorn.index.checking import check_documents
@@ -36,6 +36,7 @@ from alicorn.index.sqlite_file import LEFT_BY_CREATION, MANIFEST
 from alicorn.index.training import Training
 from alicorn.index.verify import Verification, verify
 from alicorn.index.writer_lock import WriterLock
+from alicorn.quantization import Settings
 
 
 class Deletion(NamedTuple):
@@ -202,14 +203,28 @@ class Store:
         self._check_writable()
         self._maintenance.rewrite(everything=True)
 
-    def train(self, num_clusters: int | None = None, codec: str | None = None, pq_bytes: int | None = None) -> None:
-        """Train the quantizers of all keys on the stored vectors, and rebuild all segments with them.
+    def train(
+        self,
+        num_clusters: int | None = None,
+        codec: str | None = None,
+        pq_bytes: int | None = None,
+        bits: int | None = None,
+        coarse: str | None = None,
+        key: str | None = None,
+    ) -> None:
+        """Train quantizers on the stored vectors, and rebuild all segments with them.
 
-        It happens in the background where it pays; see training.Training for the arguments.
+        It happens in the background where it pays. key: of this embedding only, None for all. The others: see
+        quantization.Settings; they are kept, and hold when the key is trained again later. With none of them, those
+        kept before hold. Raises ConfigError for settings that the vectors of a key cannot be trained with.
         """
-        training = Training(num_clusters, codec, pq_bytes)
+        settings = Settings(coarse, num_clusters, codec, pq_bytes, bits)
         self._check_writable()
-        self._maintenance.rewrite(training)
+        known = tuple(self.embeddings)
+        if key is not None and key not in known:
+            raise ConfigError(f"key must be one of {', '.join(known) or 'none: there is no embedding'}, got {key!r}")
+        keys = known if key is None else (key,)
+        self._maintenance.rewrite(Training(keys, None if settings == Settings() else settings))
 
     def set_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Replace the metadata. Durable when it returns."""

@@ -107,18 +107,20 @@ class TermLists:
         if len(parts) == 1:
             return parts[0]
         union = pc.unique(pa.concat_arrays([part.dictionary for part in parts]))
-        codes = [
-            pc.index_in(part.dictionary, value_set=union).to_numpy(zero_copy_only=False)[part.codes] for part in parts
-        ]
-        lengths = np.concatenate([np.diff(part.starts) for part in parts])
-        return cls(union, np.concatenate(codes).astype(np.int32), _starts_of(lengths))
+        codes = np.empty(sum(len(part.codes) for part in parts), dtype=np.int32)
+        start = 0
+        for part in parts:
+            in_union = pc.index_in(part.dictionary, value_set=union).to_numpy(zero_copy_only=False).astype(np.int32)
+            np.take(in_union, part.codes, out=codes[start : start + len(part.codes)], mode="clip")
+            start += len(part.codes)
+        return cls(union, codes, _starts_of(np.concatenate([np.diff(part.starts) for part in parts])))
 
     def take(self, rows: np.ndarray) -> TermLists:
         """The given rows, in the given order. rows: (n,) integers."""
-        lengths = np.diff(self.starts)[rows]
-        starts = _starts_of(lengths)
-        within = np.arange(starts[-1], dtype=np.int32) - np.repeat(starts[:-1], lengths)
-        return TermLists(self.dictionary, self.codes[np.repeat(self.starts[:-1][rows], lengths) + within], starts)
+        starts = _starts_of(np.diff(self.starts)[rows])
+        codes = np.empty(starts[-1], dtype=np.int32)
+        _copy_lists(self.codes, self.starts, rows, codes)
+        return TermLists(self.dictionary, codes, starts)
 
     def sorted(self) -> TermLists:
         """The same lists over a dictionary that is sorted by UTF-8 bytes and has no unused term."""
@@ -145,3 +147,41 @@ def _starts_of(lengths: np.ndarray) -> np.ndarray:
     starts = np.zeros(len(lengths) + 1, dtype=np.int32)
     np.cumsum(lengths, out=starts[1:])
     return starts
+
+
+@numba.njit("void(int32[::1], int32[::1], int64[::1], int32[::1])", cache=True, nogil=True)
+def _copy_lists(codes, starts, rows, out):
+    at = 0
+    for row in rows:
+        for place in range(starts[row], starts[row + 1]):
+            out[at] = codes[place]
+            at += 1
+
+
+@numba.njit("void(int32[::1], int32[::1], int64[::1])", cache=True, nogil=True)
+def count_holders(codes, starts, counts):
+    """How many documents have each term. codes, starts: of TermLists; counts: (terms,), 0 before."""
+    last = np.full(len(counts), -1, dtype=np.int64)
+    for doc in range(len(starts) - 1):
+        for at in range(starts[doc], starts[doc + 1]):
+            term = codes[at]
+            if last[term] != doc:
+                last[term] = doc
+                counts[term] += 1
+
+
+@numba.njit("void(int32[::1], int32[::1], int64[::1], uint32[::1], uint8[::1])", cache=True, nogil=True)
+def invert(codes, starts, posting_starts, postings, frequencies):
+    """Posting lists and frequencies, as in Segment, from the terms of each document."""
+    free = posting_starts[:-1].copy()
+    last = np.full(len(free), -1, dtype=np.int64)
+    for doc in range(len(starts) - 1):
+        for at in range(starts[doc], starts[doc + 1]):
+            term = codes[at]
+            if last[term] != doc:
+                last[term] = doc
+                postings[free[term]] = doc
+                frequencies[free[term]] = 1
+                free[term] += 1
+            elif frequencies[free[term] - 1] < 255:
+                frequencies[free[term] - 1] += 1

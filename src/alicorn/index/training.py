@@ -3,77 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from alicorn.errors import ConfigError
-from alicorn.index.documents import Documents
-from alicorn.quantization import KeyQuantizer, default_num_clusters, should_train
+from alicorn.index.documents import Documents, KeyVectors
+from alicorn.index.mapping import release
+from alicorn.quantization import KeyQuantizer, Settings, should_train
 
-CODECS = ("none", "sq8", "opq")
-_OPQ_VECTORS = 256  # at least so many train 8-bit codebooks
 _SAMPLE_PER_CLUSTER = 64  # what CoarseQuantizer.fit draws
 _SAMPLE = 131_072  # what KeyQuantizer.train draws for the codec
+_COMPARED = 4  # leading dimensions: vectors that agree in these are mostly equal
 
 
 @dataclass(frozen=True)
 class Training:
-    """num_clusters: by the number of vectors when None; codec: one of CODECS, that of the key when None;
-    pq_bytes: code size of "opq", a quarter of the dimension when None."""
+    """keys: the embedding keys to train; those without any vector stay as they are.
+    settings: of all of them, None for what each had chosen before. What is not chosen follows the number of vectors."""
 
-    num_clusters: int | None = None
-    codec: str | None = None
-    pq_bytes: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.codec is not None and self.codec not in CODECS:
-            raise ConfigError(f"codec must be one of {', '.join(CODECS)}, got {self.codec!r}")
-        for name, value in (("num_clusters", self.num_clusters), ("pq_bytes", self.pq_bytes)):
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                raise ConfigError(f"{name} must be an integer of at least 1, got {value!r}")
+    keys: tuple[str, ...]
+    settings: Settings | None = None
 
 
-def due(num_vectors: Mapping[str, int], quantizers: Mapping[str, KeyQuantizer]) -> bool:
-    """Whether any key has so many vectors that its quantizer should be trained, or trained again."""
-    return any(should_train(num_vectors[key], quantizer.trained_on) for key, quantizer in quantizers.items())
+def due(num_vectors: Mapping[str, int], quantizers: Mapping[str, KeyQuantizer]) -> tuple[str, ...]:
+    """The keys that have so many vectors that their quantizer should be trained, or trained again."""
+    return tuple(key for key, one in quantizers.items() if should_train(num_vectors[key], one.trained_on))
 
 
 def train(
     sources: Sequence[Documents], quantizers: Mapping[str, KeyQuantizer], version: int, training: Training
 ) -> dict[str, KeyQuantizer]:
-    """Quantizers of a new version for every key that has vectors, from a seeded sample; the others stay."""
+    """Quantizers of a new version for the keys to train, from a seeded sample; the others stay."""
     trained = dict(quantizers)
-    for key, quantizer in quantizers.items():
-        parts = [source.vectors[key].vectors for source in sources]
+    for key in training.keys:
+        parts = [source.vectors[key] for source in sources]
         count = sum(len(part) for part in parts)
         if count:
-            trained[key] = _train_key(key, parts, count, quantizer, version, training)
+            trained[key] = _train_key(key, parts, count, quantizers[key], version, training.settings)
     return trained
 
 
 def _train_key(
-    key: str, parts: Sequence[np.ndarray], count: int, quantizer: KeyQuantizer, version: int, training: Training
+    key: str,
+    parts: Sequence[KeyVectors],
+    count: int,
+    quantizer: KeyQuantizer,
+    version: int,
+    settings: Settings | None,
 ) -> KeyQuantizer:
-    codec, pq_bytes = training.codec, training.pq_bytes
-    if codec is None:
-        codec = "sq8" if quantizer.version == 0 else quantizer.codec.name
-        pq_bytes = quantizer.codec.code_size if codec == "opq" else None
-    if codec == "opq" and count < _OPQ_VECTORS:
-        raise ConfigError(f"embedding '{key}' has {count} vectors, codec 'opq' needs {_OPQ_VECTORS}: use 'sq8'")
-    if pq_bytes is not None and quantizer.dim % pq_bytes:
-        raise ConfigError(f"pq_bytes must divide the dimension of '{key}', {quantizer.dim}; got {pq_bytes}")
-    num_clusters = min(count, training.num_clusters or default_num_clusters(count))
-    sample = _sample(parts, count, max(_SAMPLE, _SAMPLE_PER_CLUSTER * num_clusters))
-    trained = KeyQuantizer.train(sample, version, num_clusters=num_clusters, codec=codec, pq_bytes=pq_bytes)
-    return replace(trained, trained_on=count)
+    chosen = quantizer.chosen if settings is None else settings
+    try:
+        num_clusters = chosen.complete(count, quantizer.dim).num_clusters
+        assert num_clusters is not None
+        sample = _sample(parts, count, max(_SAMPLE, _SAMPLE_PER_CLUSTER * num_clusters))
+        return KeyQuantizer.train(_in_order(sample), version, chosen, trained_on=count)
+    except ConfigError as error:
+        raise ConfigError(f"embedding '{key}': {error}") from error
 
 
-def _sample(parts: Sequence[np.ndarray], count: int, size: int) -> np.ndarray:
-    """At most `size` rows of all parts, drawn without replacement, in order."""
+def _sample(parts: Sequence[KeyVectors], count: int, size: int) -> np.ndarray:
+    """At most `size` vectors of all parts, drawn without replacement, in order -> (rows, dim) float32."""
     if count <= size:
-        return np.concatenate(parts)
+        return np.concatenate([part.some(slice(None)) for part in parts])
     chosen = np.sort(np.random.default_rng(0).choice(count, size, replace=False))
     starts = np.cumsum([0] + [len(part) for part in parts])
     bounds = np.searchsorted(chosen, starts)
-    return np.concatenate([part[chosen[bounds[i] : bounds[i + 1]] - starts[i]] for i, part in enumerate(parts)])
+    sample = np.empty((size, parts[0].vectors.shape[1]), dtype=np.float32)
+    for i, part in enumerate(parts):
+        sample[bounds[i] : bounds[i + 1]] = part.some(chosen[bounds[i] : bounds[i + 1]] - starts[i])
+        release(part.vectors)
+    return sample
+
+
+def _in_order(vectors: np.ndarray) -> np.ndarray:
+    """By value: what is trained on a set of vectors does not depend on where a segment had put them."""
+    return vectors[np.lexsort(vectors.T[:_COMPARED])]

@@ -3,7 +3,8 @@
 tables.py       the log folder: finding and reading the tables; Logs
 checks.py       what each table promises, checked by queries before any work
 splits.py       searches, split by time into train, valid and test
-positives.py    clicks, impressions, and hard positives from failed searches
+positives.py    clicks, impressions, and what was reached after failed searches
+likeness.py     how much of a query's letters that has
 non_clicks.py   documents shown and not chosen in a search that has a click
 popularity.py   clicks of each document in the training split
 fingerprint.py  which data was this?

@@ -1,10 +1,12 @@
 """From a log folder to pairs/, the folder that training and evaluation read. The verb `alicorn mine`.
 
-    pairs.parquet        session_id, searcher_id, time, query, doc_id, source ("click" or "hard"), split
-    impressions.parquet  the same columns, source "impression": every document shown
+    pairs.parquet        session_id, searcher_id, time, query, doc_id, source ("click"; or "hard": whatever was reached
+                         after a failed search), split, and the facts of vertical/failed_searches.py (null for a click)
+    impressions.parquet  the first seven columns, source "impression": every document shown
     non_clicks.parquet   the same columns, source "non_click"
     searches.parquet     searches of valid and test that have a target: session_id, searcher_id, time, query, targets
-                         list<string> (clicked, in the order shown; else hard positives), segment list<string>, split
+                         list<string> (clicked, in the order shown; else what was reached, by the vertical's rules),
+                         segment list<string>, split
     popularity.parquet   doc_id, clicks: of the train split, every document
     documents.parquet, searchers.parquet   copies, so that pairs/ stands alone
     manifest.json        fingerprints of vertical and data, version of alicorn, splits, counts, simulated or not
@@ -21,17 +23,21 @@ from pathlib import Path
 from typing import Any
 
 import ibis
+import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis import _
+from ibis.expr.datatypes import DataType
 
 import alicorn
 from alicorn.errors import ConfigError
 from alicorn.logs import positives, splits
 from alicorn.logs.fingerprint import data_fingerprint
+from alicorn.logs.likeness import likeness
 from alicorn.logs.non_clicks import non_clicks
 from alicorn.logs.popularity import popularity
 from alicorn.logs.tables import MEMORY_LIMIT, Logs, read_logs
-from alicorn.vertical import Vertical
+from alicorn.vertical import TextFeature, Vertical
+from alicorn.vertical.failed_searches import FACTS
 
 _ORDER = ("time", "session_id", "doc_id")
 
@@ -84,15 +90,13 @@ def _write(logs: Logs, vertical: Vertical, folder: Path, on_step: Callable[[str]
     shown = logs.keep("shown", positives.shown(logs.impressions))
     clicks = positives.clicks(shown)
     on_step("find what failed searches were after")
-    reached = hard = _no_pairs(shown)
-    if logs.activity is not None:
-        reached = logs.keep(
-            "reached", positives.failed_activity(searches, logs.activity, vertical.failed_search_window_s)
-        )
-        hard = logs.keep("hard", positives.hard_positives(reached, boundaries))
+    reached = _reached(logs, searches, vertical)
+    hard = logs.keep("hard", positives.before_split_ends(reached, boundaries))
+    rows = hard.to_pyarrow()
+    wanted = logs.keep("wanted", rows.filter(pa.array(vertical.failed_search_targets.mask(rows))))
     on_step("write the pairs")
-    pairs = logs.keep("pairs", _pairs(clicks, searches, "click").union(_pairs(hard, searches, "hard")))
-    targets = logs.keep("targets", _targets(searches, clicks, hard, logs.segments))
+    pairs = logs.keep("pairs", _pairs(_without_facts(clicks), searches, "click").union(_pairs(hard, searches, "hard")))
+    targets = logs.keep("targets", _targets(searches, clicks, wanted, logs.segments))
     tables = {
         "pairs": pairs.order_by(*_ORDER),
         "impressions": _pairs(shown, searches, "impression").order_by(*_ORDER),
@@ -121,21 +125,35 @@ def _is_simulated(logs_folder: Path) -> bool:
     return (logs_folder / "truth").exists() or (logs_folder / "truth.parquet").exists()
 
 
+def _reached(logs: Logs, searches: ibis.Table, vertical: Vertical) -> ibis.Table:
+    """What failed searches may have been after: positives.reached, and how like the query each document is."""
+    if logs.activity is None:
+        strings, times = ("session_id", "doc_id"), ("search_time", "reached")
+        columns = dict.fromkeys(strings, pa.string()) | dict.fromkeys(times, pa.timestamp("us")) | FACTS
+        return logs.keep("reached", pa.schema(columns).empty_table())
+    found = positives.reached(searches, logs.activity, vertical.failed_search_window_s).to_pyarrow()
+    read = [f.column for f in vertical.document.features.values() if isinstance(f, TextFeature)]
+    texts = [pq.read_table(file, columns=list(dict.fromkeys(["doc_id", *read]))) for file in logs.files["documents"]]
+    like = likeness(found["query"], found["doc_id"], pa.concat_tables(texts, promote_options="permissive"))
+    return logs.keep("reached", found.drop_columns(["query"]).append_column("likeness", pa.array(like)))
+
+
 def _pairs(pairs: ibis.Table, searches: ibis.Table, source: str) -> ibis.Table:
-    """(session_id, doc_id, ...) with what is known of the search."""
+    """(session_id, doc_id, ...) with what is known of the search; the facts of a reached document where there are."""
+    facts = [name for name in FACTS if name in pairs.columns]
     return pairs.join(searches, "session_id").select(
-        "session_id", "searcher_id", "time", "query", "doc_id", source=ibis.literal(source), split=_.split
+        "session_id", "searcher_id", "time", "query", "doc_id", *facts, source=ibis.literal(source), split=_.split
     )
 
 
-def _no_pairs(shown: ibis.Table) -> ibis.Table:
-    return shown.filter(ibis.literal(False)).select("session_id", "doc_id")
+def _without_facts(clicks: ibis.Table) -> ibis.Table:
+    return clicks.mutate(**{name: ibis.null(DataType.from_pyarrow(kind)) for name, kind in FACTS.items()})
 
 
-def _targets(searches: ibis.Table, clicks: ibis.Table, hard: ibis.Table, segments: ibis.Table | None) -> ibis.Table:
-    """Held-out searches with what they should find. A search has clicks or hard positives, never both."""
+def _targets(searches: ibis.Table, clicks: ibis.Table, reached: ibis.Table, segments: ibis.Table | None) -> ibis.Table:
+    """Held-out searches with what they should find. A search has clicks, or what it failed to find; never both."""
     wanted = clicks.select("session_id", "doc_id", "position").union(
-        hard.select("session_id", "doc_id", position=ibis.literal(0).cast(clicks.position.type()))
+        reached.select("session_id", "doc_id", position=ibis.literal(0).cast(clicks.position.type()))
     )
     targets = wanted.group_by("session_id").aggregate(targets=_.doc_id.collect(order_by=(_.position, _.doc_id)))
     held_out = searches.filter(_.split != "train").join(targets, "session_id")
@@ -183,7 +201,7 @@ def _counts(logs: Logs, searches: ibis.Table, pairs: ibis.Table, reached: ibis.T
             logs.counts["impressions"] - total["showing_nothing"] - written["impressions"]
         ),
         **_in_order({f"pairs_{row['source']}_{row['split']}": row["count"] for row in sources}),
-        "hard_positives_after_their_split": reached.count().to_pyarrow().as_py() - hard,
+        "reached_after_their_split": reached.count().to_pyarrow().as_py() - hard,
         "pairs": written["pairs"],
         "impressions": written["impressions"],
         "non_clicks": written["non_clicks"],

@@ -2,7 +2,8 @@
 
 clicks           shown and chosen
 shown            every document shown: positives by exposure, as many users of a production engine have them
-hard positives   failed searches: what the searcher reached another way, soon after a search without a click
+reached          failed searches: what the searcher reached another way, soon after a search without a click;
+                 vertical/failed_searches.py says which of it counts as a hard positive
 
 Each function takes and gives Ibis tables; a pair is a row (session_id, doc_id, ...), never twice.
 """
@@ -27,28 +28,43 @@ def clicks(shown: ibis.Table) -> ibis.Table:
     return shown.filter(_.clicked)
 
 
-def failed_activity(searches: ibis.Table, activity: ibis.Table, window_s: int) -> ibis.Table:
-    """The first document(s) reached by the searcher of a search without a click, at most `window_s` seconds after it.
+def reached(searches: ibis.Table, activity: ibis.Table, window_s: int) -> ibis.Table:
+    """Documents that the searcher of a search without a click reached another way, at most `window_s` seconds after.
 
-    Several documents at the same first moment all count. Returns session_id, doc_id, reached (time of the activity),
-    search_time.
+    Returns a row per (session_id, doc_id): query, search_time, reached (the first time), reached_after_s, reached_rank
+    (1 for the first document; equal times share a rank) and earlier_visits (by this searcher, before the search).
     """
     failed = searches.filter((_.num_clicked == 0) & _.searcher_id.notnull())
-    failed = failed.select("session_id", "searcher_id", search_time="time")
-    reached = activity.select("searcher_id", "doc_id", reached="time")
-    pairs = failed.join(
-        reached,
+    failed = failed.select("session_id", "query", who="searcher_id", search_time="time")
+    visits = activity.select("searcher_id", "doc_id", visited="time")
+    after = failed.join(
+        visits,
         [
-            failed.searcher_id == reached.searcher_id,
-            reached.reached >= failed.search_time,
-            reached.reached <= failed.search_time + ibis.interval(seconds=window_s),
+            failed.who == visits.searcher_id,
+            visits.visited >= failed.search_time,
+            visits.visited <= failed.search_time + ibis.interval(seconds=window_s),
         ],
     )
-    first = pairs.mutate(first=_.reached.min().over(group_by="session_id")).filter(_.reached == _.first)
-    return first.select("session_id", "doc_id", "reached", "search_time").distinct()
+    first = after.group_by("session_id", "doc_id", "who", "query", "search_time").aggregate(reached=_.visited.min())
+    return _with_earlier_visits(first, visits).mutate(
+        reached_after_s=_.reached.delta(_.search_time, unit="microsecond") / 1e6,
+        reached_rank=(ibis.rank().over(group_by="session_id", order_by="reached") + 1).cast("int32"),
+    )
 
 
-def hard_positives(failed_activity: ibis.Table, boundaries: Boundaries) -> ibis.Table:
+def _with_earlier_visits(pairs: ibis.Table, visits: ibis.Table) -> ibis.Table:
+    earlier = pairs.join(
+        visits,
+        [pairs.who == visits.searcher_id, pairs.doc_id == visits.doc_id, visits.visited < pairs.search_time],
+    )
+    counted = earlier.group_by("session_id", "doc_id").aggregate(count=_.visited.count())
+    joined = pairs.left_join(counted, ["session_id", "doc_id"])
+    return joined.select(
+        "session_id", "doc_id", "query", "search_time", "reached", earlier_visits=_["count"].fill_null(0).cast("int32")
+    )
+
+
+def before_split_ends(reached: ibis.Table, boundaries: Boundaries) -> ibis.Table:
     """Those reached before the split of their search ends: a later one would show training what happens after it."""
-    end = boundaries.end_of_split(failed_activity.search_time)
-    return failed_activity.filter(end.isnull() | (failed_activity.reached < end)).select("session_id", "doc_id")
+    end = boundaries.end_of_split(reached.search_time)
+    return reached.filter(end.isnull() | (reached.reached < end))

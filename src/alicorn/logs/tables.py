@@ -68,9 +68,9 @@ class Logs:
     activity: ibis.Table | None
     segments: ibis.Table | None
 
-    def keep(self, name: str, expression: ibis.Table) -> ibis.Table:
-        """The rows of an expression, computed once and kept under `name` while the logs are open."""
-        return self.connection.create_table(name, expression, temp=True)
+    def keep(self, name: str, rows: ibis.Table | pa.Table) -> ibis.Table:
+        """The rows of an expression or a table, computed once and kept under `name` while the logs are open."""
+        return self.connection.create_table(name, rows, temp=True)
 
 
 @contextmanager

@@ -95,8 +95,8 @@ def softmax_rows(scores, allowed, log_q, scale):
     return loss / batch if batch else 0.0
 
 
-@numba.njit([types.float64(_MATRIX, _MASK, types.float32)], cache=True, nogil=True)
-def triplet_rows(scores, allowed, margin):
+@numba.njit([types.float64(_MATRIX, _MASK, _VECTOR, types.float32)], cache=True, nogil=True)
+def triplet_rows(scores, allowed, weights, margin):
     """scores: (batch, columns) cosines, overwritten by the gradient. See triplet_loss."""
     batch, columns = scores.shape
     loss = 0.0
@@ -109,9 +109,10 @@ def triplet_rows(scores, allowed, margin):
         for j in range(columns):
             excess = row[j] - threshold
             violated = allowed[i, j] and j != i and excess > 0
-            excesses += excess if violated else np.float32(0.0)
-            violations += np.float32(1.0) if violated else np.float32(0.0)
-            row[j] = weight if violated else np.float32(0.0)
+            counted = weights[j] if violated else np.float32(0.0)
+            excesses += excess * counted
+            violations += counted
+            row[j] = weight * counted
         row[i] = -weight * violations
         loss += float(excesses)
     return loss * weight

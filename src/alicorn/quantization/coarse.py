@@ -1,11 +1,10 @@
 """Coarse clusters (IVF): which part of the space is a vector in? index/ numbers documents by it, query/ probes it.
 
-The cluster of a vector depends on the vector alone: not on the batch it came with, nor on the segment it lands in.
-Matrix products round differently with the shape of the batch, so what they leave undecided is decided again by one
-double-precision dot product per candidate, ties going to the smaller cluster number.
+The cluster of a vector depends on the vector alone: not on the batch it came with, nor on the segment it lands in
+(assigning.py).
 
-A coarse quantizer (this one, or IMI) has unit-length `centroids`, `num_clusters`, `dim`, `assign` and `cosines`: the
-rest of the engine asks for nothing else.
+A coarse quantizer (this one, or IMI) has unit-length `centroids`, `num_clusters`, `dim`, `assign`, `cosines`,
+`estimates` and `nearest`: the rest of the engine asks for nothing else.
 """
 
 from __future__ import annotations
@@ -14,15 +13,13 @@ from collections.abc import Sequence
 from typing import Self
 
 import faiss
-import numba
 import numpy as np
 
-# Two float32 products of unit vectors, however summed, differ by less than this for up to some 10,000 dimensions.
-_UNDECIDED = np.float32(1e-5)
-_ASSIGN_BLOCK = 4_096  # rows a block: 4,096 x 4,096 clusters x 4 bytes = 64 MiB
-_GROUP = 64  # clusters whose largest product is remembered: only near groups are looked at again
+from alicorn.quantization.assigning import nearest_centroids
+from alicorn.quantization.probing import CentroidCodes, centroid_cosines, nearest_of
+
 # Training stages, (vectors per cluster, rounds of k-means): rough first, then as many as Faiss asks for and more.
-# Half the work of ten rounds over 64 vectors per cluster, for the same recall: docs/decisions/003-coarse-quantizers.md.
+# Half the work of ten rounds over 64 vectors per cluster, for nearly the same recall (decision 003).
 _STAGES = ((16, 4), (64, 4))
 SAMPLE_PER_CLUSTER = max(vectors for vectors, _ in _STAGES)
 
@@ -35,6 +32,7 @@ class CoarseQuantizer:
     def __init__(self, centroids: np.ndarray) -> None:
         self.centroids = np.ascontiguousarray(centroids, dtype=np.float32)  # (num_clusters, dim)
         self.num_clusters, self.dim = self.centroids.shape
+        self._codes = CentroidCodes.of(self.centroids)
 
     @classmethod
     def single(cls, dim: int) -> Self:
@@ -55,6 +53,16 @@ class CoarseQuantizer:
         """Inner product of a query with every centroid, summed in a fixed order. (dim,) -> (num_clusters,) float32."""
         return centroid_cosines(query, self.centroids)
 
+    def estimates(self, query: np.ndarray) -> tuple[np.ndarray, np.float32]:
+        """The same, faster, (num_clusters,) float32, and how far each may be off."""
+        if self._codes is None:
+            return self.cosines(query), np.float32(0.0)
+        return self._codes.estimates(query)
+
+    def nearest(self, query: np.ndarray, nprobe: int) -> tuple[np.ndarray, np.ndarray]:
+        """The nprobe nearest clusters, see probing.nearest_of. (dim,), at most num_clusters."""
+        return nearest_of(query, self.centroids, self._codes, nprobe)
+
     def to_arrays(self) -> dict[str, np.ndarray]:
         return {"centroids": self.centroids}
 
@@ -66,7 +74,7 @@ class CoarseQuantizer:
 def spherical_kmeans(
     vectors: np.ndarray, num_clusters: int, seed: int, stages: Sequence[tuple[int, int]] = _STAGES
 ) -> np.ndarray:
-    """Unit-length centres of groups of directions, by Faiss. vectors: (n, dim) unit rows -> (num_clusters, dim) float32.
+    """Unit-length centres of groups of directions, by Faiss. (n, dim) float32 unit rows -> (num_clusters, dim) float32.
 
     stages: vectors per cluster, and rounds of k-means over so many, each from where the one before ended.
     """
@@ -92,72 +100,3 @@ def spherical_kmeans(
         centroids = kmeans.centroids
     assert centroids is not None
     return centroids
-
-
-def nearest_centroids(vectors: np.ndarray, centroids: np.ndarray) -> np.ndarray:
-    """The centroid with the largest inner product, ties to the smaller number. (n, dim) -> (n,) int32."""
-    count, num_clusters = len(vectors), len(centroids)
-    clusters = np.zeros(count, dtype=np.int32)
-    if num_clusters == 1 or count == 0:
-        return clusters
-    products = np.empty((min(count, _ASSIGN_BLOCK), num_clusters), dtype=np.float32)
-    for start in range(0, count, _ASSIGN_BLOCK):
-        block = np.ascontiguousarray(vectors[start : start + _ASSIGN_BLOCK], dtype=np.float32)
-        found = np.matmul(block, centroids.T, out=products[: len(block)])
-        _decide(found, block, centroids, _UNDECIDED, clusters[start : start + len(block)])
-    return clusters
-
-
-def nearest(cosines: np.ndarray, nprobe: int) -> np.ndarray:
-    """The numbers of the nprobe nearest clusters, nearest first, ties to the smaller. (n,) -> (<= nprobe,) int64."""
-    num_clusters = len(cosines)
-    if nprobe >= num_clusters:
-        return np.argsort(-cosines, kind="stable")
-    bound = -np.partition(-cosines, nprobe - 1)[nprobe - 1]
-    chosen = np.flatnonzero(cosines >= bound)  # ascending numbers, so a stable sort breaks ties by number
-    return chosen[np.argsort(-cosines[chosen], kind="stable")][:nprobe]
-
-
-@numba.njit("float32[::1](float32[::1], float32[:, ::1])", cache=True, nogil=True, fastmath=True)
-def centroid_cosines(query, centroids):
-    count, dim = centroids.shape
-    cosines = np.empty(count, dtype=np.float32)
-    for row in range(count):
-        total = np.float32(0.0)
-        for j in range(dim):
-            total += query[j] * centroids[row, j]
-        cosines[row] = total
-    return cosines
-
-
-@numba.njit(fastmath=True)
-def _largest(similarities, row, start, stop):
-    largest = similarities[row, start]
-    for cluster in range(start + 1, stop):
-        largest = max(largest, similarities[row, cluster])
-    return largest
-
-
-@numba.njit("void(float32[:, ::1], float32[:, ::1], float32[:, ::1], float32, int32[::1])", cache=True, nogil=True)
-def _decide(similarities, vectors, centroids, undecided, out):
-    count, num_clusters = similarities.shape
-    dim = vectors.shape[1]
-    largest = np.empty((num_clusters + _GROUP - 1) // _GROUP, dtype=np.float32)
-    for row in range(count):
-        best = np.float32(-np.inf)
-        for group in range(len(largest)):
-            start = group * _GROUP
-            largest[group] = _largest(similarities, row, start, min(start + _GROUP, num_clusters))
-            best = max(best, largest[group])
-        best_exact = -np.inf
-        for group in range(len(largest)):
-            if largest[group] < best - undecided:
-                continue
-            for cluster in range(group * _GROUP, min(group * _GROUP + _GROUP, num_clusters)):
-                if similarities[row, cluster] >= best - undecided:
-                    exact = 0.0
-                    for j in range(dim):
-                        exact += np.float64(vectors[row, j]) * np.float64(centroids[cluster, j])
-                    if exact > best_exact:
-                        best_exact = exact
-                        out[row] = cluster

@@ -11,7 +11,7 @@ class NoCodec:
     """A codec of zero bytes. `decode` gives zeros; its error is therefore the norm of the residual."""
 
     name = "none"
-    code_size = 0
+    code_size = scan_size = 0
 
     def __init__(self, dim: int) -> None:
         self.dim = dim

@@ -25,7 +25,7 @@ class OPQ:
         self.rotation = np.ascontiguousarray(rotation, dtype=np.float32)  # rotated = residual @ rotation.T
         self.codebooks = product.Codebooks(codebooks)
         self.dim = self.codebooks.dim
-        self.code_size = self.codebooks.code_size
+        self.code_size = self.scan_size = self.codebooks.code_size
 
     @classmethod
     def fit(cls, residuals: np.ndarray, code_size: int, seed: int = 0) -> Self:
@@ -35,6 +35,8 @@ class OPQ:
         matrix = faiss.OPQMatrix(dim, code_size)
         matrix.niter = _ROUNDS
         matrix.niter_pq_0 = _FIRST_ROUNDS
+        quantizer = product.untrained(dim, code_size, seed)
+        matrix.pq = quantizer  # held by our variable, not by Faiss
         start, _ = product.principal_components(points, dim, code_size)
         faiss.copy_array_to_vector(start.ravel(), matrix.A)
         matrix.train(points)

@@ -24,7 +24,7 @@ class PCAPQ:
         self.mean = np.ascontiguousarray(mean, dtype=np.float32)
         self.codebooks = product.Codebooks(codebooks)
         self.dim = len(self.mean)
-        self.code_size = self.codebooks.code_size
+        self.code_size = self.scan_size = self.codebooks.code_size
 
     @classmethod
     def fit(cls, residuals: np.ndarray, code_size: int, seed: int = 0) -> Self:

@@ -20,7 +20,7 @@ class PQ:
     def __init__(self, codebooks: np.ndarray) -> None:
         self.codebooks = product.Codebooks(codebooks)
         self.dim = self.codebooks.dim
-        self.code_size = self.codebooks.code_size
+        self.code_size = self.scan_size = self.codebooks.code_size
 
     @classmethod
     def fit(cls, residuals: np.ndarray, code_size: int, seed: int = 0) -> Self:

@@ -29,10 +29,8 @@ class Codebooks:
     def fit(cls, points: np.ndarray, code_size: int, seed: int = 0) -> Self:
         """points: (n, dim) float32, n >= 256; code_size, in bytes, divides dim."""
         dim = points.shape[1]
-        quantizer = faiss.ProductQuantizer(dim, code_size, 8)
+        quantizer = untrained(dim, code_size, seed)
         quantizer.cp.niter = _ROUNDS
-        quantizer.cp.min_points_per_centroid = 1
-        quantizer.cp.seed = seed + 1
         quantizer.train(np.ascontiguousarray(points, dtype=np.float32))
         return cls(faiss.vector_to_array(quantizer.centroids).reshape(code_size, NUM_WORDS, dim // code_size))
 
@@ -49,6 +47,14 @@ class Codebooks:
     def table(self, query: np.ndarray) -> np.ndarray:
         """Inner products of a query's sub-vectors with the sub-centroids. (dim,) -> (code_size * 256,) float32."""
         return np.einsum("md,mcd->mc", query.reshape(self.code_size, -1), self.centroids).ravel()
+
+
+def untrained(dim: int, code_size: int, seed: int) -> faiss.ProductQuantizer:
+    """Faiss's quantizer, which does not warn of few points: it writes where the output of a program may go."""
+    quantizer = faiss.ProductQuantizer(dim, code_size, 8)
+    quantizer.cp.min_points_per_centroid = 1
+    quantizer.cp.seed = seed + 1
+    return quantizer
 
 
 def training_points(residuals: np.ndarray, code_size: int, codec: str, seed: int) -> np.ndarray:

@@ -17,8 +17,9 @@ from typing import Self
 import numpy as np
 
 _QUERY_BITS = 4
-_EPSILON = 4.5  # standard deviations of the estimate that the bound allows for: 7 rows in a million beyond it
+EPSILON = 4.5  # standard deviations of the estimate that the bound allows for: 7 rows in a million beyond it
 _WORD = 64
+_SALT = 152  # so that vectors drawn by default_rng(seed), as in examples and tests, are independent of the rotation
 
 
 class RaBitQ:
@@ -30,25 +31,24 @@ class RaBitQ:
         self.rotation = np.ascontiguousarray(rotation, dtype=np.float32)
         self.dim = dim
         self.padded = len(rotation)
-        self.code_size = self.padded // 8 + 8
+        self.code_size = self.scan_size = self.padded // 8 + 8
 
     @classmethod
     def fit(cls, residuals: np.ndarray, seed: int = 0) -> Self:
         """A random rotation; the residuals give only the dimension. residuals: (n, dim)."""
         dim = residuals.shape[1]
-        padded = -(-dim // _WORD) * _WORD
-        gaussian = np.random.default_rng(seed).normal(size=(padded, padded))
-        rotation, triangle = np.linalg.qr(gaussian)
-        return cls(rotation * np.sign(np.diag(triangle)), dim)
+        return cls(random_rotation(dim, seed), dim)
 
     def encode(self, residuals: np.ndarray) -> np.ndarray:
         """(n, dim) float32 -> (n, code_size) uint8."""
-        norms, rotated, aligned = self._parts(residuals)
+        rotated = self._rotated(residuals)
         signs = rotated > 0
+        sums = np.abs(rotated).sum(axis=1) / np.sqrt(self.padded)  # a <o_bar, o>
+        squares = np.square(rotated).sum(axis=1)
         codes = np.empty((len(residuals), self.code_size), dtype=np.uint8)
         num_bytes = self.padded // 8
         codes[:, :num_bytes] = np.packbits(signs, axis=1, bitorder="little")
-        factors = np.column_stack([norms / aligned, signs.sum(axis=1)]).astype(np.float32)
+        factors = np.column_stack([squares / np.maximum(sums, 1e-30), signs.sum(axis=1)]).astype(np.float32)
         codes[:, num_bytes:] = factors.view(np.uint8)
         return codes
 
@@ -57,16 +57,19 @@ class RaBitQ:
         signs, factors, _ = self._read(codes)
         return ((factors[:, None] * (2 * signs - 1) / np.sqrt(self.padded)) @ self.rotation)[:, : self.dim]
 
-    def bounds(self, residuals: np.ndarray) -> np.ndarray:
+    def bounds(self, residuals: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """How far an estimate of <q, residual>, |q| = 1, is off, with high probability. (n, dim) -> (n,) float32.
 
-        The estimate's deviation is a sqrt(1 - x^2) / x / sqrt(D - 1) with x = <o_bar, o>. Rounding the query adds a / x
-        times a step / sqrt(12), the step being 2 / 15 of the largest component, itself about 4 / sqrt(D).
+        The estimate's deviation is |residual - decoded| / sqrt(D - 1), which is a sqrt(1 - x^2) / x / sqrt(D - 1) with
+        x = <o_bar, o>. Rounding the query adds a / x times a step / sqrt(12), the step being 2 / 15 of the largest
+        component, itself about 4 / sqrt(D).
         """
-        norms, _, aligned = self._parts(residuals)
+        signs, factors, _ = self._read(codes)
+        decoded = factors[:, None] * (2 * signs - 1) / np.float32(np.sqrt(self.padded))
+        lost = np.linalg.norm(self._rotated(residuals) - decoded, axis=1)
         rounding = (2 * 4 / (2**_QUERY_BITS - 1)) ** 2 / 12 / self.padded
-        deviation = norms / aligned * np.sqrt((1 - aligned**2) / (self.padded - 1) + rounding)
-        return (_EPSILON * deviation).astype(np.float32)
+        deviation = np.sqrt(lost**2 / (self.padded - 1) + factors**2 * rounding)
+        return (EPSILON * deviation).astype(np.float32)
 
     def prepare_bits(self, query: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What scoring needs of a query (dim,): three weights (float32) and the bit planes (4, D / 64) uint64.
@@ -104,13 +107,9 @@ class RaBitQ:
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Self:
         return cls(arrays["rotation"], int(arrays["dim"][0]))
 
-    def _parts(self, residuals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Norms (n,), rotated residuals (n, D), and <o_bar, o> (n,), 0.8 where the residual is zero."""
-        rotated = np.asarray(residuals, dtype=np.float32) @ self.rotation[:, : self.dim].T
-        norms = np.linalg.norm(rotated, axis=1)
-        sums = np.abs(rotated).sum(axis=1) / np.sqrt(self.padded)
-        aligned = np.where(norms > 0, sums / np.maximum(norms, 1e-30), 0.8)
-        return norms, rotated, aligned
+    def _rotated(self, residuals: np.ndarray) -> np.ndarray:
+        """(n, dim) -> (n, D) float32."""
+        return np.asarray(residuals, dtype=np.float32) @ self.rotation[:, : self.dim].T
 
     def _read(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Signs (n, D) as 0 and 1 float32, factors (n,), numbers of ones (n,)."""
@@ -118,3 +117,11 @@ class RaBitQ:
         signs = np.unpackbits(codes[:, :num_bytes], axis=1, bitorder="little").astype(np.float32)
         factors = np.ascontiguousarray(codes[:, num_bytes:]).view(np.float32)
         return signs, factors[:, 0], factors[:, 1]
+
+
+def random_rotation(dim: int, seed: int) -> np.ndarray:
+    """Uniform over the orthogonal matrices: (D, D) float64, D the dimension padded to a multiple of 64."""
+    padded = -(-dim // _WORD) * _WORD
+    rng = np.random.default_rng((_SALT, seed))
+    rotation, triangle = np.linalg.qr(rng.normal(size=(padded, padded)))
+    return rotation * np.sign(np.diag(triangle))

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from alicorn.errors import ConfigError
-from alicorn.quantization.imi import MAX_CELLS
+from alicorn.quantization.extended_rabitq import MAX_BITS
+from alicorn.quantization.imi import MAX_CELLS, MIN_DIM
 from alicorn.quantization.product import NUM_WORDS
 
 COARSE = ("ivf", "imi")
@@ -42,36 +43,46 @@ class Settings:
     """What a user may choose; None: by `complete`'s rule.
 
     coarse: one of COARSE. num_clusters: for imi a square, its number of cells. codec: one of CODECS.
-    pq_bytes: code size of the product codes. Raises ConfigError for what no collection could be trained with.
+    pq_bytes: code size of the product codes. bits: a dimension, of rabitq, 1 to 8.
+    Raises ConfigError for what no collection could be trained with.
     """
 
     coarse: str | None = None
     num_clusters: int | None = None
     codec: str | None = None
     pq_bytes: int | None = None
+    bits: int | None = None
 
     def __post_init__(self) -> None:
         for name, value, allowed in (("coarse", self.coarse, COARSE), ("codec", self.codec, CODECS)):
             if value is not None and value not in allowed:
                 raise ConfigError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
-        for name, number in (("num_clusters", self.num_clusters), ("pq_bytes", self.pq_bytes)):
+        numbers = (("num_clusters", self.num_clusters), ("pq_bytes", self.pq_bytes), ("bits", self.bits))
+        for name, number in numbers:
             if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
                 raise ConfigError(f"{name} must be an integer of at least 1, got {number!r}")
-        if self.pq_bytes is not None and self.codec is not None and self.codec not in PRODUCT_CODECS:
-            raise ConfigError(
-                f"pq_bytes is the code size of {', '.join(PRODUCT_CODECS)}; codec {self.codec!r} has its own:"
-                " leave pq_bytes out"
-            )
+        self._check_belongs("pq_bytes", self.pq_bytes, PRODUCT_CODECS)
+        self._check_belongs("bits", self.bits, ("rabitq",))
+        if self.bits is not None and (self.bits > MAX_BITS or self.pq_bytes is not None):
+            problem = "is at most 8" if self.pq_bytes is None else "and pq_bytes are of different codecs: leave one out"
+            raise ConfigError(f"bits, of codec 'rabitq', {problem}; got {self.bits}")
         if self.coarse == "imi" and self.num_clusters is not None:
             _check_cells(self.num_clusters)
 
+    def _check_belongs(self, name: str, value: int | None, codecs: tuple[str, ...]) -> None:
+        if value is not None and self.codec is not None and self.codec not in codecs:
+            raise ConfigError(
+                f"{name} is for codec {' or '.join(codecs)}; the size of {self.codec!r} is its own: leave {name} out"
+            )
+
     def complete(self, num_vectors: int, dim: int) -> Self:
         """Every value, for so many vectors of so many dimensions. Raises ConfigError for what cannot be trained."""
-        coarse, codec = self.coarse or "ivf", self.codec or ("sq8" if self.pq_bytes is None else "opq")
+        coarse = self.coarse or "ivf"
+        codec = self.codec or ("opq" if self.pq_bytes else "rabitq" if self.bits else "sq8")
         if coarse == "imi":
             num_clusters = self.num_clusters or default_num_cells(num_vectors)
-            if dim < 2:
-                raise ConfigError("coarse 'imi' halves the dimensions, and these vectors have 1: use 'ivf'")
+            if dim < MIN_DIM:
+                raise ConfigError(f"coarse 'imi' halves the dimensions and needs {MIN_DIM}, there are {dim}: use 'ivf'")
             num_clusters = min(num_clusters, num_vectors**2)
         else:
             num_clusters = min(self.num_clusters or default_num_clusters(num_vectors), num_vectors)
@@ -87,7 +98,8 @@ class Settings:
                 raise ConfigError(
                     f"pq_bytes must divide the dimension, {dim}; got {pq_bytes}: use {near}, or codec 'pca-pq'"
                 )
-        return replace(self, coarse=coarse, num_clusters=num_clusters, codec=codec, pq_bytes=pq_bytes)
+        bits = (self.bits or 1) if codec == "rabitq" else None
+        return replace(self, coarse=coarse, num_clusters=num_clusters, codec=codec, pq_bytes=pq_bytes, bits=bits)
 
 
 def divisor_near(dim: int, wanted: float) -> int:

@@ -59,6 +59,23 @@ def unit_vector(name: str, vector: object) -> np.ndarray:
     return array
 
 
+def check_matrix(name: str, matrix: object, num_rows: int) -> np.ndarray:
+    """(num_rows, dim) of numbers -> float32 rows of unit length. Raises VectorError as unit_vector does, for a row."""
+    array = np.asarray(matrix)
+    if array.ndim != 2 or len(array) != num_rows:
+        raise VectorError(
+            f"vectors {name!r}: expected shape ({num_rows}, dim), one row per expression, got {array.shape}"
+        )
+    rows = np.array(array, dtype=np.float32) if array.dtype == np.float32 else None
+    if rows is None or not kernels.normalize_rows_in_place(rows):
+        return (
+            np.stack([unit_vector(f"{name}[{i}]", row) for i, row in enumerate(array)])
+            if num_rows
+            else np.empty(array.shape, np.float32)
+        )
+    return rows
+
+
 def is_numeric(kind: pa.DataType) -> bool:
     """Whether `range` reads a stored column of this type."""
     return pa.types.is_primitive(kind)

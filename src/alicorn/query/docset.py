@@ -68,9 +68,14 @@ def as_words(documents: DocSet, num_docs: int) -> np.ndarray:
     return words
 
 
+def is_dense(count: int, num_docs: int) -> bool:
+    """Whether a set of so many documents is smaller as a bitmap."""
+    return count * _BITMAP_FROM > num_docs
+
+
 def from_unsorted(numbers: np.ndarray, num_docs: int) -> DocSet:
     """A set from uint32 numbers in any order, with repetitions."""
-    if len(numbers) * _BITMAP_FROM > num_docs:
+    if is_dense(len(numbers), num_docs):
         return Bitmap.of_words(as_words(np.ascontiguousarray(numbers), num_docs))
     return np.unique(numbers)
 
@@ -78,7 +83,7 @@ def from_unsorted(numbers: np.ndarray, num_docs: int) -> DocSet:
 def from_mask(mask: np.ndarray) -> DocSet:
     """A set from a boolean (num_docs,)."""
     count = int(np.count_nonzero(mask))
-    if count * _BITMAP_FROM > len(mask):
+    if is_dense(count, len(mask)):
         padded = np.zeros((len(mask) + 63) // 64 * 64, dtype=bool)
         padded[: len(mask)] = mask
         return Bitmap(np.packbits(padded, bitorder="little").view(np.uint64), count)
@@ -92,6 +97,9 @@ def everything(num_docs: int) -> DocSet:
 def intersect(first: DocSet, second: DocSet) -> DocSet:
     if isinstance(first, Ranges):
         first, second = second, first
+    if isinstance(second, Ranges) and isinstance(first, Bitmap):
+        out = np.empty(min(first.count, size(second)), dtype=np.uint32)
+        return out[: kernels.bits_in_ranges(first.words, second.starts, second.stops, out)]
     if isinstance(second, Ranges):
         numbers = as_array(first)
         out = np.empty(min(len(numbers), size(second)), dtype=np.uint32)
@@ -133,7 +141,7 @@ def unite(sets: list[DocSet], num_docs: int) -> DocSet:
     if len(sets) == 1:
         return sets[0]
     total = sum(sizes)
-    if total * _BITMAP_FROM > num_docs or any(isinstance(documents, Bitmap) for documents in sets):
+    if is_dense(total, num_docs) or any(isinstance(documents, Bitmap) for documents in sets):
         words = np.zeros((num_docs + 63) // 64, dtype=np.uint64)
         for documents in sets:
             if isinstance(documents, Bitmap):

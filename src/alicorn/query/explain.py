@@ -51,6 +51,7 @@ class Step:
                 "clusters_probed": counters.clusters_probed,
                 "clusters_pruned": counters.clusters_pruned,
                 "documents_scanned": counters.documents_scanned,
+                "documents_refined": counters.documents_refined,
                 "exact_distances": counters.exact_distances,
                 "bytes_read": counters.bytes_read,
             }
@@ -72,6 +73,7 @@ class Step:
             text += (
                 f"\n{'  ' * depth}  plan: {plans} (estimated: {costs}); clusters {counters.clusters_probed} probed,"
                 f" {counters.clusters_pruned} pruned; {counters.documents_scanned} documents scanned,"
-                f" {counters.exact_distances} exact distances, {counters.bytes_read} bytes read"
+                f" {counters.documents_refined} refined, {counters.exact_distances} exact distances,"
+                f" {counters.bytes_read} bytes read"
             )
         return [text, *(line for child in self.children for line in child._lines(depth + 1))]

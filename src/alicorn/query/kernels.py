@@ -8,6 +8,8 @@ import numba
 import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros
 
+from alicorn.quantization.simd import address, dot
+
 
 def kernel(*signatures, fastmath=False):
     return numba.njit(list(signatures), cache=True, nogil=True, fastmath=fastmath)
@@ -153,6 +155,25 @@ def slice_ranges(rows, starts, stops, out):
     return count
 
 
+@kernel("int64(uint64[::1], int64[::1], int64[::1], uint32[::1])")
+def bits_in_ranges(words, starts, stops, out):
+    """The numbers in the ascending, disjoint ranges whose bit is set; returns how many were written."""
+    count = 0
+    for r in range(len(starts)):
+        at, stop = starts[r], stops[r]
+        while at < stop:
+            word = words[at >> 6] & (np.uint64(0xFFFFFFFFFFFFFFFF) << np.uint64(at & 63))
+            end = min(((at >> 6) + 1) << 6, stop)
+            if end & 63:
+                word &= (np.uint64(1) << np.uint64(end & 63)) - np.uint64(1)
+            while word != np.uint64(0):
+                out[count] = np.uint32(at & ~63) + np.uint32(trailing_zeros(word))  # type: ignore[call-arg]
+                count += 1
+                word &= word - np.uint64(1)
+            at = end
+    return count
+
+
 @kernel("int64(int32[::1], uint32[::1], uint32[::1])")
 def rows_of_documents(rows_of, documents, out):
     """The rows of the documents that have one (rows_of is -1 for the others), in the order of the documents."""
@@ -188,15 +209,23 @@ def normalize_in_place(vector):
     return norm
 
 
-@kernel("void(float32[:, ::1], uint32[::1], float32[::1], float32[::1])", fastmath=True)
-def exact_cosines(vectors, rows, query, out):
-    """out[i] = <query, vectors[rows[i]]> in [-1, 1]: the one place where scores are decided, in any plan."""
-    dim = len(query)
+@kernel("boolean(float32[:, ::1])")
+def normalize_rows_in_place(rows):
+    """Divide every row by its norm; False, with some rows divided, when a norm is 0, NaN or infinity."""
     for i in range(len(rows)):
-        row = rows[i]
-        total = np.float32(0.0)
-        for j in range(dim):
-            total += query[j] * vectors[row, j]
+        norm = normalize_in_place(rows[i])
+        if not (norm > 0.0 and np.isfinite(norm)):
+            return False
+    return True
+
+
+@kernel("void(float32[:, ::1], uint32[::1], float32[::1], float32[::1])")
+def exact_cosines(vectors, rows, query, out):
+    """out[i] = <query, vectors[rows[i]]> in [-1, 1]."""
+    dim = len(query)
+    query_at, vectors_at = address(query), address(vectors)
+    for i in range(len(rows)):
+        total = dot(query_at, vectors_at + 4 * dim * np.int64(rows[i]), dim)
         out[i] = min(max(total, np.float32(-1.0)), np.float32(1.0))
 
 

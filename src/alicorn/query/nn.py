@@ -10,35 +10,50 @@ no member is nearer than t - p, so its cosine is at most cos(max(0, t - p)).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from alicorn.index import EmbeddingBlock, SegmentView, Snapshot
-from alicorn.quantization import SQ8, KeyQuantizer, NoCodec, RaBitQ
+from alicorn.quantization import SQ8, ExtendedRaBitQ, KeyQuantizer, NoCodec, RaBitQ
 from alicorn.query import docset, kernels, nn_kernels
 from alicorn.query.cost import nn_costs
 from alicorn.query.docset import DocSet
 
 _SLACK = np.float32(4e-6)  # rounding of float32 sums of unit vectors, added to the error of every estimate
-_NO_BOUND = np.float32(-2.0)  # below every cosine
+_NO_BOUND = -2.0  # below every cosine
 _NO_ROWS = np.empty(0, dtype=np.uint32)
 _NO_BITS = np.empty(0, dtype=np.uint64)
 _NO_WORDS = np.empty((0, 0), dtype=np.uint64)
 _NO_FACTORS = np.empty((0, 0), dtype=np.float32)
-_NO_WEIGHTS = np.empty(0, dtype=np.float32)
+_NO_FLOATS = np.empty(0, dtype=np.float32)
+_NO_LEVELS = np.empty(0, dtype=np.int8)
+_NO_CLUSTERS = np.empty(0, dtype=np.int64)
 _NONE_DELETED = np.empty(0, dtype=bool)
 
-# cosines to the centroids, what a cluster adds to a score, weights, bit planes, kind of code
-Coded = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]
+
+class Coded(NamedTuple):
+    """What the loop needs of a query to score codes: see nn_kernels.look."""
+
+    numbers: np.ndarray = np.zeros(5, dtype=np.float32)
+    levels: np.ndarray = _NO_LEVELS
+    table: np.ndarray = _NO_FLOATS
+    planes: np.ndarray = _NO_WORDS
+    kind: int = nn_kernels.EXACT
+    slack: np.float32 = _SLACK
+
+
+_EXACT = Coded()
 
 
 @dataclass
 class Counters:
-    """What an `nn` did: shown by explain. numbers: documents scanned (EBR's measure of work, papers 1.6, tip 1), exact
-    distances, clusters probed, clusters pruned."""
+    """What an `nn` did: shown by explain. numbers: documents scanned (EBR's measure of work, papers 1.6, tip 1), those
+    of which the second part of the code was read, exact distances, clusters probed, clusters pruned."""
 
-    numbers: np.ndarray = field(default_factory=lambda: np.zeros(4, dtype=np.int64))
+    explained: bool = False  # whether the costs of plans are noted
+    numbers: np.ndarray = field(default_factory=lambda: np.zeros(5, dtype=np.int64))
     plans: list[str] = field(default_factory=list)
     costs_us: dict[str, float] = field(default_factory=dict)
     bytes_read: int = 0
@@ -46,6 +61,10 @@ class Counters:
     @property
     def documents_scanned(self) -> int:
         return int(self.numbers[nn_kernels.SCANNED])
+
+    @property
+    def documents_refined(self) -> int:
+        return int(self.numbers[nn_kernels.REFINED])
 
     @property
     def exact_distances(self) -> int:
@@ -66,7 +85,17 @@ class Probe:
     query: (dim,) float32, unit length.
     """
 
-    __slots__ = ("_ascending", "_coarse", "_coded", "_cosines", "_nearest_first", "_nprobe", "codec", "query")
+    __slots__ = (
+        "_ascending",
+        "_coarse",
+        "_coded",
+        "_cosines",
+        "_estimates",
+        "_nearest_first",
+        "_nprobe",
+        "codec",
+        "query",
+    )
 
     def __init__(self, quantizer: KeyQuantizer, query: np.ndarray, nprobe: int | None) -> None:
         self.query = query
@@ -74,6 +103,7 @@ class Probe:
         self._coarse = quantizer.coarse
         self._nprobe = nprobe if nprobe is not None and nprobe < quantizer.num_clusters else None
         self._cosines: np.ndarray | None = None
+        self._estimates: tuple[np.ndarray, np.float32] | None = None
         self._nearest_first: np.ndarray | None = None
         self._ascending: np.ndarray | None = None
         self._coded: Coded | None = None
@@ -84,54 +114,59 @@ class Probe:
 
     @property
     def cosines(self) -> np.ndarray:
-        """(num_clusters,) float32 inner products with the centroids."""
+        """(num_clusters,) float32 inner products with the centroids; with nprobe only those of the clusters probed."""
         if self._cosines is None:
-            self._cosines = self._coarse.cosines(self.query)
+            if self._nprobe is None:
+                self._cosines = self._coarse.cosines(self.query)
+            else:
+                self._nearest_first, self._cosines = self._coarse.nearest(self.query, self._nprobe)
         return self._cosines
+
+    @property
+    def estimates(self) -> tuple[np.ndarray, np.float32]:
+        """Inner products with all centroids, (num_clusters,) float32, and how far each may be off."""
+        if self._estimates is None:
+            self._estimates = self._coarse.estimates(self.query)
+        return self._estimates
 
     @property
     def nearest_first(self) -> np.ndarray:
         """The clusters to look in, nearest first."""
+        cosines = self.cosines
         if self._nearest_first is None:
-            if self._nprobe is None:
-                self._nearest_first = np.argsort(-self.cosines, kind="stable")
-            else:
-                self._nearest_first = np.empty(self._nprobe, dtype=np.int64)
-                nn_kernels.nearest_clusters(self.cosines, self._nearest_first)
+            self._nearest_first = np.argsort(-cosines, kind="stable")
         return self._nearest_first
 
     @property
     def ascending(self) -> np.ndarray:
         """The clusters to look in, by number."""
         if self._ascending is None:
-            if self._nprobe is None:
-                self._ascending = np.arange(len(self.cosines))
-            else:
-                self._ascending = np.sort(self.nearest_first)
+            self._ascending = np.arange(len(self.cosines)) if self._nprobe is None else np.sort(self.nearest_first)
         return self._ascending
 
     @property
     def coded(self) -> Coded:
-        """What the kernels need to score codes."""
         if self._coded is None:
             self._coded = self._code()
         return self._coded
 
-    @property
-    def exact(self) -> Coded:
-        """The same, to score stored vectors."""
-        return self.cosines, self.cosines, _NO_WEIGHTS, _NO_WORDS, nn_kernels.EXACT
-
     def _code(self) -> Coded:
         codec = self.codec
         if isinstance(codec, NoCodec):
-            return self.exact
+            return _EXACT
+        if isinstance(codec, SQ8):
+            levels, numbers = codec.prepare_levels(self.query)
+            return Coded(numbers, levels, kind=nn_kernels.LEVELS, slack=_SLACK + numbers[4])
         if isinstance(codec, RaBitQ):
             weights, planes = codec.prepare_bits(self.query)
-            return self.cosines, self.cosines, weights, planes, nn_kernels.BITS
-        weights, constant = codec.prepare(self.query)
-        kind = nn_kernels.BYTES if isinstance(codec, SQ8) else nn_kernels.TABLE
-        return self.cosines, self.cosines + np.float32(constant), weights, _NO_WORDS, kind
+            return Coded(table=weights, planes=planes, kind=nn_kernels.BITS)
+        if isinstance(codec, ExtendedRaBitQ):
+            weights, constant = codec.prepare(self.query)
+            numbers = np.array([constant, codec.bits, 0, 0, 0], dtype=np.float32)
+            return Coded(numbers, table=weights, kind=nn_kernels.SEVERAL_BITS)
+        table, constant = codec.prepare(self.query)
+        numbers = np.array([0, constant, 0, 0, 0], dtype=np.float32)
+        return Coded(numbers, table=table, kind=nn_kernels.TABLE)
 
 
 class BlockArrays:
@@ -139,8 +174,11 @@ class BlockArrays:
 
     def __init__(self, block: EmbeddingBlock) -> None:
         words, factors = _NO_WORDS, _NO_FACTORS
-        if isinstance(block.quantizer.codec, RaBitQ) and len(block.codes):
-            words, factors = block.codes.view(np.uint64), block.codes.view(np.float32)
+        coded = block.coded
+        if isinstance(block.quantizer.codec, RaBitQ) and len(coded.codes):
+            words, factors = coded.codes.view(np.uint64), coded.codes.view(np.float32)
+        elif isinstance(block.quantizer.codec, ExtendedRaBitQ) and len(coded.codes):
+            factors = coded.codes.view(np.float32)
         sines = np.sqrt(np.maximum(0.0, 1.0 - block.min_cosines.astype(np.float64) ** 2))
         self.docs = block.docs
         self.in_order = (
@@ -149,10 +187,9 @@ class BlockArrays:
             block.min_cosines,
             np.where(block.min_cosines < 0, 1.0, sines).astype(np.float32),  # beyond a right angle: no bound but 1
             block.docs,
-            block.codes,
+            *coded.arrays(),
             words,
             factors,
-            block.errors,
         )
 
 
@@ -189,7 +226,6 @@ def within_radius(
     forced: str | None = None,
 ) -> list[DocSet]:
     """Per segment, the documents (of the allowed ones) whose cosine distance is at most the radius: complete."""
-    min_cosine = 1.0 - radius
     found: list[DocSet] = []
     for at, view in enumerate(snapshot.segments):
         block = view.segment.embeddings.get(key)
@@ -197,31 +233,7 @@ def within_radius(
         if block is None or (inside is not None and docset.size(inside) == 0):
             found.append(docset.EMPTY)
             continue
-        plan = _plan(probe, block, inside, counters, forced)
-        if plan == "exact" and probe.all_clusters:
-            rows = _rows(block, inside)
-            cosines = np.empty(len(rows), dtype=np.float32)
-            kernels.exact_cosines(block.vectors, rows, probe.query, cosines)
-            counters.numbers[nn_kernels.SETTLED] += len(rows)
-            rows = rows[cosines >= min_cosine]
-        else:
-            mode, slices, bits = _limit(block, inside, plan)
-            out = np.empty(len(slices) if mode == nn_kernels.SLICE else len(block.docs), dtype=np.uint32)
-            count = nn_kernels.within_radius(
-                *arrays_of(block).in_order,
-                probe.query,
-                *(probe.exact if plan == "exact" else probe.coded),
-                mode,
-                slices,
-                bits,
-                _NONE_DELETED,
-                probe.ascending,
-                _SLACK,
-                min_cosine,
-                out,
-                counters.numbers,
-            )
-            rows = out[:count]
+        rows, _ = _look(view, block, probe, 0, 1.0 - radius, inside, counters, forced)
         found.append(rows if block.identity else np.sort(block.docs[rows]))
     return found
 
@@ -239,71 +251,88 @@ def k_nearest(
     k = min(k, snapshot.num_docs)
     parts: list[tuple[int, np.ndarray, np.ndarray]] = []
     least = _NO_BOUND
-    for at, view in enumerate(snapshot.segments):
+    segments = snapshot.segments
+    for at, view in enumerate(segments):
         block = view.segment.embeddings.get(key)
         inside = None if allowed is None else allowed[at]
         if k == 0 or block is None or (inside is not None and docset.size(inside) == 0):
             continue
-        numbers, scores = _k_best(view, block, probe, k, least, inside, counters, forced)
-        if len(numbers):
-            parts.append((at, numbers, scores))
-            if len(snapshot.segments) > 1:
+        rows, scores = _look(view, block, probe, k, least, inside, counters, forced)
+        if len(rows):
+            parts.append((at, rows if block.identity else block.docs[rows], scores))
+            if len(segments) > 1:
                 together = np.concatenate([scores for _, _, scores in parts])
                 if len(together) >= k:
-                    least = np.partition(together, len(together) - k)[len(together) - k]
+                    least = float(np.partition(together, len(together) - k)[len(together) - k])
     if not parts:
         return Ranked(docset.NO_NUMBERS, docset.NO_NUMBERS, np.empty(0, dtype=np.float32))
-    segments = np.repeat([at for at, _, _ in parts], [len(numbers) for _, numbers, _ in parts])
     if len(parts) == 1:
-        return Ranked(segments, parts[0][1], parts[0][2])
+        at, numbers, scores = parts[0]
+        return Ranked(np.full(len(numbers), at) if at else np.zeros(len(numbers), np.int64), numbers, scores)
+    of_segments = np.repeat([at for at, _, _ in parts], [len(numbers) for _, numbers, _ in parts])
     numbers = np.concatenate([numbers for _, numbers, _ in parts])
     scores = np.concatenate([scores for _, _, scores in parts])
-    order = best_first(snapshot, scores, segments, numbers, k)
-    return Ranked(segments[order], numbers[order], scores[order])
+    order = best_first(snapshot, scores, of_segments, numbers, k)
+    return Ranked(of_segments[order], numbers[order], scores[order])
 
 
-def _k_best(
+def _look(
     view: SegmentView,
     block: EmbeddingBlock,
     probe: Probe,
     k: int,
-    least: np.float32,
+    least: float,
     inside: DocSet | None,
     counters: Counters,
     forced: str | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Document numbers and scores of one segment, best first. least: scores below it are of no use."""
-    deleted = _NONE_DELETED if view.deleted is None else view.deleted
-    k = min(k, len(block.docs) if inside is None else docset.size(inside))
-    scores, ids, rows = np.empty(k, np.float32), np.empty(k, np.uint32), np.empty(k, np.uint32)
+    """Rows of one segment and scores: the k best, best first, of at least `least`; with k = 0 all of them, ascending.
+
+    Deleted documents are left out for k; a radius may hold them.
+    """
     plan = _plan(probe, block, inside, counters, forced)
-    if plan == "exact" and probe.all_clusters:
-        listed = _rows(block, inside)
-        counters.numbers[nn_kernels.SETTLED] += len(listed)
-        count = nn_kernels.k_best_of_rows(
-            block.vectors, block.docs, probe.query, listed, deleted, view.segment.id_order, least, scores, ids, rows
-        )
+    coded = _EXACT if plan == "exact" else probe.coded
+    slack = coded.slack
+    rows, bits, clusters = _NO_ROWS, _NO_BITS, _NO_CLUSTERS
+    if inside is None:
+        mode = nn_kernels.ALL
+    elif plan == "scan":
+        mode = nn_kernels.BITS_SET
+        if block.identity:
+            bits = docset.as_words(inside, max(len(block.rows_of), len(block.docs)))
+        else:
+            bits = docset.as_words(allowed_rows(block, inside), len(block.docs))
     else:
-        mode, slices, bits = _limit(block, inside, plan)
-        count = nn_kernels.k_best(
-            *arrays_of(block).in_order,
-            probe.query,
-            *(probe.exact if plan == "exact" else probe.coded),
-            mode,
-            slices,
-            bits,
-            deleted,
-            probe.nearest_first,
-            _SLACK,
-            least,
-            view.segment.id_order,
-            scores,
-            ids,
-            rows,
-            counters.numbers,
-        )
-    found = rows[:count]
-    return (found if block.identity else block.docs[found]), scores[:count]
+        mode = nn_kernels.ANYWHERE if probe.all_clusters else nn_kernels.ROWS
+        rows = allowed_rows(block, inside)
+    if mode == nn_kernels.ANYWHERE:
+        cosines = _NO_FLOATS
+        if coded.kind != nn_kernels.EXACT:
+            cosines, error = probe.estimates
+            slack = slack + error
+    else:
+        cosines = probe.cosines
+        clusters = probe.nearest_first if k else probe.ascending
+    return nn_kernels.look(
+        *arrays_of(block).in_order,
+        probe.query,
+        cosines,
+        coded.numbers,
+        coded.levels,
+        coded.table,
+        coded.planes,
+        coded.kind,
+        slack,
+        mode,
+        rows,
+        bits,
+        _NONE_DELETED if view.deleted is None or not k else view.deleted,
+        clusters,
+        k,
+        least,
+        view.segment.id_order,
+        counters.numbers,
+    )
 
 
 def _plan(probe: Probe, block: EmbeddingBlock, inside: DocSet | None, counters: Counters, forced: str | None) -> str:
@@ -316,34 +345,36 @@ def _plan(probe: Probe, block: EmbeddingBlock, inside: DocSet | None, counters: 
     else:
         clusters = probe.nearest_first
         num_rows = int((block.starts[clusters + 1] - block.starts[clusters]).sum())
-    costs = nn_costs(
+    costs = _costs(
+        block,
         None if inside is None else docset.size(inside),
         num_rows,
-        len(block.docs),
-        probe.codec.code_size,
-        len(probe.query),
         probed=not probe.all_clusters,
         listed=not isinstance(inside, docset.Bitmap),
     )
-    for name, cost in costs.items():
-        counters.costs_us[name] = counters.costs_us.get(name, 0.0) + cost / 1000.0
-    plan = forced if forced in costs else min(costs, key=lambda name: costs[name])
+    if counters.explained:
+        for name, cost in costs.items():
+            counters.costs_us[name] = counters.costs_us.get(name, 0.0) + cost / 1000.0
+    plan = forced if forced in costs else min(costs, key=costs.__getitem__)
     counters.plans.append(plan)
     return plan
 
 
-def _limit(block: EmbeddingBlock, inside: DocSet | None, plan: str) -> tuple[int, np.ndarray, np.ndarray]:
-    """How the kernels limit the rows: mode, ascending allowed rows, bits of allowed rows."""
-    if inside is None:
-        return nn_kernels.ALL, _NO_ROWS, _NO_BITS
-    if plan != "scan":
-        return nn_kernels.SLICE, _rows(block, inside), _NO_BITS
-    if block.identity:
-        return nn_kernels.SCAN, _NO_ROWS, docset.as_words(inside, max(len(block.rows_of), len(block.docs)))
-    return nn_kernels.SCAN, _NO_ROWS, docset.as_words(_rows(block, inside), len(block.docs))
+def is_exact(block: EmbeddingBlock, num_allowed: int) -> bool:
+    """Whether the k nearest of so many documents, in all clusters, are found by comparing their stored vectors."""
+    costs = _costs(block, num_allowed, len(block.docs), probed=False, listed=True)
+    return min(costs, key=costs.__getitem__) == "exact"
 
 
-def _rows(block: EmbeddingBlock, inside: DocSet | None) -> np.ndarray:
+def _costs(
+    block: EmbeddingBlock, num_allowed: int | None, num_rows: int, *, probed: bool, listed: bool
+) -> dict[str, float]:
+    quantizer = block.quantizer
+    scan_size, num_clusters = quantizer.codec.scan_size, quantizer.num_clusters
+    return nn_costs(num_allowed, num_rows, len(block.docs), num_clusters, scan_size, quantizer.dim, probed, listed)
+
+
+def allowed_rows(block: EmbeddingBlock, inside: DocSet | None) -> np.ndarray:
     """The allowed documents that have this embedding, as ascending rows."""
     assert inside is not None
     documents = docset.as_array(inside)

@@ -1,11 +1,19 @@
-"""The compiled loops of `nn`: choose clusters, scan codes, settle with stored vectors. Called by nn.py.
+"""The compiled loop of `nn`: scan codes, exclude by bounds, settle with stored vectors. Called by nn.py.
 
-One call looks at one segment. A row is looked at twice at most: its code gives an estimate that is off by at most
-`errors[row] + slack`; where that cannot exclude the row, its stored vector gives the score, at once, so that the bound
-on the k-th best rises as early as possible (RaBitQ, papers 15.2).
+One call looks at one segment, in three steps that each row takes only as far as it must:
 
-How rows are limited, `mode`: ALL; SLICE, to an ascending list of rows; SCAN, to those whose bit is set. How a code is
-scored, `kind`: EXACT (no code: the stored vector), BYTES (sq8), TABLE (product codes), BITS (rabitq).
+    codes     an estimate that is off by at most `errors[row] + slack`;
+    fine      the second part of the code, where there is one: off by `fine_errors[row] + slack`;
+    vectors   the stored vector: the score itself.
+
+What a row may still reach decides whether it takes the next step: the radius, or a bound on the k-th best score. That
+bound is read off a histogram of what the candidates so far are known to reach at least, so it costs no heap and rises
+with every candidate. Without a second part, a row that its code cannot exclude goes to its vector at once.
+
+How a code is scored, `kind`: EXACT (no code: the stored vector), LEVELS (sq8), TABLE (product codes), BITS (rabitq of
+one bit), SEVERAL_BITS (rabitq of more).
+How rows are limited, `mode`: ALL rows of the clusters; ROWS, of an ascending list, in the clusters; BITS_SET, those
+whose bit is set, in the clusters; ANYWHERE, all of an ascending list, in whatever cluster.
 """
 
 from typing import Any
@@ -13,13 +21,23 @@ from typing import Any
 import numba
 import numpy as np
 from numba import types
+from numba.cpython.unsafe.numbers import trailing_zeros as _trailing_zeros
 from numba.extending import intrinsic
 
+from alicorn.quantization.extended_rabitq import weighted_levels
+from alicorn.quantization.probing import falling
+from alicorn.quantization.simd import address, dot, dot_levels, load_float, load_number, prefetch
 from alicorn.query.kernels import gallop, kernel
 
-ALL, SLICE, SCAN = 0, 1, 2
-EXACT, BYTES, TABLE, BITS = 0, 1, 2, 3
-SCANNED, SETTLED, PROBED, PRUNED = 0, 1, 2, 3  # counters
+ALL, ROWS, BITS_SET, ANYWHERE = 0, 1, 2, 3
+EXACT, LEVELS, TABLE, BITS, SEVERAL_BITS = 0, 1, 2, 3, 4
+SCANNED, REFINED, SETTLED, PROBED, PRUNED = 0, 1, 2, 3, 4  # counters
+
+_BINS = 2_048  # of scores in [-1, 1]
+_BUFFER = 1_024  # rows that are collected before they are scanned: the bound rises between
+_CHUNK = 64  # rows that are scanned before those that are left are looked at again
+_NEXT = 8  # stored vectors
+_AHEAD = 16  # rows: about as many cache misses as a core has under way
 
 
 @intrinsic
@@ -31,118 +49,41 @@ def _popcount(context, word):
 
 
 popcount: Any = _popcount
+count_trailing_zeros: Any = _trailing_zeros
 
 
-@numba.njit(fastmath=True)
-def cosine(query, vectors, row):
-    """<query, vectors[row]> in [-1, 1]: the one place where membership and scores are decided."""
+@numba.njit
+def cosine(query, vector, dim):
+    """<query, vector> in [-1, 1], of rows by their addresses: what decides membership and scores."""
+    return min(max(dot(query, vector, dim), np.float32(-1.0)), np.float32(1.0))
+
+
+@numba.njit
+def _prefetch_row(start, size):
+    for line in range(start, start + size, 64):
+        prefetch(line)
+
+
+@numba.njit
+def _of_table(table, codes, row):
     total = np.float32(0.0)
-    for j in range(len(query)):
-        total += query[j] * vectors[row, j]
-    return min(max(total, np.float32(-1.0)), np.float32(1.0))
+    for m in range(np.uint64(codes.shape[1])):
+        total += table[(m << np.uint64(8)) + np.uint64(codes[row, m])]
+    return total
 
 
-@numba.njit(fastmath=True)
-def _score_bytes(weights, codes, rows, first, count, listed, base, out):
-    for i in range(count):
-        row = np.int64(rows[first + i]) if listed else first + i
-        total = np.float32(0.0)
-        for j in range(len(weights)):
-            total += weights[j] * np.float32(codes[row, j])
-        out[i] = total + base
-
-
-@numba.njit(fastmath=True)
-def _score_table(table, codes, rows, first, count, listed, base, out):
-    for i in range(count):
-        row = np.int64(rows[first + i]) if listed else first + i
-        total = np.float32(0.0)
-        for m in range(codes.shape[1]):
-            total += table[m * 256 + codes[row, m]]
-        out[i] = total + base
-
-
-@numba.njit(fastmath=True)
-def _score_bits(weights, planes, words, factors, rows, first, count, listed, base, out):
+@numba.njit
+def _of_bits(numbers, planes, words, factors, row):
     num_words = planes.shape[1]
-    for i in range(count):
-        row = np.int64(rows[first + i]) if listed else first + i
-        ones = np.uint64(0)
-        for w in range(num_words):
-            word = words[row, w]
-            ones += popcount(word & planes[0, w])
-            ones += popcount(word & planes[1, w]) << np.uint64(1)
-            ones += popcount(word & planes[2, w]) << np.uint64(2)
-            ones += popcount(word & planes[3, w]) << np.uint64(3)
-        scaled = weights[0] * np.float32(ones) + weights[1] * factors[row, 2 * num_words + 1] + weights[2]
-        out[i] = factors[row, 2 * num_words] * scaled + base
-
-
-@numba.njit
-def _score(kind, query, vectors, codes, words, factors, weights, planes, rows, first, count, listed, base, out):
-    """Estimated cosines of `count` rows from `first` on, of the list of rows or of all; exact where kind is EXACT."""
-    if kind == BYTES:
-        _score_bytes(weights, codes, rows, first, count, listed, base, out)
-    elif kind == TABLE:
-        _score_table(weights, codes, rows, first, count, listed, base, out)
-    elif kind == BITS:
-        _score_bits(weights, planes, words, factors, rows, first, count, listed, base, out)
-    else:
-        for i in range(count):
-            row = np.int64(rows[first + i]) if listed else first + i
-            out[i] = cosine(query, vectors, row)
-
-
-@numba.njit
-def _nearer(cosines, first, second):
-    return cosines[first] > cosines[second] or (cosines[first] == cosines[second] and first < second)
-
-
-@numba.njit
-def _sift_cluster(cosines, chosen, cluster, size):
-    at = 0
-    while True:
-        child = 2 * at + 1
-        if child >= size:
-            break
-        if child + 1 < size and _nearer(cosines, chosen[child], chosen[child + 1]):
-            child += 1
-        if not _nearer(cosines, cluster, chosen[child]):
-            break
-        chosen[at] = chosen[child]
-        at = child
-    chosen[at] = cluster
-
-
-@kernel("void(float32[::1], int64[::1])")
-def nearest_clusters(cosines, chosen):
-    """The len(chosen) nearest clusters, nearest first, ties to the smaller number."""
-    count = len(chosen)
-    size = 0
-    for cluster in range(len(cosines)):  # chosen is a heap whose top is the worst
-        if size < count:
-            at = size
-            size += 1
-            while at > 0 and _nearer(cosines, chosen[(at - 1) // 2], cluster):
-                chosen[at] = chosen[(at - 1) // 2]
-                at = (at - 1) // 2
-            chosen[at] = cluster
-        elif cosines[cluster] > cosines[chosen[0]]:  # a tie goes to the smaller number, which came before
-            _sift_cluster(cosines, chosen, cluster, size)
-    while size > 1:
-        size -= 1
-        worst = chosen[0]
-        last = chosen[size]
-        _sift_cluster(cosines, chosen, last, size)
-        chosen[size] = worst
-
-
-@numba.njit
-def _longest(starts, clusters):
-    longest = 0
-    for cluster in clusters:
-        longest = max(longest, starts[cluster + 1] - starts[cluster])
-    return longest
+    ones = np.uint64(0)
+    for w in range(num_words):
+        word = words[row, w]
+        ones += popcount(word & planes[0, w])
+        ones += popcount(word & planes[1, w]) << np.uint64(1)
+        ones += popcount(word & planes[2, w]) << np.uint64(2)
+        ones += popcount(word & planes[3, w]) << np.uint64(3)
+    scaled = numbers[0] * np.float32(ones) + numbers[1] * factors[row, 2 * num_words + 1] + numbers[2]
+    return factors[row, 2 * num_words] * scaled
 
 
 @numba.njit
@@ -155,249 +96,448 @@ def _may_reach(cosine_to_centroid, min_cosine, max_sine, bound):
 
 
 @numba.njit
-def _worse(score, identity, other_score, other_identity):
-    return score < other_score or (score == other_score and identity > other_identity)
+def _bin(score):
+    return min(max(np.int64((score + np.float32(1.0)) * np.float32(_BINS / 2)), 0), _BINS - 1)
 
 
 @numba.njit
-def _push(scores, identities, rows, size, score, identity, row):
-    """Put a row on the heap of the best, whose top is the worst; a full heap drops its top if the row beats it."""
-    capacity = len(scores)
-    if size < capacity:
-        at = size
-        size += 1
-        while at > 0:
-            parent = (at - 1) // 2
-            if not _worse(score, identity, scores[parent], identities[parent]):
-                break
-            scores[at], identities[at], rows[at] = scores[parent], identities[parent], rows[parent]
-            at = parent
-    elif _worse(scores[0], identities[0], score, identity):
-        at = _sift(scores, identities, rows, size, score, identity)
-    else:
-        return size
-    scores[at], identities[at], rows[at] = score, identity, row
-    return size
+def _without_deleted(rows, scores, count, docs, deleted):
+    kept: Any = 0
+    for i in range(count):
+        rows[kept], scores[kept] = rows[i], scores[i]
+        kept += np.int64(not deleted[docs[rows[i]]])
+    return kept
 
 
 @numba.njit
-def _sift(scores, identities, rows, size, score, identity):
-    at = 0
-    while True:
-        child = 2 * at + 1
-        if child >= size:
-            return at
-        if child + 1 < size and _worse(scores[child + 1], identities[child + 1], scores[child], identities[child]):
-            child += 1
-        if not _worse(scores[child], identities[child], score, identity):
-            return at
-        scores[at], identities[at], rows[at] = scores[child], identities[child], rows[child]
-        at = child
+def _doubled(array):
+    longer = np.empty(2 * len(array), dtype=array.dtype)
+    longer[: len(array)] = array
+    return longer
 
 
 @numba.njit
-def _sort_best_first(scores, identities, rows, size):
-    while size > 1:
-        size -= 1
-        score, identity, row = scores[size], identities[size], rows[size]
-        worst_score, worst_identity, worst_row = scores[0], identities[0], rows[0]
-        at = _sift(scores, identities, rows, size, score, identity)
-        scores[at], identities[at], rows[at] = score, identity, row
-        scores[size], identities[size], rows[size] = worst_score, worst_identity, worst_row
+def _cluster_of(starts, at, row):
+    """The cluster of a row, searched from `at` on: doubling steps, then single ones."""
+    step = 1
+    while at + step < len(starts) - 1 and starts[at + step] <= row:
+        at += step
+        step *= 2
+    while starts[at + 1] <= row:
+        at += 1
+    return at
+
+
+@numba.njit
+def _first_from(numbers, guess, value):
+    """The first position whose number is >= value, searched from a guess in both directions."""
+    size = len(numbers)
+    guess = min(max(guess, 0), size)
+    if guess == size or numbers[guess] >= value:
+        step = 1
+        high = guess
+        low = guess - 1
+        while low >= 0 and numbers[low] >= value:
+            high = low
+            low -= step
+            step *= 2
+        low = max(low + 1, 0)
+        while low < high:
+            middle = (low + high) // 2
+            if numbers[middle] < value:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+    return gallop(numbers, guess, value)
+
+
+@numba.njit
+def _sort_by_id(keys, first, last, rows, docs, id_order):
+    tied = np.empty(last - first, dtype=np.uint64)
+    for i in range(first, last):
+        place = keys[i] & np.uint64(0xFFFFFFFF)
+        tied[i - first] = np.uint64(id_order[docs[rows[np.int64(place)]]]) << np.uint64(32) | place
+    tied.sort()
+    score = keys[first] & np.uint64(0xFFFFFFFF00000000)
+    for i in range(first, last):
+        keys[i] = score | (tied[i - first] & np.uint64(0xFFFFFFFF))
+
+
+@numba.njit
+def _best(rows, scores, count, k, docs, id_order):
+    """The first k by falling score, ties by id_order."""
+    keys = np.empty(count, dtype=np.uint64)
+    for i in range(count):
+        keys[i] = falling(scores[i]) << np.uint64(32) | np.uint64(i)
+    keys.sort()
+    first = 0
+    while first < count:  # equal scores stand together, by position: put them in the order of ids
+        last = first + 1
+        while last < count and keys[last] >> np.uint64(32) == keys[first] >> np.uint64(32):
+            last += 1
+        if first >= k:
+            break
+        if last - first > 1:
+            _sort_by_id(keys, first, last, rows, docs, id_order)
+        first = last
+    count = min(count, k)
+    best_rows = np.empty(count, dtype=np.uint32)
+    best_scores = np.empty(count, dtype=np.float32)
+    for i in range(count):
+        place = np.int64(keys[i] & np.uint64(0xFFFFFFFF))
+        best_rows[i] = rows[place]
+        best_scores[i] = scores[place]
+    return best_rows, best_scores
+
+
+@numba.njit
+def _collect(
+    mode,
+    kind,
+    allowed,
+    bits,
+    starts,
+    min_cosines,
+    max_sines,
+    clusters,
+    cosines,
+    bound,
+    walk,
+    rows,
+    bases,
+    counters,
+):
+    """Write the next rows to look at, and the cosines of their clusters, until there are _BUFFER; returns how many.
+
+    walk: where the last call stopped: [next cluster, position in `allowed`, next row and end of the cluster].
+    """
+    count = 0
+    if mode == ANYWHERE:
+        while walk[1] < len(allowed) and count < _BUFFER:
+            row = np.int64(allowed[walk[1]])
+            if kind != EXACT:
+                if row >= starts[walk[0] + 1]:
+                    walk[0] = _cluster_of(starts, walk[0], row)
+                bases[count] = cosines[walk[0]]
+            rows[count] = allowed[walk[1]]
+            count += 1
+            walk[1] += 1
+        return count
+    while count < _BUFFER:
+        if walk[2] == walk[3]:  # the next cluster
+            if walk[0] == len(clusters):
+                return count
+            cluster = clusters[walk[0]]
+            walk[0] += 1
+            start, stop = starts[cluster], starts[cluster + 1]
+            if start == stop:
+                continue
+            if not _may_reach(cosines[cluster], min_cosines[cluster], max_sines[cluster], bound):
+                counters[PRUNED] += 1
+                continue
+            counters[PROBED] += 1
+            walk[2], walk[3] = start, stop
+            if mode == ROWS:
+                guess = np.int64(np.float64(start) / np.float64(starts[-1]) * np.float64(len(allowed)))
+                walk[1] = _first_from(allowed, guess, np.uint32(start))
+        base = cosines[clusters[walk[0] - 1]]
+        row, stop = walk[2], walk[3]
+        first = count
+        if mode == ALL:
+            size = min(stop - row, _BUFFER - count)
+            for i in range(size):
+                rows[count + i] = np.uint32(row + i)
+            count += size
+            row += size
+        elif mode == ROWS:
+            position = walk[1]
+            while position < len(allowed) and allowed[position] < stop and count < _BUFFER:
+                rows[count] = allowed[position]
+                count += 1
+                position += 1
+            walk[1] = position
+            row = stop if count < _BUFFER else np.int64(rows[count - 1]) + 1
+        else:  # one word of bits
+            word_at = row >> 6
+            word = bits[word_at] & (np.uint64(0xFFFFFFFFFFFFFFFF) << np.uint64(row & 63))
+            stop = min((word_at + 1) << 6, stop)
+            if stop & 63:
+                word &= (np.uint64(1) << np.uint64(stop & 63)) - np.uint64(1)
+            while word != np.uint64(0):
+                rows[count] = np.uint32((word_at << 6) + np.int64(count_trailing_zeros(word)))
+                count += 1
+                word &= word - np.uint64(1)
+            row = stop
+        walk[2] = row
+        for i in range(first, count):
+            bases[i] = base
+    return count
+
+
+@numba.njit
+def _scan(kind, count, rows, bases, codes, errors, words, factors, numbers, table, planes, slack, bound, left, known):
+    """Score rows by their codes; write those that may reach the bound, and their estimates, to `left` and `known`.
+
+    Returns how many. Each is written in any case, and counted if it is left: a branch would be mispredicted for most.
+    """
+    kept: Any = 0
+    for i in range(count):
+        row = np.int64(rows[i])
+        if kind == TABLE:
+            score = bases[i] + numbers[1] + _of_table(table, codes, row)
+        elif kind == SEVERAL_BITS:
+            level_sum = weighted_levels(table, codes, row, np.int64(numbers[1]))
+            score = bases[i] + factors[row, factors.shape[1] - 1] * (level_sum + numbers[0])
+        else:
+            score = bases[i] + _of_bits(table, planes, words, factors, row)
+        left[kept], known[kept] = row, score
+        kept += np.int64(score + errors[row] + slack >= bound)
+    return kept
+
+
+@numba.njit
+def _scan_levels(count, rows, bases, codes, errors, numbers, levels, slack, bound, left, known):
+    """The same by the first part of codes of levels; `known` lacks what the second part adds."""
+    size = codes.shape[1]
+    codes_at, levels_at, errors_at, rows_at = address(codes), address(levels), address(errors), address(rows)
+    scale, constant, shift = numbers[0], numbers[3], numbers[1] - numbers[3] + slack
+    kept: Any = 0
+    for i in range(count):
+        row = load_number(rows_at + 4 * i)
+        prefetch(codes_at + size * load_number(rows_at + 4 * (i + _AHEAD)))
+        score = bases[i] + constant + scale * np.float32(dot_levels(codes_at + size * row, size, levels_at))
+        left[kept], known[kept] = row, score
+        kept += np.int64(score + shift + load_float(errors_at + 4 * row) >= bound)
+    return kept
+
+
+@numba.njit
+def _refine(count, left, known, off, fine, fine_errors, unit, levels, slack, bound):
+    """Complete the scores of rows by the second part of their codes, drop what cannot reach the bound -> how many."""
+    size = fine.shape[1]
+    fine_at, errors_at, levels_at = address(fine), address(fine_errors), address(levels)
+    for i in range(count):
+        prefetch(fine_at + size * left[i])
+        prefetch(errors_at + 4 * left[i])
+    kept: Any = 0
+    for i in range(count):
+        row = left[i]
+        score = known[i] + unit * np.float32(dot_levels(fine_at + size * row, size, levels_at))
+        error = fine_errors[row, 0] + slack
+        left[kept], known[kept], off[kept] = row, score, error
+        kept += np.int64(score + error >= bound)
+    return kept
+
+
+@numba.njit
+def _settle(first, count, rows, scores, vectors, query):
+    """The scores of `count` rows by their stored vectors."""
+    dim = len(query)
+    size = 4 * dim
+    query_at, vectors_at = address(query), address(vectors)
+    stop = first + count
+    for i in range(first, min(first + _NEXT, stop)):
+        _prefetch_row(vectors_at + size * np.int64(rows[i]), size)
+    for i in range(first, stop):
+        if i + _NEXT < stop:
+            _prefetch_row(vectors_at + size * np.int64(rows[i + _NEXT]), size)
+        scores[i] = cosine(query_at, vectors_at + size * np.int64(rows[i]), dim)
+
+
+@numba.njit
+def _at_least(count, rows, scores, off, bound):
+    """Keep, in place, the candidates that may reach the bound -> how many."""
+    kept = 0
+    for i in range(count):
+        if scores[i] + off[i] >= bound:
+            rows[kept], scores[kept], off[kept] = rows[i], scores[i], off[i]
+            kept += 1
+    return kept
 
 
 _BLOCK = (
-    "float32[:, ::1], int64[::1], float32[::1], float32[::1], uint32[::1], uint8[:, ::1], uint64[:, ::1],"
-    " float32[:, ::1], float32[::1]"
-)  # vectors, starts, min_cosines, max_sines, docs, codes, words, factors, errors
-_QUERY = "float32[::1], float32[::1], float32[::1], float32[::1], uint64[:, ::1], int64"
-# query, cosines, bases, weights, planes, kind
-_LIMITS = "int64, uint32[::1], uint64[::1], boolean[::1]"  # mode, allowed rows, bits of allowed rows, deleted documents
+    "float32[:, ::1], int64[::1], float32[::1], float32[::1], uint32[::1], uint8[:, ::1], uint8[:, ::1], float32[::1],"
+    " float32[:, ::1], uint64[:, ::1], float32[:, ::1]"
+)  # vectors, starts, min_cosines, max_sines, docs, codes, fine, errors, fine_errors, words, factors
+_QUERY = "float32[::1], float32[::1], float32[::1], int8[::1], float32[::1], uint64[:, ::1], int64, float32"
+# query, cosines, numbers, levels, table, planes, kind, slack
+_LIMITS = "int64, uint32[::1], uint64[::1], boolean[::1], int64[::1]"
+# mode, allowed rows, bits of allowed rows, deleted documents, clusters
 
 
-@kernel(
-    f"int64({_BLOCK}, {_QUERY}, {_LIMITS}, int64[::1], float32, float32, uint32[::1], float32[::1], uint32[::1],"
-    " uint32[::1], int64[::1])",
-    fastmath={"nsz", "contract"},
-)
-def k_best(
+@kernel(f"Tuple((uint32[::1], float32[::1]))({_BLOCK}, {_QUERY}, {_LIMITS}, int64, float64, uint32[::1], int64[::1])")
+def look(
     vectors,
     starts,
     min_cosines,
     max_sines,
     docs,
     codes,
+    fine,
+    errors,
+    fine_errors,
     words,
     factors,
-    errors,
     query,
     cosines,
-    bases,
-    weights,
+    numbers,
+    levels,
+    table,
     planes,
     kind,
+    slack,
     mode,
     allowed,
     bits,
     deleted,
     clusters,
-    slack,
+    k,
     least,
     id_order,
-    best_scores,
-    best_ids,
-    best_rows,
     counters,
 ):
-    """The best rows of the clusters, best first, ties by id_order; returns how many.
+    """The k best rows, best first, ties by id_order; with k = 0, all rows whose score is at least `least`, in order.
 
-    clusters: in the order to look at them, the most promising first. least: scores below it are of no use.
-    best_scores, best_ids, best_rows: (k,), overwritten.
+    clusters: in the order to look at them; for k the most promising first. With ANYWHERE they are not read, and the
+    cosines may be estimates whose error is part of the slack. deleted: of documents, empty when none is.
+    Returns rows and their scores; with k = 0 a score may be an estimate that was good enough.
     """
-    k = len(best_scores)
-    size = 0
-    bound = least
-    estimates = np.empty(_longest(starts, clusters), dtype=np.float32)
-    for cluster in clusters:
-        start, stop = starts[cluster], starts[cluster + 1]
-        if start == stop:
-            continue
-        if not _may_reach(cosines[cluster], min_cosines[cluster], max_sines[cluster], bound):
-            counters[PRUNED] += 1
-            continue
-        counters[PROBED] += 1
-        first = start
-        count = stop - start
-        if mode == SLICE:
-            first = gallop(allowed, 0, np.uint32(start))
-            count = gallop(allowed, first, np.uint32(stop)) - first
-        base = bases[cluster]
-        listed = mode == SLICE
-        _score(
-            kind, query, vectors, codes, words, factors, weights, planes, allowed, first, count, listed, base, estimates
-        )
-        counters[SCANNED] += count
-        for i in range(count):
-            row = np.int64(allowed[first + i]) if mode == SLICE else first + i
-            score = estimates[i]
-            if score + (errors[row] + slack if kind != EXACT else np.float32(0.0)) < bound:
-                continue
-            if mode == SCAN and (bits[row >> 6] >> np.uint64(row & 63)) & np.uint64(1) == np.uint64(0):
-                continue
-            document = docs[row]
-            if len(deleted) > 0 and deleted[document]:
-                continue
-            if kind != EXACT:
-                score = cosine(query, vectors, row)
-                counters[SETTLED] += 1
-                if score < bound:
-                    continue
-            size = _push(best_scores, best_ids, best_rows, size, score, id_order[document], np.uint32(row))
-            if size == k:
-                bound = max(bound, best_scores[0])
-    if kind == EXACT:
-        counters[SETTLED] += counters[SCANNED]
-        counters[SCANNED] = 0
-    _sort_best_first(best_scores, best_ids, best_rows, size)
-    return size
-
-
-@kernel(
-    "int64(float32[:, ::1], uint32[::1], float32[::1], uint32[::1], boolean[::1], uint32[::1], float32, float32[::1],"
-    " uint32[::1], uint32[::1])"
-)
-def k_best_of_rows(vectors, docs, query, rows, deleted, id_order, least, best_scores, best_ids, best_rows):
-    """The best of a list of rows by their stored vectors, best first, ties by id_order; returns how many."""
-    size = 0
-    bound = least
-    for row in rows:
-        document = docs[row]
-        if len(deleted) > 0 and deleted[document]:
-            continue
-        score = cosine(query, vectors, row)
-        if score < bound:
-            continue
-        size = _push(best_scores, best_ids, best_rows, size, score, id_order[document], row)
-        if size == len(best_scores):
-            bound = max(bound, best_scores[0])
-    _sort_best_first(best_scores, best_ids, best_rows, size)
-    return size
-
-
-@kernel(
-    f"int64({_BLOCK}, {_QUERY}, {_LIMITS}, int64[::1], float32, float64, uint32[::1], int64[::1])",
-    fastmath={"nsz", "contract"},
-)
-def within_radius(
-    vectors,
-    starts,
-    min_cosines,
-    max_sines,
-    docs,
-    codes,
-    words,
-    factors,
-    errors,
-    query,
-    cosines,
-    bases,
-    weights,
-    planes,
-    kind,
-    mode,
-    allowed,
-    bits,
-    deleted,
-    clusters,
-    slack,
-    min_cosine,
-    out,
-    counters,
-):
-    """Rows of the clusters, in their order, whose cosine is at least min_cosine; returns how many. deleted: unused."""
+    lowest = np.float32(least) if k else np.float32(least - 1e-6)
+    bound = lowest
+    counts = np.zeros(_BINS if k else 1, dtype=np.int64)
+    edge, above = 0, 0
+    room = 256
+    found_rows = np.empty(room, dtype=np.uint32)
+    found_scores, found_off = np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32)
     found = 0
-    at = 0
-    bound = np.float32(min_cosine) - np.float32(1e-6)
-    estimates = np.empty(_longest(starts, clusters), dtype=np.float32)
-    for cluster in clusters:
-        start, stop = starts[cluster], starts[cluster + 1]
-        if start == stop:
-            continue
-        if not _may_reach(cosines[cluster], min_cosines[cluster], max_sines[cluster], bound):
-            counters[PRUNED] += 1
-            continue
-        counters[PROBED] += 1
-        first = start
-        count = stop - start
-        if mode == SLICE:
-            first = gallop(allowed, at, np.uint32(start))
-            at = gallop(allowed, first, np.uint32(stop))
-            count = at - first
-        base = bases[cluster]
-        listed = mode == SLICE
-        _score(
-            kind, query, vectors, codes, words, factors, weights, planes, allowed, first, count, listed, base, estimates
+    walk = np.zeros(4, dtype=np.int64)
+    rows = np.zeros(_BUFFER + 64 + _AHEAD, dtype=np.uint32)
+    bases = np.empty(len(rows), dtype=np.float32)
+    left = np.empty(_CHUNK + 1, dtype=np.int64)
+    known, off = np.empty(_CHUNK + 1, dtype=np.float32), np.zeros(_CHUNK + 1, dtype=np.float32)
+    while True:
+        collected = _collect(
+            mode,
+            kind,
+            allowed,
+            bits,
+            starts,
+            min_cosines,
+            max_sines,
+            clusters,
+            cosines,
+            bound,
+            walk,
+            rows,
+            bases,
+            counters,
         )
-        counters[SCANNED] += count
-        for i in range(count):
-            row = np.int64(allowed[first + i]) if mode == SLICE else first + i
-            if mode == SCAN and (bits[row >> 6] >> np.uint64(row & 63)) & np.uint64(1) == np.uint64(0):
-                continue
-            score = estimates[i]
-            if kind != EXACT:
-                error = errors[row] + slack
-                if score + error < min_cosine:
+        if collected == 0:
+            break
+        counters[SETTLED if kind == EXACT else SCANNED] += collected
+        for first in range(0, collected, _CHUNK):
+            count = min(_CHUNK, collected - first)
+            if kind == EXACT:
+                left[:count] = rows[first : first + count]
+            elif kind == LEVELS:
+                count = _scan_levels(
+                    count, rows[first:], bases[first:], codes, errors, numbers, levels, slack, bound, left, known
+                )
+            else:
+                count = _scan(
+                    kind, count, rows[first:], bases[first:], codes, errors, words, factors, numbers, table, planes,
+                    slack, bound, left, known,
+                )  # fmt: skip
+            if len(deleted) > 0:
+                count = _without_deleted(left, known, count, docs, deleted)
+            if kind == LEVELS:
+                counters[REFINED] += count
+                count = _refine(count, left, known, off, fine, fine_errors, numbers[2], levels, slack, bound)
+            else:
+                if kind != EXACT:
+                    counters[SETTLED] += count
+                _settle(0, count, left, known, vectors, query)
+            for i in range(count):
+                if known[i] + off[i] < bound:
                     continue
-                if score - error < min_cosine:
-                    score = cosine(query, vectors, row)
-                    counters[SETTLED] += 1
-                    if score < min_cosine:
-                        continue
-            elif score < min_cosine:
+                if found == room:
+                    found = _at_least(found, found_rows, found_scores, found_off, bound)
+                    if 2 * found > room:
+                        found_rows, found_scores = _doubled(found_rows), _doubled(found_scores)
+                        found_off = _doubled(found_off)
+                        room *= 2
+                found_rows[found], found_scores[found], found_off[found] = np.uint32(left[i]), known[i], off[i]
+                found += 1
+                if k:  # count what it reaches at least; k candidates reach the bin `edge` at least
+                    reached = _bin(known[i] - off[i])
+                    counts[reached] += 1
+                    if reached >= edge:
+                        above += 1
+                        while above - counts[edge] >= k:
+                            above -= counts[edge]
+                            edge += 1
+                        if above >= k:
+                            bound = max(np.float32(edge) * np.float32(2.0 / _BINS) - np.float32(1.000001), lowest)
+    found = _at_least(found, found_rows, found_scores, found_off, bound)
+    if kind == LEVELS and k:
+        counters[SETTLED] += found
+        _settle(0, found, found_rows, found_scores, vectors, query)
+    elif kind == LEVELS:
+        for i in range(found):
+            if np.float64(found_scores[i] - found_off[i]) < least:
+                counters[SETTLED] += 1
+                _settle(i, 1, found_rows, found_scores, vectors, query)
+    kept = 0
+    for i in range(found):
+        if np.float64(found_scores[i]) >= least:
+            found_rows[kept], found_scores[kept] = found_rows[i], found_scores[i]
+            kept += 1
+    if not k:
+        return found_rows[:kept], found_scores[:kept]
+    return _best(found_rows, found_scores, kept, k, docs, id_order)
+
+
+@kernel(
+    "Tuple((uint32[:, ::1], float32[:, ::1], int64[::1]))(float32[:, ::1], uint32[::1], float32[:, ::1], uint32[::1],"
+    " int64[::1], boolean[::1], int64, uint32[::1])"
+)
+def look_each(vectors, docs, queries, allowed, stops, deleted, k, id_order):
+    """For each query the k best of its own list of rows by their stored vectors; see `look`.
+
+    queries: (n, dim); the rows of query i are allowed[stops[i - 1]:stops[i]].
+    Returns rows and scores (n, k), best first, and how many there are of each query (n,).
+    """
+    dim = queries.shape[1]
+    vector_size = 4 * dim
+    longest = 0
+    start = 0
+    for stop in stops:
+        longest = max(longest, stop - start)
+        start = stop
+    k = min(k, longest)
+    best_rows = np.zeros((len(queries), k), dtype=np.uint32)
+    best_scores = np.zeros((len(queries), k), dtype=np.float32)
+    counts = np.zeros(len(queries), dtype=np.int64)
+    rows = np.empty(longest, dtype=np.uint32)
+    scores = np.empty(longest, dtype=np.float32)
+    vectors_at = address(vectors)
+    start = 0
+    for i in range(len(queries)):
+        query_at = address(queries) + vector_size * i
+        found = 0
+        for at in range(start, stops[i]):
+            if at + _NEXT < len(allowed):
+                _prefetch_row(vectors_at + vector_size * np.int64(allowed[at + _NEXT]), vector_size)
+            row = np.int64(allowed[at])
+            if len(deleted) > 0 and deleted[docs[row]]:
                 continue
-            out[found] = row
+            rows[found] = np.uint32(row)
+            scores[found] = cosine(query_at, vectors_at + vector_size * row, dim)
             found += 1
-    if kind == EXACT:
-        counters[SETTLED] += counters[SCANNED]
-        counters[SCANNED] = 0
-    return found
+        start = stops[i]
+        first_rows, first_scores = _best(rows, scores, found, k, docs, id_order)
+        counts[i] = len(first_rows)
+        best_rows[i, : counts[i]] = first_rows
+        best_scores[i, : counts[i]] = first_scores
+    return best_rows, best_scores, counts

@@ -20,6 +20,8 @@ from alicorn.query.run import Evaluation
 
 OrderBy = str | Mapping[str, float]
 ORDERS = ("nn", "static_rank", "bm25")
+BY_NN = {"nn": 1.0}
+BY_STATIC_RANK = {"static_rank": 1.0}
 
 _LARGEST = 1e300  # of a weight: its products with scores stay finite
 _K1 = 1.2
@@ -29,7 +31,7 @@ _B = 0.75
 def check_order(order_by: OrderBy | None, nn: tree.Nn | None) -> dict[str, float]:
     """The order as weights. None: by nn where the tree has one, else by static rank. nn: the tree's first."""
     if order_by is None:
-        return {"static_rank": 1.0} if nn is None else {"nn": 1.0}
+        return BY_STATIC_RANK if nn is None else BY_NN
     if not isinstance(order_by, str | Mapping):
         raise ConfigError(f"order_by must be a name or weights of names, got {type(order_by).__name__}")
     weights = {order_by: 1.0} if isinstance(order_by, str) else dict(order_by)
@@ -50,10 +52,10 @@ def ranked(
 ) -> Ranked:
     """The first `limit` hits in falling order of score, ties by doc_id. `found` holds live documents only."""
     nn = prepared.first_nn
-    if nn is not None and weights == {"nn": 1.0}:
+    if nn is not None and weights == BY_NN:
         return _by_nn(evaluation, prepared.root, nn, found, limit)
     numbers = [docset.as_array(documents) for documents in found]
-    if weights == {"static_rank": 1.0}:
+    if weights == BY_STATIC_RANK:
         return _by_static_rank(evaluation.snapshot, numbers, limit)
     scores = [np.zeros(len(part), dtype=np.float64) for part in numbers]
     for name, weight in weights.items():

@@ -12,7 +12,6 @@ import numpy as np
 
 from alicorn.index import SegmentView
 from alicorn.query import docset, kernels, tree
-from alicorn.query.nn import Probe
 from alicorn.query.run import Evaluation
 
 _SHOWN_TERMS = 5
@@ -101,7 +100,8 @@ def _near(evaluation: Evaluation, node: tree.Nn, view: SegmentView, number: int,
     cluster = int(np.searchsorted(block.starts, row, side="right")) - 1
     if not probe.all_clusters and cluster not in probe.ascending:
         return (
-            f"{distance}; its cluster {cluster} is the {_place(probe, cluster)}. nearest, beyond nprobe {node.nprobe}"
+            f"{distance}; its cluster {cluster} is the {_place(evaluation, node, cluster)}. nearest, beyond nprobe"
+            f" {node.nprobe}"
         )
     if node.radius is not None:
         return f"{distance}, {'within' if matches else 'beyond'} the radius {node.radius}"
@@ -111,5 +111,6 @@ def _near(evaluation: Evaluation, node: tree.Nn, view: SegmentView, number: int,
     return f"{distance}; the last of the {len(scores)} nearest is at {1.0 - float(scores[-1]):.4f}"
 
 
-def _place(probe: Probe, cluster: int) -> int:
-    return int((probe.cosines > probe.cosines[cluster]).sum()) + 1
+def _place(evaluation: Evaluation, node: tree.Nn, cluster: int) -> int:
+    cosines = evaluation.probe(tree.Nn(node.key, k=1, vector=node.vector)).cosines
+    return int((cosines > cosines[cluster]).sum()) + 1

@@ -24,6 +24,7 @@ from alicorn.query import docset, tree
 from alicorn.query.cost import estimate
 from alicorn.query.docset import EMPTY, DocSet
 from alicorn.query.explain import Step
+from alicorn.query.frequent import frequent
 from alicorn.query.nn import Counters, Probe, Ranked, k_nearest, live_documents, within_radius
 
 Sets = list[DocSet]  # one a segment
@@ -152,26 +153,30 @@ class Evaluation:
 
     def _radius(self, node: tree.Nn, within: Sets | None) -> Sets:
         assert node.radius is not None
-        counters = Counters()
+        counters = Counters(self.step is not None)
         found = within_radius(
             self.snapshot, node.key, self.probe(node), node.radius, within, counters, forced=self.forced
         )
         self._note(node, counters)
         return found
 
-    def _nearest(self, node: tree.Nn) -> Sets:
+    def ranked(self, node: tree.Nn) -> Ranked:
+        """The documents of an `nn` with k, nearest first."""
         assert node.k is not None
         allowed = None if node.filter is None else self.evaluate(node.filter, self._probed_ranges(node))
-        counters = Counters()
-        ranked = k_nearest(self.snapshot, node.key, self.probe(node), node.k, allowed, counters, forced=self.forced)
+        counters = Counters(self.step is not None)
+        found = k_nearest(self.snapshot, node.key, self.probe(node), node.k, allowed, counters, forced=self.forced)
         self._note(node, counters)
-        self.nearest[node] = ranked
+        return found
+
+    def _nearest(self, node: tree.Nn) -> Sets:
+        ranked = self.nearest[node] = self.ranked(node)
         return self._sets_of(ranked.segments, ranked.numbers)
 
     def _probed_ranges(self, node: tree.Nn) -> Sets | None:
         """The clusters that an `nn` with nprobe looks in, to narrow its filter; None where they are no ranges."""
         probe = self.probe(node)
-        if probe.all_clusters or isinstance(node.filter, tree.Term):  # a posting list is at hand as it is
+        if isinstance(node.filter, tree.Term) or probe.all_clusters:  # a posting list is at hand as it is
             return None
         clusters = probe.ascending
         ranges: Sets = []
@@ -191,8 +196,10 @@ class Evaluation:
     def _note(self, node: tree.Nn, counters: Counters) -> None:
         if self.step is not None:
             quantizer = self.snapshot.quantizers[node.key]
-            codes = counters.documents_scanned * (quantizer.codec.code_size + 4)
-            counters.bytes_read = codes + counters.exact_distances * quantizer.dim * 4
+            codec = quantizer.codec
+            scanned = counters.documents_scanned * (codec.scan_size + 4)
+            refined = counters.documents_refined * (codec.code_size - codec.scan_size + 4)
+            counters.bytes_read = scanned + refined + counters.exact_distances * quantizer.dim * 4
             self.step.counters = counters
 
     # --- operators that count over the whole collection ---
@@ -283,7 +290,8 @@ def _term(view: SegmentView, term: str) -> DocSet:
     number = segment.terms.find(term)
     if number < 0:
         return EMPTY
-    return segment.postings[segment.posting_starts[number] : segment.posting_starts[number + 1]]
+    postings = segment.postings[segment.posting_starts[number] : segment.posting_starts[number + 1]]
+    return frequent(segment, number, postings) if docset.is_dense(len(postings), segment.num_docs) else postings
 
 
 def _prefix(view: SegmentView, prefix: str) -> DocSet:

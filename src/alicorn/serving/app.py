@@ -39,14 +39,14 @@ from alicorn.serving.searching import Searching
 from alicorn.vertical.searchers import Searchers
 
 if TYPE_CHECKING:
-    from alicorn.towers import Model
+    from alicorn.towers import AnyModel
 
 _STATIC = Path(__file__).parent / "static"
 
 
 def create_app(
     collection: Collection,
-    models: "Sequence[Model]" = (),
+    models: "Sequence[AnyModel]" = (),
     *,
     searchers: pa.Table | None = None,
     served_log: ServedLog | None = None,
@@ -71,7 +71,7 @@ def create_app(
     app.add_middleware(SafeHeaders)
     app.add_middleware(Measured, metrics=metrics)
     answer_errors(app)
-    _add_search(app, searching)
+    _add_search(app, searching, metrics)
     _add_documents(app, collection, models)
     _add_status(app, searching, metrics)
     return app
@@ -79,7 +79,7 @@ def create_app(
 
 def serve(
     collection: str | Path,
-    models: "Sequence[Model]" = (),
+    models: "Sequence[AnyModel]" = (),
     *,
     searchers: str | Path | None = None,
     served_log: str | Path | None = None,
@@ -101,14 +101,17 @@ def serve(
                 log.close()
 
 
-def _add_search(app: FastAPI, searching: Searching) -> None:
+def _add_search(app: FastAPI, searching: Searching, metrics: Metrics) -> None:
     searches = msgspec.json.Decoder(SearchRequest)
     clicks = msgspec.json.Decoder(ClickRequest)
 
     @app.post("/v1/search", summary="Search", openapi_extra=openapi(SearchRequest, SearchAnswer))
     async def search(request: Request) -> Response:
         asked = decode(await read_body(request, SEARCH_BYTES), searches)
-        return Json(await run_in_threadpool(searching.search, asked))
+        answer = await run_in_threadpool(searching.search, asked)
+        if answer.without_nn is not None:
+            metrics.without_nn.labels(answer.without_nn).inc()
+        return Json(answer)
 
     @app.post("/v1/clicks", summary="Report a chosen hit", openapi_extra=openapi(ClickRequest, dict[str, bool]))
     async def click(request: Request) -> Response:
@@ -124,12 +127,15 @@ def _add_search(app: FastAPI, searching: Searching) -> None:
         return Json({"total": total, "searchers": searching.some_searchers(limit)})
 
 
-def _add_documents(app: FastAPI, collection: Collection, models: "Sequence[Model]") -> None:
+def _add_documents(app: FastAPI, collection: Collection, models: "Sequence[AnyModel]") -> None:
     documents = msgspec.json.Decoder(DocumentList)
 
     def upsert(body: bytes) -> dict[str, int]:
         sent = decode(body, documents)
-        return {"upserted": collection.upsert(documents_table(sent, models, collection.snapshot().columns))}
+        table, left_out = documents_table(sent, models, collection.snapshot().columns)
+        if left_out:
+            collection.delete(left_out)
+        return {"upserted": collection.upsert(table), "left_out": len(left_out)}
 
     @app.post("/v1/documents", summary="Add or replace documents", openapi_extra=openapi(DocumentList, dict[str, int]))
     async def post_documents(request: Request) -> Response:

@@ -1,9 +1,10 @@
 """Documents as JSON -> a table that a collection takes. Called by app.py.
 
 A document comes with its terms and vectors, or, where the server has models, with the vertical's columns alone: then
-terms, stored columns, static rank and vectors follow from them, as in `alicorn publish`.
+terms, stored columns, static rank and vectors follow from them, as in `alicorn publish`, and so does its selection.
 """
 
+import datetime
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,25 +13,28 @@ import pyarrow as pa
 
 from alicorn.config import nearest
 from alicorn.errors import TableError
-from alicorn.publish import indexed
+from alicorn.publish import indexed, selected
 from alicorn.serving.messages import DocumentBody
 from alicorn.vertical import Vertical
 from alicorn.vertical.columns import Column
 from alicorn.vertical.json_columns import arrow_type, typed_array
 
 if TYPE_CHECKING:
-    from alicorn.towers import Model
+    from alicorn.towers import AnyModel
 
 _TABLE = "documents"
 
 
 def documents_table(
-    documents: Sequence[DocumentBody], models: "Sequence[Model]", stored: Mapping[str, pa.DataType]
-) -> pa.Table:
-    """The table to upsert. stored: the types that stored columns have already. Raises TableError."""
+    documents: Sequence[DocumentBody], models: "Sequence[AnyModel]", stored: Mapping[str, pa.DataType]
+) -> tuple[pa.Table, list[str]]:
+    """The table to upsert, and the ids that the vertical's selection leaves out of it.
+
+    stored: the types that stored columns have already. Raises TableError.
+    """
     is_plain = [document.terms is not None or document.embeddings is not None for document in documents]
     if not models or all(is_plain):
-        return _plain_table(documents, stored)
+        return _plain_table(documents, stored), []
     if any(is_plain):
         row = is_plain.index(True)
         raise TableError(
@@ -39,7 +43,9 @@ def documents_table(
             table=_TABLE,
             row=row,
         )
-    return indexed(_raw_table(documents, models[0].vertical, stored), models)
+    table = _raw_table(documents, models[0].vertical, stored)
+    chosen = selected(table, models, datetime.datetime.now(datetime.UTC))
+    return indexed(chosen.documents, models), chosen.left_out
 
 
 def _plain_table(documents: Sequence[DocumentBody], stored: Mapping[str, pa.DataType]) -> pa.Table:

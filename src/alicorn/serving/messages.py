@@ -62,7 +62,8 @@ class Hit(Struct, frozen=True):
 class SearchAnswer(Struct, frozen=True):
     """total: all that match, whatever the limit. took_ms: the whole request; search_ms: the engine's part.
 
-    session_id: under which clicks on these hits are reported; null where no log is kept.
+    session_id: under which clicks on these hits are reported; null where no log is kept. without_nn: the rule of the
+    vertical's selection by which the text became the Boolean expression; null where none did.
     """
 
     hits: list[Hit]
@@ -73,6 +74,7 @@ class SearchAnswer(Struct, frozen=True):
     notices: list[str]
     session_id: str | None = None
     explanation: dict[str, Any] | None = None
+    without_nn: str | None = None
 
 
 class ClickRequest(Struct, forbid_unknown_fields=True, frozen=True):

@@ -2,6 +2,7 @@
 
 alicorn_requests_total{route, method, status}     alicorn_request_seconds{route, method}
 alicorn_documents                                 alicorn_version: operations acknowledged so far
+alicorn_searches_without_nn_total{rule}           texts that a rule of the vertical's selection made Boolean
 """
 
 import time
@@ -29,6 +30,9 @@ class Metrics:
             ["route", "method"],
             buckets=_SECONDS,
             registry=self._registry,
+        )
+        self.without_nn = Counter(
+            "alicorn_searches_without_nn", "Texts answered without nn", ["rule"], registry=self._registry
         )
         documents = Gauge("alicorn_documents", "Live documents", registry=self._registry)
         documents.set_function(lambda: len(collection))

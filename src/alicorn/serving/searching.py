@@ -5,11 +5,12 @@ Knows no HTTP: app.py hands it messages and encodes its answers.
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alicorn.errors import AlicornError
+from alicorn.errors import AlicornError, ConfigError
 from alicorn.feedback import ServedLog
 from alicorn.index import SegmentView, Snapshot
 from alicorn.publish import check_models, default_nprobe
@@ -18,9 +19,10 @@ from alicorn.query.check import check_vectors
 from alicorn.serving.messages import Hit, Mode, SearchAnswer, SearchRequest
 from alicorn.serving.why import Explainer, in_common
 from alicorn.vertical.searchers import Searchers
+from alicorn.vertical.selection import order_without_nn
 
 if TYPE_CHECKING:
-    from alicorn.towers import Model
+    from alicorn.towers import AnyModel
 
 _REFRESH_S = 1.0
 _NEAREST = 100  # documents of mode embedding
@@ -36,12 +38,20 @@ class Searching:
     def __init__(
         self,
         collection: Collection,
-        models: "Sequence[Model]",
+        models: "Sequence[AnyModel]",
         searchers: Searchers | None,
         served_log: ServedLog | None,
     ) -> None:
-        """Raises CollectionError where a model is not the one that the collection was published with."""
+        """Raises CollectionError where a model is not the one that the collection was published with, ConfigError
+        where the vertical's selection asks for repeats and nothing is logged."""
         check_models(collection, models)
+        if models and (days := models[0].vertical.selection.repeat_days):
+            if served_log is None:
+                raise ConfigError(
+                    "the vertical's selection.requests has a rule of kind repeat, which needs the clicks that were"
+                    " served: start the server with --served-log FOLDER, or leave the rule out"
+                )
+            served_log.remember(days)
         self.collection = collection
         self.models = {model.key: model for model in models}
         self.vertical = models[0].vertical if models else None
@@ -53,11 +63,12 @@ class Searching:
         """Raises AlicornError for whatever the request has wrong."""
         started = time.perf_counter()
         self._refresh()
-        expression = self._expression(request)
+        expression, rule = self._expression(request)
+        order_by = request.order_by if rule is None else order_without_nn(request.order_by)
         root = parse(expression)
         vectors = check_vectors({**self._encoded(request, root), **(request.vectors or {})})
         before = self.collection.snapshot()
-        result = self.collection.search(expression, vectors, request.limit, request.order_by, request.explain)
+        result = self.collection.search(expression, vectors, request.limit, order_by, request.explain)
         explainer = Explainer(root, before, vectors, self._profile(request.searcher))
         snapshots = (before, self.collection.snapshot())  # a hit may have been deleted, or replaced, since
         found = [_find(snapshots, doc_id) for doc_id in result.ids]
@@ -65,11 +76,14 @@ class Searching:
             _hit(doc_id, score, place, explainer)
             for doc_id, score, place in zip(result.ids, result.scores.tolist(), found, strict=True)
         ]
-        notices = list(result.notices)
+        notices = list(result.notices) + ([] if rule is None else [f"answered without nn: the search is {rule}"])
         session_id = self._log(request, result.ids, notices)
         explanation = None if result.explanation is None else result.explanation.to_dict()
         took_ms = (time.perf_counter() - started) * 1000.0
-        return SearchAnswer(hits, result.total, took_ms, result.took_ms, expression, notices, session_id, explanation)
+        search_ms = result.took_ms
+        return SearchAnswer(
+            hits, result.total, took_ms, search_ms, expression, notices, session_id, explanation, without_nn=rule
+        )
 
     def columns(self) -> list[dict[str, str]]:
         """What the search page puts side by side: mode, embedding key, title."""
@@ -99,11 +113,12 @@ class Searching:
             self._refreshed = time.monotonic()
             self.collection.refresh()
 
-    def _expression(self, request: SearchRequest) -> str:
+    def _expression(self, request: SearchRequest) -> tuple[str, str | None]:
+        """The expression, and the rule of the vertical's selection by which it has no `nn`."""
         if request.expression is not None:
             if request.mode is not None or request.key is not None:
                 raise AlicornError("mode and key say what a text becomes: leave them out beside an expression")
-            return request.expression
+            return request.expression, None
         if request.text is None:
             raise AlicornError("send an expression, or a text (and a searcher)")
         if self.vertical is None:
@@ -112,12 +127,25 @@ class Searching:
         if mode != "embedding":
             if request.key is not None:
                 raise AlicornError("key names the embedding of mode embedding: leave it out")
-            return self.vertical.expression(mode, request.text)
+            if mode == "hybrid":
+                return self.vertical.request_expression(request.text, is_repeat=partial(self._is_repeat, request))
+            return self.vertical.expression(mode, request.text), None
         key = request.key or self.vertical.embedding
         if key not in self.models:
             raise AlicornError(f"no model encodes {key!r}; this server has models for: {', '.join(self.models)}")
         # As many clusters as the vertical's hybrid expression, so that the columns of the page can be compared.
-        return str(tree.Nn(key, k=_NEAREST, nprobe=default_nprobe(self.vertical)))
+        return str(tree.Nn(key, k=_NEAREST, nprobe=default_nprobe(self.vertical))), None
+
+    def _is_repeat(self, request: SearchRequest, days: float) -> bool:
+        """Whether the searcher chose a document for these words before, and the Boolean expression shows it still."""
+        if self.served_log is None or self.vertical is None or not isinstance(request.searcher, str):
+            return False
+        text = request.text or ""
+        chosen = self.served_log.chosen(request.searcher, text, days)
+        if not chosen:
+            return False
+        shown = self.collection.search(self.vertical.expression("boolean", text), limit=request.limit)
+        return not set(shown.ids).isdisjoint(chosen)
 
     def _encoded(self, request: SearchRequest, root: tree.Node) -> dict[str, np.ndarray]:
         """The request's vector of each key that the expression looks for and a model encodes."""

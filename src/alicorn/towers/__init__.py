@@ -4,10 +4,15 @@ settings.py  the `towers` section of a recipe, and what it means for one vertica
 table.py     embedding tables with row-wise gradients;  channels.py  a featurised batch as tensors
 tuned.py     learned layers of a pretrained text encoder
 unified.py   the two encoders of EBR;  model.py  Model: a trained model in a folder
+ensemble.py  Ensemble: several models as one embedding
 """
 
+from alicorn.towers.ensemble import Ensemble as Ensemble
 from alicorn.towers.model import Model as Model
 from alicorn.towers.settings import FeatureChoice as FeatureChoice
 from alicorn.towers.settings import Table as Table
 from alicorn.towers.settings import Towers as Towers
 from alicorn.towers.unified import Unified as Unified
+
+AnyModel = Model | Ensemble
+"""What `Model.load` returns: whatever publishes, serves or is evaluated takes both."""

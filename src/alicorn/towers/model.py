@@ -7,15 +7,16 @@
     weights.pt     tensors only (torch, weights_only); no code is run by loading
 
 A pretrained text encoder stays where the recipe names it; only its tuned layers are among the weights. model.json is
-written last. Written by training/; read by evaluation/, publish.py and serving/.
+written last. Written by training/; read by evaluation/, publish.py and serving/. The folder of an ensemble has another
+model.json (ensemble.py), and `Model.load` reads both.
 """
 
 import json
 import pickle
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +32,10 @@ from alicorn.features import Featurizer, Standardization, TextEncoder
 from alicorn.towers.channels import Batch, batch_tensors
 from alicorn.towers.settings import Towers, layout
 from alicorn.towers.unified import Unified
-from alicorn.vertical import Vertical
+from alicorn.vertical import Feature, Vertical
+
+if TYPE_CHECKING:
+    from alicorn.towers.ensemble import Ensemble
 
 _FORMAT = 1
 _ROWS = 4096  # encoded at once
@@ -56,6 +60,27 @@ class Model:
     @property
     def dim(self) -> int:
         return self.module.dim
+
+    @property
+    def request_features(self) -> dict[str, Feature]:
+        """The vertical's features that are read of a request, by name."""
+        return self.requests.features
+
+    @property
+    def document_features(self) -> dict[str, Feature]:
+        return self.documents.features
+
+    def with_vertical(self, vertical: Vertical) -> "Model":
+        """The same model serving another version of its vertical, which may differ in what decides no vector.
+
+        Raises ConfigError where it differs in more (Vertical.fingerprint).
+        """
+        if vertical.fingerprint() != self.vertical.fingerprint():
+            raise ConfigError(
+                f"vertical '{vertical.name}' is not the one that model {self.fingerprint} was trained with: only its"
+                " expressions and its selection may differ; use the vertical it was trained with, or train again"
+            )
+        return replace(self, vertical=vertical)
 
     @property
     def _encoder(self) -> str | None:
@@ -132,7 +157,7 @@ class Model:
             "standardizations": standardizations,
         }
         (folder / "model.json").write_text(json.dumps(header, indent=2) + "\n", encoding="utf-8")
-        return Model.load(folder)
+        return self._load(folder, header)
 
     def _fingerprint(self, standardizations: Mapping[str, Any]) -> str:
         """128 bits, as hex, of features, towers and weights."""
@@ -146,10 +171,22 @@ class Model:
         return digest.hexdigest()
 
     @classmethod
-    def load(cls, folder: str | Path) -> "Model":
-        """The model in a folder. Raises ModelError when it is missing, incomplete, changed, or of a newer format."""
+    def load(cls, folder: str | Path) -> "Model | Ensemble":
+        """The model in a folder, or the ensemble of models.
+
+        Raises ModelError when it is missing, incomplete, changed, or of a newer format.
+        """
         folder = Path(folder)
         header = _read_header(folder)
+        if "weights" in header:
+            from alicorn.towers.ensemble import load_ensemble
+
+            return load_ensemble(folder, header)
+        return cls._load(folder, header)
+
+    @classmethod
+    def _load(cls, folder: Path, header: Mapping[str, Any]) -> "Model":
+        """The model in a folder whose model.json is `header`."""
         vertical = Vertical.load(_existing(folder, "vertical.yaml"))
         recipe = yaml.safe_load(_existing(folder, "recipe.yaml").read_text(encoding="utf-8"))
         weights = _existing(folder, "weights.pt")
@@ -185,7 +222,8 @@ def _read_header(folder: Path) -> dict[str, Any]:
             f"{folder} has format {found}, written by alicorn {header.get('alicorn')}; this is alicorn "
             f"{alicorn.__version__}, which reads up to format {_FORMAT}: upgrade alicorn"
         )
-    missing = {"key", "dim", "fingerprint", "data", "weights_xxh3", "standardizations"} - header.keys()
+    own = {"weights"} if "weights" in header else {"weights_xxh3", "standardizations"}
+    missing = {"key", "dim", "fingerprint", "data", *own} - header.keys()
     if missing:
         raise ModelError(f"{folder / 'model.json'} lacks {', '.join(sorted(missing))}: train or copy the model again")
     return header

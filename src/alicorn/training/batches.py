@@ -1,4 +1,4 @@
-"""The batches of an epoch: a seeded shuffle of the pairs, shared random documents, and the mask. Used by loop.py.
+"""The batches of an epoch: a seeded shuffle of the pairs, what the sources of negatives add, the mask. Used by loop.py.
 
 Everything random is drawn from (seed, epoch), so an epoch is the same after a resume. Batches are made one ahead in a
 thread of their own: the loops that gather rows and mark known positives release the interpreter.
@@ -6,14 +6,14 @@ thread of their own: the loops that gather rows and mark known positives release
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from alicorn.features import Bag, Features
-from alicorn.negatives import in_batch, random_documents
+from alicorn.negatives import Columns, OwnNegatives, RandomDocuments, Source, batch_columns, log_frequency
 from alicorn.towers.channels import Batch, batch_tensors
 from alicorn.training.data import TrainingData
 from alicorn.training.recipe import Recipe
@@ -21,17 +21,28 @@ from alicorn.training.recipe import Recipe
 
 @dataclass(frozen=True, eq=False)
 class PairBatch:
-    """documents: columns [positives | random]. allowed: bool (pairs, columns), what may be a negative of whom."""
+    """documents: columns [positives | random | own]. allowed: bool (pairs, columns), what may be a negative of whom.
+
+    log_q: float32 (columns,), what is subtracted from a column's logit: logQ, and minus the log of its weight. weights:
+    float32 (columns,), how many negatives a column stands for. Both None where nothing is corrected or weighted.
+    """
 
     requests: Batch
     documents: Batch
     allowed: Tensor
     size: int
+    log_q: Tensor | None
+    weights: Tensor | None
 
 
-def epoch_batches(data: TrainingData, recipe: Recipe, epoch: int, device: torch.device) -> Iterator[PairBatch]:
-    """All pairs once, in random order, `recipe.batch` at a time; the last batch may be smaller."""
-    made = _batches(data, recipe, np.random.default_rng([recipe.seed, epoch]), device)
+def epoch_batches(
+    data: TrainingData, recipe: Recipe, epoch: int, device: torch.device, mined: OwnNegatives | None = None
+) -> Iterator[PairBatch]:
+    """All pairs once, in random order, `recipe.batch` at a time; the last batch may be smaller.
+
+    mined: the offline hard negatives of the pairs, where the recipe has some.
+    """
+    made = _Batches(data, recipe, np.random.default_rng([recipe.seed, epoch]), device, mined)
     with ThreadPoolExecutor(1) as thread:
         following = thread.submit(next, made, None)
         while (batch := following.result()) is not None:
@@ -39,26 +50,70 @@ def epoch_batches(data: TrainingData, recipe: Recipe, epoch: int, device: torch.
             yield batch
 
 
-def _batches(data: TrainingData, recipe: Recipe, rng: np.random.Generator, device: torch.device) -> Iterator[PairBatch]:
-    order = rng.permutation(len(data.positives))
-    for start in range(0, len(order), recipe.batch):
-        yield _made(order[start : start + recipe.batch], data, recipe, rng, device)
+class _Batches(Iterator[PairBatch]):
+    """The batches of one epoch, made one at a time."""
+
+    def __init__(
+        self,
+        data: TrainingData,
+        recipe: Recipe,
+        rng: np.random.Generator,
+        device: torch.device,
+        mined: OwnNegatives | None,
+    ) -> None:
+        self.data, self.recipe, self.rng, self.device = data, recipe, rng, device
+        self.sources = _sources(data, recipe, mined)
+        self.log_frequency = _log_frequency(data, recipe)
+        order = rng.permutation(len(data.positives))
+        self.parts = iter(order[start : start + recipe.batch] for start in range(0, len(order), recipe.batch))
+
+    def __next__(self) -> PairBatch:
+        pairs = next(self.parts)
+        negatives = self.recipe.negatives
+        others = bool(negatives.in_batch or negatives.online_hard)
+        positives = self.data.positives[pairs]
+        columns = batch_columns(pairs, positives, others, self.sources, self.data.known, self.rng)
+        log_q, weights = self._counted(columns, len(pairs))
+        return PairBatch(
+            batch_tensors(_thinned(self.data.requests.take(pairs), self.recipe.dropout, self.rng), self.device),
+            batch_tensors(
+                _thinned(self.data.documents.take(columns.documents), self.recipe.dropout, self.rng), self.device
+            ),
+            torch.from_numpy(columns.allowed).to(self.device),
+            len(pairs),
+            log_q,
+            weights,
+        )
+
+    def _counted(self, columns: Columns, batch: int) -> tuple[Tensor | None, Tensor | None]:
+        """(log_q, weights) of a batch."""
+        if self.log_frequency is None and (columns.weights == 1).all():
+            return None, None
+        log_q = -np.log(columns.weights)
+        if self.log_frequency is not None:
+            shared = batch + self.recipe.negatives.random
+            log_q[:shared] += self.log_frequency[columns.documents[:shared]]
+            log_q[shared:] -= np.log(len(self.data.documents))  # the mean of 1 / q over what is drawn by q
+        return torch.from_numpy(log_q).to(self.device), torch.from_numpy(columns.weights).to(self.device)
 
 
-def _made(
-    pairs: np.ndarray, data: TrainingData, recipe: Recipe, rng: np.random.Generator, device: torch.device
-) -> PairBatch:
-    drawn = random_documents(len(data.documents), recipe.negatives.random, rng)
-    columns = np.concatenate([data.positives[pairs], drawn])
-    others = in_batch(len(pairs)) & bool(recipe.negatives.in_batch or recipe.negatives.online_hard)
-    allowed = np.hstack([others, np.ones((len(pairs), len(drawn)), dtype=bool)])
-    allowed &= ~data.known.mask(pairs, columns)
-    return PairBatch(
-        batch_tensors(_thinned(data.requests.take(pairs), recipe.dropout, rng), device),
-        batch_tensors(_thinned(data.documents.take(columns), recipe.dropout, rng), device),
-        torch.from_numpy(allowed).to(device),
-        len(pairs),
-    )
+def _sources(data: TrainingData, recipe: Recipe, mined: OwnNegatives | None) -> list[Source]:
+    negatives = recipe.negatives
+    sources: list[Source] = [RandomDocuments(len(data.documents), negatives.random)] if negatives.random else []
+    if negatives.non_click and data.non_clicks is not None:
+        sources.append(replace(data.non_clicks, per_positive=negatives.non_click))
+    if negatives.mined and mined is not None:
+        easy = negatives.num_easy(recipe.batch)
+        hard = easy / negatives.mined.easy_per_hard if easy else negatives.mined.per_positive
+        per_positive = negatives.mined.per_positive
+        sources.append(replace(mined, per_positive=per_positive, weight=hard / per_positive))
+    return sources
+
+
+def _log_frequency(data: TrainingData, recipe: Recipe) -> np.ndarray | None:
+    if not recipe.negatives.log_q:
+        return None
+    return log_frequency(data.positives, len(data.documents), recipe.batch, recipe.negatives.random)
 
 
 def _thinned(features: Features, dropout: float, rng: np.random.Generator) -> Features:

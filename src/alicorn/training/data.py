@@ -14,24 +14,29 @@ import pyarrow.parquet as pq
 from alicorn.errors import ConfigError, TableError
 from alicorn.features import Features, Featurizer, open_features, write_features
 from alicorn.features.store import is_written
-from alicorn.negatives import KnownPositives
+from alicorn.negatives import KnownPositives, OwnNegatives
 from alicorn.text import normalize
 from alicorn.towers import Model
 from alicorn.training.recipe import Recipe
 from alicorn.vertical import Vertical
+from alicorn.vertical.failed_searches import FACTS
 
 _ROWS = 1 << 16  # featurised at once
-_PAIR = ["searcher_id", "query", "doc_id"]
+_PAIR = ["session_id", "searcher_id", "query", "doc_id"]
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """requests: a row per training pair. documents: a row per document. positives: int64, the document of each pair."""
+    """requests: a row per training pair. documents: a row per document. positives: int64, the document of each pair.
+
+    non_clicks: of each pair the documents that its search showed and that were not clicked; None unless asked for.
+    """
 
     requests: Features
     documents: Features
     positives: np.ndarray
     known: KnownPositives
+    non_clicks: OwnNegatives | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,29 +78,46 @@ class Pairs:
 
     def training(self, model: Model, recipe: Recipe, work: Path) -> TrainingData:
         """Featurise documents and training pairs into `work`, unless the same run has done so before."""
-        chosen = self._read("pairs", [*_PAIR, "source", "split"])
+        chosen = self._read("pairs", [*_PAIR, "source", "split", *FACTS])
         if "impression" in recipe.positives:
             shown = self._read("impressions", [*_PAIR, "source", "split"])
-            chosen = pa.concat_tables([chosen, shown.cast(chosen.schema)])
+            chosen = pa.concat_tables([chosen, shown], promote_options="permissive")
         chosen = chosen.filter(pc.equal(chosen["split"], "train"))
         documents = self._rows_of(chosen["doc_id"], "pairs")
         known = KnownPositives.of(_groups(chosen), documents)  # of every source: what is chosen is no negative
-        used = np.flatnonzero(pc.is_in(chosen["source"], pa.array(recipe.positives)).to_numpy())
+        used = np.flatnonzero(_used(chosen, recipe))
         if len(used) == 0:
             raise TableError(
                 f"{self.folder}: no training pair is of {', '.join(recipe.positives)}: change the recipe's positives",
                 table="pairs",
                 column="source",
             )
-        requests = self.requests(chosen.take(used))
+        pairs = chosen.take(used)
         for name, table, featurizer in (
             ("documents", self.documents, model.documents),
-            ("requests", requests, model.requests),
+            ("requests", self.requests(pairs), model.requests),
         ):
             if not is_written(work / name):
                 write_features(work / name, _parts(table, featurizer))
         known = KnownPositives(known.groups[used], known.offsets, known.documents)
-        return TrainingData(open_features(work / "requests"), open_features(work / "documents"), documents[used], known)
+        with_non_clicks = any(step.negatives.non_click for step in recipe.steps())
+        return TrainingData(
+            open_features(work / "requests"),
+            open_features(work / "documents"),
+            documents[used],
+            known,
+            self._non_clicks(pairs) if with_non_clicks else None,
+        )
+
+    def _non_clicks(self, pairs: pa.Table) -> OwnNegatives:
+        """What the search of each pair showed beside it; `per_positive` is 1, a step of the recipe has its own."""
+        shown = self._read("non_clicks", ["session_id", "doc_id"])
+        numbered = pairs.select(["session_id"]).append_column("pair", pa.array(np.arange(len(pairs))))
+        beside = shown.join(numbered, "session_id", join_type="inner").sort_by(
+            [("pair", "ascending"), ("doc_id", "ascending")]
+        )
+        documents = self._rows_of(beside["doc_id"], "non_clicks")
+        return OwnNegatives.of(beside["pair"].to_numpy(), documents, len(pairs), per_positive=1)
 
     def validation(self, model: Model, recipe: Recipe) -> ValidationData:
         """A seeded sample of the valid split's searches that have a target."""
@@ -147,6 +169,17 @@ class Pairs:
         except (OSError, ValueError):
             message = f"{self.folder} has no readable manifest.json: it is no folder that `alicorn mine` wrote"
             raise TableError(message, table="manifest") from None
+
+
+def _used(pairs: pa.Table, recipe: Recipe) -> np.ndarray:
+    """bool (rows,): pairs of the recipe's sources, by its rules and volume; a small volume is part of a large one."""
+    source = np.asarray(pairs["source"].to_pylist())
+    used = np.isin(source, recipe.positives)
+    used &= (source != "hard") | recipe.hard_positives.mask(pairs)
+    chance = np.random.default_rng(recipe.seed).random(len(pairs))
+    for name, share in recipe.volume.items():
+        used &= (source != name) | (chance < share)
+    return used
 
 
 def _groups(pairs: pa.Table) -> np.ndarray:

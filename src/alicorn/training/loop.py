@@ -1,4 +1,4 @@
-"""The training loop: batches, loss, update, validation, checkpoint, early stop. `train` is its only entrance.
+"""The training loop: stages, batches, loss, update, validation, checkpoint, early stop. `train` is its only entrance.
 
 Two lines of thought run here and nowhere else: time (epochs, progress, interruption) and state (weights, optimizers).
 Everything it calls is a function of arrays.
@@ -18,11 +18,12 @@ from torch import Tensor
 
 from alicorn.errors import AlicornError, ConfigError
 from alicorn.losses import softmax_loss, triplet_loss
-from alicorn.negatives import online_hard
-from alicorn.towers import Model, Unified
+from alicorn.negatives import OwnNegatives, Search, online_hard
+from alicorn.towers import AnyModel, Model, Unified
 from alicorn.training.batches import PairBatch, epoch_batches
 from alicorn.training.checkpoint import Checkpoint
 from alicorn.training.data import Pairs, TrainingData, ValidationData
+from alicorn.training.mining import mined_once
 from alicorn.training.optimizer import Optimizers
 from alicorn.training.progress import Progress
 from alicorn.training.recipe import Recipe, SoftmaxLoss
@@ -33,18 +34,19 @@ from alicorn.vertical import Vertical
 @dataclass(frozen=True)
 class Epoch:
     """number: 0 is before training. loss: mean over batches, None for epoch 0. recall: k -> mean over searches;
-    empty without validation searches."""
+    empty without validation searches. stage: of the recipe, from 1; each round counts as one, and 0 is before all."""
 
     number: int
     loss: float | None
     recall: dict[str, float]
     seconds: float
     pairs_per_s: float | None
+    stage: int
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """The model with the weights of its best epoch."""
+    """The model with the weights of the best epoch of the last stage, its start included."""
 
     model: Model
     epochs: list[Epoch]
@@ -75,35 +77,45 @@ def train(
     progress: bool = True,
     resume: bool = False,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    start: AnyModel | None = None,
+    search: Search | None = None,
 ) -> Trained:
     """Learn towers from pairs/ and write the model folder `out`, with history.json beside the model's files.
 
     progress: a bar on a terminal, and a line per epoch, on standard error. on_epoch is called when an epoch is on disk.
     resume: go on after the last finished epoch of an interrupted run in `out`; the result is that of a run never
     interrupted, bit for bit on a processor. A finished run is returned as it is. CUDA is used when present.
+    start: a model of the same towers whose weights are learned on, such as one trained on hard negatives first.
+    search: ranks documents where the recipe mines hard negatives (negatives/offline_hard.py); `alicorn train` passes
+    alicorn.publish.nearest, which publishes the shard to a collection of its own and asks that.
     Raises ConfigError or TableError before anything is written when recipe, vertical and pairs do not fit.
     """
     out = Path(out)
     prepared = Pairs(pairs, vertical)
     made_from = {"recipe": recipe.fingerprint(), "vertical": vertical.fingerprint(), "data": prepared.fingerprint}
+    made_from |= {} if start is None else {"start": start.fingerprint}
     checkpoint = Checkpoint(out / "checkpoint", made_from)
     finished = (out / "model.json").exists()
     if not resume and (finished or checkpoint.exists()):
         raise ConfigError(f"{out} already holds a model or a checkpoint: resume, or choose another folder")
     if finished:
         return _finished(out, made_from)
+    _refuse_without_search(recipe, search)
     unfitted = Model.new(vertical, recipe.plain(), prepared.fingerprint, {}, recipe.seed)
     numbers = prepared.standardizations(unfitted)
     model = Model.new(vertical, recipe.plain(), prepared.fingerprint, numbers, recipe.seed)
+    if start is not None:
+        _start_from(start, model)
     validation = prepared.validation(model, recipe)
     data = _featurised(prepared, model, recipe, checkpoint)
     threads = torch.get_num_threads()
     torch.set_num_threads(recipe.threads)
     try:
-        run = _Run(model.module, recipe, data, validation, checkpoint)
+        run = _Run(model.module, recipe, data, validation, checkpoint, search)
         if checkpoint.exists():
             run.restore(checkpoint.load())
-        with Progress(progress, recipe.epochs, recipe.validation.k) as bar:
+        num_epochs = sum(step.epochs for step in recipe.steps())
+        with Progress(progress, num_epochs, recipe.validation.k) as bar:
             run.fit(bar, on_epoch)
     finally:
         torch.set_num_threads(threads)
@@ -112,6 +124,24 @@ def train(
     saved = model.save(out)
     shutil.rmtree(checkpoint.folder)
     return Trained(saved, run.epochs, run.best_epoch, len(data.positives), len(validation.requests))
+
+
+def _refuse_without_search(recipe: Recipe, search: Search | None) -> None:
+    if search is None and any(step.negatives.mined for step in recipe.steps()):
+        raise ConfigError(
+            "the recipe mines hard negatives, which takes a search: train with `alicorn train`, or give train(..., "
+            "search=alicorn.publish.nearest)"
+        )
+
+
+def _start_from(start: AnyModel, model: Model) -> None:
+    """Copy the weights of `start`. Raises ConfigError where it has other towers."""
+    if not isinstance(start, Model):
+        raise ConfigError("the model to start from is an ensemble: start from one of its members")
+    try:
+        model.module.load_state_dict(start.module.state_dict())
+    except RuntimeError as error:
+        raise ConfigError(f"the model to start from has other towers than the recipe: {error}") from error
 
 
 def _featurised(pairs: Pairs, model: Model, recipe: Recipe, checkpoint: Checkpoint) -> TrainingData:
@@ -132,7 +162,13 @@ class _Run:
     """The state of a run between epochs."""
 
     def __init__(
-        self, module: Unified, recipe: Recipe, data: TrainingData, validation: ValidationData, checkpoint: Checkpoint
+        self,
+        module: Unified,
+        recipe: Recipe,
+        data: TrainingData,
+        validation: ValidationData,
+        checkpoint: Checkpoint,
+        search: Search | None,
     ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.module = module.to(self.device)
@@ -140,74 +176,114 @@ class _Run:
         self.data = data
         self.validation = validation
         self.checkpoint = checkpoint
-        self.optimizers = Optimizers(self.module, recipe.optimizer)
+        self.search = search
+        self.steps = recipe.steps()
+        self.optimizers = Optimizers(self.module, self.steps[0].optimizer)
         self.epochs: list[Epoch] = []
 
     @property
     def best_epoch(self) -> int:
-        """The first epoch of the highest recall; without validation searches the last epoch."""
-        if len(self.validation.requests) == 0:
-            return len(self.epochs) - 1
-        return int(np.argmax([self._score(epoch) for epoch in self.epochs]))
+        """The epoch whose weights the run has to give away now."""
+        return self._best(self.epochs[-1].stage)
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.module.load_state_dict(state["module"])
-        self.optimizers.load_state(state["optimizers"])
         self.epochs = [Epoch(**epoch) for epoch in state["epochs"]]
+        self.module.load_state_dict(state["module"])
+        self.optimizers = Optimizers(self.module, self.steps[max(self.epochs[-1].stage, 1) - 1].optimizer)
+        self.optimizers.load_state(state["optimizers"])
 
     def fit(self, bar: Progress, on_epoch: Callable[[Epoch], None]) -> None:
-        """Epochs until the recipe's number, or until recall has not risen for `patience` of them."""
-        while not self._is_done():
-            number = len(self.epochs)
-            started = time.perf_counter()
-            loss = self._learn(number, bar) if number else None
-            learned = time.perf_counter()
-            measured = recall(self.module, self.data.documents, self.validation, self._ks(), self.device)
-            self.epochs.append(
-                Epoch(
-                    number,
-                    loss,
-                    {str(k): value for k, value in measured.items()},
-                    time.perf_counter() - started,
-                    len(self.data.positives) / (learned - started) if number else None,
-                )
-            )
-            self._save()
-            bar.finish_epoch(self.epochs[-1])
-            on_epoch(self.epochs[-1])
+        """All stages; each ends with its number of epochs, or when recall has not risen for `patience` of them."""
+        if not self.epochs:
+            self._finish_epoch(0, None, time.perf_counter(), bar, on_epoch)
+        for stage, step in enumerate(self.steps, 1):
+            if stage < self.epochs[-1].stage or self._is_done(stage, step):
+                continue
+            if stage > self.epochs[-1].stage:
+                self._begin(stage, step)
+            mined = self._mined(stage, step)
+            while not self._is_done(stage, step):
+                started = time.perf_counter()
+                loss = self._learn(step, mined, bar)
+                self._finish_epoch(stage, loss, started, bar, on_epoch)
 
-    def _learn(self, number: int, bar: Progress) -> float:
+    def _begin(self, stage: int, step: Recipe) -> None:
+        """The weights of the stage before, and optimizers that have seen nothing."""
+        if stage > 1:
+            self.module.load_state_dict(self.checkpoint.best_weights())
+        self.optimizers = Optimizers(self.module, step.optimizer)
+
+    def _mined(self, stage: int, step: Recipe) -> OwnNegatives | None:
+        """The hard negatives of a stage; those of a stage that was interrupted are on disk."""
+        settings = step.negatives.mined
+        if settings is None or self.search is None:
+            return None
+        path = self.checkpoint.folder / f"mined-{stage}.npz"
+        return mined_once(path, self.module, self.data, settings, self.search, (self.recipe.seed, stage))
+
+    def _finish_epoch(
+        self, stage: int, loss: float | None, started: float, bar: Progress, on_epoch: Callable[[Epoch], None]
+    ) -> None:
+        """Measure, save, tell."""
+        learned = time.perf_counter()
+        measured = recall(self.module, self.data.documents, self.validation, self._ks(), self.device)
+        self.epochs.append(
+            Epoch(
+                len(self.epochs),
+                loss,
+                {str(k): value for k, value in measured.items()},
+                time.perf_counter() - started,
+                None if loss is None else len(self.data.positives) / (learned - started),
+                stage,
+            )
+        )
+        self._save()
+        bar.finish_epoch(self.epochs[-1])
+        on_epoch(self.epochs[-1])
+
+    def _learn(self, step: Recipe, mined: OwnNegatives | None, bar: Progress) -> float:
         """One epoch; returns the mean loss."""
+        number = len(self.epochs)
         losses = []
-        num_batches = -(-len(self.data.positives) // self.recipe.batch)
-        for batch in epoch_batches(self.data, self.recipe, number, self.device):
-            loss = self._loss(batch)
+        num_batches = -(-len(self.data.positives) // step.batch)
+        for batch in epoch_batches(self.data, step, number, self.device, mined):
+            loss = self._loss(batch, step)
             loss.backward()
             self.optimizers.step()
             losses.append(loss.detach())
             bar.advance(number, len(losses), num_batches)
         return float(torch.stack(losses).double().mean())
 
-    def _loss(self, batch: PairBatch) -> Tensor:
+    def _loss(self, batch: PairBatch, step: Recipe) -> Tensor:
         requests = self.module.encode_requests(batch.requests)  # (batch, dim)
         documents = self.module.encode_documents(batch.documents)  # (columns, dim), the positives first
         allowed = batch.allowed
-        if per_positive := self.recipe.negatives.online_hard:
+        if per_positive := step.negatives.online_hard:
             positives = slice(None, batch.size)
             with torch.no_grad():
                 hard = online_hard(requests @ documents[positives].T, allowed[:, positives], per_positive)
             allowed = torch.cat([hard, allowed[:, batch.size :]], dim=1)
-        if isinstance(self.recipe.loss, SoftmaxLoss):
-            return softmax_loss(requests, documents, allowed, self.recipe.loss.scale)
-        return triplet_loss(requests, documents, allowed, self.recipe.loss.margin)
+        if isinstance(step.loss, SoftmaxLoss):
+            return softmax_loss(requests, documents, allowed, step.loss.scale, batch.log_q)
+        return triplet_loss(requests, documents, allowed, step.loss.margin, batch.weights)
 
-    def _is_done(self) -> bool:
-        if not self.epochs:
+    def _is_done(self, stage: int, step: Recipe) -> bool:
+        trained = [epoch.number for epoch in self.epochs if epoch.stage == stage]
+        if not trained:
             return False
-        trained = len(self.epochs) - 1
-        if len(self.validation.requests) and trained - self.best_epoch >= self.recipe.patience:
+        if len(self.validation.requests) and trained[-1] - self._best(stage) >= step.patience:
             return True
-        return trained >= self.recipe.epochs
+        return len(trained) >= step.epochs
+
+    def _best(self, stage: int) -> int:
+        """The first epoch of the highest recall among those of a stage, in the last stage with its start where the
+        recipe says so; without validation searches the last epoch of the stage."""
+        own = [epoch.number for epoch in self.epochs if epoch.stage == stage]
+        if stage == 0 or (own and len(self.validation.requests) == 0):
+            return own[-1]
+        if (stage == len(self.steps) and self.recipe.validation.start) or not own:
+            own = [self._best(stage - 1), *own]
+        return own[int(np.argmax([self._score(self.epochs[number]) for number in own]))]
 
     def _save(self) -> None:
         state = {
@@ -237,6 +313,8 @@ def _write_history(out: Path, run: _Run, made_from: dict[str, str]) -> None:
 
 def _finished(out: Path, made_from: dict[str, str]) -> Trained:
     model = Model.load(out)
+    if not isinstance(model, Model):
+        raise ConfigError(f"{out} holds an ensemble: choose another folder")
     history = json.loads((out / "history.json").read_text(encoding="utf-8"))
     if history["made_from"] != made_from:
         raise ConfigError(f"{out} holds a model made with another recipe, vertical or data: choose another folder")

@@ -4,10 +4,13 @@ schema.py     Vertical and its parts, the cross checks, loading
 features.py   the kinds of features and the type each asks of its column
 columns.py    Arrow columns checked against what the vertical says; TableError names table, column, first bad row, count
 terms.py      terms of the inverted index, derived from columns
+selection.py  which documents are indexed, and which requests need no `nn`
 templates.py  expression templates: `(and {terms})` and a query become an expression
+failed_searches.py  rules: what a search without a click was after
 searchers.py  the columns of a request, from a table of searchers or as JSON; json_columns.py: JSON -> Arrow
 """
 
+from alicorn.vertical.failed_searches import FailedSearchRules as FailedSearchRules
 from alicorn.vertical.features import DenseFeature as DenseFeature
 from alicorn.vertical.features import Feature as Feature
 from alicorn.vertical.features import IdFeature as IdFeature
@@ -20,3 +23,4 @@ from alicorn.vertical.schema import RequestSide as RequestSide
 from alicorn.vertical.schema import Split as Split
 from alicorn.vertical.schema import TermRule as TermRule
 from alicorn.vertical.schema import Vertical as Vertical
+from alicorn.vertical.selection import Selection as Selection

@@ -4,7 +4,7 @@ import datetime
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 from alicorn.config import Config, load_yaml
 from alicorn.errors import VectorError
 from alicorn.vertical.columns import Column, ColumnType, check_types, check_vectors, check_weights, refuse_rows
+from alicorn.vertical.failed_searches import FailedSearchRules
 from alicorn.vertical.features import DenseFeature, Feature, IdsFeature, TextFeature
+from alicorn.vertical.selection import IsRepeat, Selection
 from alicorn.vertical.templates import fill_template, read_template
 from alicorn.vertical.terms import as_lists, interleave, phrase_terms, value_terms, word_terms
 
@@ -119,7 +121,16 @@ class Expressions(Config):
 
 
 class Vertical(Config):
-    """What is searched: the content of vertical.yaml."""
+    """What is searched: the content of vertical.yaml.
+
+    failed_search_window_s: how long after a search without a click `mine` looks for what its searcher reached.
+    failed_search_targets: which of that a held-out search should have found.
+
+    expressions and selection act when documents are published and requests answered. They decide no example and no
+    vector, so they are no part of the fingerprint, and may change without mining and training again (decision 013).
+    """
+
+    not_fingerprinted: ClassVar[frozenset[str]] = frozenset({"expressions", "selection"})
 
     name: Name
     embedding: Name
@@ -127,7 +138,9 @@ class Vertical(Config):
     request: RequestSide
     split: Split
     failed_search_window_s: Annotated[int, Field(gt=0)] = 86_400
+    failed_search_targets: FailedSearchRules = FailedSearchRules()
     expressions: Expressions = Expressions()
+    selection: Selection = Selection()
 
     @model_validator(mode="after")
     def _check(self) -> "Vertical":
@@ -148,6 +161,18 @@ class Vertical(Config):
     def expression(self, which: Literal["boolean", "hybrid"], query: str) -> str:
         """The expression for a text request. Without any word, boolean matches nothing and hybrid keeps its nn."""
         return fill_template(getattr(self.expressions, which), query, self.embedding)
+
+    def request_expression(
+        self, query: str, key: str | None = None, is_repeat: IsRepeat = lambda days: False
+    ) -> tuple[str, str | None]:
+        """What a text request becomes: the hybrid expression, or the Boolean one and the rule of the selection for it.
+
+        key: of the embedding, the vertical's unless given.
+        """
+        rule = self.selection.untriggered(query, is_repeat)
+        if rule is not None:
+            return self.expression("boolean", query), rule
+        return fill_template(self.expressions.hybrid, query, key or self.embedding), None
 
     def document_columns(self) -> list[Column]:
         """The columns that `documents` must have, doc_id first."""
@@ -208,6 +233,7 @@ class Vertical(Config):
             yield Column(name, ColumnType.ANY, "document.stored")
         if self.document.static_rank is not None:
             yield Column(self.document.static_rank, ColumnType.NUMBER, "document.static_rank")
+        yield from self.selection.columns()
 
 
 def _feature_columns(features: dict[str, Any], place: str) -> Iterator[Column]:

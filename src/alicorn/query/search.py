@@ -1,0 +1,88 @@
+"""One request: evaluate the expression over a snapshot, order the hits, cut and name them. Called by collection.py."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from alicorn.errors import ConfigError
+from alicorn.index import Snapshot
+from alicorn.query import docset, tree
+from alicorn.query.check import check_expression
+from alicorn.query.explain import Step
+from alicorn.query.nn import Ranked
+from alicorn.query.order import BY_NN, OrderBy, check_order, ranked
+from alicorn.query.prepared import Prepared
+from alicorn.query.run import Evaluation
+from alicorn.query.share import with_shares
+
+
+@dataclass(slots=True)
+class Result:
+    """The first hits of an expression. total counts all of them, whatever the limit.
+
+    ids, scores: parallel; higher scores first, ties by doc_id. explanation: the steps, when asked for.
+    notices: what a user should know about the answer: a likely misreading, an inner result that was cut.
+    """
+
+    ids: list[str]
+    scores: np.ndarray
+    total: int
+    took_ms: float
+    notices: tuple[str, ...] = ()
+    explanation: Step | None = None
+
+
+def search(
+    snapshot: Snapshot,
+    prepared: Prepared,
+    vectors: dict[str, np.ndarray],
+    limit: int,
+    order_by: OrderBy | None,
+    explain: bool,
+    started: float,
+) -> Result:
+    """The result over a snapshot. vectors: of unit length. started: when the request came, by time.perf_counter."""
+    check_limit(limit)
+    weights = check_order(order_by, prepared.first_nn)
+    check_expression(prepared.named, snapshot, vectors)
+    root = prepared.root
+    evaluation = Evaluation(snapshot, vectors, explain)
+    if isinstance(root, tree.Nn) and root.k is not None and weights == BY_NN and not explain:
+        whole = evaluation.ranked(root)  # its order is the order asked for: no need of sets
+        return _result(snapshot, prepared, evaluation, whole.first(limit), len(whole.numbers), started)
+    found = evaluation.run(root)
+    total = sum(map(docset.size, found))
+    best = ranked(evaluation, prepared, found, weights, min(limit, total))
+    if isinstance(root, tree.StrongOr) and limit < total:
+        best = with_shares(evaluation, prepared, found, best, weights, limit)
+    return _result(snapshot, prepared, evaluation, best, total, started)
+
+
+def _result(
+    snapshot: Snapshot, prepared: Prepared, evaluation: Evaluation, best: Ranked, total: int, started: float
+) -> Result:
+    ids = _doc_ids(snapshot, best)
+    notices = prepared.notices + tuple(evaluation.notices)
+    explanation = None if evaluation.step is None else evaluation.step.children[0]
+    took_ms = (time.perf_counter() - started) * 1000.0
+    return Result(ids, best.scores, total, took_ms, notices, explanation)
+
+
+def _doc_ids(snapshot: Snapshot, best: Ranked) -> list[str]:
+    if len(snapshot.segments) == 1:
+        return snapshot.segments[0].segment.ids.of(best.numbers)
+    ids: list[str] = [""] * len(best.numbers)
+    for at, view in enumerate(snapshot.segments):
+        places = np.flatnonzero(best.segments == at)
+        found = view.segment.ids.of(best.numbers[places])
+        for place, doc_id in zip(places.tolist(), found, strict=True):
+            ids[place] = doc_id
+    return ids
+
+
+def check_limit(limit: int) -> None:
+    if isinstance(limit, bool) or not isinstance(limit, int | np.integer) or limit < 0:
+        raise ConfigError(f"limit must be a whole number from 0, got {limit!r}")

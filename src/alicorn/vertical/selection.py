@@ -1,0 +1,187 @@
+"""Which documents are indexed, and which requests need no `nn`: the `selection` of vertical.yaml (papers.md 1.7).
+
+    selection:
+      documents:                                             # a document is indexed if it satisfies every rule
+        - {kind: recent, column: last_active, days: 30}      # a time, at most so long before the time of publishing
+        - {kind: range, column: popularity, min: 5}          # a number; both ends inclusive, either may be missing
+        - {kind: one_of, column: country, values: [US, CA]}  # a string, or a list with any of the values
+      requests:                                              # a text becomes `boolean`, not `hybrid`, by any rule
+        - {kind: short, characters: 3}                       # fewer letters and digits than that
+        - {kind: repeat, days: 30}                           # this searcher chose a document for these words before,
+                                                             # and the Boolean expression's first page still shows it
+
+A null satisfies no rule. publish.py and serving/ apply the rules to documents and say how many each left out; serving/
+and the command line apply those of requests. Part of Vertical (schema.py), but not of its fingerprint: the rules may
+change without training again.
+"""
+
+import datetime
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field, model_validator
+
+from alicorn.config import Config
+from alicorn.text import words
+from alicorn.vertical.columns import Column, ColumnType
+
+PositiveDays = Annotated[float, Field(gt=0, le=36_500)]
+
+
+class RecentRule(Config):
+    """Keeps a document whose time lies at most `days` before now; a later time counts as recent."""
+
+    kind: Literal["recent"]
+    column: str
+    days: PositiveDays
+
+    @property
+    def label(self) -> str:
+        return f"{self.column} within {self.days:g} days"
+
+    @property
+    def type(self) -> ColumnType:
+        return ColumnType.TIME
+
+    def keeps(self, values: pa.ChunkedArray, now: datetime.datetime) -> pa.ChunkedArray:
+        """bool, null where the value is. now: with its zone."""
+        since = (now - datetime.timedelta(days=self.days)).astimezone(datetime.UTC).replace(tzinfo=None)
+        return pc.greater_equal(values.cast(pa.timestamp("us"), safe=False), pa.scalar(since, pa.timestamp("us")))
+
+
+class RangeRule(Config):
+    """Keeps a document whose number lies between the ends, which belong to it."""
+
+    kind: Literal["range"]
+    column: str
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "RangeRule":
+        if self.min is None and self.max is None:
+            raise ValueError("give min, max or both: without an end, a range keeps every document")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min is above max ({self.min:g} > {self.max:g}): no document would be kept")
+        return self
+
+    @property
+    def label(self) -> str:
+        ends = [f"{name} {end:g}" for name, end in (("min", self.min), ("max", self.max)) if end is not None]
+        return f"{self.column} {' '.join(ends)}"
+
+    @property
+    def type(self) -> ColumnType:
+        return ColumnType.NUMBER
+
+    def keeps(self, values: pa.ChunkedArray, now: datetime.datetime) -> pa.ChunkedArray:
+        numbers = values.cast(pa.float64(), safe=False)
+        above = True if self.min is None else pc.greater_equal(numbers, self.min)
+        below = True if self.max is None else pc.less_equal(numbers, self.max)
+        return pc.and_(above, below)
+
+
+class OneOfRule(Config):
+    """Keeps a document whose string is one of the values, or whose list has one of them."""
+
+    kind: Literal["one_of"]
+    column: str
+    values: Annotated[tuple[str, ...], Field(min_length=1)]
+
+    @property
+    def label(self) -> str:
+        shown = ", ".join(self.values[:5]) + (", ..." if len(self.values) > 5 else "")
+        return f"{self.column} one of {shown}"
+
+    @property
+    def type(self) -> ColumnType:
+        return ColumnType.TEXT
+
+    def keeps(self, values: pa.ChunkedArray, now: datetime.datetime) -> pa.ChunkedArray:
+        wanted = pa.array(self.values, pa.string())
+        if not (pa.types.is_list(values.type) or pa.types.is_large_list(values.type)):
+            return pc.is_in(values.cast(pa.string()), wanted)
+        found = pc.is_in(pc.list_flatten(values).cast(pa.string()), wanted)
+        kept = np.zeros(len(values), dtype=bool)
+        kept[pc.list_parent_indices(values).to_numpy()[found.to_numpy()]] = True
+        return pa.chunked_array([pa.array(kept)])
+
+
+class ShortRule(Config):
+    """A text of fewer letters and digits: what is near to `j` is chance."""
+
+    kind: Literal["short"]
+    characters: Annotated[int, Field(ge=1)]
+
+    @property
+    def label(self) -> str:
+        return f"fewer than {self.characters} characters"
+
+
+class RepeatRule(Config):
+    """An easy repeat: the searcher chose a document for these words before, and words alone still find it."""
+
+    kind: Literal["repeat"]
+    days: PositiveDays
+
+    @property
+    def label(self) -> str:
+        return f"repeated within {self.days:g} days"
+
+
+DocumentRule = Annotated[RecentRule | RangeRule | OneOfRule, Field(discriminator="kind")]
+RequestRule = Annotated[ShortRule | RepeatRule, Field(discriminator="kind")]
+IsRepeat = Callable[[float], bool]
+"""Whether a request repeats, within so many days, one whose choice the Boolean expression still shows."""
+
+
+class Selection(Config):
+    """The `selection` of a vertical; without rules, every document is indexed and every text asks for neighbours."""
+
+    documents: tuple[DocumentRule, ...] = ()
+    requests: tuple[RequestRule, ...] = ()
+
+    @property
+    def repeat_days(self) -> float:
+        """How long choices must be remembered for the rules; 0 without a rule that asks for them."""
+        return max((rule.days for rule in self.requests if isinstance(rule, RepeatRule)), default=0.0)
+
+    def columns(self) -> Iterator[Column]:
+        """The columns of documents that the rules read."""
+        for rule in self.documents:
+            yield Column(rule.column, rule.type, f"selection.documents, {rule.kind}")
+
+    def keeps(self, documents: pa.Table, now: datetime.datetime) -> tuple[np.ndarray, dict[str, int]]:
+        """bool (documents,): whether every rule keeps it; and how many each rule refused that none before it did.
+
+        documents: with the columns above, checked. now: with its zone; what `recent` counts back from.
+        """
+        kept = np.ones(len(documents), dtype=bool)
+        counts = {}
+        for rule in self.documents:
+            satisfied = np.asarray(pc.fill_null(rule.keeps(documents[rule.column], now), False), dtype=bool)
+            counts[rule.label] = int(np.sum(kept & ~satisfied))
+            kept &= satisfied
+        return kept, counts
+
+    def untriggered(self, query: str, is_repeat: IsRepeat) -> str | None:
+        """The label of the first rule by which this text needs no `nn`; None: it does."""
+        for rule in self.requests:
+            if isinstance(rule, ShortRule):
+                if sum(map(len, words(query))) < rule.characters:
+                    return rule.label
+            elif is_repeat(rule.days):
+                return rule.label
+        return None
+
+
+def order_without_nn(order_by: str | Mapping[str, float] | None) -> str | Mapping[str, float] | None:
+    """The order of an expression whose `nn` was left out: without its part; None, the default, if nothing stays."""
+    if order_by is None or order_by == "nn":
+        return None
+    if isinstance(order_by, Mapping):
+        return {name: weight for name, weight in order_by.items() if name != "nn"} or None
+    return order_by

@@ -1,0 +1,84 @@
+"""The table of effects: its interval covers what it says, its verdicts follow the rule, its ranks are exact."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from alicorn.evaluation.exact import exact_top_k
+from alicorn.evaluation.metrics import Targets, recall_at
+
+
+def row(expected: str, size: float | None = None):
+    from effect_rows import Row
+
+    return Row("section", "compared", "claim", expected, lambda lab: None, size)
+
+
+@pytest.mark.parametrize(
+    ("expected", "size", "interval", "verdict"),
+    [
+        ("up", None, (0.001, 0.002), "agree"),
+        ("up", None, (-0.001, 0.002), "cannot say"),
+        ("up", None, (-0.002, -0.001), "disagree"),
+        ("up", 0.08, (-0.001, 0.019), "disagree"),  # even its far end is below a quarter of the figure
+        ("up", 0.08, (-0.001, 0.021), "cannot say"),
+        ("up", 0.08, (0.001, 0.002), "agree"),
+        ("down", 0.55, (-0.6, -0.1), "agree"),
+        ("down", 0.55, (-0.1, 0.1), "disagree"),
+        ("down", None, (0.01, 0.1), "disagree"),
+        ("equal", None, (-0.009, 0.009), "agree"),
+        ("equal", None, (-0.02, 0.009), "cannot say"),
+        ("equal", None, (0.011, 0.02), "disagree"),
+        ("no gain", None, (-0.5, 0.009), "agree"),
+        ("no gain", None, (-0.5, 0.02), "cannot say"),
+        ("no gain", None, (0.001, 0.02), "disagree"),
+    ],
+)
+def test_verdicts(expected: str, size: float | None, interval: tuple[float, float], verdict: str) -> None:
+    from effects import Effect
+
+    assert Effect(1, 0.5, 0.5, sum(interval) / 2, *interval).verdict(row(expected, size)) == verdict
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_the_interval_covers_the_true_change(seeds: int) -> None:
+    """Found in 60 % of the searches against 50 %, and a little more or less of each in every world."""
+    from effects import effect
+
+    rng = np.random.default_rng(seeds)
+    covered, widths = [], []
+    for _ in range(200):
+        recalls = []
+        for _ in range(seeds):
+            chance, better = rng.random(1000), 0.6 + (0.01 * rng.normal() if seeds > 1 else 0.0)
+            baseline, variant = chance < 0.5, chance + 0.1 * rng.normal(size=1000) < better
+            recalls.append((baseline.astype(float), variant.astype(float)))
+        found = effect(recalls)
+        covered.append(found.low <= 0.2 <= found.high)
+        widths.append(found.high - found.low)
+    assert np.mean(covered) > 0.85
+    assert np.median(widths) < 0.2
+
+
+def test_ranks_are_those_of_exact_search() -> None:
+    from effect_lab import Lab, recall, run_ranks
+
+    rng = np.random.default_rng(0)
+    requests, documents = rng.normal(size=(30, 4)).astype(np.float32), rng.normal(size=(200, 4)).astype(np.float32)
+    documents[50:60] = documents[40:50]  # ties go to the lower number
+    targets = Targets.of([rng.choice(200, 1 + search % 3, replace=False) for search in range(30)])
+    lab = SimpleNamespace(searches=SimpleNamespace(targets=targets))
+    ranks = Lab.target_ranks(lab, requests, documents)
+    run, _ = exact_top_k(requests, documents, 200)
+    np.testing.assert_array_equal(ranks, run_ranks(run, targets))
+    np.testing.assert_allclose(recall(ranks, targets, 10), recall_at(run, targets, 10))
+
+
+def test_every_row_says_what_it_compares_once() -> None:
+    import effect_ensembles
+    import effect_rows
+
+    rows = [*effect_rows.ROWS, *effect_ensembles.ROWS]
+    names = [(one.section, one.compared) for one in rows]
+    assert len(names) == len(set(names)) > 40
