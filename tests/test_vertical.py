@@ -148,12 +148,13 @@ def test_a_whole_query_can_be_one_term():
     vertical = people("split:", template)
     assert vertical.expression("hybrid", "Saint-Étienne, Loire") == '(or "name:saint étienne loire" (nn people :k 9))'
     assert vertical.expression("hybrid", '")(') == '(or "name:" (nn people :k 9))'
-    with pytest.raises(ConfigError, match="unknown placeholder '{query}'.*within a quoted string"):
+    with pytest.raises(ConfigError, match=r"unknown placeholder '\{query\}'.*within a quoted string"):
         people("split:", "expressions: {hybrid: '(or {query} (nn {key} :k 9))'}\nsplit:")
 
 
 def test_phrases_are_the_words_of_a_value():
-    vertical = people("{prefix: cluster, column: clusters, kind: value", "{prefix: cluster, column: clusters, kind: phrase")
+    rule = "{prefix: cluster, column: clusters, kind: "
+    vertical = people(rule + "value", rule + "phrase")
     rows = [{"name": None, "city": None, "clusters": ["Saint-Étienne  (Loire)", "--", None, "b"]}]
     assert vertical.terms(pa.Table.from_pylist(rows, SCHEMA)).to_pylist() == [
         ["cluster:saint étienne loire", "cluster:b"]

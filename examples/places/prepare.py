@@ -13,8 +13,9 @@ Derived, beside the set's own columns:
   log_population  log10 of the population, 0 where it is unknown: a static rank that does not drown other scores
   region          country and admin1, as `AD.08`: admin1 codes repeat from country to country
   near            64 waves over the sphere (random Fourier features: Rahimi and Recht, NIPS 2007): the inner product of
-                  two points falls with their distance, to 0.6 at 60 km and to nothing at 300 km;  far: the same at ten
-                  times the distances
+                  two points falls with their distance, to 0.6 at 100 km and to nothing at 300 km;  far: the same at ten
+                  times the distances. Their length says how much they weigh beside a text of length 1: 2 for cities, 3
+                  for searchers, who ask for a name that many cities have
 
 CONSTRUCTED: times, so that the split by time of vertical.yaml is this: the set's valid queries are `test`; 12 % of the
 cities of its train queries are held out of them as `valid`, to choose a recipe on. Ambiguous names, which the set does
@@ -41,7 +42,8 @@ STARTS = {  # the same as in vertical.yaml
 TEST_PERCENT_OF_AMBIGUOUS = 30
 VALID_PERCENT = 12  # of what is not test
 EARTH_KM = 6371.0
-NEAR_KM, FAR_KM = 60.0, 600.0
+NEAR_KM, FAR_KM = 100.0, 1000.0
+CITY_LENGTH, SEARCHER_LENGTH = 2.0, 3.0
 WAVES = 64
 _HAN = re.compile("([\u3400-\u9fff]+)")
 
@@ -55,7 +57,8 @@ def documents(corpus: pa.Table) -> pa.Table:
     table = corpus.append_column("romanised", pa.array(foreign, pa.list_(pa.string())))
     table = table.append_column("names", pa.array(every, pa.list_(pa.string())))
     table = table.append_column("log_population", pa.array(population))
-    return _with_place(table, corpus["country"], corpus["admin1"], corpus["latitude"], corpus["longitude"])
+    where = corpus["latitude"].to_numpy(), corpus["longitude"].to_numpy()
+    return _with_place(table, corpus["country"], corpus["admin1"], where, CITY_LENGTH)
 
 
 def romanised(name: str) -> str:
@@ -81,7 +84,8 @@ def searchers(queries: pa.Table) -> pa.Table:
     ambiguous = queries.filter(pc.equal(queries["split"], "ambig"))
     country, admin1 = ambiguous["searcher_country"], ambiguous["searcher_admin1"]
     ids = pa.table({"searcher_id": _searcher_ids(ambiguous), "country": country})
-    return _with_place(ids, country, admin1, ambiguous["searcher_lat"], ambiguous["searcher_lon"])
+    where = ambiguous["searcher_lat"].to_numpy(), ambiguous["searcher_lon"].to_numpy()
+    return _with_place(ids, country, admin1, where, SEARCHER_LENGTH)
 
 
 def impressions(queries: pa.Table, qrels: pa.Table) -> pa.Table:
@@ -119,24 +123,27 @@ def segments(queries: pa.Table) -> pa.Table:
     return pa.table({"session_id": queries["query_id"], "segment": one_each})
 
 
-def waves(latitude: np.ndarray, longitude: np.ndarray, scale_km: float) -> pa.ListArray:
-    """list<float>, 2 x WAVES numbers of unit length: cosine and sine of WAVES plane waves through the sphere.
+def waves(latitude: np.ndarray, longitude: np.ndarray, scale_km: float, length: float) -> pa.ListArray:
+    """list<float>, 2 x WAVES numbers of that length: cosine and sine of WAVES plane waves through the sphere.
 
-    The inner product of two points is near exp(-(distance / scale_km)^2 / 2), within about 1 / sqrt(WAVES).
+    The cosine of two points is near exp(-(distance / scale_km)^2 / 2), within about 1 / sqrt(WAVES).
     """
     north, east = np.radians(latitude), np.radians(longitude)
     points = np.stack([np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)], axis=1)
     directions = np.random.default_rng(0).standard_normal((3, WAVES))
     phases = points @ directions * (EARTH_KM / scale_km)
-    values = np.hstack([np.cos(phases), np.sin(phases)]) / np.sqrt(WAVES)
+    values = np.hstack([np.cos(phases), np.sin(phases)]) * (length / np.sqrt(WAVES))
     offsets = pa.array(np.arange(len(values) + 1, dtype=np.int32) * values.shape[1])
     return pa.ListArray.from_arrays(offsets, pa.array(values.astype(np.float32).ravel()))
 
 
-def _with_place(table: pa.Table, country, admin1, latitude, longitude) -> pa.Table:
-    where = latitude.to_numpy(), longitude.to_numpy()
+def _with_place(
+    table: pa.Table, country: pa.ChunkedArray, admin1: pa.ChunkedArray, where: tuple, length: float
+) -> pa.Table:
+    """The table with region, near and far. where: latitudes and longitudes, degrees."""
     table = table.append_column("region", pc.binary_join_element_wise(country, admin1, pa.scalar(".", country.type)))
-    return table.append_column("near", waves(*where, NEAR_KM)).append_column("far", waves(*where, FAR_KM))
+    table = table.append_column("near", waves(*where, NEAR_KM, length))
+    return table.append_column("far", waves(*where, FAR_KM, length))
 
 
 def _searcher_ids(queries: pa.Table) -> pa.ChunkedArray:

@@ -71,15 +71,24 @@ def test_queries_are_labelled(script):
     assert labels == {"q1": ["person", "year"], "q2": ["other"], "q3": ["person"]}
 
 
-def test_the_split_by_time_is_the_sets_own(script, source, tmp_path, monkeypatch):
-    run(script, monkeypatch, source, tmp_path / "logs")
-    mine(tmp_path / "logs", Vertical.load(EXAMPLES / "movies" / "vertical.yaml"), tmp_path / "pairs")
-    pairs = pq.read_table(tmp_path / "pairs" / "pairs.parquet").to_pylist()
-    assert {(row["session_id"], row["doc_id"], row["split"]) for row in pairs} == {
-        ("q1", "m1", "train"),
-        ("q3", "m2", "train"),
-        ("q2", "m2", "valid"),
-    }
+def test_valid_queries_of_the_set_are_test_and_whole_movies_are_held_out_of_train(script):
+    count = 400
+    queries = pa.table(
+        {
+            "query_id": [f"q{i}" for i in range(count)],
+            "query": ["x"] * count,
+            "split": ["valid" if i % 5 == 0 else "train" for i in range(count)],
+        }
+    )
+    movies = [f"m{i % 40}" for i in range(count)]
+    qrels = pa.table({"query_id": queries["query_id"], "doc_id": movies, "grade": [1] * count})
+    found = script.splits(queries, qrels)
+    assert all((split == "test") == (i % 5 == 0) for i, split in enumerate(found))
+    held_out = {movie for movie, split in zip(movies, found, strict=True) if split == "valid"}
+    learned = {movie for movie, split in zip(movies, found, strict=True) if split == "train"}
+    assert held_out
+    assert learned
+    assert not held_out & learned
 
 
 def test_a_source_without_its_files_is_refused(script, tmp_path, monkeypatch, capsys):
@@ -99,8 +108,9 @@ def test_terms_of_a_movie():
 def test_the_real_set_passes_the_checks_and_is_mined_whole(script, tmp_path, monkeypatch):
     run(script, monkeypatch, real_set("msrd"), tmp_path / "logs")
     counts = mine(tmp_path / "logs", Vertical.load(EXAMPLES / "movies" / "vertical.yaml"), tmp_path / "pairs")
-    assert counts["searches_train"] == 11_677
-    assert counts["searches_valid"] == 1_888
+    assert counts["searches_train"] == 10_212
+    assert counts["searches_valid"] == 1_465  # held out of the set's 11,677 to train on
+    assert counts["searches_test"] == 1_888  # the set's own valid queries
     assert counts["impressions"] == 319_984
     assert counts["pairs"] == 49_601
     assert counts["non_clicks"] == 319_984 - 49_601

@@ -86,6 +86,17 @@ def test_bm25_is_the_formula(people: Collection) -> None:
     assert result.scores.tolist() == pytest.approx(sorted(expected.values(), reverse=True))
 
 
+def test_bm25_of_a_tag_does_not_depend_on_how_long_the_text_is(tmp_path: Path) -> None:
+    with Collection.create(tmp_path / "c", {}) as collection:
+        texts = [["text:a"], ["text:a"] * 30, ["text:b"]]
+        terms = [[*text, "name:x"] if i < 2 else text for i, text in enumerate(texts)]
+        collection.upsert(pa.table({"doc_id": ["d0", "d1", "d2"], "terms": terms}))
+        by_name = collection.search("name:x", order_by="bm25").scores
+        assert by_name[0] == by_name[1] > 0
+        by_word = collection.search("text:a", order_by="bm25").scores
+        assert by_word[0] != by_word[1]
+
+
 def test_total_counts_all_and_limit_is_a_prefix_of_the_order(people: Collection) -> None:
     whole = people.search("(prefix text:)", limit=100)
     for limit in range(6):

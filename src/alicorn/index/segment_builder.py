@@ -19,13 +19,12 @@ from alicorn.index.documents import Documents, KeyVectors, concatenate_fields, o
 from alicorn.index.mapping import release
 from alicorn.index.numeric import numeric_column
 from alicorn.index.segment import EmbeddingBlock, NumericColumn, Segment
-from alicorn.index.terms import TermDictionary, TermLists, count_holders, invert
+from alicorn.index.terms import TEXT, TermDictionary, TermLists, count_holders, invert
 from alicorn.quantization import Codes, KeyQuantizer
 
 # Keeps the vectors of a key, of the shape given, that come in blocks of rows -> all of them.
 Keep = Callable[[str, tuple[int, int], Iterator[np.ndarray]], np.ndarray]
 
-_TEXT = "text:"  # terms whose number is the document's length
 _BLOCK = 32_768  # vectors in memory at a time: 16 MiB of 128 dimensions
 # Float32 products of unit vectors, however summed, differ by less than this for up to some 10,000 dimensions.
 _ROUNDING = np.float32(1e-5)
@@ -122,7 +121,7 @@ def _postings(terms: TermLists) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _doc_lengths(terms: TermLists) -> np.ndarray:
-    is_text = pc.starts_with(terms.dictionary, _TEXT).to_numpy(zero_copy_only=False).astype(bool)
+    is_text = pc.starts_with(terms.dictionary, TEXT).to_numpy(zero_copy_only=False).astype(bool)
     before = np.zeros(len(terms.codes) + 1, dtype=np.int64)
     np.cumsum(is_text[terms.codes], out=before[1:])
     return np.diff(before[terms.starts]).astype(np.uint32)

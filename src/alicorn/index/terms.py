@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+TEXT = "text:"  # prefix of words of a text: their number is the document's length
 _REMEMBERED = 65_536  # look-ups a dictionary keeps: at most some 10 MB
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from alicorn.errors import ConfigError, QueryError
 from alicorn.index import Snapshot
+from alicorn.index.terms import TEXT
 from alicorn.query import docset, kernels, tree
 from alicorn.query.docset import DocSet
 from alicorn.query.nn import Counters, Ranked, best_first, k_nearest
@@ -169,7 +170,9 @@ def bm25(snapshot: Snapshot, terms: list[str], numbers: list[np.ndarray]) -> lis
     """BM25 of the documents, per segment (n,) float64, with k1 = 1.2 and b = 0.75.
 
     sum over terms of ln(1 + (N - df + 0.5) / (df + 0.5)) * tf / (tf + k1 (1 - b + b length / average)), where N, df and
-    the average length count live documents only. Source: Robertson and Zaragoza 2009; idf as in Lucene.
+    the average length count live documents only. Terms that are not words of a text (other prefixes than `text:`) have
+    b = 0: how long a text is says nothing of a tag or a whole name. Source: Robertson and Zaragoza 2009; idf as in
+    Lucene, whose keyword fields have no norms either.
     """
     scores = [np.zeros(len(part), dtype=np.float64) for part in numbers]
     average = average_length(snapshot)
@@ -179,10 +182,11 @@ def bm25(snapshot: Snapshot, terms: list[str], numbers: list[np.ndarray]) -> lis
             len(found) if view.deleted is None else int(np.count_nonzero(~view.deleted[found]))
             for view, (found, _) in zip(snapshot.segments, postings, strict=True)
         )
+        b = _B if term.startswith(TEXT) else 0.0
         idf = math.log(1.0 + (snapshot.num_docs - frequency + 0.5) / (frequency + 0.5))
         for view, (found, tf), part, part_scores in zip(snapshot.segments, postings, numbers, scores, strict=True):
             kernels.add_bm25(
-                part_scores, part, found, tf, view.segment.doc_lengths, idf, _K1 * (1.0 - _B), _K1 * _B / average
+                part_scores, part, found, tf, view.segment.doc_lengths, idf, _K1 * (1.0 - b), _K1 * b / average
             )
     return scores
 

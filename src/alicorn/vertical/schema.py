@@ -42,8 +42,8 @@ Features = Annotated[dict[Name, Feature], Field(min_length=1)]
 
 
 class TermRule(Config):
-    """One family of terms: `prefix:<word>` for the words of a column (words), `prefix:<normalised value>` for its values
-    (value), or `prefix:<words of a value, one blank apart>` (phrase), which a whole query can equal."""
+    """One family of terms: `prefix:<word>` for the words of a column (words), `prefix:<normalised value>` for its
+    values (value), or `prefix:<words of a value, one blank apart>` (phrase), which a whole query can equal."""
 
     prefix: Name
     column: str
@@ -195,10 +195,7 @@ class Vertical(Config):
 
     def terms(self, documents: pa.Table) -> pa.ListArray:
         """The terms of each document, list<string>, rule by rule; words with repetition, as BM25 counts them."""
-        parts = [
-            _TERMS[rule.kind](documents[rule.column], rule.prefix)
-            for rule in self.document.terms
-        ]
+        parts = [_TERMS[rule.kind](documents[rule.column], rule.prefix) for rule in self.document.terms]
         rows, values = interleave(parts) if parts else (np.zeros(0, dtype=np.int64), pa.array([], pa.string()))
         return as_lists(rows, values, len(documents))
 

@@ -1,9 +1,10 @@
 """Expression templates of a vertical: `(and {terms})` with the query "john smith" is `(and text:john text:smith)`.
 
-A template is a query expression (DESIGN 2.3) with three placeholders: {terms}, the words of the query as `text:` terms;
+A template is a query expression (DESIGN 2.3) with placeholders: {terms}, the words of the query as `text:` terms;
 {key}, the vertical's embedding key; and, within a quoted string, {query}, the words of the query one blank apart, as in
-`"name:{query}"`, which is the term that a rule of kind phrase makes. {terms} stands directly inside and, or, weak-and or strong-or, so that a query
-without any word has a meaning: an `and` of it matches nothing and becomes `(or)`; from an `or` it just disappears.
+`"name:{query}"`, which is the term that a rule of kind phrase makes. {terms} stands directly in and, or, weak-and or
+strong-or, so that a query without any word has a meaning: an `and` of it matches nothing and becomes `(or)`; from an
+`or` it just disappears.
 """
 
 import re
