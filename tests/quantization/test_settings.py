@@ -31,10 +31,20 @@ def test_defaults_follow_the_size() -> None:
         (Settings(codec="rabitq"), 300, 64, Settings("ivf", 64, "rabitq", bits=1)),
         (Settings(bits=4), 300, 64, Settings("ivf", 64, "rabitq", bits=4)),
         (Settings(codec="pq"), 300, 7, Settings("ivf", 64, "pq", 1)),
+        (Settings(), 300, 8_192, Settings("ivf", 64, "sq8")),
+        (Settings(), 300, 8_193, Settings("ivf", 64, "none")),
+        (Settings(codec="pq", pq_bytes=3), 300, 8_193, Settings("ivf", 64, "pq", 3)),
     ],
 )
 def test_complete_fills_in_the_rest(given: Settings, vectors: int, dim: int, complete: Settings) -> None:
     assert given.complete(vectors, dim) == complete
+
+
+@pytest.mark.parametrize("codec", ["sq8", "rabitq"])
+def test_codes_scored_in_whole_numbers_end_at_8192_dimensions(codec: str) -> None:
+    assert Settings(codec=codec).complete(300, 8_192).codec == codec
+    with pytest.raises(ConfigError, match=f"'{codec}' takes at most 8192 dimensions, there are 8193: use 'none'"):
+        Settings(codec=codec).complete(300, 8_193)
 
 
 @pytest.mark.parametrize(

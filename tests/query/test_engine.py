@@ -182,6 +182,27 @@ def test_laws(world: World) -> None:
     }
 
 
+def test_operands_that_are_repeated_change_nothing(world: World) -> None:
+    """Many operands are compared, so that each is evaluated once: also `not`, and lists that differ in place only."""
+    rng = random.Random(5)
+    vectors = world.vectors(rng)
+    checked = 0
+    while checked < 25:
+        root = random_tree(rng, world.words, depth=3)
+        if not fits(root) or type(root) not in (tree.And, tree.Or, tree.Difference):
+            continue
+        first, *rest = map(str, tree.children(root))
+        if type(root) is tree.Difference:
+            operands = [first, *(rest * 20)]
+        else:
+            operands = [first, *rest] * 20
+            rng.shuffle(operands)
+        expected = world.collection.search(str(root), vectors, limit=500)
+        result = world.collection.search(f"({root.operator} {' '.join(operands)})", vectors, limit=500)
+        assert sorted(result.ids) == sorted(expected.ids), root
+        checked += 1
+
+
 def test_search_many_is_search_for_each(world: World) -> None:
     generator = np.random.default_rng(4)
     matrix = generator.normal(size=(20, DIMS["first"])).astype(np.float32)

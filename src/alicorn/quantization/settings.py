@@ -14,6 +14,7 @@ from alicorn.errors import ConfigError
 from alicorn.quantization.extended_rabitq import MAX_BITS
 from alicorn.quantization.imi import MAX_CELLS, MIN_DIM
 from alicorn.quantization.product import NUM_WORDS
+from alicorn.quantization.simd import MAX_DIM
 
 COARSE = ("ivf", "imi")
 CODECS = ("none", "sq8", "pq", "opq", "pca-pq", "rabitq")
@@ -78,7 +79,12 @@ class Settings:
     def complete(self, num_vectors: int, dim: int) -> Self:
         """Every value, for so many vectors of so many dimensions. Raises ConfigError for what cannot be trained."""
         coarse = self.coarse or "ivf"
-        codec = self.codec or ("opq" if self.pq_bytes else "rabitq" if self.bits else "sq8")
+        default = "sq8" if dim <= MAX_DIM else "none"
+        codec = self.codec or ("opq" if self.pq_bytes else "rabitq" if self.bits else default)
+        if codec in ("sq8", "rabitq") and dim > MAX_DIM:
+            raise ConfigError(
+                f"codec {codec!r} takes at most {MAX_DIM} dimensions, there are {dim}: use 'none' or 'pq'"
+            )
         if coarse == "imi":
             num_clusters = self.num_clusters or default_num_cells(num_vectors)
             if dim < MIN_DIM:

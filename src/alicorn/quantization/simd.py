@@ -26,7 +26,7 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.core.datamodel import models
 from numba.extending import intrinsic as _intrinsic
 from numba.extending import register_model
@@ -39,8 +39,11 @@ MAX_DIM = 8_192  # above, the sum of 128 x 127 x 15 a dimension might leave int3
 
 _FLOAT, _BYTE, _INT = ir.FloatType(), ir.IntType(8), ir.IntType(32)
 _FLOATS = ir.VectorType(_FLOAT, 16)
-_FEATURES = llvm.get_host_cpu_features()
-_HAS_VNNI = bool(_FEATURES.get("avx512vnni") and _FEATURES.get("avx512vl"))
+# What Numba compiles for: NUMBA_CPU_NAME and NUMBA_CPU_FEATURES where they are set, else this processor.
+_FEATURES: str | None = vars(config)["CPU_FEATURES"]
+if _FEATURES is None:
+    _FEATURES = llvm.get_host_cpu_features().flatten()
+_HAS_VNNI = {"+avx512vnni", "+avx512vl"} <= set(_FEATURES.split(","))
 
 
 class Vector(types.Type):
@@ -153,6 +156,24 @@ def load_float(_typing, address):
         return builder.load(builder.inttoptr(arguments[0], _FLOAT.as_pointer()), align=1)
 
     return types.float32(types.intp), generate
+
+
+def _pointer(element: types.Type) -> Any:
+    @intrinsic
+    def pointer(_typing, address):
+        result = types.CPointer(element)
+
+        def generate(context, builder, signature, arguments):
+            return builder.inttoptr(arguments[0], context.get_value_type(result))
+
+        return result(types.intp), generate
+
+    return pointer
+
+
+bytes_at: Any = _pointer(types.uint8)
+floats_at: Any = _pointer(types.float32)
+"""Elements from an address on, by index: like a slice, but nothing is counted, and loops become SIMD."""
 
 
 def _zeros(vector: Vector) -> Any:

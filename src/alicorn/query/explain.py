@@ -6,10 +6,23 @@ run.py records a Step per node; a Result carries the root as `explanation`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+from alicorn.query import tree
 
 if TYPE_CHECKING:
     from alicorn.query.nn import Counters
+
+
+_MOST_NODES = 256
+
+
+def spelled(node: tree.Node) -> str:
+    """The expression of a node; of a large one its operator alone, for each of its parents would print it again."""
+    if next(islice(tree.walk(node), _MOST_NODES, None), None) is None:
+        return str(node)
+    return f"({node.operator} ...)"
 
 
 @dataclass

@@ -161,9 +161,8 @@ class Probe:
             weights, planes = codec.prepare_bits(self.query)
             return Coded(table=weights, planes=planes, kind=nn_kernels.BITS)
         if isinstance(codec, ExtendedRaBitQ):
-            weights, constant = codec.prepare(self.query)
-            numbers = np.array([constant, codec.bits, 0, 0, 0], dtype=np.float32)
-            return Coded(numbers, table=weights, kind=nn_kernels.SEVERAL_BITS)
+            levels, weights, numbers = codec.prepare_levels(self.query)
+            return Coded(numbers, levels, weights, kind=nn_kernels.SEVERAL_BITS, slack=_SLACK + numbers[4])
         table, constant = codec.prepare(self.query)
         numbers = np.array([0, constant, 0, 0, 0], dtype=np.float32)
         return Coded(numbers, table=table, kind=nn_kernels.TABLE)
@@ -177,8 +176,6 @@ class BlockArrays:
         coded = block.coded
         if isinstance(block.quantizer.codec, RaBitQ) and len(coded.codes):
             words, factors = coded.codes.view(np.uint64), coded.codes.view(np.float32)
-        elif isinstance(block.quantizer.codec, ExtendedRaBitQ) and len(coded.codes):
-            factors = coded.codes.view(np.float32)
         sines = np.sqrt(np.maximum(0.0, 1.0 - block.min_cosines.astype(np.float64) ** 2))
         self.docs = block.docs
         self.in_order = (

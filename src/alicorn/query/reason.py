@@ -1,6 +1,7 @@
 """Why is a document in a result, or not? Every node of the tree with whether it holds the document, and the reason.
 
-Called by collection.py (`Collection.explain`). Slow on purpose: each node is evaluated whole, by the engine itself.
+Called by collection.py (`Collection.explain`). Leaves, and operators that count over the whole collection, are
+evaluated whole by the engine itself; what the others hold follows from their operands.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 
 from alicorn.index import SegmentView
 from alicorn.query import docset, kernels, tree
+from alicorn.query.explain import spelled
 from alicorn.query.run import Evaluation
 
 _SHOWN_TERMS = 5
@@ -43,13 +45,19 @@ def reason(evaluation: Evaluation, node: tree.Node, at: int, number: int) -> Rea
     """Why the tree holds, or does not hold, document `number` of segment `at`."""
     children = tuple(reason(evaluation, child, at, number) for child in tree.children(node))
     view = evaluation.snapshot.segments[at]
-    if isinstance(node, tree.Not):
-        matches = not children[0].matches
-        return Reason(
-            str(node), matches, "the operand does not hold it" if matches else "the operand holds it", children
-        )
-    matches = bool((docset.as_array(evaluation.evaluate(node, None)[at]) == number).any())
-    return Reason(str(node), matches, _why(evaluation, node, view, number, matches, children), children)
+    held = [child.matches for child in children]
+    match node:
+        case tree.Not():
+            matches = not held[0]
+        case tree.And():
+            matches = all(held)
+        case tree.Or() | tree.StrongOr():
+            matches = any(held)
+        case tree.Difference():
+            matches = held[0] and not any(held[1:])
+        case _:
+            matches = bool((docset.as_array(evaluation.evaluate(node, None)[at]) == number).any())
+    return Reason(spelled(node), matches, _why(evaluation, node, view, number, matches, children), children)
 
 
 def _why(
@@ -71,6 +79,8 @@ def _why(
             return f"{column} is {view.segment.document(number).get(column)}"
         case tree.Nn():
             return _near(evaluation, node, view, number, matches)
+        case tree.Not():
+            return "the operand does not hold it" if matches else "the operand holds it"
         case tree.Difference():
             if not children[0].matches:
                 return "the first operand does not hold it"

@@ -21,13 +21,15 @@ import pyarrow as pa
 from alicorn.errors import QueryError
 from alicorn.index import SegmentView, Snapshot
 from alicorn.query import docset, tree
-from alicorn.query.cost import estimate
+from alicorn.query.cost import Known, estimate
 from alicorn.query.docset import EMPTY, DocSet
-from alicorn.query.explain import Step
+from alicorn.query.explain import Step, spelled
 from alicorn.query.frequent import frequent
 from alicorn.query.nn import Counters, Probe, Ranked, k_nearest, live_documents, within_radius
 
 Sets = list[DocSet]  # one a segment
+
+_FEW = 16  # operands
 
 
 class Evaluation:
@@ -46,6 +48,7 @@ class Evaluation:
         self.step: Step | None = Step("query") if explain else None
         self.nearest: dict[tree.Nn, Ranked] = {}  # the answers of the `nn` with k, in order
         self._live: Sets | None = None
+        self._known: Known = {}
         self._probes: dict[tuple[str, str, int | None], Probe] = {}
 
     def run(self, root: tree.Node) -> Sets:
@@ -58,7 +61,7 @@ class Evaluation:
         if self.step is None:
             return self._evaluate(node, within)
         parent = self.step
-        step = self.step = parent.child(str(node), estimated=estimate(node, self.snapshot))
+        step = self.step = parent.child(spelled(node), estimated=estimate(node, self.snapshot, self._known))
         started = time.perf_counter()
         found = self._evaluate(node, within)
         step.ms = (time.perf_counter() - started) * 1000.0
@@ -78,10 +81,10 @@ class Evaluation:
             case tree.And():
                 return self._and(node, within)
             case tree.Or() | tree.StrongOr():
-                return self._unite([self.evaluate(child, within) for child in node.operands])
+                return self._unite([self.evaluate(child, within) for child in _distinct(node.operands)])
             case tree.Difference():
                 found = self.evaluate(node.operands[0], within)
-                for child in node.operands[1:]:
+                for child in _distinct(node.operands[1:]):
                     found = self._subtract(found, self.evaluate(child, found))
                 return found
             case tree.Nn(k=None):
@@ -128,9 +131,10 @@ class Evaluation:
         return self._live
 
     def _and(self, node: tree.And, within: Sets | None) -> Sets:
-        wanted = [child for child in node.operands if not isinstance(child, tree.Not)]
-        refused = [child.operand for child in node.operands if isinstance(child, tree.Not)]
-        cheap_first = sorted(wanted, key=lambda child: (_holds_nn(child), estimate(child, self.snapshot)))
+        operands = _distinct(node.operands)
+        wanted = [child for child in operands if not isinstance(child, tree.Not)]
+        refused = [child.operand for child in operands if isinstance(child, tree.Not)]
+        cheap_first = sorted(wanted, key=lambda child: (_holds_nn(child), estimate(child, self.snapshot, self._known)))
         found = within
         for child in cheap_first:
             found = self.evaluate(child, found)
@@ -275,6 +279,11 @@ class Evaluation:
         numbers = docset.as_array(documents)
         for number in numbers[np.argsort(segment.static_order[numbers])].tolist():
             yield -float(segment.static_rank[number]), segment.doc_ids[number].as_py().encode(), at, number
+
+
+def _distinct(operands: tuple[tree.Node, ...]) -> tuple[tree.Node, ...]:
+    """Each operand once. Few are left as they are: evaluating one again costs less than comparing all."""
+    return operands if len(operands) <= _FEW else tuple(dict.fromkeys(operands))
 
 
 def _narrow(documents: DocSet, inside: DocSet | None) -> DocSet:

@@ -1,0 +1,68 @@
+"""docs/query-language.md is true: its expressions are read, its refusals refused, its bounds are those of the code."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from alicorn.errors import QueryError
+from alicorn.query import parse
+from alicorn.query.explain import Step
+from alicorn.query.nn import Counters
+from alicorn.query.operators import MAX_COUNT, MAX_LIMIT, MAX_NODES, MAX_SEARCHES, OPERATORS
+from alicorn.query.parse import MAX_DEPTH
+from alicorn.query.tokens import MAX_LENGTH
+from alicorn.query.tree import DEFAULT_LIMIT
+
+PAGE = (Path(__file__).parents[2] / "docs" / "query-language.md").read_text(encoding="utf-8")
+BEFORE, REFUSED_ON = PAGE.split("### Refused\n")
+REFUSED, AFTER = REFUSED_ON.split("\n## ", 1)
+EXPRESSIONS = re.findall(r"`(\([^`]*\))`", BEFORE + AFTER)
+REFUSALS = re.findall(r"^\| `([^`]*)` \| (.*) \|$", REFUSED, re.MULTILINE)
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_an_expression_of_the_page_is_read(expression: str) -> None:
+    assert parse(str(parse(expression))) == parse(expression)
+
+
+def test_the_page_shows_every_operator() -> None:
+    shown = {expression[1:].split()[0].rstrip(")") for expression in EXPRESSIONS}
+    inside = set(re.findall(r"\((not) ", " ".join(EXPRESSIONS)))
+    assert shown | inside >= set(OPERATORS)
+
+
+@pytest.mark.parametrize(("expression", "message"), REFUSALS)
+def test_what_the_page_calls_refused_is_refused_with_that_message(expression: str, message: str) -> None:
+    with pytest.raises(QueryError, match=re.escape(message)):
+        parse(expression)
+
+
+def test_there_are_refusals() -> None:
+    assert len(REFUSALS) > 8
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        f"| length | {MAX_LENGTH:,} characters |",
+        f"| words and lists | {MAX_NODES:,} |",
+        f"| open parentheses at one place | {MAX_DEPTH} |",
+        f"| `nn`, `apply`, `extract`, `weak-and` together | {MAX_SEARCHES} |",
+        f"| `:limit` of apply and extract | {MAX_LIMIT:,} | from 1; {DEFAULT_LIMIT:,} unless said |",
+        f"| `:k`, `:nprobe`, `:optional-hits` | {MAX_COUNT:,} |",
+    ],
+)
+def test_the_bounds_of_the_page_are_those_of_the_code(row: str) -> None:
+    assert row in PAGE
+
+
+def test_the_page_explains_every_value_of_explain() -> None:
+    step = Step("tag:1", narrowed_to=1, counters=Counters())
+    section = PAGE.split("## What `explain` shows")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(step.to_dict()) - {"expression"}
+
+
+def test_the_operators_that_count_towards_the_bound_are_those_named() -> None:
+    assert {name for name, operator in OPERATORS.items() if operator.searches} == {"nn", "apply", "extract", "weak-and"}
