@@ -6,7 +6,12 @@ a plain PyTorch two-tower that tokenises in the collate function of a DataLoader
 table of 2^17 x 64 and a linear layer each, and updates with Adam, or with sparse gradients and SparseAdam; and
 sentence-transformers' StaticEmbedding with MultipleNegativesRankingLoss over MiniLM's 30,522 word pieces. Every
 system trains a few epochs from its own start, in turn, several rounds; recall@10 is by exact search on the same
-validation searches. One thread for all.
+validation searches. One thread for all. Featurising, once before the first epoch, is not in our rate: at 4 million
+strings a second (featurising.py) it is 10 ms here.
+
+One core of an Intel Xeon shared with other work, 21,319 pairs, median of 3 rounds: plain Adam 5,466 pairs/s,
+SparseAdam 17,169, static embeddings 15,877, the same model here 68,333, the default recipe 22,767. Recall 0.972, which
+all reach: 7.8, 2.5, 2.7, 0.3 and 0.9 s. What bounds the default recipe: arithmetic, 89 % of an epoch.
 
     python benchmarks/training.py [--people 5000] [--searches 30000] [--epochs 3] [--rounds 3] [--pairs DIR]
 """
