@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +90,35 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Path, 
 def test_a_segment_of_other_quantizers_is_refused(written) -> None:
     with pytest.raises(CorruptionError, match="quantizer version 1"):
         open_segment(written[0], written[1], kinds("untrained"))
+
+
+def plain(count: int, **columns: list) -> list[Documents]:
+    """Documents with a tag and both embeddings, and whatever columns are given."""
+    vectors = np.random.default_rng(4).normal(size=(count, sum(DIMS.values()))).astype(np.float32)
+    rows = pa.table(
+        {
+            "doc_id": [f"d{i:04}" for i in range(count)],
+            "terms": [[f"tag:{i % 7}"] for i in range(count)],
+            "embedding:a": vectors[:, : DIMS["a"]].tolist(),
+            "embedding:b": vectors[:, DIMS["a"] :].tolist(),
+            **columns,
+        }
+    )
+    return check_documents(rows, DIMS, {})
+
+
+def members(path: Path) -> set[str]:
+    with zipfile.ZipFile(path) as archive:
+        return set(archive.namelist())
+
+
+def test_what_follows_from_the_number_of_documents_is_not_stored(tmp_path: Path) -> None:
+    implied = {f"{name}.npy" for name in ("static_rank", "static_order", "doc_lengths", "frequencies")}
+    without, ranked = plain(300), plain(300, static_rank=[float(i % 3) for i in range(300)])
+    for number, given in enumerate((without, ranked)):
+        path = tmp_path / f"{number}.zip"
+        checksum = write_segment(given, kinds("sq8"), path)
+        assert_equal_segments(build_segment(given, kinds("sq8")), open_segment(path, checksum, kinds("sq8")))
+    assert not members(tmp_path / "0.zip") & (implied | {"embedding-0-docs.npy", "embedding-0-rows_of.npy"})
+    assert members(tmp_path / "1.zip") & implied == {"static_rank.npy", "static_order.npy"}
+    assert (tmp_path / "0.zip").stat().st_size < (tmp_path / "1.zip").stat().st_size - 300 * 12

@@ -1,6 +1,6 @@
 """Which document number has a doc_id? Hashes of ids, and the lookup every segment keeps. Used by segment.py.
 
-A 64-bit hash finds the candidates by binary search; the string itself decides, so a collision costs a second look
+A 32-bit hash finds the candidates by binary search; the string itself decides, so a collision costs a second look
 and never a wrong answer.
 """
 
@@ -19,14 +19,14 @@ _MANY = 256  # ids; from so many on Arrow's start, of some 10 us, pays
 
 
 def hash_ids(doc_ids: pa.StringArray) -> np.ndarray:
-    """xxh3-64 of the UTF-8 bytes of each id -> (n,) uint64."""
+    """xxh32 of the UTF-8 bytes of each id -> (n,) uint32."""
     encoded = doc_ids.cast(pa.binary()).to_pylist()
-    return np.fromiter(map(xxhash.xxh3_64_intdigest, encoded), dtype=np.uint64, count=len(encoded))
+    return np.fromiter(map(xxhash.xxh32_intdigest, encoded), dtype=np.uint32, count=len(encoded))
 
 
 @dataclass(frozen=True, eq=False)
 class IdIndex:
-    """hashes: (n,) uint64 ascending; docs: (n,) uint32, the document that has the hash; doc_ids: row = document."""
+    """hashes: (n,) uint32 ascending; docs: (n,) uint32, the document that has the hash; doc_ids: row = document."""
 
     hashes: np.ndarray
     docs: np.ndarray
@@ -34,7 +34,7 @@ class IdIndex:
 
     @classmethod
     def build(cls, doc_ids: pa.StringArray, hashes: np.ndarray) -> IdIndex:
-        """hashes: (n,) uint64, row = document."""
+        """hashes: (n,) uint32, row = document."""
         order = np.argsort(hashes, kind="stable")
         return cls(hashes[order], order.astype(np.uint32), doc_ids)
 
@@ -79,7 +79,7 @@ class IdIndex:
     def number_of(self, doc_id: str) -> int:
         """The document number of one id, -1 where there is none."""
         try:
-            wanted = np.uint64(xxhash.xxh3_64_intdigest(doc_id.encode()))
+            wanted = np.uint32(xxhash.xxh32_intdigest(doc_id.encode()))
         except UnicodeEncodeError:  # a lone surrogate: no stored id can have one
             return -1
         at = int(np.searchsorted(self.hashes, wanted))

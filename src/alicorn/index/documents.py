@@ -83,7 +83,7 @@ class KeyVectors:
 
 @dataclass(frozen=True, eq=False)
 class Documents:
-    """fields: doc_id, static_rank float64, stored columns; id_hashes: (n,) uint64; vectors: of every embedding key."""
+    """fields: doc_id, static_rank float64, stored columns; id_hashes: (n,) uint32; vectors: of every embedding key."""
 
     fields: pa.Table
     id_hashes: np.ndarray
@@ -100,7 +100,7 @@ class Documents:
     @classmethod
     def of_segment(cls, segment: Segment, deleted: np.ndarray | None) -> Documents:
         """The live documents of a segment, with their clusters and codes."""
-        hashes = np.empty(segment.num_docs, dtype=np.uint64)
+        hashes = np.empty(segment.num_docs, dtype=np.uint32)
         hashes[segment.ids.docs] = segment.ids.hashes
         vectors = {}
         for key, block in segment.embeddings.items():

@@ -101,7 +101,7 @@ class Segment:
 
     @cached_property
     def stored(self) -> pa.Table:
-        """doc_id, terms and the stored columns as upserted. `terms` is list<dictionary<int32, string>>."""
+        """doc_id, terms and the stored columns as upserted. `terms` is list<dictionary<integer, string>>."""
         return self.fields.add_column(1, "terms", self.term_lists.array)
 
     def document(self, number: int) -> dict[str, Any]:

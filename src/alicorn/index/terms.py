@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numba
@@ -87,7 +87,7 @@ def _utf8(text: str) -> bytes:
 class TermLists:
     """The terms of each document in the order given: row i has dictionary[codes[starts[i]:starts[i + 1]]].
 
-    dictionary: distinct terms; codes: int32; starts: (rows + 1,) int32 from 0.
+    dictionary: distinct terms; codes: int32, or uint16 as stored; starts: (rows + 1,) int32 from 0.
     """
 
     dictionary: pa.StringArray
@@ -106,7 +106,7 @@ class TermLists:
     def concatenate(cls, parts: Sequence[TermLists]) -> TermLists:
         """The rows of all parts, in order, over one dictionary."""
         if len(parts) == 1:
-            return parts[0]
+            return replace(parts[0], codes=parts[0].codes.astype(np.int32, copy=False))
         union = pc.unique(pa.concat_arrays([part.dictionary for part in parts]))
         codes = np.empty(sum(len(part.codes) for part in parts), dtype=np.int32)
         start = 0
@@ -119,7 +119,7 @@ class TermLists:
     def take(self, rows: np.ndarray) -> TermLists:
         """The given rows, in the given order. rows: (n,) integers."""
         starts = _starts_of(np.diff(self.starts)[rows])
-        codes = np.empty(starts[-1], dtype=np.int32)
+        codes = np.empty(starts[-1], dtype=self.codes.dtype)
         _copy_lists(self.codes, self.starts, rows, codes)
         return TermLists(self.dictionary, codes, starts)
 
@@ -135,9 +135,13 @@ class TermLists:
 
     @cached_property
     def array(self) -> pa.ListArray:
-        """As Arrow: list<dictionary<int32, string>>, without a copy."""
+        """As Arrow: list<dictionary<integer, string>>, without a copy."""
         values = pa.DictionaryArray.from_arrays(pa.array(self.codes), self.dictionary)
         return pa.ListArray.from_arrays(pa.array(self.starts), values)
+
+    def narrowed(self) -> np.ndarray:
+        """`codes` in the smaller of their types that holds them."""
+        return self.codes.astype(np.uint16 if len(self.dictionary) <= 1 << 16 else np.int32, copy=False)
 
     @property
     def nbytes(self) -> int:
@@ -150,7 +154,9 @@ def _starts_of(lengths: np.ndarray) -> np.ndarray:
     return starts
 
 
-@numba.njit("void(int32[::1], int32[::1], int64[::1], int32[::1])", cache=True, nogil=True)
+@numba.njit(
+    [f"void({kind}[::1], int32[::1], int64[::1], {kind}[::1])" for kind in ("int32", "uint16")], cache=True, nogil=True
+)
 def _copy_lists(codes, starts, rows, out):
     at = 0
     for row in rows:
