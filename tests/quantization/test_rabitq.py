@@ -1,10 +1,13 @@
 """RaBitQ of one bit and of several: unbiased, bounded with high probability, and near the best levels there are."""
 
+import numba
 import numpy as np
 import pytest
 
 from alicorn.quantization import ExtendedRaBitQ, RaBitQ
+from alicorn.quantization.extended_rabitq import weighted_levels
 from alicorn.quantization.rabitq import EPSILON, random_rotation
+from alicorn.quantization.simd import address, load_float
 
 BITS = range(1, 9)
 
@@ -98,3 +101,32 @@ def test_the_rotation_is_orthogonal_and_unlike_vectors_of_the_same_seed() -> Non
     assert np.allclose(rotation @ rotation.T, np.eye(128), atol=1e-10)
     drawn = np.random.default_rng(0).normal(size=(128, 128))
     assert np.abs(np.diag(rotation @ drawn.T)).mean() < 2
+
+
+@numba.njit
+def engine_estimates(codes, padded, levels, table, numbers, out):
+    size = codes.shape[1]
+    for row in range(len(codes)):
+        at = address(codes) + size * row
+        product = weighted_levels(at, padded, np.int64(numbers[3]), address(levels), address(table), numbers)
+        out[row] = load_float(at + size - 4) * product
+
+
+@pytest.mark.parametrize("bits", range(2, 9))
+@pytest.mark.parametrize("dim", [3, 64, 130, 300])
+def test_the_compiled_estimate_is_that_of_score(bits: int, dim: int) -> None:
+    """But for the rounding of the query's weights, which stays within what prepare_levels says of it."""
+    rng = np.random.default_rng(bits)
+    residuals = rng.standard_normal((500, dim)).astype(np.float32)
+    residuals /= np.linalg.norm(residuals, axis=1, keepdims=True)
+    query = residuals[0] + 0.1 * residuals[1]
+    query /= np.linalg.norm(query)
+    codec = ExtendedRaBitQ.fit(residuals, bits)
+    codes = codec.encode(residuals)
+    levels, table, numbers = codec.prepare_levels(query)
+    found = np.empty(len(codes), dtype=np.float32)
+    engine_estimates(codes, codec.padded, levels, table, numbers, found)
+    off = np.abs(found - codec.score(codec.prepare(query), codes)).max()
+    assert off <= numbers[4] + 2e-6
+    assert numbers[4] < 1e-3
+    assert (numbers[4] == 0) == (bits < 4)

@@ -198,3 +198,22 @@ def test_bad_orders_and_limits(people: Collection) -> None:
             people.search("tag:red", limit=limit)
     with pytest.raises(VectorError, match=r"expected shape \(2, dim\), one row per expression, got \(1, 3\)"):
         people.search_many(["tag:red"] * 2, vectors={"face": np.ones((1, 3))})
+
+
+@pytest.mark.parametrize(("dim", "codec"), [(8_192, "sq8"), (8_193, "none")])
+def test_the_widest_embeddings_are_searched_exactly(tmp_path: Path, dim: int, codec: str) -> None:
+    """Up to 8,192 dimensions by whole-number sums, which asking for them beyond is refused; there without codes."""
+    rng = np.random.default_rng(1)
+    rows = rng.standard_normal((100, dim)).astype(np.float32)
+    rows[:, 0] = np.where(np.arange(100) % 2, 60, -60)  # one large component: the others have coarse weights
+    query = rows[7] + 0.5 * rng.standard_normal(dim).astype(np.float32)
+    with Collection.create(tmp_path / "c", {"x": dim}) as collection:
+        collection.upsert(pa.table({"doc_id": [f"d{i}" for i in range(100)], "embedding:x": list(rows)}))
+        if codec == "none":
+            with pytest.raises(ConfigError, match="'x': codec 'sq8' takes at most 8192 dimensions, there are 8193"):
+                collection.train(codec="sq8", num_clusters=4)
+        collection.train(num_clusters=4)
+        assert collection.snapshot().quantizers["x"].settings.codec == codec
+        found = collection.search("(nn x :k 10)", {"x": query}).ids
+    cosines = rows.astype(np.float64) @ query / np.linalg.norm(rows.astype(np.float64), axis=1)
+    assert found == [f"d{i}" for i in np.argsort(-cosines)[:10]]

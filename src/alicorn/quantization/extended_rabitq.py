@@ -22,7 +22,7 @@ from typing import Self
 import numba
 import numpy as np
 
-from alicorn.quantization.rabitq import EPSILON, random_rotation
+from alicorn.quantization.rabitq import EPSILON, random_rotation, rotated_by
 from alicorn.quantization.simd import (
     bytes_at,
     dot_levels,
@@ -199,11 +199,7 @@ def _unpacked(part: np.ndarray, width: int) -> np.ndarray:
 def _prepare(query, columns, bits, others, weights, other_weights, numbers):
     """Fill what prepare_levels returns. columns: (dim, D), of the rotation; others: (n, 2), bits, and bits below."""
     padded = columns.shape[1]
-    rotated = np.zeros(padded, dtype=np.float32)
-    for j in range(len(query)):
-        weight, column = query[j], columns[j]
-        for i in range(padded):
-            rotated[i] += weight * column[i]
+    rotated = rotated_by(columns, query)
     total = 0.0
     for value in rotated:
         total += np.float64(value)

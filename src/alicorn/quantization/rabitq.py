@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Self
 
+import numba
 import numpy as np
 
 _QUERY_BITS = 4
@@ -31,6 +32,7 @@ class RaBitQ:
         self.rotation = np.ascontiguousarray(rotation, dtype=np.float32)
         self.dim = dim
         self.padded = len(rotation)
+        self._columns = np.ascontiguousarray(self.rotation[:, :dim].T)
         self.code_size = self.scan_size = self.padded // 8 + 8
 
     @classmethod
@@ -77,14 +79,9 @@ class RaBitQ:
         With u the query's levels, low and step their grid, S = sum_j x_j u_j and n = sum_j x_j for a code x,
         <o_bar, P q> = (2 step S + 2 low n - (low D + step sum u)) / sqrt(D): the weights of S, n and 1.
         """
-        rotated = self.rotation[:, : self.dim] @ query
-        low = float(rotated.min())
-        step = max(float(rotated.max()) - low, 1e-12) / (2**_QUERY_BITS - 1)
-        levels = np.rint((rotated - low) / step).astype(np.uint8)
-        bits = (levels[None, :] >> np.arange(_QUERY_BITS, dtype=np.uint8)[:, None]) & 1
-        planes = np.packbits(bits, axis=1, bitorder="little").view(np.uint64)
-        constant = low * self.padded + step * float(levels.sum(dtype=np.int64))
-        weights = np.array([2 * step, 2 * low, -constant], dtype=np.float32) / np.float32(np.sqrt(self.padded))
+        weights = np.empty(3, dtype=np.float32)
+        planes = np.empty((_QUERY_BITS, self.padded // _WORD), dtype=np.uint64)
+        _prepare(query, self._columns, weights, planes)
         return weights, planes
 
     def prepare(self, query: np.ndarray) -> tuple[np.ndarray, float]:
@@ -117,6 +114,36 @@ class RaBitQ:
         signs = np.unpackbits(codes[:, :num_bytes], axis=1, bitorder="little").astype(np.float32)
         factors = np.ascontiguousarray(codes[:, num_bytes:]).view(np.float32)
         return signs, factors[:, 0], factors[:, 1]
+
+
+@numba.njit
+def rotated_by(columns, query):
+    """The query, rotated. columns: (dim, D) float32, of the rotation; query: (dim,) -> (D,) float32."""
+    rotated = np.zeros(columns.shape[1], dtype=np.float32)
+    for j in range(len(query)):
+        weight, column = query[j], columns[j]
+        for i in range(len(rotated)):
+            rotated[i] += weight * column[i]
+    return rotated
+
+
+@numba.njit("void(float32[::1], float32[:, ::1], float32[::1], uint64[:, ::1])", cache=True, nogil=True)
+def _prepare(query, columns, weights, planes):
+    """Fill what prepare_bits returns."""
+    rotated = rotated_by(columns, query)
+    low = np.float64(rotated.min())
+    step = max(np.float64(rotated.max()) - low, 1e-12) / (2**_QUERY_BITS - 1)
+    planes[:] = 0
+    total = 0.0
+    for j in range(len(rotated)):
+        level = np.int64(np.rint((rotated[j] - low) / step))
+        total += np.float64(level)
+        word, bit = j // _WORD, np.uint64(j % _WORD)
+        for plane in range(_QUERY_BITS):
+            planes[plane, word] |= np.uint64(level >> plane & 1) << bit
+    root = np.sqrt(np.float64(len(rotated)))
+    weights[0], weights[1] = 2 * step / root, 2 * low / root
+    weights[2] = -(low * len(rotated) + step * total) / root
 
 
 def random_rotation(dim: int, seed: int) -> np.ndarray:

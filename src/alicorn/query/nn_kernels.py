@@ -290,9 +290,11 @@ def _scan(kind, count, rows, bases, codes, errors, words, factors, numbers, tabl
 
     Returns how many. Each is written in any case, and counted if it is left: a branch would be mispredicted for most.
     """
+    size, codes_at = codes.shape[1], address(codes)
     kept: Any = 0
     for i in range(count):
         row = np.int64(rows[i])
+        _prefetch_row(codes_at + size * np.int64(rows[i + _AHEAD]), size)
         if kind == TABLE:
             score = bases[i] + numbers[1] + _of_table(table, codes, row)
         else:
