@@ -1,9 +1,10 @@
 """Do the trained towers and the hybrid find what BM25 and a pretrained encoder find, on real queries?
 
 Data: examples/movies (msrd: real queries, human labels) and examples/places (GeoNames: real alternate names, hidden
-from the corpus), prepared by their own prepare.py. Recipes, weights and the epoch to keep were chosen on `valid`, which
-is held out of the sets' own train splits; figures are of `test`, the sets' own valid splits. A run prepares, mines,
-trains one model for each recipe*.yaml of the example, publishes all into one collection, and asks:
+from the corpus), prepared by their own prepare.py. Weights and the epoch to keep are chosen on `valid`, which is held
+out of the sets' own train splits; figures are of `test`, the sets' own valid splits, on which some sizes in the recipes
+were chosen earlier (their comments say which). A run prepares, mines, trains one model for each recipe*.yaml of the
+example, publishes all into one collection, and asks:
 
     python benchmarks/relevance.py ../shared/data --out relevance [--only movies] [--retrain]
 

@@ -1,7 +1,8 @@
 """Two-towers that others write: plain PyTorch as in tutorials, and sentence-transformers. Used by training.py.
 
 Each learns in-batch softmax over the pairs of a pairs/ folder, and returns how fast it read pairs and its recall@10 by
-exact search after every epoch.
+exact search after every epoch. Learning rates: the best recall of two epochs over the people world among 0.01
+and 0.05 (Adam), 0.01 and 0.05 (SparseAdam), 0.05 and 0.2 (static embeddings).
 """
 
 import tempfile
@@ -65,9 +66,9 @@ def plain(texts: Texts, epochs: int, seed: int, sparse: bool) -> Learned:
     optimizers: list[torch.optim.Optimizer]
     if sparse:
         dense = [*model.query.parameters(), *model.document.parameters()]
-        optimizers = [torch.optim.SparseAdam(model.words.parameters(), lr=0.01), torch.optim.Adam(dense, lr=0.002)]
+        optimizers = [torch.optim.SparseAdam(model.words.parameters(), lr=0.05), torch.optim.Adam(dense, lr=0.002)]
     else:
-        optimizers = [torch.optim.Adam(model.parameters(), lr=0.002)]
+        optimizers = [torch.optim.Adam(model.parameters(), lr=0.01)]
     examples = list(zip(texts.queries, texts.positives, strict=True))
     loader: Any = DataLoader(examples, batch_size=BATCH, shuffle=True, collate_fn=_collate)  # type: ignore[arg-type]
     seconds, recalls = 0.0, []
@@ -91,7 +92,7 @@ def plain(texts: Texts, epochs: int, seed: int, sparse: bool) -> Learned:
 def sentence_transformers_static(texts: Texts, epochs: int, seed: int, tokenizer: Path) -> Learned:
     """StaticEmbedding (the mean of word pieces' vectors) with MultipleNegativesRankingLoss, by the library's trainer.
 
-    One table for both sides; the rate is that of the library's own training of static embeddings. tokenizer: its file.
+    One table for both sides. tokenizer: its file.
     """
     from datasets import Dataset
     from sentence_transformers import (
@@ -99,8 +100,8 @@ def sentence_transformers_static(texts: Texts, epochs: int, seed: int, tokenizer
         SentenceTransformerTrainer,
         SentenceTransformerTrainingArguments,
     )
-    from sentence_transformers.losses import MultipleNegativesRankingLoss
-    from sentence_transformers.models import StaticEmbedding
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
     from tokenizers import Tokenizer
     from transformers import TrainerCallback
 
@@ -127,7 +128,7 @@ def sentence_transformers_static(texts: Texts, epochs: int, seed: int, tokenizer
             output_dir=folder,
             num_train_epochs=epochs,
             per_device_train_batch_size=BATCH,
-            learning_rate=0.2,
+            learning_rate=0.05,
             lr_scheduler_type="constant",
             seed=seed,
             use_cpu=True,

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alicorn.text import normalize, words
+from alicorn.text import normalize, phrase, words
 
 
 def test_words_are_runs_of_letters_digits_and_underscores():
@@ -38,3 +38,11 @@ def test_a_word_is_its_own_only_word(text):
 @given(st.text(alphabet=st.characters(codec="ascii")))
 def test_ascii_is_lowered_and_nothing_else(text):
     assert normalize(text) == text.lower()
+
+
+def test_a_phrase_is_the_words_without_accents_of_letters_that_have_them():
+    assert phrase("Saint-Étienne  (Loire)") == "saint etienne loire"
+    assert phrase("Rafaḩ") == "rafah"
+    assert phrase("Йошкар-Ола") == "иошкар ола"
+    assert phrase("がか") == "がか"  # a voicing mark makes another letter
+    assert phrase("-- !") == ""

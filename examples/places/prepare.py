@@ -9,7 +9,7 @@ SOURCE holds corpus.parquet, queries.parquet and qrels.parquet. Two kinds of que
 Derived, beside the set's own columns:
   romanised       the names of other scripts in Latin letters (package anyascii), as somebody without their keyboard
                   would type them; syllables of Chinese apart
-  names           every name of a city, romanised ones too, in small ASCII letters: what a whole query may equal
+  names           every name of a city as a whole query may equal it: as it is, without accents, and in ASCII letters
   log_population  log10 of the population, 0 where it is unknown: a static rank that does not drown other scores
   region          country and admin1, as `AD.08`: admin1 codes repeat from country to country
   near            64 waves over the sphere (random Fourier features: Rahimi and Recht, NIPS 2007): the inner product of
@@ -34,6 +34,8 @@ import pyarrow.parquet as pq
 import xxhash
 from anyascii import anyascii
 
+from alicorn.text import phrase
+
 STARTS = {  # the same as in vertical.yaml
     "train": datetime.datetime(2023, 1, 1),
     "valid": datetime.datetime(2024, 1, 1),
@@ -52,7 +54,7 @@ def documents(corpus: pa.Table) -> pa.Table:
     """The corpus with romanised names, names, log_population, region, near and far."""
     titles, others = corpus["title"].to_pylist(), corpus["alternate_names"].to_pylist()
     foreign = [list(dict.fromkeys(map(romanised, filter(_other_script, names)))) for names in others]
-    every = [list(dict.fromkeys(map(plain, (title, *names)))) for title, names in zip(titles, others, strict=True)]
+    every = [spellings([title, *names]) for title, names in zip(titles, others, strict=True)]
     population = np.log10(np.maximum(corpus["population"].to_numpy(), 1)).astype(np.float32)
     table = corpus.append_column("romanised", pa.array(foreign, pa.list_(pa.string())))
     table = table.append_column("names", pa.array(every, pa.list_(pa.string())))
@@ -68,6 +70,11 @@ def romanised(name: str) -> str:
         for number, part in enumerate(_HAN.split(name))
     ]
     return "".join(parts)
+
+
+def spellings(names: list[str]) -> list[str]:
+    """Each name as a phrase and in plain letters, each spelling once."""
+    return list(dict.fromkeys(form(name) for name in names for form in (phrase, plain)))
 
 
 def plain(name: str) -> str:

@@ -7,6 +7,7 @@ import re
 import unicodedata
 
 _WORD = re.compile(r"\w+", re.UNICODE)
+_ACCENTS = re.compile("[\u0300-\u036f]")  # of Latin, Greek and Cyrillic letters; other scripts keep their marks
 
 
 def normalize(text: str) -> str:
@@ -19,3 +20,11 @@ def normalize(text: str) -> str:
 def words(text: str) -> list[str]:
     """Maximal runs of letters, digits and underscores of the normalised text, in order. An empty text has none."""
     return _WORD.findall(normalize(text))
+
+
+def phrase(text: str) -> str:
+    """The words one blank apart, letters without their accents: `Saint-Étienne` is `saint etienne`."""
+    found = " ".join(words(text))
+    if found.isascii():
+        return found
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", found)))

@@ -31,6 +31,9 @@ def test_the_cosine_of_two_points_falls_with_their_distance(script):
 
 def test_names_are_spelled_as_somebody_without_their_keyboard_would(script):
     assert script.romanised("頭份市") == "Tou Fen Shi"
+    assert script.spellings(["Großenhain", "Viçosa", "Vicosa"]) == ["grossenhain", "vicosa"]
+    assert script.spellings(["Åbo"]) == ["abo"]
+    assert script.spellings(["København"]) == ["københavn", "kobenhavn"]
     assert script.plain("Sankt-Peterburg") == script.plain("Санкт-Петербург") == "sankt peterburg"
 
 

@@ -125,3 +125,18 @@ def test_a_table_without_rows_has_features_without_rows() -> None:
     features = featurizer().transform(table().slice(0, 0))
     assert len(features) == 0
     assert features.channels["social"].shape == (0, 2)  # type: ignore[union-attr]
+
+
+WORDS = st.lists(st.sampled_from(["york", "new york", "nova iorque", "", None]), max_size=6)
+
+
+@given(lists=st.lists(WORDS, min_size=1, max_size=4))
+def test_a_list_of_texts_has_length_one_however_often_its_names_share_an_n_gram(lists: list[list[str | None]]) -> None:
+    names = Featurizer("documents", {"n": TextFeature(kind="text", column="n")}, {"n": 1000}, TextSettings(), {})
+    bags = names.transform(pa.table({"n": pa.array(lists, pa.list_(pa.string()))})).channels["n"]
+    assert isinstance(bags, Bag)
+    assert bags.weights is not None
+    for start, end in zip(bags.offsets, bags.offsets[1:], strict=False):
+        counts = np.zeros(1001)  # one orthonormal row per n-gram: the sum is the vector itself
+        np.add.at(counts, bags.indices[start:end], bags.weights[start:end])
+        assert np.linalg.norm(counts) == pytest.approx(1.0 if end > start else 0.0, abs=1e-6)

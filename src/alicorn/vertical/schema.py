@@ -43,7 +43,7 @@ Features = Annotated[dict[Name, Feature], Field(min_length=1)]
 
 class TermRule(Config):
     """One family of terms: `prefix:<word>` for the words of a column (words), `prefix:<normalised value>` for its
-    values (value), or `prefix:<words of a value, one blank apart>` (phrase), which a whole query can equal."""
+    values (value), or `prefix:<the value as alicorn.text.phrase writes it>` (phrase), which a whole query can equal."""
 
     prefix: Name
     column: str

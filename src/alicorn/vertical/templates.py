@@ -1,16 +1,16 @@
 """Expression templates of a vertical: `(and {terms})` with the query "john smith" is `(and text:john text:smith)`.
 
 A template is a query expression (DESIGN 2.3) with placeholders: {terms}, the words of the query as `text:` terms;
-{key}, the vertical's embedding key; and, within a quoted string, {query}, the words of the query one blank apart, as in
-`"name:{query}"`, which is the term that a rule of kind phrase makes. {terms} stands directly in and, or, weak-and or
-strong-or, so that a query without any word has a meaning: an `and` of it matches nothing and becomes `(or)`; from an
-`or` it just disappears.
+{key}, the vertical's embedding key; and, within a quoted string, {query}, the query as alicorn.text.phrase
+writes it, as in `"name:{query}"`, which is the term that a rule of kind phrase makes. {terms} stands directly in and,
+or, weak-and or strong-or, so that a query without any word has a meaning: an `and` of it matches nothing and becomes
+`(or)`; from an `or` it just disappears.
 """
 
 import re
 from typing import TypeAlias
 
-from alicorn.text import words
+from alicorn.text import phrase, words
 
 # A parenthesis, a quoted string with backslash escapes, or anything up to a blank or parenthesis.
 _TOKEN = re.compile(r'[()]|"(?:\\.|[^"\\])*"|[^\s()"]+|"')
@@ -43,18 +43,18 @@ def read_template(text: str) -> Form:
 
 def fill_template(text: str, query: str, key: str) -> str:
     """The expression for a query. Words hold letters, digits and underscores only, so that they need no quotes."""
-    return _fill(read_template(text)[0], words(query), key)
+    terms = [f"text:{word}" for word in words(query)]
+    return _fill(read_template(text)[0], terms, phrase(query), key)
 
 
-def _fill(form: "str | Form", found: list[str], key: str) -> str:
+def _fill(form: "str | Form", terms: list[str], whole: str, key: str) -> str:
     if isinstance(form, str):
-        return key if form == "{key}" else form.replace(_QUERY, " ".join(found))
-    terms = [f"text:{word}" for word in found]
+        return key if form == "{key}" else form.replace(_QUERY, whole)
     if "{terms}" in form and not terms and (form[0] in ("and", "weak-and") or len(form) == 2):
         return "(or)"
     parts = []
     for part in form:
-        parts += terms if part == "{terms}" else [_fill(part, found, key)]
+        parts += terms if part == "{terms}" else [_fill(part, terms, whole, key)]
     return f"({' '.join(parts)})"
 
 

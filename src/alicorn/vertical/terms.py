@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from alicorn.text import normalize, words
+from alicorn.text import normalize, phrase, words
 
 _WORD_BYTES = np.zeros(256, dtype=bool)
 _WORD_BYTES[np.frombuffer(b"abcdefghijklmnopqrstuvwxyz0123456789_", dtype=np.uint8)] = True
@@ -34,8 +34,8 @@ def value_terms(column: pa.ChunkedArray, prefix: str) -> tuple[np.ndarray, pa.Ar
 
 
 def phrase_terms(column: pa.ChunkedArray, prefix: str) -> tuple[np.ndarray, pa.Array]:
-    """`prefix:<words of the value, one blank apart>` for each value; those without a word give none."""
-    return _mapped_terms(column, prefix, lambda value: " ".join(words(value)))
+    """`prefix:<alicorn.text.phrase of the value>` for each value; those without a word give none."""
+    return _mapped_terms(column, prefix, phrase)
 
 
 def _mapped_terms(column: pa.ChunkedArray, prefix: str, form: Callable[[str], str]) -> tuple[np.ndarray, pa.Array]:
