@@ -1,5 +1,7 @@
 """Every kind of feature: known, unknown, null and empty values; errors that name the column."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -7,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alicorn.errors import TableError
-from alicorn.features import Bag, Featurizer, TextSettings
+from alicorn.features import Bag, Features, Featurizer, Sequences, TextSettings, open_features, write_features
 from alicorn.features.ids import id_bags, id_bucket
-from alicorn.vertical import DenseFeature, IdFeature, IdsFeature, NumericFeature, TextFeature
+from alicorn.vertical import DenseFeature, IdFeature, IdsFeature, NumericFeature, SequenceFeature, TextFeature
 
 FEATURES = {
     "name": TextFeature(kind="text", column="name"),
@@ -140,3 +142,30 @@ def test_a_list_of_texts_has_length_one_however_often_its_names_share_an_n_gram(
         counts = np.zeros(1001)  # one orthonormal row per n-gram: the sum is the vector itself
         np.add.at(counts, bags.indices[start:end], bags.weights[start:end])
         assert np.linalg.norm(counts) == pytest.approx(1.0 if end > start else 0.0, abs=1e-6)
+
+
+VISITS = SequenceFeature(kind="sequence", parts={"shop": "seen_shop", "brand": "seen_brand"}, last=2)
+
+
+def visits(shops: list[list[str | None] | None], brands: list[list[str | None] | None]) -> Features:
+    lists = pa.list_(pa.string())
+    rows = pa.table({"seen_shop": pa.array(shops, lists), "seen_brand": pa.array(brands, lists)})
+    buckets = {"visits.shop": 50, "visits.brand": 60}
+    return Featurizer("requests", {"visits": VISITS}, buckets, TextSettings(), {}).transform(rows)
+
+
+def test_a_sequence_keeps_its_newest_elements_in_order_and_each_part_has_its_own_buckets(tmp_path: Path) -> None:
+    found = visits([["a", "b", "c"], None, [], ["d"]], [["x", None, "y"], None, None, [""]])
+    b, c, d = (id_bucket(shop, 50) for shop in "bcd")
+    wanted = [[[b, 0], [c, id_bucket("y", 60)]], [], [], [[d, 0]]]
+    write_features(tmp_path, [found, found.take(np.array([3, 0]))])
+    for features, rows in ((found, [0, 1, 2, 3]), (open_features(tmp_path), [0, 1, 2, 3, 3, 0])):
+        channel = features.channels["visits"]
+        assert isinstance(channel, Sequences)
+        ends = zip(channel.offsets, channel.offsets[1:], strict=False)
+        assert [channel.ids[start:end].tolist() for start, end in ends] == [wanted[row] for row in rows]
+
+
+def test_lists_of_a_sequence_must_be_equally_long() -> None:
+    with pytest.raises(TableError, match="column 'seen_brand': a list must be as long as that of column 'seen_shop'"):
+        visits([["a"], ["b", "c"]], [["x"], ["y"]])

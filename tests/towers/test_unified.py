@@ -8,8 +8,10 @@ from towers_toy import VERTICAL, documents, requests, toy_model
 
 from alicorn.config import parse_config
 from alicorn.errors import ConfigError
-from alicorn.towers import Towers
+from alicorn.towers import Model, Towers
 from alicorn.towers.settings import layout
+from alicorn.training import Recipe
+from alicorn.vertical import Vertical
 
 
 def lay_out(**towers):  # type: ignore[no-untyped-def]
@@ -83,3 +85,21 @@ def test_the_seed_decides_the_start_and_leaves_other_randomness_alone() -> None:
     assert torch.rand(1) == expected
     np.testing.assert_array_equal(one, same)
     assert np.abs(one - other).max() > 0.01
+
+
+def test_a_visited_brand_is_near_documents_of_that_brand_before_training() -> None:
+    words = [{"prefix": "text", "column": "name", "kind": "words"}]
+    vertical = {
+        "name": "toy",
+        "embedding": "toy",
+        "document": {"features": {"brand": {"kind": "id", "column": "brand"}}, "terms": words},
+        "request": {"features": {"visits": {"kind": "sequence", "parts": {"brand": "seen"}}}},
+        "split": {"valid": 0.1},
+    }
+    recipe = Recipe.model_validate({"towers": {"dim": 32, "tables": {"brand": {"buckets": 100, "dim": 16}}}}).plain()
+    model = Model.new(Vertical.model_validate(vertical), recipe, "data", {}, 0)
+    brands = pa.table({"brand": ["a", "b", "c"]})
+    seen = pa.table({"seen": pa.array([["b"], ["c", "c"], None], pa.list_(pa.string()))})
+    requests = model.encode_requests(seen)
+    assert (requests @ model.encode_documents(brands).T).argmax(axis=1)[:2].tolist() == [1, 2]
+    np.testing.assert_array_equal(requests[:1], model.encode_requests(seen.slice(0, 1)))  # padding says nothing

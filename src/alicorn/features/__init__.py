@@ -3,13 +3,16 @@
 featurizer.py  one code path for training, batch encoding and serving
 text.py        character trigrams and hashed words and bigrams
 ids.py         one id, or a weighted multi-hot list of them
+sequences.py   lists of ids in the order of time
 numeric.py     standardised numbers with a presence flag;  dense.py  vectors made elsewhere
 encoder.py     vectors of a pretrained text encoder
-arrays.py      Bag, Tokens, Features;  store.py  the same on disk, memory-mapped;  hashing.py  64-bit hashes and buckets
+arrays.py      Bag, Tokens, Sequences, Features;  store.py  the same on disk, memory-mapped
+hashing.py     64-bit hashes and buckets
 """
 
 from alicorn.features.arrays import Bag as Bag
 from alicorn.features.arrays import Features as Features
+from alicorn.features.arrays import Sequences as Sequences
 from alicorn.features.arrays import Tokens as Tokens
 from alicorn.features.encoder import EncoderSettings as EncoderSettings
 from alicorn.features.encoder import TextEncoder as TextEncoder

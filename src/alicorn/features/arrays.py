@@ -1,4 +1,4 @@
-"""A featurised table: bags (CSR), matrices and lists of vectors, row for row. From featurizer.py to towers/."""
+"""A featurised table: bags (CSR), matrices, lists of vectors and of ids, row for row. From featurizer.py to towers/."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -75,18 +75,43 @@ class Tokens:
 
     def take(self, rows: np.ndarray) -> "Tokens":
         """The lists of the given rows, int64 (n,), in their order; a row may repeat."""
-        offsets = np.empty(len(rows) + 1, dtype=np.int64)
-        _taken_offsets(self.offsets, rows, offsets)
-        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
-        return Tokens(offsets, self.vectors[np.repeat(self.offsets[rows], np.diff(offsets)) + within])
+        offsets, at = _gathered(self.offsets, rows)
+        return Tokens(offsets, self.vectors[at])
 
 
-Channel = Bag | Tokens | np.ndarray
+@dataclass(frozen=True, eq=False)
+class Sequences:
+    """For each row a list of elements, the oldest first: those of row r are `ids[offsets[r]:offsets[r + 1]]`.
+
+    offsets: int64 (rows + 1,), from 0. ids: int32 (elements, parts), for each part the row of its table, 0 for none.
+    """
+
+    offsets: np.ndarray
+    ids: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def take(self, rows: np.ndarray) -> "Sequences":
+        """The lists of the given rows, int64 (n,), in their order; a row may repeat."""
+        offsets, at = _gathered(self.offsets, rows)
+        return Sequences(offsets, self.ids[at])
+
+
+def _gathered(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets of the lists of the given rows, and where each of their elements stands now."""
+    taken = np.empty(len(rows) + 1, dtype=np.int64)
+    _taken_offsets(offsets, rows, taken)
+    within = np.arange(taken[-1]) - np.repeat(taken[:-1], np.diff(taken))
+    return taken, np.repeat(offsets[rows], np.diff(taken)) + within
+
+
+Channel = Bag | Tokens | Sequences | np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """A featurised table: channel name -> Bag, Tokens, or float32 (rows, width)."""
+    """A featurised table: channel name -> Bag, Tokens, Sequences, or float32 (rows, width)."""
 
     channels: Mapping[str, Channel]
     num_rows: int

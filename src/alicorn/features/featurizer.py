@@ -14,17 +14,26 @@ from alicorn.features.dense import dense_rows
 from alicorn.features.encoder import TextEncoder
 from alicorn.features.ids import id_bags, multi_hot_bags
 from alicorn.features.numeric import Standardization, numeric_rows, standardization_of
+from alicorn.features.sequences import sequences
 from alicorn.features.text import TextSettings, text_bags
-from alicorn.vertical import DenseFeature, Feature, IdFeature, IdsFeature, NumericFeature, TextFeature
-from alicorn.vertical.columns import check_types, check_vectors, check_weights
+from alicorn.vertical import (
+    DenseFeature,
+    Feature,
+    IdFeature,
+    IdsFeature,
+    NumericFeature,
+    SequenceFeature,
+    TextFeature,
+)
+from alicorn.vertical.columns import check_parallel, check_types, check_vectors, check_weights
 
 _STRINGS = pa.large_list(pa.large_string())
 
 
 class Featurizer:
     """side: "documents" or "requests", for messages. features: of the vertical, those in use. buckets: of each feature
-    that is read through a table. standardizations: of numeric features; see `fitted`. encoded: channel -> the text
-    feature that `encoder` reads for it."""
+    that is read through a table; of a sequence, of `<feature>.<part>`. standardizations: of numeric features; see
+    `fitted`. encoded: channel -> the text feature that `encoder` reads for it."""
 
     def __init__(
         self,
@@ -63,6 +72,8 @@ class Featurizer:
         return Features(channels, len(table))
 
     def _channel(self, name: str, feature: Feature, table: pa.Table) -> Channel:
+        if isinstance(feature, SequenceFeature):
+            return self._sequences(name, feature, table)
         column = table[feature.column]
         match feature:
             case TextFeature():
@@ -77,6 +88,11 @@ class Featurizer:
                 return dense_rows(_whole(column), feature.dim)
             case NumericFeature():
                 return numeric_rows(_whole(column), self.standardizations.get(name, Standardization()))
+
+    def _sequences(self, name: str, feature: SequenceFeature, table: pa.Table) -> Channel:
+        check_parallel({column: table[column] for column in feature.parts.values()}, self.side)
+        parts = [_whole(table[column]).cast(_STRINGS) for column in feature.parts.values()]
+        return sequences(parts, [self.buckets[f"{name}.{part}"] for part in feature.parts], feature.last)
 
     def _weights(self, feature: IdsFeature, table: pa.Table) -> pa.Array | None:
         if feature.weights is None:

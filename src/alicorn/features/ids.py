@@ -16,7 +16,7 @@ from alicorn.features.hashing import FNV_PRIME, ID_SEED, MASK, absorb, bucket, m
 
 def id_bags(column: pa.Array, buckets: int) -> Bag:
     """column: large_string. A bag of one id or none."""
-    hashed = _hashed(column, buckets)
+    hashed = hashed_ids(column, buckets)
     present = hashed > 0
     offsets = np.zeros(len(hashed) + 1, dtype=np.int64)
     np.cumsum(present, out=offsets[1:])
@@ -27,7 +27,7 @@ def multi_hot_bags(column: pa.Array, weights: pa.Array | None, buckets: int) -> 
     """column: large_list<large_string>. weights: list<float>, finite, with the lengths of `column`, or None."""
     starts = np.zeros(len(column) + 1, dtype=np.int64)
     np.cumsum(pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False), out=starts[1:])
-    hashed = _hashed(column.flatten(), buckets)
+    hashed = hashed_ids(column.flatten(), buckets)
     present = hashed > 0
     kept = np.zeros(len(hashed) + 1, dtype=np.int64)
     np.cumsum(present, out=kept[1:])
@@ -35,7 +35,7 @@ def multi_hot_bags(column: pa.Array, weights: pa.Array | None, buckets: int) -> 
     return Bag(kept[starts], hashed[present], values)
 
 
-def _hashed(column: pa.Array, buckets: int) -> np.ndarray:
+def hashed_ids(column: pa.Array, buckets: int) -> np.ndarray:
     """int32: the bucket of each string; 0 for null and empty."""
     data, offsets = string_buffers(column)
     out = np.empty(len(column), dtype=np.int32)

@@ -1,11 +1,13 @@
 """A featurised table on disk: written once, part by part, then memory-mapped; training slices, it does not tokenise.
 
-    features.json             {"format": 1, "rows": n, "channels": {name: "bag" | "weighted" | "dense" | "tokens"}}
-    <channel>.offsets.npy     int64 (rows + 1,)        of a bag, or of tokens
+    features.json             {"format": 1, "rows": n, "channels": {name: "bag" | "weighted" | "dense" | "tokens" |
+                              "sequences"}}
+    <channel>.offsets.npy     int64 (rows + 1,)        of a bag, of tokens, or of sequences
     <channel>.indices.npy     int32 (entries,)
     <channel>.weights.npy     float32 (entries,)       of a weighted bag
     <channel>.values.npy      float32 (rows, width)    of a dense channel
     <channel>.vectors.npy     float16 (tokens, width)  of tokens
+    <channel>.ids.npy         int32 (elements, parts)  of sequences
 
 features.json is written last: without it the folder is unfinished. Used by training/data.py.
 """
@@ -17,7 +19,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from alicorn.features.arrays import Bag, Channel, Features, Tokens
+from alicorn.features.arrays import Bag, Channel, Features, Sequences, Tokens
 
 _FORMAT = 1
 
@@ -54,6 +56,8 @@ def open_features(folder: Path) -> Features:
             channels[name] = _mapped(folder / f"{name}.values.npy")
         elif kind == "tokens":
             channels[name] = Tokens(_mapped(folder / f"{name}.offsets.npy"), _mapped(folder / f"{name}.vectors.npy"))
+        elif kind == "sequences":
+            channels[name] = Sequences(_mapped(folder / f"{name}.offsets.npy"), _mapped(folder / f"{name}.ids.npy"))
         else:
             weights = _mapped(folder / f"{name}.weights.npy") if kind == "weighted" else None
             channels[name] = Bag(
@@ -72,18 +76,29 @@ def _append(folder: Path, files: dict[str, "_GrowingArray"], name: str, channel:
     if isinstance(channel, np.ndarray):
         grow("values", channel)
         return "dense"
-    content, values = ("vectors", channel.vectors) if isinstance(channel, Tokens) else ("indices", channel.indices)
+    content, values = _content(channel)
     if f"{name}.offsets" not in files:
         grow("offsets", np.zeros(1, dtype=np.int64))
         grow(content, values[:0])
     grow("offsets", channel.offsets[1:] - channel.offsets[0] + files[f"{name}.{content}"].rows)
     grow(content, values)
-    if isinstance(channel, Tokens):
-        return "tokens"
+    if not isinstance(channel, Bag):
+        return "tokens" if isinstance(channel, Tokens) else "sequences"
     if channel.weights is None:
         return "bag"
     grow("weights", channel.weights)
     return "weighted"
+
+
+def _content(channel: Bag | Tokens | Sequences) -> tuple[str, np.ndarray]:
+    """Name and values of what the offsets point into."""
+    match channel:
+        case Bag():
+            return "indices", channel.indices
+        case Tokens():
+            return "vectors", channel.vectors
+        case Sequences():
+            return "ids", channel.ids
 
 
 class _GrowingArray:

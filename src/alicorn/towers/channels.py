@@ -2,7 +2,7 @@
 
 Bag: the weighted sum of table rows (papers.md 1.1). Without weights of its own a bag of n entries is divided by
 sqrt(n): its length then does not depend on n, as a mean's would. Dense and numeric features pass as they are. Tokens
-are padded to the longest row.
+and sequences are padded to the longest row.
 """
 
 from typing import NamedTuple
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alicorn.features import Features, Tokens
+from alicorn.features import Features, Sequences, Tokens
 from alicorn.features.arrays import Channel
 
 
@@ -35,7 +35,15 @@ class TokenTensors(NamedTuple):
         return TokenTensors(self.hidden[rows, : max(1, int(lengths.max()))], lengths)
 
 
-Batch = dict[str, BagTensors | TokenTensors | Tensor]
+class SequenceTensors(NamedTuple):
+    """ids: int32 (rows, longest, parts), 0 for nothing and behind a row's end. lengths: int64 (rows,). Oldest first."""
+
+    ids: Tensor
+    lengths: Tensor
+
+
+ChannelTensors = BagTensors | TokenTensors | SequenceTensors | Tensor
+Batch = dict[str, ChannelTensors]
 
 
 def batch_tensors(features: Features, device: torch.device | str = "cpu") -> Batch:
@@ -43,11 +51,15 @@ def batch_tensors(features: Features, device: torch.device | str = "cpu") -> Bat
     return {name: _tensors(channel, device) for name, channel in features.channels.items()}
 
 
-def _tensors(channel: Channel, device: torch.device | str) -> BagTensors | TokenTensors | Tensor:
+def _tensors(channel: Channel, device: torch.device | str) -> ChannelTensors:
     if isinstance(channel, np.ndarray):
         return _tensor(channel, device)
     if isinstance(channel, Tokens):
-        return _padded(channel, device)
+        hidden = _padded(channel.offsets, channel.vectors, np.float32)
+        return TokenTensors(_tensor(hidden, device), _tensor(np.diff(channel.offsets), device))
+    if isinstance(channel, Sequences):
+        ids = _padded(channel.offsets, channel.ids, np.int32)
+        return SequenceTensors(_tensor(ids, device), _tensor(np.diff(channel.offsets), device))
     weights = channel.weights
     if weights is None:
         sizes = np.diff(channel.offsets)
@@ -56,11 +68,12 @@ def _tensors(channel: Channel, device: torch.device | str) -> BagTensors | Token
     return BagTensors(_tensor(channel.indices, device), _tensor(starts, device), _tensor(weights, device))
 
 
-def _padded(tokens: Tokens, device: torch.device | str) -> TokenTensors:
-    lengths = np.diff(tokens.offsets)
-    hidden = np.zeros((len(tokens), max(1, lengths.max(initial=0)), tokens.vectors.shape[1]), dtype=np.float32)
-    hidden[np.arange(hidden.shape[1]) < lengths[:, None]] = tokens.vectors
-    return TokenTensors(_tensor(hidden, device), _tensor(lengths, device))
+def _padded(offsets: np.ndarray, values: np.ndarray, dtype: type) -> np.ndarray:
+    """(rows, longest, width): each row's values (entries, width), zero behind its end."""
+    lengths = np.diff(offsets)
+    padded = np.zeros((len(lengths), max(1, lengths.max(initial=0)), values.shape[1]), dtype=dtype)
+    padded[np.arange(padded.shape[1]) < lengths[:, None]] = values
+    return padded
 
 
 def _tensor(array: np.ndarray, device: torch.device | str) -> Tensor:

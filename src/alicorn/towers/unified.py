@@ -17,11 +17,12 @@ from torch import Tensor, nn
 
 from alicorn.features import TextEncoder
 from alicorn.features.numeric import WIDTH as NUMERIC_WIDTH
-from alicorn.towers.channels import BagTensors, Batch, TokenTensors
-from alicorn.towers.settings import Layout, Side, Towers
+from alicorn.towers.channels import Batch, ChannelTensors, SequenceTensors, TokenTensors
+from alicorn.towers.sequences import element_vectors, mean_of
+from alicorn.towers.settings import Layout, Side, Towers, readers
 from alicorn.towers.table import EmbeddingTable
 from alicorn.towers.tuned import TunedLayers
-from alicorn.vertical import DenseFeature, TextFeature
+from alicorn.vertical import DenseFeature, SequenceFeature, TextFeature
 
 
 class Unified(nn.Module):
@@ -62,6 +63,11 @@ class Encoder(nn.Module):
         super().__init__()
         self._names = [*side.features, *side.encoded]
         self._tables = dict(side.tables)
+        self._parts = {
+            name: [side.tables[reader] for reader in readers(name, feature)]
+            for name, feature in side.features.items()
+            if isinstance(feature, SequenceFeature)
+        }
         starts = [_projection(name, side, layout, towers.dim, seed, pretrained) for name in self._names]
         width = sum(start.shape[1] for start in starts)
         self.linear = nn.Linear(width, towers.dim)
@@ -84,7 +90,7 @@ class Encoder(nn.Module):
     def _channel(
         self,
         name: str,
-        channel: BagTensors | TokenTensors | Tensor,
+        channel: ChannelTensors,
         tables: Mapping[str, nn.Module],
         tuned: nn.Module | None,
     ) -> Tensor:
@@ -93,6 +99,8 @@ class Encoder(nn.Module):
         if isinstance(channel, TokenTensors):
             assert tuned is not None
             return tuned(channel)
+        if isinstance(channel, SequenceTensors):
+            return mean_of(element_vectors(channel, [tables[table] for table in self._parts[name]]), channel.lengths)
         return tables[self._tables[name]](*channel)
 
 
@@ -101,13 +109,17 @@ def _start(table: str, layout: Layout) -> float:
 
     On the people world recall@1 before training is 0.53 so, and 0.33 with all at 1.
     """
-    readers = [side.features[name] for side in (layout.request, layout.document) for name in side.reading(table)]
-    return 1.0 if any(isinstance(feature, TextFeature) for feature in readers) else 0.1
+    reading = [feature for side in (layout.request, layout.document) for feature in side.reading(table)]
+    return 1.0 if any(isinstance(feature, TextFeature) for feature in reading) else 0.1
 
 
 def _projection(name: str, side: Side, layout: Layout, dim: int, seed: int, pretrained: int) -> Tensor:
     """The start of a channel's part of the linear path, orthogonal (dim, its width); equal for equal spaces."""
     feature = side.features.get(name)
+    if isinstance(feature, SequenceFeature):
+        parts = [side.tables[reader] for reader in readers(name, feature)]
+        starts = [_orthogonal(f"table {table}", layout.tables[table].dim, dim, seed) for table in parts]
+        return torch.cat(starts, dim=1)
     if feature is None:
         space, width = "pretrained encoder", pretrained
     elif name in side.tables:
@@ -116,5 +128,9 @@ def _projection(name: str, side: Side, layout: Layout, dim: int, seed: int, pret
         space, width = f"dense {name} {feature.dim}", feature.dim
     else:
         space, width = f"numeric {name}", NUMERIC_WIDTH
+    return _orthogonal(space, width, dim, seed)
+
+
+def _orthogonal(space: str, width: int, dim: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(zlib.crc32(space.encode(), seed & 0xFFFFFFFF))
     return nn.init.orthogonal_(torch.empty(dim, width), generator=generator)

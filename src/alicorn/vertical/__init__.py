@@ -16,6 +16,7 @@ from alicorn.vertical.features import Feature as Feature
 from alicorn.vertical.features import IdFeature as IdFeature
 from alicorn.vertical.features import IdsFeature as IdsFeature
 from alicorn.vertical.features import NumericFeature as NumericFeature
+from alicorn.vertical.features import SequenceFeature as SequenceFeature
 from alicorn.vertical.features import TextFeature as TextFeature
 from alicorn.vertical.schema import DocumentSide as DocumentSide
 from alicorn.vertical.schema import Expressions as Expressions

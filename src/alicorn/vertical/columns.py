@@ -4,7 +4,7 @@
 Rows are counted from 0 in the order of the table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple, NoReturn
 
@@ -117,6 +117,15 @@ def check_weights(ids: pa.ChunkedArray, weights: pa.ChunkedArray, table: str, na
     given = pc.fill_null(pc.list_value_length(weights), 0)
     refuse_rows(pc.not_equal(wanted, given), table, name, "weights must be as many as the ids of the row", first_row)
     _check_finite(weights, table, name, first_row)
+
+
+def check_parallel(lists: Mapping[str, pa.ChunkedArray], table: str, first_row: int = 0) -> None:
+    """Each row of list columns, by name, has as many elements in all of them; a null row stands for an empty one."""
+    (first, wanted), *others = lists.items()
+    lengths = pc.fill_null(pc.list_value_length(wanted), 0)
+    for name, column in others:
+        differs = pc.not_equal(pc.fill_null(pc.list_value_length(column), 0), lengths)
+        refuse_rows(differs, table, name, f"a list must be as long as that of column '{first}'", first_row)
 
 
 def _check_finite(column: pa.ChunkedArray, table: str, name: str, first_row: int) -> None:

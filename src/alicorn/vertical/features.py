@@ -63,7 +63,23 @@ class NumericFeature(Config):
         yield Column(self.column, ColumnType.NUMBER, why)
 
 
+class SequenceFeature(Config):
+    """What happened one after another, such as documents visited: lists of equal length, the oldest element first.
+
+    parts: part -> column; element i of a row is element i of each. A part reads the table of its name, so that `brand`
+    means the same brand in a sequence and in a document with an id feature `brand`. last: so many newest ones are read.
+    """
+
+    kind: Literal["sequence"]
+    parts: Annotated[dict[str, str], Field(min_length=1)]
+    last: Annotated[int, Field(ge=1)] = 50
+
+    def columns(self, why: str) -> Iterator[Column]:
+        for part, column in self.parts.items():
+            yield Column(column, ColumnType.STRINGS, f"{why}, part {part}")
+
+
 Feature = Annotated[
-    TextFeature | IdFeature | IdsFeature | DenseFeature | NumericFeature,
+    TextFeature | IdFeature | IdsFeature | DenseFeature | NumericFeature | SequenceFeature,
     Field(discriminator="kind"),
 ]

@@ -13,9 +13,17 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 
 from alicorn.config import Config, load_yaml
 from alicorn.errors import VectorError
-from alicorn.vertical.columns import Column, ColumnType, check_types, check_vectors, check_weights, refuse_rows
+from alicorn.vertical.columns import (
+    Column,
+    ColumnType,
+    check_parallel,
+    check_types,
+    check_vectors,
+    check_weights,
+    refuse_rows,
+)
 from alicorn.vertical.failed_searches import FailedSearchRules
-from alicorn.vertical.features import DenseFeature, Feature, IdsFeature, TextFeature
+from alicorn.vertical.features import DenseFeature, Feature, IdsFeature, SequenceFeature, TextFeature
 from alicorn.vertical.selection import IsRepeat, Selection
 from alicorn.vertical.templates import fill_template, read_template
 from alicorn.vertical.terms import as_lists, interleave, phrase_terms, value_terms, word_terms
@@ -78,7 +86,8 @@ class RequestSide(Config):
     @model_validator(mode="after")
     def _check(self) -> "RequestSide":
         for name, feature in self.features.items():
-            if feature.column == "query" and not isinstance(feature, TextFeature):
+            read = {column.name for column in feature.columns(name)}
+            if "query" in read and not isinstance(feature, TextFeature):
                 raise ValueError(f"features.{name}: 'query' is the query text: its kind is text, not {feature.kind}")
         return self
 
@@ -244,6 +253,8 @@ def _check_values(table: pa.Table, features: dict[str, Any], name: str, first_ro
             check_vectors(table[feature.column], feature.dim, name, feature.column, first_row)
         elif isinstance(feature, IdsFeature) and feature.weights is not None:
             check_weights(table[feature.column], table[feature.weights], name, feature.weights, first_row)
+        elif isinstance(feature, SequenceFeature):
+            check_parallel({column: table[column] for column in feature.parts.values()}, name, first_row)
 
 
 def _check_doc_ids(documents: pa.Table) -> None:
