@@ -6,8 +6,8 @@ a plain PyTorch two-tower that tokenises in the collate function of a DataLoader
 table of 2^17 x 64 and a linear layer each, and updates with Adam, or with sparse gradients and SparseAdam; and
 sentence-transformers' StaticEmbedding with MultipleNegativesRankingLoss over MiniLM's 30,522 word pieces. Every
 system trains a few epochs from its own start, in turn, several rounds; recall@10 is by exact search on the same
-validation searches. One thread for all. Featurising, once before the first epoch, is not in our rate: at 4 million
-strings a second (featurising.py) it is 10 ms here.
+validation searches. One thread for all; where a GPU is present, all train there. Featurising, once before the first
+epoch, is not in our rate: at 4 million strings a second (featurising.py) it is 10 ms here.
 
 One core of an Intel Xeon shared with other work, 21,319 pairs, median of 3 rounds: plain Adam 5,466 pairs/s,
 SparseAdam 17,169, static embeddings 15,877, the same model here 68,333, the default recipe 22,767. Recall 0.972, which
@@ -33,7 +33,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import numpy as np
 import torch
 from rank_baselines import ENCODER
-from two_towers import BATCH, BUCKETS, DIM, Learned, Texts, plain, sentence_transformers_static
+from two_towers import BATCH, BUCKETS, DEVICE, DIM, Learned, Texts, plain, sentence_transformers_static
 
 from alicorn.features import EncoderSettings, TextEncoder
 from alicorn.logs import mine
@@ -65,7 +65,8 @@ def main() -> None:
             for name, run in systems.items():
                 measured[name].append(run(seed))
         _print(measured, texts, arguments.epochs)
-        _print_shares(pairs)
+        if DEVICE.type == "cpu":
+            _print_shares(pairs)
 
 
 def _systems(pairs: Path, texts: Texts, epochs: int) -> dict[str, Callable[[int], Learned]]:
@@ -94,7 +95,7 @@ def _systems(pairs: Path, texts: Texts, epochs: int) -> dict[str, Callable[[int]
 
 
 def _print(measured: dict[str, list[Learned]], texts: Texts, epochs: int) -> None:
-    print(f"{len(texts.queries):,} pairs, {len(texts.names):,} documents, batch {BATCH}, dim {DIM}, one thread;")
+    print(f"{len(texts.queries):,} pairs, {len(texts.names):,} documents, batch {BATCH}, dim {DIM}; {_where()};")
     print(f"{epochs} epochs each, median of {len(measured[_BASE])} interleaved rounds. Simulated data.\n")
     base = float(np.median([run.pairs_per_s for run in measured[_BASE]]))
     recalls = {name: np.median([run.recalls for run in runs], axis=0) for name, runs in measured.items()}
@@ -107,6 +108,10 @@ def _print(measured: dict[str, list[Learned]], texts: Texts, epochs: int) -> Non
         by_epoch = ", ".join(f"{recall:.3f}" for recall in recalls[name])
         seconds = needed * len(texts.queries) / speed
         print(f"| {name} | {speed:,.0f} | {speed / base:.1f} | {by_epoch} | {seconds:.1f} ({needed} epochs) |")
+
+
+def _where() -> str:
+    return f"a GPU, {torch.cuda.get_device_name()}" if DEVICE.type == "cuda" else "one thread of a processor"
 
 
 def _ours(pairs: Path, plain_recipe: dict[str, Any], epochs: int) -> Learned:

@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 from alicorn.text import words
 
 BUCKETS, DIM, BATCH, SCALE = 1 << 17, 64, 1024, 20.0
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")  # as alicorn's own loop chooses
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def plain(texts: Texts, epochs: int, seed: int, sparse: bool) -> Learned:
     sparse: sparse gradients and SparseAdam for the embeddings.
     """
     torch.manual_seed(seed)
-    model = _TwoTower(sparse)
+    model = _TwoTower(sparse).to(DEVICE)
     optimizers: list[torch.optim.Optimizer]
     if sparse:
         dense = [*model.query.parameters(), *model.document.parameters()]
@@ -78,10 +79,12 @@ def plain(texts: Texts, epochs: int, seed: int, sparse: bool) -> Learned:
             for optimizer in optimizers:
                 optimizer.zero_grad()
             logits = SCALE * model.encode_queries(*queries) @ model.encode_documents(*documents).T
-            loss = nn.functional.cross_entropy(logits, torch.arange(len(logits)))
+            loss = nn.functional.cross_entropy(logits, torch.arange(len(logits), device=DEVICE))
             loss.backward()
             for optimizer in optimizers:
                 optimizer.step()
+        if DEVICE.type == "cuda":
+            torch.cuda.synchronize()
         seconds += time.perf_counter() - started
         with torch.no_grad():
             found = model.encode_queries(*_bags(texts.searched)), model.encode_documents(*_bags(texts.names))
@@ -107,7 +110,7 @@ def sentence_transformers_static(texts: Texts, epochs: int, seed: int, tokenizer
 
     torch.manual_seed(seed)
     pieces = Tokenizer.from_file(str(tokenizer))
-    model = SentenceTransformer(modules=[StaticEmbedding(pieces, embedding_dim=DIM)], device="cpu")
+    model = SentenceTransformer(modules=[StaticEmbedding(pieces, embedding_dim=DIM)], device=str(DEVICE))
     recalls: list[float] = []
     clock = _Clock()
 
@@ -131,7 +134,7 @@ def sentence_transformers_static(texts: Texts, epochs: int, seed: int, tokenizer
             learning_rate=0.05,
             lr_scheduler_type="constant",
             seed=seed,
-            use_cpu=True,
+            use_cpu=DEVICE.type == "cpu",
             report_to=[],
             save_strategy="no",
             logging_strategy="no",
@@ -169,10 +172,10 @@ class _TwoTower(nn.Module):
         self.document = nn.Linear(DIM, DIM)
 
     def encode_queries(self, indices: Tensor, offsets: Tensor) -> Tensor:
-        return nn.functional.normalize(self.query(self.words(indices, offsets)), dim=1)
+        return nn.functional.normalize(self.query(self.words(indices.to(DEVICE), offsets.to(DEVICE))), dim=1)
 
     def encode_documents(self, indices: Tensor, offsets: Tensor) -> Tensor:
-        return nn.functional.normalize(self.document(self.words(indices, offsets)), dim=1)
+        return nn.functional.normalize(self.document(self.words(indices.to(DEVICE), offsets.to(DEVICE))), dim=1)
 
 
 def _collate(examples: list[tuple[str, str]]) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
