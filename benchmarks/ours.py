@@ -124,7 +124,7 @@ class Alicorn:
         codec = quantizer.codec
         counts["code_bytes"] = counts["documents_scanned"] * (codec.scan_size + 4)
         counts["code_bytes"] += counts["documents_refined"] * (codec.code_size - codec.scan_size + 4)
-        counts["vector_bytes"] = counts["exact_distances"] * quantizer.dim * 4
+        counts["vector_bytes"] = counts["exact_distances"] * quantizer.vector_bytes
         return counts
 
 
