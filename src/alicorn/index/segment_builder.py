@@ -24,7 +24,7 @@ from alicorn.quantization import CODES, FLOAT16, Codes, KeyQuantizer
 # Keeps the vectors of a key, of the shape given, that come in blocks of rows -> all of them.
 Keep = Callable[[str, tuple[int, int], Iterator[np.ndarray]], np.ndarray]
 
-_BLOCK = 32_768  # vectors in memory at a time: 16 MiB of 128 dimensions
+_BLOCK = 16_384  # vectors in memory at a time: 8 MiB of 128 dimensions
 # Float32 products of unit vectors, however summed, differ by less than this for up to some 10,000 dimensions.
 _ROUNDING = np.float32(1e-5)
 _HALF_ROUNDING = np.float32(6e-4)  # a row of float16 may be longer or shorter than 1 by 2 ** -11
@@ -181,7 +181,6 @@ def _coded_blocks(
     order: (rows,) the place of each row among the vectors of all parts; clusters: (rows,) in the new order.
     """
     first_of = np.cumsum([0] + [len(part) for part in parts])
-    in_step = all(part.is_coded_by(quantizer) for part in parts)  # then every part is read from front to back
     for start in range(0, max(len(order), 1), _BLOCK):
         places = order[start : start + _BLOCK]
         own = clusters[start : start + len(places)]
@@ -195,8 +194,7 @@ def _coded_blocks(
                 codes = part.codes_by(quantizer, chosen, gathered, own[here])
                 for array, some in zip(coded.arrays(), codes.arrays(), strict=True):
                     array[start + here] = some
-                if in_step:
-                    part.release()
+                part.release()
         rounding = _HALF_ROUNDING if quantizer.stored == FLOAT16 else _ROUNDING
         _lower_cosines(vectors, own, quantizer.coarse.centroids, rounding, min_cosines)
         yield _as_stored(vectors, quantizer.stored)

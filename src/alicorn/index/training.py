@@ -55,8 +55,9 @@ def _train_key(
     try:
         num_clusters = chosen.complete(count, quantizer.dim).num_clusters
         assert num_clusters is not None
-        sample = _sample(parts, quantizer.dim, count, max(_SAMPLE, _SAMPLE_PER_CLUSTER * num_clusters))
-        return KeyQuantizer.train(_in_order(sample), version, chosen, trained_on=count, stored=quantizer.stored)
+        size = max(_SAMPLE, _SAMPLE_PER_CLUSTER * num_clusters)
+        sample = _in_order(_sample(parts, quantizer.dim, count, size))  # not both at once: it is large
+        return KeyQuantizer.train(sample, version, chosen, trained_on=count, stored=quantizer.stored)
     except ConfigError as error:
         raise ConfigError(f"embedding '{key}': {error}") from error
 
