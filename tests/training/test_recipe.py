@@ -15,7 +15,13 @@ from alicorn.training import recipe as recipe_module
 def test_plain_data_reads_back_to_an_equal_recipe() -> None:
     given = Recipe.model_validate({"loss": {"kind": "triplet", "margin": 0.1}, "positives": ["hard"]})
     assert parse_config(given.plain(), Recipe, where="recipe") == given
-    assert given.plain()["optimizer"] == {"rate": 0.002, "table_rate": 0.05, "encoder_rate": 0.0001}
+    assert given.plain()["optimizer"] == {
+        "kind": "adam",
+        "rate": 0.002,
+        "table_rate": 0.05,
+        "encoder_rate": 0.0001,
+        "clip": None,
+    }
 
 
 def test_the_docstring_shows_the_defaults() -> None:
@@ -34,6 +40,16 @@ def test_the_docstring_shows_the_defaults() -> None:
         ("loss: {kind: triplet, scale: 20}", "unknown key 'scale'"),
         ("negatives: {in_batch: true, online_hard: 2}", "in_batch: false or online_hard: 0"),
         ("negatives: {in_batch: false, random: 0}", "no negative"),
+        ("negatives: {random: 5, in_batch: false, log_q: true}", "set in_batch: true"),
+        ("negatives: {streaming: {rate: 0.05}}", "set log_q: true"),
+        ("{loss: {kind: bpr}, negatives: {interpolated: 3}}", "stage 1: interpolated.*denominator of a softmax"),
+        ("{loss: {kind: bpr}, negatives: {log_q: true}}", "stage 1: log_q"),
+        (
+            "{loss: {kind: softmax, symmetric: true}, negatives: {in_batch: false}}",
+            "stage 1: symmetric.*in_batch: true",
+        ),
+        ("validation: {metric: ndcg}", "auc"),
+        ("auxiliary: {queries: 1}", "queries"),
         ("positives: []", "positives"),
         ("positives: [clicks]", "click"),
         ("dropout: 1.0", "dropout"),
