@@ -10,6 +10,7 @@ from alicorn.config import parse_config
 from alicorn.errors import ConfigError
 from alicorn.training import Recipe
 from alicorn.training import recipe as recipe_module
+from alicorn.training.loss_settings import TripletLoss
 
 
 def test_plain_data_reads_back_to_an_equal_recipe() -> None:
@@ -73,3 +74,17 @@ def test_the_shipped_recipes_differ_in_features_and_key_only() -> None:
     assert text.towers.features.request == ("text",)
     same = {"embedding": None, "towers": unified.towers}
     assert text.model_copy(update=same) == unified.model_copy(update=same)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(str(resources.files("alicorn.training"))).glob("recipes/*.yaml")), ids=lambda path: path.stem
+)
+def test_the_named_recipes_can_be_read(path: Path) -> None:
+    assert Recipe.load(path) != Recipe()
+
+
+def test_que2search_is_softmax_and_then_margin_rank_against_the_hardest_of_the_batch() -> None:
+    first, second = Recipe.load(Path(str(resources.files("alicorn.training"))) / "recipes" / "que2search.yaml").steps()
+    assert (first.loss.kind, first.validation.metric) == ("softmax", "auc")
+    assert second.loss == TripletLoss(kind="triplet", margin=0.15, reduction="sum")
+    assert (second.negatives.num_easy(768), second.negatives.online_hard) == (0, 1)
