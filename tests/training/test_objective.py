@@ -14,7 +14,7 @@ from alicorn.towers import Model
 from alicorn.training import Epoch, Recipe, train
 from alicorn.training.batches import PairBatch, epoch_batches
 from alicorn.training.data import Pairs, TrainingData
-from alicorn.training.objective import Negatives, Objective, batch_loss, batch_recall
+from alicorn.training.objective import Embedded, Negatives, Objective, batch_loss, batch_recall
 
 CPU = torch.device("cpu")
 
@@ -30,12 +30,16 @@ def prepared(pairs: Path, given: Recipe, work: Path) -> tuple[TrainingData, list
     return data, list(epoch_batches(data, given, 1, CPU, streaming=objective.streaming))
 
 
-def embeddings(batch: PairBatch, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+def embeddings(batch: PairBatch, seed: int, channels: int = 0) -> Embedded:
+    """Random directions for requests and documents, and for so many channels of each."""
     generator = torch.Generator().manual_seed(seed)
-    return tuple(  # type: ignore[return-value]
-        torch.nn.functional.normalize(torch.randn(rows, 16, generator=generator), dim=1)
-        for rows in (batch.size, len(batch.numbers))
-    )
+
+    def unit(rows: int) -> torch.Tensor:
+        return torch.nn.functional.normalize(torch.randn(rows, 16, generator=generator), dim=1)
+
+    sizes = {"request": batch.size, "document": len(batch.numbers)}
+    by_channel = [{f"{side}.{c}": unit(rows) for c in range(channels)} for side, rows in sizes.items()]
+    return Embedded(unit(batch.size), unit(len(batch.numbers)), *by_channel)
 
 
 def test_what_is_remembered_are_more_columns_corrected_as_then_and_known_positives_masked(
@@ -47,9 +51,10 @@ def test_what_is_remembered_are_more_columns_corrected_as_then_and_known_positiv
     objective = Objective(given, data, 16, None, CPU)
     kept: list[tuple[torch.Tensor, np.ndarray, torch.Tensor]] = []
     for number, batch in enumerate(batches[:3]):
-        requests, documents = embeddings(batch, number)
+        embedded = embeddings(batch, number)
+        requests, documents, _, _ = embedded
         assert batch.log_q is not None
-        got = objective.loss(batch, requests, documents).item()
+        got = objective.loss(batch, embedded).item()
         seen = kept if number == 2 else []
         columns = torch.cat([documents, *(vectors for vectors, _, _ in seen)])
         numbers = np.concatenate([documents_ for _, documents_, _ in seen]) if seen else np.empty(0, dtype=np.int64)
@@ -105,7 +110,7 @@ def test_a_streamed_log_q_comes_near_the_counted_one(pairs: Path, tmp_path: Path
 )
 def test_a_sum_is_the_mean_times_the_requests(pairs: Path, tmp_path: Path, loss: dict[str, Any], mean: Any) -> None:
     _, batches = prepared(pairs, recipe(), tmp_path)
-    requests, documents = embeddings(batches[0], 0)
+    requests, documents, _, _ = embeddings(batches[0], 0)
     nothing = Negatives(documents[:0], batches[0].allowed, None, None, None)
     expected = mean(requests, documents, batches[0].allowed).item()
     for reduction, factor in (("mean", 1), ("sum", 128)):
@@ -122,12 +127,34 @@ def test_generated_negatives_stand_beside_the_others_with_shares_that_differ_by_
     assert mixing is not None
     assert mixing.shape == (128, 5)
     assert 0.4 <= mixing.min() < 0.41 < 0.59 < mixing.max() <= 0.6
-    requests, documents = embeddings(batches[0], 0)
+    embedded = embeddings(batches[0], 0)
+    requests, documents, _, _ = embedded
     own = interpolated(requests, documents, batches[0].allowed, mixing)
-    got = Objective(given, data, 16, None, CPU).loss(batches[0], requests, documents)
+    got = Objective(given, data, 16, None, CPU).loss(batches[0], embedded)
     expected = softmax_loss(requests, documents, batches[0].allowed, 20.0, own=own)
     assert got.item() == pytest.approx(expected.item())
     assert expected > softmax_loss(requests, documents, batches[0].allowed, 20.0)
+
+
+def test_blended_gradients_are_those_of_m_and_n_and_one_losses(pairs: Path, tmp_path: Path) -> None:
+    """papers.md 3.2 by hand: two channels of each side, one weight by its name, one of nothing."""
+    blending = {"fused": 0.5, "channel": 0.2, "channels": {"request.1": 0.7, "document.0": 0.0}}
+    given = recipe(negatives={"random": 16, "memory": {"size": 50, "warm_up": 1}}, blending=blending)
+    data, batches = prepared(pairs, given, tmp_path)
+    objective = Objective(given, data, 16, None, CPU)
+    objective.loss(batches[0], embeddings(batches[0], 0, channels=2))
+    batch, embedded = batches[1], embeddings(batches[1], 1, channels=2)
+    requests, documents, of_request, of_document = embedded
+    remembered = embeddings(batches[0], 0, channels=2).documents[78:128]
+    chosen = torch.from_numpy(data.known.mask(batch.pairs, batches[0].numbers[78:128]))
+    columns, allowed = torch.cat([documents, remembered]), torch.cat([batch.allowed, ~chosen], dim=1)
+    expected = (
+        0.5 * softmax_loss(requests, columns, allowed, 20.0)
+        + 0.2 * softmax_loss(of_request["request.0"], columns, allowed, 20.0)
+        + 0.7 * softmax_loss(of_request["request.1"], columns, allowed, 20.0)
+        + 0.2 * softmax_loss(requests, of_document["document.1"], batch.allowed, 20.0)
+    )
+    assert objective.loss(batch, embedded).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_batch_recall_is_that_of_a_sort() -> None:

@@ -274,11 +274,12 @@ class _Run:
         monitored: list[list[float]] = []
         num_batches = -(-len(self.data.positives) // step.batch)
         for batch in epoch_batches(self.data, step, number, self.device, mined, self.objective.streaming):
-            requests = self.module.encode_requests(batch.requests)  # (batch, dim)
-            documents = self.module.encode_documents(batch.documents)  # (columns, dim), the positives first
-            loss = self.objective.loss(batch, requests, documents)
+            embedded = self.objective.embedded(self.module, batch)
+            loss = self.objective.loss(batch, embedded)
             if len(losses) % _MONITORED == 0 and batch.size == min(step.batch, len(self.data.positives)):
-                monitored.append([batch_recall(requests, documents[: batch.size], k) for k in _BATCH_KS])
+                monitored.append(
+                    [batch_recall(embedded.requests, embedded.documents[: batch.size], k) for k in _BATCH_KS]
+                )
             loss.backward()
             self.optimizers.step()
             losses.append(loss.detach())

@@ -65,3 +65,7 @@ class Blending(Config):
     fused: PositiveFloat = 1.0
     channel: NotNegative = 0.1
     channels: dict[str, NotNegative] = Field(default_factory=dict)
+
+    def weight(self, name: str) -> float:
+        """Of the channel `side.feature`."""
+        return self.channels.get(name, self.channel)

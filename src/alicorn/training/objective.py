@@ -1,10 +1,11 @@
 """What a batch is to minimise in one stage: its negatives, those remembered or made among them, and the loss of them.
 
-Called by loop.py. Embeddings in, a scalar out; the towers are read through `encode_requests` and `encode_documents`.
+Called by loop.py. Embeddings in, a scalar out.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from alicorn.losses import bpr_loss, softmax_loss, symmetric_softmax_loss, triplet_loss
 from alicorn.negatives import Memory, StreamingPopularity, interpolated, online_hard
+from alicorn.towers import Unified
 from alicorn.training.auxiliary import AuxiliaryHead, multi_label_loss
 from alicorn.training.batches import PairBatch
 from alicorn.training.data import TrainingData
@@ -33,6 +35,25 @@ class Negatives:
     weights: Tensor | None
     mixing: Tensor | None
 
+    def first(self, columns: int) -> "Negatives":
+        """Without what is remembered."""
+        log_q = None if self.log_q is None else self.log_q[:columns]
+        weights = None if self.weights is None else self.weights[:columns]
+        return Negatives(self.remembered[:0], self.allowed[:, :columns], log_q, weights, self.mixing)
+
+
+class Embedded(NamedTuple):
+    """A batch as embeddings of unit length. requests: (batch, dim). documents: (columns, dim), the positives first.
+
+    request_channels, document_channels: by `side.feature`, what each channel alone says, as long as its side; empty
+    unless gradients are blended.
+    """
+
+    requests: Tensor
+    documents: Tensor
+    request_channels: Mapping[str, Tensor]
+    document_channels: Mapping[str, Tensor]
+
 
 class Objective:
     """The loss of one stage. What it knows of earlier batches begins anew with each stage.
@@ -50,11 +71,16 @@ class Objective:
             StreamingPopularity(stream.rate, stream.slots, stream.hashes, gap, step.seed) if stream else None
         )
 
-    def loss(self, batch: PairBatch, requests: Tensor, documents: Tensor) -> Tensor:
-        """A scalar. requests: (batch, dim). documents: (columns, dim), the positives first; both of unit length."""
-        negatives = self._negatives(batch, requests, documents)
-        loss = batch_loss(self._step.loss, requests, documents, negatives)
-        positives, numbers = documents[: batch.size], batch.numbers[: batch.size]
+    def embedded(self, module: Unified, batch: PairBatch) -> Embedded:
+        """The batch through the towers."""
+        requests = module.encode_requests(batch.requests)
+        return Embedded(requests, module.encode_documents(batch.documents), {}, {})
+
+    def loss(self, batch: PairBatch, embedded: Embedded) -> Tensor:
+        """A scalar."""
+        negatives = self._negatives(batch, embedded.requests, embedded.documents)
+        loss = self._blended(embedded, negatives)
+        positives, numbers = embedded.documents[: batch.size], batch.numbers[: batch.size]
         if self._memory is not None:
             self._memory.push(positives, numbers, None if batch.log_q is None else batch.log_q[: batch.size])
         if self._head is not None and self._step.auxiliary is not None:
@@ -71,6 +97,27 @@ class Objective:
             self._memory.load_state(state["memory"])
         if self.streaming is not None:
             self.streaming.load_state(state["streaming"])
+
+    def _blended(self, embedded: Embedded, negatives: Negatives) -> Tensor:
+        """w_0 l(F_q, F_d) + sum_i w_i l(q_i, F_d) + sum_j w_j l(F_q, d_j), of the channels i and j (papers.md 3.2).
+
+        What is a negative of whom is decided once, by the whole embeddings. What is remembered are whole embeddings of
+        documents, and no negatives of their channels.
+        """
+        requests, documents = embedded.requests, embedded.documents
+        loss = batch_loss(self._step.loss, requests, documents, negatives)
+        blending = self._step.blending
+        if blending is None:
+            return loss
+        of_batch = negatives.first(len(documents))
+        terms = [blending.fused * loss]
+        for name, channel in embedded.request_channels.items():
+            if weight := blending.weight(name):
+                terms.append(weight * batch_loss(self._step.loss, channel, documents, negatives))
+        for name, channel in embedded.document_channels.items():
+            if weight := blending.weight(name):
+                terms.append(weight * batch_loss(self._step.loss, requests, channel, of_batch))
+        return torch.stack(terms).sum()
 
     def _auxiliary(self, head: AuxiliaryHead, positives: Tensor, numbers: np.ndarray) -> Tensor:
         """The loss of telling which queries the positives were chosen for."""
