@@ -1,4 +1,4 @@
-"""Characters, segments and lists of texts: the same as by strings, whatever the batch; jieba cuts what has no blanks."""
+"""Characters, segments and lists of texts: the same as by strings; jieba cuts what has no blanks."""
 
 import sys
 

@@ -31,7 +31,7 @@ class SelfAttention(nn.Module):
 
 
 class TransformerLayer(nn.Module):
-    """Self-attention and a network per element, each added to its input and normalised (Vaswani et al., section 3.1)."""
+    """Self-attention and a network per element, added to their input and normalised (Vaswani et al., section 3.1)."""
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()

@@ -8,7 +8,6 @@ Read by semantic.py.
 Each is read by the query's representations (attention.read), with a zero vector before it. Elements stand oldest first.
 """
 
-import torch
 from torch import Tensor, nn
 
 from alicorn.towers.attention import SelfAttention, present_of

@@ -2,7 +2,7 @@
 semantic.py.
 
     unigrams   mean of the query's characters             bigrams   mean of its neighbouring characters
-    segments   mean of its segments (words)               sequence  Transformer over its segments, mean of the last layer
+    segments   mean of its segments (words)               sequence  Transformer over them, mean of the last layer
     history    softmax(q_seg q_his^T) q_his: past queries, each the mean of its segments
     mix        the sum of those chosen; not there for one alone
 """
@@ -23,7 +23,7 @@ _PLACES = 32  # of segments that are told apart by their place; later ones stand
 
 class QueryVectors(NamedTuple):
     """unigrams, bigrams: (rows, dim), means. segments: (rows, longest, dim), zero behind a row's end. lengths: int64
-    (rows,), of the segments. history: (rows, queries, dim); asked: bool (rows, queries), where there is a past query."""
+    (rows,), of the segments. history: (rows, queries, dim); asked: bool (rows, queries): where there is one."""
 
     unigrams: Tensor
     bigrams: Tensor
