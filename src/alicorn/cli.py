@@ -291,6 +291,9 @@ def publish(
     as_of: Annotated[
         datetime | None, typer.Option(help="UTC time from which the selection's rule `recent` counts back; now.")
     ] = None,
+    stored: Annotated[
+        str | None, typer.Option(help="How a new collection keeps vectors: float32 (default), float16 or codes.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Embed documents and write them into a collection. Without --model the table brings terms and vectors itself.
@@ -304,7 +307,7 @@ def publish(
 
     now = None if as_of is None else as_of.replace(tzinfo=UTC)
     with _progress("publish") as advance:
-        done = publish_documents(documents, into, _models(model, vertical), advance, now)
+        done = publish_documents(documents, into, _models(model, vertical), advance, now, stored)
     rate = (done.documents + sum(done.left_out.values())) / done.seconds
     for rule, count in done.left_out.items():
         log.print(f"left out, not {rule}: {count:,} documents")
