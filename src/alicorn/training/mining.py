@@ -15,7 +15,7 @@ from alicorn.negatives import OwnNegatives, Search, Shard, hard_of
 from alicorn.towers import Unified
 from alicorn.towers.channels import batch_tensors
 from alicorn.training.data import TrainingData
-from alicorn.training.recipe import Mined
+from alicorn.training.negative_settings import Mined
 
 _ROWS = 4096  # encoded at once
 _REQUESTS = 1 << 14  # searched at once
