@@ -124,7 +124,7 @@ def train(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Learn the two towers; early stop on validation recall; a checkpoint every epoch.
+    """Learn the two towers; early stop on validation recall or AUC; a checkpoint every epoch.
 
     The recipe's stages run one after another; those with `mined` negatives publish a shard and mine it first.
 

@@ -10,7 +10,7 @@ from alicorn.config import parse_config
 from alicorn.errors import ConfigError
 from alicorn.training import Recipe
 from alicorn.training import recipe as recipe_module
-from alicorn.training.loss_settings import TripletLoss
+from alicorn.training.loss_settings import BPRLoss, TripletLoss
 
 
 def test_plain_data_reads_back_to_an_equal_recipe() -> None:
@@ -88,3 +88,31 @@ def test_que2search_is_softmax_and_then_margin_rank_against_the_hardest_of_the_b
     assert (first.loss.kind, first.validation.metric) == ("softmax", "auc")
     assert second.loss == TripletLoss(kind="triplet", margin=0.15, reduction="sum")
     assert (second.negatives.num_easy(768), second.negatives.online_hard) == (0, 1)
+
+
+def load(tmp_path: Path, text: str) -> Recipe:
+    (tmp_path / "recipe.yaml").write_text(text)
+    return Recipe.load(tmp_path / "recipe.yaml")
+
+
+def test_a_base_is_the_shipped_recipe_but_for_what_the_file_says(tmp_path: Path) -> None:
+    shipped = Recipe.load(Path(str(resources.files("alicorn.training"))) / "recipes" / "cbns.yaml")
+    assert load(tmp_path, "base: cbns") == shipped
+    changed = load(tmp_path, "{base: cbns, batch: 64, negatives: {memory: {size: 9}}}")
+    assert (changed.batch, changed.loss, changed.negatives.log_q) == (64, shipped.loss, True)
+    assert shipped.negatives.memory is not None
+    assert changed.negatives.memory == shipped.negatives.memory.model_copy(update={"size": 9})
+    assert "base" not in changed.plain()
+
+
+def test_a_section_of_another_kind_takes_the_place_of_the_bases(tmp_path: Path) -> None:
+    changed = load(tmp_path, "{base: que2search, loss: {kind: bpr}, stages: []}")
+    assert changed.loss == BPRLoss(kind="bpr")  # whose scale is its own, and which knows no `symmetric`
+    assert changed.stages == ()
+
+
+def test_a_base_that_is_not_shipped_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no recipe 'que2serch'; did you mean 'que2search'\? recipes: cbns, "):
+        load(tmp_path, "base: que2serch")
+    with pytest.raises(ConfigError, match=r"recipe\.yaml: unknown key 'bacth'"):
+        load(tmp_path, "{base: cbns, bacth: 3}")

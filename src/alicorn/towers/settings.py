@@ -2,7 +2,8 @@
 
     towers:
       dim: 64                                      # of an embedding
-      hidden: 128                                  # width of the fusion's hidden layer; 0: fusion is linear
+      fusion: {kind: concat}                       # or {kind: attention}: fusion.py
+      hidden: 128                                  # width of the hidden layer of concat; 0: it is linear
       features: {request: [text], document: [name]}    # what is used; a side left out uses all the vertical has
       tables:                                      # embedding tables; one left out has its default size
         text: {buckets: 131072, dim: 64}
@@ -18,7 +19,7 @@ that read one table share what it learns: text of requests and documents by defa
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -53,10 +54,26 @@ class FeatureChoice(Config):
     document: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
 
 
+class Concat(Config):
+    """Channels one beside the other, then a linear path and a small network: fusion.py."""
+
+    kind: Literal["concat"] = "concat"
+
+
+class Attention(Config):
+    """One softmax over the channels: fusion.py. `hidden` has no part in it."""
+
+    kind: Literal["attention"]
+
+
+Fusion = Annotated[Concat | Attention, Field(discriminator="kind")]
+
+
 class Towers(Config):
     """The `towers` section of a recipe."""
 
     dim: PositiveInt = 64
+    fusion: Fusion = Concat()
     hidden: Annotated[int, Field(ge=0)] = 128
     features: FeatureChoice = FeatureChoice()
     tables: dict[str, Table] = Field(default_factory=dict)

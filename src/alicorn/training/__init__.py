@@ -6,7 +6,7 @@ objective.py     the loss of a batch                auxiliary.py   frequent quer
 loop.py          train(): epochs, early stop        optimizer.py   Adam or Adagrad; row-wise Adagrad over tables
 validation.py    recall by exact search, ROC AUC    mining.py      offline hard negatives between stages
 checkpoint.py    resume to the same bits            progress.py    what a person sees
-recipes/         by paper                           people_recipe.yaml, people_text_recipe.yaml   of the demo
+recipes/         by paper; base.py starts from one  people_recipe.yaml, people_text_recipe.yaml   of the demo
 """
 
 from alicorn.training.loop import Epoch as Epoch

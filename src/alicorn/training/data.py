@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from alicorn.errors import ConfigError, TableError
-from alicorn.features import Features, Featurizer, open_features, write_features
+from alicorn.features import Features, open_features, write_features
 from alicorn.features.store import is_written
 from alicorn.negatives import KnownPositives, OwnNegatives
 from alicorn.text import normalize
@@ -22,6 +22,7 @@ from alicorn.training.loss_settings import Auxiliary
 from alicorn.training.recipe import Recipe
 from alicorn.vertical import Vertical
 from alicorn.vertical.failed_searches import FACTS
+from alicorn.vertical.requests import check_known, request_table
 
 _ROWS = 1 << 16  # featurised at once
 _RANDOM = 10  # documents that stand against the targets of a search in the AUC, where it showed none
@@ -81,6 +82,7 @@ class Pairs:
         self.fingerprint: str = manifest["data_fingerprint"]
         self.documents = self._read("documents")
         self.searchers = self._read("searchers") if (self.folder / "searchers.parquet").exists() else None
+        self.behaviour = self._behaviour()
         self._doc_ids = self.documents["doc_id"].combine_chunks()
 
     def standardizations(self, model: Model) -> dict[str, Any]:
@@ -110,12 +112,13 @@ class Pairs:
                 column="source",
             )
         pairs = chosen.take(used)
-        for name, table, featurizer in (
-            ("documents", self.documents, model.documents),
-            ("requests", self.requests(pairs), model.requests),
+        check_known(pairs, self.searchers, self.behaviour)
+        for name, tables, featurizer in (
+            ("documents", _parts(self.documents), model.documents),
+            ("requests", map(self.requests, _parts(pairs)), model.requests),
         ):
             if not is_written(work / name):
-                write_features(work / name, _parts(table, featurizer))
+                write_features(work / name, map(featurizer.transform, tables))
         known = KnownPositives(known.groups[used], known.offsets, known.documents)
         with_non_clicks = any(step.negatives.non_click for step in recipe.steps())
         return TrainingData(
@@ -187,18 +190,15 @@ class Pairs:
         return rows.filter(known).to_numpy().astype(np.int64), documents
 
     def requests(self, searches: pa.Table) -> pa.Table:
-        """`query` beside the columns of each search's searcher; null where there is no searcher.
+        """What the request tower reads of searches or pairs (vertical/requests.py). Raises TableError."""
+        return request_table(searches, self.searchers, self.behaviour)
 
-        Raises TableError for a searcher that the table of searchers does not have.
-        """
-        columns = {"query": searches["query"]}
-        if self.searchers is not None:
-            rows = pc.index_in(searches["searcher_id"], self.searchers["searcher_id"].combine_chunks())
-            lost = pc.and_(pc.is_null(rows), pc.is_valid(searches["searcher_id"]))
-            _refuse(lost, searches["searcher_id"], "pairs", "searcher_id", "is no searcher of searchers.parquet")
-            known = self.searchers.take(rows)
-            columns |= {name: known[name] for name in known.column_names if name not in ("searcher_id", "query")}
-        return pa.table(columns)
+    def _behaviour(self) -> pa.Table | None:
+        """Of each search what its searcher had done before: the columns that a feature reads, if any does."""
+        behaviour = self.vertical.request.behaviour
+        made = {column.name for column in behaviour.columns()} if behaviour else set()
+        read = [column.name for column in self.vertical.searcher_columns() if column.name in made]
+        return self._read("behaviour", ["session_id", *dict.fromkeys(read)]) if read else None
 
     def _rows_of(self, doc_ids: pa.ChunkedArray, table: str) -> np.ndarray:
         """int64: the document row of each id."""
@@ -251,9 +251,9 @@ def _queries(pairs: pa.Table) -> np.ndarray:
     return spelling[queries.indices.to_numpy()].astype(np.int64) if len(pairs) else np.empty(0, dtype=np.int64)
 
 
-def _parts(table: pa.Table, featurizer: Featurizer) -> Iterator[Features]:
+def _parts(table: pa.Table) -> Iterator[pa.Table]:
     for start in range(0, max(len(table), 1), _ROWS):
-        yield featurizer.transform(table.slice(start, _ROWS))
+        yield table.slice(start, _ROWS)
 
 
 def _refuse(bad: pa.ChunkedArray, values: pa.ChunkedArray, table: str, column: str, problem: str) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from alicorn.config import nearest
 from alicorn.errors import AlicornError, ConfigError
 from alicorn.negatives import OwnNegatives, Search
 from alicorn.towers import AnyModel, Model, Unified
@@ -116,6 +117,7 @@ def train(
     model = Model.new(vertical, recipe.plain(), prepared.fingerprint, numbers, recipe.seed)
     if start is not None:
         _start_from(start, model)
+    _refuse_unknown_channels(recipe, model)
     validation = prepared.validation(model, recipe)
     data = _featurised(prepared, model, recipe, checkpoint)
     threads = torch.get_num_threads()
@@ -141,6 +143,16 @@ def _refuse_without_search(recipe: Recipe, search: Search | None) -> None:
         raise ConfigError(
             "the recipe mines hard negatives, which takes a search: train with `alicorn train`, or give train(..., "
             "search=alicorn.publish.nearest)"
+        )
+
+
+def _refuse_unknown_channels(recipe: Recipe, model: Model) -> None:
+    named = recipe.blending.channels if recipe.blending else {}
+    known = model.module.channel_names
+    for name in set(named) - set(known):
+        raise ConfigError(
+            f"recipe, blending.channels: the towers have no channel '{name}'; {nearest(name, list(known))}channels: "
+            f"{', '.join(known)}"
         )
 
 

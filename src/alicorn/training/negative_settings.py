@@ -92,7 +92,8 @@ class Negatives(Config):
 
     def num_easy(self, batch: int) -> int:
         """Negatives of one request that are not chosen for being hard."""
-        return self.random + (batch - 1 if self.in_batch else 0) + self.non_click
+        remembered = self.memory.size if self.memory else 0
+        return self.random + (batch - 1 if self.in_batch else 0) + self.non_click + remembered
 
     def num_popular(self, batch: int) -> int:
         """Columns of a batch that are drawn as positives are: its own, and those of past batches."""

@@ -73,8 +73,15 @@ class Objective:
 
     def embedded(self, module: Unified, batch: PairBatch) -> Embedded:
         """The batch through the towers."""
-        requests = module.encode_requests(batch.requests)
-        return Embedded(requests, module.encode_documents(batch.documents), {}, {})
+        if self._step.blending is None:
+            return Embedded(module.encode_requests(batch.requests), module.encode_documents(batch.documents), {}, {})
+        requests, documents = module.request_channels(batch.requests), module.document_channels(batch.documents)
+        return Embedded(
+            requests.embedding,
+            documents.embedding,
+            {f"request.{name}": channel for name, channel in requests.channels.items()},
+            {f"document.{name}": channel for name, channel in documents.channels.items()},
+        )
 
     def loss(self, batch: PairBatch, embedded: Embedded) -> Tensor:
         """A scalar."""

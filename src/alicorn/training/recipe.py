@@ -21,6 +21,8 @@ Every key has a default: those above, but for `embedding` and `features`. Stages
 one run that can be interrupted and resumed; here those that the model of the round before ranks 101st to 500th:
 
   stages: [{epochs: 6}, {negatives: {mined: {ranks: [101, 500], easy_per_hard: 100}}, epochs: 2, rounds: 3}]
+
+`base: que2search` starts from a recipe that is shipped, and changes what else the file says: base.py.
 """
 
 from pathlib import Path
@@ -28,8 +30,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from alicorn.config import Config, load_yaml
+from alicorn.config import Config, parse_config, plain_yaml, read_text
 from alicorn.towers import Towers
+from alicorn.training.base import with_base
 from alicorn.training.loss_settings import Auxiliary, Blending, Loss, SoftmaxLoss
 from alicorn.training.negative_settings import Negatives
 from alicorn.vertical import FailedSearchRules
@@ -133,8 +136,9 @@ class Recipe(Config):
 
     @classmethod
     def load(cls, path: str | Path) -> "Recipe":
-        """The recipe in the file at `path`. Raises ConfigError."""
-        return load_yaml(path, cls)
+        """The recipe in the file at `path`, which may start from a shipped one: base.py. Raises ConfigError."""
+        where = Path(path).name
+        return parse_config(with_base(plain_yaml(read_text(path), where=where), where), cls, where=where)
 
     def plain(self) -> dict[str, Any]:
         """As recipe.yaml of a model: every default written out."""
