@@ -1,4 +1,4 @@
-"""What does a searcher want, of several things? PinnerSage: interests from a history, over embeddings that stay as they are.
+"""What does a searcher want, of several things? PinnerSage: interests from a history, over fixed embeddings.
 
 clusters.py  Ward clusters of a history, their medoids and importance; interests drawn by importance
 histories.py what searchers chose, from the table `activity` and a collection -> a table of interests

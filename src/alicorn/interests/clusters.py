@@ -37,8 +37,8 @@ class PinnerSage(Config):
 class Interests:
     """Of one history, the most important first, ties by medoid.
 
-    medoids: int64 (interests,), rows of the history. importance: float64 (interests,). clusters: int64 (documents,), the
-    interest that each document of the history belongs to.
+    medoids: int64 (interests,), rows of the history. importance: float64 (interests,). clusters: int64 (documents,),
+    the interest that each document of the history belongs to.
     """
 
     medoids: np.ndarray
@@ -50,7 +50,7 @@ class Interests:
 
 
 def interests(vectors: np.ndarray, ages: np.ndarray, settings: PinnerSage) -> Interests:
-    """vectors: float (documents, dim), unit length. ages: float (documents,), days since each was chosen, none below 0."""
+    """vectors: float (documents, dim), unit length. ages: float (documents,), days since each was chosen."""
     labels = ward(vectors, settings.threshold)
     return summary(vectors, labels, np.exp(-settings.decay * ages))
 

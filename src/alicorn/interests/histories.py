@@ -88,7 +88,7 @@ def interest_vectors(
 
 
 def stored_vectors(snapshot: Snapshot, key: str, doc_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """known: bool (ids,), whether the document is there and has the embedding. vectors: float32 (ids, dim), 0 if not."""
+    """known: bool (ids,), whether a document is there and has the embedding. vectors: float32 (ids, dim), 0 if not."""
     known = np.zeros(len(doc_ids), dtype=bool)
     vectors = np.zeros((len(doc_ids), snapshot.embeddings[key]), dtype=np.float32)
     for at, doc_id in enumerate(doc_ids):

@@ -7,8 +7,9 @@ symmetric.py  the mean of that over documents and over requests (Que2Search)
 diversity.py how alike the interests of one request are (DRIM): these read no documents
 rows.py       triplet, BPR and softmax on the processor, loss and gradient in one pass over the similarity matrix
 
-All but diversity.py take requests (batch, dim); documents (columns, dim), of which the first `batch` are the positives, row by row; and
-`allowed`, bool (batch, columns): which column may be a negative of which request. A masked one has exactly no weight.
+All but diversity.py take requests (batch, dim); documents (columns, dim), of which the first `batch` are the
+positives, row by row; and `allowed`, bool (batch, columns): which column may be a negative of which request. A masked
+one has exactly no weight.
 """
 
 from alicorn.losses.diversity import centre_distance as centre_distance

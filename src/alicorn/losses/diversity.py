@@ -7,8 +7,8 @@ farther apart; none looks at documents. `v` is an interest of unit length, K the
     centre_distance    -sum_k |v_k - c|^2,  c = mean_k v_k              between -K and 0
     pair_difference    -sum_{k<l} |v_k - v_l|^2                         between -K^2 and 0: K times the one before
 
-H is the entropy (of Renyi, order 2) of the eigenvalues of `mean_k v_k v_k^T`: how many directions the interests fill. It
-asks for right angles and no more; the other two ask for opposite vectors, and only unit length bounds them.
+H is the entropy (of Renyi, order 2) of the eigenvalues of `mean_k v_k v_k^T`: how many directions the interests fill.
+It asks for right angles and no more; the other two ask for opposite vectors, and only unit length bounds them.
 Source: DRIM (arXiv 2103.12404), papers.md 6.1, which has the names and not the formulas; decision 021.
 """
 
