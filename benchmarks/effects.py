@@ -1,11 +1,12 @@
-"""Which of the effects that the EBR paper reports can be seen on the people world, and which cannot?
+"""Which of the effects that the papers report can be seen on the people world, and which cannot?
 
-    python benchmarks/effects.py --size small --seeds 3 --out DIR [--minutes M] [--rows TEXT]
+    python benchmarks/effects.py [--set ebr] --size small --seeds 3 --out DIR [--minutes M] [--rows TEXT]
 
 Data: people worlds (simulated) of `--seeds` seeds; a seed is a world, a log and the seed of every training on it. Each
 row trains two recipes that differ in one thing (effect_rows.py), and measures both on the same searches of the test
 split by exact search (effect_lab.py). Everything made is kept in DIR, so that a run that is interrupted, or given
-`--minutes`, goes on; the table shows what is there. Writes effects.json and effects.md to DIR/<size>.
+`--minutes`, goes on; the table shows what is there. Writes effects.json and effects.md to DIR/<size>;
+effects-<set> for another set of rows.
 
 **Effect**: relative change of mean recall@K; the mean over seeds. **Interval** (95 %): half of it is the larger of two:
 1.96 standard errors over searches (searches of a seed are independent, paired between the two systems), and Student's t
@@ -30,8 +31,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from effect_ensembles import ROWS as JOINED
 from effect_lab import Lab, OutOfTimeError, recall
+from effect_learning import ROWS as LEARNING
 from effect_rows import EBR, ROWS, Row
 
+SETS = {"ebr": [*ROWS, *JOINED], "learning": LEARNING}  # rows of the EBR paper; of others on losses and negatives
 KS = (1, 10)
 SMALLEST = 0.01  # a relative change of recall that "equal" allows
 _T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # Student's t, two-sided 95 %, by number of seeds
@@ -103,7 +106,7 @@ def markdown(effects: dict[Row, dict[int, Effect]], size: str) -> str:
         if row.section != section:
             section = row.section
             lines += ["", f"## {section}", ""]
-            lines += ["| compared | EBR | seeds | recall@1 | change | | recall@10 | change | |", "|---" * 9 + "|"]
+            lines += ["| compared | paper | seeds | recall@1 | change | | recall@10 | change | |", "|---" * 9 + "|"]
         cells = [row.compared, row.claim, str(by_k[KS[0]].seeds)]
         for k in KS:
             found = by_k[k]
@@ -155,6 +158,7 @@ def plain(effects: dict[Row, dict[int, Effect]]) -> list[dict]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--set", choices=SETS, default="ebr", help="whose rows")
     parser.add_argument("--size", choices=["small", "medium", "large"], default="medium")
     parser.add_argument("--seeds", type=int, choices=range(1, 6), default=3)
     parser.add_argument("--out", type=Path, default=Path("effects"))
@@ -163,12 +167,13 @@ def main() -> None:
     arguments = parser.parse_args()
     deadline = time.monotonic() + 60 * arguments.minutes
     labs = [Lab(arguments.out, arguments.size, seed, deadline) for seed in range(arguments.seeds)]
-    rows = [row for row in [*ROWS, *JOINED] if arguments.rows in f"{row.section}: {row.compared}"]
+    rows = [row for row in SETS[arguments.set] if arguments.rows in f"{row.section}: {row.compared}"]
     effects = measure(labs, rows)
-    table = markdown(effects, arguments.size) + ("" if arguments.rows else pools(labs))
+    table = markdown(effects, arguments.size) + (pools(labs) if arguments.set == "ebr" and not arguments.rows else "")
     if not arguments.rows:
-        (arguments.out / arguments.size / "effects.md").write_text(table, encoding="utf-8")
-        (arguments.out / arguments.size / "effects.json").write_text(json.dumps(plain(effects), indent=1))
+        name = "effects" if arguments.set == "ebr" else f"effects-{arguments.set}"
+        (arguments.out / arguments.size / f"{name}.md").write_text(table, encoding="utf-8")
+        (arguments.out / arguments.size / f"{name}.json").write_text(json.dumps(plain(effects), indent=1))
     print(table)
     missing = len(rows) * len(labs) - sum(by_k[KS[0]].seeds for by_k in effects.values())
     print(f"{missing} of {len(rows) * len(labs)} rows x seeds are missing: run again" if missing else "complete")

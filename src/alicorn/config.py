@@ -65,25 +65,32 @@ def nearest(name: str, known: Mapping[str, Any] | list[str]) -> str:
 
 def load_yaml(path: str | Path, model: type[M]) -> M:
     """The configuration in the file at `path`. Raises ConfigError that names file, key and what is allowed."""
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    return parse_yaml(text, model, where=path.name)
+    return parse_config(plain_yaml(read_text(path), where=Path(path).name), model, where=Path(path).name)
 
 
 def parse_yaml(text: str, model: type[M], *, where: str) -> M:
     """The configuration written in `text`; `where` is the file's name in messages."""
+    return parse_config(plain_yaml(text, where=where), model, where=where)
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a configuration file. Raises ConfigError."""
     try:
-        data = yaml.load(text, Loader=_StrictLoader)  # a SafeLoader
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def plain_yaml(text: str, *, where: str) -> Any:
+    """Plain data written in `text`, strictly read. Raises ConfigError."""
+    try:
+        return yaml.load(text, Loader=_StrictLoader)  # a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
         raise ConfigError(f"{where}: not valid YAML: {place}{error.problem}") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a time such as 2024-13-01
         raise ConfigError(f"{where}: not valid YAML: {error}") from error
-    return parse_config(data, model, where=where)
 
 
 def parse_config(data: Any, model: type[M], *, where: str) -> M:

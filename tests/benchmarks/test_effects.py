@@ -1,8 +1,11 @@
 """The table of effects: its interval covers what it says, its verdicts follow the rule, its ranks are exact."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from alicorn.evaluation.exact import exact_top_k
@@ -76,9 +79,39 @@ def test_ranks_are_those_of_exact_search() -> None:
 
 
 def test_every_row_says_what_it_compares_once() -> None:
-    import effect_ensembles
-    import effect_rows
+    from effects import SETS
 
-    rows = [*effect_rows.ROWS, *effect_ensembles.ROWS]
-    names = [(one.section, one.compared) for one in rows]
-    assert len(names) == len(set(names)) > 40
+    for rows in SETS.values():
+        names = [(one.section, one.compared) for one in rows]
+        assert len(names) == len(set(names)) > 5
+
+
+def test_ranks_on_the_page_are_among_what_the_search_showed(tmp_path: Path) -> None:
+    from effect_learning import page_ranks
+
+    rng = np.random.default_rng(0)
+    requests, documents = rng.normal(size=(6, 3)).astype(np.float32), rng.normal(size=(40, 3)).astype(np.float32)
+    targets = [[1], [2, 3], [4], [5], [6], [7]]
+    shown = [(search, int(number)) for search in range(5) for number in rng.choice(np.arange(10, 40), 8)]
+    pages = pa.table({"session_id": [f"s{s}" for s, _ in shown], "doc_id": [f"d{d:02}" for _, d in shown]})
+    elsewhere = pa.table({"session_id": ["of train"], "doc_id": ["d10"]})
+    pq.write_table(pa.concat_tables([elsewhere, pages]), tmp_path / "non_clicks.parquet")
+    searches = SimpleNamespace(
+        targets=Targets.of(targets),
+        session_ids=pa.chunked_array([[f"s{search}" for search in range(6)]]),
+        documents=pa.table({"doc_id": [f"d{number:02}" for number in range(40)]}),
+    )
+    lab = SimpleNamespace(
+        searches=searches,
+        pairs=tmp_path,
+        trained=lambda recipe: tmp_path,
+        vectors=lambda recipe: (requests, documents),
+        kept=lambda name, make: make(),
+    )
+    expected = [
+        1 + sum(requests[s] @ documents[d] > requests[s] @ documents[target] for at, d in shown if at == s)
+        for s, of_search in enumerate(targets)
+        for target in of_search
+    ]
+    assert page_ranks(lab, None).tolist() == expected
+    assert max(expected) > 2

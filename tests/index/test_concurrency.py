@@ -39,7 +39,7 @@ def test_readers_see_whole_batches_while_a_writer_works(tmp_path: Path) -> None:
 
     def watch(name: str) -> None:
         try:
-            while not done.is_set():
+            while not done.wait(0.001):  # without a pause, two readers keep the interpreter's lock from the writer
                 if name == "files":
                     reader.refresh()
                 seen[name].append(number_of((reader if name == "files" else store).snapshot()))
@@ -65,5 +65,6 @@ def test_readers_see_whole_batches_while_a_writer_works(tmp_path: Path) -> None:
     assert number_of(reader.snapshot()) == number_of(store.snapshot()) == ROUNDS - 1
     for numbers in seen.values():
         assert numbers == sorted(numbers)
+        assert len(set(numbers)) > 1
     store.close()
     reader.close()

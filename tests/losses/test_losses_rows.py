@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from alicorn.losses import softmax_loss, triplet_loss
+from alicorn.losses import bpr_loss, softmax_loss, symmetric_softmax_loss, triplet_loss
 from alicorn.losses.rows import _exp
 
 
@@ -54,6 +54,40 @@ def test_triplet(seed: int, batch: int, more: int, margin: float, weighted: bool
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
 
 
+@given(
+    st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(0, 40), st.sampled_from([1.0, 20.0, 100.0]), st.booleans()
+)
+@settings(max_examples=60, deadline=None)
+def test_bpr(seed: int, batch: int, more: int, scale: float, weighted: bool) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    requests = torch.nn.functional.normalize(torch.randn(batch, 5, generator=generator), dim=1)
+    documents = torch.nn.functional.normalize(torch.randn(batch + more, 5, generator=generator), dim=1)
+    allowed = torch.rand(batch, batch + more, generator=generator) < 0.7
+    weights = torch.rand(batch + more, generator=generator) if weighted else None
+    got, want = (
+        gradients(lambda q, d: bpr_loss(q, d, allowed, scale, weights), requests, documents, dtype)
+        for dtype in (torch.float32, torch.float64)
+    )
+    for a, b in zip(got, want, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=2e-5 * scale)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(0, 20))
+@settings(max_examples=30, deadline=None)
+def test_symmetric(seed: int, batch: int, more: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    requests = torch.nn.functional.normalize(torch.randn(batch, 5, generator=generator), dim=1)
+    documents = torch.nn.functional.normalize(torch.randn(batch + more, 5, generator=generator), dim=1)
+    allowed = torch.rand(batch, batch + more, generator=generator) < 0.7
+    log_q = torch.rand(batch + more, generator=generator).log()
+    got, want = (
+        gradients(lambda q, d: symmetric_softmax_loss(q, d, allowed, 10.0, log_q), requests, documents, dtype)
+        for dtype in (torch.float32, torch.float64)
+    )
+    for a, b in zip(got, want, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=2e-4)
+
+
 def test_exp_is_exact_to_a_few_units_in_the_last_place() -> None:
     x = -np.logspace(-6, np.log10(86.9), 10_000).astype(np.float32)
     got = np.array([_exp(value) for value in x])
@@ -64,7 +98,13 @@ def test_exp_is_exact_to_a_few_units_in_the_last_place() -> None:
 
 
 @pytest.mark.parametrize(
-    "loss", [lambda q, d, a: softmax_loss(q, d, a, 20.0), lambda q, d, a: triplet_loss(q, d, a, 2.0)]
+    "loss",
+    [
+        lambda q, d, a: softmax_loss(q, d, a, 20.0),
+        lambda q, d, a: triplet_loss(q, d, a, 2.0),
+        lambda q, d, a: bpr_loss(q, d, a, 5.0),
+        lambda q, d, a: symmetric_softmax_loss(q, d, a, 20.0),
+    ],
 )
 def test_a_masked_column_has_exactly_no_gradient(loss) -> None:  # type: ignore[no-untyped-def]
     requests = torch.nn.functional.normalize(torch.tensor([[1.0, 0.2], [0.1, 1.0]]), dim=1)

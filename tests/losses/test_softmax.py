@@ -53,3 +53,14 @@ def test_gradient() -> None:
 def test_it_brings_each_request_to_its_cluster() -> None:
     assert recall_after_training(lambda q, d, allowed: softmax_loss(q, d, allowed, 10.0), steps=0) == 0.0
     assert recall_after_training(lambda q, d, allowed: softmax_loss(q, d, allowed, 10.0)) == 1.0
+
+
+def test_further_negatives_of_a_request_stand_in_its_denominator_alone() -> None:
+    requests, documents = unit([[1, 0], [0, 1]]), unit([[1, 0], [0.6, 0.8]])
+    own = torch.tensor([[0.5, -torch.inf], [0.2, 0.7]], dtype=torch.float64)
+    first = -math.log(math.exp(10) / (math.exp(10) + math.exp(6) + math.exp(5)))
+    second = -math.log(math.exp(8) / (math.exp(8) + math.exp(0) + math.exp(2) + math.exp(7)))
+    assert softmax_loss(requests, documents, others(2), 10.0, own=own).item() == pytest.approx((first + second) / 2)
+    nothing = torch.full((2, 3), -torch.inf, dtype=torch.float64)
+    plain = softmax_loss(requests, documents, others(2), 10.0).item()
+    assert softmax_loss(requests, documents, others(2), 10.0, own=nothing).item() == pytest.approx(plain)

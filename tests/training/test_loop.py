@@ -188,3 +188,4 @@ def test_progress_goes_to_standard_error(pairs: Path, tmp_path: Path, capsys: py
     assert captured.out == ""
     assert "epoch 1" in captured.err
     assert "recall@10" in captured.err
+    assert "AUC 0." in captured.err

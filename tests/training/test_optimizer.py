@@ -1,12 +1,16 @@
-"""Row-wise Adagrad: by hand, and the compiled loop equals the one for other devices."""
+"""Row-wise Adagrad: by hand, and the compiled loop equals the one for other devices. Clipping is of all weights."""
 
 import math
 
 import numpy as np
+import pytest
 import torch
+from training_toy import VERTICAL, recipe
 
+from alicorn.towers import Model
 from alicorn.towers.table import EmbeddingTable
-from alicorn.training.optimizer import RowAdagrad, _update_sparse
+from alicorn.training.optimizer import Optimizers, RowAdagrad, _update_sparse
+from alicorn.training.recipe import Optimizer
 
 
 def test_two_steps_by_hand() -> None:
@@ -43,3 +47,45 @@ def test_both_forms_are_the_same() -> None:
         _update_sparse(weight, state, leaf.grad.coalesce(), 0.1)
     torch.testing.assert_close(table.weight.detach(), weight)
     torch.testing.assert_close(optimizer.state[0], state)
+
+
+@pytest.mark.parametrize("kind", ["adam", "adagrad"])
+def test_a_clipped_gradient_is_that_of_the_whole_brought_to_the_norm(kind: str) -> None:
+    """The first steps do not show how long a gradient was; what the optimizers keep of it does."""
+    settings = Optimizer.model_validate({"kind": kind, "clip": 3.0})
+    module = Model.new(VERTICAL, recipe().plain(), "", {}, 0).module
+    optimizers = Optimizers(module, settings)
+    generator = torch.Generator().manual_seed(0)
+    dense = {name: value for name, value in module.named_parameters() if not name.startswith("tables.")}
+    for value in dense.values():
+        value.grad = torch.randn(value.shape, generator=generator)
+    table = module.tables[0]
+    table(torch.arange(1, 6, dtype=torch.int32), torch.zeros(1, dtype=torch.int32), torch.ones(5)).backward(
+        torch.ones(1, table.weight.shape[1])
+    )
+    squares = sum(float(value.grad.square().sum()) for value in dense.values()) + 5 * table.weight.shape[1]
+    factor = 3.0 / squares**0.5
+    assert factor < 0.2
+    gradients = {name: value.grad.clone() for name, value in dense.items()}
+    optimizers.step()
+    name = "sum" if kind == "adagrad" else "exp_avg_sq"
+    share = 1.0 if kind == "adagrad" else 0.001
+    state = optimizers.state()["dense"]["state"]
+    for number, gradient in enumerate(gradients.values()):
+        torch.testing.assert_close(state[number][name], share * (factor * gradient).square(), rtol=1e-4, atol=1e-9)
+    rows = optimizers.state()["adagrad"][0][1:6]
+    torch.testing.assert_close(rows, torch.full((5,), factor**2))
+
+
+def test_a_short_gradient_is_left_as_it_is() -> None:
+    for settings in (Optimizer(), Optimizer(clip=1e6)):
+        module = Model.new(VERTICAL, recipe().plain(), "", {}, 0).module
+        optimizers = Optimizers(module, settings)
+        for _, value in module.named_parameters():
+            if value.requires_grad:
+                value.grad = torch.ones_like(value)
+        optimizers.step()
+        state = optimizers.state()["dense"]["state"]
+        assert all(
+            torch.allclose(one["exp_avg_sq"], torch.full_like(one["exp_avg_sq"], 0.001)) for one in state.values()
+        )

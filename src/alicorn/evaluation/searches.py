@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from alicorn.errors import TableError
 from alicorn.evaluation.metrics import Targets
 from alicorn.vertical import Vertical
+from alicorn.vertical.requests import request_table
 
 
 @dataclass(frozen=True)
@@ -123,15 +124,12 @@ def sample(count: int, size: int, seed: int) -> np.ndarray:
 
 
 def _requests(searches: pa.Table, folder: Path) -> pa.Table:
-    """`query` beside the columns of each search's searcher; null where there is no searcher."""
-    columns = {"query": searches["query"]}
-    if (folder / "searchers.parquet").exists():
-        searchers = _read(folder, "searchers")
-        rows = pc.index_in(searches["searcher_id"], searchers["searcher_id"].combine_chunks())
-        for name in searchers.column_names:
-            if name not in ("searcher_id", "query"):
-                columns[name] = searchers[name].take(rows)
-    return pa.table(columns)
+    """What the request tower reads of them; of what searchers had done before, only the rows of these searches."""
+    searchers = _read(folder, "searchers") if (folder / "searchers.parquet").exists() else None
+    behaviour = None
+    if (path := folder / "behaviour.parquet").exists():
+        behaviour = pq.read_table(path, filters=pc.field("session_id").isin(searches["session_id"].to_pylist()))
+    return request_table(searches, searchers, behaviour)
 
 
 def _targets(lists: pa.ListArray, doc_ids: pa.Array) -> Targets:

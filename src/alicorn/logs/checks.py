@@ -80,7 +80,8 @@ def check_tables(
     _check_sessions(tables["impressions"])
     _check_values(files["documents"], vertical.check_documents, [c.name for c in vertical.document_columns()])
     if "searchers" in tables:
-        _check_values(files["searchers"], vertical.check_searchers, [c.name for c in vertical.searcher_columns()])
+        columns = [c.name for c in vertical.logged_searcher_columns()]
+        _check_values(files["searchers"], vertical.check_logged_searchers, columns)
     return counts
 
 

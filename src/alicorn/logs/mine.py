@@ -9,6 +9,8 @@
                          segment list<string>, split
     popularity.parquet   doc_id, clicks: of the train split, every document
     documents.parquet, searchers.parquet   copies, so that pairs/ stands alone
+    behaviour.parquet    where the vertical asks for request.behaviour: what searchers had done before each search; then
+                         searchers.parquet has the same columns, as they are at the end of the log (behaviour.py)
     manifest.json        fingerprints of vertical and data, version of alicorn, splits, counts, simulated or not
 
 Rows are ordered by time, then session_id, then document, so that the same logs give the same files. The folder is
@@ -31,6 +33,7 @@ from ibis.expr.datatypes import DataType
 import alicorn
 from alicorn.errors import ConfigError
 from alicorn.logs import positives, splits
+from alicorn.logs.behaviour import write_behaviour
 from alicorn.logs.fingerprint import data_fingerprint
 from alicorn.logs.likeness import likeness
 from alicorn.logs.non_clicks import non_clicks
@@ -109,6 +112,10 @@ def _write(logs: Logs, vertical: Vertical, folder: Path, on_step: Callable[[str]
     for name in ("documents", "searchers"):
         if logs.files[name]:
             _copy_table(logs.files[name], folder / f"{name}.parquet")
+    behaviour = vertical.request.behaviour
+    if behaviour is not None:
+        on_step("look up what searchers did before")
+    looked_up = write_behaviour(logs, searches, behaviour, folder) if behaviour else {}
     on_step("count")
     return {
         "alicorn_version": alicorn.__version__,
@@ -116,7 +123,7 @@ def _write(logs: Logs, vertical: Vertical, folder: Path, on_step: Callable[[str]
         "data_fingerprint": data_fingerprint(logs.files),
         "valid_from": boundaries.valid_from.isoformat(),
         "test_from": None if boundaries.test_from is None else boundaries.test_from.isoformat(),
-        "counts": _counts(logs, searches, pairs, reached, folder),
+        "counts": _counts(logs, searches, pairs, reached, folder) | looked_up,
     }
 
 

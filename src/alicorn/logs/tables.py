@@ -112,7 +112,7 @@ def _needed_columns(vertical: Vertical) -> dict[str, list[Column]]:
     searcher_id = Column("searcher_id", ColumnType.STRING, "every table of searchers")
     return {
         "documents": vertical.document_columns(),
-        "searchers": [searcher_id, *vertical.searcher_columns()],
+        "searchers": [searcher_id, *vertical.logged_searcher_columns()],
         **_COLUMNS,
     }
 
@@ -134,7 +134,7 @@ def _refuse_absent(files: dict[str, tuple[Path, ...]], folder: Path, vertical: V
     for name in ("documents", "impressions"):
         if not files[name]:
             raise TableError(f"table {name} is missing: neither {name}.parquet nor {name}/ in {folder}", table=name)
-    if not files["searchers"] and (columns := vertical.searcher_columns()):
+    if not files["searchers"] and (columns := vertical.logged_searcher_columns()):
         raise TableError(
             f"table searchers is missing in {folder}, but {columns[0].why} asks for its column '{columns[0].name}': "
             "write the table, or take the feature out of the vertical",

@@ -8,7 +8,12 @@ from alicorn.losses.rows import row_loss, softmax_rows
 
 
 def softmax_loss(
-    requests: Tensor, documents: Tensor, allowed: Tensor, scale: float, log_q: Tensor | None = None
+    requests: Tensor,
+    documents: Tensor,
+    allowed: Tensor,
+    scale: float,
+    log_q: Tensor | None = None,
+    own: Tensor | None = None,
 ) -> Tensor:
     """Mean of -log( exp(s cos(q, d+)) / (exp(s cos(q, d+)) + sum_j exp(s cos(q, d_j))) ), j over allowed columns.
 
@@ -16,9 +21,10 @@ def softmax_loss(
     allowed: bool (batch, columns), which column may be a negative of which request; the positive always takes part.
     scale: > 0, the inverse of the temperature. Returns nats, a scalar.
     log_q: (columns,) natural log of the probability that the document is drawn, subtracted from its logits, or None.
+    own: (batch, n) cosines of further negatives of each request's own, such as generated ones, -inf for none, or None.
     Source: Que2Search (KDD 2021), papers.md 3.2; logQ: Yi et al. (RecSys 2019), papers.md 13.1.
     """
-    if requests.device.type == "cpu" and requests.dtype == torch.float32:
+    if own is None and requests.device.type == "cpu" and requests.dtype == torch.float32:
         mask = allowed.contiguous().numpy()
         shift = np.zeros(len(documents), dtype=np.float32) if log_q is None else log_q.float().contiguous().numpy()
         return row_loss(requests, documents, lambda scores: softmax_rows(scores, mask, shift, scale))
@@ -27,4 +33,6 @@ def softmax_loss(
         logits = logits - log_q
     positive = torch.eye(*allowed.shape, dtype=torch.bool, device=allowed.device)
     logits = logits.masked_fill(~(allowed | positive), -torch.inf)
+    if own is not None:
+        logits = torch.cat([logits, scale * own], dim=1)
     return torch.nn.functional.cross_entropy(logits, torch.arange(len(requests), device=logits.device))

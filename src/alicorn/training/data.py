@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -12,16 +12,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from alicorn.errors import ConfigError, TableError
-from alicorn.features import Features, Featurizer, open_features, write_features
+from alicorn.features import Features, open_features, write_features
 from alicorn.features.store import is_written
 from alicorn.negatives import KnownPositives, OwnNegatives
 from alicorn.text import normalize
 from alicorn.towers import Model
+from alicorn.training.auxiliary import DocumentQueries
+from alicorn.training.loss_settings import Auxiliary
 from alicorn.training.recipe import Recipe
 from alicorn.vertical import Vertical
 from alicorn.vertical.failed_searches import FACTS
+from alicorn.vertical.requests import check_known, request_table
 
 _ROWS = 1 << 16  # featurised at once
+_RANDOM = 10  # documents that stand against the targets of a search in the AUC, where it showed none
 _PAIR = ["session_id", "searcher_id", "query", "doc_id"]
 
 
@@ -30,6 +34,7 @@ class TrainingData:
     """requests: a row per training pair. documents: a row per document. positives: int64, the document of each pair.
 
     non_clicks: of each pair the documents that its search showed and that were not clicked; None unless asked for.
+    queries: the frequent queries of each document, where the recipe has the auxiliary task.
     """
 
     requests: Features
@@ -37,15 +42,28 @@ class TrainingData:
     positives: np.ndarray
     known: KnownPositives
     non_clicks: OwnNegatives | None = None
+    queries: DocumentQueries | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class ValidationData:
-    """requests: one row per search. Targets of search i: targets[offsets[i]:offsets[i + 1]], document rows."""
+    """requests: one row per search. Targets of search i: targets[offsets[i]:offsets[i + 1]], document rows.
+
+    wrong: (rows, documents), both int64: a search and a document that is none of its targets, for the AUC. against:
+    what those are, "shown" by the search and not clicked, or "random" where no search has such; searches without have
+    no part in the AUC.
+    """
 
     requests: Features
     offsets: np.ndarray
     targets: np.ndarray
+    wrong: tuple[np.ndarray, np.ndarray]
+    against: Literal["shown", "random"]
+
+    @property
+    def rows(self) -> np.ndarray:
+        """int64 (targets,): the search of each target."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
 
 class Pairs:
@@ -64,6 +82,7 @@ class Pairs:
         self.fingerprint: str = manifest["data_fingerprint"]
         self.documents = self._read("documents")
         self.searchers = self._read("searchers") if (self.folder / "searchers.parquet").exists() else None
+        self.behaviour = self._behaviour()
         self._doc_ids = self.documents["doc_id"].combine_chunks()
 
     def standardizations(self, model: Model) -> dict[str, Any]:
@@ -93,12 +112,13 @@ class Pairs:
                 column="source",
             )
         pairs = chosen.take(used)
-        for name, table, featurizer in (
-            ("documents", self.documents, model.documents),
-            ("requests", self.requests(pairs), model.requests),
+        check_known(pairs, self.searchers, self.behaviour)
+        for name, tables, featurizer in (
+            ("documents", _parts(self.documents), model.documents),
+            ("requests", map(self.requests, _parts(pairs)), model.requests),
         ):
             if not is_written(work / name):
-                write_features(work / name, _parts(table, featurizer))
+                write_features(work / name, map(featurizer.transform, tables))
         known = KnownPositives(known.groups[used], known.offsets, known.documents)
         with_non_clicks = any(step.negatives.non_click for step in recipe.steps())
         return TrainingData(
@@ -107,7 +127,18 @@ class Pairs:
             documents[used],
             known,
             self._non_clicks(pairs) if with_non_clicks else None,
+            self._document_queries(pairs, documents[used], recipe.auxiliary) if recipe.auxiliary else None,
         )
+
+    def _document_queries(self, pairs: pa.Table, documents: np.ndarray, auxiliary: Auxiliary) -> DocumentQueries:
+        """Raises ConfigError where the training pairs have fewer than two queries: nothing could be told apart."""
+        queries = DocumentQueries.of(_queries(pairs), documents, len(self.documents), auxiliary.queries)
+        if queries.num_queries < 2:
+            raise ConfigError(
+                f"{self.folder}: the auxiliary task tells queries apart, and the training pairs have one: leave "
+                "auxiliary out of the recipe"
+            )
+        return queries
 
     def _non_clicks(self, pairs: pa.Table) -> OwnNegatives:
         """What the search of each pair showed beside it; `per_positive` is 1, a step of the recipe has its own."""
@@ -131,21 +162,43 @@ class Pairs:
         offsets = np.zeros(len(searches) + 1, dtype=np.int64)
         np.cumsum(pc.list_value_length(targets).to_numpy(zero_copy_only=False), out=offsets[1:])
         rows = self._rows_of(pa.chunked_array([targets.flatten()]), "searches")
-        return ValidationData(model.requests.transform(self.requests(searches)), offsets, rows)
+        requests = model.requests.transform(self.requests(searches))
+        return ValidationData(requests, offsets, rows, *self._wrong(searches, offsets, rows, recipe.seed))
+
+    def _wrong(
+        self, searches: pa.Table, offsets: np.ndarray, targets: np.ndarray, seed: int
+    ) -> tuple[tuple[np.ndarray, np.ndarray], Literal["shown", "random"]]:
+        """What the validation searches showed and nobody clicked; where they showed nothing, random documents."""
+        against: Literal["shown", "random"] = "shown"
+        rows, documents = self._shown(searches)
+        if len(rows) == 0:
+            against = "random"
+            rows = np.repeat(np.arange(len(searches)), _RANDOM)
+            documents = np.random.default_rng([seed, 1]).integers(0, len(self.documents), len(rows))
+        chosen = np.repeat(np.arange(len(searches)), np.diff(offsets)) * len(self.documents) + targets
+        kept = ~np.isin(rows * len(self.documents) + documents, chosen)
+        return (rows[kept], documents[kept]), against
+
+    def _shown(self, searches: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+        """Search and document of what was shown and not clicked."""
+        if not (self.folder / "non_clicks.parquet").exists():
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        shown = self._read("non_clicks", ["session_id", "doc_id"])
+        rows = pc.index_in(shown["session_id"], searches["session_id"].combine_chunks())
+        known = pc.is_valid(rows)
+        documents = self._rows_of(shown["doc_id"].filter(known), "non_clicks")
+        return rows.filter(known).to_numpy().astype(np.int64), documents
 
     def requests(self, searches: pa.Table) -> pa.Table:
-        """`query` beside the columns of each search's searcher; null where there is no searcher.
+        """What the request tower reads of searches or pairs (vertical/requests.py). Raises TableError."""
+        return request_table(searches, self.searchers, self.behaviour)
 
-        Raises TableError for a searcher that the table of searchers does not have.
-        """
-        columns = {"query": searches["query"]}
-        if self.searchers is not None:
-            rows = pc.index_in(searches["searcher_id"], self.searchers["searcher_id"].combine_chunks())
-            lost = pc.and_(pc.is_null(rows), pc.is_valid(searches["searcher_id"]))
-            _refuse(lost, searches["searcher_id"], "pairs", "searcher_id", "is no searcher of searchers.parquet")
-            known = self.searchers.take(rows)
-            columns |= {name: known[name] for name in known.column_names if name not in ("searcher_id", "query")}
-        return pa.table(columns)
+    def _behaviour(self) -> pa.Table | None:
+        """Of each search what its searcher had done before: the columns that a feature reads, if any does."""
+        behaviour = self.vertical.request.behaviour
+        made = {column.name for column in behaviour.columns()} if behaviour else set()
+        read = [column.name for column in self.vertical.searcher_columns() if column.name in made]
+        return self._read("behaviour", ["session_id", *dict.fromkeys(read)]) if read else None
 
     def _rows_of(self, doc_ids: pa.ChunkedArray, table: str) -> np.ndarray:
         """int64: the document row of each id."""
@@ -184,18 +237,23 @@ def _used(pairs: pa.Table, recipe: Recipe) -> np.ndarray:
 
 def _groups(pairs: pa.Table) -> np.ndarray:
     """int64: equal for pairs of one query (normalised) and one searcher."""
-    queries = pc.fill_null(pairs["query"], "").combine_chunks().dictionary_encode()
-    _, spelling = np.unique([normalize(text) for text in queries.dictionary.to_pylist()], return_inverse=True)
-    query = spelling[queries.indices.to_numpy()] if len(pairs) else np.empty(0, dtype=np.int64)
+    query = _queries(pairs)
     searchers = pairs["searcher_id"].combine_chunks().dictionary_encode()
     searcher = pc.fill_null(searchers.indices, -1).to_numpy() + 1
-    _, groups = np.unique(query.astype(np.int64) * (len(searchers.dictionary) + 1) + searcher, return_inverse=True)
+    _, groups = np.unique(query * (len(searchers.dictionary) + 1) + searcher, return_inverse=True)
     return groups.astype(np.int64)
 
 
-def _parts(table: pa.Table, featurizer: Featurizer) -> Iterator[Features]:
+def _queries(pairs: pa.Table) -> np.ndarray:
+    """int64 (pairs,): equal for equal queries, normalised."""
+    queries = pc.fill_null(pairs["query"], "").combine_chunks().dictionary_encode()
+    _, spelling = np.unique([normalize(text) for text in queries.dictionary.to_pylist()], return_inverse=True)
+    return spelling[queries.indices.to_numpy()].astype(np.int64) if len(pairs) else np.empty(0, dtype=np.int64)
+
+
+def _parts(table: pa.Table) -> Iterator[pa.Table]:
     for start in range(0, max(len(table), 1), _ROWS):
-        yield featurizer.transform(table.slice(start, _ROWS))
+        yield table.slice(start, _ROWS)
 
 
 def _refuse(bad: pa.ChunkedArray, values: pa.ChunkedArray, table: str, column: str, problem: str) -> None:

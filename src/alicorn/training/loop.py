@@ -7,8 +7,9 @@ Everything it calls is a function of arrays.
 import json
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +17,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from alicorn.config import nearest
 from alicorn.errors import AlicornError, ConfigError
-from alicorn.losses import softmax_loss, triplet_loss
-from alicorn.negatives import OwnNegatives, Search, online_hard
+from alicorn.negatives import OwnNegatives, Search
 from alicorn.towers import AnyModel, Model, Unified
-from alicorn.training.batches import PairBatch, epoch_batches
+from alicorn.training.auxiliary import AuxiliaryHead
+from alicorn.training.batches import epoch_batches
 from alicorn.training.checkpoint import Checkpoint
 from alicorn.training.data import Pairs, TrainingData, ValidationData
 from alicorn.training.mining import mined_once
+from alicorn.training.objective import Objective, batch_recall
 from alicorn.training.optimizer import Optimizers
 from alicorn.training.progress import Progress
-from alicorn.training.recipe import Recipe, SoftmaxLoss
-from alicorn.training.validation import recall
+from alicorn.training.recipe import Recipe
+from alicorn.training.validation import validate
 from alicorn.vertical import Vertical
+
+_MONITORED = 10  # one batch of so many has its recall measured
+_BATCH_KS = (1, 10)
 
 
 @dataclass(frozen=True)
 class Epoch:
     """number: 0 is before training. loss: mean over batches, None for epoch 0. recall: k -> mean over searches;
-    empty without validation searches. stage: of the recipe, from 1; each round counts as one, and 0 is before all."""
+    empty without validation searches. stage: of the recipe, from 1; each round counts as one, and 0 is before all.
+
+    auc: of the validation searches (validation.py), None without. batch_recall: k -> recall within the training batch,
+    a mean over every tenth batch, before its update; empty for epoch 0."""
 
     number: int
     loss: float | None
@@ -42,6 +51,8 @@ class Epoch:
     seconds: float
     pairs_per_s: float | None
     stage: int
+    auc: float | None = None
+    batch_recall: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +76,7 @@ class Trained:
             "epochs": len(self.epochs) - 1,
             "best_epoch": self.best_epoch,
             "recall": self.epochs[self.best_epoch].recall,
+            "auc": self.epochs[self.best_epoch].auc,
             "seconds": round(sum(epoch.seconds for epoch in self.epochs), 2),
         }
 
@@ -106,6 +118,7 @@ def train(
     model = Model.new(vertical, recipe.plain(), prepared.fingerprint, numbers, recipe.seed)
     if start is not None:
         _start_from(start, model)
+    _refuse_unknown_channels(recipe, model)
     validation = prepared.validation(model, recipe)
     data = _featurised(prepared, model, recipe, checkpoint)
     threads = torch.get_num_threads()
@@ -131,6 +144,16 @@ def _refuse_without_search(recipe: Recipe, search: Search | None) -> None:
         raise ConfigError(
             "the recipe mines hard negatives, which takes a search: train with `alicorn train`, or give train(..., "
             "search=alicorn.publish.nearest)"
+        )
+
+
+def _refuse_unknown_channels(recipe: Recipe, model: Model) -> None:
+    named = recipe.blending.channels if recipe.blending else {}
+    known = model.module.channel_names
+    for name in set(named) - set(known):
+        raise ConfigError(
+            f"recipe, blending.channels: the towers have no channel '{name}'; {nearest(name, list(known))}channels: "
+            f"{', '.join(known)}"
         )
 
 
@@ -178,8 +201,9 @@ class _Run:
         self.checkpoint = checkpoint
         self.search = search
         self.steps = recipe.steps()
-        self.optimizers = Optimizers(self.module, self.steps[0].optimizer)
+        self.head = _head(recipe, data, module.dim, self.device)
         self.epochs: list[Epoch] = []
+        self._prepare(self.steps[0])
 
     @property
     def best_epoch(self) -> int:
@@ -189,11 +213,19 @@ class _Run:
     def restore(self, state: dict[str, Any]) -> None:
         self.epochs = [Epoch(**epoch) for epoch in state["epochs"]]
         self.module.load_state_dict(state["module"])
-        self.optimizers = Optimizers(self.module, self.steps[max(self.epochs[-1].stage, 1) - 1].optimizer)
+        self._prepare(self.steps[max(self.epochs[-1].stage, 1) - 1])
         self.optimizers.load_state(state["optimizers"])
+        self.objective.load_state(state["objective"])
+        if self.head is not None:
+            self.head.load_state_dict(state["head"])
+
+    def _prepare(self, step: Recipe) -> None:
+        """Optimizers that have seen nothing, and an objective that remembers nothing."""
+        self.optimizers = Optimizers(self.module, step.optimizer, self.head)
+        self.objective = Objective(step, self.data, self.module.dim, self.head, self.device)
 
     def fit(self, bar: Progress, on_epoch: Callable[[Epoch], None]) -> None:
-        """All stages; each ends with its number of epochs, or when recall has not risen for `patience` of them."""
+        """All stages; each ends with its number of epochs, or when validation has not risen for `patience` of them."""
         if not self.epochs:
             self._finish_epoch(0, None, time.perf_counter(), bar, on_epoch)
         for stage, step in enumerate(self.steps, 1):
@@ -204,14 +236,15 @@ class _Run:
             mined = self._mined(stage, step)
             while not self._is_done(stage, step):
                 started = time.perf_counter()
-                loss = self._learn(step, mined, bar)
-                self._finish_epoch(stage, loss, started, bar, on_epoch)
+                with _dropping(self.module, (self.recipe.seed, len(self.epochs))):
+                    learned = self._learn(step, mined, bar)
+                self._finish_epoch(stage, learned, started, bar, on_epoch)
 
     def _begin(self, stage: int, step: Recipe) -> None:
-        """The weights of the stage before, and optimizers that have seen nothing."""
+        """The weights of the stage before; all else begins anew."""
         if stage > 1:
             self.module.load_state_dict(self.checkpoint.best_weights())
-        self.optimizers = Optimizers(self.module, step.optimizer)
+        self._prepare(step)
 
     def _mined(self, stage: int, step: Recipe) -> OwnNegatives | None:
         """The hard negatives of a stage; those of a stage that was interrupted are on disk."""
@@ -222,50 +255,51 @@ class _Run:
         return mined_once(path, self.module, self.data, settings, self.search, (self.recipe.seed, stage))
 
     def _finish_epoch(
-        self, stage: int, loss: float | None, started: float, bar: Progress, on_epoch: Callable[[Epoch], None]
+        self,
+        stage: int,
+        learned: "_Learned | None",
+        started: float,
+        bar: Progress,
+        on_epoch: Callable[[Epoch], None],
     ) -> None:
-        """Measure, save, tell."""
-        learned = time.perf_counter()
-        measured = recall(self.module, self.data.documents, self.validation, self._ks(), self.device)
+        """Measure, save, tell. learned: None before training."""
+        seconds = time.perf_counter() - started
+        measured = validate(self.module, self.data.documents, self.validation, self._ks(), self.device)
         self.epochs.append(
             Epoch(
                 len(self.epochs),
-                loss,
-                {str(k): value for k, value in measured.items()},
+                learned.loss if learned else None,
+                {str(k): value for k, value in measured.recall.items()},
                 time.perf_counter() - started,
-                None if loss is None else len(self.data.positives) / (learned - started),
+                len(self.data.positives) / seconds if learned else None,
                 stage,
+                measured.auc,
+                learned.batch_recall if learned else {},
             )
         )
         self._save()
         bar.finish_epoch(self.epochs[-1])
         on_epoch(self.epochs[-1])
 
-    def _learn(self, step: Recipe, mined: OwnNegatives | None, bar: Progress) -> float:
-        """One epoch; returns the mean loss."""
+    def _learn(self, step: Recipe, mined: OwnNegatives | None, bar: Progress) -> "_Learned":
+        """One epoch."""
         number = len(self.epochs)
-        losses = []
+        losses: list[Tensor] = []
+        monitored: list[list[float]] = []
         num_batches = -(-len(self.data.positives) // step.batch)
-        for batch in epoch_batches(self.data, step, number, self.device, mined):
-            loss = self._loss(batch, step)
+        for batch in epoch_batches(self.data, step, number, self.device, mined, self.objective.streaming):
+            embedded = self.objective.embedded(self.module, batch)
+            loss = self.objective.loss(batch, embedded)
+            if len(losses) % _MONITORED == 0 and batch.size == min(step.batch, len(self.data.positives)):
+                monitored.append(
+                    [batch_recall(embedded.requests, embedded.documents[: batch.size], k) for k in _BATCH_KS]
+                )
             loss.backward()
             self.optimizers.step()
             losses.append(loss.detach())
             bar.advance(number, len(losses), num_batches)
-        return float(torch.stack(losses).double().mean())
-
-    def _loss(self, batch: PairBatch, step: Recipe) -> Tensor:
-        requests = self.module.encode_requests(batch.requests)  # (batch, dim)
-        documents = self.module.encode_documents(batch.documents)  # (columns, dim), the positives first
-        allowed = batch.allowed
-        if per_positive := step.negatives.online_hard:
-            positives = slice(None, batch.size)
-            with torch.no_grad():
-                hard = online_hard(requests @ documents[positives].T, allowed[:, positives], per_positive)
-            allowed = torch.cat([hard, allowed[:, batch.size :]], dim=1)
-        if isinstance(step.loss, SoftmaxLoss):
-            return softmax_loss(requests, documents, allowed, step.loss.scale, batch.log_q)
-        return triplet_loss(requests, documents, allowed, step.loss.margin, batch.weights)
+        of_batches = dict(zip(map(str, _BATCH_KS), np.mean(monitored, axis=0).tolist(), strict=True))
+        return _Learned(float(torch.stack(losses).double().mean()), of_batches)
 
     def _is_done(self, stage: int, step: Recipe) -> bool:
         trained = [epoch.number for epoch in self.epochs if epoch.stage == stage]
@@ -276,7 +310,7 @@ class _Run:
         return len(trained) >= step.epochs
 
     def _best(self, stage: int) -> int:
-        """The first epoch of the highest recall among those of a stage, in the last stage with its start where the
+        """The first epoch of the highest validation among those of a stage, in the last stage with its start where the
         recipe says so; without validation searches the last epoch of the stage."""
         own = [epoch.number for epoch in self.epochs if epoch.stage == stage]
         if stage == 0 or (own and len(self.validation.requests) == 0):
@@ -289,6 +323,8 @@ class _Run:
         state = {
             "module": self.module.state_dict(),
             "optimizers": self.optimizers.state(),
+            "objective": self.objective.state(),
+            "head": self.head.state_dict() if self.head else {},
             "epochs": [asdict(epoch) for epoch in self.epochs],
         }
         self.checkpoint.save(state, is_best=self.best_epoch == len(self.epochs) - 1)
@@ -297,7 +333,37 @@ class _Run:
         return tuple(sorted({1, 10, 100, self.recipe.validation.k}))
 
     def _score(self, epoch: Epoch) -> float:
+        """What has to rise."""
+        if self.recipe.validation.metric == "auc":
+            assert epoch.auc is not None
+            return epoch.auc
         return epoch.recall[str(self.recipe.validation.k)]
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """What an epoch of learning leaves to tell; as in Epoch."""
+
+    loss: float
+    batch_recall: dict[str, float]
+
+
+def _head(recipe: Recipe, data: TrainingData, dim: int, device: torch.device) -> AuxiliaryHead | None:
+    if recipe.auxiliary is None or data.queries is None:
+        return None
+    return AuxiliaryHead(dim, recipe.auxiliary.hidden, data.queries.num_queries, recipe.seed).to(device)
+
+
+@contextmanager
+def _dropping(module: Unified, seed: tuple[int, int]) -> Iterator[None]:
+    """Dropout within the towers, drawn from `seed`: an epoch is the same after a resume."""
+    with torch.random.fork_rng():
+        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+        module.train()
+        try:
+            yield
+        finally:
+            module.eval()
 
 
 def _write_history(out: Path, run: _Run, made_from: dict[str, str]) -> None:
@@ -305,6 +371,8 @@ def _write_history(out: Path, run: _Run, made_from: dict[str, str]) -> None:
         "made_from": made_from,
         "pairs": len(run.data.positives),
         "validation_searches": len(run.validation.requests),
+        "metric": run.recipe.validation.metric,
+        "auc_against": run.validation.against,
         "best_epoch": run.best_epoch,
         "epochs": [asdict(epoch) for epoch in run.epochs],
     }

@@ -1,4 +1,4 @@
-"""Adam over dense weights, and row-wise Adagrad over embedding tables. Used by loop.py.
+"""Adam or Adagrad over dense weights, and row-wise Adagrad over embedding tables. Used by loop.py.
 
 The tuned layers of a pretrained text encoder have an Adam rate of their own, as they do not start from nothing.
 
@@ -17,7 +17,7 @@ import numba
 import numpy as np
 import torch
 from numba import types
-from torch import Tensor
+from torch import Tensor, nn
 
 from alicorn.towers import Unified
 from alicorn.towers.table import EmbeddingTable
@@ -27,31 +27,60 @@ _EPS = 1e-10
 
 
 class Optimizers:
-    """Both, for one module."""
+    """Both, for one module and the head of an auxiliary task, if there is one."""
 
-    def __init__(self, module: Unified, settings: Optimizer) -> None:
+    def __init__(self, module: Unified, settings: Optimizer, head: nn.Module | None = None) -> None:
         dense = {name: value for name, value in module.named_parameters() if not name.startswith("tables.")}
-        groups: list[dict[str, Any]] = [{"params": [dense[name] for name in dense if not name.startswith("tuned.")]}]
+        own = [dense[name] for name in dense if not name.startswith("tuned.")]
+        groups: list[dict[str, Any]] = [{"params": own + (list(head.parameters()) if head else [])}]
         if module.tuned is not None:
             groups.append({"params": list(module.tuned.parameters()), "lr": settings.encoder_rate})
-        self._adam = torch.optim.Adam(groups, lr=settings.rate, fused=True)
-        self._adagrad = RowAdagrad(
-            [table for table in module.tables if isinstance(table, EmbeddingTable)], settings.table_rate
+        self._dense: torch.optim.Optimizer = (
+            torch.optim.Adam(groups, lr=settings.rate, fused=True)
+            if settings.kind == "adam"
+            else torch.optim.Adagrad(groups, lr=settings.rate)
         )
+        self._tables = [table for table in module.tables if isinstance(table, EmbeddingTable)]
+        self._adagrad = RowAdagrad(self._tables, settings.table_rate)
+        self._clip = settings.clip
 
     def step(self) -> None:
         """Update all weights by the gradients of one backward pass, and forget the gradients."""
+        if self._clip is not None:
+            self._shorten(self._clip)
         self._adagrad.step()
-        self._adam.step()
-        self._adam.zero_grad()
+        self._dense.step()
+        self._dense.zero_grad()
+
+    @torch.no_grad()
+    def _shorten(self, longest: float) -> None:
+        """Bring the gradient of all weights together to an L2 norm of at most `longest`."""
+        parts = [
+            value.grad for group in self._dense.param_groups for value in group["params"] if value.grad is not None
+        ]
+        parts += [part for table in self._tables if (part := _table_gradient(table)) is not None]
+        norm = float(torch.sqrt(sum((part.square().sum() for part in parts), start=torch.zeros(()))))
+        if norm > longest:
+            for part in parts:
+                part.mul_(longest / norm)
 
     def state(self) -> dict[str, Any]:
-        return {"adam": self._adam.state_dict(), "adagrad": self._adagrad.state}
+        return {"dense": self._dense.state_dict(), "adagrad": self._adagrad.state}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        self._adam.load_state_dict(state["adam"])
+        self._dense.load_state_dict(state["dense"])
         for own, stored in zip(self._adagrad.state, state["adagrad"], strict=True):
             own.copy_(stored)
+
+
+def _table_gradient(table: EmbeddingTable) -> Tensor | None:
+    """The values of the rows touched, which may be written to."""
+    if table.weight.device.type == "cpu":
+        return torch.from_numpy(table.row_gradient.values)
+    if table.weight.grad is None:
+        return None
+    table.weight.grad = table.weight.grad.coalesce()
+    return table.weight.grad.values()
 
 
 class RowAdagrad:

@@ -40,4 +40,5 @@ class Progress:
             words += [f"loss {epoch.loss:.4f}", f"{epoch.pairs_per_s:,.0f} pairs/s"]
         recall = epoch.recall.get(str(self._k))
         words += ["no validation searches" if recall is None else f"recall@{self._k} {recall:.4f}"]
+        words += [] if epoch.auc is None else [f"AUC {epoch.auc:.4f}"]
         self._console.print("  ".join(words), highlight=False)

@@ -2,17 +2,17 @@
 
     embedding: people-text            # key of the vectors; without it the vertical's
     towers: {dim: 64, hidden: 128, features: {request: [text], document: [name]}}     # towers/settings.py
-    loss: {kind: softmax, scale: 20}                                # or {kind: triplet, margin: 0.5}
-    negatives: {random: 1024, in_batch: true, log_q: false}         # see Negatives for the other sources
+    loss: {kind: softmax, scale: 20}                                # loss_settings.py; auxiliary, blending, diversity
+    negatives: {random: 1024, in_batch: true, log_q: false}         # negative_settings.py: the other sources
     positives: [click, hard]                                        # or impression
     volume: {}                                                      # used share of a source's pairs: {click: 0.04}
     hard_positives: {first: true, min_likeness: 0.0}                # which of "hard": vertical/failed_searches.py
     dropout: 0.2
-    optimizer: {rate: 0.002, table_rate: 0.05, encoder_rate: 0.0001}
+    optimizer: {kind: adam, rate: 0.002, table_rate: 0.05, encoder_rate: 0.0001}
     batch: 1024
     epochs: 10
     patience: 2
-    validation: {searches: 2000, k: 10, start: true}
+    validation: {searches: 2000, metric: recall, k: 10, start: true}
     stages: []                                                      # one after another: see Stage
     threads: 1
     seed: 0
@@ -21,6 +21,8 @@ Every key has a default: those above, but for `embedding` and `features`. Stages
 one run that can be interrupted and resumed; here those that the model of the round before ranks 101st to 500th:
 
   stages: [{epochs: 6}, {negatives: {mined: {ranks: [101, 500], easy_per_hard: 100}}, epochs: 2, rounds: 3}]
+
+`base: que2search` starts from a recipe that is shipped, and changes what else the file says: base.py.
 """
 
 from pathlib import Path
@@ -28,8 +30,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from alicorn.config import Config, load_yaml
+from alicorn.config import Config, parse_config, plain_yaml, read_text
 from alicorn.towers import Towers
+from alicorn.training.base import with_base
+from alicorn.training.loss_settings import Auxiliary, Blending, Diversity, Loss, SoftmaxLoss
+from alicorn.training.negative_settings import Negatives
 from alicorn.vertical import FailedSearchRules
 
 PositiveFloat = Annotated[float, Field(gt=0)]
@@ -38,91 +43,30 @@ Share = Annotated[float, Field(gt=0, le=1)]
 Source = Literal["click", "hard", "impression"]
 
 
-class SoftmaxLoss(Config):
-    """losses/softmax.py. scale: 15-20 in Que2Search."""
-
-    kind: Literal["softmax"] = "softmax"
-    scale: PositiveFloat = 20.0
-
-
-class TripletLoss(Config):
-    """losses/triplet.py. margin: in cosine distance; tune it, recall moved by 5-10 % with it in EBR."""
-
-    kind: Literal["triplet"]
-    margin: PositiveFloat = 0.5
-
-
-class Mined(Config):
-    """Offline hard negatives (training/mining.py): what the model ranks for the request, though not at the very top.
-
-    ranks: first and last, counted in the whole corpus from 1. shard: share of the documents that is searched, drawn at
-    random; rank r of the corpus is rank r x shard of it. easy_per_hard: weight of all other negatives of a request for
-    1 of its mined ones (EBR: recall saturates at 100). per_positive: mined documents a batch shows of each request.
-    """
-
-    ranks: tuple[PositiveInt, PositiveInt] = (101, 500)
-    shard: Annotated[float, Field(gt=0, le=1)] = 0.1
-    easy_per_hard: PositiveFloat = 100.0
-    per_positive: PositiveInt = 1
-
-    @model_validator(mode="after")
-    def _check(self) -> "Mined":
-        if self.ranks[0] > self.ranks[1]:
-            raise ValueError(f"ranks: first and last, such as [101, 500], got {list(self.ranks)}")
-        return self
-
-
-class Negatives(Config):
-    """Where negatives come from; sources add up.
-
-    random: documents per batch, shared by its requests. in_batch: every other positive of the batch. online_hard: only
-    so many most similar ones of those. non_click: documents of the same search that were shown and not clicked, per
-    positive. mined: offline hard negatives. log_q: subtract from a logit how often its document is drawn.
-    """
-
-    random: Annotated[int, Field(ge=0)] = 1024
-    in_batch: bool = True
-    online_hard: Annotated[int, Field(ge=0)] = 0
-    non_click: Annotated[int, Field(ge=0)] = 0
-    mined: Mined | None = None
-    log_q: bool = False
-
-    @model_validator(mode="after")
-    def _check(self) -> "Negatives":
-        if self.in_batch and self.online_hard:
-            raise ValueError(
-                "in_batch takes every other positive of the batch as a negative, online_hard only the most similar: "
-                "set in_batch: false or online_hard: 0"
-            )
-        if not (self.random or self.in_batch or self.online_hard or self.non_click or self.mined):
-            raise ValueError("there is no negative: set random, in_batch, online_hard, non_click or mined")
-        if self.log_q and not self.in_batch:
-            raise ValueError("log_q corrects for drawing in-batch negatives by popularity: set in_batch: true")
-        return self
-
-    def num_easy(self, batch: int) -> int:
-        """Negatives of one request that are not chosen for being hard."""
-        return self.random + (batch - 1 if self.in_batch else 0) + self.non_click
-
-
 class Optimizer(Config):
-    """optimizer.py: Adam with `rate` over dense weights, row-wise Adagrad with `table_rate` over embedding tables.
+    """optimizer.py: Adam or Adagrad with `rate` over dense weights, row-wise Adagrad with `table_rate` over tables.
 
-    encoder_rate: of Adam over the tuned layers of a pretrained text encoder, where the towers have one.
+    encoder_rate: of the tuned layers of a pretrained text encoder, where the towers have one. clip: largest L2 norm of
+    the gradient of all weights together; a longer one is shortened to it. MGDSPR: {kind: adagrad, rate: 0.1, clip: 3}.
     """
 
+    kind: Literal["adam", "adagrad"] = "adam"
     rate: PositiveFloat = 0.002
     table_rate: PositiveFloat = 0.05
     encoder_rate: PositiveFloat = 0.0001
+    clip: PositiveFloat | None = None
 
 
 class Validation(Config):
-    """Recall@k by exact search over all documents, on at most `searches` of the valid split, after every epoch.
+    """validation.py, on at most `searches` of the valid split, after every epoch. metric: what has to rise.
 
+    recall: at k, by exact search over all documents. auc: of the cosine, targets against documents that the same search
+    showed and that were not chosen; against random documents where no search of the split has any.
     start: whether the weights that the last stage starts from may be its best, where learning only makes them worse.
     """
 
     searches: PositiveInt = 2000
+    metric: Literal["recall", "auc"] = "recall"
     k: PositiveInt = 10
     start: bool = True
 
@@ -134,7 +78,7 @@ class Stage(Config):
     The untrained start is no best epoch of a stage that another one follows.
     """
 
-    loss: Annotated[SoftmaxLoss | TripletLoss, Field(discriminator="kind")] | None = None
+    loss: Loss | None = None
     negatives: Negatives | None = None
     optimizer: Optimizer | None = None
     epochs: PositiveInt | None = None
@@ -145,7 +89,7 @@ class Stage(Config):
 class Recipe(Config):
     """The whole of recipe.yaml.
 
-    batch: pairs. patience: epochs without a better recall before the end. dropout: share of the entries of bags
+    batch: pairs. patience: epochs without a better validation before the end. dropout: share of the entries of bags
     (n-grams, ids) left out of a training batch, drawn anew each time: it stands for misspelled and missing words.
     threads: of torch; batches are prepared in one more. The same number gives the same weights. With 2, a machine that
     is busy otherwise trained 10 times slower, since threads wait for each other in every step.
@@ -153,7 +97,10 @@ class Recipe(Config):
 
     embedding: Annotated[str, Field(min_length=1)] | None = None
     towers: Towers = Towers()
-    loss: Annotated[SoftmaxLoss | TripletLoss, Field(discriminator="kind")] = SoftmaxLoss()
+    loss: Loss = SoftmaxLoss()
+    auxiliary: Auxiliary | None = None
+    blending: Blending | None = None
+    diversity: Diversity | None = None
     negatives: Negatives = Negatives()
     positives: Annotated[tuple[Source, ...], Field(min_length=1)] = ("click", "hard")
     volume: dict[Source, Share] = Field(default_factory=dict)
@@ -171,10 +118,10 @@ class Recipe(Config):
     @model_validator(mode="after")
     def _check(self) -> "Recipe":
         for number, stage in enumerate(self.steps(), 1):
-            if stage.negatives.log_q and isinstance(stage.loss, TripletLoss):
-                raise ValueError(
-                    f"stage {number}: log_q corrects the logits of a softmax: set log_q: false, or its loss"
-                )
+            if problem := _misfit(stage.loss, stage.negatives):
+                raise ValueError(f"stage {number}: {problem}")
+        if self.diversity and self.towers.interests is None:
+            raise ValueError("diversity compares the interests of a request: add towers.interests, or leave it out")
         if unused := set(self.volume) - set(self.positives):
             raise ValueError(f"volume: {', '.join(sorted(unused))} is not among the positives")
         return self
@@ -192,9 +139,22 @@ class Recipe(Config):
 
     @classmethod
     def load(cls, path: str | Path) -> "Recipe":
-        """The recipe in the file at `path`. Raises ConfigError."""
-        return load_yaml(path, cls)
+        """The recipe in the file at `path`, which may start from a shipped one: base.py. Raises ConfigError."""
+        where = Path(path).name
+        return parse_config(with_base(plain_yaml(read_text(path), where=where), where), cls, where=where)
 
     def plain(self) -> dict[str, Any]:
         """As recipe.yaml of a model: every default written out."""
         return self.model_dump(mode="json")
+
+
+def _misfit(loss: Loss, negatives: Negatives) -> str | None:
+    """What keeps a loss and negatives from being used together."""
+    softmax = isinstance(loss, SoftmaxLoss)
+    if negatives.log_q and not softmax:
+        return "log_q corrects the logits of a softmax: set log_q: false, or its loss"
+    if negatives.interpolated and not softmax:
+        return "interpolated negatives are added to the denominator of a softmax: set interpolated: 0, or its loss"
+    if isinstance(loss, SoftmaxLoss) and loss.symmetric and not negatives.in_batch:
+        return "symmetric compares a document with the other requests of the batch: set in_batch: true"
+    return None

@@ -7,9 +7,12 @@ terms.py      terms of the inverted index, derived from columns
 selection.py  which documents are indexed, and which requests need no `nn`
 templates.py  expression templates: `(and {terms})` and a query become an expression
 failed_searches.py  rules: what a search without a click was after
+behaviour.py  windows over what a searcher did before the search
+requests.py   the columns of logged searches
 searchers.py  the columns of a request, from a table of searchers or as JSON; json_columns.py: JSON -> Arrow
 """
 
+from alicorn.vertical.behaviour import Behaviour as Behaviour
 from alicorn.vertical.failed_searches import FailedSearchRules as FailedSearchRules
 from alicorn.vertical.features import DenseFeature as DenseFeature
 from alicorn.vertical.features import Feature as Feature

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 
 from alicorn.config import Config, load_yaml
 from alicorn.errors import VectorError
+from alicorn.vertical.behaviour import Behaviour
 from alicorn.vertical.columns import (
     Column,
     ColumnType,
@@ -79,9 +80,11 @@ class DocumentSide(Config):
 
 
 class RequestSide(Config):
-    """What is known of a request: the column `query` is its text; other columns come from the table `searchers`."""
+    """What is known of a request: the column `query` is its text; other columns come from the table `searchers`, and
+    those of `behaviour` from what the searcher did before (behaviour.py)."""
 
     features: Features
+    behaviour: Behaviour | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "RequestSide":
@@ -89,7 +92,22 @@ class RequestSide(Config):
             read = {column.name for column in feature.columns(name)}
             if "query" in read and not isinstance(feature, TextFeature):
                 raise ValueError(f"features.{name}: 'query' is the query text: its kind is text, not {feature.kind}")
+            groups = {self.behaviour.group_of(column) for column in read} if self.behaviour else {None}
+            if len(groups) > 1:
+                places = " and ".join(sorted(group or "the table of searchers" for group in groups))
+                raise ValueError(
+                    f"features.{name}: its columns are of {places}: they have no common rows; take them from one window"
+                )
         return self
+
+    def logged(self) -> dict[str, Feature]:
+        """The features that read no column of `behaviour`: what the log folder has to have."""
+        made = {column.name for column in self.behaviour.columns()} if self.behaviour else set()
+        return {
+            name: feature
+            for name, feature in self.features.items()
+            if not any(column.name in made for column in feature.columns(name))
+        }
 
 
 class Split(Config):
@@ -192,6 +210,11 @@ class Vertical(Config):
         columns = _feature_columns(self.request.features, "request.features")
         return [column for column in columns if column.name != "query"]
 
+    def logged_searcher_columns(self) -> list[Column]:
+        """Those of them that the log folder has; `mine` adds the others, which are of request.behaviour."""
+        columns = _feature_columns(self.request.logged(), "request.features")
+        return [column for column in columns if column.name != "query"]
+
     def check_documents(self, documents: pa.Table, first_row: int = 0) -> None:
         """Columns, types, and values that no feature could read. `first_row` is added to row numbers in messages."""
         check_types(documents.schema, self.document_columns(), "documents")
@@ -201,6 +224,11 @@ class Vertical(Config):
         """The same for the table of searchers."""
         check_types(searchers.schema, self.searcher_columns(), "searchers")
         _check_values(searchers, self.request.features, "searchers", first_row)
+
+    def check_logged_searchers(self, searchers: pa.Table, first_row: int = 0) -> None:
+        """The same for the table in the log folder, which has no column of request.behaviour."""
+        check_types(searchers.schema, self.logged_searcher_columns(), "searchers")
+        _check_values(searchers, self.request.logged(), "searchers", first_row)
 
     def terms(self, documents: pa.Table) -> pa.ListArray:
         """The terms of each document, list<string>, rule by rule; words with repetition, as BM25 counts them."""
@@ -239,6 +267,8 @@ class Vertical(Config):
             yield Column(name, ColumnType.ANY, "document.stored")
         if self.document.static_rank is not None:
             yield Column(self.document.static_rank, ColumnType.NUMBER, "document.static_rank")
+        for name in self.request.behaviour.attributes if self.request.behaviour else ():
+            yield Column(name, ColumnType.STRING, "request.behaviour.attributes")
         yield from self.selection.columns()
 
 

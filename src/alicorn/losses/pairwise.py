@@ -1,0 +1,30 @@
+"""BPR: the log-likelihood that the positive stands before each negative. Called by training/; mask from negatives/.
+
+Que2Search's second stage compares the positive with its hardest negative of the batch alone: with the mask of
+negatives/online_hard.py for one column, this is its BPR loss, and triplet.py its margin-rank loss (papers.md 3.2).
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from alicorn.losses.rows import bpr_rows, row_loss
+
+
+def bpr_loss(
+    requests: Tensor, documents: Tensor, allowed: Tensor, scale: float, weights: Tensor | None = None
+) -> Tensor:
+    """Mean over requests of sum_j w_j log(1 + exp(-s (cos(q, d+) - cos(q, d_j)))), over allowed columns j.
+
+    Arguments as in triplet_loss, but for scale: > 0, what a cosine is multiplied by. Returns nats, a scalar; a request
+    without allowed columns adds nothing. Source: BPR (Rendle et al. 2009); Que2Search (KDD 2021), papers.md 3.2.
+    """
+    if requests.device.type == "cpu" and requests.dtype == torch.float32:
+        mask = allowed.contiguous().numpy()
+        counts = np.ones(len(documents), np.float32) if weights is None else weights.float().contiguous().numpy()
+        return row_loss(requests, documents, lambda scores: bpr_rows(scores, mask, counts, scale))
+    similarity = requests @ documents.T  # (batch, columns)
+    positive = similarity.diagonal().unsqueeze(1)  # (batch, 1)
+    negative = allowed & ~torch.eye(*allowed.shape, dtype=torch.bool, device=allowed.device)
+    terms = torch.nn.functional.softplus(scale * (similarity - positive)).masked_fill(~negative, 0.0)
+    return (terms if weights is None else terms * weights).sum() / max(len(requests), 1)

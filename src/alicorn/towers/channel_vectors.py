@@ -1,0 +1,101 @@
+"""Each channel of one side as one vector per row: what a fusion fuses. Used by fusion.py.
+
+A bag becomes the sum of its table's rows, a sequence the mean of its elements; dense and numeric channels pass as they
+are; tokens go through the tuned layers of the pretrained encoder. Where the request has several interests, each row
+becomes as many, one after another, which differ in what the capsules made of one sequence.
+"""
+
+import zlib
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from alicorn.features.numeric import WIDTH as NUMERIC_WIDTH
+from alicorn.towers.capsules import Capsules
+from alicorn.towers.channels import Batch, ChannelTensors, SequenceTensors, TokenTensors
+from alicorn.towers.sequences import element_vectors, mean_of
+from alicorn.towers.settings import Layout, Side, readers
+from alicorn.vertical import DenseFeature, SequenceFeature
+
+
+class ChannelVectors(nn.Module):
+    """Channels are in the order of the side's features; those of the pretrained encoder, each `pretrained` wide, come
+    last."""
+
+    def __init__(self, side: Side, layout: Layout, pretrained: int) -> None:
+        super().__init__()
+        self.names = [*side.features, *side.encoded]
+        self._tables = dict(side.tables)
+        self._parts = {
+            name: [side.tables[reader] for reader in readers(name, feature)]
+            for name, feature in side.features.items()
+            if isinstance(feature, SequenceFeature)
+        }
+        self._spaces = {name: _spaces(name, side, layout, pretrained) for name in self.names}
+        self._split = side.interests.feature if side.interests else None
+        self.capsules = _capsules(side, layout)
+
+    def starts(self, dim: int, seed: int) -> list[Tensor]:
+        """The start of each channel's projection, orthogonal (dim, its width); equal for equal spaces."""
+        return [
+            torch.cat([orthogonal(space, width, dim, seed) for space, width in self._spaces[name]], dim=1)
+            for name in self.names
+        ]
+
+    def forward(self, batch: Batch, tables: Mapping[str, nn.Module], tuned: nn.Module | None) -> list[Tensor]:
+        """(rows, width) of each channel, or (rows x interests, width); zero where a row says nothing of it."""
+        vectors = [self._vector(name, batch[name], tables, tuned) for name in self.names]
+        if self.capsules is None:
+            return vectors
+        count = self.capsules.count
+        return [
+            vector if name == self._split else vector.repeat_interleave(count, dim=0)
+            for name, vector in zip(self.names, vectors, strict=True)
+        ]
+
+    def _vector(
+        self, name: str, channel: ChannelTensors, tables: Mapping[str, nn.Module], tuned: nn.Module | None
+    ) -> Tensor:
+        if isinstance(channel, Tensor):
+            return channel
+        if isinstance(channel, TokenTensors):
+            assert tuned is not None
+            return tuned(channel)
+        if isinstance(channel, SequenceTensors):
+            elements = element_vectors(channel, [tables[table] for table in self._parts[name]])
+            if self.capsules is not None and name == self._split:
+                return self.capsules(elements, channel.lengths).flatten(0, 1)
+            return mean_of(elements, channel.lengths)
+        return tables[self._tables[name]](*channel)
+
+
+def _capsules(side: Side, layout: Layout) -> Capsules | None:
+    if side.interests is None:
+        return None
+    name = side.interests.feature
+    feature = side.features[name]
+    assert isinstance(feature, SequenceFeature)
+    width = sum(layout.tables[side.tables[reader]].dim for reader in readers(name, feature))
+    return Capsules(side.interests.count, side.interests.rounds, feature.last, width)
+
+
+def _spaces(name: str, side: Side, layout: Layout, pretrained: int) -> list[tuple[str, int]]:
+    """What a channel's vectors are made of: spaces, one beside the other, and their widths."""
+    feature = side.features.get(name)
+    if isinstance(feature, SequenceFeature):
+        parts = [side.tables[reader] for reader in readers(name, feature)]
+        return [(f"table {table}", layout.tables[table].dim) for table in parts]
+    if feature is None:
+        return [("pretrained encoder", pretrained)]
+    if name in side.tables:
+        return [(f"table {side.tables[name]}", layout.tables[side.tables[name]].dim)]
+    if isinstance(feature, DenseFeature):
+        return [(f"dense {name} {feature.dim}", feature.dim)]
+    return [(f"numeric {name}", NUMERIC_WIDTH)]
+
+
+def orthogonal(space: str, width: int, dim: int, seed: int) -> Tensor:
+    """The start of a projection, (dim, width): the same for the same space."""
+    generator = torch.Generator().manual_seed(zlib.crc32(space.encode(), seed & 0xFFFFFFFF))
+    return nn.init.orthogonal_(torch.empty(dim, width), generator=generator)

@@ -1,0 +1,82 @@
+"""The recipe's sections that say what is minimised: `loss`, `auxiliary`, `blending`, `diversity`. Part of recipe.py.
+
+    loss: {kind: softmax, scale: 20, symmetric: false}     # or {kind: triplet, margin: 0.5}, {kind: bpr, scale: 20}
+    auxiliary: {queries: 5000, hidden: 128, weight: 0.1}   # which queries a document was chosen for: auxiliary.py
+    blending: {fused: 1.0, channel: 0.1, channels: {request.text: 0.3}}     # a loss for every channel: objective.py
+    diversity: {kind: entropy, weight: 0.01}               # or centre, pairs: losses/diversity.py
+
+Que2Search's second stage is `{kind: triplet, margin: 0.1, reduction: sum}` with negatives `{random: 0, in_batch: false,
+online_hard: 1}`: margin rank against the hardest other positive of the batch.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from alicorn.config import Config
+
+PositiveFloat = Annotated[float, Field(gt=0)]
+PositiveInt = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+# Over the requests of a batch. The steps of Adam and Adagrad do not change with it, but for their small epsilon, until
+# a gradient is clipped or a second loss is added, whose share of the whole it then decides.
+Reduction = Literal["mean", "sum"]
+
+
+class SoftmaxLoss(Config):
+    """losses/softmax.py. scale: the inverse of the temperature, 15-20 in Que2Search. symmetric: losses/symmetric.py."""
+
+    kind: Literal["softmax"] = "softmax"
+    scale: PositiveFloat = 20.0
+    symmetric: bool = False
+
+
+class TripletLoss(Config):
+    """losses/triplet.py. margin: in cosine distance; tune it, recall moved by 5-10 % with it in EBR."""
+
+    kind: Literal["triplet"]
+    margin: PositiveFloat = 0.5
+    reduction: Reduction = "mean"
+
+
+class BPRLoss(Config):
+    """losses/pairwise.py. scale: what a cosine is multiplied by."""
+
+    kind: Literal["bpr"]
+    scale: PositiveFloat = 20.0
+    reduction: Reduction = "mean"
+
+
+Loss = Annotated[SoftmaxLoss | TripletLoss | BPRLoss, Field(discriminator="kind")]
+
+
+class Auxiliary(Config):
+    """auxiliary.py. queries: how many of the most frequent ones. hidden: width of the head. weight: of its loss beside
+    the main one."""
+
+    queries: Annotated[int, Field(ge=2)] = 5000
+    hidden: PositiveInt = 128
+    weight: PositiveFloat = 0.1
+
+
+class Blending(Config):
+    """Gradient blending (papers.md 3.2): the loss of each channel against the other side's embedding, besides the whole
+    ones' loss. fused: weight of that. channel: weight of a channel that `channels` does not name as `side.feature`."""
+
+    fused: PositiveFloat = 1.0
+    channel: NotNegative = 0.1
+    channels: dict[str, NotNegative] = Field(default_factory=dict)
+
+    def weight(self, name: str) -> float:
+        """Of the channel `side.feature`."""
+        return self.channels.get(name, self.channel)
+
+
+class Diversity(Config):
+    """A regulariser of several interests (DRIM): losses/diversity.py. weight: of it beside the main loss.
+
+    entropy is at most ln K away from nothing, centre K, and pairs K^2: their weights are to be compared accordingly.
+    """
+
+    kind: Literal["entropy", "centre", "pairs"] = "entropy"
+    weight: PositiveFloat = 0.01
