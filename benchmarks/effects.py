@@ -95,7 +95,7 @@ def measure(labs: list[Lab], rows: list[Row]) -> dict[Row, dict[int, Effect]]:
             targets = lab.searches.targets
             kept = np.array([row.label is None or row.label in labels for labels in lab.labels])
             for k in KS:
-                recalls[row][k].append((recall(baseline, targets, k)[kept], recall(variant, targets, k)[kept]))
+                recalls[row][k].append(tuple(row.measure(one, targets, k)[kept] for one in (baseline, variant)))
     return {row: {k: effect(found) for k, found in by_k.items()} for row, by_k in recalls.items() if by_k[KS[0]]}
 
 
@@ -106,7 +106,10 @@ def markdown(effects: dict[Row, dict[int, Effect]], size: str) -> str:
         if row.section != section:
             section = row.section
             lines += ["", f"## {section}", ""]
-            lines += ["| compared | paper | seeds | recall@1 | change | | recall@10 | change | |", "|---" * 9 + "|"]
+            lines += [
+                f"| compared | paper | seeds | {row.named}@1 | change | | {row.named}@10 | change | |",
+                "|---" * 9 + "|",
+            ]
         cells = [row.compared, row.claim, str(by_k[KS[0]].seeds)]
         for k in KS:
             found = by_k[k]
@@ -150,7 +153,7 @@ def plain(effects: dict[Row, dict[int, Effect]]) -> list[dict]:
             "claim": row.claim,
             "expected": row.expected,
             "size": row.size,
-            **{f"recall@{k}": {**vars(found), "verdict": found.verdict(row)} for k, found in by_k.items()},
+            **{f"{row.named}@{k}": {**vars(found), "verdict": found.verdict(row)} for k, found in by_k.items()},
         }
         for row, by_k in effects.items()
     ]
