@@ -15,7 +15,7 @@ SOURCE = Path(alicorn.__file__).parent
 ROOMS = [
     "errors", "text", "config", "vertical", "worlds", "logs",
     "features", "towers", "losses", "negatives", "training", "evaluation",
-    "quantization", "index", "query", "tuning", "publish", "ranking", "feedback",
+    "quantization", "index", "query", "tuning", "publish", "interests", "ranking", "feedback",
     "serving", "distributed", "bench", "demo", "cli",
 ]
 # fmt: on

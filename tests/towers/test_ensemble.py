@@ -20,6 +20,7 @@ class Fixed:
 
     vertical = VERTICAL
     fingerprint = "fixed"
+    num_interests = 1
 
     def __init__(self, dim: int, seed: int) -> None:
         rng = np.random.default_rng(seed)

@@ -52,7 +52,7 @@ def test_what_is_remembered_are_more_columns_corrected_as_then_and_known_positiv
     kept: list[tuple[torch.Tensor, np.ndarray, torch.Tensor]] = []
     for number, batch in enumerate(batches[:3]):
         embedded = embeddings(batch, number)
-        requests, documents, _, _ = embedded
+        requests, documents, *_ = embedded
         assert batch.log_q is not None
         got = objective.loss(batch, embedded).item()
         seen = kept if number == 2 else []
@@ -110,7 +110,7 @@ def test_a_streamed_log_q_comes_near_the_counted_one(pairs: Path, tmp_path: Path
 )
 def test_a_sum_is_the_mean_times_the_requests(pairs: Path, tmp_path: Path, loss: dict[str, Any], mean: Any) -> None:
     _, batches = prepared(pairs, recipe(), tmp_path)
-    requests, documents, _, _ = embeddings(batches[0], 0)
+    requests, documents, *_ = embeddings(batches[0], 0)
     nothing = Negatives(documents[:0], batches[0].allowed, None, None, None)
     expected = mean(requests, documents, batches[0].allowed).item()
     for reduction, factor in (("mean", 1), ("sum", 128)):
@@ -128,7 +128,7 @@ def test_generated_negatives_stand_beside_the_others_with_shares_that_differ_by_
     assert mixing.shape == (128, 5)
     assert 0.4 <= mixing.min() < 0.41 < 0.59 < mixing.max() <= 0.6
     embedded = embeddings(batches[0], 0)
-    requests, documents, _, _ = embedded
+    requests, documents, *_ = embedded
     own = interpolated(requests, documents, batches[0].allowed, mixing)
     got = Objective(given, data, 16, None, CPU).loss(batches[0], embedded)
     expected = softmax_loss(requests, documents, batches[0].allowed, 20.0, own=own)
@@ -144,7 +144,7 @@ def test_blended_gradients_are_those_of_m_and_n_and_one_losses(pairs: Path, tmp_
     objective = Objective(given, data, 16, None, CPU)
     objective.loss(batches[0], embeddings(batches[0], 0, channels=2))
     batch, embedded = batches[1], embeddings(batches[1], 1, channels=2)
-    requests, documents, of_request, of_document = embedded
+    requests, documents, of_request, of_document, _ = embedded
     remembered = embeddings(batches[0], 0, channels=2).documents[78:128]
     chosen = torch.from_numpy(data.known.mask(batch.pairs, batches[0].numbers[78:128]))
     columns, allowed = torch.cat([documents, remembered]), torch.cat([batch.allowed, ~chosen], dim=1)

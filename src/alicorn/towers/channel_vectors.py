@@ -1,7 +1,8 @@
 """Each channel of one side as one vector per row: what a fusion fuses. Used by fusion.py.
 
 A bag becomes the sum of its table's rows, a sequence the mean of its elements; dense and numeric channels pass as they
-are; tokens go through the tuned layers of the pretrained encoder.
+are; tokens go through the tuned layers of the pretrained encoder. Where the request has several interests, each row
+becomes as many, one after another, which differ in what the capsules made of one sequence.
 """
 
 import zlib
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from alicorn.features.numeric import WIDTH as NUMERIC_WIDTH
+from alicorn.towers.capsules import Capsules
 from alicorn.towers.channels import Batch, ChannelTensors, SequenceTensors, TokenTensors
 from alicorn.towers.sequences import element_vectors, mean_of
 from alicorn.towers.settings import Layout, Side, readers
@@ -31,6 +33,8 @@ class ChannelVectors(nn.Module):
             if isinstance(feature, SequenceFeature)
         }
         self._spaces = {name: _spaces(name, side, layout, pretrained) for name in self.names}
+        self._split = side.interests.feature if side.interests else None
+        self.capsules = _capsules(side, layout)
 
     def starts(self, dim: int, seed: int) -> list[Tensor]:
         """The start of each channel's projection, orthogonal (dim, its width); equal for equal spaces."""
@@ -40,8 +44,15 @@ class ChannelVectors(nn.Module):
         ]
 
     def forward(self, batch: Batch, tables: Mapping[str, nn.Module], tuned: nn.Module | None) -> list[Tensor]:
-        """(rows, width) of each channel; zero where a row says nothing of it."""
-        return [self._vector(name, batch[name], tables, tuned) for name in self.names]
+        """(rows, width) of each channel, or (rows x interests, width); zero where a row says nothing of it."""
+        vectors = [self._vector(name, batch[name], tables, tuned) for name in self.names]
+        if self.capsules is None:
+            return vectors
+        count = self.capsules.count
+        return [
+            vector if name == self._split else vector.repeat_interleave(count, dim=0)
+            for name, vector in zip(self.names, vectors, strict=True)
+        ]
 
     def _vector(
         self, name: str, channel: ChannelTensors, tables: Mapping[str, nn.Module], tuned: nn.Module | None
@@ -52,8 +63,21 @@ class ChannelVectors(nn.Module):
             assert tuned is not None
             return tuned(channel)
         if isinstance(channel, SequenceTensors):
-            return mean_of(element_vectors(channel, [tables[table] for table in self._parts[name]]), channel.lengths)
+            elements = element_vectors(channel, [tables[table] for table in self._parts[name]])
+            if self.capsules is not None and name == self._split:
+                return self.capsules(elements, channel.lengths).flatten(0, 1)
+            return mean_of(elements, channel.lengths)
         return tables[self._tables[name]](*channel)
+
+
+def _capsules(side: Side, layout: Layout) -> Capsules | None:
+    if side.interests is None:
+        return None
+    name = side.interests.feature
+    feature = side.features[name]
+    assert isinstance(feature, SequenceFeature)
+    width = sum(layout.tables[side.tables[reader]].dim for reader in readers(name, feature))
+    return Capsules(side.interests.count, side.interests.rounds, feature.last, width)
 
 
 def _spaces(name: str, side: Side, layout: Layout, pretrained: int) -> list[tuple[str, int]]:

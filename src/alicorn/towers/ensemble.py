@@ -55,6 +55,8 @@ class Ensemble:
                     f"members of an ensemble search one vertical: {first.fingerprint} and {second.fingerprint} were"
                     " trained with different ones; train them with the same vertical.yaml"
                 )
+        if any(member.num_interests > 1 for member in members):
+            raise ConfigError("an ensemble joins one vector of each member: leave out models of several interests")
         return cls(key or members[0].vertical.embedding, tuple(members), tuple(map(float, weights)))
 
     @property
@@ -64,6 +66,10 @@ class Ensemble:
     @property
     def dim(self) -> int:
         return sum(member.dim for member in self.members)
+
+    @property
+    def num_interests(self) -> int:
+        return 1
 
     @property
     def data(self) -> str:
@@ -95,6 +101,10 @@ class Ensemble:
         weights = np.array(self.weights)
         scales = weights / np.sqrt(np.sum(weights**2))
         return _concatenated([member.encode_requests(requests) for member in self.members], scales)
+
+    def encode_interests(self, requests: pa.Table) -> np.ndarray:
+        """float32 (rows, 1, dim), unit length."""
+        return self.encode_requests(requests)[:, None]
 
     def encode_documents(self, documents: pa.Table) -> np.ndarray:
         """E_d: float32 (rows, dim), unit length."""

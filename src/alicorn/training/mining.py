@@ -16,6 +16,7 @@ from alicorn.towers import Unified
 from alicorn.towers.channels import batch_tensors
 from alicorn.training.data import TrainingData
 from alicorn.training.negative_settings import Mined
+from alicorn.training.objective import nearest_interest
 
 _ROWS = 4096  # encoded at once
 _REQUESTS = 1 << 14  # searched at once
@@ -39,11 +40,11 @@ def mine_hard(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pair and document number of each candidate, both int64."""
     shard = Shard.drawn(len(data.documents), settings.shard, settings.ranks, rng)
-    corpus = _encoded(module, data.documents, shard.documents, of_requests=False)
+    corpus = _encoded(module, data.documents, shard.documents)
     found = []
     for start in range(0, len(data.positives), _REQUESTS):
         rows = np.arange(start, min(start + _REQUESTS, len(data.positives)))
-        ranked = search(corpus, _encoded(module, data.requests, rows, of_requests=True), shard.last)
+        ranked = search(corpus, _requests(module, data, rows), shard.last)
         at, documents = hard_of(ranked, shard, rng)
         found.append((rows[at], documents))
     pairs, documents = (np.concatenate(parts) for parts in zip(*found, strict=True))
@@ -51,9 +52,24 @@ def mine_hard(
 
 
 @torch.inference_mode()
-def _encoded(module: Unified, features: Features, rows: np.ndarray, of_requests: bool) -> np.ndarray:
+def _encoded(module: Unified, documents: Features, rows: np.ndarray) -> np.ndarray:
     """float32 (rows, dim), unit length."""
-    encode = module.encode_requests if of_requests else module.encode_documents
     device = next(module.parameters()).device
-    parts = [features.take(rows[start : start + _ROWS]) for start in range(0, len(rows), _ROWS)]
-    return torch.cat([encode(batch_tensors(part, device)) for part in parts]).cpu().numpy()
+    parts = [documents.take(rows[start : start + _ROWS]) for start in range(0, len(rows), _ROWS)]
+    return torch.cat([module.encode_documents(batch_tensors(part, device)) for part in parts]).cpu().numpy()
+
+
+@torch.inference_mode()
+def _requests(module: Unified, data: TrainingData, rows: np.ndarray) -> np.ndarray:
+    """float32 (rows, dim), unit length: of each request the interest that learns from its positive."""
+    device = next(module.parameters()).device
+    found = []
+    for start in range(0, len(rows), _ROWS):
+        part = rows[start : start + _ROWS]
+        interests = module.encode_interests(batch_tensors(data.requests.take(part), device))
+        chosen = torch.zeros(len(part), dtype=torch.int64, device=device)
+        if module.interests > 1:
+            positives = module.encode_documents(batch_tensors(data.documents.take(data.positives[part]), device))
+            chosen = nearest_interest(interests, positives)
+        found.append(interests[torch.arange(len(part), device=device), chosen])
+    return torch.cat(found).cpu().numpy()

@@ -11,13 +11,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alicorn.losses import bpr_loss, softmax_loss, symmetric_softmax_loss, triplet_loss
+from alicorn.losses import (
+    bpr_loss,
+    centre_distance,
+    max_entropy,
+    pair_difference,
+    softmax_loss,
+    symmetric_softmax_loss,
+    triplet_loss,
+)
 from alicorn.negatives import Memory, StreamingPopularity, interpolated, online_hard
 from alicorn.towers import Unified
 from alicorn.training.auxiliary import AuxiliaryHead, multi_label_loss
 from alicorn.training.batches import PairBatch
 from alicorn.training.data import TrainingData
-from alicorn.training.loss_settings import Loss, SoftmaxLoss, TripletLoss
+from alicorn.training.loss_settings import Diversity, Loss, SoftmaxLoss, TripletLoss
 from alicorn.training.recipe import Recipe
 
 
@@ -46,13 +54,15 @@ class Embedded(NamedTuple):
     """A batch as embeddings of unit length. requests: (batch, dim). documents: (columns, dim), the positives first.
 
     request_channels, document_channels: by `side.feature`, what each channel alone says, as long as its side; empty
-    unless gradients are blended.
+    unless gradients are blended. interests: (batch, interests, dim), of which each request is the one nearest to its
+    positive; None where there is one.
     """
 
     requests: Tensor
     documents: Tensor
     request_channels: Mapping[str, Tensor]
     document_channels: Mapping[str, Tensor]
+    interests: Tensor | None = None
 
 
 class Objective:
@@ -73,15 +83,23 @@ class Objective:
 
     def embedded(self, module: Unified, batch: PairBatch) -> Embedded:
         """The batch through the towers."""
+        of_documents: dict[str, Tensor] = {}
+        of_requests: dict[str, Tensor] = {}
         if self._step.blending is None:
-            return Embedded(module.encode_requests(batch.requests), module.encode_documents(batch.documents), {}, {})
-        requests, documents = module.request_channels(batch.requests), module.document_channels(batch.documents)
-        return Embedded(
-            requests.embedding,
-            documents.embedding,
-            {f"request.{name}": channel for name, channel in requests.channels.items()},
-            {f"document.{name}": channel for name, channel in documents.channels.items()},
-        )
+            documents = module.encode_documents(batch.documents)
+            requests = module.encode_interests(batch.requests).flatten(0, 1)
+        else:
+            documents, of_documents, _ = module.document_channels(batch.documents)
+            requests, of_requests, _ = module.request_channels(batch.requests)
+        of_documents = {f"document.{name}": channel for name, channel in of_documents.items()}
+        of_requests = {f"request.{name}": channel for name, channel in of_requests.items()}
+        if module.interests == 1:
+            return Embedded(requests, documents, of_requests, of_documents)
+        interests = requests.unflatten(0, (-1, module.interests))
+        rows = nearest_interest(interests, documents[: batch.size])
+        rows += module.interests * torch.arange(batch.size, device=rows.device)
+        of_requests = {name: channel[rows] for name, channel in of_requests.items()}
+        return Embedded(requests[rows], documents, of_requests, of_documents, interests)
 
     def loss(self, batch: PairBatch, embedded: Embedded) -> Tensor:
         """A scalar."""
@@ -92,6 +110,8 @@ class Objective:
             self._memory.push(positives, numbers, None if batch.log_q is None else batch.log_q[: batch.size])
         if self._head is not None and self._step.auxiliary is not None:
             loss = loss + self._step.auxiliary.weight * self._auxiliary(self._head, positives, numbers)
+        if self._step.diversity is not None and embedded.interests is not None:
+            loss = loss + self._step.diversity.weight * likeness(self._step.diversity, embedded.interests)
         return loss
 
     def state(self) -> dict[str, Any]:
@@ -164,6 +184,26 @@ def batch_loss(loss: Loss, requests: Tensor, documents: Tensor, negatives: Negat
     else:
         mean = bpr_loss(requests, columns, allowed, loss.scale, negatives.weights)
     return mean * len(requests) if loss.reduction == "sum" else mean
+
+
+@torch.no_grad()
+def nearest_interest(interests: Tensor, positives: Tensor) -> Tensor:
+    """int64 (batch,): of each request the interest that its positive is nearest to, which alone learns from it.
+
+    interests: (batch, interests, dim). positives: (batch, dim). Source: DRIM, papers.md 6.1.
+    """
+    return (interests @ positives[:, :, None]).squeeze(2).argmax(dim=1)
+
+
+def likeness(diversity: Diversity, interests: Tensor) -> Tensor:
+    """The regulariser that a recipe names, a scalar. interests: (batch, interests, dim)."""
+    match diversity.kind:
+        case "entropy":
+            return max_entropy(interests)
+        case "centre":
+            return centre_distance(interests)
+        case "pairs":
+            return pair_difference(interests)
 
 
 @torch.no_grad()

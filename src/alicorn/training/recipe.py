@@ -2,7 +2,7 @@
 
     embedding: people-text            # key of the vectors; without it the vertical's
     towers: {dim: 64, hidden: 128, features: {request: [text], document: [name]}}     # towers/settings.py
-    loss: {kind: softmax, scale: 20}                                # loss_settings.py; also auxiliary, blending
+    loss: {kind: softmax, scale: 20}                                # loss_settings.py; auxiliary, blending, diversity
     negatives: {random: 1024, in_batch: true, log_q: false}         # negative_settings.py: the other sources
     positives: [click, hard]                                        # or impression
     volume: {}                                                      # used share of a source's pairs: {click: 0.04}
@@ -33,7 +33,7 @@ from pydantic import Field, model_validator
 from alicorn.config import Config, parse_config, plain_yaml, read_text
 from alicorn.towers import Towers
 from alicorn.training.base import with_base
-from alicorn.training.loss_settings import Auxiliary, Blending, Loss, SoftmaxLoss
+from alicorn.training.loss_settings import Auxiliary, Blending, Diversity, Loss, SoftmaxLoss
 from alicorn.training.negative_settings import Negatives
 from alicorn.vertical import FailedSearchRules
 
@@ -100,6 +100,7 @@ class Recipe(Config):
     loss: Loss = SoftmaxLoss()
     auxiliary: Auxiliary | None = None
     blending: Blending | None = None
+    diversity: Diversity | None = None
     negatives: Negatives = Negatives()
     positives: Annotated[tuple[Source, ...], Field(min_length=1)] = ("click", "hard")
     volume: dict[Source, Share] = Field(default_factory=dict)
@@ -119,6 +120,8 @@ class Recipe(Config):
         for number, stage in enumerate(self.steps(), 1):
             if problem := _misfit(stage.loss, stage.negatives):
                 raise ValueError(f"stage {number}: {problem}")
+        if self.diversity and self.towers.interests is None:
+            raise ValueError("diversity compares the interests of a request: add towers.interests, or leave it out")
         if unused := set(self.volume) - set(self.positives):
             raise ValueError(f"volume: {', '.join(sorted(unused))} is not among the positives")
         return self

@@ -1,7 +1,8 @@
 """Recall@K by exact search over all documents, and ROC AUC, after every epoch. Used by loop.py to stop and to choose.
 
 recall@K of a search is the share of its targets among the K nearest documents (papers.md 1.1); documents of equal
-cosine stand in row order. evaluation/ measures a finished model; this is the short form for the loop.
+cosine stand in row order. The cosine of a request with several interests is the greatest of theirs. evaluation/
+measures a finished model; this is the short form for the loop.
 """
 
 from typing import Literal, NamedTuple
@@ -35,7 +36,7 @@ def validate(
     if len(validation.requests) == 0:
         return Measured({}, None)
     corpus = torch.cat([module.encode_documents(batch_tensors(part, device)) for part in _parts(documents)])
-    requests = torch.cat([module.encode_requests(batch_tensors(part, device)) for part in _parts(validation.requests)])
+    requests = torch.cat([module.encode_interests(batch_tensors(part, device)) for part in _parts(validation.requests)])
     sizes, rows = np.diff(validation.offsets), validation.rows
     ranks = _ranks(requests, corpus, rows, validation.targets)
     starts = validation.offsets[:-1]
@@ -59,19 +60,21 @@ def roc_auc(positives: np.ndarray, negatives: np.ndarray) -> float:
 
 def _cosines(requests: Tensor, corpus: Tensor, rows: np.ndarray, documents: np.ndarray) -> np.ndarray:
     """float32 (pairs,)."""
-    pairs = requests[torch.from_numpy(rows).to(requests.device)], corpus[torch.from_numpy(documents).to(corpus.device)]
-    return (pairs[0] * pairs[1]).sum(dim=1).cpu().numpy()
+    found = corpus[torch.from_numpy(documents).to(corpus.device)]
+    asked = requests[torch.from_numpy(rows).to(requests.device)]  # (pairs, interests, dim)
+    return (asked * found[:, None]).sum(dim=2).amax(dim=1).cpu().numpy()
 
 
 def _ranks(requests: Tensor, corpus: Tensor, rows: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Rank from 0 of each target among all documents for its request."""
+    """Rank from 0 of each target among all documents for its request. requests: (rows, interests, dim)."""
     ranks = np.empty(len(targets), dtype=np.int64)
     numbers = torch.arange(len(corpus), device=corpus.device)
-    step = max(1, _CELLS // len(corpus))
+    step = max(1, _CELLS // (len(corpus) * requests.shape[1]))
     for start in range(0, len(targets), step):
         part = slice(start, start + step)
         wanted = torch.from_numpy(targets[part]).to(corpus.device)[:, None]
-        scores = requests[torch.from_numpy(rows[part]).to(corpus.device)] @ corpus.T
+        asked = requests[torch.from_numpy(rows[part]).to(corpus.device)]
+        scores = (asked @ corpus.T).amax(dim=1)  # (targets, documents)
         own = scores.gather(1, wanted)
         ahead = (scores > own) | ((scores == own) & (numbers < wanted))
         ranks[part] = ahead.sum(dim=1).cpu().numpy()

@@ -5,9 +5,13 @@ A template is a query expression (DESIGN 2.3) with placeholders: {terms}, the wo
 writes it, as in `"name:{query}"`, which is the term that a rule of kind phrase makes. {terms} stands directly in and,
 or, weak-and or strong-or, so that a query without any word has a meaning: an `and` of it matches nothing and becomes
 `(or)`; from an `or` it just disappears.
+
+A request with several vectors (of several interests) looks for each: an `(nn {key} ...)` without `:vector` stands for
+`(or (nn {key} ... :vector interest-1) (nn {key} ... :vector interest-2) ...)`.
 """
 
 import re
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from alicorn.text import phrase, words
@@ -41,10 +45,28 @@ def read_template(text: str) -> Form:
     return stack[0]
 
 
-def fill_template(text: str, query: str, key: str) -> str:
-    """The expression for a query. Words hold letters, digits and underscores only, so that they need no quotes."""
+def fill_template(text: str, query: str, key: str, vectors: Sequence[str] = ()) -> str:
+    """The expression for a query. Words hold letters, digits and underscores only, so that they need no quotes.
+
+    vectors: names of the request's vectors, where it has several; empty: the one of the key.
+    """
     terms = [f"text:{word}" for word in words(query)]
-    return _fill(read_template(text)[0], terms, phrase(query), key)
+    return _fill(_for_each(read_template(text)[0], vectors), terms, phrase(query), key)
+
+
+def interest_names(count: int) -> tuple[str, ...]:
+    """What the vectors of a request with several interests are called."""
+    return tuple(f"interest-{number}" for number in range(1, count + 1))
+
+
+def _for_each(form: "str | Form", vectors: Sequence[str]) -> "str | Form":
+    """The form with every nn of the key once for each vector."""
+    if isinstance(form, str) or not vectors:
+        return form
+    parts = [_for_each(part, vectors) for part in form]
+    if parts[:2] == ["nn", "{key}"] and ":vector" not in parts:
+        return ["or", *([*parts, ":vector", name] for name in vectors)]
+    return parts
 
 
 def _fill(form: "str | Form", terms: list[str], whole: str, key: str) -> str:

@@ -1,0 +1,15 @@
+"""What does a searcher want, of several things? PinnerSage: interests from a history, over fixed embeddings.
+
+clusters.py  Ward clusters of a history, their medoids and importance; interests drawn by importance
+histories.py what searchers chose, from the table `activity` and a collection -> a table of interests
+
+Nothing is learned: documents keep the vectors that they were published with. Interests that are learned with the towers
+are towers/capsules.py. Source: PinnerSage (KDD 2020, arXiv 2007.03634), papers.md 7.
+"""
+
+from alicorn.interests.clusters import Interests as Interests
+from alicorn.interests.clusters import PinnerSage as PinnerSage
+from alicorn.interests.clusters import drawn as drawn
+from alicorn.interests.clusters import interests as interests
+from alicorn.interests.histories import interest_vectors as interest_vectors
+from alicorn.interests.histories import searcher_interests as searcher_interests

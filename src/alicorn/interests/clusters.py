@@ -1,0 +1,91 @@
+"""The interests of one history: Ward clusters of its documents, each with a medoid and an importance. Pure functions.
+
+    merge      the pair of clusters whose union adds least to the variance; stop where its distance passes `threshold`
+    medoid     argmin_{m in C} sum_{j in C} |m - j|^2           a document of the history, never a mean of several
+    importance sum_{i in C} exp(-decay * age_i)                 age in days
+
+Ward's distance of two clusters is sqrt(2 n m / (n + m)) |centroid - centroid|, that of two documents their Euclidean
+distance; of unit vectors sqrt(2 - 2 cos). The threshold decides how many interests a history has, and one of many
+topics has more. Source: PinnerSage (KDD 2020), papers.md 7.1; its threshold is unknown.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+from scipy.cluster.hierarchy import fcluster, linkage
+
+from alicorn.config import Config
+
+NotNegative = Annotated[float, Field(ge=0)]
+PositiveInt = Annotated[int, Field(ge=1)]
+
+
+class PinnerSage(Config):
+    """threshold: Ward's distance at which merging stops. decay: of importance, a day; 0 counts documents alone.
+
+    newest: so many documents of a history are read, since time and memory grow with their square: 500 take 2 MB.
+    """
+
+    threshold: NotNegative = 1.5
+    decay: NotNegative = 0.01
+    newest: PositiveInt = 500
+
+
+@dataclass(frozen=True, eq=False)
+class Interests:
+    """Of one history, the most important first, ties by medoid.
+
+    medoids: int64 (interests,), rows of the history. importance: float64 (interests,). clusters: int64 (documents,),
+    the interest that each document of the history belongs to.
+    """
+
+    medoids: np.ndarray
+    importance: np.ndarray
+    clusters: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.medoids)
+
+
+def interests(vectors: np.ndarray, ages: np.ndarray, settings: PinnerSage) -> Interests:
+    """vectors: float (documents, dim), unit length. ages: float (documents,), days since each was chosen."""
+    labels = ward(vectors, settings.threshold)
+    return summary(vectors, labels, np.exp(-settings.decay * ages))
+
+
+def ward(vectors: np.ndarray, threshold: float) -> np.ndarray:
+    """int64 (documents,): the cluster of each, from 0. vectors: float (documents, dim)."""
+    if len(vectors) < 2:
+        return np.zeros(len(vectors), dtype=np.int64)
+    merges = linkage(np.asarray(vectors, dtype=np.float64), "ward")
+    return fcluster(merges, threshold, "distance").astype(np.int64) - 1
+
+
+def summary(vectors: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> Interests:
+    """The medoid and the summed weight of each cluster. labels: int64 (documents,), from 0; every label occurs."""
+    count = int(labels.max(initial=-1)) + 1
+    importance = np.bincount(labels, weights=weights, minlength=count)
+    medoids = np.array([medoid(vectors, np.flatnonzero(labels == label)) for label in range(count)], dtype=np.int64)
+    order = np.lexsort((medoids, -importance))
+    place = np.empty(count, dtype=np.int64)
+    place[order] = np.arange(count)
+    return Interests(medoids[order], importance[order], place[labels])
+
+
+def medoid(vectors: np.ndarray, members: np.ndarray) -> int:
+    """The member with the least sum of squared distances to all, the first where several have it.
+
+    sum_j |m - j|^2 = n |m - mean|^2 + a constant, so that it is the member nearest to the mean.
+    """
+    own = np.asarray(vectors[members], dtype=np.float64)
+    return int(members[np.argmin(np.square(own - own.mean(axis=0)).sum(axis=1))])
+
+
+def drawn(importance: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """int64 (min(count, interests),): interests drawn without replacement in proportion to importance, best first."""
+    if len(importance) <= count:
+        return np.arange(len(importance))
+    chosen = rng.choice(len(importance), count, replace=False, p=importance / importance.sum())
+    return np.sort(chosen)

@@ -1,0 +1,126 @@
+"""Histories of searchers -> a table of their interests (a batch, daily in the paper), and back: interests -> vectors.
+
+    interests.parquet: searcher_id string; doc_ids list<string>, the medoids, the most important first; importance
+    list<float64> and sizes list<int64>, parallel to them
+
+Only the medoids' ids are kept: their vectors are read from the collection when the searcher asks, so that documents
+published anew, or gone since, count as they are. Called by the command line.
+"""
+
+import datetime
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from alicorn.errors import AlicornError, TableError
+from alicorn.index import Snapshot
+from alicorn.interests.clusters import PinnerSage, drawn, interests
+from alicorn.vertical.templates import interest_names
+
+_DAY = datetime.timedelta(days=1)
+
+
+class Histories(NamedTuple):
+    """table: as above, by searcher_id. without_vector: rows of the activity whose document the collection has not."""
+
+    table: pa.Table
+    without_vector: int
+
+
+def searcher_interests(
+    activity: pa.Table, snapshot: Snapshot, key: str, settings: PinnerSage, now: datetime.datetime | None = None
+) -> Histories:
+    """The interests of every searcher with a document left.
+
+    activity: searcher_id, time, doc_id, as in the log folder. now: what ages count from, with its zone; the time of the
+    last row unless given. Rows after it are not read. Raises TableError.
+    """
+    _check(activity)
+    activity = activity.select(["searcher_id", "time", "doc_id"])
+    times = activity["time"].cast(pa.timestamp("us", "UTC"))
+    now = now or pc.max(times).as_py()
+    activity = activity.set_column(1, "time", times)
+    if now is not None:
+        activity = activity.filter(pc.less_equal(times, pa.scalar(now, pa.timestamp("us", "UTC"))))
+    activity = activity.sort_by([("searcher_id", "ascending"), ("time", "ascending"), ("doc_id", "ascending")])
+    ids = activity["doc_id"].to_pylist()
+    known, vectors = stored_vectors(snapshot, key, ids)
+    ages = np.array([(now - time) / _DAY for time in activity["time"].to_pylist()]) if now else np.empty(0)
+    searchers = activity["searcher_id"].to_pylist()
+    starts = [at for at in range(len(ids)) if at == 0 or searchers[at] != searchers[at - 1]]
+    rows = []
+    for start, stop in zip(starts, [*starts[1:], len(ids)], strict=True):
+        own = np.arange(start, stop)[known[start:stop]][-settings.newest :]
+        if len(own):
+            rows.append(_row(searchers[start], [ids[at] for at in own], vectors[own], ages[own], settings))
+    return Histories(pa.Table.from_pylist(rows, schema=SCHEMA), int((~known).sum()))
+
+
+SCHEMA = pa.schema(
+    [
+        ("searcher_id", pa.string()),
+        ("doc_ids", pa.list_(pa.string())),
+        ("importance", pa.list_(pa.float64())),
+        ("sizes", pa.list_(pa.int64())),
+    ]
+)
+
+
+def interest_vectors(
+    table: pa.Table, searcher_id: str, snapshot: Snapshot, key: str, count: int, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """`interest-1` and on -> the stored vector, float32 (dim,), of a medoid; `count` of them drawn by importance.
+
+    Medoids that the collection has no longer are left out. Raises AlicornError where none is left.
+    """
+    row = pc.index(table["searcher_id"], searcher_id).as_py()
+    if row < 0:
+        raise AlicornError(f"searcher {searcher_id[:100]!r} is not in the table of interests")
+    known, vectors = stored_vectors(snapshot, key, table["doc_ids"][row].as_py())
+    if not known.any():
+        raise AlicornError(f"the collection has no vector {key!r} of what searcher {searcher_id[:100]!r} chose")
+    importance = np.array(table["importance"][row].as_py())[known]
+    chosen = vectors[known][drawn(importance, count, rng)]
+    return dict(zip(interest_names(len(chosen)), chosen, strict=True))
+
+
+def stored_vectors(snapshot: Snapshot, key: str, doc_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """known: bool (ids,), whether a document is there and has the embedding. vectors: float32 (ids, dim), 0 if not."""
+    known = np.zeros(len(doc_ids), dtype=bool)
+    vectors = np.zeros((len(doc_ids), snapshot.embeddings[key]), dtype=np.float32)
+    for at, doc_id in enumerate(doc_ids):
+        place = snapshot.find(doc_id)
+        block = None if place is None else place[0].segment.embeddings.get(key)
+        if place is None or block is None or block.rows_of[place[1]] < 0:
+            continue
+        known[at] = True
+        vectors[at] = block.vectors[block.rows_of[place[1]]]
+    return known, vectors
+
+
+def _row(
+    searcher_id: str, ids: Sequence[str], vectors: np.ndarray, ages: np.ndarray, settings: PinnerSage
+) -> dict[str, object]:
+    found = interests(vectors, ages, settings)
+    return {
+        "searcher_id": searcher_id,
+        "doc_ids": [ids[at] for at in found.medoids],
+        "importance": found.importance.tolist(),
+        "sizes": np.bincount(found.clusters).tolist(),
+    }
+
+
+def _check(activity: pa.Table) -> None:
+    for name in ("searcher_id", "time", "doc_id"):
+        if name not in activity.column_names:
+            message = f"table activity: column '{name}' is missing: give searcher_id, time and doc_id"
+            raise TableError(message, table="activity", column=name)
+        if nulls := activity[name].null_count:
+            message = f"table activity, column '{name}': {nulls} rows are null"
+            raise TableError(message, table="activity", column=name, count=nulls)
+    if not pa.types.is_timestamp(activity.schema.field("time").type):
+        message = f"table activity, column 'time': must be a timestamp, got {activity.schema.field('time').type}"
+        raise TableError(message, table="activity", column="time")
