@@ -27,6 +27,7 @@ from alicorn.towers.sequences import element_vectors, mean_of
 from alicorn.towers.settings import Layout, Side
 from alicorn.vertical import SequenceFeature
 
+_GROUP = 64  # rows whose behaviour is read at once
 _BIAS = 0.01  # deviation: a document of which nothing is known gets the direction of the bias
 Tables = Mapping[str, nn.Module]
 
@@ -58,7 +59,7 @@ class SemanticRequest(Encoder):
         queries = self.unit(self.query(batch, tables))  # (rows, granularities, dim)
         tokens = [self.first.expand(len(queries), 1, -1), queries]
         windows = zip(self._windows, self.behaviour, strict=True)
-        tokens += [window(queries, batch[name], tables) for name, window in windows]
+        tokens += [_by_length(window, queries, batch[name], tables) for name, window in windows]
         tokens += [token[:, None, :] for token in self.others(batch, tables, tuned)]
         return normalize(self._pooled(torch.cat(tokens, dim=1)), dim=1)
 
@@ -200,6 +201,16 @@ class LongTerm(nn.Module):
         if self._kind is None:
             return mean_of(elements, channel.lengths)[:, None, :], (channel.lengths > 0)[:, None]
         return means_by_kind(elements, channel.ids[:, :, self._kind], self.wanted)
+
+
+def _by_length(window: nn.Module, queries: Tensor, channel: ChannelTensors, tables: Tables) -> Tensor:
+    """window(queries, channel, tables), a group of rows of like length at a time: one long list pads few rows."""
+    assert isinstance(channel, SequenceTensors)
+    if torch.compiler.is_exporting() or len(queries) <= _GROUP:
+        return window(queries, channel, tables)
+    order = torch.argsort(channel.lengths, stable=True)
+    groups = order.split(_GROUP)
+    return torch.cat([window(queries[rows], channel.take(rows), tables) for rows in groups])[torch.argsort(order)]
 
 
 class Projected(nn.Module):
