@@ -362,7 +362,7 @@ def query(
         raise ConfigError("--text is encoded by a query tower: give its folder with --model")
     with Collection.open(collection, read_only=True) as opened:
         check_models(opened, models)
-        vectors = {one.key: one.encode_requests(_request(one, text or "", searcher))[0] for one in models}
+        vectors = _vectors(models, text or "", searcher)
         asked, rule = (expression, None) if expression is not None else _hybrid(models[0], text or "")
         order: str | Mapping[str, float] | None = _order(order_by)
         if rule is not None:
@@ -544,7 +544,24 @@ def _models(folders: list[Path] | None, vertical: Path | None = None) -> list[An
 def _hybrid(model: AnyModel, text: str) -> tuple[str, str | None]:
     """What the text becomes, and the rule of the selection by which it has no nn, with the key of this model: its
     recipe may publish under one of its own."""
-    return model.vertical.request_expression(text, model.key)
+    from alicorn.publish import interests_of
+
+    vectors = interests_of([model]).get(model.key, ())
+    return model.vertical.request_expression(text, model.key, vectors=vectors)
+
+
+def _vectors(models: list[AnyModel], text: str, searcher: str) -> dict[str, Any]:
+    """The request's vector of each model, or those of its interests, by name."""
+    from alicorn.evaluation.systems import search_vectors
+    from alicorn.publish import interests_of
+    from alicorn.vertical.templates import named_vectors
+
+    interests_of(models)
+    vectors = {}
+    for model in models:
+        encoded = named_vectors(model.key, search_vectors(model, _request(model, text, searcher)))
+        vectors.update({name: rows[0] for name, rows in encoded.items()})
+    return vectors
 
 
 def _request(model: AnyModel, text: str, searcher: str) -> pa.Table:

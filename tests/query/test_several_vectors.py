@@ -1,7 +1,5 @@
 """A request with several vectors of one key: one list, by the greatest cosine, whatever the plan and the segments."""
 
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 import pytest

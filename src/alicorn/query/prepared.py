@@ -17,9 +17,9 @@ _TOP_K_NOTICE = (
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """first_nn: the tree's first. nearest_to: whose vectors order the hits by nn, the first among them. named: nodes that
-    name a column or an embedding, to be checked against the collection. notices: what the expression alone gives reason
-    to say."""
+    """first_nn: the tree's first. nearest_to: whose vectors order the hits by nn, the first among them. named: nodes
+    that name a column or an embedding, to be checked against the collection. notices: what the expression alone gives
+    reason to say."""
 
     root: tree.Node
     first_nn: tree.Nn | None
