@@ -15,8 +15,9 @@ from collections.abc import Callable
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from ours import Alicorn, Codes
 from table import OURS, arguments_of, run, show, write
-from vectors import Data
+from vectors import Data, make
 from workload import Filter, Request, Row, new_queries
 
 Draw = Callable[[Data, np.random.Generator, int], list[Request]]
@@ -125,7 +126,10 @@ def growth(sizes: list[int], arguments: argparse.Namespace) -> list[dict]:
     """Latency of three rows as the collection grows, at the same recall."""
     arguments.rows = None
     rows = [row for row in ROWS if row.name in GROWTH]
-    results = [run(rows, arguments, size) for size in sizes]
+    ours = Codes if arguments.codes else Alicorn
+    results = [
+        run(rows, arguments, make(arguments.cache, size, arguments.dim, shares_only=True), ours) for size in sizes
+    ]
     print("| row | " + " | ".join(f"{size:,}" for size in sizes) + " | p50 grows as documents to the power |")
     print("|---" * (len(sizes) + 2) + "|")
     for at, row in enumerate(rows):
@@ -141,6 +145,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = arguments_of(
         argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     )
+    parser.add_argument("--codes", action="store_true", help="with --growth: keep 8-bit codes of vectors only")
     parser.add_argument("--growth", type=int, nargs="+", metavar="DOCUMENTS", help="latency at these sizes instead")
     parsed = parser.parse_args(arguments)
     if parsed.growth:

@@ -32,19 +32,21 @@ class Alicorn:
     """
 
     name = "alicorn"
+    stored = "float32"
 
-    @staticmethod
-    def fingerprint() -> str:
+    @classmethod
+    def fingerprint(cls) -> str:
         """Of the code that writes a collection: another code, another index."""
         source = xxhash.xxh3_64()
         for room in ("quantization", "index"):
             for file in sorted((Path(alicorn.__file__).parent / room).glob("*.py")):
                 source.update(file.read_bytes())
-        return source.hexdigest()[:8]
+        kept = "" if cls.stored == Alicorn.stored else f"{cls.stored}-"
+        return kept + source.hexdigest()[:8]
 
-    @staticmethod
-    def build(data: Data, folder: Path) -> None:
-        collection = Collection.create(folder / "collection", {"x": data.dim})
+    @classmethod
+    def build(cls, data: Data, folder: Path) -> None:
+        collection = Collection.create(folder / "collection", {"x": {"dim": data.dim, "stored": cls.stored}})
         for table in tables(data):
             collection.upsert(table)
         collection.flush()
@@ -124,8 +126,14 @@ class Alicorn:
         codec = quantizer.codec
         counts["code_bytes"] = counts["documents_scanned"] * (codec.scan_size + 4)
         counts["code_bytes"] += counts["documents_refined"] * (codec.code_size - codec.scan_size + 4)
-        counts["vector_bytes"] = counts["exact_distances"] * quantizer.dim * 4
+        counts["vector_bytes"] = counts["exact_distances"] * quantizer.vector_bytes
         return counts
+
+
+class Codes(Alicorn):
+    """The same, keeping nothing of a vector but its 8-bit code."""
+
+    stored = "codes"
 
 
 def expression(request: Request, nprobe: int | None) -> str:

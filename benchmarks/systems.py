@@ -25,7 +25,7 @@ NAMES = (peers.BruteForce.name, *(kind.name for kind in BUILT), peers.Adaptive.n
 
 
 def open_all(
-    data: Data, filters: Filters, cache: Path, wanted: Sequence[str], threads: int
+    data: Data, filters: Filters, cache: Path, wanted: Sequence[str], threads: int, ours: type[Alicorn] = Alicorn
 ) -> tuple[dict[str, Any], dict[str, Build]]:
     """Ours and the wanted peers by name, and what building each cost. A peer that is not installed is left out."""
     kinds = [kind for kind in BUILT if kind.name in wanted and _installed(kind)]
@@ -33,11 +33,11 @@ def open_all(
     if adaptive:  # it borrows these two
         kinds += [kind for kind in peers.Adaptive.borrowed if kind not in kinds]
     builds = {}
-    for kind in (Alicorn, *kinds):
+    for kind in (ours, *kinds):
         _say(f"{kind.name}: index of {len(data):,} documents ...")
         builds[kind.name] = built(kind, data, cache, threads)
         _say(f"{kind.name}: {builds[kind.name].seconds:.1f} s to build")
-    opened: dict[str, Any] = {Alicorn.name: Alicorn(data, builds[Alicorn.name].folder)}
+    opened: dict[str, Any] = {ours.name: ours(data, builds[ours.name].folder)}
     for kind in kinds:
         opened[kind.name] = kind(data, builds[kind.name].folder, filters)
     if peers.BruteForce.name in wanted:

@@ -43,16 +43,13 @@ def arguments_of(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return parser
 
 
-def data_of(arguments: argparse.Namespace, documents: int | None = None) -> Data:
-    count = documents or arguments.documents
-    return make(arguments.cache, count, arguments.dim)
-
-
-def run(rows: Sequence[Row], arguments: argparse.Namespace, documents: int | None = None) -> dict[str, Any]:
-    """Build, tune and measure everything; what `show` prints."""
-    data = data_of(arguments, documents)
+def run(
+    rows: Sequence[Row], arguments: argparse.Namespace, data: Data | None = None, ours: type[Alicorn] = Alicorn
+) -> dict[str, Any]:
+    """Build, tune and measure everything; what `show` prints. data: made as the arguments say unless given."""
+    data = data or make(arguments.cache, arguments.documents, arguments.dim)
     filters = Filters(data)
-    systems, builds = open_all(data, filters, arguments.cache, arguments.peers, arguments.threads_to_build)
+    systems, builds = open_all(data, filters, arguments.cache, arguments.peers, arguments.threads_to_build, ours)
     one_core()
     machine = this_machine()
     overhead = fixed_overhead_us(systems[OURS].collection, data.vectors[0])

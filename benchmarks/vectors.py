@@ -111,9 +111,13 @@ class Data:
         return [self.names[number] for number in numbers[offsets[document] : offsets[document + 1]]]
 
 
-def make(cache: Path, documents: int, dim: int, seed: int = 1) -> Data:
-    """Write a data set into a folder of the cache that is named for all that it depends on, or take the one there."""
-    shape = {"documents": documents, "dim": dim, "seed": seed, "tags": [SHARES, SIDES, NUM_ZIPF, DRAWS, NUM_TOPICS]}
+def make(cache: Path, documents: int, dim: int, seed: int = 1, shares_only: bool = False) -> Data:
+    """Write a data set into a folder of the cache that is named for all that it depends on, or take the one there.
+
+    shares_only: with the tags of SHARES alone.
+    """
+    tags = [SHARES] if shares_only else [SHARES, SIDES, NUM_ZIPF, DRAWS, NUM_TOPICS]
+    shape = {"documents": documents, "dim": dim, "seed": seed, "tags": tags}
     shape["mixture"] = [PER_CLUSTER, RANK, NUM_BASES, CENTER, ALONG, NOISE]
     described = json.dumps(shape)
     folder = cache / f"data-{documents}x{dim}-{xxhash.xxh3_64_hexdigest(described.encode())[:6]}"
@@ -129,7 +133,7 @@ def make(cache: Path, documents: int, dim: int, seed: int = 1) -> Data:
         vectors[block], clusters[block] = mixture.draw(block.stop - block.start, rng)
     vectors.flush()
     np.save(folder / "clusters.npy", clusters)
-    names, offsets, numbers = _tags(vectors, rng)
+    names, offsets, numbers = _tags(vectors, rng, shares_only)
     np.save(folder / "tag_offsets.npy", offsets)
     np.save(folder / "tag_numbers.npy", numbers)
     (folder / "tags.json").write_text(json.dumps(names))
@@ -137,11 +141,12 @@ def make(cache: Path, documents: int, dim: int, seed: int = 1) -> Data:
     return Data(folder)
 
 
-def _tags(vectors: np.ndarray, rng: np.random.Generator) -> tuple[list[str], np.ndarray, np.ndarray]:
+def _tags(vectors: np.ndarray, rng: np.random.Generator, shares_only: bool) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Names of all tags, and the tags of each document: offsets (n + 1,) and ascending numbers."""
     names = [*SHARES, *SIDES, *(f"z:{i}" for i in range(NUM_ZIPF)), *(f"t:{i}" for i in range(NUM_ZIPF))]
     count = len(vectors)
-    documents, numbers = [], []
+    documents: list[np.ndarray] = []
+    numbers: list[np.ndarray] = []
 
     def add(number: int | np.ndarray, those: np.ndarray) -> None:
         documents.append(those.astype(np.int64))
@@ -149,6 +154,8 @@ def _tags(vectors: np.ndarray, rng: np.random.Generator) -> tuple[list[str], np.
 
     for number, share in enumerate(SHARES.values()):
         add(number, np.flatnonzero(rng.random(count) < share))
+    if shares_only:
+        return _of_documents(list(SHARES), documents, numbers, count)
     for number, share in enumerate(SIDES.values(), start=len(SHARES)):
         sides = _along(vectors, rng.standard_normal((1, vectors.shape[1]), dtype=np.float32))[:, 0]
         sides += 0.3 * rng.standard_normal(count, dtype=np.float32)
@@ -161,6 +168,12 @@ def _tags(vectors: np.ndarray, rng: np.random.Generator) -> tuple[list[str], np.
     for _ in range(DRAWS):
         add(first + _zipf(count, rng), everyone)
         add(first + NUM_ZIPF + (_zipf(count, rng) + topics * (NUM_ZIPF // NUM_TOPICS)) % NUM_ZIPF, everyone)
+    return _of_documents(names, documents, numbers, count)
+
+
+def _of_documents(
+    names: list[str], documents: list[np.ndarray], numbers: list[np.ndarray], count: int
+) -> tuple[list[str], np.ndarray, np.ndarray]:
     pairs = np.unique(np.concatenate(documents) * len(names) + np.concatenate(numbers))  # no tag twice
     offsets = np.searchsorted(pairs, np.arange(count + 1) * len(names))
     return names, offsets, (pairs % len(names)).astype(np.int32)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from alicorn.errors import AlicornError, CollectionError, TableError, VectorError
+from alicorn.errors import AlicornError, CollectionError, ConfigError, TableError, VectorError
 from alicorn.publish import check_models, nearest, publish
 from alicorn.query import Collection
 
@@ -35,6 +35,20 @@ def test_a_plain_table_needs_no_model(tmp_path: Path) -> None:
     assert (done.documents, done.embeddings) == (2, {"x": 2})
     with Collection.open(tmp_path / "c", read_only=True) as collection:
         assert collection.search("(or tag:b (nn x :k 1))", vectors={"x": [1, 0]}).ids == ["d1", "d2"]
+
+
+def test_vectors_are_kept_as_codes_where_that_is_asked_for(tmp_path: Path) -> None:
+    publish(plain(tmp_path), tmp_path / "c", stored="codes")
+    publish(plain(tmp_path, doc_id=["d2", "d3"]), tmp_path / "c")
+    with Collection.open(tmp_path / "c", read_only=True) as collection:
+        assert collection.stored == {"x": "codes"}
+        assert collection.search("(nn x :k 2)", vectors={"x": [1, 0]}).scores.tolist() == [1.0, 1.0]
+    with pytest.raises(
+        CollectionError, match="not as 'float16': how they are kept is chosen when a collection is made"
+    ):
+        publish(plain(tmp_path), tmp_path / "c", stored="float16")
+    with pytest.raises(ConfigError, match="stored must be one of float32, float16, codes, got 'int8'"):
+        publish(plain(tmp_path), tmp_path / "other", stored="int8")
 
 
 def test_publishing_again_replaces_and_adds(tmp_path: Path) -> None:

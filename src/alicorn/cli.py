@@ -185,6 +185,7 @@ def evaluate(
     """
     _say_when_compiling()
     from alicorn.evaluation.ablation import ablate as ablate_model
+    from alicorn.evaluation.channel_weights import channel_weights
     from alicorn.evaluation.evaluate import evaluate as evaluate_model
     from alicorn.evaluation.page import Measured, check_page, page
     from alicorn.evaluation.searches import open_searches
@@ -209,6 +210,7 @@ def evaluate(
         depths=_cutoffs(depths, "--depths"),
     )
     ablation = None if ablate is None else ablate_model(loaded, sampled, ablate.value, ks, seed)
+    weights = channel_weights(loaded, sampled)
     if out is not None:
         found.write(out)
     if out is not None and ablation is not None:
@@ -219,9 +221,11 @@ def evaluate(
         report.write_text(page(measured), encoding="utf-8")
     if as_json:
         told = found.to_dict() | ({} if ablation is None else {"ablation": ablation.to_dict()})
+        told |= {} if weights is None else {"channel_weights": weights.to_dict()}
         sys.stdout.write(json.dumps(told) + "\n")
         return
-    sys.stdout.write(found.markdown() + ("" if ablation is None else f"\n{ablation.markdown()}") + "\n")
+    further = [part.markdown() for part in (ablation, weights) if part is not None]
+    sys.stdout.write("\n".join([found.markdown(), *further]) + "\n")
 
 
 @app.command()
@@ -287,6 +291,9 @@ def publish(
     as_of: Annotated[
         datetime | None, typer.Option(help="UTC time from which the selection's rule `recent` counts back; now.")
     ] = None,
+    stored: Annotated[
+        str | None, typer.Option(help="How a new collection keeps vectors: float32 (default), float16 or codes.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Embed documents and write them into a collection. Without --model the table brings terms and vectors itself.
@@ -300,7 +307,7 @@ def publish(
 
     now = None if as_of is None else as_of.replace(tzinfo=UTC)
     with _progress("publish") as advance:
-        done = publish_documents(documents, into, _models(model, vertical), advance, now)
+        done = publish_documents(documents, into, _models(model, vertical), advance, now, stored)
     rate = (done.documents + sum(done.left_out.values())) / done.seconds
     for rule, count in done.left_out.items():
         log.print(f"left out, not {rule}: {count:,} documents")

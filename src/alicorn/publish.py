@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 from alicorn import __version__
 from alicorn.errors import CollectionError, ConfigError, TableError
 from alicorn.index.checking import check_documents
+from alicorn.quantization import FLOAT32
 from alicorn.query import Collection
 from alicorn.query.prepared import prepare
 
@@ -59,6 +60,7 @@ def publish(
     models: Sequence[AnyModel] = (),
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     now: datetime.datetime | None = None,
+    stored: str | None = None,
 ) -> Published:
     """Write the documents of a Parquet file or folder into a collection, new or existing.
 
@@ -66,6 +68,8 @@ def publish(
     it); terms and stored columns come from the first one's vertical. A document that its `selection` leaves out is not
     written, and removed where the collection holds it. now: for rules about time, with its zone; the present unless
     given.
+    stored: how a new collection keeps the vectors of every key, one of quantization.STORED, float32 unless given; an
+    existing one keeps them as it does, and another value is refused.
     Without a model the table is plain: doc_id, terms, embedding:<key> and stored columns.
     on_progress(done, total) is called after every batch.
     Raises TableError, CollectionError (the collection was published with another model), ConfigError.
@@ -81,7 +85,11 @@ def publish(
     target = into.with_name(f".{into.name}.publishing") if fresh else into
     if fresh and target.exists():
         shutil.rmtree(target)  # left by a publish that was killed
-    collection = Collection.create(target, embeddings, metadata=metadata) if fresh else Collection.open(into)
+    if fresh:
+        declared = {key: {"dim": dim, "stored": stored or FLOAT32} for key, dim in embeddings.items()}
+        collection = Collection.create(target, declared, metadata=metadata)
+    else:
+        collection = Collection.open(into)
     now = now or datetime.datetime.now(datetime.UTC)
     done = removed = 0
     left_out: Counter[str] = Counter()
@@ -89,7 +97,7 @@ def publish(
         with collection:
             if not fresh:
                 check_models(collection, models)
-                _check_embeddings(collection, embeddings)
+                _check_embeddings(collection, embeddings, stored)
             for batch in _tables(source, documents):
                 chosen = selected(batch, models, now)
                 removed += collection.delete(chosen.left_out).deleted if chosen.left_out else 0
@@ -284,7 +292,12 @@ def _dimension(source: ds.Dataset, field: pa.Field) -> int:
     )
 
 
-def _check_embeddings(collection: Collection, embeddings: dict[str, int]) -> None:
+def _check_embeddings(collection: Collection, embeddings: dict[str, int], stored: str | None) -> None:
+    if stored and any(kept != stored for kept in collection.stored.values()):
+        raise CollectionError(
+            f"the collection keeps its vectors as {collection.stored}, not as {stored!r}: how they are kept is chosen"
+            " when a collection is made, so publish into a new one"
+        )
     for key, dim in embeddings.items():
         if collection.embeddings.get(key) != dim:
             raise CollectionError(

@@ -9,6 +9,7 @@ may be there as a whole, and nothing else.
 from __future__ import annotations
 
 import collections
+import functools
 import itertools
 import json
 import os
@@ -23,10 +24,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from crash_writer import DIM, Order, operation
+from crash_writer import DIM, Order, created, operation, table
 
 from alicorn.errors import CollectionError
 from alicorn.index import Store
+from alicorn.quantization import CODES, FLOAT16, STORED, Int8
 
 CYCLES_OF_A_COLLECTION = 12
 Model = tuple[dict[str, int], int | None]  # doc_id -> the operation that wrote it; the one that set the metadata
@@ -77,11 +79,12 @@ def crash(writers: Writers, folder: Path, cycles: int, seed: int) -> Record:
     creating, writing = (itertools.cycle(names) for names in failpoints(writers, folder))
     for start in range(0, cycles, CYCLES_OF_A_COLLECTION):
         path = folder / f"c{start}"
+        stored = STORED[start // CYCLES_OF_A_COLLECTION % len(STORED)]
         model: Model = ({}, None)
         first = 0
         for cycle in range(start, min(cycles, start + CYCLES_OF_A_COLLECTION)):
             (folder / "log").write_bytes(b"")
-            order = Order(str(path), str(folder / "log"), first, "none", int(rng.choice([1, 1, 2, 4])))
+            order = Order(str(path), str(folder / "log"), first, "none", int(rng.choice([1, 1, 2, 4])), stored)
             wait = None
             if cycle == start and rng.integers(2):
                 order = replace(order, failpoint=next(creating), count=1)
@@ -97,7 +100,7 @@ def crash(writers: Writers, folder: Path, cycles: int, seed: int) -> Record:
                 assert code == 0, f"cycle {cycle}, seed {seed}: the writer failed"
                 record.ended += 1
             try:
-                first, model, count = compare(path, folder / "log", first, model)
+                first, model, count = compare(path, folder / "log", first, model, stored)
             except Exception as error:
                 error.add_note(f"seed {seed}, cycle {cycle}, killed at {name}, collection {path}")
                 raise
@@ -113,7 +116,7 @@ def failpoints(writers: Writers, folder: Path) -> tuple[list[str], list[str]]:
     return tuple(sorted(set(re.findall("(?m)^reach (.*)$", part))) for part in (creation, rest))  # type: ignore[return-value]
 
 
-def compare(path: Path, log: Path, first: int, model: Model) -> tuple[int, Model, int]:
+def compare(path: Path, log: Path, first: int, model: Model, stored: str) -> tuple[int, Model, int]:
     """-> the number of the next operation, what is there now, how many operations were acknowledged."""
     notes = [line.split() for line in log.read_text().splitlines()]
     acknowledged = 0
@@ -129,7 +132,7 @@ def compare(path: Path, log: Path, first: int, model: Model) -> tuple[int, Model
     except CollectionError:
         if first or notes:
             raise
-        store = Store.create(path, {"v": DIM})  # it was killed while it created the collection
+        store = created(str(path), stored)  # it was killed while it created the collection
     with store:
         store.verify()
         found = contents(store), store.metadata.get("number")
@@ -152,14 +155,30 @@ def contents(store: Store) -> dict[str, int]:
     found: dict[str, int] = {}
     snapshot = store.snapshot()
     for view in snapshot.segments:
-        assert view.segment.embeddings["v"].quantizer is snapshot.quantizers["v"]
+        block = view.segment.embeddings["v"]
+        assert block.quantizer is snapshot.quantizers["v"]
         for number, row in enumerate(view.segment.stored.to_pylist()):
             if view.deleted is None or not view.deleted[number]:
                 assert row["doc_id"] not in found
                 assert row["terms"] == [f"op:{row['number']}"]
+                vector = block.stored(block.rows_of[[number]])[0]
+                np.testing.assert_array_equal(vector, written(row["number"], block.quantizer.stored)[row["doc_id"]])
                 found[row["doc_id"]] = row["number"]
     assert len(store) == len(found)
     return found
+
+
+@functools.cache
+def written(number: int, stored: str) -> dict[str, np.ndarray]:
+    """doc_id -> the vector that operation `number` gave it, as it is to be kept."""
+    _, doc_ids = operation(number)
+    raw = np.array(table(number, doc_ids).column("embedding:v").to_pylist())
+    vectors = (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float32)
+    if stored == CODES:
+        vectors = Int8(DIM).decode(Int8(DIM).encode(vectors))
+    if stored == FLOAT16:
+        vectors = vectors.astype(np.float16).astype(np.float32)
+    return dict(zip(doc_ids, vectors, strict=True))
 
 
 def difference(expected: Model, found: Model) -> list[str]:

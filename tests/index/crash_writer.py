@@ -25,13 +25,15 @@ OPERATIONS = 60  # a child that is not killed before ends after so many
 
 @dataclass(frozen=True)
 class Order:
-    """first: the number of the first operation; failpoint: where the child kills itself, at the count-th time."""
+    """first: the number of the first operation; failpoint: where the child kills itself, at the count-th time;
+    stored: how a new collection keeps its vectors."""
 
     path: str
     log: str
     first: int
     failpoint: str | None = None
     count: int = 1
+    stored: str = "float32"
 
 
 def operation(number: int) -> tuple[str, list[str]]:
@@ -52,6 +54,10 @@ def table(number: int, doc_ids: list[str]) -> pa.Table:
             "number": [number] * len(doc_ids),
         }
     )
+
+
+def created(path: str, stored: str) -> Store:
+    return Store.create(path, {"v": {"dim": DIM, "stored": stored}})
 
 
 def make_everything_frequent() -> None:
@@ -76,7 +82,7 @@ def write(order: Order) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     failpoints.armed = at
-    store = Store.create(order.path, {"v": DIM}) if order.first == 0 else Store.open(order.path)
+    store = created(order.path, order.stored) if order.first == 0 else Store.open(order.path)
     for number in range(order.first, order.first + OPERATIONS):
         kind, doc_ids = operation(number)
         os.write(notes, f"begin {number}\n".encode())

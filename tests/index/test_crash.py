@@ -19,7 +19,7 @@ def writers() -> Iterator[Writers]:
 
 
 def test_a_killed_writer_keeps_what_it_acknowledged(writers, tmp_path: Path) -> None:
-    record = crash(writers, tmp_path, cycles=18, seed=1)
+    record = crash(writers, tmp_path, cycles=26, seed=1)  # float32, float16 and codes
     assert record.killed.total() > 9
     assert record.acknowledged > 100
 

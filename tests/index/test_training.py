@@ -18,11 +18,11 @@ def test_a_sample_has_distinct_rows_of_every_part_in_order() -> None:
     docs = np.arange(1000)
     backwards = KeyVectors(docs[:700], rows[300:][::-1], rows=docs[:700][::-1])
     parts = [KeyVectors(docs[:300], rows[:300]), KeyVectors(docs[:0], rows[:0]), backwards]
-    sample = _sample(parts, 1000, 400)[:, 0]
+    sample = _sample(parts, 1, 1000, 400)[:, 0]
     assert len(sample) == len(set(sample)) == 400
     assert (np.diff(sample) > 0).all()
     assert 60 < (sample < 300).sum() < 180
-    np.testing.assert_array_equal(_sample(parts, 1000, 1000), rows)
+    np.testing.assert_array_equal(_sample(parts, 1, 1000, 1000), rows)
 
 
 def test_a_key_is_due_by_its_own_vectors() -> None:

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from alicorn.errors import ConfigError
-from alicorn.quantization import OPQ, PCAPQ, PQ, SQ8, ExtendedRaBitQ, KeyQuantizer, NoCodec, RaBitQ, Settings
+from alicorn.quantization import OPQ, PCAPQ, PQ, SQ8, ExtendedRaBitQ, Int8, KeyQuantizer, NoCodec, RaBitQ, Settings
 from alicorn.quantization.simd import plane_width
 
 DIM = 16
@@ -18,6 +18,7 @@ EXTENDED = {f"rabitq {bits}": partial(ExtendedRaBitQ.fit, bits=bits) for bits in
 FIT = {
     "none": NoCodec.fit,
     "sq8": SQ8.fit,
+    "int8": Int8.fit,
     **{name: partial(kind.fit, code_size=4) for name, kind in PRODUCT.items()},
     "rabitq 1": RaBitQ.fit,
     **EXTENDED,
@@ -25,6 +26,7 @@ FIT = {
 CODED = [name for name in FIT if name != "none"]
 LOSS = {  # mean of |vector - decoded|, at most
     "sq8": 0.02,
+    "int8": 0.006,
     "pq": 0.75,
     "opq": 0.75,
     "pca-pq": 0.75,
@@ -85,6 +87,7 @@ def test_a_code_has_the_size_that_was_asked_for(name: str, fitted: dict) -> None
     padded = 64  # dimensions of rabitq
     sizes = {
         "sq8": 2 * plane_width(DIM),
+        "int8": 2 * plane_width(DIM) + 4,
         "rabitq 1": padded // 8 + 8,
         **{f"rabitq {b}": padded * b // 8 + 4 for b in range(2, 9)},
     }

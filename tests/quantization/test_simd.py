@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from products_digest import digest
 
-from alicorn.quantization import simd
+from alicorn.quantization import Int8, simd
 from alicorn.quantization.probing import centroid_cosines
 from alicorn.quantization.simd import (
     MAX_DIM,
@@ -30,9 +30,10 @@ from alicorn.quantization.simd import (
     tiled,
     unpacked,
 )
-from alicorn.query.kernels import exact_cosines
+from alicorn.query.nn_kernels import FLOATS, HALVES, PLANES, exact_cosines
 
 DIMS = st.integers(1, 400) | st.sampled_from([63, 64, 65, 127, 128, 129, 192, 256, 1024])
+NO_CODES = np.empty((0, 0), dtype=np.uint8)
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -74,9 +75,31 @@ def test_dot_is_the_inner_product_and_the_same_bits_wherever_it_is_called(dim: i
     products = np.array([dot_of(query, row) for row in vectors], dtype=np.float32)
     np.testing.assert_allclose(products, vectors.astype(np.float64) @ query.astype(np.float64), atol=1e-5)
     assert_array_equal(centroid_cosines(query, vectors), products)
-    scored = np.empty(len(vectors), dtype=np.float32)
-    exact_cosines(vectors, np.arange(len(vectors), dtype=np.uint32), query, scored)
-    assert_array_equal(scored, np.clip(products, -1, 1))
+    assert_array_equal(scores(FLOATS, vectors, query), np.clip(products, -1, 1))
+
+
+def scores(stored: int, vectors: np.ndarray, query: np.ndarray, codes=NO_CODES, fine=NO_CODES) -> np.ndarray:
+    rows = np.arange(len(vectors), dtype=np.uint32)
+    out = np.empty(len(vectors), dtype=np.float32)
+    exact_cosines(stored, vectors.view(np.uint8), codes, fine, query, rows, out)
+    return out
+
+
+@settings(max_examples=60, deadline=None)
+@given(DIMS, SEEDS)
+def test_a_vector_of_halves_or_whole_numbers_is_scored_as_what_it_stands_for(dim: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = rng.normal(size=(7, dim)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    query = vectors[0]
+    halves = vectors.astype(np.float16)
+    expected = np.clip(halves.astype(np.float64) @ query, -1, 1)
+    np.testing.assert_allclose(scores(HALVES, halves, query), expected, atol=1e-6)
+    codec = Int8(dim)
+    whole = codec.encode(vectors)
+    codes, fine = (np.ascontiguousarray(part) for part in np.hsplit(whole, [codec.scan_size]))
+    found = scores(PLANES, vectors[:, :0], codec.padded(query), codes, fine)
+    np.testing.assert_allclose(found, np.clip(codec.decode(whole) @ query.astype(np.float64), -1, 1), atol=1e-6)
 
 
 @settings(max_examples=150, deadline=None)

@@ -64,6 +64,7 @@ class Oracle:
 
     vectors: name (a key, or what `:vector` names) -> vector, of any length above 0.
     clusters: (key, unit query vector, nprobe) -> doc_ids in the nprobe nearest clusters, or None for all.
+    stored: how the collection keeps vectors.
     """
 
     def __init__(
@@ -71,10 +72,12 @@ class Oracle:
         documents: Iterable[Document],
         vectors: Mapping[str, np.ndarray] | None = None,
         clusters: Callable[[str, np.ndarray, int], set[str] | None] = one_cluster,
+        stored: str = "float32",
     ) -> None:
         self.documents = {document["doc_id"]: document for document in documents}
         self.vectors = {name: unit(vector) for name, vector in (vectors or {}).items()}
         self.clusters = clusters
+        self.stored = stored
         self.by_static_rank = sorted(self.documents, key=lambda doc_id: (-self.static_rank(doc_id), doc_id))
         self.units: dict[tuple[str, str], np.ndarray | None] = {}
 
@@ -186,7 +189,7 @@ class Oracle:
     def _unit(self, doc_id: str, key: str) -> np.ndarray | None:
         if (doc_id, key) not in self.units:
             vector = self.documents[doc_id].get("embeddings", {}).get(key)
-            self.units[doc_id, key] = None if vector is None else unit(vector)
+            self.units[doc_id, key] = None if vector is None else as_stored(unit(vector), self.stored)
         return self.units[doc_id, key]
 
 
@@ -194,6 +197,16 @@ def unit(vector: Any) -> np.ndarray:
     """(dim,) float32 of length 1."""
     array = np.asarray(vector, dtype=np.float32)
     return array / np.linalg.norm(array)
+
+
+def as_stored(vector: np.ndarray, stored: str) -> np.ndarray:
+    """A unit vector as it is kept, (dim,) float32: docs/decisions/006-stored-precision.md."""
+    if stored == "float16":
+        return vector.astype(np.float16).astype(np.float32)
+    if stored == "codes":
+        whole = np.rint(vector.astype(np.float64) / np.abs(vector).max() * 127)
+        return (whole / np.sqrt((whole**2).sum())).astype(np.float32)
+    return vector
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> float:

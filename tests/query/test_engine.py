@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from oracle import Oracle, random_documents, random_tree, unit, vocabulary
+from oracle import Oracle, as_stored, random_documents, random_tree, unit, vocabulary
 
 from alicorn.index import Snapshot
+from alicorn.quantization import STORED
 from alicorn.quantization.probing import nearest
 from alicorn.query import Collection, docset, tree
 from alicorn.query.run import Evaluation
@@ -32,9 +33,10 @@ def table_of(documents: list[dict]) -> pa.Table:
 class World:
     """A collection in some state, and the same documents for the oracle."""
 
-    def __init__(self, path: Path, seed: int, **settings: str | int) -> None:
+    def __init__(self, path: Path, seed: int, stored: str = "float32", **settings: str | int) -> None:
         rng = random.Random(seed)
-        self.collection = Collection.create(path, DIMS)
+        self.stored = stored
+        self.collection = Collection.create(path, {key: {"dim": dim, "stored": stored} for key, dim in DIMS.items()})
         self.documents: dict[str, dict] = {}
         first = random_documents(rng, 300 if settings.get("codec") == "opq" else 120, DIMS)  # OPQ trains on 256 or more
         self.upsert(first)
@@ -50,6 +52,9 @@ class World:
             self.documents.pop(doc_id, None)
         self.words = vocabulary(DIMS, (None, "other"))
 
+    def oracle(self, vectors: dict[str, np.ndarray]) -> Oracle:
+        return Oracle(self.documents.values(), vectors, self.clusters, self.stored)
+
     def upsert(self, documents: list[dict]) -> None:
         self.collection.upsert(table_of(documents))
         self.documents |= {document["doc_id"]: document for document in documents}
@@ -63,7 +68,7 @@ class World:
         coarse = self.collection.snapshot().quantizers[key].coarse
         probed = set(nearest(coarse.cosines(query), nprobe).tolist())
         kept = [d for d in self.documents.values() if d["embeddings"][key] is not None]
-        assigned = coarse.assign(np.stack([unit(document["embeddings"][key]) for document in kept]))
+        assigned = coarse.assign(np.stack([as_stored(unit(d["embeddings"][key]), self.stored) for d in kept]))
         return {
             document["doc_id"] for document, cluster in zip(kept, assigned.tolist(), strict=True) if cluster in probed
         }
@@ -75,6 +80,8 @@ SETTINGS = [
     {"codec": "none"},
     {"codec": "rabitq", "bits": 4},
     {"codec": "rabitq", "bits": 7, "coarse": "imi", "num_clusters": 9},
+    {"stored": "float16", "codec": "sq8"},
+    {"stored": "codes"},
 ]
 
 
@@ -104,7 +111,7 @@ def check_random_trees(world: World, count: int, seed: int) -> None:
     checked = 0
     while checked < count:
         vectors = world.vectors(rng)
-        oracle = Oracle(world.documents.values(), vectors, world.clusters)
+        oracle = world.oracle(vectors)
         for _ in range(5):
             root = random_tree(rng, world.words, depth=rng.randint(1, 6))
             if not fits(root) or oracle.is_borderline(root):
@@ -139,14 +146,20 @@ def test_thousands_of_random_trees(world: World) -> None:
     check_random_trees(world, 3000, seed=12)
 
 
-def test_answers_survive_flush_merge_train_and_reopening(tmp_path: Path) -> None:
-    world = World(tmp_path / "c", seed=8, codec="sq8")
+def in_some_clusters(root: tree.Node) -> bool:
+    return any(isinstance(node, tree.Nn) and node.nprobe is not None for node in tree.walk(root))
+
+
+@pytest.mark.parametrize("stored", STORED)
+def test_answers_survive_flush_merge_train_and_reopening(stored: str, tmp_path: Path) -> None:
+    world = World(tmp_path / "c", seed=8, stored=stored)
     rng = random.Random(2)
     trees = [root for root in (random_tree(rng, world.words, 4) for _ in range(60)) if fits(root)]
     vectors = world.vectors(rng)
 
-    def answers(collection: Collection) -> list:
-        results = [collection.search(str(root), vectors=vectors, limit=500) for root in trees]
+    def answers(collection: Collection, complete: bool = False) -> list:
+        asked = [root for root in trees if not complete or not in_some_clusters(root)]
+        results = [collection.search(str(root), vectors=vectors, limit=500) for root in asked]
         return [(result.ids, result.total, result.scores.tolist()) for result in results]
 
     before = answers(world.collection)
@@ -158,6 +171,11 @@ def test_answers_survive_flush_merge_train_and_reopening(tmp_path: Path) -> None
     world.collection.close()
     with Collection.open(tmp_path / "c", read_only=True) as reopened:
         assert answers(reopened) == before
+        complete = answers(reopened, complete=True)
+    with Collection.open(tmp_path / "c") as trained:
+        for num_clusters in (5, 11):
+            trained.train(num_clusters=num_clusters)
+            assert answers(trained, complete=True) == complete
 
 
 def test_laws(world: World) -> None:

@@ -26,7 +26,7 @@ def test_every_node_agrees_with_the_oracle(world: World) -> None:
     checked = 0
     while checked < 60:
         vectors = world.vectors(rng)
-        oracle = Oracle(world.documents.values(), vectors, world.clusters)
+        oracle = world.oracle(vectors)
         root = random_tree(rng, world.words, depth=4)
         if not fits(root) or oracle.is_borderline(root):
             continue

@@ -68,6 +68,19 @@ def test_documents_as_queries_do_not_find_themselves(tmp_path: Path) -> None:
     assert found.queries_are_documents
 
 
+def test_of_stored_codes_clusters_alone_are_compared(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(1).normal(size=(400, 8)).astype(np.float32)
+    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), 8)
+    with Collection.create(tmp_path / "c", {"x": {"dim": 8, "stored": "codes"}}) as collection:
+        collection.upsert(pa.table({"doc_id": [f"d{row}" for row in range(400)], "embedding:x": column}))
+        found = tune(collection, "x", sample=5, apply=True)
+        assert {point.settings.codec for point in found.points} == {None}
+        assert len({point.settings for point in found.points}) > 3
+        assert collection.snapshot().quantizers["x"].num_clusters == found.applied[0].settings.num_clusters
+        with pytest.raises(ConfigError, match="leave codec, pq_bytes and bits out of the grid"):
+            tune(collection, "x", sample=5, grid=Grid(codec=("sq8",)))
+
+
 def test_the_recommended_point_is_the_fastest_that_is_good_enough(collection: Collection, query_file: Path) -> None:
     found = tune(collection, "x", query_file, grid=SMALL, target_recall=0.9)
     good = [point for point in found.points if point.recall >= 0.9]

@@ -17,6 +17,7 @@ import yaml
 from alicorn.errors import ConfigError
 from alicorn.evaluation.ablation import Ablation
 from alicorn.evaluation.bootstrap import CONFIDENCE, Interval
+from alicorn.evaluation.channel_weights import channel_weights
 from alicorn.evaluation.charts import Line, interval_chart, legend, line_chart, point_map
 from alicorn.evaluation.comparison import Comparison
 from alicorn.evaluation.embedding_map import NUM_COLOURS, check_column, default_column, embedding_map
@@ -76,7 +77,7 @@ def page(measured: Measured) -> str:
         "training": _training(model, history),
         "segments": _segments(comparison, middle),
         "index": _index(evaluation, middle),
-        "features": _features(measured.ablation),
+        "features": _features(measured.ablation) + _channels(measured),
         "examples": _examples(measured, encoded, k),
         "map": _map(measured, encoded.documents),
     }
@@ -277,6 +278,17 @@ def _features(ablation: Ablation) -> str:
         f"{interval_chart(rows, low, 1.0, linear_below=0.01)}"
         f"<details><summary>all measures</summary>{_table(['feature', *measures], cells)}</details>"
         f"<details><summary>{middle} lost, by segment</summary>{_heat(ablation, middle)}</details></div>"
+    )
+
+
+def _channels(measured: Measured) -> str:
+    """Of a model fused by attention what each channel counts."""
+    weights = channel_weights(measured.model, measured.searches)
+    if weights is None or not weights.requests:
+        return ""
+    return (
+        "<p>Mean weight of each channel in the attention that fuses a request's channels, also by the number of words."
+        f'</p><div class="card">{_table(*weights.rows())}</div>'
     )
 
 

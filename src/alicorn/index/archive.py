@@ -183,7 +183,7 @@ class ArchiveReader:
         self._header: dict[str, Any] = json.loads(self._bytes[contents:end].tobytes())
         if self._header["magic"] != magic:
             raise CorruptionError(f"{path} is no {magic} but {self._header['magic']!r}. {RESTORE}")
-        check_format(path, self._header["format_version"])
+        check_format(path, self._header["format_version"], FORMAT_VERSION)
 
     @property
     def content(self) -> dict[str, Any]:
@@ -229,11 +229,11 @@ def _checksum(memory: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def check_format(path: Path, version: int) -> None:
-    """Refuse what a newer alicorn wrote."""
-    if version > FORMAT_VERSION:
+def check_format(path: Path, version: int, newest: int) -> None:
+    """Refuse what a newer alicorn wrote. newest: what this one reads."""
+    if version > newest:
         raise CollectionError(
-            f"{path} has format {version}, and this alicorn reads formats up to {FORMAT_VERSION}: "
+            f"{path} has format {version}, and this alicorn reads formats up to {newest}: "
             "upgrade alicorn, or publish the collection again with this one"
         )
 

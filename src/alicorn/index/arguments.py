@@ -1,26 +1,51 @@
-"""Are the small arguments of a collection acceptable? Keys, metadata, ids to delete. Used by store.py."""
+"""Are the small arguments of a collection acceptable? Keys, metadata, ids to delete. Used by store.py, journal.py."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from alicorn.errors import ConfigError, TableError
+from alicorn.quantization import CODES, FLOAT32, MAX_CODED_DIM, STORED
 
 MAX_DIM = 65_536
 _KEY = re.compile(r"[\w.\-]+")
 
 
-def check_embeddings(embeddings: Mapping[str, int]) -> None:
-    for key, dim in embeddings.items():
+class Declared(NamedTuple):
+    """An embedding key: its dimension, and how its vectors are kept, one of quantization.STORED."""
+
+    dim: int
+    stored: str = FLOAT32
+
+
+def checked_embeddings(embeddings: Mapping[str, int | Mapping[str, Any]]) -> dict[str, Declared]:
+    """key -> dimension, or {"dim": dimension, "stored": one of STORED}. Raises ConfigError."""
+    declared = {}
+    for key, given in embeddings.items():
         if not isinstance(key, str) or not _KEY.fullmatch(key):
             raise ConfigError(f"an embedding key is made of letters, digits, '_', '-' and '.', got {key!r}")
-        if isinstance(dim, bool) or not isinstance(dim, int) or not 1 <= dim <= MAX_DIM:
-            raise ConfigError(f"embedding '{key}': the dimension must be an integer from 1 to {MAX_DIM}, got {dim!r}")
+        parts = dict(given) if isinstance(given, Mapping) else {"dim": given}
+        if "dim" not in parts or not parts.keys() <= {"dim", "stored"}:
+            named = ", ".join(map(repr, parts)) or "nothing"
+            raise ConfigError(f"embedding '{key}': give 'dim', and 'stored' where it is not float32; got {named}")
+        declared[key] = _checked_declaration(key, Declared(**parts))
+    return declared
+
+
+def _checked_declaration(key: str, declared: Declared) -> Declared:
+    dim, stored = declared
+    if isinstance(dim, bool) or not isinstance(dim, int) or not 1 <= dim <= MAX_DIM:
+        raise ConfigError(f"embedding '{key}': the dimension must be an integer from 1 to {MAX_DIM}, got {dim!r}")
+    if stored not in STORED:
+        raise ConfigError(f"embedding '{key}': stored must be one of {', '.join(STORED)}, got {stored!r}")
+    if stored == CODES and dim > MAX_CODED_DIM:
+        raise ConfigError(f"embedding '{key}': codes take at most {MAX_CODED_DIM} dimensions, got {dim}: use float16")
+    return declared
 
 
 def checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 They come from an upsert (checking.py), from the journal, or from the live documents of a segment that is merged. The
 last carry their clusters and codes along, so that a merge neither computes them again nor could change them.
+
+Where a key is not stored as float32, `kept_by` rounds its vectors before anything else sees them: clusters, codes and
+answers are all of what is stored (docs/decisions/006-stored-precision.md).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +19,7 @@ from alicorn.index.doc_ids import hash_ids
 from alicorn.index.mapping import release
 from alicorn.index.segment import Segment
 from alicorn.index.terms import TermLists
-from alicorn.quantization import Codes, KeyQuantizer
+from alicorn.quantization import CODES, FLOAT16, FLOAT32, Codes, KeyQuantizer
 
 EMBEDDING = "embedding:"  # prefix of the columns that hold vectors
 _BLOCK = 65_536  # vectors in memory at a time: 32 MiB of 128 dimensions
@@ -24,9 +27,9 @@ _BLOCK = 65_536  # vectors in memory at a time: 32 MiB of 128 dimensions
 
 @dataclass(frozen=True, eq=False)
 class Coded:
-    """What the quantizer of `version` made of vectors. clusters: (rows,) int32; codes: of the same rows."""
+    """What a quantizer made of vectors. clusters: (rows,) int32; codes: of the same rows."""
 
-    version: int
+    quantizer: KeyQuantizer
     clusters: np.ndarray
     codes: Codes
 
@@ -35,8 +38,8 @@ class Coded:
 class KeyVectors:
     """The vectors of one key: vector i of them is row rows[i] of `vectors`, and of document docs[i].
 
-    docs: (n,), each document at most once; vectors: (m, dim) float32 unit rows, often mapped from a segment; coded: of
-    all m; rows: (n,) of them, None for all in order.
+    docs: (n,), each document at most once; vectors: (m, dim) float32 or float16 unit rows, often mapped from a segment,
+    or (m, 0) where nothing but the codes is stored; coded: of all m; rows: (n,) of them, None for all in order.
     """
 
     docs: np.ndarray
@@ -54,30 +57,57 @@ class KeyVectors:
 
     def some(self, chosen: np.ndarray | slice) -> np.ndarray:
         """The chosen vectors -> (len(chosen), dim) float32."""
-        return self.vectors[chosen if self.rows is None else self.rows[chosen]]
+        rows = chosen if self.rows is None else self.rows[chosen]
+        if self.coded is not None and self.coded.quantizer.stored == CODES:
+            return self.coded.quantizer.decode(self.coded.codes.take(rows))
+        return self.vectors[rows].astype(np.float32, copy=False)
+
+    def kept_by(self, quantizer: KeyQuantizer) -> KeyVectors:
+        """The same vectors as `quantizer.stored` says: what has been rounded is not changed again."""
+        if quantizer.stored == FLOAT32:
+            return self
+        if quantizer.stored == FLOAT16:
+            return replace(self, vectors=self.vectors.astype(np.float16))
+        codes = quantizer.encode(self.vectors, np.empty(0, dtype=np.int32))
+        unassigned = Coded(quantizer, np.empty(0, dtype=np.int32), codes)
+        kept = KeyVectors(self.docs, self.vectors[:, :0], unassigned)
+        return replace(kept, coded=replace(unassigned, clusters=kept.assigned_by(quantizer)))
+
+    def release(self) -> None:
+        """Of what is mapped: see mapping.py."""
+        release(self.vectors)
+        if self.coded is not None and self.coded.quantizer.stored == CODES:
+            release(self.coded.codes.codes)
+            release(self.coded.codes.fine)
 
     def is_coded_by(self, quantizer: KeyQuantizer) -> bool:
-        return self.coded is not None and self.coded.version == quantizer.version
+        return self.coded is not None and self.coded.quantizer.version == quantizer.version
 
     def clusters_by(self, quantizer: KeyQuantizer) -> np.ndarray:
         """(n,) int32, taken over where they are this quantizer's already."""
         if self.coded is not None and self.is_coded_by(quantizer):
             return self.coded.clusters if self.rows is None else self.coded.clusters[self.rows]
+        return self.assigned_by(quantizer)
+
+    def assigned_by(self, quantizer: KeyQuantizer) -> np.ndarray:
+        """(n,) int32, of the stored vectors."""
         clusters = np.empty(len(self), dtype=np.int32)
         for start in range(0, len(self), _BLOCK):
             block = slice(start, start + _BLOCK)
             clusters[block] = quantizer.assign(self.some(block))
-            release(self.vectors)
+            self.release()
         return clusters
 
     def codes_by(self, quantizer: KeyQuantizer, chosen: np.ndarray, vectors: np.ndarray, clusters: np.ndarray) -> Codes:
         """The codes of the chosen vectors, (len(chosen),). vectors, clusters: theirs, for those not coded yet."""
-        if self.coded is not None and self.is_coded_by(quantizer):
+        if self.coded is not None and (self.is_coded_by(quantizer) or quantizer.stored == CODES):
             return self.coded.codes.take(chosen if self.rows is None else self.rows[chosen])
         return quantizer.encode(vectors, clusters)
 
     @property
     def nbytes(self) -> int:
+        if self.coded is not None and self.coded.quantizer.stored == CODES:
+            return len(self) * self.coded.quantizer.codec.code_size
         return len(self) * self.vectors.shape[1] * self.vectors.itemsize
 
 
@@ -105,7 +135,7 @@ class Documents:
         vectors = {}
         for key, block in segment.embeddings.items():
             clusters = np.repeat(np.arange(len(block.starts) - 1, dtype=np.int32), np.diff(block.starts))
-            coded = Coded(block.quantizer.version, clusters, block.coded)
+            coded = Coded(block.quantizer, clusters, block.coded)
             vectors[key] = KeyVectors(block.docs, block.vectors, coded)
         documents = cls(segment.fields, hashes, segment.term_lists, vectors)
         return documents if deleted is None else documents.where(~deleted)
@@ -121,6 +151,10 @@ class Documents:
     @property
     def nbytes(self) -> int:
         return self.fields.nbytes + self.terms.nbytes + sum(part.nbytes for part in self.vectors.values())
+
+    def kept_by(self, quantizers: Mapping[str, KeyQuantizer]) -> Documents:
+        """The documents with vectors as the collection stores them."""
+        return replace(self, vectors={key: part.kept_by(quantizers[key]) for key, part in self.vectors.items()})
 
     def where(self, kept: np.ndarray) -> Documents:
         """The documents marked in kept, (num_docs,) bool."""
@@ -140,13 +174,12 @@ class Documents:
         return table
 
     def _as_lists(self, part: KeyVectors) -> pa.ListArray:
-        dim = part.vectors.shape[1]
+        flat = part.some(slice(None))  # they are in the order of the documents
         present = np.zeros(self.num_docs, dtype=bool)
         present[part.docs] = True
         starts = np.zeros(self.num_docs + 1, dtype=np.int32)
-        np.cumsum(present * dim, out=starts[1:])
-        flat = part.some(slice(None)).reshape(-1)  # they are in the order of the documents
-        return pa.ListArray.from_arrays(pa.array(starts), pa.array(flat), mask=pa.array(~present))
+        np.cumsum(present * flat.shape[1], out=starts[1:])
+        return pa.ListArray.from_arrays(pa.array(starts), pa.array(flat.reshape(-1)), mask=pa.array(~present))
 
     @classmethod
     def from_table(cls, table: pa.Table, embeddings: Mapping[str, int]) -> Documents:

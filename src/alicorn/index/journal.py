@@ -24,12 +24,15 @@ import numpy as np
 import pyarrow as pa
 
 from alicorn.errors import CollectionError, CorruptionError
+from alicorn.index.arguments import Declared
 from alicorn.index.failpoints import reach
 from alicorn.index.mark import Mark, read_mark
 from alicorn.index.open_manifest import OpenManifest
 from alicorn.index.seal import PAGE_SIZE, check_seal, renewed, write_seal
 from alicorn.index.sqlite_file import (
     MANIFEST,
+    MANIFEST_VERSION,
+    PLAIN_VERSION,
     check_identity,
     connect,
     create_database,
@@ -40,6 +43,7 @@ from alicorn.index.sqlite_file import (
     row_checksum,
 )
 from alicorn.index.wal import read_wal
+from alicorn.quantization import FLOAT32
 
 CHECKPOINT_BYTES = 32 << 20  # of the write-ahead log, before it is copied to the database: some 50 ms
 
@@ -103,16 +107,17 @@ class Journal:
             undo.pop_all()
 
     @staticmethod
-    def create(folder: Path, embeddings: Mapping[str, int], metadata: Mapping[str, Any]) -> None:
+    def create(folder: Path, embeddings: Mapping[str, Declared], metadata: Mapping[str, Any]) -> None:
         """A manifest without segments."""
         state = State(collection=secrets.token_hex(16))
         settings = {
-            "collection": _json({"embeddings": list(embeddings.items())}),
+            "collection": _json({"embeddings": [_declaration(key, one) for key, one in embeddings.items()]}),
             "metadata": _json(metadata),
             "columns": pa.schema([]).serialize().to_pybytes(),
             "state": _json(asdict(state)),
         }
-        create_database(folder, settings, state.collection)
+        plain = all(one.stored == FLOAT32 for one in embeddings.values())
+        create_database(folder, settings, state.collection, PLAIN_VERSION if plain else MANIFEST_VERSION)
 
     # -- reading
 
@@ -121,8 +126,9 @@ class Journal:
         quantizers = found["quantizers"] and tuple(found["quantizers"])
         return State(**{**found, "segments": tuple(found["segments"]), "quantizers": quantizers})
 
-    def embeddings(self) -> dict[str, int]:
-        return dict(json.loads(self._setting("collection"))["embeddings"])
+    def embeddings(self) -> dict[str, Declared]:
+        found = json.loads(self._setting("collection"))["embeddings"]
+        return {key: Declared(*declared) for key, *declared in found}
 
     def metadata(self) -> dict[str, Any]:
         return json.loads(self._setting("metadata"))
@@ -299,6 +305,10 @@ class Journal:
 
     def _reported(self, verb: str) -> AbstractContextManager[None]:
         return reported(self._path, verb)
+
+
+def _declaration(key: str, declared: Declared) -> list[Any]:
+    return [key, declared.dim] if declared.stored == FLOAT32 else [key, declared.dim, declared.stored]
 
 
 def _ipc(table: pa.Table) -> bytes:

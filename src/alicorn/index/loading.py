@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from alicorn.errors import CorruptionError
+from alicorn.index.arguments import Declared
 from alicorn.index.contents import Contents
 from alicorn.index.doc_ids import hash_ids
 from alicorn.index.journal import Journal, SegmentRecord
@@ -37,13 +38,14 @@ def load(journal: Journal, path: Path, before: Contents | None = None, applied: 
 
 def _load_moment(journal: Journal, path: Path, before: Contents | None, applied: int) -> Contents:
     state = journal.state
-    embeddings, metadata, columns = journal.embeddings(), journal.metadata(), journal.columns()
+    declared, metadata, columns = journal.embeddings(), journal.metadata(), journal.columns()
+    embeddings = {key: one.dim for key, one in declared.items()}
     records = journal.segments()
     if before is not None and before.generation == state.generation:
         contents = replace(before, metadata=metadata, columns=columns)
     else:
         applied = state.flushed
-        quantizers = _quantizers(state.quantizers, path, embeddings, before)
+        quantizers = _quantizers(state.quantizers, path, declared, before)
         known = {} if before is None else {view.segment.name: view.segment for view in before.disk}
         contents = Contents(
             embeddings=embeddings,
@@ -61,18 +63,19 @@ def _load_moment(journal: Journal, path: Path, before: Contents | None, applied:
     if len(touched):
         contents, _ = contents.without(touched, hash_ids(touched))
     if documents is not None:
+        documents = documents.kept_by(contents.quantizers)
         mutable = contents.mutable.with_documents(documents, contents.quantizers)
         contents = replace(contents, mutable=mutable)
     return contents
 
 
 def _quantizers(
-    record: tuple[str, str] | None, path: Path, embeddings: Mapping[str, int], before: Contents | None
+    record: tuple[str, str] | None, path: Path, declared: Mapping[str, Declared], before: Contents | None
 ) -> Mapping[str, KeyQuantizer]:
     if before is not None and record == before.quantizer_file:
         return before.quantizers
     if record is None:
-        return {key: KeyQuantizer.untrained(dim) for key, dim in embeddings.items()}
+        return {key: KeyQuantizer.untrained(one.dim, one.stored) for key, one in declared.items()}
     return open_quantizers(quantizer_path(path, record[0]), record[1])
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from alicorn.index.doc_ids import IdIndex, hash_ids
 from alicorn.index.terms import TermDictionary, TermLists
-from alicorn.quantization import Codes, KeyQuantizer
+from alicorn.quantization import CODES, Codes, KeyQuantizer
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,8 @@ class NumericColumn:
 class EmbeddingBlock:
     """The vectors of one embedding key, in rows by (cluster, document number); a document has at most one row.
 
-    vectors: (rows, dim) float32 unit rows; coded: their codes and what these are off by;
+    vectors: (rows, dim) float32 or float16 unit rows, or (rows, 0) where nothing but the codes is stored;
+    coded: their codes and what these are off by;
     starts: (num_clusters + 1,) int64, cluster c has the rows starts[c] to starts[c + 1];
     docs: (rows,) uint32 row -> document number; identity: docs is 0, 1, 2 ... (the segment's first key);
     rows_of: (num_docs,) int32 document number -> row, -1 when the document has no such embedding;
@@ -53,6 +54,12 @@ class EmbeddingBlock:
     identity: bool
     rows_of: np.ndarray
     min_cosines: np.ndarray
+
+    def stored(self, rows: np.ndarray) -> np.ndarray:
+        """The stored vectors of some rows -> (len(rows), dim) float32."""
+        if self.quantizer.stored == CODES:
+            return self.quantizer.decode(self.coded.take(rows))
+        return self.vectors[rows].astype(np.float32, copy=False)
 
     @property
     def nbytes(self) -> int:

@@ -16,18 +16,18 @@ import pyarrow.compute as pc
 
 from alicorn.index.doc_ids import IdIndex
 from alicorn.index.documents import Documents, KeyVectors, concatenate_fields, one_chunk
-from alicorn.index.mapping import release
 from alicorn.index.numeric import numeric_column
 from alicorn.index.segment import EmbeddingBlock, NumericColumn, Segment
 from alicorn.index.terms import TEXT, TermDictionary, TermLists, count_holders, invert
-from alicorn.quantization import Codes, KeyQuantizer
+from alicorn.quantization import CODES, FLOAT16, Codes, KeyQuantizer
 
 # Keeps the vectors of a key, of the shape given, that come in blocks of rows -> all of them.
 Keep = Callable[[str, tuple[int, int], Iterator[np.ndarray]], np.ndarray]
 
-_BLOCK = 32_768  # vectors in memory at a time: 16 MiB of 128 dimensions
+_BLOCK = 16_384  # vectors in memory at a time: 8 MiB of 128 dimensions
 # Float32 products of unit vectors, however summed, differ by less than this for up to some 10,000 dimensions.
 _ROUNDING = np.float32(1e-5)
+_HALF_ROUNDING = np.float32(6e-4)  # a row of float16 may be longer or shorter than 1 by 2 ** -11
 
 
 def in_memory(_key: str, shape: tuple[int, int], blocks: Iterator[np.ndarray]) -> np.ndarray:
@@ -158,7 +158,7 @@ def _embedding_block(
     blocks = _coded_blocks(parts, order, clusters, quantizer, coded, min_cosines)
     return EmbeddingBlock(
         quantizer=quantizer,
-        vectors=keep(key, (len(docs), quantizer.dim), blocks),
+        vectors=keep(key, (len(docs), 0 if quantizer.stored == CODES else quantizer.dim), blocks),
         coded=coded,
         starts=starts,
         docs=docs.astype(np.uint32),
@@ -176,12 +176,11 @@ def _coded_blocks(
     coded: Codes,
     min_cosines: np.ndarray,
 ) -> Iterator[np.ndarray]:
-    """Blocks of the vectors in their new order; `coded` and `min_cosines` are filled on the way.
+    """Blocks of what is stored of the vectors, in their new order; `coded` and `min_cosines` are filled on the way.
 
     order: (rows,) the place of each row among the vectors of all parts; clusters: (rows,) in the new order.
     """
     first_of = np.cumsum([0] + [len(part) for part in parts])
-    in_step = all(part.is_coded_by(quantizer) for part in parts)  # then every part is read from front to back
     for start in range(0, max(len(order), 1), _BLOCK):
         places = order[start : start + _BLOCK]
         own = clusters[start : start + len(places)]
@@ -195,10 +194,17 @@ def _coded_blocks(
                 codes = part.codes_by(quantizer, chosen, gathered, own[here])
                 for array, some in zip(coded.arrays(), codes.arrays(), strict=True):
                     array[start + here] = some
-                if in_step:
-                    release(part.vectors)
-        _lower_cosines(vectors, own, quantizer.coarse.centroids, _ROUNDING, min_cosines)
-        yield vectors
+                part.release()
+        rounding = _HALF_ROUNDING if quantizer.stored == FLOAT16 else _ROUNDING
+        _lower_cosines(vectors, own, quantizer.coarse.centroids, rounding, min_cosines)
+        yield _as_stored(vectors, quantizer.stored)
+
+
+def _as_stored(vectors: np.ndarray, stored: str) -> np.ndarray:
+    """What a segment keeps beside the codes: (n, dim) float32 or float16, or (n, 0)."""
+    if stored == CODES:
+        return vectors[:, :0]
+    return vectors.astype(np.float16) if stored == FLOAT16 else vectors
 
 
 @numba.njit(

@@ -22,11 +22,13 @@ where n = documents, t = terms, p = postings, o = occurrences of terms, r = rows
     column-<i>-valid      bool (n,)      [true]
     column-<i>-sorted_values, -sorted_docs          as values, uint32: the valid ones by (value, document number)
                                                     [0.0; 0, 1, 2 ...]
-    embedding-<i>-vectors float32 (r, dim)          i: place in content.embeddings of the header; rows by cluster
-    embedding-<i>-codes   uint8 (r, scan_size)      codes of the residuals by the key's quantizer: what a scan reads
+    embedding-<i>-vectors float32 or float16 (r, dim), or (r, 0) where nothing but codes and fine is stored;
+                                                    i: place in content.embeddings of the header; rows by cluster
+    embedding-<i>-codes   uint8 (r, scan_size)      codes of the residuals by the key's quantizer, or of the vectors
+                                                    (int8): what a scan reads
     embedding-<i>-fine    uint8 (r, code_size - scan_size)         and what it reads where that does not decide
-    embedding-<i>-errors  float32 (r,)              |vector - decoded codes|, rounded up
-    embedding-<i>-fine_errors float32 (r, 1 or 0)   |vector - decoded codes and fine|, rounded up
+    embedding-<i>-errors  float32 (r,)              |stored vector - decoded codes|, rounded up
+    embedding-<i>-fine_errors float32 (r, 1 or 0)   |stored vector - decoded codes and fine|, rounded up
     embedding-<i>-starts  int64 (c+1,)              cluster k has the rows starts[k] to starts[k+1]
     embedding-<i>-docs    uint32 (r,)               document number of each row [0, 1, 2 ...]
     embedding-<i>-rows_of int32 (n,)                row of each document, -1 for none [0, 1, 2 ...]

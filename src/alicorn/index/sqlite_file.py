@@ -1,8 +1,10 @@
 """The SQLite database of a collection: its tables, how it is created and connected to. Used by journal.py, backup.py.
 
-manifest.sqlite    application_id 0x414C4943 ("ALIC"), user_version = FORMAT_VERSION of archive.py, WAL mode
+manifest.sqlite    application_id 0x414C4943 ("ALIC"), user_version = 1, or 2 where an embedding is not stored as
+                   float32, WAL mode
   settings         name, value, checksum
-                     collection   JSON: embeddings, a list of [key, dimension] in the order of declaration
+                     collection   JSON: embeddings, a list of [key, dimension] or [key, dimension, stored] in the
+                                  order of declaration; stored: "float16" or "codes", float32 where it is missing
                      metadata     JSON object, the user's
                      columns      Arrow schema message: the stored columns and their types
                      state        JSON, see State of journal.py
@@ -25,7 +27,7 @@ from pathlib import Path
 import xxhash
 
 from alicorn.errors import CollectionError, CorruptionError
-from alicorn.index.archive import FORMAT_VERSION, RESTORE, check_format
+from alicorn.index.archive import RESTORE, check_format
 from alicorn.index.durable import rename
 from alicorn.index.mark import MARK, write_mark
 from alicorn.index.seal import PAGE_SIZE, SEAL, page_digests, write_seal
@@ -33,6 +35,7 @@ from alicorn.index.seal import PAGE_SIZE, SEAL, page_digests, write_seal
 MANIFEST = "manifest.sqlite"
 CREATING = "manifest.creating"
 LEFT_BY_CREATION = (CREATING, f"{CREATING}-wal", f"{CREATING}-shm", f"{SEAL}.new", SEAL, MARK)  # when it is cut short
+PLAIN_VERSION, MANIFEST_VERSION = 1, 2  # user_version of a collection of float32, and of any other
 _APPLICATION_ID = 0x414C4943
 _TABLES = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL, checksum TEXT NOT NULL) STRICT;
@@ -43,7 +46,7 @@ CREATE TABLE journal (sequence INTEGER PRIMARY KEY, kind TEXT NOT NULL, body BLO
 """
 
 
-def create_database(folder: Path, settings: Mapping[str, bytes], collection: str) -> None:
+def create_database(folder: Path, settings: Mapping[str, bytes], collection: str, version: int) -> None:
     """A manifest without segments, with its seal and mark. It has its name in the folder only when all is complete."""
     unfinished = folder / CREATING
     for left in LEFT_BY_CREATION:
@@ -54,7 +57,7 @@ def create_database(folder: Path, settings: Mapping[str, bytes], collection: str
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         database.executescript(
-            f"BEGIN; PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {FORMAT_VERSION}; {_TABLES}"
+            f"BEGIN; PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {version}; {_TABLES}"
         )
         for name, value in settings.items():
             put_setting(database, name, value)
@@ -118,7 +121,7 @@ def check_identity(path: Path, database: sqlite3.Connection) -> None:
     application_id = database.execute("PRAGMA application_id").fetchone()[0]
     if application_id != _APPLICATION_ID:
         raise damage(path, f"its application_id is {application_id:#x}, a collection has {_APPLICATION_ID:#x}")
-    check_format(path, database.execute("PRAGMA user_version").fetchone()[0])
+    check_format(path, database.execute("PRAGMA user_version").fetchone()[0], MANIFEST_VERSION)
 
 
 def put_setting(database: sqlite3.Connection, name: str, value: bytes) -> None:

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from alicorn.errors import CollectionError, ConfigError
-from alicorn.index.arguments import check_embeddings, checked_ids, checked_metadata
+from alicorn.index.arguments import checked_embeddings, checked_ids, checked_metadata
 from alicorn.index.backup import back_up
 from alicorn.index.checking import check_documents
 from alicorn.index.doc_ids import hash_ids
@@ -74,16 +74,17 @@ class Store:
     def create(
         cls,
         path: str | Path,
-        embeddings: Mapping[str, int] | None = None,
+        embeddings: Mapping[str, int | Mapping[str, Any]] | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Self:
         """A new, empty collection in a folder that is empty or does not exist, opened for writing.
 
-        embeddings: key -> dimension. metadata: whatever should be kept with the collection, as JSON.
+        embeddings: key -> dimension, or {"dim": dimension, "stored": "float32", "float16" or "codes"}: how its vectors
+        are kept (docs/decisions/006-stored-precision.md). metadata: whatever should be kept with the collection, as
+        JSON.
         """
         path = Path(path)
-        embeddings = dict(embeddings or {})
-        check_embeddings(embeddings)
+        declared = checked_embeddings(embeddings or {})
         metadata = checked_metadata(metadata or {})
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -92,7 +93,7 @@ class Store:
                 raise CollectionError(
                     f"{path} is not empty ({', '.join(strangers[:3])}): open it, or create the collection elsewhere"
                 )
-            Journal.create(path, embeddings, metadata)
+            Journal.create(path, declared, metadata)
         except OSError as error:
             raise CollectionError(f"{path}: a collection cannot be created here: {error.strerror or error}") from error
         return cls.open(path)
@@ -112,6 +113,11 @@ class Store:
     def embeddings(self) -> dict[str, int]:
         """Embedding key -> dimension."""
         return dict(self._live.contents.embeddings)
+
+    @property
+    def stored(self) -> dict[str, str]:
+        """Embedding key -> how its vectors are kept: "float32", "float16" or "codes"."""
+        return {key: quantizer.stored for key, quantizer in self._live.contents.quantizers.items()}
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -274,7 +280,8 @@ class Store:
 
     def _checked(self, table: pa.Table) -> list[Documents]:
         contents = self._live.contents
-        return check_documents(table, contents.embeddings, contents.column_types())
+        pieces = check_documents(table, contents.embeddings, contents.column_types())
+        return [piece.kept_by(contents.quantizers) for piece in pieces]
 
     def _add(self, documents: Documents) -> None:
         """One row of the journal. All that can fail is done before the commit."""

@@ -9,7 +9,6 @@ import numpy as np
 
 from alicorn.errors import ConfigError
 from alicorn.index.documents import Documents, KeyVectors
-from alicorn.index.mapping import release
 from alicorn.quantization import KeyQuantizer, Settings, should_train
 
 _SAMPLE_PER_CLUSTER = 64  # what CoarseQuantizer.fit draws
@@ -56,23 +55,24 @@ def _train_key(
     try:
         num_clusters = chosen.complete(count, quantizer.dim).num_clusters
         assert num_clusters is not None
-        sample = _sample(parts, count, max(_SAMPLE, _SAMPLE_PER_CLUSTER * num_clusters))
-        return KeyQuantizer.train(_in_order(sample), version, chosen, trained_on=count)
+        size = max(_SAMPLE, _SAMPLE_PER_CLUSTER * num_clusters)
+        sample = _in_order(_sample(parts, quantizer.dim, count, size))  # not both at once: it is large
+        return KeyQuantizer.train(sample, version, chosen, trained_on=count, stored=quantizer.stored)
     except ConfigError as error:
         raise ConfigError(f"embedding '{key}': {error}") from error
 
 
-def _sample(parts: Sequence[KeyVectors], count: int, size: int) -> np.ndarray:
+def _sample(parts: Sequence[KeyVectors], dim: int, count: int, size: int) -> np.ndarray:
     """At most `size` vectors of all parts, drawn without replacement, in order -> (rows, dim) float32."""
     if count <= size:
         return np.concatenate([part.some(slice(None)) for part in parts])
     chosen = np.sort(np.random.default_rng(0).choice(count, size, replace=False))
     starts = np.cumsum([0] + [len(part) for part in parts])
     bounds = np.searchsorted(chosen, starts)
-    sample = np.empty((size, parts[0].vectors.shape[1]), dtype=np.float32)
+    sample = np.empty((size, dim), dtype=np.float32)
     for i, part in enumerate(parts):
         sample[bounds[i] : bounds[i + 1]] = part.some(chosen[bounds[i] : bounds[i + 1]] - starts[i])
-        release(part.vectors)
+        part.release()
     return sample
 
 

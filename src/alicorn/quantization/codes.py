@@ -12,6 +12,8 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from alicorn.quantization.int8 import Int8
+
 
 class _Sizes(Protocol):
     scan_size: int
@@ -21,7 +23,7 @@ class _Sizes(Protocol):
 @dataclass(frozen=True, eq=False)
 class Codes:
     """codes: (n, scan_size) uint8; fine: (n, code_size - scan_size) uint8;
-    errors: (n,) float32; fine_errors: (n, 1) float32, or (n, 0) where `fine` is empty.
+    errors: (n,) float32; fine_errors: (n, 1) float32, or (n, 0) where `fine` is empty or leaves no error (int8).
 
     An error is the Euclidean norm of (vector - decoded), rounded up, decoded from `codes` alone or from both parts, so
     that |<q, vector> - <q, decoded>| <= error for every unit q (Cauchy-Schwarz). With NoCodec scores come from the
@@ -41,7 +43,7 @@ class Codes:
             np.empty((count, codec.scan_size), dtype=np.uint8),
             np.empty((count, rest), dtype=np.uint8),
             np.empty(count, dtype=np.float32),
-            np.empty((count, min(rest, 1)), dtype=np.float32),
+            np.empty((count, 0 if isinstance(codec, Int8) else min(rest, 1)), dtype=np.float32),
         )
 
     def take(self, rows: np.ndarray | slice) -> Self:

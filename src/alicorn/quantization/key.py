@@ -1,6 +1,7 @@
 """What a collection keeps per embedding key: a coarse quantizer and a codec of residuals, trained together, versioned.
 
-A vector is stored as its cluster and the code of its residual, vector - centroid (EBR 4.2: cluster term and payload).
+A vector is stored as its cluster and the code of its residual, vector - centroid (EBR 4.2: cluster term and payload),
+or as its cluster and its Int8 code, where that is all that is kept of it.
 Segments, the mutable layer and shards share it, so a document's cluster and code depend on its vector alone.
 """
 
@@ -12,20 +13,22 @@ from typing import Self
 
 import numpy as np
 
+from alicorn.errors import ConfigError
 from alicorn.quantization.coarse import CoarseQuantizer
 from alicorn.quantization.codes import Codes
 from alicorn.quantization.extended_rabitq import ExtendedRaBitQ
 from alicorn.quantization.imi import IMI
+from alicorn.quantization.int8 import Int8
 from alicorn.quantization.none import NoCodec
 from alicorn.quantization.opq import OPQ
 from alicorn.quantization.pca_pq import PCAPQ
 from alicorn.quantization.pq import PQ
 from alicorn.quantization.rabitq import RaBitQ
-from alicorn.quantization.settings import PRODUCT_CODECS, Settings
+from alicorn.quantization.settings import CODES, FLOAT16, FLOAT32, PRODUCT_CODECS, Settings
 from alicorn.quantization.sq8 import SQ8
 
 Coarse = CoarseQuantizer | IMI
-Codec = NoCodec | SQ8 | PQ | OPQ | PCAPQ | RaBitQ | ExtendedRaBitQ
+Codec = NoCodec | SQ8 | Int8 | PQ | OPQ | PCAPQ | RaBitQ | ExtendedRaBitQ
 _COARSE: dict[str, type[CoarseQuantizer] | type[IMI]] = {kind.name: kind for kind in (CoarseQuantizer, IMI)}
 _PRODUCT: dict[str, type[PQ] | type[OPQ] | type[PCAPQ]] = {kind.name: kind for kind in (PQ, OPQ, PCAPQ)}
 _OTHER: dict[str, type[NoCodec] | type[SQ8] | type[RaBitQ]] = {kind.name: kind for kind in (NoCodec, SQ8, RaBitQ)}
@@ -41,6 +44,7 @@ class KeyQuantizer:
     """version 0 is untrained; trained_on counts the vectors of the key when it was trained.
 
     chosen: the settings that somebody chose, which hold when it is trained again; the others follow the size then.
+    stored: how the vectors are kept, one of settings.STORED; with CODES the codec is Int8, trained or not.
     """
 
     coarse: Coarse
@@ -48,24 +52,35 @@ class KeyQuantizer:
     version: int
     trained_on: int
     chosen: Settings = _BY_SIZE
+    stored: str = FLOAT32
 
     @property
     def dim(self) -> int:
         return self.coarse.dim
 
     @property
+    def vector_bytes(self) -> int:
+        """What a stored vector takes."""
+        if self.stored == CODES:
+            return self.codec.code_size
+        return self.dim * (2 if self.stored == FLOAT16 else 4)
+
+    @property
     def num_clusters(self) -> int:
         return self.coarse.num_clusters
 
     @classmethod
-    def untrained(cls, dim: int) -> Self:
-        """One cluster, no codes: every search is exact."""
-        return cls(CoarseQuantizer.single(dim), NoCodec(dim), version=0, trained_on=0)
+    def untrained(cls, dim: int, stored: str = FLOAT32) -> Self:
+        """One cluster, and no codes but those that are the vectors: every search is exact."""
+        codec = Int8(dim) if stored == CODES else NoCodec(dim)
+        return cls(CoarseQuantizer.single(dim), codec, version=0, trained_on=0, stored=stored)
 
     @property
     def settings(self) -> Settings:
         """What it was trained with, every value filled in."""
         codec = self.codec
+        if isinstance(codec, Int8):
+            return Settings(self.coarse.name, self.num_clusters)
         if isinstance(codec, RaBitQ | ExtendedRaBitQ):
             bits = codec.bits if isinstance(codec, ExtendedRaBitQ) else 1
             return Settings(self.coarse.name, self.num_clusters, "rabitq", bits=bits)
@@ -80,6 +95,7 @@ class KeyQuantizer:
         chosen: Settings = _BY_SIZE,
         seed: int = 0,
         trained_on: int | None = None,
+        stored: str = FLOAT32,
     ) -> Self:
         """Train on vectors of a key, or on a sample of them. vectors: (n, dim) float32 unit rows, n >= 1.
 
@@ -87,11 +103,18 @@ class KeyQuantizer:
         Raises ConfigError for settings that such vectors cannot be trained with.
         """
         count, dim = vectors.shape
+        if stored == CODES and (chosen.codec or chosen.pq_bytes or chosen.bits):
+            raise ConfigError(
+                "nothing but codes of 8 bits is stored, and they are what a scan reads: leave codec, pq_bytes and bits"
+                " out"
+            )
         settings = chosen.complete(trained_on or count, dim)
         assert settings.coarse is not None
         assert settings.codec is not None
         assert settings.num_clusters is not None
         coarse = _COARSE[settings.coarse].fit(vectors, settings.num_clusters, seed)
+        if stored == CODES:
+            return cls(coarse, Int8(dim), version, trained_on or count, chosen, stored)
         if count > _TRAINING_RESIDUALS:
             vectors = vectors[np.sort(np.random.default_rng(seed).choice(count, _TRAINING_RESIDUALS, replace=False))]
         residuals = vectors - coarse.centroids[coarse.assign(vectors)]
@@ -102,16 +125,16 @@ class KeyQuantizer:
             codec = ExtendedRaBitQ.fit(residuals, settings.bits, seed)
         else:
             codec = _OTHER[settings.codec].fit(residuals, seed)
-        return cls(coarse, codec, version, trained_on or count, chosen)
+        return cls(coarse, codec, version, trained_on or count, chosen, stored)
 
     def assign(self, vectors: np.ndarray) -> np.ndarray:
         """(n, dim) float32 -> (n,) int32 clusters."""
         return self.coarse.assign(vectors)
 
     def encode(self, vectors: np.ndarray, clusters: np.ndarray) -> Codes:
-        """Codes of the residuals and how far each decodes from its vector.
+        """Codes of the residuals, or of the vectors where the codec is Int8, and how far each decodes from its vector.
 
-        vectors: (n, dim) float32 unit rows; clusters: (n,) int.
+        vectors: (n, dim) float32 unit rows; clusters: (n,) int, not read for Int8.
         """
         count = len(vectors)
         codes = Codes.empty(count, self.codec)
@@ -120,6 +143,11 @@ class KeyQuantizer:
             return codes
         for start in range(0, count, _BLOCK):
             block = slice(start, start + _BLOCK)
+            if isinstance(self.codec, Int8):
+                whole = self.codec.encode(vectors[block])
+                codes.codes[block], codes.fine[block] = np.hsplit(whole, [self.codec.scan_size])
+                codes.errors[block] = self.codec.scan_errors(whole) * 1.0001 + _ROUNDING
+                continue
             residuals = vectors[block] - self.coarse.centroids[clusters[block]]
             whole = self.codec.encode(residuals)
             scanned = whole[:, : self.codec.scan_size]
@@ -132,6 +160,11 @@ class KeyQuantizer:
                 codes.fine_errors[block, 0] = self._distances(residuals, whole)
         return codes
 
+    def decode(self, codes: Codes) -> np.ndarray:
+        """Of Int8 codes, the vectors that they are -> (n, dim) float32 unit rows."""
+        assert isinstance(self.codec, Int8)
+        return self.codec.decode(np.hstack([codes.codes, codes.fine]))
+
     def _distances(self, residuals: np.ndarray, codes: np.ndarray) -> np.ndarray:
         return np.linalg.norm(residuals - self.codec.decode(codes), axis=1) * 1.0001 + _ROUNDING
 
@@ -140,6 +173,8 @@ class KeyQuantizer:
         arrays = {f"coarse.{name}": array for name, array in self.coarse.to_arrays().items()}
         arrays |= {f"codec.{self.codec.name}.{name}": array for name, array in self.codec.to_arrays().items()}
         arrays["version"] = np.array([self.version, self.trained_on], dtype=np.int64)
+        if self.stored != FLOAT32:
+            arrays["stored"] = np.frombuffer(self.stored.encode(), dtype=np.uint8)
         arrays["chosen"] = np.frombuffer(json.dumps(asdict(self.chosen)).encode(), dtype=np.uint8)
         return arrays
 
@@ -149,8 +184,9 @@ class KeyQuantizer:
             return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
         coarse: type[CoarseQuantizer] | type[IMI] = CoarseQuantizer if "coarse.centroids" in arrays else IMI
-        kinds: tuple[type[Codec], ...] = (*_PRODUCT.values(), *_OTHER.values(), ExtendedRaBitQ)
+        kinds: tuple[type[Codec], ...] = (*_PRODUCT.values(), *_OTHER.values(), ExtendedRaBitQ, Int8)
         codec = next(kind.from_arrays(part(f"codec.{kind.name}.")) for kind in kinds if part(f"codec.{kind.name}."))
         version, trained_on = (int(number) for number in arrays["version"])
         chosen = Settings(**json.loads(arrays["chosen"].tobytes())) if "chosen" in arrays else _BY_SIZE
-        return cls(coarse.from_arrays(part("coarse.")), codec, version, trained_on, chosen)
+        stored = arrays["stored"].tobytes().decode() if "stored" in arrays else FLOAT32
+        return cls(coarse.from_arrays(part("coarse.")), codec, version, trained_on, chosen, stored)

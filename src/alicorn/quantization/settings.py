@@ -16,6 +16,7 @@ from alicorn.quantization.imi import MAX_CELLS, MIN_DIM
 from alicorn.quantization.product import NUM_WORDS
 from alicorn.quantization.simd import MAX_DIM
 
+FLOAT32, FLOAT16, CODES = STORED = ("float32", "float16", "codes")  # how the vectors of a key are kept
 COARSE = ("ivf", "imi")
 CODECS = ("none", "sq8", "pq", "opq", "pca-pq", "rabitq")
 PRODUCT_CODECS = ("pq", "opq", "pca-pq")

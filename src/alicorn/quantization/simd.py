@@ -7,7 +7,9 @@ differently from one loop to the next. Both are said here explicitly, in LLVM's 
                   every processor that has them
     dot_levels    inner product of packed 4-bit levels with whole-number weights: exact; one VNNI instruction for 64
                   products where the processor has it
-    dot_tile      the same of 8-bit levels of 16 rows at once, which are always read together
+    dot_halves    inner product of float32 with float16, in the same order
+    dot_planes    inner product of float32 with whole numbers of 8 bits in two planes, in a fixed order
+    dot_tile      the same as dot_levels of 8-bit levels of 16 rows at once, which are always read together
     prefetch      ask for a cache line that is needed soon
 
 The loops below take arrays by their addresses (`address`): an array that is handed from function to function inside a
@@ -38,6 +40,7 @@ TILE = 16  # rows of a tile
 MAX_DIM = 8_192  # above, the sum of 128 x 127 x 15 a dimension might leave int32
 
 _FLOAT, _BYTE, _INT = ir.FloatType(), ir.IntType(8), ir.IntType(32)
+_HALF = ir.HalfType()
 _FLOATS = ir.VectorType(_FLOAT, 16)
 # What Numba compiles for: NUMBA_CPU_NAME and NUMBA_CPU_FEATURES where they are set, else this processor.
 _FEATURES: str | None = vars(config)["CPU_FEATURES"]
@@ -54,7 +57,7 @@ class Vector(types.Type):
         self.llvm_type = llvm_type
 
 
-FLOATS = Vector("16 x float32", _FLOATS)
+FLOATS, FEW_BYTES = Vector("16 x float32", _FLOATS), Vector("16 x uint8", ir.VectorType(_BYTE, 16))
 BYTES, INTS = Vector("64 x uint8", ir.VectorType(_BYTE, 64)), Vector("16 x int32", ir.VectorType(_INT, 16))
 HALF_BYTES, HALF_INTS = Vector("32 x uint8", ir.VectorType(_BYTE, 32)), Vector("8 x int32", ir.VectorType(_INT, 8))
 _SUMS: dict[Vector, Vector] = {BYTES: INTS, HALF_BYTES: HALF_INTS}  # four products each
@@ -99,6 +102,18 @@ def _loader(vector: Vector) -> Any:
 _load_floats: Any = _loader(FLOATS)
 _load_bytes: Any = _loader(BYTES)
 _load_half: Any = _loader(HALF_BYTES)
+_load_few: Any = _loader(FEW_BYTES)
+
+
+@intrinsic
+def _load_halves(_typing, address):
+    """16 x float16 -> 16 x float32."""
+
+    def generate(context, builder, signature, arguments):
+        halves = ir.VectorType(_HALF, 16)
+        return builder.fpext(builder.load(builder.inttoptr(arguments[0], halves.as_pointer()), align=1), _FLOATS)
+
+    return FLOATS(types.intp), generate
 
 
 @intrinsic
@@ -154,6 +169,16 @@ def load_number(_typing, address):
 def load_float(_typing, address):
     def generate(context, builder, signature, arguments):
         return builder.load(builder.inttoptr(arguments[0], _FLOAT.as_pointer()), align=1)
+
+    return types.float32(types.intp), generate
+
+
+@intrinsic
+def _load_one_half(_typing, address):
+    """float16 -> float32."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fpext(builder.load(builder.inttoptr(arguments[0], _HALF.as_pointer()), align=1), _FLOAT)
 
     return types.float32(types.intp), generate
 
@@ -285,6 +310,18 @@ def _times_128_plus(_typing, high, low):
 
 
 @intrinsic
+def _whole_numbers(_typing, high, low):
+    """16 high + low - 128 of nibbles, as floats."""
+
+    def generate(context, builder, signature, arguments):
+        wide, lanes = INTS.llvm_type, [builder.zext(part, INTS.llvm_type) for part in arguments]
+        levels = builder.add(builder.shl(lanes[0], ir.Constant(wide, [4] * 16)), lanes[1])
+        return builder.sitofp(builder.sub(levels, ir.Constant(wide, [128] * 16)), _FLOATS)
+
+    return FLOATS(FEW_BYTES, FEW_BYTES), generate
+
+
+@intrinsic
 def _prefetch(_typing, address):
     def generate(context, builder, signature, arguments):
         pointer = _BYTE.as_pointer()
@@ -321,6 +358,45 @@ def dot(first, second, dim):
         first += 4
         second += 4
     return total
+
+
+@numba.njit
+def dot_halves(first, second, dim):
+    """The inner product of a row of float32 and one of float16, by their addresses -> float32."""
+    a, b = zero_floats(), zero_floats()
+    stop = first + 4 * dim
+    while first + 128 <= stop:
+        a = _multiply_add(_load_floats(first), _load_halves(second), a)
+        b = _multiply_add(_load_floats(first + 64), _load_halves(second + 32), b)
+        first += 128
+        second += 64
+    total = _sum_floats(_add_floats(a, b))
+    while first < stop:
+        total += load_float(first) * _load_one_half(second)
+        first += 4
+        second += 2
+    return total
+
+
+@numba.njit
+def dot_planes(query, high, low, width):
+    """The sum over dimensions of q * (16 high + low - 128), of a row in two planes, by their addresses -> float32.
+
+    query: 2 * width float32, 0 beyond the dimensions; width: bytes of the row of each plane.
+    """
+    a, b = zero_floats(), zero_floats()
+    start = 0
+    while start < width:
+        size = min(_CHUNK, width - start)
+        for i in range(0, size, 16):
+            above, below = _load_few(high + start + i), _load_few(low + start + i)
+            at = query + 8 * start + 4 * i
+            even = _whole_numbers(_low_nibbles(above), _low_nibbles(below))
+            odd = _whole_numbers(_high_nibbles(above), _high_nibbles(below))
+            a = _multiply_add(_load_floats(at), even, a)
+            b = _multiply_add(_load_floats(at + 4 * size), odd, b)
+        start += size
+    return _sum_floats(_add_floats(a, b))
 
 
 @numba.njit

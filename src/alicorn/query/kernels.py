@@ -1,4 +1,4 @@
-"""The loops of the engine: sorted document numbers, bitmaps, exact inner products. Called by docset.py and nn.py.
+"""The loops of the engine: sorted document numbers, bitmaps, BM25. Called by docset.py and order.py.
 
 All are compiled when first imported on a machine, with fixed signatures, and cached on disk: no request waits for it.
 Document numbers are uint32, ascending and without repetition, wherever an argument is called a set.
@@ -7,8 +7,6 @@ Document numbers are uint32, ascending and without repetition, wherever an argum
 import numba
 import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros
-
-from alicorn.quantization.simd import address, dot
 
 
 def kernel(*signatures, fastmath=False):
@@ -217,16 +215,6 @@ def normalize_rows_in_place(rows):
         if not (norm > 0.0 and np.isfinite(norm)):
             return False
     return True
-
-
-@kernel("void(float32[:, ::1], uint32[::1], float32[::1], float32[::1])")
-def exact_cosines(vectors, rows, query, out):
-    """out[i] = <query, vectors[rows[i]]> in [-1, 1]."""
-    dim = len(query)
-    query_at, vectors_at = address(query), address(vectors)
-    for i in range(len(rows)):
-        total = dot(query_at, vectors_at + 4 * dim * np.int64(rows[i]), dim)
-        out[i] = min(max(total, np.float32(-1.0)), np.float32(1.0))
 
 
 @kernel("void(float64[::1], uint32[::1], uint32[::1], uint8[::1], uint32[::1], float64, float64, float64)")

@@ -19,7 +19,7 @@ from alicorn.index import Snapshot
 from alicorn.query import docset, nn_kernels, tree
 from alicorn.query.check import check_expression, check_matrix
 from alicorn.query.docset import DocSet
-from alicorn.query.nn import allowed_rows, is_exact
+from alicorn.query.nn import allowed_rows, arrays_of, exact_query, is_exact
 from alicorn.query.order import BY_NN, OrderBy, check_order
 from alicorn.query.prepared import Prepared
 from alicorn.query.run import Evaluation
@@ -98,9 +98,9 @@ def _in_one_pass(
         names = [_vector_name(prepared[i].root) for i, _, _ in members]
         queries = np.stack([given[i][name] for (i, _, _), name in zip(members, names, strict=True)])
         found_rows, found_scores, counts = nn_kernels.look_each(
-            block.vectors,
+            *arrays_of(block).exact,
             block.docs,
-            queries,
+            exact_query(block.quantizer, queries),
             np.concatenate(rows),
             stops,
             np.empty(0, dtype=bool) if view.deleted is None else view.deleted,

@@ -16,12 +16,13 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from alicorn.index import EmbeddingBlock, SegmentView, Snapshot
-from alicorn.quantization import SQ8, ExtendedRaBitQ, KeyQuantizer, NoCodec, RaBitQ
+from alicorn.quantization import CODES, FLOAT16, SQ8, ExtendedRaBitQ, Int8, KeyQuantizer, NoCodec, RaBitQ
 from alicorn.query import docset, kernels, nn_kernels
 from alicorn.query.cost import nn_costs
 from alicorn.query.docset import DocSet
 
 _SLACK = np.float32(4e-6)  # rounding of float32 sums of unit vectors, added to the error of every estimate
+_HALF_SLACK = np.float32(5e-4)  # a stored row of float16 may be longer than 1 by 2 ** -11
 _NO_BOUND = -2.0  # below every cosine
 _NO_ROWS = np.empty(0, dtype=np.uint32)
 _NO_BITS = np.empty(0, dtype=np.uint64)
@@ -82,7 +83,7 @@ class Counters:
 class Probe:
     """One query vector against one embedding key: what all segments share, computed when first needed.
 
-    query: (dim,) float32, unit length.
+    query: (dim,) float32, unit length; exact_query: the same as the loop over stored vectors takes it.
     """
 
     __slots__ = (
@@ -93,13 +94,17 @@ class Probe:
         "_estimates",
         "_nearest_first",
         "_nprobe",
+        "_slack",
         "codec",
+        "exact_query",
         "query",
     )
 
     def __init__(self, quantizer: KeyQuantizer, query: np.ndarray, nprobe: int | None) -> None:
         self.query = query
         self.codec = quantizer.codec
+        self.exact_query = exact_query(quantizer, query)
+        self._slack = _SLACK + _HALF_SLACK if quantizer.stored == FLOAT16 else _SLACK
         self._coarse = quantizer.coarse
         self._nprobe = nprobe if nprobe is not None and nprobe < quantizer.num_clusters else None
         self._cosines: np.ndarray | None = None
@@ -153,19 +158,30 @@ class Probe:
     def _code(self) -> Coded:
         codec = self.codec
         if isinstance(codec, NoCodec):
-            return _EXACT
-        if isinstance(codec, SQ8):
+            return self.uncoded
+        if isinstance(codec, SQ8 | Int8):
             levels, numbers = codec.prepare_levels(self.query)
-            return Coded(numbers, levels, kind=nn_kernels.LEVELS, slack=_SLACK + numbers[4])
+            kind = nn_kernels.LEVELS if isinstance(codec, SQ8) else nn_kernels.WHOLE
+            return Coded(numbers, levels, kind=kind, slack=self._slack + numbers[4])
         if isinstance(codec, RaBitQ):
             weights, planes = codec.prepare_bits(self.query)
-            return Coded(table=weights, planes=planes, kind=nn_kernels.BITS)
+            return Coded(table=weights, planes=planes, kind=nn_kernels.BITS, slack=self._slack)
         if isinstance(codec, ExtendedRaBitQ):
             levels, weights, numbers = codec.prepare_levels(self.query)
-            return Coded(numbers, levels, weights, kind=nn_kernels.SEVERAL_BITS, slack=_SLACK + numbers[4])
+            return Coded(numbers, levels, weights, kind=nn_kernels.SEVERAL_BITS, slack=self._slack + numbers[4])
         table, constant = codec.prepare(self.query)
         numbers = np.array([0, constant, 0, 0, 0], dtype=np.float32)
-        return Coded(numbers, table=table, kind=nn_kernels.TABLE)
+        return Coded(numbers, table=table, kind=nn_kernels.TABLE, slack=self._slack)
+
+    @property
+    def uncoded(self) -> Coded:
+        """What the loop needs to look at stored vectors alone."""
+        return _EXACT if self._slack == _SLACK else Coded(slack=self._slack)
+
+
+def exact_query(quantizer: KeyQuantizer, queries: np.ndarray) -> np.ndarray:
+    """Queries as the loop over stored vectors takes them. (..., dim) float32; see Int8.padded."""
+    return quantizer.codec.padded(queries) if isinstance(quantizer.codec, Int8) else queries
 
 
 class BlockArrays:
@@ -178,8 +194,12 @@ class BlockArrays:
             words, factors = coded.codes.view(np.uint64), coded.codes.view(np.float32)
         sines = np.sqrt(np.maximum(0.0, 1.0 - block.min_cosines.astype(np.float64) ** 2))
         self.docs = block.docs
+        stored = _STORED.get(block.quantizer.stored, nn_kernels.FLOATS)
+        vectors = block.vectors.view(np.uint8)
+        self.exact = (stored, vectors, coded.codes, coded.fine)
         self.in_order = (
-            block.vectors,
+            stored,
+            vectors,
             block.starts,
             block.min_cosines,
             np.where(block.min_cosines < 0, 1.0, sines).astype(np.float32),  # beyond a right angle: no bound but 1
@@ -190,6 +210,7 @@ class BlockArrays:
         )
 
 
+_STORED = {FLOAT16: nn_kernels.HALVES, CODES: nn_kernels.PLANES}
 _arrays: WeakKeyDictionary[EmbeddingBlock, BlockArrays] = WeakKeyDictionary()
 
 
@@ -288,7 +309,7 @@ def _look(
     Deleted documents are left out for k; a radius may hold them.
     """
     plan = _plan(probe, block, inside, counters, forced)
-    coded = _EXACT if plan == "exact" else probe.coded
+    coded = probe.uncoded if plan == "exact" else probe.coded
     slack = coded.slack
     rows, bits, clusters = _NO_ROWS, _NO_BITS, _NO_CLUSTERS
     if inside is None:
@@ -304,7 +325,7 @@ def _look(
         rows = allowed_rows(block, inside)
     if mode == nn_kernels.ANYWHERE:
         cosines = _NO_FLOATS
-        if coded.kind != nn_kernels.EXACT:
+        if coded.kind not in (nn_kernels.EXACT, nn_kernels.WHOLE):
             cosines, error = probe.estimates
             slack = slack + error
     else:
@@ -312,7 +333,7 @@ def _look(
         clusters = probe.nearest_first if k else probe.ascending
     return nn_kernels.look(
         *arrays_of(block).in_order,
-        probe.query,
+        probe.exact_query,
         cosines,
         coded.numbers,
         coded.levels,
@@ -369,6 +390,14 @@ def _costs(
     quantizer = block.quantizer
     scan_size, num_clusters = quantizer.codec.scan_size, quantizer.num_clusters
     return nn_costs(num_allowed, num_rows, len(block.docs), num_clusters, scan_size, quantizer.dim, probed, listed)
+
+
+def exact_cosines(block: EmbeddingBlock, query: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Cosines of a query to stored vectors, as every plan computes them. (dim,), (n,) rows -> (n,) float32."""
+    cosines = np.empty(len(rows), dtype=np.float32)
+    prepared = exact_query(block.quantizer, query)
+    nn_kernels.exact_cosines(*arrays_of(block).exact, prepared, rows.astype(np.uint32), cosines)
+    return cosines
 
 
 def allowed_rows(block: EmbeddingBlock, inside: DocSet | None) -> np.ndarray:

@@ -11,7 +11,8 @@ bound is read off a histogram of what the candidates so far are known to reach a
 with every candidate. Without a second part, a row that its code cannot exclude goes to its vector at once.
 
 How a code is scored, `kind`: EXACT (no code: the stored vector), LEVELS (sq8), TABLE (product codes), BITS (rabitq of
-one bit), SEVERAL_BITS (rabitq of more).
+one bit), SEVERAL_BITS (rabitq of more), WHOLE (int8).
+How a vector is stored, `stored`: FLOATS and HALVES in `vectors`, a row of bytes each; PLANES in `codes` and `fine`.
 How rows are limited, `mode`: ALL rows of the clusters; ROWS, of an ascending list, in the clusters; BITS_SET, those
 whose bit is set, in the clusters; ANYWHERE, all of an ascending list, in whatever cluster.
 """
@@ -26,11 +27,21 @@ from numba.extending import intrinsic
 
 from alicorn.quantization.extended_rabitq import weighted_levels
 from alicorn.quantization.probing import falling
-from alicorn.quantization.simd import address, dot, dot_levels, load_float, load_number, prefetch
+from alicorn.quantization.simd import (
+    address,
+    dot,
+    dot_halves,
+    dot_levels,
+    dot_planes,
+    load_float,
+    load_number,
+    prefetch,
+)
 from alicorn.query.kernels import gallop, kernel
 
 ALL, ROWS, BITS_SET, ANYWHERE = 0, 1, 2, 3
-EXACT, LEVELS, TABLE, BITS, SEVERAL_BITS = 0, 1, 2, 3, 4
+EXACT, LEVELS, TABLE, BITS, SEVERAL_BITS, WHOLE = 0, 1, 2, 3, 4, 5
+FLOATS, HALVES, PLANES = 0, 1, 2
 SCANNED, REFINED, SETTLED, PROBED, PRUNED = 0, 1, 2, 3, 4  # counters
 
 _BINS = 2_048  # of scores in [-1, 1]
@@ -53,9 +64,19 @@ count_trailing_zeros: Any = _trailing_zeros
 
 
 @numba.njit
-def cosine(query, vector, dim):
-    """<query, vector> in [-1, 1], of rows by their addresses: what decides membership and scores."""
-    return min(max(dot(query, vector, dim), np.float32(-1.0)), np.float32(1.0))
+def _cosine(stored, query, dim, vectors, codes, fine, width, row):
+    """<query, stored vector> in [-1, 1], by addresses: what decides membership and scores.
+
+    query: (dim,), for PLANES padded to 2 * width; width: bytes of a row of `fine`, of which there is no other user.
+    """
+    if stored == FLOATS:
+        score = dot(query, vectors + 4 * dim * row, dim)
+    elif stored == HALVES:
+        score = dot_halves(query, vectors + 2 * dim * row, dim)
+    else:
+        code = codes + (width + 4) * row
+        score = load_float(code + width) * dot_planes(query, code, fine + width * row, width)
+    return min(max(score, np.float32(-1.0)), np.float32(1.0))
 
 
 @numba.njit
@@ -96,12 +117,20 @@ def _of_bits(numbers, planes, words, factors, row):
 
 
 @numba.njit
-def _may_reach(cosine_to_centroid, min_cosine, max_sine, bound):
+def _prefetch_stored(stored, vectors, size, fine, width, row):
+    if stored == PLANES:  # the rest of the code is read beside it, or was
+        _prefetch_row(fine + width * row, width)
+    else:
+        _prefetch_row(vectors + size * row, size)
+
+
+@numba.njit
+def _may_reach(cosine_to_centroid, min_cosine, max_sine, slack, bound):
     """Whether a member of a cluster may have the cosine `bound` to the query, by the angles to the centroid."""
     if cosine_to_centroid >= min_cosine:
         return True
     sine = np.sqrt(max(np.float32(0.0), np.float32(1.0) - cosine_to_centroid * cosine_to_centroid))
-    return cosine_to_centroid * min_cosine + sine * max_sine + np.float32(4e-6) >= bound
+    return cosine_to_centroid * min_cosine + sine * max_sine + slack >= bound
 
 
 @numba.njit
@@ -211,6 +240,7 @@ def _collect(
     max_sines,
     clusters,
     cosines,
+    slack,
     bound,
     walk,
     rows,
@@ -225,7 +255,7 @@ def _collect(
     if mode == ANYWHERE:
         while walk[1] < len(allowed) and count < _BUFFER:
             row = np.int64(allowed[walk[1]])
-            if kind != EXACT:
+            if kind != EXACT and kind != WHOLE:
                 if row >= starts[walk[0] + 1]:
                     walk[0] = _cluster_of(starts, walk[0], row)
                 bases[count] = cosines[walk[0]]
@@ -242,7 +272,7 @@ def _collect(
             start, stop = starts[cluster], starts[cluster + 1]
             if start == stop:
                 continue
-            if not _may_reach(cosines[cluster], min_cosines[cluster], max_sines[cluster], bound):
+            if not _may_reach(cosines[cluster], min_cosines[cluster], max_sines[cluster], slack, bound):
                 counters[PRUNED] += 1
                 continue
             counters[PROBED] += 1
@@ -341,6 +371,42 @@ def _scan_several(count, rows, bases, codes, errors, numbers, table, levels, sla
 
 
 @numba.njit
+def _scan_whole(count, rows, codes, errors, numbers, levels, slack, bound, left, known):
+    """The same by the high nibbles of whole numbers (int8.py); `known` lacks what the low ones add."""
+    size = codes.shape[1]
+    width = size - 4
+    codes_at, levels_at, errors_at, rows_at = address(codes), address(levels), address(errors), address(rows)
+    scale, constant, middle = numbers[0], numbers[3], numbers[1] - numbers[3]
+    kept: Any = 0
+    for i in range(count):
+        row = load_number(rows_at + 4 * i)
+        _prefetch_row(codes_at + size * load_number(rows_at + 4 * (i + _AHEAD)), size)
+        code = codes_at + size * row
+        factor = load_float(code + width)
+        score = factor * (constant + scale * np.float32(dot_levels(code, width, levels_at)))
+        left[kept], known[kept] = row, score
+        kept += np.int64(score + factor * middle + slack + load_float(errors_at + 4 * row) >= bound)
+    return kept
+
+
+@numba.njit
+def _refine_whole(count, left, known, off, codes, fine, unit, levels, slack, bound):
+    """Complete the scores of rows by their low nibbles, drop what cannot reach the bound -> how many."""
+    width = fine.shape[1]
+    codes_at, fine_at, levels_at = address(codes), address(fine), address(levels)
+    for i in range(count):
+        _prefetch_row(fine_at + width * left[i], width)
+    kept: Any = 0
+    for i in range(count):
+        row = left[i]
+        factor = load_float(codes_at + (width + 4) * row + width)
+        score = known[i] + factor * (unit * np.float32(dot_levels(fine_at + width * row, width, levels_at)))
+        left[kept], known[kept], off[kept] = row, score, slack
+        kept += np.int64(score + slack >= bound)
+    return kept
+
+
+@numba.njit
 def _refine(count, left, known, off, fine, fine_errors, unit, levels, slack, bound):
     """Complete the scores of rows by the second part of their codes, drop what cannot reach the bound -> how many."""
     size = fine.shape[1]
@@ -359,18 +425,17 @@ def _refine(count, left, known, off, fine, fine_errors, unit, levels, slack, bou
 
 
 @numba.njit
-def _settle(first, count, rows, scores, vectors, query):
+def _settle(first, count, rows, scores, stored, vectors, codes, fine, query):
     """The scores of `count` rows by their stored vectors."""
-    dim = len(query)
-    size = 4 * dim
-    query_at, vectors_at = address(query), address(vectors)
+    dim, size, width = len(query), vectors.shape[1], fine.shape[1]
+    query_at, vectors_at, codes_at, fine_at = address(query), address(vectors), address(codes), address(fine)
     stop = first + count
     for i in range(first, min(first + _NEXT, stop)):
-        _prefetch_row(vectors_at + size * np.int64(rows[i]), size)
+        _prefetch_stored(stored, vectors_at, size, fine_at, width, np.int64(rows[i]))
     for i in range(first, stop):
         if i + _NEXT < stop:
-            _prefetch_row(vectors_at + size * np.int64(rows[i + _NEXT]), size)
-        scores[i] = cosine(query_at, vectors_at + size * np.int64(rows[i]), dim)
+            _prefetch_stored(stored, vectors_at, size, fine_at, width, np.int64(rows[i + _NEXT]))
+        scores[i] = _cosine(stored, query_at, dim, vectors_at, codes_at, fine_at, width, np.int64(rows[i]))
 
 
 @numba.njit
@@ -385,9 +450,9 @@ def _at_least(count, rows, scores, off, bound):
 
 
 _BLOCK = (
-    "float32[:, ::1], int64[::1], float32[::1], float32[::1], uint32[::1], uint8[:, ::1], uint8[:, ::1], float32[::1],"
-    " float32[:, ::1], uint64[:, ::1], float32[:, ::1]"
-)  # vectors, starts, min_cosines, max_sines, docs, codes, fine, errors, fine_errors, words, factors
+    "int64, uint8[:, ::1], int64[::1], float32[::1], float32[::1], uint32[::1], uint8[:, ::1], uint8[:, ::1],"
+    " float32[::1], float32[:, ::1], uint64[:, ::1], float32[:, ::1]"
+)  # stored, vectors, starts, min_cosines, max_sines, docs, codes, fine, errors, fine_errors, words, factors
 _QUERY = "float32[::1], float32[::1], float32[::1], int8[::1], float32[::1], uint64[:, ::1], int64, float32"
 # query, cosines, numbers, levels, table, planes, kind, slack
 _LIMITS = "int64, uint32[::1], uint64[::1], boolean[::1], int64[::1]"
@@ -396,6 +461,7 @@ _LIMITS = "int64, uint32[::1], uint64[::1], boolean[::1], int64[::1]"
 
 @kernel(f"Tuple((uint32[::1], float32[::1]))({_BLOCK}, {_QUERY}, {_LIMITS}, int64, float64, uint32[::1], int64[::1])")
 def look(
+    stored,
     vectors,
     starts,
     min_cosines,
@@ -429,6 +495,7 @@ def look(
 
     clusters: in the order to look at them; for k the most promising first. With ANYWHERE they are not read, and the
     cosines may be estimates whose error is part of the slack. deleted: of documents, empty when none is.
+    query: (dim,), for PLANES as Int8.padded makes it.
     Returns rows and their scores; with k = 0 a score may be an estimate that was good enough.
     """
     lowest = np.float32(least) if k else np.float32(least - 1e-6)
@@ -455,6 +522,7 @@ def look(
             max_sines,
             clusters,
             cosines,
+            slack,
             bound,
             walk,
             rows,
@@ -472,6 +540,8 @@ def look(
                 count = _scan_levels(
                     count, rows[first:], bases[first:], codes, errors, numbers, levels, slack, bound, left, known
                 )
+            elif kind == WHOLE:
+                count = _scan_whole(count, rows[first:], codes, errors, numbers, levels, slack, bound, left, known)
             elif kind == SEVERAL_BITS:
                 count = _scan_several(
                     count, rows[first:], bases[first:], codes, errors, numbers, table, levels, slack, bound, left, known
@@ -486,10 +556,13 @@ def look(
             if kind == LEVELS:
                 counters[REFINED] += count
                 count = _refine(count, left, known, off, fine, fine_errors, numbers[2], levels, slack, bound)
+            elif kind == WHOLE:
+                counters[REFINED] += count
+                count = _refine_whole(count, left, known, off, codes, fine, numbers[2], levels, slack, bound)
             else:
                 if kind != EXACT:
                     counters[SETTLED] += count
-                _settle(0, count, left, known, vectors, query)
+                _settle(0, count, left, known, stored, vectors, codes, fine, query)
             for i in range(count):
                 if known[i] + off[i] < bound:
                     continue
@@ -512,14 +585,15 @@ def look(
                         if above >= k:
                             bound = max(np.float32(edge) * np.float32(2.0 / _BINS) - np.float32(1.000001), lowest)
     found = _at_least(found, found_rows, found_scores, found_off, bound)
-    if kind == LEVELS and k:
+    has_estimates = kind in (LEVELS, WHOLE)
+    if has_estimates and k:
         counters[SETTLED] += found
-        _settle(0, found, found_rows, found_scores, vectors, query)
-    elif kind == LEVELS:
+        _settle(0, found, found_rows, found_scores, stored, vectors, codes, fine, query)
+    elif has_estimates:
         for i in range(found):
             if np.float64(found_scores[i] - found_off[i]) < least:
                 counters[SETTLED] += 1
-                _settle(i, 1, found_rows, found_scores, vectors, query)
+                _settle(i, 1, found_rows, found_scores, stored, vectors, codes, fine, query)
     kept = 0
     for i in range(found):
         if np.float64(found_scores[i]) >= least:
@@ -531,17 +605,16 @@ def look(
 
 
 @kernel(
-    "Tuple((uint32[:, ::1], float32[:, ::1], int64[::1]))(float32[:, ::1], uint32[::1], float32[:, ::1], uint32[::1],"
-    " int64[::1], boolean[::1], int64, uint32[::1])"
+    "Tuple((uint32[:, ::1], float32[:, ::1], int64[::1]))(int64, uint8[:, ::1], uint8[:, ::1], uint8[:, ::1],"
+    " uint32[::1], float32[:, ::1], uint32[::1], int64[::1], boolean[::1], int64, uint32[::1])"
 )
-def look_each(vectors, docs, queries, allowed, stops, deleted, k, id_order):
+def look_each(stored, vectors, codes, fine, docs, queries, allowed, stops, deleted, k, id_order):
     """For each query the k best of its own list of rows by their stored vectors; see `look`.
 
-    queries: (n, dim); the rows of query i are allowed[stops[i - 1]:stops[i]].
+    queries: (n, dim), for PLANES as Int8.padded makes them; the rows of query i are allowed[stops[i - 1]:stops[i]].
     Returns rows and scores (n, k), best first, and how many there are of each query (n,).
     """
-    dim = queries.shape[1]
-    vector_size = 4 * dim
+    dim, size, width = queries.shape[1], vectors.shape[1], fine.shape[1]
     longest = 0
     start = 0
     for stop in stops:
@@ -553,19 +626,19 @@ def look_each(vectors, docs, queries, allowed, stops, deleted, k, id_order):
     counts = np.zeros(len(queries), dtype=np.int64)
     rows = np.empty(longest, dtype=np.uint32)
     scores = np.empty(longest, dtype=np.float32)
-    vectors_at = address(vectors)
+    vectors_at, codes_at, fine_at = address(vectors), address(codes), address(fine)
     start = 0
     for i in range(len(queries)):
-        query_at = address(queries) + vector_size * i
+        query_at = address(queries) + 4 * dim * i
         found = 0
         for at in range(start, stops[i]):
             if at + _NEXT < len(allowed):
-                _prefetch_row(vectors_at + vector_size * np.int64(allowed[at + _NEXT]), vector_size)
+                _prefetch_stored(stored, vectors_at, size, fine_at, width, np.int64(allowed[at + _NEXT]))
             row = np.int64(allowed[at])
             if len(deleted) > 0 and deleted[docs[row]]:
                 continue
             rows[found] = np.uint32(row)
-            scores[found] = cosine(query_at, vectors_at + vector_size * row, dim)
+            scores[found] = _cosine(stored, query_at, dim, vectors_at, codes_at, fine_at, width, row)
             found += 1
         start = stops[i]
         first_rows, first_scores = _best(rows, scores, found, k, docs, id_order)
@@ -573,3 +646,9 @@ def look_each(vectors, docs, queries, allowed, stops, deleted, k, id_order):
         best_rows[i, : counts[i]] = first_rows
         best_scores[i, : counts[i]] = first_scores
     return best_rows, best_scores, counts
+
+
+@kernel("void(int64, uint8[:, ::1], uint8[:, ::1], uint8[:, ::1], float32[::1], uint32[::1], float32[::1])")
+def exact_cosines(stored, vectors, codes, fine, query, rows, out):
+    """out[i]: the cosine of the query to the stored vector of rows[i]; see `look`."""
+    _settle(0, len(rows), rows, out, stored, vectors, codes, fine, query)

@@ -15,7 +15,7 @@ from alicorn.index import Snapshot
 from alicorn.index.terms import TEXT
 from alicorn.query import docset, kernels, tree
 from alicorn.query.docset import DocSet
-from alicorn.query.nn import Counters, Ranked, best_first, k_nearest
+from alicorn.query.nn import Counters, Ranked, best_first, exact_cosines, k_nearest
 from alicorn.query.prepared import Prepared
 from alicorn.query.run import Evaluation
 
@@ -167,9 +167,7 @@ def _cosines(block, query: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         return cosines
     rows = block.rows_of[numbers]
     has = rows >= 0
-    exact = np.empty(int(has.sum()), dtype=np.float32)
-    kernels.exact_cosines(block.vectors, rows[has].astype(np.uint32), query, exact)
-    cosines[has] = exact
+    cosines[has] = exact_cosines(block, query, rows[has])
     return cosines
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from alicorn.index import SegmentView
-from alicorn.query import docset, kernels, tree
+from alicorn.query import docset, tree
 from alicorn.query.explain import spelled
+from alicorn.query.nn import exact_cosines
 from alicorn.query.run import Evaluation
 
 _SHOWN_TERMS = 5
@@ -104,9 +105,8 @@ def _near(evaluation: Evaluation, node: tree.Nn, view: SegmentView, number: int,
     if block is None or row < 0:
         return f"has no embedding {node.key}"
     probe = evaluation.probe(node)
-    cosine = np.empty(1, dtype=np.float32)
-    kernels.exact_cosines(block.vectors, np.array([row], dtype=np.uint32), probe.query, cosine)
-    distance = f"distance {1.0 - float(cosine[0]):.4f}"
+    cosine = exact_cosines(block, probe.query, np.array([row]))[0]
+    distance = f"distance {1.0 - float(cosine):.4f}"
     cluster = int(np.searchsorted(block.starts, row, side="right")) - 1
     if not probe.all_clusters and cluster not in probe.ascending:
         return (

@@ -203,7 +203,7 @@ class Evaluation:
             codec = quantizer.codec
             scanned = counters.documents_scanned * (codec.scan_size + 4)
             refined = counters.documents_refined * (codec.code_size - codec.scan_size + 4)
-            counters.bytes_read = scanned + refined + counters.exact_distances * quantizer.dim * 4
+            counters.bytes_read = scanned + refined + counters.exact_distances * quantizer.vector_bytes
             self.step.counters = counters
 
     # --- operators that count over the whole collection ---

@@ -10,6 +10,7 @@ import numpy as np
 
 from alicorn.index import SegmentView, Snapshot
 from alicorn.query import tree
+from alicorn.query.nn import exact_cosines
 from alicorn.query.order import scored_terms
 from alicorn.serving.messages import Why
 
@@ -76,4 +77,4 @@ def _cosine(view: SegmentView, number: int, key: str, query: np.ndarray) -> floa
     """Exact, from the stored vector; None where the document has no such embedding."""
     block = view.segment.embeddings.get(key)
     row = -1 if block is None else int(block.rows_of[number])
-    return None if block is None or row < 0 else float(block.vectors[row] @ query)
+    return None if block is None or row < 0 else float(exact_cosines(block, query, np.array([row]))[0])

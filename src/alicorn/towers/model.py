@@ -30,6 +30,7 @@ from alicorn.config import dump_yaml, parse_config
 from alicorn.errors import ConfigError, ModelError
 from alicorn.features import Featurizer, Standardization, TextEncoder
 from alicorn.towers.channels import Batch, batch_tensors
+from alicorn.towers.fusion import ByChannel
 from alicorn.towers.settings import Towers, layout
 from alicorn.towers.unified import Unified
 from alicorn.vertical import Feature, Vertical
@@ -108,7 +109,7 @@ class Model:
             }
             buckets = laid_out.buckets(given)
             featurizers[side] = Featurizer(
-                f"{side}s", given.features, buckets, towers.text, numbers, given.encoded, encoder
+                f"{side}s", given.features, buckets, towers.text, numbers, given.encoded, encoder, given.granular
             )
         key = recipe.get("embedding") or vertical.embedding
         module = Unified(towers, laid_out, seed, encoder).eval()
@@ -131,6 +132,29 @@ class Model:
     def encode_documents(self, documents: pa.Table) -> np.ndarray:
         """float32 (rows, dim), unit length. documents: the columns of the model's document features."""
         return self._encode(documents, self.documents, self.module.encode_documents, (self.dim,))
+
+    def request_weights(self, requests: pa.Table) -> dict[str, np.ndarray] | None:
+        """What each channel counts in the embedding of each row: float32 (rows,), shares that sum to 1.
+
+        None where the fusion has no such weights (towers/fusion.py).
+        """
+        return self._weights(requests, self.requests, self.module.request_channels)
+
+    def document_weights(self, documents: pa.Table) -> dict[str, np.ndarray] | None:
+        """As request_weights."""
+        return self._weights(documents, self.documents, self.module.document_channels)
+
+    def _weights(
+        self, table: pa.Table, featurizer: Featurizer, channels: Callable[[Batch], ByChannel]
+    ) -> dict[str, np.ndarray] | None:
+        parts = []
+        with torch.inference_mode():
+            for start in range(0, max(len(table), 1), _ROWS):
+                weights = channels(batch_tensors(featurizer.transform(table.slice(start, _ROWS)))).weights
+                if weights is None:
+                    return None
+                parts.append(weights)
+        return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
 
     def _encode(
         self, table: pa.Table, featurizer: Featurizer, encode: Callable[[Batch], Tensor], shape: tuple[int, ...]

@@ -16,7 +16,7 @@ def element_vectors(channel: SequenceTensors, tables: Sequence[nn.Module]) -> Te
     rows, longest, _ = channel.ids.shape
     parts = []
     for part, table in enumerate(tables):
-        ids = channel.ids[:, :, part].reshape(-1)  # a bag of one row for each element
+        ids = channel.ids[:, :, part].contiguous().view(-1)  # a bag of one row for each element
         starts = torch.arange(len(ids), dtype=torch.int32, device=ids.device)
         parts.append(table(ids, starts, (ids > 0).float()).view(rows, longest, -1))
     return torch.cat(parts, dim=2)

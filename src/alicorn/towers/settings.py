@@ -2,7 +2,7 @@
 
     towers:
       dim: 64                                      # of an embedding
-      fusion: {kind: concat}                       # or {kind: attention}: fusion.py
+      fusion: {kind: concat}                       # or attention: fusion.py; or semantic: semantic_settings.py
       hidden: 128                                  # width of the hidden layer of concat; 0: it is linear
       features: {request: [text], document: [name]}    # what is used; a side left out uses all the vertical has
       tables:                                      # embedding tables; one left out has its default size
@@ -19,7 +19,7 @@ that read one table share what it learns: text of requests and documents by defa
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -27,6 +27,8 @@ from pydantic import Field
 from alicorn.config import Config, nearest
 from alicorn.errors import ConfigError
 from alicorn.features import EncoderSettings, TextSettings
+from alicorn.features.granular import GranularText
+from alicorn.towers.semantic_settings import Semantic
 from alicorn.vertical import DenseFeature, Feature, NumericFeature, SequenceFeature, TextFeature, Vertical
 
 SIDES = ("request", "document")
@@ -67,7 +69,7 @@ class Attention(Config):
     kind: Literal["attention"]
 
 
-Fusion = Annotated[Concat | Attention, Field(discriminator="kind")]
+Fusion = Annotated[Concat | Attention | Semantic, Field(discriminator="kind")]
 
 
 class Interests(Config):
@@ -99,13 +101,15 @@ class Side:
     """One encoder's input. tables: the table each feature reads; a dense or numeric feature has none, and of a sequence
     each part has one, as `<feature>.<part>`.
 
-    encoded: channels of the pretrained encoder, `<feature>@encoder` -> the text feature it reads. interests: of the
+    encoded: channels of the pretrained encoder, `<feature>@encoder` -> the text feature it reads. granular: channels
+    that read a text feature in other ways than its n-grams, instead of them, as `<feature>@segments`. interests: of the
     request, where it has several embeddings.
     """
 
     features: Mapping[str, Feature]
     tables: Mapping[str, str]
     encoded: Mapping[str, TextFeature]
+    granular: Mapping[str, GranularText] = field(default_factory=dict)
     interests: Interests | None = None
 
     def reading(self, table: str) -> list[Feature]:
@@ -135,6 +139,8 @@ def layout(towers: Towers, vertical: Vertical) -> Layout:
     that would read something else than text, and for interests in something else than a sequence."""
     known = {"request": vertical.request.features, "document": vertical.document.features}
     named = _named_tables(towers, known)
+    if isinstance(towers.fusion, Semantic):
+        towers.fusion.check_width(towers.dim)
     sides = {}
     for side in SIDES:
         chosen = getattr(towers.features, side)
@@ -144,8 +150,9 @@ def layout(towers: Towers, vertical: Vertical) -> Layout:
             for name, feature in features.items()
             for reader, default in readers(name, feature).items()
         }
+        granular = towers.fusion.texts(side, features) if isinstance(towers.fusion, Semantic) else {}
         interests = _checked(towers.interests, features) if towers.interests and side == "request" else None
-        sides[side] = Side(features, reads, _encoded(towers, known[side], side), interests)
+        sides[side] = Side(features, reads, _encoded(towers, known[side], side), granular, interests)
     used = dict.fromkeys([*sides["request"].tables.values(), *sides["document"].tables.values()])
     return Layout(**sides, tables={name: _sized(name, towers, sides) for name in used})
 

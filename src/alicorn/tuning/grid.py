@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from itertools import product
 
 from alicorn.errors import ConfigError
-from alicorn.quantization import Settings, default_num_clusters
+from alicorn.quantization import CODES, FLOAT32, Settings, default_num_clusters
 from alicorn.quantization.settings import PRODUCT_CODECS, default_num_cells, divisor_near
 
 MAX_SETTINGS = 200  # each is a training of seconds
@@ -45,10 +45,19 @@ class Grid:
             found[name] = tuple(_value(name, value) for value in values.split(","))
         return cls(**found)
 
-    def settings(self, num_vectors: int, dim: int) -> list[Settings]:
-        """What is tried on so many vectors, every value filled in, each once. Raises ConfigError."""
+    def settings(self, num_vectors: int, dim: int, stored: str = FLOAT32) -> list[Settings]:
+        """What is tried on so many vectors, every value filled in, each once. Raises ConfigError.
+
+        stored: how the vectors are kept; where nothing but codes is, clusters alone are compared.
+        """
         chosen = self._product() if any((self.coarse, self.num_clusters, self.codec, self.pq_bytes, self.bits)) else ()
         complete = [one.complete(num_vectors, dim) for one in chosen or _comparison(num_vectors, dim)]
+        if stored == CODES:
+            if self.codec or self.pq_bytes or self.bits:
+                raise ConfigError(
+                    "nothing but codes of 8 bits is stored: leave codec, pq_bytes and bits out of the grid"
+                )
+            complete = [Settings(one.coarse, one.num_clusters) for one in complete]
         distinct = list(dict.fromkeys(complete))
         if len(distinct) > MAX_SETTINGS:
             raise ConfigError(f"the grid has {len(distinct)} settings, at most {MAX_SETTINGS} are tried: name fewer")

@@ -104,7 +104,7 @@ def code_of(settings: Settings) -> str:
         return f"{settings.codec} {settings.pq_bytes} bytes"
     if settings.bits is not None:
         return f"{settings.codec} {settings.bits} bit{'s' if settings.bits > 1 else ''}"
-    return str(settings.codec)
+    return settings.codec or "int8, stored"
 
 
 def described(settings: Settings) -> str:

@@ -47,7 +47,7 @@ def documents_of(snapshot: Snapshot, key: str, most: int, seed: int) -> tuple[li
         low, high = np.searchsorted(chosen, (start, start + len(rows)))
         picked = rows[chosen[low:high] - start]
         block = segment.embeddings[key]
-        vectors[done : done + len(picked)] = block.vectors[picked]
+        vectors[done : done + len(picked)] = block.stored(picked)
         ids += segment.doc_ids.take(pa.array(block.docs[picked])).to_pylist()
         start, done = start + len(rows), done + len(picked)
     return ids, vectors

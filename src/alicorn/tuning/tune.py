@@ -90,14 +90,15 @@ def tune(
     total = num_vectors(snapshot, key)
     ids, vectors = documents_of(snapshot, key, documents, seed)
     dim = vectors.shape[1]
-    settings = grid.settings(len(ids), dim)
+    stored = collection.stored[key]
+    settings = grid.settings(len(ids), dim, stored)
     if queries is None:
         asked = sampled_queries(ids, vectors, sample, seed)
     else:
         asked = read_queries(queries, key, dim, sample, seed)
     if apply and collection.read_only:
         raise ConfigError("the collection was opened for reading only: open it for writing to apply settings")
-    aim = _Aim(key, asked, grid, k, target_recall)
+    aim = _Aim(key, stored, asked, grid, k, target_recall)
     with tempfile.TemporaryDirectory(dir=scratch, prefix=".tuning-") as folder:
         points = aim.compare(Path(folder) / "copy", ids, vectors, settings, on_progress)
     best = recommend(points, target_recall)
@@ -138,6 +139,7 @@ class _Aim:
     """What is measured of every setting."""
 
     key: str
+    stored: str
     queries: Queries
     grid: Grid
     k: int
@@ -153,7 +155,7 @@ class _Aim:
     ) -> list[Point]:
         """Points of every setting, on a collection of these vectors made at the path."""
         points: list[Point] = []
-        with Collection.create(path, {self.key: vectors.shape[1]}) as copy:
+        with Collection.create(path, {self.key: {"dim": vectors.shape[1], "stored": self.stored}}) as copy:
             for start in range(0, len(ids), _UPSERTED):
                 rows = slice(start, start + _UPSERTED)
                 flat = pa.array(vectors[rows].ravel(), pa.float32())

@@ -51,9 +51,10 @@ def type_queries(
     return [type_query(f, s, e, model, c) for f, s, e, c in zip(first, last, extras, chance.tolist(), strict=True)]
 
 
-def ask(engine: Engine, queries: list[str], num_people: int) -> np.ndarray:
-    """The first page of every query's answer as person numbers, int64 (queries, PAGE), -1 after its end.
+def ask(engine: Engine, queries: list[str], num_documents: int, letter: str = "p") -> np.ndarray:
+    """The first page of every query's answer as document numbers, int64 (queries, PAGE), -1 after its end.
 
+    letter: before the number in every doc_id of the world, "p" of people.
     The production engine knows no searcher, so a query is asked once, however many type it.
     """
     distinct = list(dict.fromkeys(queries))
@@ -66,19 +67,21 @@ def ask(engine: Engine, queries: list[str], num_people: int) -> np.ndarray:
         pages.extend(answer[:PAGE] for answer in answers)
     sizes = np.array([len(page) for page in pages])
     shown = np.full((len(distinct), PAGE), -1, np.int64)
-    shown[np.arange(PAGE) < sizes[:, None]] = person_numbers([doc_id for page in pages for doc_id in page], num_people)
+    shown[np.arange(PAGE) < sizes[:, None]] = document_numbers(
+        [doc_id for page in pages for doc_id in page], num_documents, letter
+    )
     row = {query: row for row, query in enumerate(distinct)}
     return shown[[row[query] for query in queries]]
 
 
-def person_numbers(doc_ids: list[str], num_people: int) -> np.ndarray:
-    """The inverse of PeopleWorld.doc_ids, int64; refuses an id that is not of the world."""
+def document_numbers(doc_ids: list[str], num_documents: int, letter: str) -> np.ndarray:
+    """The inverse of the doc_ids of a world, int64; refuses an id that is not of the world."""
     ids = pa.array(doc_ids, pa.string())
-    valid = pc.match_substring_regex(ids, r"^p\d{7,9}$")
+    valid = pc.match_substring_regex(ids, rf"^{letter}\d{{7,9}}$")
     if pc.all(valid).as_py() is not False:
         numbers = pc.utf8_slice_codeunits(ids, 1).cast(pa.int64()).to_numpy(zero_copy_only=False)
-        valid = pa.array(numbers < num_people)
-        if numbers.size == 0 or numbers.max() < num_people:
+        valid = pa.array(numbers < num_documents)
+        if numbers.size == 0 or numbers.max() < num_documents:
             return numbers
     stranger = doc_ids[pc.index(valid, pa.scalar(False)).as_py()]
     raise ConfigError(f"production engine: must return doc_ids of this world, got {stranger!r}")

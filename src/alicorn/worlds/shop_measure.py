@@ -1,0 +1,125 @@
+"""Measured properties of a shop world and of its logs. Printed by benchmarks/shop_world.py, checked by the tests.
+
+Shares are in [0, 1].
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from alicorn.worlds.shop import ShopWorld
+from alicorn.worlds.shop_sessions import DAY, KINDS
+
+SPANS_DAYS = (1, 10, 30)
+
+
+def shop_properties(world: ShopWorld, folder: Path) -> dict[str, float]:
+    """Of the catalogue, the tastes, and the logs that `world` wrote to `folder`."""
+    return {
+        "products": len(world.catalogue),
+        "searchers": len(world.tastes),
+        **_drift(world),
+        **_results(world, folder),
+        **_links(world, folder),
+    }
+
+
+def _drift(world: ShopWorld) -> dict[str, float]:
+    """How much of a taste is still there later."""
+    interests, projects = world.tastes.interest_leaf, world.tastes.project_leaf
+    brands = world.tastes.interest_brand
+    kept = (interests[:, 0] == interests[:, 1]) & (brands[:, 0] == brands[:, 1])
+    return {
+        "interests still there a month later": float(kept.mean()),
+        "projects still there a day later": _same(projects, 1),
+        "projects still there ten days later": _same(projects, 10),
+    }
+
+
+def _same(projects: np.ndarray, days: int) -> float:
+    return float((projects[:, days:] == projects[:, :-days]).mean())
+
+
+def _results(world: ShopWorld, folder: Path) -> dict[str, float]:
+    """What was shown and clicked, against the truth."""
+    impressions, truth = _read(folder, "impressions"), _read(folder, "truth")
+    searches = len(truth)
+    of = _numbers(impressions["session_id"])
+    product = _numbers(impressions["doc_id"])
+    clicked = impressions["clicked"].to_numpy(zero_copy_only=False)
+    shown = product >= 0
+    relevant = world.relevant(truth.take(pa.array(of)), product[:, None])[:, 0]
+    wanted = product == _numbers(truth["doc_id"])[of]
+    found = np.zeros(searches, dtype=bool)
+    found[of[clicked]] = True
+    asked = world.relevant(truth[:500], np.arange(len(world.catalogue))[None, :])  # (500, products)
+    return {
+        "searches": searches,
+        "results shown per search": float(shown.sum() / searches),
+        "searches that showed nothing": float(1 - len(np.unique(of[shown])) / searches),
+        "searches without a click (failed)": float(1 - found.mean()),
+        "clicks per search": float(clicked.sum() / searches),
+        "searches whose page shows the wanted product": float(wanted.sum() / searches),
+        "shown that the query asks for (P_good of the engine)": float(relevant.sum() / shown.sum()),
+        "clicks on the wanted product": float((clicked & wanted).sum() / clicked.sum()),
+        "clicks on what the query does not ask for (noise)": float((clicked & ~relevant).sum() / clicked.sum()),
+        "products that a query asks for, median": float(np.median(asked.sum(axis=1))),
+    }
+
+
+def _links(world: ShopWorld, folder: Path) -> dict[str, float]:
+    """Of each kind of search: its share, and how often its searcher had met the wanted leaf and brand before it."""
+    truth, activity = _read(folder, "truth"), _read(folder, "activity")
+    impressions = _read(folder, "impressions").filter(pc.field("clicked"))
+    events = pa.concat_tables([table.select(["searcher_id", "time", "doc_id"]) for table in (activity, impressions)])
+    asked = _read(folder, "impressions").group_by("session_id").aggregate([("searcher_id", "min"), ("time", "min")])
+    asked = asked.sort_by("session_id")
+    age = _days_since(
+        _taste(world, _numbers(events["searcher_id"]), _numbers(events["doc_id"])),
+        _micros(events["time"]),
+        _taste(world, _numbers(asked["searcher_id_min"]), _numbers(truth["doc_id"])),
+        _micros(asked["time_min"]),
+    )
+    segments = _read(folder, "segments")["segment"]
+    found: dict[str, float] = {}
+    for kind in KINDS:
+        rows = pc.equal(pc.list_element(segments, 0), kind).to_numpy()
+        found[f"searches: {kind}"] = float(rows.mean())
+        for days in SPANS_DAYS:
+            found[f"{kind}: wanted leaf and brand met in the last {days} days"] = float((age[rows] <= days).mean())
+    return found
+
+
+def _taste(world: ShopWorld, searcher: np.ndarray, product: np.ndarray) -> np.ndarray:
+    """int64: one number per searcher, leaf and brand."""
+    brands = len(world.catalogue.brand_names)
+    return (searcher * 1000 + world.catalogue.leaf[product]) * brands + world.catalogue.brand[product]
+
+
+def _days_since(key: np.ndarray, time: np.ndarray, wanted: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """float64 (len(wanted),): days since the newest event of each wanted key before `now`; infinite where none is."""
+    order = np.lexsort((time, key))
+    key, time = key[order], time[order]
+    both = np.lexsort((np.r_[np.zeros(len(now)), np.ones(len(time))], np.r_[now, time], np.r_[wanted, key]))
+    before = np.cumsum(both >= len(now))  # events up to each place; an event of the same time comes after
+    at = np.empty(len(both), dtype=np.int64)
+    at[both] = before
+    last = at[: len(now)] - 1
+    known = (last >= 0) & (key[np.maximum(last, 0)] == wanted)
+    return np.where(known, (now - time[np.maximum(last, 0)]) / DAY, np.inf)
+
+
+def _read(folder: Path, table: str) -> pa.Table:
+    return pq.read_table(folder / f"{table}.parquet")
+
+
+def _numbers(ids: pa.ChunkedArray) -> np.ndarray:
+    """The number after the letter of an id; -1 for null."""
+    return pc.fill_null(pc.utf8_slice_codeunits(ids, 1).cast(pa.int64()), -1).to_numpy()
+
+
+def _micros(time: pa.ChunkedArray) -> np.ndarray:
+    return time.cast(pa.int64()).to_numpy()
