@@ -70,7 +70,7 @@ def embedding_run(request_vectors: np.ndarray, document_vectors: np.ndarray, dep
     """The nearest documents by cosine, exact over the whole corpus. document_vectors: float32 (rows, dim)."""
     if request_vectors.ndim == 2:
         return exact_top_k(request_vectors, document_vectors, depth)[0]
-    searches, interests, dim = request_vectors.shape
+    searches, _, dim = request_vectors.shape
     numbers, scores = exact_top_k(request_vectors.reshape(-1, dim), document_vectors, depth)
     return best_of_each(numbers.reshape(searches, -1), scores.reshape(searches, -1), depth)
 
