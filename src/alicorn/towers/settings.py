@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from alicorn.config import Config, nearest
 from alicorn.errors import ConfigError
@@ -94,6 +94,12 @@ class Towers(Config):
     text: TextSettings = TextSettings()
     interests: Interests | None = None
     encoder: EncoderSettings | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "Towers":
+        if self.interests and isinstance(self.fusion, Semantic):
+            raise ValueError("interests: the fusion semantic has one vector of a request: use concat or attention")
+        return self
 
 
 @dataclass(frozen=True)

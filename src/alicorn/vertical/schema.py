@@ -185,21 +185,28 @@ class Vertical(Config):
         """The vertical in the file at `path`. Raises ConfigError."""
         return load_yaml(path, cls)
 
-    def expression(self, which: Literal["boolean", "hybrid"], query: str) -> str:
-        """The expression for a text request. Without any word, boolean matches nothing and hybrid keeps its nn."""
-        return fill_template(getattr(self.expressions, which), query, self.embedding)
+    def expression(self, which: Literal["boolean", "hybrid"], query: str, vectors: Sequence[str] = ()) -> str:
+        """The expression for a text request. Without any word, boolean matches nothing and hybrid keeps its nn.
+
+        vectors: names of the request's vectors, where it has several.
+        """
+        return fill_template(getattr(self.expressions, which), query, self.embedding, vectors)
 
     def request_expression(
-        self, query: str, key: str | None = None, is_repeat: IsRepeat = lambda days: False
+        self,
+        query: str,
+        key: str | None = None,
+        is_repeat: IsRepeat = lambda days: False,
+        vectors: Sequence[str] = (),
     ) -> tuple[str, str | None]:
         """What a text request becomes: the hybrid expression, or the Boolean one and the rule of the selection for it.
 
-        key: of the embedding, the vertical's unless given.
+        key: of the embedding, the vertical's unless given. vectors: names of the request's, where it has several.
         """
         rule = self.selection.untriggered(query, is_repeat)
         if rule is not None:
             return self.expression("boolean", query), rule
-        return fill_template(self.expressions.hybrid, query, key or self.embedding), None
+        return fill_template(self.expressions.hybrid, query, key or self.embedding, vectors), None
 
     def document_columns(self) -> list[Column]:
         """The columns that `documents` must have, doc_id first."""
