@@ -5,7 +5,7 @@
       fusion: {kind: concat}                       # or {kind: attention}: fusion.py
       hidden: 128                                  # width of the hidden layer of concat; 0: it is linear
       features: {request: [text], document: [name]}    # what is used; a side left out uses all the vertical has
-      tables:                                      # embedding tables; one left out has its default size
+      tables:                                      # one left out has its default size; other kinds: table_settings.py
         text: {buckets: 131072, dim: 64}
         place: {buckets: 4096, dim: 16, features: [request.city, document.location]}
       text: {trigrams: true, word_ngrams: 2}
@@ -26,20 +26,13 @@ from pydantic import Field
 from alicorn.config import Config, nearest
 from alicorn.errors import ConfigError
 from alicorn.features import EncoderSettings, TextSettings
+from alicorn.towers.table_settings import DHE, AnyTable, Hashed, Table, buckets_of
 from alicorn.vertical import DenseFeature, Feature, NumericFeature, SequenceFeature, TextFeature, Vertical
 
 SIDES = ("request", "document")
 _TEXT = "text"
 
 PositiveInt = Annotated[int, Field(ge=1)]
-
-
-class Table(Config):
-    """An embedding table. features: those that read it beside the defaults, as `request.city`."""
-
-    buckets: Annotated[int, Field(ge=1, lt=2**31 - 1)]
-    dim: PositiveInt
-    features: tuple[str, ...] = ()
 
 
 # 2^17 rows: the names of 20,000 people and their misspelled queries have about 60,000 distinct n-grams.
@@ -76,7 +69,7 @@ class Towers(Config):
     fusion: Fusion = Concat()
     hidden: Annotated[int, Field(ge=0)] = 128
     features: FeatureChoice = FeatureChoice()
-    tables: dict[str, Table] = Field(default_factory=dict)
+    tables: dict[str, AnyTable] = Field(default_factory=dict)
     text: TextSettings = TextSettings()
     encoder: EncoderSettings | None = None
 
@@ -109,10 +102,10 @@ class Layout:
 
     request: Side
     document: Side
-    tables: Mapping[str, Table]
+    tables: Mapping[str, Table | Hashed | DHE]
 
     def buckets(self, side: Side) -> dict[str, int]:
-        return {name: self.tables[table].buckets for name, table in side.tables.items()}
+        return {name: buckets_of(self.tables[table]) for name, table in side.tables.items()}
 
 
 def layout(towers: Towers, vertical: Vertical) -> Layout:
@@ -195,7 +188,7 @@ def _feature(known: Mapping[str, Feature], name: str, side: str) -> Feature:
     return known[name]
 
 
-def _sized(name: str, towers: Towers, sides: Mapping[str, Side]) -> Table:
+def _sized(name: str, towers: Towers, sides: Mapping[str, Side]) -> Table | Hashed | DHE:
     if name in towers.tables:
         return towers.tables[name]
     reading = [feature for side in sides.values() for feature in side.reading(name)]

@@ -9,9 +9,12 @@ from torch import Tensor, nn
 from alicorn.features import TextEncoder
 from alicorn.towers.channel_vectors import ChannelVectors
 from alicorn.towers.channels import Batch
+from alicorn.towers.dhe import DeepHash
 from alicorn.towers.fusion import AttentionEncoder, ByChannel, ConcatEncoder, Encoder
+from alicorn.towers.hashed import HashedTable
 from alicorn.towers.settings import Attention, Layout, Side, Towers
 from alicorn.towers.table import EmbeddingTable
+from alicorn.towers.table_settings import DHE, Hashed, Table
 from alicorn.towers.tuned import TunedLayers
 from alicorn.vertical import TextFeature
 
@@ -25,12 +28,7 @@ class Unified(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self._names = list(layout.tables)
-            self.tables = nn.ModuleList(
-                [
-                    EmbeddingTable(table.buckets, table.dim, _start(name, layout))
-                    for name, table in layout.tables.items()
-                ]
-            )
+            self.tables = nn.ModuleList([_table(table, _start(name, layout)) for name, table in layout.tables.items()])
             width = pretrained.width if pretrained else 0
             self.request = _encoder(layout.request, layout, towers, seed, width)
             self.document = _encoder(layout.document, layout, towers, seed, width)
@@ -61,6 +59,16 @@ class Unified(nn.Module):
 
     def _named_tables(self) -> dict[str, nn.Module]:
         return dict(zip(self._names, self.tables, strict=True))
+
+
+def _table(settings: Table | Hashed | DHE, length: float) -> nn.Module:
+    match settings:
+        case Table():
+            return EmbeddingTable(settings.buckets, settings.dim, length)
+        case Hashed():
+            return HashedTable(settings.buckets, settings.dim, settings.hashes, length)
+        case DHE():
+            return DeepHash(settings.dim, settings.hashes, settings.width, settings.layers, length)
 
 
 def _encoder(side: Side, layout: Layout, towers: Towers, seed: int, pretrained: int) -> Encoder:

@@ -285,6 +285,7 @@ class _Run:
         losses: list[Tensor] = []
         monitored: list[list[float]] = []
         num_batches = -(-len(self.data.positives) // step.batch)
+        self.module.train()
         for batch in epoch_batches(self.data, step, number, self.device, mined, self.objective.streaming):
             embedded = self.objective.embedded(self.module, batch)
             loss = self.objective.loss(batch, embedded)
@@ -296,6 +297,7 @@ class _Run:
             self.optimizers.step()
             losses.append(loss.detach())
             bar.advance(number, len(losses), num_batches)
+        self.module.eval()
         of_batches = dict(zip(map(str, _BATCH_KS), np.mean(monitored, axis=0).tolist(), strict=True))
         return _Learned(float(torch.stack(losses).double().mean()), of_batches)
 
