@@ -2,6 +2,7 @@
 
 featurizer.py  one code path for training, batch encoding and serving
 text.py        character trigrams and hashed words and bigrams
+granular.py    characters, segments in order, the segments of past queries
 ids.py         one id, or a weighted multi-hot list of them
 sequences.py   lists of ids in the order of time
 numeric.py     standardised numbers with a presence flag;  dense.py  vectors made elsewhere

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from alicorn.features.arrays import Channel, Features
 from alicorn.features.dense import dense_rows
 from alicorn.features.encoder import TextEncoder
+from alicorn.features.granular import GranularText, granular
 from alicorn.features.ids import id_bags, multi_hot_bags
 from alicorn.features.numeric import Standardization, numeric_rows, standardization_of
 from alicorn.features.sequences import sequences
@@ -33,7 +34,8 @@ _STRINGS = pa.large_list(pa.large_string())
 class Featurizer:
     """side: "documents" or "requests", for messages. features: of the vertical, those in use. buckets: of each feature
     that is read through a table; of a sequence, of `<feature>.<part>`. standardizations: of numeric features; see
-    `fitted`. encoded: channel -> the text feature that `encoder` reads for it."""
+    `fitted`. encoded: channel -> the text feature that `encoder` reads for it. granular:
+    channels that read a text feature in another way; its n-grams are not read then."""
 
     def __init__(
         self,
@@ -44,6 +46,7 @@ class Featurizer:
         standardizations: Mapping[str, Standardization],
         encoded: Mapping[str, TextFeature] | None = None,
         encoder: TextEncoder | None = None,
+        granular: Mapping[str, GranularText] | None = None,
     ) -> None:
         self.side = side
         self.features = dict(features)
@@ -52,6 +55,7 @@ class Featurizer:
         self.standardizations = dict(standardizations)
         self.encoded = dict(encoded or {})
         self.encoder = encoder
+        self.granular = dict(granular or {})
         read = {**self.features, **self.encoded}
         self._columns = [c for name, feature in read.items() for c in feature.columns(f"feature {name}")]
 
@@ -60,12 +64,19 @@ class Featurizer:
         numeric = {name: f for name, f in self.features.items() if isinstance(f, NumericFeature)}
         check_types(table.schema, [c for name, f in numeric.items() for c in f.columns(f"feature {name}")], self.side)
         fitted = {name: standardization_of(_whole(table[feature.column])) for name, feature in numeric.items()}
-        return Featurizer(self.side, self.features, self.buckets, self.text, fitted, self.encoded, self.encoder)
+        others = (self.encoded, self.encoder, self.granular)
+        return Featurizer(self.side, self.features, self.buckets, self.text, fitted, *others)
 
     def transform(self, table: pa.Table) -> Features:
         """Features of every row. Raises TableError for a missing column, a wrong type, or an unreadable vector."""
         check_types(table.schema, self._columns, self.side)
-        channels = {name: self._channel(name, feature, table) for name, feature in self.features.items()}
+        otherwise = {wanted.name for wanted in self.granular.values()}
+        plain = {name: feature for name, feature in self.features.items() if name not in otherwise}
+        channels = {name: self._channel(name, feature, table) for name, feature in plain.items()}
+        for name, wanted in self.granular.items():
+            column = _whole(table[wanted.feature.column])
+            texts = _as_texts(column) if wanted.granule == "lists" else _as_text(column)
+            channels[name] = granular(texts, self.buckets[wanted.name], wanted)
         if self.encoder is not None:
             for name, feature in self.encoded.items():
                 channels[name] = self.encoder.transform(_as_text(_whole(table[feature.column])))
@@ -114,6 +125,13 @@ def _as_text(column: pa.Array) -> pa.Array:
     offsets = pa.concat_arrays([pa.array([0], pa.int64()), ends])
     members = pc.fill_null(column.flatten().cast(pa.large_string()), "")
     return pc.binary_join(pa.LargeListArray.from_arrays(offsets, members), pa.scalar(" ", pa.large_string()))
+
+
+def _as_texts(column: pa.Array) -> pa.Array:
+    """large_list<large_string>; a string is a list of one."""
+    if _is_list(column.type):
+        return column.cast(_STRINGS)
+    return pa.LargeListArray.from_arrays(pa.array(range(len(column) + 1), pa.int64()), column.cast(pa.large_string()))
 
 
 def _is_list(data_type: pa.DataType) -> bool:

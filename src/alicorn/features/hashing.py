@@ -13,6 +13,7 @@ WORD_SEED = 0xCBF29CE484222325
 BIGRAM_SEED = 0x9E3779B97F4A7C15
 TRIGRAM_SEED = 0xD6E8FEB86659FD93
 ID_SEED = 0xA0761D6478BD642F
+CHARACTER_SEED = 0xE7037ED1A0B428DB
 
 _PRIME = np.uint64(FNV_PRIME)
 _M1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -38,6 +39,19 @@ def absorb(h, symbol):
 def bucket(h, buckets):
     """1..buckets from the upper half of a mixed hash; buckets < 2^31."""
     return np.int32(np.uint64(1) + (((h >> _32) * buckets) >> _32))
+
+
+def hashed_keys(keys: np.ndarray, buckets: int) -> np.ndarray:
+    """int32: the bucket of each key, uint64; keys that differ differ before the bucket."""
+    out = np.empty(len(keys), dtype=np.int32)
+    _hash_keys(keys, np.uint64(buckets), out)
+    return out
+
+
+@numba.njit("void(uint64[::1], uint64, int32[::1])", cache=True, nogil=True)
+def _hash_keys(keys, buckets, out):
+    for i in range(len(keys)):
+        out[i] = bucket(mix(keys[i]), buckets)
 
 
 def oracle_mix(h: int) -> int:

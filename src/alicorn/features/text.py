@@ -70,7 +70,7 @@ def text_bags(column: pa.Array, buckets: int, settings: TextSettings) -> Bag:
     counts = np.zeros(len(column) + 1, dtype=np.int64)
     _count_bytes(data, offsets, trigrams, word_ngrams, counts)
     others = np.flatnonzero(counts < 0) - 1
-    points, starts = _code_points(column, others)
+    points, starts = word_points(column, others)
     sizes = np.zeros(len(others) + 1, dtype=np.int64)
     _count_points(points, starts, trigrams, word_ngrams, sizes)
     counts[others + 1] = sizes[1:]
@@ -82,9 +82,9 @@ def text_bags(column: pa.Array, buckets: int, settings: TextSettings) -> Bag:
     return Bag(out, indices)
 
 
-def _code_points(column: pa.Array, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def word_points(column: pa.Array, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The words of the given rows, one blank apart, as uint32 code points; and int64 (len(rows) + 1,) offsets."""
-    texts = [" ".join(words(text)) for text in column.take(pa.array(rows)).to_pylist()] if len(rows) else []
+    texts = [" ".join(words(text or "")) for text in column.take(pa.array(rows)).to_pylist()] if len(rows) else []
     starts = np.zeros(len(rows) + 1, dtype=np.int64)
     np.cumsum([len(text) for text in texts], out=starts[1:])
     return np.frombuffer("".join(texts).encode("utf-32-le"), dtype=np.uint32), starts

@@ -5,6 +5,7 @@ table.py     embedding tables with row-wise gradients;  hashed.py, dhe.py  their
 channels.py  a featurised batch as tensors
 tuned.py     learned layers of a pretrained text encoder
 channel_vectors.py  each channel as a vector;  fusion.py  all of them as one embedding
+semantic.py  the towers of MGDSPR, from semantic_unit.py, behaviour.py and attention.py; semantic_settings.py
 unified.py   the two encoders;  model.py  Model: a trained model in a folder
 ensemble.py  Ensemble: several models as one embedding
 """

@@ -35,7 +35,7 @@ class ChannelVectors(nn.Module):
     def starts(self, dim: int, seed: int) -> list[Tensor]:
         """The start of each channel's projection, orthogonal (dim, its width); equal for equal spaces."""
         return [
-            torch.cat([_orthogonal(space, width, dim, seed) for space, width in self._spaces[name]], dim=1)
+            torch.cat([orthogonal(space, width, dim, seed) for space, width in self._spaces[name]], dim=1)
             for name in self.names
         ]
 
@@ -71,6 +71,7 @@ def _spaces(name: str, side: Side, layout: Layout, pretrained: int) -> list[tupl
     return [(f"numeric {name}", NUMERIC_WIDTH)]
 
 
-def _orthogonal(space: str, width: int, dim: int, seed: int) -> Tensor:
+def orthogonal(space: str, width: int, dim: int, seed: int) -> Tensor:
+    """The start of a projection, (dim, width): the same for the same space."""
     generator = torch.Generator().manual_seed(zlib.crc32(space.encode(), seed & 0xFFFFFFFF))
     return nn.init.orthogonal_(torch.empty(dim, width), generator=generator)

@@ -2,7 +2,7 @@
 
     towers:
       dim: 64                                      # of an embedding
-      fusion: {kind: concat}                       # or {kind: attention}: fusion.py
+      fusion: {kind: concat}                       # or attention: fusion.py; or semantic: semantic_settings.py
       hidden: 128                                  # width of the hidden layer of concat; 0: it is linear
       features: {request: [text], document: [name]}    # what is used; a side left out uses all the vertical has
       tables:                                      # one left out has its default size; other kinds: table_settings.py
@@ -18,7 +18,7 @@ that read one table share what it learns: text of requests and documents by defa
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -26,6 +26,8 @@ from pydantic import Field
 from alicorn.config import Config, nearest
 from alicorn.errors import ConfigError
 from alicorn.features import EncoderSettings, TextSettings
+from alicorn.features.granular import GranularText
+from alicorn.towers.semantic_settings import Semantic
 from alicorn.towers.table_settings import DHE, AnyTable, Hashed, Table, buckets_of
 from alicorn.vertical import DenseFeature, Feature, NumericFeature, SequenceFeature, TextFeature, Vertical
 
@@ -59,7 +61,7 @@ class Attention(Config):
     kind: Literal["attention"]
 
 
-Fusion = Annotated[Concat | Attention, Field(discriminator="kind")]
+Fusion = Annotated[Concat | Attention | Semantic, Field(discriminator="kind")]
 
 
 class Towers(Config):
@@ -79,12 +81,14 @@ class Side:
     """One encoder's input. tables: the table each feature reads; a dense or numeric feature has none, and of a sequence
     each part has one, as `<feature>.<part>`.
 
-    encoded: channels of the pretrained encoder, `<feature>@encoder` -> the text feature it reads.
+    encoded: channels of the pretrained encoder, `<feature>@encoder` -> the text feature it reads. granular: channels
+    that read a text feature in other ways than its n-grams, instead of them, as `<feature>@segments`.
     """
 
     features: Mapping[str, Feature]
     tables: Mapping[str, str]
     encoded: Mapping[str, TextFeature]
+    granular: Mapping[str, GranularText] = field(default_factory=dict)
 
     def reading(self, table: str) -> list[Feature]:
         """The features that read a table."""
@@ -113,6 +117,8 @@ def layout(towers: Towers, vertical: Vertical) -> Layout:
     encoder that would read something else than text."""
     known = {"request": vertical.request.features, "document": vertical.document.features}
     named = _named_tables(towers, known)
+    if isinstance(towers.fusion, Semantic):
+        towers.fusion.check_width(towers.dim)
     sides = {}
     for side in SIDES:
         chosen = getattr(towers.features, side)
@@ -122,7 +128,8 @@ def layout(towers: Towers, vertical: Vertical) -> Layout:
             for name, feature in features.items()
             for reader, default in readers(name, feature).items()
         }
-        sides[side] = Side(features, reads, _encoded(towers, known[side], side))
+        granular = towers.fusion.texts(side, features) if isinstance(towers.fusion, Semantic) else {}
+        sides[side] = Side(features, reads, _encoded(towers, known[side], side), granular)
     used = dict.fromkeys([*sides["request"].tables.values(), *sides["document"].tables.values()])
     return Layout(**sides, tables={name: _sized(name, towers, sides) for name in used})
 

@@ -19,10 +19,6 @@ class TunedLayers(nn.Module):
         super().__init__()
         self.layers = layers
 
-    def train(self, mode: bool = True) -> "TunedLayers":
-        """Stays as in use: the dropout inside a pretrained layer is left out in training as well."""
-        return super().train(False)
-
     def forward(self, tokens: TokenTensors) -> Tensor:
         """(rows, width): unit length, or zero."""
         if torch.is_grad_enabled() or len(tokens.lengths) <= _TEXTS:

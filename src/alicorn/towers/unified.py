@@ -12,6 +12,8 @@ from alicorn.towers.channels import Batch
 from alicorn.towers.dhe import DeepHash
 from alicorn.towers.fusion import AttentionEncoder, ByChannel, ConcatEncoder, Encoder
 from alicorn.towers.hashed import HashedTable
+from alicorn.towers.semantic import SemanticDocument, SemanticRequest
+from alicorn.towers.semantic_settings import Semantic
 from alicorn.towers.settings import Attention, Layout, Side, Towers
 from alicorn.towers.table import EmbeddingTable
 from alicorn.towers.table_settings import DHE, Hashed, Table
@@ -34,6 +36,13 @@ class Unified(nn.Module):
             self.document = _encoder(layout.document, layout, towers, seed, width)
             tuned = pretrained is not None and pretrained.settings.tuned_layers > 0
             self.tuned = TunedLayers(pretrained.tuned_layers()) if pretrained and tuned else None
+
+    def train(self, mode: bool = True) -> "Unified":
+        """Dropout on or off; the layers of a pretrained encoder are learned without."""
+        super().train(mode)
+        if self.tuned is not None:
+            self.tuned.eval()
+        return self
 
     @property
     def channel_names(self) -> tuple[str, ...]:
@@ -72,6 +81,9 @@ def _table(settings: Table | Hashed | DHE, length: float) -> nn.Module:
 
 
 def _encoder(side: Side, layout: Layout, towers: Towers, seed: int, pretrained: int) -> Encoder:
+    if isinstance(towers.fusion, Semantic):
+        kind = SemanticRequest if side is layout.request else SemanticDocument
+        return kind(side, layout, towers.dim, towers.fusion, seed, pretrained)
     vectors = ChannelVectors(side, layout, pretrained)
     if isinstance(towers.fusion, Attention):
         return AttentionEncoder(vectors, towers.dim, seed)

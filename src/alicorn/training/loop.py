@@ -7,7 +7,8 @@ Everything it calls is a function of arrays.
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -235,7 +236,8 @@ class _Run:
             mined = self._mined(stage, step)
             while not self._is_done(stage, step):
                 started = time.perf_counter()
-                learned = self._learn(step, mined, bar)
+                with _dropping(self.module, (self.recipe.seed, len(self.epochs))):
+                    learned = self._learn(step, mined, bar)
                 self._finish_epoch(stage, learned, started, bar, on_epoch)
 
     def _begin(self, stage: int, step: Recipe) -> None:
@@ -285,7 +287,6 @@ class _Run:
         losses: list[Tensor] = []
         monitored: list[list[float]] = []
         num_batches = -(-len(self.data.positives) // step.batch)
-        self.module.train()
         for batch in epoch_batches(self.data, step, number, self.device, mined, self.objective.streaming):
             embedded = self.objective.embedded(self.module, batch)
             loss = self.objective.loss(batch, embedded)
@@ -297,7 +298,6 @@ class _Run:
             self.optimizers.step()
             losses.append(loss.detach())
             bar.advance(number, len(losses), num_batches)
-        self.module.eval()
         of_batches = dict(zip(map(str, _BATCH_KS), np.mean(monitored, axis=0).tolist(), strict=True))
         return _Learned(float(torch.stack(losses).double().mean()), of_batches)
 
@@ -352,6 +352,18 @@ def _head(recipe: Recipe, data: TrainingData, dim: int, device: torch.device) ->
     if recipe.auxiliary is None or data.queries is None:
         return None
     return AuxiliaryHead(dim, recipe.auxiliary.hidden, data.queries.num_queries, recipe.seed).to(device)
+
+
+@contextmanager
+def _dropping(module: Unified, seed: tuple[int, int]) -> Iterator[None]:
+    """Dropout within the towers, drawn from `seed`: an epoch is the same after a resume."""
+    with torch.random.fork_rng():
+        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+        module.train()
+        try:
+            yield
+        finally:
+            module.eval()
 
 
 def _write_history(out: Path, run: _Run, made_from: dict[str, str]) -> None:

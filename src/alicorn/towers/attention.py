@@ -1,0 +1,68 @@
+"""Attention over lists of vectors of unequal length: within a list, and of queries over a list. Used by the fusions.
+
+A list is padded behind its end; `present`, bool (rows, longest), is false there. What stands behind an end changes
+nothing, and neither does the length of the other rows of a batch.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+_NEVER = -1e9  # a logit whose softmax is 0 in float32, and finite: a list of nothing gives no NaN
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention (Vaswani et al., 2017, section 3.2). heads: a divisor of dim."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self._heads = heads
+        self.inputs = nn.Linear(dim, 3 * dim)
+        self.output = nn.Linear(dim, dim)
+
+    def forward(self, elements: Tensor, present: Tensor) -> Tensor:
+        """(rows, longest, dim) of elements of that shape; what stands behind a row's end is zero."""
+        rows, longest, dim = elements.shape
+        split = self.inputs(elements).view(rows, longest, 3, self._heads, dim // self._heads)
+        query, key, value = split.permute(2, 0, 3, 1, 4)  # each (rows, heads, longest, dim / heads)
+        unseen = torch.zeros_like(present, dtype=elements.dtype).masked_fill(~present, _NEVER)
+        seen = scaled_dot_product_attention(query, key, value, attn_mask=unseen[:, None, None, :])
+        return self.output(seen.transpose(1, 2).reshape(rows, longest, dim)) * present[:, :, None]
+
+
+class TransformerLayer(nn.Module):
+    """Self-attention and a network per element, added to their input and normalised (Vaswani et al., section 3.1)."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.attention = SelfAttention(dim, heads)
+        self.attended = nn.LayerNorm(dim)
+        self.wide = nn.Linear(dim, 4 * dim)
+        self.narrow = nn.Linear(4 * dim, dim)
+        self.changed = nn.LayerNorm(dim)
+
+    def forward(self, elements: Tensor, present: Tensor) -> Tensor:
+        """(rows, longest, dim) of elements of that shape; what stands behind a row's end means nothing."""
+        elements = self.attended(elements + self.attention(elements, present))
+        return self.changed(elements + self.narrow(torch.relu(self.wide(elements))))
+
+
+def read(queries: Tensor, elements: Tensor, present: Tensor, zero_vector: bool = False) -> tuple[Tensor, Tensor]:
+    """softmax(Q X^T) X of each row: what each query finds in a list (MGDSPR, papers.md 4.1).
+
+    queries: (rows, queries, dim). elements: (rows, longest, dim). zero_vector: a zero stands before the elements, so
+    that a query which fits none of them can leave all of them out.
+    Returns (rows, queries, dim), zero for a row without elements; and the weights, (rows, queries, longest), with the
+    zero vector's first where there is one: (rows, queries, 1 + longest).
+    """
+    logits = (queries @ elements.transpose(1, 2)).masked_fill(~present[:, None, :], _NEVER)
+    if zero_vector:
+        logits = torch.cat([torch.zeros_like(logits[:, :, :1]), logits], dim=2)
+    weights = torch.softmax(logits, dim=2)
+    of_elements = weights[:, :, 1:] if zero_vector else weights * present[:, None, :]
+    return of_elements @ elements, weights
+
+
+def present_of(lengths: Tensor, longest: int) -> Tensor:
+    """bool (rows, longest): what stands before the end of lists of these lengths, int64 (rows,)."""
+    return torch.arange(longest, device=lengths.device) < lengths[:, None]
