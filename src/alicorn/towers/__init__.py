@@ -4,6 +4,7 @@ settings.py  the `towers` section of a recipe, and what it means for one vertica
 table.py     embedding tables with row-wise gradients;  hashed.py, dhe.py  their other kinds;  table_settings.py
 channels.py  a featurised batch as tensors
 tuned.py     learned layers of a pretrained text encoder
+networks.py  networks of single channels: transformer.py, deep_set.py, numbers.py;  channel_settings.py
 channel_vectors.py  each channel as a vector;  fusion.py  all of them as one embedding
 semantic.py  the towers of MGDSPR, from semantic_unit.py, behaviour.py and attention.py; semantic_settings.py
 unified.py   the two encoders;  model.py  Model: a trained model in a folder

@@ -72,7 +72,5 @@ class Shared(Config):
     channel: str
 
 
-ChannelSettings = Annotated[
-    AutoDis | Bins | DeepSetSettings | Transformer | Shared,
-    Field(discriminator="kind"),
-]
+Network = AutoDis | Bins | DeepSetSettings | Transformer
+ChannelSettings = Annotated[Network | Shared, Field(discriminator="kind")]
