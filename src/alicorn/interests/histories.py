@@ -88,8 +88,8 @@ def interest_vectors(
     """
     key = key_of(table)
     if key not in snapshot.embeddings:
-        known = ", ".join(sorted(snapshot.embeddings)) or "none"
-        raise TableError(f"table interests: it is of {key!r}, the collection has: {known}", table="interests")
+        there = ", ".join(sorted(snapshot.embeddings)) or "none"
+        raise TableError(f"table interests: it is of {key!r}, the collection has: {there}", table="interests")
     row = pc.index(table["searcher_id"], searcher_id).as_py()
     if row < 0:
         raise AlicornError(f"searcher {searcher_id[:100]!r} is not in the table of interests")
