@@ -88,8 +88,8 @@ def interest_vectors(
     """
     key = key_of(table)
     if key not in snapshot.embeddings:
-        known = ", ".join(sorted(snapshot.embeddings)) or "none"
-        raise TableError(f"table interests: it is of {key!r}, the collection has: {known}", table="interests")
+        there = ", ".join(sorted(snapshot.embeddings)) or "none"
+        raise TableError(f"table interests: it is of {key!r}, the collection has: {there}", table="interests")
     row = pc.index(table["searcher_id"], searcher_id).as_py()
     if row < 0:
         raise AlicornError(f"searcher {searcher_id[:100]!r} is not in the table of interests")
@@ -111,7 +111,7 @@ def stored_vectors(snapshot: Snapshot, key: str, doc_ids: Sequence[str]) -> tupl
         if place is None or block is None or block.rows_of[place[1]] < 0:
             continue
         known[at] = True
-        vectors[at] = block.vectors[block.rows_of[place[1]]]
+        vectors[at] = block.stored(block.rows_of[place[1] : place[1] + 1])[0]
     return known, vectors
 
 
