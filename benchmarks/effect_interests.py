@@ -2,15 +2,16 @@
 
     python benchmarks/effect_interests.py --data ml-latest-small/ [--texts msrd/] [--out DIR]
 
-Data, vectors (of tastes, or of texts) and days: movielens_days.py; real people, day by day in the order of time. Of each
-day, the 100 nearest movies to the vectors of a system, in equal shares of each vector and without those of the history,
-are compared with what was liked. **Recall**: share of the liked among them. **Relevance**: share of the liked with a
-cosine of 0.8 or more to one of them (papers.md 7.2); of 0.4 for vectors of texts, which are less alike. Means over days,
-then over users; drawing is averaged over five draws.
+Data, vectors (of tastes, or of texts) and days: movielens_days.py; real people, day by day in the order of time. Of
+each day, the 100 nearest movies to the vectors of a system, in equal shares of each vector and without those of the
+history, are compared with what was liked. **Recall**: share of the liked among them. **Relevance**: share of the liked
+with a cosine of 0.8 or more to one of them (papers.md 7.2); of 0.4 for vectors of texts, which are less alike. Means
+over days, then over users; drawing is averaged over five draws.
 
 The thresholds of Ward and of complete linkage are those of best recall on half of the users; the table is of the other
 half. **Effect**: relative change of the mean; **interval**: 95 %, bootstrap over users, paired. **Verdict**: as in
 effects.py. The paper's figures are recollected, of other data (Pinterest), and say the sign; every row states it.
+
 """
 
 import argparse

@@ -1,12 +1,12 @@
 """What people of MovieLens liked, day by day, and vectors of movies that know nothing of those days.
 
 Data: ml-latest-small, ratings of 4 stars or more (GroupLens, for research; alicorn does not ship it). An *action* is
-such a rating. Vectors of tastes: a truncated singular value decomposition of the user-movie matrix of all actions before
-a cut in time, A_ui / sqrt(n_u n_i), 32 dimensions, unit length; movies with fewer than three actions before the cut have
-none. Vectors of texts: the sentence vector (MiniLM) of title, genres and overview, less the mean of all, unit length, of
-the movies that the Movie Search Ranking Dataset has too. Neither knows of an action after the cut. A *day* is what a user
-liked on one day (UTC) after the cut, where at least ten liked movies with a vector came before it. Used by
-effect_interests.py.
+such a rating. Vectors of tastes: a truncated singular value decomposition of the user-movie matrix of all actions
+before a cut in time, A_ui / sqrt(n_u n_i), 32 dimensions, unit length; movies with fewer than three actions before the
+cut have none. Vectors of texts: the sentence vector (MiniLM) of title, genres and overview, less the mean of all, unit
+length, of the movies that the Movie Search Ranking Dataset has too. Neither knows of an action after the cut. A *day*
+is what a user liked on one day (UTC) after the cut, where at least ten liked movies with a vector came before it. Used
+by effect_interests.py.
 """
 
 from dataclasses import dataclass
