@@ -164,6 +164,14 @@ def evaluate(
         Path | None, typer.Option(help="Model that orders the first --depths results anew: a cascade.", exists=True)
     ] = None,
     depths: Annotated[str, typer.Option(help="For --rerank, separated by commas.")] = "10,30,100,300,1000",
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Parquet of query, doc_id, grade: also P_good, by a relevance model of it.", exists=True),
+    ] = None,
+    control: Annotated[
+        str | None, typer.Option(help="Template such as '(or {terms})': how many of the nearest pass it, and go on.")
+    ] = None,
+    pre_rank: Annotated[int, typer.Option(min=1, help="For --control: candidates kept after it, by BM25.")] = 100,
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.md, .json, .png; ablation.*.")] = None,
     report: Annotated[
         Path | None, typer.Option(help="HTML file: all that is known of the model on one page, which opens offline.")
@@ -182,28 +190,39 @@ def evaluate(
     alicorn evaluate model/ --logs pairs/ --rerank second-model/ --depths 30,100
 
     alicorn evaluate model/ --logs pairs/ --collection collection/ --report report.html
+
+    alicorn evaluate model/ --logs pairs/ --labels labels.parquet --collection collection/ --control '(or {terms})'
     """
     _say_when_compiling()
     from alicorn.evaluation.ablation import ablate as ablate_model
     from alicorn.evaluation.channel_weights import channel_weights
     from alicorn.evaluation.evaluate import evaluate as evaluate_model
     from alicorn.evaluation.page import Measured, check_page, page
+    from alicorn.evaluation.relevance import relevance
+    from alicorn.evaluation.relevance_model import RelevanceModel, read_labels
     from alicorn.evaluation.searches import open_searches
+    from alicorn.evaluation.stages import check_control, survivors
     from alicorn.publish import default_nprobe
     from alicorn.query import Collection
     from alicorn.towers import Model
 
+    if control is not None and collection is None:
+        raise ConfigError("--control asks the engine which documents pass: give --collection too")
+    if control is not None:
+        check_control(control)
     loaded = Model.load(model)
     second = None if rerank is None else Model.load(rerank)
     ks, sampled = _cutoffs(k, "--k"), open_searches(logs, loaded.vertical, searches, seed)
     if report is not None:
         check_page(report, sampled, map_by)
+    judge = None if labels is None else RelevanceModel(read_labels(labels), sampled.documents, loaded.vertical, seed)
+    opened = None if collection is None else Collection.open(collection, read_only=True)
     found = evaluate_model(
         loaded,
         sampled,
         loaded.vertical,
         ks,
-        collection=None if collection is None else Collection.open(collection, read_only=True),
+        collection=opened,
         seed=seed,
         nprobe=default_nprobe(loaded.vertical) if nprobe is None else nprobe,
         second=second,
@@ -211,6 +230,12 @@ def evaluate(
     )
     ablation = None if ablate is None else ablate_model(loaded, sampled, ablate.value, ks, seed)
     weights = channel_weights(loaded, sampled)
+    good = None if judge is None else relevance(found.runs, sampled, judge, ks, judge.auc, judge.num_labels)
+    stages = None
+    if control is not None and opened is not None:
+        vectors = loaded.encode_requests(sampled.requests)
+        vertical = loaded.vertical
+        stages = survivors(opened, loaded.key, vertical, sampled, vectors, control, max(ks), pre_rank, nprobe)
     if out is not None:
         found.write(out)
     if out is not None and ablation is not None:
@@ -221,10 +246,11 @@ def evaluate(
         report.write_text(page(measured), encoding="utf-8")
     if as_json:
         told = found.to_dict() | ({} if ablation is None else {"ablation": ablation.to_dict()})
-        told |= {} if weights is None else {"channel_weights": weights.to_dict()}
+        named = {"channel_weights": weights, "relevance": good, "stages": stages}
+        told |= {name: part.to_dict() for name, part in named.items() if part is not None}
         sys.stdout.write(json.dumps(told) + "\n")
         return
-    further = [part.markdown() for part in (ablation, weights) if part is not None]
+    further = [part.markdown() for part in (ablation, weights, good, stages) if part is not None]
     sys.stdout.write("\n".join([found.markdown(), *further]) + "\n")
 
 

@@ -19,12 +19,13 @@ from alicorn.vertical.columns import (
     ColumnType,
     check_parallel,
     check_types,
+    check_vector_lists,
     check_vectors,
     check_weights,
     refuse_rows,
 )
 from alicorn.vertical.failed_searches import FailedSearchRules
-from alicorn.vertical.features import DenseFeature, Feature, IdsFeature, SequenceFeature, TextFeature
+from alicorn.vertical.features import DenseFeature, Feature, IdsFeature, SequenceFeature, TextFeature, VectorsFeature
 from alicorn.vertical.selection import IsRepeat, Selection
 from alicorn.vertical.templates import fill_template, read_template
 from alicorn.vertical.terms import as_lists, interleave, phrase_terms, value_terms, word_terms
@@ -288,6 +289,8 @@ def _check_values(table: pa.Table, features: dict[str, Any], name: str, first_ro
     for feature in features.values():
         if isinstance(feature, DenseFeature):
             check_vectors(table[feature.column], feature.dim, name, feature.column, first_row)
+        elif isinstance(feature, VectorsFeature):
+            check_vector_lists(table[feature.column], feature.dim, name, feature.column, first_row)
         elif isinstance(feature, IdsFeature) and feature.weights is not None:
             check_weights(table[feature.column], table[feature.weights], name, feature.weights, first_row)
         elif isinstance(feature, SequenceFeature):
