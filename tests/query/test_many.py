@@ -47,6 +47,7 @@ EXPRESSIONS = (
     "tag:5",
     "(nn a :k 4 :filter rare:0 :vector b)",
     "(nn a :k 30 :filter (or rare:0 rare:10 rare:20 rare:30))",
+    "(nn a :k 3 :filter (and rare:7 (nn a :k 900 :vector b)))",
 )
 
 

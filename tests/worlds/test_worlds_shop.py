@@ -17,8 +17,8 @@ from alicorn.worlds import SHOP_VERTICAL, ShopWorld
 from alicorn.worlds.shop_measure import shop_properties
 from alicorn.worlds.shop_tastes import choose_products
 
-SIZE = (4000, 400)
-NUM_SEARCHES = 6000
+SIZE = (2500, 300)
+NUM_SEARCHES = 4000
 
 
 def boolean_engine(documents: pa.Table) -> Callable[[list[str]], list[list[str]]]:

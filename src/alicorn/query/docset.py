@@ -31,19 +31,24 @@ class Bitmap:
 
 @dataclass(frozen=True)
 class Ranges:
-    """Ascending, disjoint ranges of numbers, [starts[i], stops[i]): clusters of the first key; narrows other sets."""
+    """Ascending, disjoint ranges of numbers, [starts[i], stops[i]): clusters of the first key; narrows other sets.
+
+    count: how many numbers that is."""
 
     starts: np.ndarray
     stops: np.ndarray
+    count: int
+
+    @classmethod
+    def of(cls, starts: np.ndarray, stops: np.ndarray) -> Ranges:
+        return cls(starts, stops, int((stops - starts).sum()))
 
 
 DocSet = np.ndarray | Bitmap | Ranges
 
 
 def size(documents: DocSet) -> int:
-    if isinstance(documents, np.ndarray):
-        return len(documents)
-    return documents.count if isinstance(documents, Bitmap) else int((documents.stops - documents.starts).sum())
+    return len(documents) if isinstance(documents, np.ndarray) else documents.count
 
 
 def as_array(documents: DocSet) -> np.ndarray:
@@ -149,8 +154,13 @@ def unite(sets: list[DocSet], num_docs: int) -> DocSet:
             else:
                 kernels.set_bits(words, documents)
         return Bitmap.of_words(words)
-    arrays = [as_array(documents) for documents in sets]
-    if len(arrays) == 2:
-        out = np.empty(total, dtype=np.uint32)
-        return out[: kernels.unite(arrays[0], arrays[1], out)]
-    return np.unique(np.concatenate(arrays))
+    arrays = sorted((as_array(documents) for documents in sets), key=len)
+    while len(arrays) > 1:  # neighbours in pairs: each member is looked at log2(sets) times
+        paired = [_unite_two(first, second) for first, second in zip(arrays[::2], arrays[1::2], strict=False)]
+        arrays = paired + arrays[len(arrays) // 2 * 2 :]
+    return arrays[0]
+
+
+def _unite_two(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    out = np.empty(len(first) + len(second), dtype=np.uint32)
+    return out[: kernels.unite(first, second, out)]

@@ -84,9 +84,7 @@ class Evaluation:
                 return self._unite([self.evaluate(child, within) for child in _distinct(node.operands)])
             case tree.Difference():
                 found = self.evaluate(node.operands[0], within)
-                for child in _distinct(node.operands[1:]):
-                    found = self._subtract(found, self.evaluate(child, found))
-                return found
+                return self._without(found, _distinct(node.operands[1:]))
             case tree.Nn(k=None):
                 return self._radius(node, within)
             case tree.Nn():
@@ -141,8 +139,11 @@ class Evaluation:
             if not any(map(docset.size, found)):
                 return found
         assert found is not None  # the parser lets no `and` stand without an operand that is not a `not`
-        for child in refused:
-            found = self._subtract(found, self.evaluate(child, found))
+        return self._without(found, refused)
+
+    def _without(self, found: Sets, refused: Sequence[tree.Node]) -> Sets:
+        for child in refused:  # a posting list is at hand as it is
+            found = self._subtract(found, self.evaluate(child, None if isinstance(child, tree.Term) else found))
         return found
 
     # --- nn ---
@@ -188,7 +189,7 @@ class Evaluation:
             block = view.segment.embeddings.get(node.key)
             if block is None or not block.identity:
                 return None
-            ranges.append(docset.Ranges(block.starts[clusters], block.starts[clusters + 1]))
+            ranges.append(docset.Ranges.of(block.starts[clusters], block.starts[clusters + 1]))
         return ranges
 
     def _sets_of(self, segments: np.ndarray, numbers: np.ndarray) -> Sets:

@@ -25,6 +25,7 @@ from alicorn.towers.semantic_settings import Semantic
 from alicorn.towers.semantic_unit import QueryVectors, SemanticUnit
 from alicorn.towers.sequences import element_vectors, mean_of
 from alicorn.towers.settings import Layout, Side
+from alicorn.towers.table_settings import buckets_of
 from alicorn.vertical import SequenceFeature
 
 _GROUP = 64  # rows whose behaviour is read at once
@@ -181,7 +182,7 @@ class LongTerm(nn.Module):
         self._tables = {place: side.tables[f"{name}.{part}"] for place, part in enumerate(parts) if place != self._kind}
         starts = {table: _start(table, layout, dim, seed) for table in self._tables.values()}
         self.project = nn.ModuleList([_linear(starts[table]) for table in self._tables.values()])
-        buckets = layout.tables[side.tables[f"{name}.kind"]].buckets if settings.kinds else 0
+        buckets = buckets_of(layout.tables[side.tables[f"{name}.kind"]]) if settings.kinds else 0
         wanted = torch.tensor([id_bucket(kind, buckets) for kind in settings.kinds], dtype=torch.int32)
         self.wanted: Tensor
         self.register_buffer("wanted", wanted, persistent=False)
