@@ -13,18 +13,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from effect_lab import Lab
+from effect_lab import Lab, recall
 
 import alicorn.training
+from alicorn.evaluation.metrics import Targets
 from alicorn.training import Recipe
 
-Ranks = tuple[np.ndarray, np.ndarray]  # of the targets: baseline, variant
+Ranks = tuple[np.ndarray, np.ndarray]  # of the targets, or what else a row measures: baseline, variant
+Measure = Callable[[np.ndarray, Targets, int], np.ndarray]  # of one of them, at K: (searches,)
 
 
 @dataclass(frozen=True)
 class Row:
     """claim: what the paper says, with its figure. expected: of variant against baseline; "" where nothing is claimed.
-    size: the figure, as a share of recall, where there is one. label: only searches that carry it (Lab.labels)."""
+    size: the figure, as a share of recall, where there is one. label: only searches that carry it (Lab.labels).
+    measure, named: what is compared, and its name in the table; rows of a section have one."""
 
     section: str
     compared: str
@@ -33,6 +36,8 @@ class Row:
     ranks: Callable[[Lab], Ranks]
     size: float | None = None
     label: str | None = None
+    measure: Measure = recall
+    named: str = "recall"
 
 
 def changed(recipe: Recipe, **changes: Any) -> Recipe:

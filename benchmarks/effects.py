@@ -1,4 +1,4 @@
-"""Which of the effects that the papers report can be seen on the people world, and which cannot?
+"""Which of the effects that the papers report can be seen on generated worlds, and which cannot?
 
     python benchmarks/effects.py [--set ebr] --size small --seeds 3 --out DIR [--minutes M] [--rows TEXT]
 
@@ -32,13 +32,16 @@ import numpy as np
 from effect_ensembles import ROWS as JOINED
 from effect_lab import Lab, OutOfTimeError, recall
 from effect_learning import ROWS as LEARNING
+from effect_learning import SHOP_ROWS as LEARNING_SHOP
 from effect_rows import EBR, ROWS, Row
+from effect_shop import ShopLab
 
-SETS = {"ebr": [*ROWS, *JOINED], "learning": LEARNING}  # rows of the EBR paper; of others on losses and negatives
+# Rows of the EBR paper; of others on losses and negatives.
+SETS = {"ebr": [*ROWS, *JOINED], "learning": LEARNING, "learning-shop": LEARNING_SHOP}
 KS = (1, 10)
 SMALLEST = 0.01  # a relative change of recall that "equal" allows
 _T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # Student's t, two-sided 95 %, by number of seeds
-_SIMULATION = "Simulated: searchers, documents and clicks are generated (docs/people-world.md)."
+_SIMULATION = "Simulated: searchers, documents and clicks are generated (docs/{world}-world.md)."
 
 
 @dataclass(frozen=True)
@@ -95,18 +98,21 @@ def measure(labs: list[Lab], rows: list[Row]) -> dict[Row, dict[int, Effect]]:
             targets = lab.searches.targets
             kept = np.array([row.label is None or row.label in labels for labels in lab.labels])
             for k in KS:
-                recalls[row][k].append((recall(baseline, targets, k)[kept], recall(variant, targets, k)[kept]))
+                recalls[row][k].append(tuple(row.measure(one, targets, k)[kept] for one in (baseline, variant)))
     return {row: {k: effect(found) for k, found in by_k.items()} for row, by_k in recalls.items() if by_k[KS[0]]}
 
 
-def markdown(effects: dict[Row, dict[int, Effect]], size: str) -> str:
-    lines = [f"# Effects on the people world, {size}", "", _SIMULATION, ""]
+def markdown(effects: dict[Row, dict[int, Effect]], world: str, size: str) -> str:
+    lines = [f"# Effects on the {world} world, {size}", "", _SIMULATION.format(world=world), ""]
     section = None
     for row, by_k in effects.items():
         if row.section != section:
             section = row.section
             lines += ["", f"## {section}", ""]
-            lines += ["| compared | paper | seeds | recall@1 | change | | recall@10 | change | |", "|---" * 9 + "|"]
+            lines += [
+                f"| compared | paper | seeds | {row.named}@1 | change | | {row.named}@10 | change | |",
+                "|---" * 9 + "|",
+            ]
         cells = [row.compared, row.claim, str(by_k[KS[0]].seeds)]
         for k in KS:
             found = by_k[k]
@@ -150,7 +156,7 @@ def plain(effects: dict[Row, dict[int, Effect]]) -> list[dict]:
             "claim": row.claim,
             "expected": row.expected,
             "size": row.size,
-            **{f"recall@{k}": {**vars(found), "verdict": found.verdict(row)} for k, found in by_k.items()},
+            **{f"{row.named}@{k}": {**vars(found), "verdict": found.verdict(row)} for k, found in by_k.items()},
         }
         for row, by_k in effects.items()
     ]
@@ -159,21 +165,26 @@ def plain(effects: dict[Row, dict[int, Effect]]) -> list[dict]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", choices=SETS, default="ebr", help="whose rows")
-    parser.add_argument("--size", choices=["small", "medium", "large"], default="medium")
+    parser.add_argument("--size", choices=["tiny", "small", "medium", "large"], default="medium")
     parser.add_argument("--seeds", type=int, choices=range(1, 6), default=3)
     parser.add_argument("--out", type=Path, default=Path("effects"))
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin nothing new after so long")
     parser.add_argument("--rows", default="", help="only rows whose section or comparison has this text")
     arguments = parser.parse_args()
     deadline = time.monotonic() + 60 * arguments.minutes
-    labs = [Lab(arguments.out, arguments.size, seed, deadline) for seed in range(arguments.seeds)]
+    world = "shop" if arguments.set.endswith("-shop") else "people"
+    of_world = ShopLab if world == "shop" else Lab
+    labs = [of_world(arguments.out, arguments.size, seed, deadline) for seed in range(arguments.seeds)]
     rows = [row for row in SETS[arguments.set] if arguments.rows in f"{row.section}: {row.compared}"]
     effects = measure(labs, rows)
-    table = markdown(effects, arguments.size) + (pools(labs) if arguments.set == "ebr" and not arguments.rows else "")
+    table = markdown(effects, world, arguments.size) + (
+        pools(labs) if arguments.set == "ebr" and not arguments.rows else ""
+    )
     if not arguments.rows:
         name = "effects" if arguments.set == "ebr" else f"effects-{arguments.set}"
-        (arguments.out / arguments.size / f"{name}.md").write_text(table, encoding="utf-8")
-        (arguments.out / arguments.size / f"{name}.json").write_text(json.dumps(plain(effects), indent=1))
+        folder = labs[0].folder.parent
+        (folder / f"{name}.md").write_text(table, encoding="utf-8")
+        (folder / f"{name}.json").write_text(json.dumps(plain(effects), indent=1))
     print(table)
     missing = len(rows) * len(labs) - sum(by_k[KS[0]].seeds for by_k in effects.values())
     print(f"{missing} of {len(rows) * len(labs)} rows x seeds are missing: run again" if missing else "complete")

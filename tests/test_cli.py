@@ -246,6 +246,22 @@ def test_query_an_expression(loop):
     assert " of " in done.out.splitlines()[-1]
 
 
+def test_interests_of_a_history_and_a_query_by_them(loop, tmp_path):
+    out, activity = tmp_path / "interests.parquet", loop.logs / "activity"
+    build = ("interests", activity, "--collection", loop.collection, "--out", out, "--key")
+    told = succeed(*build, "people", "--threshold", "1.0", "--json").json()
+    table = pq.read_table(out)
+    assert told["searchers"] == len(table) > 0
+    assert told["interests"] == sum(map(len, table["doc_ids"].to_pylist())) > len(table)
+    row = max(table.to_pylist(), key=lambda row: len(row["doc_ids"]))
+    ask = ("query", loop.collection, "--interests", out, "--of", row["searcher_id"], "--limit", "50", "--json")
+    hits = [hit["doc_id"] for hit in succeed(*ask).json()["hits"]]
+    assert len(set(row["doc_ids"]) & set(hits[:3])) >= min(3, len(row["doc_ids"]))  # a medoid is nearest to itself
+    assert "the collection has people" in alicorn(*build, "persons").refusal()
+    assert "is not in the table of interests" in alicorn(*ask[:-4], "nobody").refusal()
+    assert "belong together" in alicorn("query", loop.collection, "--interests", out).refusal()
+
+
 def test_query_as_json_has_total_hits_stored_columns_and_explanation(loop):
     done = succeed("query", loop.collection, "(range graduation_year :min 1900)", "--limit", "3", "--json", "--explain")
     answer = done.json()

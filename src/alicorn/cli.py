@@ -25,7 +25,7 @@ from alicorn import __version__
 from alicorn.errors import AlicornError, ConfigError
 
 if TYPE_CHECKING:
-    from alicorn.query import Result
+    from alicorn.query import Collection, Result
     from alicorn.towers import AnyModel
 
 app = typer.Typer(
@@ -164,6 +164,14 @@ def evaluate(
         Path | None, typer.Option(help="Model that orders the first --depths results anew: a cascade.", exists=True)
     ] = None,
     depths: Annotated[str, typer.Option(help="For --rerank, separated by commas.")] = "10,30,100,300,1000",
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Parquet of query, doc_id, grade: also P_good, by a relevance model of it.", exists=True),
+    ] = None,
+    control: Annotated[
+        str | None, typer.Option(help="Template such as '(or {terms})': how many of the nearest pass it, and go on.")
+    ] = None,
+    pre_rank: Annotated[int, typer.Option(min=1, help="For --control: candidates kept after it, by BM25.")] = 100,
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.md, .json, .png; ablation.*.")] = None,
     report: Annotated[
         Path | None, typer.Option(help="HTML file: all that is known of the model on one page, which opens offline.")
@@ -182,28 +190,39 @@ def evaluate(
     alicorn evaluate model/ --logs pairs/ --rerank second-model/ --depths 30,100
 
     alicorn evaluate model/ --logs pairs/ --collection collection/ --report report.html
+
+    alicorn evaluate model/ --logs pairs/ --labels labels.parquet --collection collection/ --control '(or {terms})'
     """
     _say_when_compiling()
     from alicorn.evaluation.ablation import ablate as ablate_model
     from alicorn.evaluation.channel_weights import channel_weights
     from alicorn.evaluation.evaluate import evaluate as evaluate_model
     from alicorn.evaluation.page import Measured, check_page, page
+    from alicorn.evaluation.relevance import relevance
+    from alicorn.evaluation.relevance_model import RelevanceModel, read_labels
     from alicorn.evaluation.searches import open_searches
+    from alicorn.evaluation.stages import check_control, survivors
     from alicorn.publish import default_nprobe
     from alicorn.query import Collection
     from alicorn.towers import Model
 
+    if control is not None and collection is None:
+        raise ConfigError("--control asks the engine which documents pass: give --collection too")
+    if control is not None:
+        check_control(control)
     loaded = Model.load(model)
     second = None if rerank is None else Model.load(rerank)
     ks, sampled = _cutoffs(k, "--k"), open_searches(logs, loaded.vertical, searches, seed)
     if report is not None:
         check_page(report, sampled, map_by)
+    judge = None if labels is None else RelevanceModel(read_labels(labels), sampled.documents, loaded.vertical, seed)
+    opened = None if collection is None else Collection.open(collection, read_only=True)
     found = evaluate_model(
         loaded,
         sampled,
         loaded.vertical,
         ks,
-        collection=None if collection is None else Collection.open(collection, read_only=True),
+        collection=opened,
         seed=seed,
         nprobe=default_nprobe(loaded.vertical) if nprobe is None else nprobe,
         second=second,
@@ -211,6 +230,12 @@ def evaluate(
     )
     ablation = None if ablate is None else ablate_model(loaded, sampled, ablate.value, ks, seed)
     weights = channel_weights(loaded, sampled)
+    good = None if judge is None else relevance(found.runs, sampled, judge, ks, judge.auc, judge.num_labels)
+    stages = None
+    if control is not None and opened is not None:
+        vectors = loaded.encode_requests(sampled.requests)
+        vertical = loaded.vertical
+        stages = survivors(opened, loaded.key, vertical, sampled, vectors, control, max(ks), pre_rank, nprobe)
     if out is not None:
         found.write(out)
     if out is not None and ablation is not None:
@@ -221,10 +246,11 @@ def evaluate(
         report.write_text(page(measured), encoding="utf-8")
     if as_json:
         told = found.to_dict() | ({} if ablation is None else {"ablation": ablation.to_dict()})
-        told |= {} if weights is None else {"channel_weights": weights.to_dict()}
+        named = {"channel_weights": weights, "relevance": good, "stages": stages}
+        told |= {name: part.to_dict() for name, part in named.items() if part is not None}
         sys.stdout.write(json.dumps(told) + "\n")
         return
-    further = [part.markdown() for part in (ablation, weights) if part is not None]
+    further = [part.markdown() for part in (ablation, weights, good, stages) if part is not None]
     sys.stdout.write("\n".join([found.markdown(), *further]) + "\n")
 
 
@@ -325,6 +351,49 @@ def publish(
 
 
 @app.command()
+def interests(
+    activity: Annotated[
+        Path, typer.Argument(help="searcher_id, time, doc_id as Parquet: file or folder.", exists=True)
+    ],
+    collection: Annotated[
+        Path, typer.Option(help="Folder that `alicorn publish` wrote.", exists=True, file_okay=False)
+    ],
+    key: Annotated[str, typer.Option(help="Embedding key of the documents.")],
+    out: Annotated[Path, typer.Option(help="Parquet file to write.")],
+    threshold: Annotated[float, typer.Option(min=0.0, help="Ward's distance at which clusters stay apart.")] = 1.5,
+    decay: Annotated[float, typer.Option(min=0.0, help="Of importance, a day; 0 counts documents alone.")] = 0.01,
+    newest: Annotated[int, typer.Option(min=1, help="Read so many documents of a history; cost is quadratic.")] = 500,
+    as_of: Annotated[datetime | None, typer.Option(help="UTC time that ages count from; the last row's.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write each searcher's interests: clusters of what they chose, each as one of its documents (PinnerSage).
+
+    Nothing is learned; `alicorn query --interests FILE --of SEARCHER` looks for three of them.
+
+    Example: alicorn interests logs/activity.parquet --collection collection/ --key movies --out interests.parquet
+    """
+    _say_when_compiling()
+    import pyarrow.dataset as ds
+    import pyarrow.parquet as pq
+
+    from alicorn.interests import PinnerSage, searcher_interests
+    from alicorn.query import Collection
+
+    settings = PinnerSage(threshold=threshold, decay=decay, newest=newest)
+    now = None if as_of is None else as_of.replace(tzinfo=UTC)
+    with Collection.open(collection, read_only=True) as opened:
+        if key not in opened.embeddings:
+            raise ConfigError(f"--key: the collection has {', '.join(sorted(opened.embeddings))}, got {key!r}")
+        found = searcher_interests(
+            ds.dataset(activity, format="parquet").to_table(), opened.snapshot(), key, settings, now
+        )
+    pq.write_table(found.table, out)
+    counts = [len(ids) for ids in found.table["doc_ids"].to_pylist()]
+    summary = {"searchers": len(counts), "interests": sum(counts), "rows_without_vector": found.without_vector}
+    _print(summary | {"out": str(out)}, as_json)
+
+
+@app.command()
 def query(
     collection: CollectionFolder,
     expression: Annotated[
@@ -345,6 +414,11 @@ def query(
         str | None, typer.Option(help="Say node by node why this document is in the result, or not.")
     ] = None,
     vertical: OtherVertical = None,
+    interests: Annotated[
+        Path | None, typer.Option(help="File of `alicorn interests`: look for three interests of --of.", exists=True)
+    ] = None,
+    of: Annotated[str | None, typer.Option(help="Id of the searcher in --interests.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the interests that are drawn.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Answer one expression.
@@ -355,13 +429,17 @@ def query(
 
     alicorn query collection/ '(or (and text:john text:smithe) (nn people :radius 0.3))' --text 'john smithe'
     --searcher '{"city": "Seattle"}' --model model/
+
+    alicorn query collection/ --interests interests.parquet --of u17
     """
     _say_when_compiling()
     from alicorn.publish import check_models
     from alicorn.query import Collection
 
     models = _models(model, vertical)
-    if expression is None and not (models and text is not None):
+    if (interests is None) != (of is None):
+        raise ConfigError("--interests and --of belong together: a file of `alicorn interests`, and whose")
+    if interests is None and expression is None and not (models and text is not None):
         raise ConfigError("give an expression, or --text with --model for the vertical's hybrid expression")
     if models and text is None:
         raise ConfigError("--model encodes a request: give its query with --text")
@@ -369,7 +447,10 @@ def query(
         raise ConfigError("--text is encoded by a query tower: give its folder with --model")
     with Collection.open(collection, read_only=True) as opened:
         check_models(opened, models)
-        vectors = {one.key: one.encode_requests(_request(one, text or "", searcher))[0] for one in models}
+        vectors = _vectors(models, text or "", searcher)
+        if interests is not None and of is not None:
+            nearest, drawn = _drawn_interests(opened, interests, of, seed)
+            vectors, expression = vectors | drawn, expression or nearest
         asked, rule = (expression, None) if expression is not None else _hybrid(models[0], text or "")
         order: str | Mapping[str, float] | None = _order(order_by)
         if rule is not None:
@@ -551,7 +632,24 @@ def _models(folders: list[Path] | None, vertical: Path | None = None) -> list[An
 def _hybrid(model: AnyModel, text: str) -> tuple[str, str | None]:
     """What the text becomes, and the rule of the selection by which it has no nn, with the key of this model: its
     recipe may publish under one of its own."""
-    return model.vertical.request_expression(text, model.key)
+    from alicorn.publish import interests_of
+
+    vectors = interests_of([model]).get(model.key, ())
+    return model.vertical.request_expression(text, model.key, vectors=vectors)
+
+
+def _vectors(models: list[AnyModel], text: str, searcher: str) -> dict[str, Any]:
+    """The request's vector of each model, or those of its interests, by name."""
+    from alicorn.evaluation.systems import search_vectors
+    from alicorn.publish import interests_of
+    from alicorn.vertical.templates import named_vectors
+
+    interests_of(models)
+    vectors = {}
+    for model in models:
+        encoded = named_vectors(model.key, search_vectors(model, _request(model, text, searcher)))
+        vectors.update({name: rows[0] for name, rows in encoded.items()})
+    return vectors
 
 
 def _request(model: AnyModel, text: str, searcher: str) -> pa.Table:
@@ -565,6 +663,19 @@ def _request(model: AnyModel, text: str, searcher: str) -> pa.Table:
     if not isinstance(columns, dict):
         raise ConfigError(f"--searcher must be a JSON object of context columns, got {type(columns).__name__}")
     return Searchers(model.vertical, None).request(text, columns)
+
+
+def _drawn_interests(collection: Collection, table: Path, searcher: str, seed: int) -> tuple[str, dict[str, Any]]:
+    """An expression for the 100 nearest documents to each of three interests drawn by importance, and the vectors."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    from alicorn.interests import interest_vectors, key_of
+    from alicorn.query import tree
+
+    read = pq.read_table(table)
+    vectors = interest_vectors(read, searcher, collection.snapshot(), 3, np.random.default_rng(seed))
+    return str(tree.Or(tuple(tree.Nn(key_of(read), k=100, vector=name) for name in vectors))), dict(vectors)
 
 
 def _order(text: str | None) -> str | dict[str, float] | None:

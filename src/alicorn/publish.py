@@ -210,6 +210,19 @@ def check_models(collection: Collection, models: Sequence[AnyModel]) -> None:
         check_published(model, collection)
 
 
+def interests_of(models: Sequence[AnyModel]) -> dict[str, tuple[str, ...]]:
+    """Key -> what the vectors of a request are called, of the model of several interests, where there is one.
+
+    Raises ConfigError for two: both would call theirs `interest-1`.
+    """
+    from alicorn.vertical.templates import interest_names
+
+    several = {model.key: interest_names(model.num_interests) for model in models if model.num_interests > 1}
+    if len(several) > 1:
+        raise ConfigError(f"one model of several interests can answer at a time, got {' and '.join(several)}")
+    return several
+
+
 def default_nprobe(vertical: Vertical) -> int | None:
     """How many clusters the vertical's hybrid expression looks in; None: in all."""
     nn = prepare(vertical.expression("hybrid", "")).first_nn

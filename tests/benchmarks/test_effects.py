@@ -115,3 +115,25 @@ def test_ranks_on_the_page_are_among_what_the_search_showed(tmp_path: Path) -> N
     ]
     assert page_ranks(lab, None).tolist() == expected
     assert max(expected) > 2
+
+
+def test_documents_like_the_query_have_half_of_its_trigrams() -> None:
+    from effect_learning import likes, share
+
+    names = ["ada lovelace", "ada byron", "alan turing", *(f"nobody {number}" for number in range(20))]
+    documents = np.eye(len(names), dtype=np.float32)
+    requests = np.zeros((2, len(names)), dtype=np.float32)
+    requests[0, [1, 2, 0]], requests[1, [2, 0]] = (3, 2, 1), (2, 1)
+    searches = SimpleNamespace(
+        queries=["ada lovelace", "turing"],
+        documents=pa.table({"doc_id": [f"d{number:02}" for number in range(len(names))], "name": names}),
+    )
+    lab = SimpleNamespace(
+        searches=searches,
+        trained=lambda recipe: Path("m"),
+        vectors=lambda recipe: (requests, documents),
+        kept=lambda name, make: make(),
+    )
+    found = likes(lab, None)
+    assert found[:, :3].tolist() == [[False, False, True], [True, False, False]]
+    assert share(found, None, 2).tolist() == [0.0, 0.5]

@@ -23,6 +23,7 @@ class FakeModel:
     """Documents have seeded vectors; a request gets that of the document whose id its query spells, or a random one."""
 
     key = "people"
+    num_interests = 1
 
     def __init__(self, *, perfect: bool, fingerprint: str = "m1") -> None:
         self.perfect = perfect

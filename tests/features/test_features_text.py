@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alicorn.features.text import TextSettings, text_bags, text_grams
+from alicorn.features.text import OrderedText, TextSettings, text_bags, text_grams, text_tokens
+from alicorn.vertical import TextFeature
 
 BOTH = TextSettings()
 texts = st.text(
@@ -67,3 +68,15 @@ def test_a_misspelling_keeps_most_trigrams() -> None:
 def test_buckets_start_at_one_and_stay_inside() -> None:
     seen = {index for bag in bags_of([chr(i) * 3 for i in range(0x4E00, 0x5E00)], buckets=7) for index in bag}
     assert seen == set(range(1, 8))
+
+
+@pytest.mark.parametrize("tokens", ["words", "trigrams"])
+def test_tokens_are_the_first_words_or_trigrams_in_order(tokens) -> None:  # type: ignore[no-untyped-def]
+    strings = ["ada lovelace", None, "", "die schöne müllerin op 25 d 795", "красный башмак", "x"]
+    column = pa.array(strings, pa.large_string())
+    feature = TextFeature(kind="text", column="name")
+    found = text_tokens(column, 1000, OrderedText(feature=feature, tokens=tokens, most=4))
+    read_as = TextSettings(trigrams=tokens == "trigrams", word_ngrams=1 if tokens == "words" else 0)
+    for row, text in enumerate(strings):
+        ids = found.ids[found.offsets[row] : found.offsets[row + 1], 0]
+        assert ids.tolist() == text_grams(text, 1000, read_as)[:4]

@@ -35,6 +35,25 @@ from alicorn.query.tree import (
 Document = Mapping[str, Any]
 
 
+def offered(node: Node, nn: Nn) -> list[Nn]:
+    """Every nn that can be reached from an `or` above the given one without leaving through not, apply or a filter."""
+
+    def below(node: Node) -> list[Nn]:
+        match node:
+            case Nn():
+                return [node]
+            case Or(operands) | StrongOr(operands):
+                return [one for operand in operands for one in below(operand)]
+            case And(operands) | WeakAnd(operands, _) | Difference(operands):
+                for operand in operands:
+                    if found := below(operand):
+                        return found
+        return []
+
+    reached = below(node)
+    return reached if any(one == nn for one in reached) else []
+
+
 def one_cluster(key: str, vector: np.ndarray, nprobe: int) -> None:
     """An untrained collection: every document is in the one cluster that is probed."""
     return
@@ -100,11 +119,20 @@ class Oracle:
         return None if unit_vector is None else 1.0 - _dot(unit_vector, self.vectors[node.vector or node.key])
 
     def order(self, doc_ids: Iterable[str], tree: Node, by: str | None = None) -> list[str]:
-        """All of them, best first. by: "nn", "static_rank", or None: nn where the tree has an nn, else static rank."""
+        """All of them, best first. by: "nn", "static_rank", or None: nn where the tree has an nn, else static rank.
+
+        nn: the least distance to the first nn and to those that an `or` offers beside it, of its key.
+        """
         first_nn = next((node for node in walk(tree) if isinstance(node, Nn)), None)
         if by == "static_rank" or first_nn is None:
             return sorted(doc_ids, key=lambda doc_id: (-self.static_rank(doc_id), doc_id))
-        distances = {doc_id: self.distance(doc_id, first_nn) for doc_id in doc_ids}
+        beside = [first_nn] + [nn for nn in offered(tree, first_nn) if nn.key == first_nn.key]
+        distances = {
+            doc_id: None
+            if self.distance(doc_id, first_nn) is None
+            else min(distance for nn in beside if (distance := self.distance(doc_id, nn)) is not None)
+            for doc_id in doc_ids
+        }
         return sorted(distances, key=lambda doc_id: (_missing_last(distances[doc_id]), doc_id))
 
     def is_borderline(self, tree: Node, margin: float = 1e-5) -> bool:

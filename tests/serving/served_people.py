@@ -48,6 +48,7 @@ class Model:
 
     dim = 8
     vertical = VERTICAL
+    num_interests = 1
 
     def __init__(self, key, personal):
         self.key = key

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from alicorn.config import parse_config
 from alicorn.errors import ConfigError
 from alicorn.towers import Ensemble, Model
 from alicorn.towers.capsules import Capsules
@@ -121,5 +122,9 @@ def test_what_does_not_fit_is_refused() -> None:
         model(interests={"feature": "text"})
     with pytest.raises(ConfigError, match="did you mean 'history'"):
         model(interests={"feature": "histroy"})
+    with pytest.raises(ConfigError, match="use concat or attention"):
+        parse_config(
+            {"towers": {"fusion": {"kind": "semantic"}, "interests": {"feature": "history"}}}, Recipe, where="recipe"
+        )
     with pytest.raises(ConfigError, match="one vector of each member"):
         Ensemble.of([model(), model()], [1.0, 1.0])

@@ -79,6 +79,13 @@ def test_a_row_does_not_depend_on_the_rest_of_its_batch() -> None:
     np.testing.assert_allclose(together, alone, atol=1e-6)
 
 
+def test_many_rows_are_read_in_groups_of_like_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = shop_model()
+    whole = model.encode_requests(shoppers())
+    monkeypatch.setattr("alicorn.towers.semantic._GROUP", 2)
+    np.testing.assert_allclose(model.encode_requests(shoppers()), whole, atol=1e-6)
+
+
 def test_long_behaviour_is_pooled_by_kind() -> None:
     """What was bought is not what was clicked; with no kinds of its own the list has one element."""
     turned = shoppers().set_column(

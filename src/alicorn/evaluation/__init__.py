@@ -10,6 +10,8 @@ systems.py     runs of Boolean, BM25, embedding, cascaded and hybrid retrieval
 evaluate.py    `alicorn evaluate`: a model by exact recall, through the quantized index, and re-ranked by a second model
 ablation.py    the recall lost without a feature
 channel_weights.py  what each channel counts where they are fused by attention
+relevance.py   P_good: how many of the first answer the query, by a judge;  relevance_model.py  one learned from labels
+stages.py      how many of the nearest pass a Boolean control and a pre-ranker
 page.py        `alicorn evaluate --report`: one HTML page per model, of charts.py, examples.py, embedding_map.py
 ensembles.py   `alicorn ensemble`: weights searched on the valid split
 """

@@ -21,7 +21,7 @@ from alicorn.evaluation.bootstrap import CONFIDENCE, Interval
 from alicorn.evaluation.comparison import OVERALL, Comparison, compare, recall_measures
 from alicorn.evaluation.report import table
 from alicorn.evaluation.searches import Searches
-from alicorn.evaluation.systems import Encoder, embedding_run
+from alicorn.evaluation.systems import Encoder, embedding_run, search_vectors
 from alicorn.vertical import Feature
 
 How = Literal["zero", "shuffle"]
@@ -122,13 +122,13 @@ def ablate(
     """
     if how not in get_args(How):
         raise ConfigError(f"a feature is ablated by {' or '.join(get_args(How))}, got {how!r}")
-    requests = model.encode_requests(searches.requests)
+    requests = search_vectors(model, searches.requests)
     documents = model.encode_documents(searches.documents)
     depth = max(ks)
     runs = {WHOLE: embedding_run(requests, documents, depth)}
     for number, (name, columns) in enumerate(_groups(model.request_features)):
         without = taken_away(searches.requests, columns, how, [seed, 0, number])
-        runs[f"request.{name}"] = embedding_run(model.encode_requests(without), documents, depth)
+        runs[f"request.{name}"] = embedding_run(search_vectors(model, without), documents, depth)
     for number, (name, columns) in enumerate(_groups(model.document_features)):
         without = taken_away(searches.documents, columns, how, [seed, 1, number])
         runs[f"document.{name}"] = embedding_run(requests, model.encode_documents(without), depth)

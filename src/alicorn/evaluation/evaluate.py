@@ -15,7 +15,7 @@ from alicorn.errors import CollectionError, ConfigError
 from alicorn.evaluation.comparison import OVERALL, Comparison, compare, recall_measures
 from alicorn.evaluation.report import SIMULATION, markdown, write_report
 from alicorn.evaluation.searches import Searches, open_searches
-from alicorn.evaluation.systems import Encoder, Searchable, embedding_run, index_run, reranked_run
+from alicorn.evaluation.systems import Encoder, Searchable, embedding_run, index_run, reranked_run, search_vectors
 from alicorn.vertical import Vertical
 
 EXACT, INDEX = "exact search", "quantized index"
@@ -94,7 +94,7 @@ def evaluate(
     if collection is not None:
         check_published(model, collection)
     searches = searched if isinstance(searched, Searches) else open_searches(searched, vertical, num_searches, seed)
-    request_vectors = model.encode_requests(searches.requests)
+    request_vectors = search_vectors(model, searches.requests)
     depth = max(*ks, *depths) if second is not None else max(ks)
     runs = {EXACT: embedding_run(request_vectors, model.encode_documents(searches.documents), depth)}
     if collection is not None:
@@ -117,7 +117,7 @@ def evaluate(
 def _cascades(
     runs: Mapping[str, np.ndarray], second: Encoder, searches: Searches, depths: Sequence[int]
 ) -> dict[str, np.ndarray]:
-    requests = second.encode_requests(searches.requests)
+    requests = search_vectors(second, searches.requests)
     documents = second.encode_documents(searches.documents)
     return {
         f"{stage}first {depth} re-ranked": reranked_run(runs[first], requests, documents, depth)

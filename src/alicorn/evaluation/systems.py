@@ -2,6 +2,9 @@
 
 The engine is a later room; it comes in as a collection, through the one method `search_many` (DESIGN 2.4). Every
 function returns a run: int32 (searches, depth) document numbers of `searches.documents`.
+
+Vectors of requests are float32 (searches, dim), or (searches, interests, dim) of a model of several interests: a
+document is then as near as it is to the nearest of them. All of unit length.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +16,7 @@ import pyarrow as pa
 from alicorn.evaluation.exact import exact_top_k
 from alicorn.evaluation.searches import Searches
 from alicorn.vertical import Vertical
-from alicorn.vertical.templates import fill_template
+from alicorn.vertical.templates import fill_template, named_vectors
 
 OrderBy = str | Mapping[str, float]
 _CELLS = 1 << 24  # numbers gathered at once: 64 MiB of float32
@@ -28,7 +31,12 @@ class Encoder(Protocol):
     @property
     def fingerprint(self) -> str: ...
 
+    @property
+    def num_interests(self) -> int: ...
+
     def encode_requests(self, requests: pa.Table) -> np.ndarray: ...
+
+    def encode_interests(self, requests: pa.Table) -> np.ndarray: ...
 
     def encode_documents(self, documents: pa.Table) -> np.ndarray: ...
 
@@ -59,8 +67,33 @@ def bm25_run(collection: Searchable, searches: Searches, depth: int) -> np.ndarr
 
 
 def embedding_run(request_vectors: np.ndarray, document_vectors: np.ndarray, depth: int) -> np.ndarray:
-    """The nearest documents by cosine, exact over the whole corpus. Both float32 (rows, dim), unit length."""
-    return exact_top_k(request_vectors, document_vectors, depth)[0]
+    """The nearest documents by cosine, exact over the whole corpus. document_vectors: float32 (rows, dim)."""
+    if request_vectors.ndim == 2:
+        return exact_top_k(request_vectors, document_vectors, depth)[0]
+    searches, _, dim = request_vectors.shape
+    numbers, scores = exact_top_k(request_vectors.reshape(-1, dim), document_vectors, depth)
+    return best_of_each(numbers.reshape(searches, -1), scores.reshape(searches, -1), depth)
+
+
+def best_of_each(numbers: np.ndarray, scores: np.ndarray, depth: int) -> np.ndarray:
+    """int32 (searches, depth): the documents of greatest score, each once, ties by number, -1 behind the last.
+
+    numbers, scores: (searches, n), of several runs side by side; -1 and -inf for no document.
+    """
+    order = np.lexsort((-scores, numbers), axis=1)
+    numbers, scores = (np.take_along_axis(part, order, axis=1) for part in (numbers, scores))
+    again = np.concatenate([np.zeros((len(numbers), 1), dtype=bool), numbers[:, 1:] == numbers[:, :-1]], axis=1)
+    scores = np.where(again | (numbers < 0), -np.inf, scores)
+    best = np.lexsort((numbers, -scores), axis=1)[:, :depth]
+    numbers, scores = (np.take_along_axis(part, best, axis=1) for part in (numbers, scores))
+    chosen = np.full((len(numbers), depth), -1, dtype=np.int32)
+    chosen[:, : numbers.shape[1]] = np.where(scores > -np.inf, numbers, -1)
+    return chosen
+
+
+def search_vectors(model: Encoder, requests: pa.Table) -> np.ndarray:
+    """What requests are searched by: float32 (searches, dim), or (searches, interests, dim)."""
+    return model.encode_requests(requests) if model.num_interests == 1 else model.encode_interests(requests)
 
 
 def reranked_run(
@@ -68,15 +101,17 @@ def reranked_run(
 ) -> np.ndarray:
     """A cascade (papers 1.5): the first `depth` documents of a run, ordered anew by a second model; the rest stays.
 
-    first: int32 (searches, documents), of the first stage. Vectors: float32, of the second model, unit length, in the
-    order of the searches and of the corpus. Ties go to the lower document number; empty ranks (-1) stay last.
+    first: int32 (searches, documents), of the first stage. Vectors: of the second model, in the order of the searches
+    and of the corpus. Ties go to the lower document number; empty ranks (-1) stay last.
     """
     head = first[:, :depth]
     cosines = np.empty(head.shape)
-    step = max(1, _CELLS // (head.shape[1] * request_vectors.shape[1] + 1))
+    interests = request_vectors if request_vectors.ndim == 3 else request_vectors[:, None]
+    step = max(1, _CELLS // (head.shape[1] * interests.shape[2] + 1))
     for start in range(0, len(head), step):
         part = slice(start, start + step)
-        cosines[part] = np.einsum("sd,skd->sk", request_vectors[part], document_vectors[head[part]], dtype=np.float64)
+        each = np.einsum("sid,skd->ski", interests[part], document_vectors[head[part]], dtype=np.float64)
+        cosines[part] = each.max(axis=2)
     cosines[head < 0] = -np.inf
     order = np.lexsort((head, -cosines), axis=1)
     return np.concatenate([np.take_along_axis(head, order, axis=1), first[:, depth:]], axis=1)
@@ -87,8 +122,10 @@ def index_run(
 ) -> np.ndarray:
     """The same through the quantized index, in the `nprobe` nearest clusters, or in all with None."""
     probed = "" if nprobe is None else f" :nprobe {nprobe}"
-    expressions = [f"(nn {key} :k {depth}{probed})"] * len(searches)
-    return expression_run(collection, expressions, searches, depth, vectors={key: request_vectors})
+    template = f"(nn {{key}} :k {depth}{probed})"
+    vectors = named_vectors(key, request_vectors)
+    expression = fill_template(template, "", key, () if request_vectors.ndim == 2 else tuple(vectors))
+    return expression_run(collection, [expression] * len(searches), searches, depth, vectors=vectors)
 
 
 def before_and_after(
@@ -100,7 +137,7 @@ def before_and_after(
     """
     runs = {}
     for name, model in models.items():
-        requests = model.encode_requests(searches.requests)
+        requests = search_vectors(model, searches.requests)
         runs[name] = embedding_run(requests, model.encode_documents(searches.documents), depth)
         runs[f"{name}, index"] = index_run(collection, model.key, searches, requests, depth, nprobe)
     return runs
@@ -115,8 +152,9 @@ def hybrid_run(
     order_by: OrderBy | None = None,
 ) -> np.ndarray:
     """The vertical's hybrid template, by cosine unless `order_by` says otherwise."""
-    expressions = [vertical.expression("hybrid", query) for query in searches.queries]
-    vectors = {vertical.embedding: request_vectors}
+    vectors = named_vectors(vertical.embedding, request_vectors)
+    names = () if request_vectors.ndim == 2 else tuple(vectors)
+    expressions = [vertical.expression("hybrid", query, names) for query in searches.queries]
     return expression_run(collection, expressions, searches, depth, vectors=vectors, order_by=order_by)
 
 

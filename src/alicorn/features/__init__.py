@@ -1,11 +1,11 @@
 """How does a row become numbers? Rows in, arrays out: bags of table rows (CSR) and dense matrices.
 
 featurizer.py  one code path for training, batch encoding and serving
-text.py        character trigrams and hashed words and bigrams
+text.py        character trigrams and hashed words and bigrams, as bags or in order
 granular.py    characters, segments in order, the segments of past queries
 ids.py         one id, or a weighted multi-hot list of them
 sequences.py   lists of ids in the order of time
-numeric.py     standardised numbers with a presence flag;  dense.py  vectors made elsewhere
+numeric.py     standardised numbers with a presence flag;  dense.py, vectors.py  vectors made elsewhere
 encoder.py     vectors of a pretrained text encoder
 arrays.py      Bag, Tokens, Sequences, Features;  store.py  the same on disk, memory-mapped
 hashing.py     64-bit hashes and buckets

@@ -16,7 +16,8 @@ from alicorn.features.granular import GranularText, granular
 from alicorn.features.ids import id_bags, multi_hot_bags
 from alicorn.features.numeric import Standardization, numeric_rows, standardization_of
 from alicorn.features.sequences import sequences
-from alicorn.features.text import TextSettings, text_bags
+from alicorn.features.text import OrderedText, TextSettings, text_bags, text_tokens
+from alicorn.features.vectors import vector_lists
 from alicorn.vertical import (
     DenseFeature,
     Feature,
@@ -25,17 +26,19 @@ from alicorn.vertical import (
     NumericFeature,
     SequenceFeature,
     TextFeature,
+    VectorsFeature,
 )
-from alicorn.vertical.columns import check_parallel, check_types, check_vectors, check_weights
+from alicorn.vertical.columns import check_parallel, check_types, check_vector_lists, check_vectors, check_weights
 
 _STRINGS = pa.large_list(pa.large_string())
+_VECTORS = pa.large_list(pa.large_list(pa.float32()))
 
 
 class Featurizer:
     """side: "documents" or "requests", for messages. features: of the vertical, those in use. buckets: of each feature
     that is read through a table; of a sequence, of `<feature>.<part>`. standardizations: of numeric features; see
     `fitted`. encoded: channel -> the text feature that `encoder` reads for it. granular:
-    channels that read a text feature in another way; its n-grams are not read then."""
+    channels that read a text feature in another way; its n-grams are not read then. ordered: channels of its tokens."""
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class Featurizer:
         encoded: Mapping[str, TextFeature] | None = None,
         encoder: TextEncoder | None = None,
         granular: Mapping[str, GranularText] | None = None,
+        ordered: Mapping[str, OrderedText] | None = None,
     ) -> None:
         self.side = side
         self.features = dict(features)
@@ -56,7 +60,8 @@ class Featurizer:
         self.encoded = dict(encoded or {})
         self.encoder = encoder
         self.granular = dict(granular or {})
-        read = {**self.features, **self.encoded}
+        self.ordered = dict(ordered or {})
+        read = {**self.features, **self.encoded, **{name: text.feature for name, text in self.ordered.items()}}
         self._columns = [c for name, feature in read.items() for c in feature.columns(f"feature {name}")]
 
     def fitted(self, table: pa.Table) -> "Featurizer":
@@ -64,7 +69,7 @@ class Featurizer:
         numeric = {name: f for name, f in self.features.items() if isinstance(f, NumericFeature)}
         check_types(table.schema, [c for name, f in numeric.items() for c in f.columns(f"feature {name}")], self.side)
         fitted = {name: standardization_of(_whole(table[feature.column])) for name, feature in numeric.items()}
-        others = (self.encoded, self.encoder, self.granular)
+        others = (self.encoded, self.encoder, self.granular, self.ordered)
         return Featurizer(self.side, self.features, self.buckets, self.text, fitted, *others)
 
     def transform(self, table: pa.Table) -> Features:
@@ -77,6 +82,8 @@ class Featurizer:
             column = _whole(table[wanted.feature.column])
             texts = _as_texts(column) if wanted.granule == "lists" else _as_text(column)
             channels[name] = granular(texts, self.buckets[wanted.name], wanted)
+        for name, text in self.ordered.items():
+            channels[name] = text_tokens(_as_text(_whole(table[text.feature.column])), self.buckets[name], text)
         if self.encoder is not None:
             for name, feature in self.encoded.items():
                 channels[name] = self.encoder.transform(_as_text(_whole(table[feature.column])))
@@ -97,6 +104,9 @@ class Featurizer:
             case DenseFeature():
                 check_vectors(column, feature.dim, self.side, feature.column)
                 return dense_rows(_whole(column), feature.dim)
+            case VectorsFeature():
+                check_vector_lists(column, feature.dim, self.side, feature.column)
+                return vector_lists(_whole(column).cast(_VECTORS), feature.dim)
             case NumericFeature():
                 return numeric_rows(_whole(column), self.standardizations.get(name, Standardization()))
 

@@ -9,16 +9,16 @@ Rows of Latin letters are decoded, folded, cut and hashed in one pass over Arrow
 alicorn.text and then through the same loop over code points. `text_grams` is the slow oracle: the same bag by strings.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numba
 import numpy as np
 import pyarrow as pa
 from numba import types
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from alicorn.config import Config
-from alicorn.features.arrays import Bag, string_buffers
+from alicorn.features.arrays import Bag, Sequences, string_buffers
 from alicorn.features.hashing import (
     BIGRAM_SEED,
     FNV_PRIME,
@@ -32,6 +32,7 @@ from alicorn.features.hashing import (
     oracle_mix,
 )
 from alicorn.text import normalize, words
+from alicorn.vertical import TextFeature
 
 _START, _END = 1, 2  # control characters: no part of any word
 
@@ -61,6 +62,25 @@ class TextSettings(Config):
         if not self.trigrams and self.word_ngrams == 0:
             raise ValueError("text needs trigrams, words, or both: set trigrams: true or word_ngrams: 1")
         return self
+
+
+class OrderedText(Config):
+    """A channel of a text's tokens in order: words, or character trigrams, the first `most` of them."""
+
+    feature: TextFeature
+    tokens: Literal["words", "trigrams"]
+    most: Annotated[int, Field(ge=1)]
+
+
+def text_tokens(column: pa.Array, buckets: int, wanted: OrderedText) -> Sequences:
+    """column: large_string, nulls allowed. The tokens of each row, each with the bucket that it has in `text_bags`."""
+    words_alone, trigrams = TextSettings(trigrams=False, word_ngrams=1), TextSettings(trigrams=True, word_ngrams=0)
+    bags = text_bags(column, buckets, words_alone if wanted.tokens == "words" else trigrams)
+    kept = np.minimum(np.diff(bags.offsets), wanted.most)
+    offsets = np.zeros(len(bags.offsets), dtype=np.int64)
+    np.cumsum(kept, out=offsets[1:])
+    at = np.arange(offsets[-1]) + np.repeat(bags.offsets[:-1] - offsets[:-1], kept)
+    return Sequences(offsets, bags.indices[at, None])
 
 
 def text_bags(column: pa.Array, buckets: int, settings: TextSettings) -> Bag:

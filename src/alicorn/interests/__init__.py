@@ -12,4 +12,5 @@ from alicorn.interests.clusters import PinnerSage as PinnerSage
 from alicorn.interests.clusters import drawn as drawn
 from alicorn.interests.clusters import interests as interests
 from alicorn.interests.histories import interest_vectors as interest_vectors
+from alicorn.interests.histories import key_of as key_of
 from alicorn.interests.histories import searcher_interests as searcher_interests

@@ -1,7 +1,7 @@
 """Histories of searchers -> a table of their interests (a batch, daily in the paper), and back: interests -> vectors.
 
     interests.parquet: searcher_id string; doc_ids list<string>, the medoids, the most important first; importance
-    list<float64> and sizes list<int64>, parallel to them
+    list<float64> and sizes list<int64>, parallel to them; metadata `key`: of the embedding they are interests in
 
 Only the medoids' ids are kept: their vectors are read from the collection when the searcher asks, so that documents
 published anew, or gone since, count as they are. Called by the command line.
@@ -56,7 +56,8 @@ def searcher_interests(
         own = np.arange(start, stop)[known[start:stop]][-settings.newest :]
         if len(own):
             rows.append(_row(searchers[start], [ids[at] for at in own], vectors[own], ages[own], settings))
-    return Histories(pa.Table.from_pylist(rows, schema=SCHEMA), int((~known).sum()))
+    table = pa.Table.from_pylist(rows, schema=SCHEMA).replace_schema_metadata({"key": key})
+    return Histories(table, int((~known).sum()))
 
 
 SCHEMA = pa.schema(
@@ -69,13 +70,26 @@ SCHEMA = pa.schema(
 )
 
 
+def key_of(table: pa.Table) -> str:
+    """The embedding that a table is of. Raises TableError where it is none that `searcher_interests` made."""
+    found = (table.schema.metadata or {}).get(b"key")
+    if found is None or not set(SCHEMA.names) <= set(table.column_names):
+        raise TableError("table interests: it is none that `alicorn interests` wrote", table="interests")
+    return found.decode()
+
+
 def interest_vectors(
-    table: pa.Table, searcher_id: str, snapshot: Snapshot, key: str, count: int, rng: np.random.Generator
+    table: pa.Table, searcher_id: str, snapshot: Snapshot, count: int, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """`interest-1` and on -> the stored vector, float32 (dim,), of a medoid; `count` of them drawn by importance.
 
-    Medoids that the collection has no longer are left out. Raises AlicornError where none is left.
+    Medoids that the collection has no longer are left out. Raises AlicornError where none is left, TableError where the
+    table is not of an embedding of the collection.
     """
+    key = key_of(table)
+    if key not in snapshot.embeddings:
+        there = ", ".join(sorted(snapshot.embeddings)) or "none"
+        raise TableError(f"table interests: it is of {key!r}, the collection has: {there}", table="interests")
     row = pc.index(table["searcher_id"], searcher_id).as_py()
     if row < 0:
         raise AlicornError(f"searcher {searcher_id[:100]!r} is not in the table of interests")
@@ -97,7 +111,7 @@ def stored_vectors(snapshot: Snapshot, key: str, doc_ids: Sequence[str]) -> tupl
         if place is None or block is None or block.rows_of[place[1]] < 0:
             continue
         known[at] = True
-        vectors[at] = block.vectors[block.rows_of[place[1]]]
+        vectors[at] = block.stored(block.rows_of[place[1] : place[1] + 1])[0]
     return known, vectors
 
 

@@ -5,10 +5,11 @@
 
 Nothing at or after the time of a search is in its row: a click counts from the time of its impression on, and one of
 the same microsecond does not. Elements of equal time are ordered by document, then kind. The events of a searcher
-stand in a row, so that a window is a slice of them and is found by bisection.
+stand in a row, so that a window is a slice of them and is found by bisection. Words are numbers until they are
+written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from alicorn.vertical import Behaviour
 from alicorn.vertical.behaviour import PAST_QUERIES
 
 _ROWS = 16_384  # searches written at once
+_EVENTS = 1 << 20  # coded at once
 _DAY_US = 86_400_000_000
 CLICK = "click"
 
@@ -35,7 +37,7 @@ class _Events(NamedTuple):
     searchers: pa.Array  # string, distinct
     starts: np.ndarray  # int64
     time: np.ndarray  # int64, microseconds since 1970
-    values: dict[str, pa.Array]  # part -> string
+    codes: dict[str, np.ndarray]  # column -> int32, rows of its words
 
 
 class _Moments(NamedTuple):
@@ -50,10 +52,13 @@ class Histories:
 
     def __init__(self, logs: Logs, searches: ibis.Table, settings: Behaviour) -> None:
         self.settings = settings
-        self._events = _in_order(_events(logs, settings), ("item", "kind"))
-        _add_attributes(self._events.values, logs.files["documents"], settings.attributes)
-        asked = searches.filter(_.searcher_id.notnull() & (_.query != ""))
-        self._asked = _in_order(asked.select("searcher_id", "time", query="query"), ("query",))
+        self._documents = _documents(logs.files["documents"], settings.attributes)
+        self._kinds = pa.array(settings.kinds, pa.string())
+        events = _events(logs, settings)
+        self._events = _in_order(events, {"item": self._documents["doc_id"], "kind": self._kinds})
+        asked = searches.filter(_.searcher_id.notnull() & (_.query != "")).select("searcher_id", "time", "query")
+        self._queries = _distinct(asked, "query")
+        self._asked = _in_order(asked, {"query": self._queries})
 
     def before(self, searchers: pa.ChunkedArray, time: np.ndarray) -> pa.Table:
         """The columns of `settings` for searchers (null: nobody) at times, int64 microseconds; strictly before."""
@@ -72,13 +77,16 @@ class Histories:
         if self.settings.past_queries:
             first, end = _span(self._asked, _Moments(_row_of(searchers, self._asked.searchers), time))
             at, offsets = _flat(np.maximum(first, end - self.settings.past_queries), end)
-            columns[PAST_QUERIES] = _lists(offsets, self._asked.values["query"].take(pa.array(at)))
+            columns[PAST_QUERIES] = _lists(offsets, self._queries.take(pa.array(self._asked.codes["query"][at])))
         return pa.table(columns)
 
     def _values(self, part: str, at: np.ndarray, now: np.ndarray) -> pa.Array:
         if part == "age_days":
             return pa.array(((now - self._events.time[at]) / _DAY_US).astype(np.float32))
-        return self._events.values[part].take(pa.array(at))
+        if part == "kind":
+            return self._kinds.take(pa.array(self._events.codes["kind"][at]))
+        of_document = self._documents["doc_id" if part == "item" else part]
+        return of_document.take(pa.array(self._events.codes["item"][at]))
 
     def everybody(self) -> pa.Array:
         """Whoever did or asked anything, string, in order."""
@@ -151,23 +159,32 @@ def _refuse_unknown(settings: Behaviour, acts: set[str]) -> None:
             )
 
 
-def _in_order(rows: ibis.Table, values: Sequence[str]) -> _Events:
-    table = rows.order_by("searcher_id", "time", *values).to_pyarrow()
-    coded = table["searcher_id"].combine_chunks().cast(pa.string()).dictionary_encode()
-    codes = coded.indices.to_numpy()
-    starts = np.searchsorted(codes, np.arange(len(coded.dictionary) + 1))  # codes ascend: they are in order of meeting
-    kept = {name: table[name].combine_chunks().cast(pa.string()) for name in values}
-    return _Events(coded.dictionary, starts.astype(np.int64), _micros(table["time"]), kept)
+def _in_order(rows: ibis.Table, words: Mapping[str, pa.Array]) -> _Events:
+    """Rows of searcher_id, time and coded columns. words: of each of these, string, every value that it has."""
+    searchers = _distinct(rows, "searcher_id")
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in ("searcher_id", "time", *words)}
+    for batch in rows.order_by("searcher_id", "time", *words).to_pyarrow().to_batches(_EVENTS):
+        parts["time"].append(_micros(batch["time"]))
+        for name, known in {"searcher_id": searchers, **words}.items():
+            codes = pc.index_in(batch[name].cast(pa.string()), known)
+            parts[name].append(codes.to_numpy(zero_copy_only=False).astype(np.int32))
+    whole = {name: np.concatenate([np.empty(0, dtype=np.int64), *found]) for name, found in parts.items()}
+    starts = np.searchsorted(whole["searcher_id"], np.arange(len(searchers) + 1))
+    return _Events(
+        searchers, starts.astype(np.int64), whole["time"], {name: whole[name].astype(np.int32) for name in words}
+    )
 
 
-def _add_attributes(values: dict[str, pa.Array], files: Sequence[Path], names: Sequence[str]) -> None:
-    """Columns of documents, beside `item` in `values`; null where the document has none."""
-    tables = [pq.read_table(file, columns=["doc_id", *names]) for file in files] if names else []
-    if names:
-        documents = pa.concat_tables(tables, promote_options="permissive")
-        rows = pc.index_in(values["item"], documents["doc_id"].combine_chunks().cast(pa.string()))
-        for name in names:
-            values[name] = documents[name].combine_chunks().cast(pa.string()).take(rows)
+def _distinct(rows: ibis.Table, column: str) -> pa.Array:
+    """string, in the order that order_by gives."""
+    return rows.select(column).distinct().order_by(column).to_pyarrow()[column].combine_chunks().cast(pa.string())
+
+
+def _documents(files: Sequence[Path], names: Sequence[str]) -> dict[str, pa.Array]:
+    """doc_id and the named columns of documents, string."""
+    tables = [pq.read_table(file, columns=["doc_id", *names]) for file in files]
+    whole = pa.concat_tables(tables, promote_options="permissive")
+    return {name: whole[name].combine_chunks().cast(pa.string()) for name in ("doc_id", *names)}
 
 
 def _row_of(searchers: pa.ChunkedArray, known: pa.Array) -> np.ndarray:
@@ -212,5 +229,5 @@ def _lengths(found: pa.Table, settings: Behaviour) -> np.ndarray:
     return np.sum([pc.list_value_length(found[column]).to_numpy() for column in columns], axis=0)
 
 
-def _micros(time: pa.ChunkedArray) -> np.ndarray:
-    return time.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy()
+def _micros(time: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    return np.asarray(time.cast(pa.timestamp("us")).cast(pa.int64()))

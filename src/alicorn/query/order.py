@@ -52,9 +52,8 @@ def ranked(
     evaluation: Evaluation, prepared: Prepared, found: list[DocSet], weights: dict[str, float], limit: int
 ) -> Ranked:
     """The first `limit` hits in falling order of score, ties by doc_id. `found` holds live documents only."""
-    nn = prepared.first_nn
-    if nn is not None and weights == BY_NN:
-        return _by_nn(evaluation, prepared.root, nn, found, limit)
+    if prepared.nearest_to and weights == BY_NN:
+        return _by_nn(evaluation, prepared, found, limit)
     numbers = [docset.as_array(documents) for documents in found]
     if weights == BY_STATIC_RANK:
         return _by_static_rank(evaluation.snapshot, numbers, limit)
@@ -91,12 +90,24 @@ def _merged(snapshot: Snapshot, numbers: list[np.ndarray], scores: list[np.ndarr
     return Ranked(segments[order], together[order], flat[order])
 
 
-def _by_nn(evaluation: Evaluation, root: tree.Node, nn: tree.Nn, found: list[DocSet], limit: int) -> Ranked:
+def _by_nn(evaluation: Evaluation, prepared: Prepared, found: list[DocSet], limit: int) -> Ranked:
     """The nearest of the hits; those without the embedding follow by doc_id, with score -inf."""
-    if nn is root and nn in evaluation.nearest:
+    nn = prepared.nearest_to[0]
+    if nn is prepared.root and nn in evaluation.nearest:
         return evaluation.nearest[nn].first(limit)
-    probe = evaluation.probe(tree.Nn(nn.key, k=1, vector=nn.vector))
-    first = k_nearest(evaluation.snapshot, nn.key, probe, limit, found, Counters(), forced=evaluation.forced)
+    nearest = [
+        k_nearest(
+            evaluation.snapshot,
+            nn.key,
+            evaluation.probe(tree.Nn(nn.key, k=1, vector=one.vector)),
+            limit,
+            found,
+            Counters(),
+            forced=evaluation.forced,
+        )
+        for one in prepared.nearest_to
+    ]
+    first = nearest[0] if len(nearest) == 1 else _nearest_to_any(evaluation.snapshot, nearest, limit)
     missing = limit - len(first.numbers)
     if missing <= 0:
         return first
@@ -120,17 +131,31 @@ def _by_nn(evaluation: Evaluation, root: tree.Node, nn: tree.Nn, found: list[Doc
     )
 
 
+def _nearest_to_any(snapshot: Snapshot, nearest: list[Ranked], limit: int) -> Ranked:
+    """The nearest to any of several vectors, by the greatest cosine. nearest: the `limit` nearest to each.
+
+    What is not among those of the vector it is nearest to has `limit` documents before it.
+    """
+    segments, numbers, scores = (
+        np.concatenate([getattr(one, name) for one in nearest]) for name in ("segments", "numbers", "scores")
+    )
+    order = np.lexsort((-scores, numbers, segments))
+    again = (np.diff(segments[order]) == 0) & (np.diff(numbers[order]) == 0)
+    kept = order[np.concatenate([[True], ~again])] if len(order) else order
+    best = kept[best_first(snapshot, scores[kept], segments[kept], numbers[kept], limit)]
+    return Ranked(segments[best], numbers[best], scores[best])
+
+
 def _scores(name: str, evaluation: Evaluation, prepared: Prepared, numbers: list[np.ndarray]) -> list[np.ndarray]:
     snapshot = evaluation.snapshot
     if name == "static_rank":
         return [view.segment.static_rank[part] for view, part in zip(snapshot.segments, numbers, strict=True)]
     if name == "bm25":
         return bm25(snapshot, scored_terms(prepared.root), numbers)
-    nn = prepared.first_nn
-    assert nn is not None
-    probe = evaluation.probe(tree.Nn(nn.key, k=1, vector=nn.vector))
+    probes = [evaluation.probe(tree.Nn(nn.key, k=1, vector=nn.vector)) for nn in prepared.nearest_to]
+    key = prepared.nearest_to[0].key
     return [
-        _cosines(view.segment.embeddings.get(nn.key), probe.query, part)
+        np.max([_cosines(view.segment.embeddings.get(key), probe.query, part) for probe in probes], axis=0)
         for view, part in zip(snapshot.segments, numbers, strict=True)
     ]
 

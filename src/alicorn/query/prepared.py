@@ -17,11 +17,13 @@ _TOP_K_NOTICE = (
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """first_nn: whose vector orders the hits. named: nodes that name a column or an embedding, to be checked against
-    the collection. notices: what the expression alone gives reason to say."""
+    """first_nn: the tree's first. nearest_to: whose vectors order the hits by nn, the first among them. named: nodes
+    that name a column or an embedding, to be checked against the collection. notices: what the expression alone gives
+    reason to say."""
 
     root: tree.Node
     first_nn: tree.Nn | None
+    nearest_to: tuple[tree.Nn, ...]
     named: tuple[tree.Node, ...]
     notices: tuple[str, ...]
 
@@ -40,12 +42,37 @@ def _cached(expression: str) -> Prepared:
 
 def of_tree(root: tree.Node) -> Prepared:
     nodes = tuple(tree.walk(root))
+    first = next((node for node in nodes if isinstance(node, tree.Nn)), None)
     return Prepared(
         root,
-        next((node for node in nodes if isinstance(node, tree.Nn)), None),
+        first,
+        () if first is None else _nearest_to(root, first),
         tuple(node for node in nodes if isinstance(node, tree.Nn | tree.Range | tree.Extract)),
         tuple(_top_k_notices(nodes)),
     )
+
+
+def _nearest_to(root: tree.Node, first: tree.Nn) -> tuple[tree.Nn, ...]:
+    """The first nn, and of the others of its key those that an `or` offers beside it, one for each vector."""
+    beside = [nn for nn in _alternatives(root) if nn.key == first.key]
+    if first not in beside:
+        return (first,)
+    by_vector: dict[str | None, tree.Nn] = {first.vector: first}
+    for nn in beside:
+        by_vector.setdefault(nn.vector, nn)
+    return tuple(by_vector.values())
+
+
+def _alternatives(node: tree.Node) -> list[tree.Nn]:
+    """Every nn of an `or`; elsewhere those of the first operand that has one."""
+    match node:
+        case tree.Nn():
+            return [node]
+        case tree.Or(operands=operands) | tree.StrongOr(operands=operands):
+            return [nn for operand in operands for nn in _alternatives(operand)]
+        case tree.And(operands=operands) | tree.WeakAnd(operands=operands) | tree.Difference(operands=operands):
+            return next((found for operand in operands if (found := _alternatives(operand))), [])
+    return []
 
 
 def _top_k_notices(nodes: tuple[tree.Node, ...]) -> list[str]:

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alicorn.errors import AlicornError, ConfigError
+from alicorn.evaluation.systems import search_vectors
 from alicorn.feedback import ServedLog
 from alicorn.index import SegmentView, Snapshot
-from alicorn.publish import check_models, default_nprobe
+from alicorn.publish import check_models, default_nprobe, interests_of
 from alicorn.query import Collection, parse, tree
 from alicorn.query.check import check_vectors
 from alicorn.serving.messages import Hit, Mode, SearchAnswer, SearchRequest
 from alicorn.serving.why import Explainer, in_common
 from alicorn.vertical.searchers import Searchers
 from alicorn.vertical.selection import order_without_nn
+from alicorn.vertical.templates import named_vectors
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel
@@ -43,8 +45,10 @@ class Searching:
         served_log: ServedLog | None,
     ) -> None:
         """Raises CollectionError where a model is not the one that the collection was published with, ConfigError
-        where the vertical's selection asks for repeats and nothing is logged."""
+        where two models are of several interests, and where the vertical's selection asks for repeats and nothing is
+        logged."""
         check_models(collection, models)
+        self._interests = interests_of(models)
         if models and (days := models[0].vertical.selection.repeat_days):
             if served_log is None:
                 raise ConfigError(
@@ -128,13 +132,18 @@ class Searching:
             if request.key is not None:
                 raise AlicornError("key names the embedding of mode embedding: leave it out")
             if mode == "hybrid":
-                return self.vertical.request_expression(request.text, is_repeat=partial(self._is_repeat, request))
+                vectors = self._interests.get(self.vertical.embedding, ())
+                is_repeat = partial(self._is_repeat, request)
+                return self.vertical.request_expression(request.text, is_repeat=is_repeat, vectors=vectors)
             return self.vertical.expression(mode, request.text), None
         key = request.key or self.vertical.embedding
         if key not in self.models:
             raise AlicornError(f"no model encodes {key!r}; this server has models for: {', '.join(self.models)}")
         # As many clusters as the vertical's hybrid expression, so that the columns of the page can be compared.
-        return str(tree.Nn(key, k=_NEAREST, nprobe=default_nprobe(self.vertical))), None
+        nprobe = default_nprobe(self.vertical)
+        if names := self._interests.get(key):
+            return str(tree.Or(tuple(tree.Nn(key, k=_NEAREST, nprobe=nprobe, vector=name) for name in names))), None
+        return str(tree.Nn(key, k=_NEAREST, nprobe=nprobe)), None
 
     def _is_repeat(self, request: SearchRequest, days: float) -> bool:
         """Whether the searcher chose a document for these words before, and the Boolean expression shows it still."""
@@ -148,7 +157,7 @@ class Searching:
         return not set(shown.ids).isdisjoint(chosen)
 
     def _encoded(self, request: SearchRequest, root: tree.Node) -> dict[str, np.ndarray]:
-        """The request's vector of each key that the expression looks for and a model encodes."""
+        """The request's vectors that the expression looks for and a model encodes, by their names."""
         if request.text is None:
             if request.searcher is not None:
                 raise AlicornError("a searcher belongs to a text, which is encoded with it: send the text too")
@@ -156,8 +165,13 @@ class Searching:
         if not self.models or self.searchers is None:
             raise AlicornError(_NO_MODEL)
         row = self.searchers.request(request.text, request.searcher)
-        keys = {node.vector or node.key for node in tree.walk(root) if isinstance(node, tree.Nn)}
-        return {key: model.encode_requests(row)[0] for key, model in self.models.items() if key in keys}
+        asked = {node.vector or node.key for node in tree.walk(root) if isinstance(node, tree.Nn)}
+        vectors = {}
+        for key, model in self.models.items():
+            if not asked.isdisjoint(self._interests.get(key, (key,))):
+                encoded = named_vectors(key, search_vectors(model, row))
+                vectors.update({name: rows[0] for name, rows in encoded.items()})
+        return vectors
 
     def _profile(self, searcher: str | Mapping[str, Any] | None) -> dict[str, Any]:
         if searcher is None or self.searchers is None:

@@ -1,8 +1,9 @@
 """Each channel of one side as one vector per row: what a fusion fuses. Used by fusion.py.
 
 A bag becomes the sum of its table's rows, a sequence the mean of its elements; dense and numeric channels pass as they
-are; tokens go through the tuned layers of the pretrained encoder. Where the request has several interests, each row
-becomes as many, one after another, which differ in what the capsules made of one sequence.
+are; tokens go through the tuned layers of the pretrained encoder. What a recipe's `towers.channels` names goes through
+a network of its own: networks.py. Where the request has several interests, each row becomes as many, one after
+another, which differ in what the capsules made of one sequence.
 """
 
 import zlib
@@ -14,18 +15,20 @@ from torch import Tensor, nn
 from alicorn.features.numeric import WIDTH as NUMERIC_WIDTH
 from alicorn.towers.capsules import Capsules
 from alicorn.towers.channels import Batch, ChannelTensors, SequenceTensors, TokenTensors
+from alicorn.towers.networks import width_of
 from alicorn.towers.sequences import element_vectors, mean_of
 from alicorn.towers.settings import Layout, Side, readers
 from alicorn.vertical import DenseFeature, SequenceFeature
 
 
 class ChannelVectors(nn.Module):
-    """Channels are in the order of the side's features; those of the pretrained encoder, each `pretrained` wide, come
-    last."""
+    """Channels are in the order of the side's features; then transformers', then those of the pretrained encoder, each
+    `pretrained` wide."""
 
     def __init__(self, side: Side, layout: Layout, pretrained: int) -> None:
         super().__init__()
-        self.names = [*side.features, *side.encoded]
+        self.names = [*side.features, *side.ordered, *side.encoded]
+        self._owners = dict(side.owners)
         self._tables = dict(side.tables)
         self._parts = {
             name: [side.tables[reader] for reader in readers(name, feature)]
@@ -44,7 +47,8 @@ class ChannelVectors(nn.Module):
         ]
 
     def forward(self, batch: Batch, tables: Mapping[str, nn.Module], tuned: nn.Module | None) -> list[Tensor]:
-        """(rows, width) of each channel, or (rows x interests, width); zero where a row says nothing of it."""
+        """(rows, width) of each channel, or (rows x interests, width); zero where a row says nothing of it. tables:
+        networks are among them, each as `network_name`."""
         vectors = [self._vector(name, batch[name], tables, tuned) for name in self.names]
         if self.capsules is None:
             return vectors
@@ -57,6 +61,11 @@ class ChannelVectors(nn.Module):
     def _vector(
         self, name: str, channel: ChannelTensors, tables: Mapping[str, nn.Module], tuned: nn.Module | None
     ) -> Tensor:
+        if name in self._owners:
+            network = tables[network_name(self._owners[name])]
+            if not isinstance(channel, SequenceTensors):
+                return network(channel)
+            return network(element_vectors(channel, [tables[self._tables[name]]]), channel.lengths)
         if isinstance(channel, Tensor):
             return channel
         if isinstance(channel, TokenTensors):
@@ -80,9 +89,17 @@ def _capsules(side: Side, layout: Layout) -> Capsules | None:
     return Capsules(side.interests.count, side.interests.rounds, feature.last, width)
 
 
+def network_name(owner: str) -> str:
+    """Of a channel's network among the tables; no table is called so."""
+    return f"{owner}@network"
+
+
 def _spaces(name: str, side: Side, layout: Layout, pretrained: int) -> list[tuple[str, int]]:
     """What a channel's vectors are made of: spaces, one beside the other, and their widths."""
     feature = side.features.get(name)
+    if name in side.owners:
+        owner = side.owners[name]
+        return [(f"network {owner}", width_of(layout.networks[owner][0]))]
     if isinstance(feature, SequenceFeature):
         parts = [side.tables[reader] for reader in readers(name, feature)]
         return [(f"table {table}", layout.tables[table].dim) for table in parts]

@@ -41,6 +41,11 @@ class SequenceTensors(NamedTuple):
     ids: Tensor
     lengths: Tensor
 
+    def take(self, rows: Tensor) -> "SequenceTensors":
+        """The given rows, cut to the longest of them."""
+        lengths = self.lengths[rows]
+        return SequenceTensors(self.ids[rows, : max(1, int(lengths.max()))], lengths)
+
 
 ChannelTensors = BagTensors | TokenTensors | SequenceTensors | Tensor
 Batch = dict[str, ChannelTensors]

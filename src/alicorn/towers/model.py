@@ -109,7 +109,15 @@ class Model:
             }
             buckets = laid_out.buckets(given)
             featurizers[side] = Featurizer(
-                f"{side}s", given.features, buckets, towers.text, numbers, given.encoded, encoder, given.granular
+                f"{side}s",
+                given.features,
+                buckets,
+                towers.text,
+                numbers,
+                given.encoded,
+                encoder,
+                given.granular,
+                given.ordered,
             )
         key = recipe.get("embedding") or vertical.embedding
         module = Unified(towers, laid_out, seed, encoder).eval()

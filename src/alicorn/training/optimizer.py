@@ -30,7 +30,9 @@ class Optimizers:
     """Both, for one module and the head of an auxiliary task, if there is one."""
 
     def __init__(self, module: Unified, settings: Optimizer, head: nn.Module | None = None) -> None:
-        dense = {name: value for name, value in module.named_parameters() if not name.startswith("tables.")}
+        self._tables = [part for part in module.modules() if isinstance(part, EmbeddingTable)]
+        rows = {id(table.weight) for table in self._tables}
+        dense = {name: value for name, value in module.named_parameters() if id(value) not in rows}
         own = [dense[name] for name in dense if not name.startswith("tuned.")]
         groups: list[dict[str, Any]] = [{"params": own + (list(head.parameters()) if head else [])}]
         if module.tuned is not None:
@@ -40,7 +42,6 @@ class Optimizers:
             if settings.kind == "adam"
             else torch.optim.Adagrad(groups, lr=settings.rate)
         )
-        self._tables = [table for table in module.tables if isinstance(table, EmbeddingTable)]
         self._adagrad = RowAdagrad(self._tables, settings.table_rate)
         self._clip = settings.clip
 

@@ -21,6 +21,7 @@ from alicorn.vertical.features import IdsFeature as IdsFeature
 from alicorn.vertical.features import NumericFeature as NumericFeature
 from alicorn.vertical.features import SequenceFeature as SequenceFeature
 from alicorn.vertical.features import TextFeature as TextFeature
+from alicorn.vertical.features import VectorsFeature as VectorsFeature
 from alicorn.vertical.schema import DocumentSide as DocumentSide
 from alicorn.vertical.schema import Expressions as Expressions
 from alicorn.vertical.schema import RequestSide as RequestSide

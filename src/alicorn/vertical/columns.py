@@ -24,6 +24,7 @@ class ColumnType(Enum):
     TERMS = "string, list<string> or integer"
     STRINGS = "list<string>"
     FLOATS = "list<float>"
+    VECTORS = "list<list<float>>"
     NUMBER = "integer or float"
     INTEGER = "integer"
     BOOLEAN = "bool"
@@ -44,6 +45,8 @@ class ColumnType(Enum):
                 return _is_list_of(data_type, lambda item: _is_string(item) or pa.types.is_null(item))
             case ColumnType.FLOATS:
                 return _is_list_of(data_type, pa.types.is_floating)
+            case ColumnType.VECTORS:
+                return _is_list_of(data_type, lambda item: pa.types.is_null(item) or ColumnType.FLOATS.admits(item))
             case ColumnType.NUMBER:
                 return pa.types.is_integer(data_type) or pa.types.is_floating(data_type)
             case ColumnType.INTEGER:
@@ -109,6 +112,22 @@ def check_vectors(column: pa.ChunkedArray, dim: int, table: str, name: str, firs
     lengths = pc.fill_null(pc.list_value_length(column), dim)
     refuse_rows(pc.not_equal(lengths, dim), table, name, f"a vector must have {dim} numbers", first_row)
     _check_finite(column, table, name, first_row)
+
+
+def check_vector_lists(column: pa.ChunkedArray, dim: int, table: str, name: str, first_row: int = 0) -> None:
+    """Rows of a list<list<float>> column are null or lists of vectors of `dim` finite numbers."""
+    row = first_row
+    for chunk in column.cast(pa.large_list(pa.large_list(pa.float64()))).chunks:
+        parents = pc.list_parent_indices(chunk).to_numpy()
+        vectors = chunk.flatten()
+        sizes = pc.fill_null(pc.list_value_length(vectors), -1).to_numpy(zero_copy_only=False)
+        bad = np.zeros(len(chunk), dtype=bool)
+        bad[parents[sizes != dim]] = True
+        refuse_rows(bad, table, name, f"a vector must have {dim} numbers", row)
+        values = np.isfinite(vectors.flatten().to_numpy(zero_copy_only=False)).reshape(-1, dim)
+        bad[parents[~values.all(axis=1)]] = True
+        refuse_rows(bad, table, name, "a null, NaN or infinite number inside a vector", row)
+        row += len(chunk)
 
 
 def check_weights(ids: pa.ChunkedArray, weights: pa.ChunkedArray, table: str, name: str, first_row: int = 0) -> None:

@@ -53,6 +53,17 @@ class DenseFeature(Config):
         yield Column(self.column, ColumnType.FLOATS, why)
 
 
+class VectorsFeature(Config):
+    """Vectors of `dim` numbers made elsewhere, any number of them in no order, such as those of a product's images."""
+
+    kind: Literal["vectors"]
+    column: str
+    dim: Annotated[int, Field(ge=1)]
+
+    def columns(self, why: str) -> Iterator[Column]:
+        yield Column(self.column, ColumnType.VECTORS, why)
+
+
 class NumericFeature(Config):
     """One number, such as an age. Null is unknown."""
 
@@ -80,6 +91,6 @@ class SequenceFeature(Config):
 
 
 Feature = Annotated[
-    TextFeature | IdFeature | IdsFeature | DenseFeature | NumericFeature | SequenceFeature,
+    TextFeature | IdFeature | IdsFeature | DenseFeature | VectorsFeature | NumericFeature | SequenceFeature,
     Field(discriminator="kind"),
 ]

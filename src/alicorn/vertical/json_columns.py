@@ -13,6 +13,7 @@ _SINGLE = {
     ColumnType.STRING: pa.string(),
     ColumnType.STRINGS: _STRINGS,
     ColumnType.FLOATS: pa.list_(pa.float32()),
+    ColumnType.VECTORS: pa.list_(pa.list_(pa.float32())),
     ColumnType.INTEGER: pa.int64(),
     ColumnType.NUMBER: pa.float64(),
     ColumnType.BOOLEAN: pa.bool_(),

@@ -19,12 +19,13 @@ from alicorn.vertical.columns import (
     ColumnType,
     check_parallel,
     check_types,
+    check_vector_lists,
     check_vectors,
     check_weights,
     refuse_rows,
 )
 from alicorn.vertical.failed_searches import FailedSearchRules
-from alicorn.vertical.features import DenseFeature, Feature, IdsFeature, SequenceFeature, TextFeature
+from alicorn.vertical.features import DenseFeature, Feature, IdsFeature, SequenceFeature, TextFeature, VectorsFeature
 from alicorn.vertical.selection import IsRepeat, Selection
 from alicorn.vertical.templates import fill_template, read_template
 from alicorn.vertical.terms import as_lists, interleave, phrase_terms, value_terms, word_terms
@@ -185,21 +186,28 @@ class Vertical(Config):
         """The vertical in the file at `path`. Raises ConfigError."""
         return load_yaml(path, cls)
 
-    def expression(self, which: Literal["boolean", "hybrid"], query: str) -> str:
-        """The expression for a text request. Without any word, boolean matches nothing and hybrid keeps its nn."""
-        return fill_template(getattr(self.expressions, which), query, self.embedding)
+    def expression(self, which: Literal["boolean", "hybrid"], query: str, vectors: Sequence[str] = ()) -> str:
+        """The expression for a text request. Without any word, boolean matches nothing and hybrid keeps its nn.
+
+        vectors: names of the request's vectors, where it has several.
+        """
+        return fill_template(getattr(self.expressions, which), query, self.embedding, vectors)
 
     def request_expression(
-        self, query: str, key: str | None = None, is_repeat: IsRepeat = lambda days: False
+        self,
+        query: str,
+        key: str | None = None,
+        is_repeat: IsRepeat = lambda days: False,
+        vectors: Sequence[str] = (),
     ) -> tuple[str, str | None]:
         """What a text request becomes: the hybrid expression, or the Boolean one and the rule of the selection for it.
 
-        key: of the embedding, the vertical's unless given.
+        key: of the embedding, the vertical's unless given. vectors: names of the request's, where it has several.
         """
         rule = self.selection.untriggered(query, is_repeat)
         if rule is not None:
             return self.expression("boolean", query), rule
-        return fill_template(self.expressions.hybrid, query, key or self.embedding), None
+        return fill_template(self.expressions.hybrid, query, key or self.embedding, vectors), None
 
     def document_columns(self) -> list[Column]:
         """The columns that `documents` must have, doc_id first."""
@@ -281,6 +289,8 @@ def _check_values(table: pa.Table, features: dict[str, Any], name: str, first_ro
     for feature in features.values():
         if isinstance(feature, DenseFeature):
             check_vectors(table[feature.column], feature.dim, name, feature.column, first_row)
+        elif isinstance(feature, VectorsFeature):
+            check_vector_lists(table[feature.column], feature.dim, name, feature.column, first_row)
         elif isinstance(feature, IdsFeature) and feature.weights is not None:
             check_weights(table[feature.column], table[feature.weights], name, feature.weights, first_row)
         elif isinstance(feature, SequenceFeature):

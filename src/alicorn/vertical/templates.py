@@ -14,6 +14,8 @@ import re
 from collections.abc import Sequence
 from typing import TypeAlias
 
+import numpy as np
+
 from alicorn.text import phrase, words
 
 # A parenthesis, a quoted string with backslash escapes, or anything up to a blank or parenthesis.
@@ -57,6 +59,16 @@ def fill_template(text: str, query: str, key: str, vectors: Sequence[str] = ()) 
 def interest_names(count: int) -> tuple[str, ...]:
     """What the vectors of a request with several interests are called."""
     return tuple(f"interest-{number}" for number in range(1, count + 1))
+
+
+def named_vectors(key: str, vectors: np.ndarray) -> dict[str, np.ndarray]:
+    """Vectors of requests as a collection takes them: under the key, or under the names of their interests.
+
+    vectors: float32 (rows, dim), or (rows, interests, dim). Each of the values is (rows, dim).
+    """
+    if vectors.ndim == 2:
+        return {key: vectors}
+    return {name: vectors[:, number] for number, name in enumerate(interest_names(vectors.shape[1]))}
 
 
 def _for_each(form: "str | Form", vectors: Sequence[str]) -> "str | Form":

@@ -122,9 +122,7 @@ def choose_products(
     for number, products in enumerate(catalogue.by_leaf):
         of_leaf = np.flatnonzero(leaf == number)
         for rows in np.array_split(of_leaf, max(1, len(of_leaf) * len(products) >> 22)):
-            liked = utility(
-                catalogue, tastes, searcher[rows], brand[rows], np.broadcast_to(products, (len(rows), len(products)))
-            )
+            liked = utility(catalogue, tastes, searcher[rows], brand[rows], products)
             weights = np.cumsum(np.exp(liked - liked.max(axis=1, keepdims=True)), axis=1)
             at = (weights < rng.random((len(rows), 1)) * weights[:, -1:]).sum(axis=1)
             found[rows] = products[np.minimum(at, len(products) - 1)]
@@ -134,13 +132,18 @@ def choose_products(
 def utility(
     catalogue: Catalogue, tastes: Tastes, searcher: np.ndarray, brand: np.ndarray, products: np.ndarray
 ) -> np.ndarray:
-    """How much each searcher likes products, float32 (n, k), in nats. products: int64 (n, k); searcher, brand: (n,)."""
+    """How much each searcher likes products, float32 (n, k), in nats. products: int64 (n, k), or (k,) for all alike.
+
+    searcher, brand: (n,); -1 for a brand takes the searcher's own taste away.
+    """
     model = tastes.model
     median = np.log([d.price for d in DEPARTMENTS]).astype(np.float32)[catalogue.department[products]]
     distance = np.abs(np.log(catalogue.price[products]) - median - tastes.price_level[searcher, None])
     own = model.brand * (catalogue.brand[products] == brand[:, None])
     own = own + model.colour * (catalogue.colour[products] == tastes.colour[searcher, None])
-    own = own + model.style * np.einsum("nkd,nd->nk", catalogue.style[products], tastes.style[searcher])
+    style, own_style = catalogue.style[products], tastes.style[searcher]
+    alike = own_style @ style.T if products.ndim == 1 else np.einsum("nkd,nd->nk", style, own_style)
+    own = own + model.style * alike
     own = own - model.price * distance
     common = model.popularity * np.log(catalogue.popularity[products])
     return (common + np.where(brand[:, None] >= 0, own, 0.0)).astype(np.float32)

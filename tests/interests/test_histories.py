@@ -1,0 +1,97 @@
+"""From activity to interests and back to vectors, over a real collection."""
+
+import datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from alicorn.errors import AlicornError, TableError
+from alicorn.interests import PinnerSage, interest_vectors, searcher_interests
+from alicorn.query import Collection
+
+NOW = datetime.datetime(2026, 1, 10, tzinfo=datetime.UTC)
+VECTORS = {"x1": [1.0, 0.0, 0.0], "x2": [0.98, 0.199, 0.0], "y1": [0.0, 1.0, 0.0], "z1": [0.0, 0.0, 1.0]}
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
+    made = Collection.create(tmp_path_factory.mktemp("histories") / "c", {"a": 3})
+    made.upsert(pa.table({"doc_id": list(VECTORS), "embedding:a": list(VECTORS.values())}))
+    made.flush()
+    return made
+
+
+def activity(*rows: tuple[str, int, str]) -> pa.Table:
+    """(searcher, day of January, document)."""
+    return pa.table(
+        {
+            "searcher_id": [row[0] for row in rows],
+            "time": pa.array([datetime.datetime(2026, 1, row[1]) for row in rows], pa.timestamp("us")),
+            "doc_id": [row[2] for row in rows],
+        }
+    )
+
+
+LOG = activity(("u", 1, "x1"), ("u", 2, "x2"), ("u", 9, "y1"), ("v", 3, "z1"), ("u", 3, "gone"), ("w", 3, "gone"))
+
+
+def test_a_table_of_interests_and_what_could_not_be_read(collection: Collection) -> None:
+    found = searcher_interests(LOG, collection.snapshot(), "a", PinnerSage(threshold=0.5, decay=0.05), NOW)
+    assert found.without_vector == 2
+    rows = found.table.to_pylist()
+    assert [row["searcher_id"] for row in rows] == ["u", "v"]
+    assert rows[0]["doc_ids"] == ["x1", "y1"]
+    assert rows[0]["sizes"] == [2, 1]
+    assert rows[0]["importance"] == pytest.approx([np.exp(-0.45) + np.exp(-0.4), np.exp(-0.05)])
+
+
+def test_rows_after_now_and_older_than_the_newest_are_not_read(collection: Collection) -> None:
+    day_8 = datetime.datetime(2026, 1, 8, tzinfo=datetime.UTC)
+    early = searcher_interests(LOG, collection.snapshot(), "a", PinnerSage(threshold=0.5), day_8)
+    assert early.table["doc_ids"].to_pylist()[0] == ["x1"]
+    newest = searcher_interests(LOG, collection.snapshot(), "a", PinnerSage(newest=1), NOW)
+    assert newest.table["doc_ids"].to_pylist()[0] == ["y1"]
+
+
+def test_interests_become_the_vectors_of_their_medoids(collection: Collection) -> None:
+    snapshot, rng = collection.snapshot(), np.random.default_rng(0)
+    table = searcher_interests(LOG, snapshot, "a", PinnerSage(threshold=0.5), NOW).table
+    vectors = interest_vectors(table, "u", snapshot, 3, rng)
+    assert list(vectors) == ["interest-1", "interest-2"]
+    np.testing.assert_allclose(vectors["interest-1"], VECTORS["x1"], atol=1e-6)
+    found = collection.search("(or (nn a :k 2 :vector interest-1) (nn a :k 1 :vector interest-2))", vectors, limit=9)
+    assert found.ids == ["x1", "y1", "x2"]
+    with pytest.raises(TableError, match="none that `alicorn interests` wrote"):
+        interest_vectors(table.replace_schema_metadata(None), "u", snapshot, 3, rng)
+    with pytest.raises(TableError, match="it is of 'b', the collection has: a"):
+        interest_vectors(table.replace_schema_metadata({"key": "b"}), "u", snapshot, 3, rng)
+    with pytest.raises(AlicornError, match="'nobody' is not in the table of interests"):
+        interest_vectors(table, "nobody", snapshot, 3, rng)
+
+
+@pytest.mark.parametrize("stored", ["float32", "codes"])
+def test_medoids_that_are_gone_are_left_out(tmp_path: Path, stored: str) -> None:
+    with Collection.create(tmp_path / "c", {"a": {"dim": 3, "stored": stored}}) as collection:
+        collection.upsert(pa.table({"doc_id": list(VECTORS), "embedding:a": list(VECTORS.values())}))
+        table = searcher_interests(LOG, collection.snapshot(), "a", PinnerSage(threshold=0.5), NOW).table
+        collection.delete(["x1", "z1"])
+        snapshot = collection.snapshot()
+        (vector,) = interest_vectors(table, "u", snapshot, 3, np.random.default_rng(0)).values()
+        np.testing.assert_allclose(vector, VECTORS["y1"], atol=1e-6)
+        with pytest.raises(AlicornError, match="no vector 'a'"):
+            interest_vectors(table, "v", snapshot, 3, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (LOG.drop_columns(["time"]), "column 'time' is missing"),
+        (LOG.set_column(1, "time", pa.array([1] * 6)), "must be a timestamp"),
+        (activity(("u", 1, None)), "1 rows are null"),  # type: ignore[arg-type]
+    ],
+)
+def test_an_activity_that_cannot_be_read_is_refused(collection: Collection, table: pa.Table, words: str) -> None:
+    with pytest.raises(TableError, match=words):
+        searcher_interests(table, collection.snapshot(), "a", PinnerSage(), NOW)
