@@ -66,8 +66,8 @@ def recipe(
         "loss": {"kind": "softmax", "scale": scale},
         "negatives": {"random": 684, "in_batch": False, "interpolated": interpolated},
         "batch": 256,
-        "epochs": 4,
-        "patience": 4,
+        "epochs": 3,
+        "patience": 3,
         "validation": {"searches": 700, "start": False},
     }
     return Recipe.model_validate({**plain, **changes})
