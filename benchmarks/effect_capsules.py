@@ -71,8 +71,8 @@ def recipe(seed: int, interests: bool, diversity: dict[str, Any] | None = None) 
         "dropout": 0,
         "optimizer": {"rate": 0.002, "table_rate": 0.05},
         "batch": 256,
-        "epochs": 6,
-        "patience": 6,
+        "epochs": 4,
+        "patience": 4,
         "validation": {"k": K, "start": False},
         "diversity": diversity,
     }
@@ -104,22 +104,27 @@ def measured(model: Model, searches: Searches) -> np.ndarray:
     return np.stack([recall_at(run, searches.targets, K), distance], axis=1)
 
 
-def values(pairs: Path, out: Path, seeds: int) -> tuple[dict[str, np.ndarray], dict[str, list[float]], np.ndarray]:
-    """By system: (searches, 2), means over seeds; mean recall of each seed. And the user of each search."""
-    searches = read_searches(pairs, split="test")
-    kept = pc.greater(pc.list_value_length(searches.requests["history_item"]), 0).to_numpy()
-    table = pq.read_table(pairs / "searches.parquet")
-    users = table["searcher_id"].take(pc.index_in(searches.session_ids, table["session_id"].combine_chunks()))
-    found: dict[str, list[np.ndarray]] = {}
-    for seed in range(seeds):
-        for name, given in recipes(seed).items():
-            folder = out / "models" / f"{seed} {name}"
-            trained = train(pairs, VERTICAL, given, folder, progress=False, resume=True)
-            found.setdefault(name, []).append(measured(trained.model, searches)[kept])
-            print(f"  seed {seed}, {name}: {found[name][-1].mean(axis=0).round(4).tolist()}", flush=True)
-    means = {name: np.mean(each, axis=0) for name, each in found.items()}
-    by_seed = {name: [float(one[:, 0].mean()) for one in each] for name, each in found.items()}
-    return means, by_seed, np.asarray(users.to_pylist())[kept]
+class Lab:
+    """The test searches whose user liked something before, and what each system makes of them."""
+
+    def __init__(self, data: Path, out: Path) -> None:
+        self.out, self.pairs = out, pairs_of(data, out)
+        self.searches = read_searches(self.pairs, split="test")
+        self.kept = pc.greater(pc.list_value_length(self.searches.requests["history_item"]), 0).to_numpy()
+        table = pq.read_table(self.pairs / "searches.parquet")
+        rows = pc.index_in(self.searches.session_ids, table["session_id"].combine_chunks())
+        self.users = np.asarray(table["searcher_id"].take(rows).to_pylist())[self.kept]
+
+    def measured(self, seed: int, name: str) -> np.ndarray:
+        """(searches, 2), made once."""
+        path = self.out / "measured" / f"{seed} {name}.npy"
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            folder = self.out / "models" / f"{seed} {name}"
+            trained = train(self.pairs, VERTICAL, recipes(seed)[name], folder, progress=False, resume=True)
+            np.save(path, measured(trained.model, self.searches)[self.kept])
+            print(f"  seed {seed}, {name}: {np.load(path).mean(axis=0).round(4).tolist()}", flush=True)
+        return np.load(path)
 
 
 def effect(baseline: np.ndarray, variant: np.ndarray, users: np.ndarray, seeds: int) -> Effect:
@@ -158,14 +163,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
-    pairs = pairs_of(arguments.data, arguments.out)
-    means, by_seed, users = values(pairs, arguments.out, arguments.seeds)
-    shown, plain = table(means, users, arguments.seeds)
-    print(f"{len(users)} searches of {len(np.unique(users))} users; recall of each seed, over searches:")
-    for name, each in by_seed.items():
-        print(f"  {name}: {', '.join(f'{recall:.4f}' for recall in each)}")
-    print(f"\n{shown}")
-    (arguments.out / "effect_capsules.json").write_text(json.dumps({"seeds": by_seed, "effects": plain}, indent=1))
+    lab = Lab(arguments.data, arguments.out)
+    print(f"{len(lab.users)} searches of {len(np.unique(lab.users))} users", flush=True)
+    for seeds in range(1, arguments.seeds + 1):  # a table after each, for a run that ends early
+        each = {name: [lab.measured(seed, name) for seed in range(seeds)] for name in recipes(0)}
+        shown, plain = table({name: np.mean(found, axis=0) for name, found in each.items()}, lab.users, seeds)
+        by_seed = {name: [round(float(one[:, 0].mean()), 4) for one in found] for name, found in each.items()}
+        print(f"\n{seeds} seeds; recall@{K} of each, over searches: {by_seed}\n\n{shown}\n", flush=True)
+        (arguments.out / "effect_capsules.json").write_text(json.dumps({"seeds": by_seed, "effects": plain}, indent=1))
 
 
 if __name__ == "__main__":

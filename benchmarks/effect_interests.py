@@ -30,6 +30,8 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.cluster.vq import kmeans2
 
 from alicorn.evaluation.bootstrap import resampled_means
+from alicorn.evaluation.likeness import likeness_at
+from alicorn.evaluation.metrics import Targets, recall_at
 from alicorn.interests import drawn
 from alicorn.interests.clusters import summary, ward
 
@@ -102,9 +104,10 @@ def measured(vectors: np.ndarray, alike: float, day: Day, asked: np.ndarray) -> 
     cosines = asked @ vectors.T / np.linalg.norm(asked, axis=1, keepdims=True)
     cosines[:, day.history] = -np.inf
     share = SHOWN // len(asked)
-    shown = np.unique(np.argpartition(-cosines, share, axis=1)[:, :share])
-    likeness = (vectors[day.liked] @ vectors[shown].T).max(axis=1)
-    return float(np.mean(likeness >= alike)), float(np.mean(np.isin(day.liked, shown)))
+    shown = np.unique(np.argpartition(-cosines, share, axis=1)[:, :share])[None]
+    targets = Targets.of([day.liked])
+    relevance, recall = likeness_at(shown, targets, vectors, SHOWN, alike), recall_at(shown, targets, SHOWN)
+    return float(relevance[0]), float(recall[0])
 
 
 def by_user(vectors: np.ndarray, alike: float, found: Sequence[Day], system: System) -> np.ndarray:
