@@ -10,6 +10,7 @@ read, projected to the width of an embedding. Built by unified.py.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from alicorn.features.ids import id_bucket
 from alicorn.towers.attention import TransformerLayer, present_of, read
 from alicorn.towers.behaviour import RealTime, ShortTerm, means_by_kind
 from alicorn.towers.channel_vectors import ChannelVectors, orthogonal
-from alicorn.towers.channels import BagTensors, Batch, ChannelTensors, SequenceTensors, TokenTensors
+from alicorn.towers.channels import BagTensors, Batch, ChannelTensors, PaddedBag, SequenceTensors, TokenTensors
 from alicorn.towers.fusion import ByChannel, Encoder
 from alicorn.towers.semantic_settings import Semantic
 from alicorn.towers.semantic_unit import QueryVectors, SemanticUnit
@@ -235,6 +236,9 @@ class Projected(nn.Module):
 
 def _bag_mean(channel: ChannelTensors, table: nn.Module) -> Tensor:
     """(rows, width): the mean of each bag's rows; a bag comes as their sum over the root of their number."""
+    if isinstance(channel, PaddedBag):
+        exported: Any = table
+        return exported.padded(*channel) / (channel.weights > 0).sum(dim=1).clamp(min=1).sqrt()[:, None]
     assert isinstance(channel, BagTensors)
     ends = torch.cat([channel.offsets[1:], channel.offsets.new_full((1,), len(channel.indices))])
     return table(*channel) / (ends - channel.offsets).clamp(min=1).sqrt()[:, None]
@@ -267,14 +271,14 @@ def _by_channel(encoder: Encoder, batch: Batch, tables: Tables, tuned: nn.Module
 
 
 def _feature(channel: str) -> str:
-    """Of `text@bigrams` text; a channel of the pretrained encoder is one of its own."""
+    """Of `text@bigrams` text; a channel of the pretrained encoder, or of a transformer, is one of its own."""
     name, _, how = channel.partition("@")
-    return channel if how == "encoder" else name
+    return channel if how in ("encoder", "transformer") else name
 
 
 def _emptied(channel: ChannelTensors) -> ChannelTensors:
     match channel:
-        case BagTensors():
+        case BagTensors() | PaddedBag():
             return channel._replace(weights=torch.zeros_like(channel.weights))
         case TokenTensors():
             return TokenTensors(torch.zeros_like(channel.hidden), torch.zeros_like(channel.lengths))
