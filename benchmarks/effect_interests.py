@@ -1,15 +1,17 @@
 """Do several vectors of a searcher find more of what they choose next? PinnerSage (papers.md 7.3) on MovieLens.
 
-    python benchmarks/effect_interests.py --data ml-latest-small/ [--out DIR]
+    python benchmarks/effect_interests.py --data ml-latest-small/ [--texts msrd/] [--out DIR]
 
-Data, vectors and days: movielens_days.py; real people, day by day in the order of time. Of each day, the 100 nearest
-movies to the vectors of a system, in equal shares of each vector and without those of the history, are compared with
-what was liked. **Recall**: share of the liked among them. **Relevance**: share of the liked with a cosine of 0.8 or
-more to one of them (papers.md 7.2). Means over days, then over users; drawing is averaged over five draws.
+Data, vectors (of tastes, or of texts) and days: movielens_days.py; real people, day by day in the order of time. Of
+each day, the 100 nearest movies to the vectors of a system, in equal shares of each vector and without those of the
+history, are compared with what was liked. **Recall**: share of the liked among them. **Relevance**: share of the liked
+with a cosine of 0.8 or more to one of them (papers.md 7.2); of 0.4 for vectors of texts, which are less alike. Means
+over days, then over users; drawing is averaged over five draws.
 
 The thresholds of Ward and of complete linkage are those of best recall on half of the users; the table is of the other
 half. **Effect**: relative change of the mean; **interval**: 95 %, bootstrap over users, paired. **Verdict**: as in
 effects.py. The paper's figures are recollected, of other data (Pinterest), and say the sign; every row states it.
+
 """
 
 import argparse
@@ -28,10 +30,13 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.cluster.vq import kmeans2
 
 from alicorn.evaluation.bootstrap import resampled_means
+from alicorn.evaluation.likeness import likeness_at
+from alicorn.evaluation.metrics import Targets, recall_at
 from alicorn.interests import drawn
 from alicorn.interests.clusters import summary, ward
 
-SHOWN, LIKE, DRAWS, NEWEST, SERVED = 100, 0.8, 5, 500, 3
+SHOWN, DRAWS, NEWEST, SERVED = 100, 5, 500, 3
+TASTES_ALIKE, TEXTS_ALIKE = 0.8, 0.4  # cosine from which a shown movie is relevant
 THRESHOLDS = (0.6, 0.8, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0, 4.0)
 
 Labels = Callable[[np.ndarray], np.ndarray]  # vectors of a history -> the cluster of each
@@ -94,19 +99,22 @@ def k_means(vectors: np.ndarray) -> np.ndarray:
 # Measuring
 
 
-def measured(vectors: np.ndarray, day: Day, asked: np.ndarray) -> tuple[float, float]:
+def measured(vectors: np.ndarray, alike: float, day: Day, asked: np.ndarray) -> tuple[float, float]:
     """Relevance and recall of a day by some vectors, (count, dim)."""
     cosines = asked @ vectors.T / np.linalg.norm(asked, axis=1, keepdims=True)
     cosines[:, day.history] = -np.inf
     share = SHOWN // len(asked)
-    shown = np.unique(np.argpartition(-cosines, share, axis=1)[:, :share])
-    likeness = (vectors[day.liked] @ vectors[shown].T).max(axis=1)
-    return float(np.mean(likeness >= LIKE)), float(np.mean(np.isin(day.liked, shown)))
+    shown = np.unique(np.argpartition(-cosines, share, axis=1)[:, :share])[None]
+    targets = Targets.of([day.liked])
+    relevance, recall = likeness_at(shown, targets, vectors, SHOWN, alike), recall_at(shown, targets, SHOWN)
+    return float(relevance[0]), float(recall[0])
 
 
-def by_user(vectors: np.ndarray, found: Sequence[Day], system: System) -> np.ndarray:
+def by_user(vectors: np.ndarray, alike: float, found: Sequence[Day], system: System) -> np.ndarray:
     """(users, 2): relevance and recall, means over the days of each user, users ascending."""
-    values = np.array([np.mean([measured(vectors, day, one) for one in system(vectors, day)], axis=0) for day in found])
+    values = np.array(
+        [np.mean([measured(vectors, alike, day, one) for one in system(vectors, day)], axis=0) for day in found]
+    )
     users = np.array([day.user for day in found])
     return np.array([values[users == user].mean(axis=0) for user in np.unique(users)])
 
@@ -124,7 +132,7 @@ def best_threshold(vectors: np.ndarray, found: Sequence[Day], labels: Callable[[
 
     def recall(threshold: float) -> float:
         clusters = partial(_at, labels, threshold)
-        return float(by_user(vectors, found, partial(sampled, labels=clusters))[:, 1].mean())
+        return float(by_user(vectors, 1.0, found, partial(sampled, labels=clusters))[:, 1].mean())
 
     return max(THRESHOLDS, key=recall)
 
@@ -185,13 +193,15 @@ def systems(ward_at: float, complete_at: float) -> dict[str, System]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with ratings.parquet")
+    parser.add_argument("--texts", type=Path, help="folder with corpus.parquet: vectors of texts instead of tastes")
     parser.add_argument("--out", type=Path, help="folder for effect_interests.json")
     arguments = parser.parse_args()
-    found, vectors = days(arguments.data)
+    found, vectors = days(arguments.data, arguments.texts)
+    alike = TASTES_ALIKE if arguments.texts is None else TEXTS_ALIKE
     to_choose = [day for day in found if zlib.crc32(str(day.user).encode()) % 2]
     found = [day for day in found if not zlib.crc32(str(day.user).encode()) % 2]
     ward_at, complete_at = (best_threshold(vectors, to_choose, labels) for labels in (ward, complete))
-    values = {name: by_user(vectors, found, system) for name, system in systems(ward_at, complete_at).items()}
+    values = {name: by_user(vectors, alike, found, system) for name, system in systems(ward_at, complete_at).items()}
     sizes = [int(ward(vectors[day.history[-NEWEST:]], ward_at).max()) + 1 for day in found]
     print(f"{len(found)} days of {len({day.user for day in found})} users; {len(vectors)} movies; thresholds chosen on")
     print(f"{len({day.user for day in to_choose})} other users: Ward {ward_at}, complete linkage {complete_at}.")

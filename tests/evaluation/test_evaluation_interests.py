@@ -7,6 +7,8 @@ import pyarrow as pa
 from evaluation_fakes import FakeModel, unit
 
 from alicorn.evaluation.evaluate import EXACT, INDEX, evaluate
+from alicorn.evaluation.likeness import likeness_at
+from alicorn.evaluation.metrics import Targets
 from alicorn.evaluation.searches import read_searches
 from alicorn.evaluation.systems import best_of_each, embedding_run, reranked_run
 from alicorn.query import Collection
@@ -58,3 +60,20 @@ def test_evaluate_finds_by_any_interest_and_the_same_through_an_index(
         found = evaluate(model, searches, vertical, ks=(1, 10), collection=collection, nprobe=None)
     np.testing.assert_array_equal(found.runs[INDEX], found.runs[EXACT])
     assert found.comparison.mean(EXACT, "recall@1").mean > 0.9
+
+
+def test_likeness_counts_targets_with_something_like_them_among_the_first() -> None:
+    rng = np.random.default_rng(3)
+    vectors = unit(rng, 40)
+    run = np.array([[5, 9, 2, 7, -1], [1, 0, 3, 4, 6], [8, 9, 10, 11, 12]], dtype=np.int32)
+    wanted = [[5, 20, 21], [-1, 0, 30], []]
+    targets = Targets.of(wanted)
+    for k, least in ((1, 0.3), (4, 0.3), (5, 0.999)):
+        expected = [
+            np.mean([any(n >= 0 and d >= 0 and vectors[d] @ vectors[n] >= least for n in row[:k]) for d in own])
+            for row, own in zip(run.tolist(), wanted[:2], strict=False)
+        ]
+        found = likeness_at(run, targets, vectors, k, least)
+        np.testing.assert_allclose(found[:2], expected)
+        assert np.isnan(found[2])
+    assert likeness_at(run, targets, vectors, 5, 0.999)[:2].tolist() == [1 / 3, 1 / 3]

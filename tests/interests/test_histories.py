@@ -71,8 +71,9 @@ def test_interests_become_the_vectors_of_their_medoids(collection: Collection) -
         interest_vectors(table, "nobody", snapshot, 3, rng)
 
 
-def test_medoids_that_are_gone_are_left_out(tmp_path: Path) -> None:
-    with Collection.create(tmp_path / "c", {"a": 3}) as collection:
+@pytest.mark.parametrize("stored", ["float32", "codes"])
+def test_medoids_that_are_gone_are_left_out(tmp_path: Path, stored: str) -> None:
+    with Collection.create(tmp_path / "c", {"a": {"dim": 3, "stored": stored}}) as collection:
         collection.upsert(pa.table({"doc_id": list(VECTORS), "embedding:a": list(VECTORS.values())}))
         table = searcher_interests(LOG, collection.snapshot(), "a", PinnerSage(threshold=0.5), NOW).table
         collection.delete(["x1", "z1"])

@@ -157,6 +157,18 @@ def test_without_a_table_of_searchers_one_is_made(tmp_path):
     assert counts["searches_with_behaviour"] == 2
 
 
+def test_clicks_alone_are_behaviour_too(tmp_path):
+    """Without activity, and without a kind of it among those asked for."""
+    tables = tables_of([("u", 390, "bc")], [])
+    clicks = with_behaviour(BEHAVIOUR.model_copy(update={"kinds": ("click",)}))
+    mine(write_logs(tmp_path / "all", tables), clicks, tmp_path / "pairs")
+    del tables["activity"]
+    mine(write_logs(tmp_path / "logs", tables), clicks, tmp_path / "alone")
+    found = [pq.read_table(tmp_path / name / "behaviour.parquet") for name in ("pairs", "alone")]
+    assert found[0] == found[1]
+    assert {row["session_id"]: row["realtime_item"] for row in found[0].to_pylist()}["s002"] == ["b", "c"]
+
+
 def test_what_the_log_cannot_give_is_refused(tmp_path):
     tables = tables_of([], [])
     logs = write_logs(tmp_path / "logs", tables)

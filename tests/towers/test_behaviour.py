@@ -59,6 +59,8 @@ class Shop(nn.Module):
         self.category, self.brand = nn.Embedding(NUM, 16), nn.Embedding(NUM, 16)
         self.short = ShortTerm(16, 2)
         self.zero_vector = zero_vector
+        for table in (self.query, self.category, self.brand):
+            nn.init.normal_(table.weight, std=0.1)  # as the rows of ids start in the towers
 
     def forward(self, query, categories, brands):  # type: ignore[no-untyped-def]
         wanted = self.query(query)[:, None, :]

@@ -13,6 +13,7 @@ import torch
 from alicorn.config import parse_config
 from alicorn.errors import ConfigError
 from alicorn.publish import nearest
+from alicorn.towers import Model
 from alicorn.training import Recipe, Trained, train
 from alicorn.training.objective import nearest_interest
 from alicorn.vertical import Vertical
@@ -128,6 +129,23 @@ def test_mining_and_blending_go_with_interests(pairs: Path, tmp_path: Path) -> N
     )
     _, recall, _ = learned(pairs, tmp_path / "mined", given)
     assert recall > 0.15
+
+
+def test_the_named_recipe_fits_the_example_of_real_behaviour(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("base: drim\ntowers: {dim: 8, tables: {text: {buckets: 100, dim: 8}}}\n")
+    given = Recipe.load(tmp_path / "recipe.yaml")
+    vertical = Vertical.load(Path(__file__).parents[2] / "examples" / "movielens" / "vertical.yaml")
+    made = Model.new(vertical, given.plain(), "", {}, 0)
+    requests = pa.table(
+        {
+            "query": ["heat", "heat"],
+            **{f"sitting_{part}": [None, ["a"]] for part in ("item", "director", "kind")},
+            **{f"before_{part}": [["a", "b", "c"], None] for part in ("item", "director", "kind")},
+        }
+    )
+    several, none = made.encode_interests(requests)
+    assert np.abs(several - several[0]).max() > 0.01
+    assert np.abs(none - none[0]).max() == 0
 
 
 def test_diversity_without_interests_is_refused() -> None:

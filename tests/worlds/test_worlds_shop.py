@@ -83,6 +83,19 @@ def test_a_title_is_a_pile_of_keywords_some_of_which_are_not_true(shop):
     assert 0.15 < hidden < 0.35
 
 
+def test_pictures_are_one_to_four_and_show_their_product(shop):
+    vertical = Vertical.load(SHOP_VERTICAL).model_dump()
+    vertical["document"]["features"]["images"] = {"kind": "vectors", "column": "images", "dim": 16}
+    documents = shop.documents()
+    Vertical.model_validate(vertical).check_documents(documents)
+    counts = pc.list_value_length(documents["images"]).to_numpy()
+    assert (counts.min(), counts.max()) == (1, 4)
+    vectors = pc.list_flatten(pc.list_flatten(documents["images"])).to_numpy().reshape(-1, 16)
+    style = shop.catalogue.style[np.repeat(np.arange(len(documents)), counts)]
+    own, others = (vectors * style).sum(axis=1).mean(), (vectors * style[::-1]).sum(axis=1).mean()
+    assert own > 0.8 > 0.2 > others
+
+
 def test_tastes_drift_at_the_stated_pace(shop, properties):
     model = shop.tastes.model
     assert properties["interests still there a month later"] == pytest.approx(model.interest_kept, abs=0.03)
@@ -101,6 +114,16 @@ def test_linked_searches_follow_behaviour_of_their_time_scale_and_others_none(pr
     assert met("days", 10) - met("days", 1) > 0.05
     assert met("months", 30) - met("months", 1) > 0.1
     assert met("unlinked", 1) < 0.1 < met("days", 1)
+
+
+def test_clicks_of_linked_searches_fall_on_what_was_met_before(properties):
+    def lift(kind: str) -> float:
+        shown, clicked = (properties[f"{kind}: the same of what was {what}, 30 days"] for what in ("shown", "clicked"))
+        return clicked - shown
+
+    assert lift("session") > 0.1
+    assert lift("days") > 0.05
+    assert abs(lift("unlinked")) < 0.05
 
 
 def test_clicks_have_noise_and_the_engine_shows_what_is_not_asked_for(properties):

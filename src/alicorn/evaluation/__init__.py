@@ -11,6 +11,7 @@ evaluate.py    `alicorn evaluate`: a model by exact recall, through the quantize
 ablation.py    the recall lost without a feature
 channel_weights.py  what each channel counts where they are fused by attention
 relevance.py   P_good: how many of the first answer the query, by a judge;  relevance_model.py  one learned from labels
+likeness.py    how many targets have something like them among the first (PinnerSage's relevance)
 stages.py      how many of the nearest pass a Boolean control and a pre-ranker
 page.py        `alicorn evaluate --report`: one HTML page per model, of charts.py, examples.py, embedding_map.py
 ensembles.py   `alicorn ensemble`: weights searched on the valid split

@@ -111,7 +111,7 @@ def stored_vectors(snapshot: Snapshot, key: str, doc_ids: Sequence[str]) -> tupl
         if place is None or block is None or block.rows_of[place[1]] < 0:
             continue
         known[at] = True
-        vectors[at] = block.vectors[block.rows_of[place[1]]]
+        vectors[at] = block.stored(block.rows_of[place[1] : place[1] + 1])[0]
     return known, vectors
 
 

@@ -12,13 +12,21 @@ _NEVER = -1e9  # a logit whose softmax is 0 in float32, and finite: a list of no
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention (Vaswani et al., 2017, section 3.2). heads: a divisor of dim."""
+    """Multi-head self-attention (Vaswani et al., 2017, section 3.2). heads: a divisor of dim.
+
+    It starts as a weighted mean: what is near before any attention is near behind it.
+    """
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
         self._heads = heads
         self.inputs = nn.Linear(dim, 3 * dim)
         self.output = nn.Linear(dim, dim)
+        with torch.no_grad():
+            self.inputs.weight[2 * dim :] = torch.eye(dim)  # of the values
+            self.output.weight.copy_(torch.eye(dim))
+        nn.init.zeros_(self.inputs.bias)
+        nn.init.zeros_(self.output.bias)
 
     def forward(self, elements: Tensor, present: Tensor) -> Tensor:
         """(rows, longest, dim) of elements of that shape; what stands behind a row's end is zero."""
@@ -31,7 +39,10 @@ class SelfAttention(nn.Module):
 
 
 class TransformerLayer(nn.Module):
-    """Self-attention and a network per element, added to their input and normalised (Vaswani et al., section 3.1)."""
+    """Self-attention and a network per element, added to their input and normalised (Vaswani et al., section 3.1).
+
+    The network starts at zero, as the hidden layers of other fusions do.
+    """
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
@@ -40,6 +51,8 @@ class TransformerLayer(nn.Module):
         self.wide = nn.Linear(dim, 4 * dim)
         self.narrow = nn.Linear(4 * dim, dim)
         self.changed = nn.LayerNorm(dim)
+        nn.init.zeros_(self.narrow.weight)
+        nn.init.zeros_(self.narrow.bias)
 
     def forward(self, elements: Tensor, present: Tensor) -> Tensor:
         """(rows, longest, dim) of elements of that shape; what stands behind a row's end means nothing."""
