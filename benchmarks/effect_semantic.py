@@ -24,11 +24,14 @@ from typing import Any, Literal
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+import torch
 from effect_lab import OutOfTimeError, recall
 from effect_rows import Row
 from effect_shop import GOOD_AT, SIZES, ShopLab
 from effects import Effect, effect
 
+from alicorn.towers import Model
+from alicorn.towers.channels import batch_tensors
 from alicorn.training import Recipe
 
 Expected = Literal["up", "down", ""]
@@ -66,8 +69,8 @@ def recipe(
         "loss": {"kind": "softmax", "scale": scale},
         "negatives": {"random": 684, "in_batch": False, "interpolated": interpolated},
         "batch": 256,
-        "epochs": 4,
-        "patience": 4,
+        "epochs": 3,
+        "patience": 3,
         "validation": {"searches": 700, "start": False},
     }
     return Recipe.model_validate({**plain, **changes})
@@ -188,6 +191,32 @@ def plain(effects: dict[Ablation, list[Effect]]) -> list[dict[str, Any]]:
     ]
 
 
+def left_out(lab: ShopLab) -> dict[str, float]:
+    """Kind of search -> mean weight of the zero vector in the whole model's reading of real-time behaviour, over test
+    searches whose searcher did anything in the last day."""
+    module = (model := Model.load(lab.trained(WHOLE))).module
+    tower, tables = module.request, dict(zip(module._names, module.tables, strict=True))
+    batch = batch_tensors(model.requests.transform(lab.searches.requests))
+    with torch.inference_mode():
+        queries = tower.unit(tower.query(batch, tables))
+        weights = tower.behaviour[0].reads(queries, batch["realtime"], tables)[1][:, :, 0].mean(dim=1).numpy()
+    active = batch["realtime"].lengths.numpy() > 0
+    kinds = [next(iter(labels & {*LINKED, "unlinked"})) for labels in lab.labels]
+    return {kind: float(weights[active & (np.array(kinds) == kind)].mean()) for kind in (*LINKED, "unlinked")}
+
+
+def zero_vector(labs: list[ShopLab]) -> str:
+    """What left_out finds, a line for each seed that is there."""
+    lines = ["", "Weight of the zero vector in real-time behaviour, by kind of search:"]
+    for lab in labs:
+        try:
+            found = left_out(lab)
+        except OutOfTimeError:
+            continue
+        lines.append(f"seed {lab.seed}: " + ", ".join(f"{kind} {weight:.3f}" for kind, weight in found.items()))
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=list(SIZES), default="tiny")
@@ -200,7 +229,7 @@ def main() -> None:
     labs = [ShopLab(arguments.out, arguments.size, seed, deadline) for seed in range(arguments.seeds)]
     rows = [row for row in ablations() if arguments.rows in row.compared]
     effects = measure(labs, rows)
-    table = markdown(effects, arguments.size)
+    table = markdown(effects, arguments.size) + (zero_vector(labs) if not arguments.rows else "")
     if not arguments.rows:
         folder = arguments.out / f"shop-{arguments.size}"
         (folder / "effects-semantic.md").write_text(table, encoding="utf-8")

@@ -29,15 +29,19 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from effect_channels import ROWS as CHANNELS
 from effect_ensembles import ROWS as JOINED
 from effect_lab import Lab, OutOfTimeError, recall
 from effect_learning import ROWS as LEARNING
 from effect_learning import SHOP_ROWS as LEARNING_SHOP
 from effect_rows import EBR, ROWS, Row
+from effect_shop import SIZES as SHOP_SIZES
 from effect_shop import ShopLab
 
+from alicorn.worlds import SIZES
+
 # Rows of the EBR paper; of others on losses and negatives.
-SETS = {"ebr": [*ROWS, *JOINED], "learning": LEARNING, "learning-shop": LEARNING_SHOP}
+SETS = {"ebr": [*ROWS, *JOINED], "learning": LEARNING, "learning-shop": LEARNING_SHOP, "channels": CHANNELS}
 KS = (1, 10)
 SMALLEST = 0.01  # a relative change of recall that "equal" allows
 _T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # Student's t, two-sided 95 %, by number of seeds
@@ -173,7 +177,9 @@ def main() -> None:
     arguments = parser.parse_args()
     deadline = time.monotonic() + 60 * arguments.minutes
     world = "shop" if arguments.set.endswith("-shop") else "people"
-    of_world = ShopLab if world == "shop" else Lab
+    of_world, sizes = (ShopLab, SHOP_SIZES) if world == "shop" else (Lab, SIZES)
+    if arguments.size not in sizes:
+        parser.error(f"the {world} world has the sizes {', '.join(sizes)}, got {arguments.size}")
     labs = [of_world(arguments.out, arguments.size, seed, deadline) for seed in range(arguments.seeds)]
     rows = [row for row in SETS[arguments.set] if arguments.rows in f"{row.section}: {row.compared}"]
     effects = measure(labs, rows)

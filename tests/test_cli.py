@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import typer
@@ -77,6 +78,28 @@ def test_evaluate_as_json_through_the_index_and_from_the_log_folder(loop):
     assert found["measures"] == ["recall@1", "recall@10"]
     assert found["ratios"] == {"recall@1": 1.0, "recall@10": 1.0}, "every cluster is looked into"
     assert found["means"]["overall"]["exact search"]["recall@10"]["mean"] > 10 / 300
+
+
+def test_evaluate_judges_what_is_found_and_counts_what_goes_on(loop, tmp_path):
+    """Labels: the first word of a document's name means it, that of the next document does not."""
+    documents = pq.read_table(loop.logs / "documents", columns=["doc_id", "name"]).slice(0, 60)
+    ids, names = documents["doc_id"].to_pylist(), documents["name"].to_pylist()
+    rows = [
+        {"query": name.split()[0], "doc_id": doc_id, "grade": grade}
+        for at, name in enumerate(names)
+        for doc_id, grade in ((ids[at], 1.0), (ids[(at + 1) % 60], float(name.split()[0] in names[(at + 1) % 60])))
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "labels.parquet")
+    evaluate = ("evaluate", loop.model, "--logs", loop.pairs, "--k", "1,10", "--collection", loop.collection)
+    told = succeed(
+        *evaluate, "--labels", tmp_path / "labels.parquet", "--control", "(or {terms})", "--pre-rank", "5", "--json"
+    ).json()
+    assert told["relevance"]["judge_auc"] > 0.95
+    assert 0 < told["relevance"]["good"]["exact search"]["p_good@10"][0] < 1
+    stages = told["stages"]
+    assert stages["retrieved"][0] == 10 > stages["passed"][0] >= stages["pre_ranked"][0] > 0
+    assert "--collection" in alicorn(*evaluate[:6], "--control", "(or {terms})").refusal()
+    assert "no template" in alicorn(*evaluate, "--control", "(or {terms}").refusal()
 
 
 def test_evaluate_a_model_that_publishes_under_a_key_of_its_own(loop):

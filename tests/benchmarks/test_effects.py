@@ -137,3 +137,18 @@ def test_documents_like_the_query_have_half_of_its_trigrams() -> None:
     found = likes(lab, None)
     assert found[:, :3].tolist() == [[False, False, True], [True, False, False]]
     assert share(found, None, 2).tolist() == [0.0, 0.5]
+
+
+def test_rows_of_the_semantic_towers_differ_in_what_they_compare() -> None:
+    from effect_semantic import BASE, WHOLE, ablations
+
+    rows = ablations()
+    assert len({row.compared for row in rows}) == len(rows)
+    for row in rows:
+        assert row.baseline.fingerprint() != row.variant.fingerprint(), row.compared
+        assert row.baseline.epochs == row.variant.epochs == BASE.epochs
+    temperature = next(row for row in rows if row.compared == "temperature doubled")
+    assert temperature.baseline.loss.scale == 2 * temperature.variant.loss.scale
+    assert temperature.expected == ("down", "up")
+    assert temperature.size == pytest.approx((0.1 / 85.6, 7.8 / 71.2))
+    assert rows[5].variant is WHOLE

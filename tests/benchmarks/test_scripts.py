@@ -87,7 +87,9 @@ def test_the_other_scripts_run(tmp_path: Path, cache: Path, capsys: pytest.Captu
     import overhead
 
     column.main(small(tmp_path, cache, "--peers"))
-    assert "bytes per document" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "bytes per document" in printed
+    assert "recall of the complete answer" in printed
     hybrid.main(small(tmp_path, cache, "--peers", "--growth", "1000", "2000"))
     assert "to the power" in capsys.readouterr().out
     overhead.main(["--documents", "2000", "--json", str(tmp_path / "overhead.json")])

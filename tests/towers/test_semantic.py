@@ -11,7 +11,8 @@ from semantic_toy import SEMANTIC, SHOP, products, shop_model, shoppers
 from alicorn.errors import ConfigError
 from alicorn.towers import Model
 from alicorn.towers.channels import batch_tensors
-from alicorn.towers.semantic import LongTerm, Recent, SemanticDocument, SemanticRequest
+from alicorn.towers.semantic import SemanticDocument, SemanticRequest
+from alicorn.towers.semantic_reading import LongTerm, Recent
 
 WINDOWS = ("realtime", "short", "long")
 

@@ -116,6 +116,16 @@ def test_linked_searches_follow_behaviour_of_their_time_scale_and_others_none(pr
     assert met("unlinked", 1) < 0.1 < met("days", 1)
 
 
+def test_clicks_of_linked_searches_fall_on_what_was_met_before(properties):
+    def lift(kind: str) -> float:
+        shown, clicked = (properties[f"{kind}: the same of what was {what}, 30 days"] for what in ("shown", "clicked"))
+        return clicked - shown
+
+    assert lift("session") > 0.1
+    assert lift("days") > 0.05
+    assert abs(lift("unlinked")) < 0.05
+
+
 def test_clicks_have_noise_and_the_engine_shows_what_is_not_asked_for(properties):
     assert 0.7 < properties["shown that the query asks for (P_good of the engine)"] < 0.95
     assert 0.03 < properties["clicks on what the query does not ask for (noise)"] < 0.2

@@ -6,7 +6,7 @@ channels.py  a featurised batch as tensors
 tuned.py     learned layers of a pretrained text encoder
 networks.py  networks of single channels: transformer.py, deep_set.py, numbers.py;  channel_settings.py
 channel_vectors.py  each channel as a vector;  fusion.py  all of them as one embedding
-semantic.py  the towers of MGDSPR, from semantic_unit.py, behaviour.py and attention.py; semantic_settings.py
+semantic.py  the towers of MGDSPR, from semantic_reading.py, semantic_unit.py, behaviour.py; semantic_settings.py
 unified.py   the two encoders;  model.py  Model: a trained model in a folder
 ensemble.py  Ensemble: several models as one embedding
 """

@@ -71,26 +71,46 @@ def _results(world: ShopWorld, folder: Path) -> dict[str, float]:
 
 
 def _links(world: ShopWorld, folder: Path) -> dict[str, float]:
-    """Of each kind of search: its share, and how often its searcher had met the wanted leaf and brand before it."""
-    truth, activity = _read(folder, "truth"), _read(folder, "activity")
-    impressions = _read(folder, "impressions").filter(pc.field("clicked"))
-    events = pa.concat_tables([table.select(["searcher_id", "time", "doc_id"]) for table in (activity, impressions)])
-    asked = _read(folder, "impressions").group_by("session_id").aggregate([("searcher_id", "min"), ("time", "min")])
-    asked = asked.sort_by("session_id")
-    age = _days_since(
-        _taste(world, _numbers(events["searcher_id"]), _numbers(events["doc_id"])),
-        _micros(events["time"]),
-        _taste(world, _numbers(asked["searcher_id_min"]), _numbers(truth["doc_id"])),
-        _micros(asked["time_min"]),
+    """Of each kind of search: its share, and how often its searcher had met before the leaf and brand of the product
+    that is wanted, of those shown, and of those clicked."""
+    truth, impressions = _read(folder, "truth"), _read(folder, "impressions")
+    past = _Past(world, _read(folder, "activity"), impressions.filter(pc.field("clicked")))
+    asked = (
+        impressions.group_by("session_id").aggregate([("searcher_id", "min"), ("time", "min")]).sort_by("session_id")
     )
-    segments = _read(folder, "segments")["segment"]
+    shown = impressions.filter(pc.is_valid(impressions["doc_id"]))
+    clicked = shown["clicked"].to_numpy(zero_copy_only=False)
+    wanted_age = past.days_since(asked["searcher_id_min"], truth["doc_id"], asked["time_min"])
+    shown_age = past.days_since(shown["searcher_id"], shown["doc_id"], shown["time"])
+    kinds = pc.list_element(_read(folder, "segments")["segment"], 0).to_numpy(zero_copy_only=False)
+    kinds_shown, longest = kinds[_numbers(shown["session_id"])], SPANS_DAYS[-1]
     found: dict[str, float] = {}
     for kind in KINDS:
-        rows = pc.equal(pc.list_element(segments, 0), kind).to_numpy()
-        found[f"searches: {kind}"] = float(rows.mean())
+        of_search, of_row = kinds == kind, kinds_shown == kind
+        found[f"searches: {kind}"] = float(of_search.mean())
         for days in SPANS_DAYS:
-            found[f"{kind}: wanted leaf and brand met in the last {days} days"] = float((age[rows] <= days).mean())
+            name = f"{kind}: wanted leaf and brand met in the last {days} days"
+            found[name] = float((wanted_age[of_search] <= days).mean())
+        met = shown_age <= longest
+        found[f"{kind}: the same of what was shown, {longest} days"] = float(met[of_row].mean())
+        found[f"{kind}: the same of what was clicked, {longest} days"] = float(met[of_row & clicked].mean())
     return found
+
+
+class _Past:
+    """Who had met which leaf and brand when."""
+
+    def __init__(self, world: ShopWorld, *tables: pa.Table) -> None:
+        self._world = world
+        events = pa.concat_tables([table.select(["searcher_id", "time", "doc_id"]) for table in tables])
+        self._key, self._time = self._keys(events["searcher_id"], events["doc_id"]), _micros(events["time"])
+
+    def days_since(self, searcher: pa.ChunkedArray, product: pa.ChunkedArray, now: pa.ChunkedArray) -> np.ndarray:
+        """float64: days since each searcher had met the leaf and brand of a product, before `now`; infinite: never."""
+        return _days_since(self._key, self._time, self._keys(searcher, product), _micros(now))
+
+    def _keys(self, searcher: pa.ChunkedArray, product: pa.ChunkedArray) -> np.ndarray:
+        return _taste(self._world, _numbers(searcher), _numbers(product))
 
 
 def _taste(world: ShopWorld, searcher: np.ndarray, product: np.ndarray) -> np.ndarray:
