@@ -29,6 +29,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from effect_channels import ROWS as CHANNELS
 from effect_ensembles import ROWS as JOINED
 from effect_lab import Lab, OutOfTimeError, recall
 from effect_learning import ROWS as LEARNING
@@ -40,7 +41,7 @@ from effect_shop import ShopLab
 from alicorn.worlds import SIZES
 
 # Rows of the EBR paper; of others on losses and negatives.
-SETS = {"ebr": [*ROWS, *JOINED], "learning": LEARNING, "learning-shop": LEARNING_SHOP}
+SETS = {"ebr": [*ROWS, *JOINED], "learning": LEARNING, "learning-shop": LEARNING_SHOP, "channels": CHANNELS}
 KS = (1, 10)
 SMALLEST = 0.01  # a relative change of recall that "equal" allows
 _T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # Student's t, two-sided 95 %, by number of seeds

@@ -307,6 +307,26 @@ def embed(
 
 
 @app.command()
+def export(
+    model: ModelFolder,
+    out: Annotated[Path, typer.Option(help="New folder for query_tower.onnx and query_tower.json.")],
+    as_json: Json = False,
+) -> None:
+    """Write the request tower as ONNX, for a service without torch; alicorn.serving.query_tower reads it.
+
+    Example: alicorn export model/ --out query_tower/
+    """
+    _say_when_compiling()
+    from alicorn.towers import Model
+    from alicorn.towers.onnx_export import export_query_tower
+
+    loaded = Model.load(model)
+    folder = export_query_tower(loaded, out)
+    size = (folder / "query_tower.onnx").stat().st_size
+    _print({"key": loaded.key, "dim": loaded.dim, "bytes": size, "out": str(folder)}, as_json)
+
+
+@app.command()
 def publish(
     documents: Annotated[Path, typer.Argument(help="Documents as Parquet: a file or a folder.", exists=True)],
     into: Annotated[Path, typer.Option(help="Collection folder, new or existing.")],

@@ -60,6 +60,10 @@ def test_evaluate_finds_by_any_interest_and_the_same_through_an_index(
         found = evaluate(model, searches, vertical, ks=(1, 10), collection=collection, nprobe=None)
     np.testing.assert_array_equal(found.runs[INDEX], found.runs[EXACT])
     assert found.comparison.mean(EXACT, "recall@1").mean > 0.9
+    interests = model.encode_interests(searches.requests)
+    pairs_of_two = [np.einsum("sd,sd->s", interests[:, i], interests[:, j]).mean() for i, j in ((0, 1), (0, 2), (1, 2))]
+    assert abs(found.facts["interest_cosine"] - np.mean(pairs_of_two)) < 1e-5
+    assert "Requests have 3 vectors" in found.markdown()
 
 
 def test_likeness_counts_targets_with_something_like_them_among_the_first() -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from alicorn.towers import Model
 from alicorn.training import Epoch, train
 from alicorn.training.batches import epoch_batches
 from alicorn.training.data import Pairs, TrainingData
+from alicorn.training.loop import _Run
 from alicorn.training.recipe import Recipe
 
 MINED = {"random": 32, "mined": {"ranks": [2, 40], "shard": 0.5, "easy_per_hard": 10}}
@@ -230,3 +232,20 @@ def test_stages_are_recipes_of_their_own() -> None:
         recipe(negatives={"log_q": True}, stages=[{}, {"loss": {"kind": "triplet"}}])
     with pytest.raises(ValueError, match="impression is not among the positives"):
         recipe(volume={"impression": 0.5})
+
+
+def test_patience_counts_epochs_of_the_stage_alone() -> None:
+    """A first stage that ended two epochs behind its best one leaves the second, which is worse, two of its own."""
+    given = recipe(stages=[{}, {}], patience=2, epochs=9)
+    run = object.__new__(_Run)
+    run.recipe, run.steps = given, given.steps()
+    run.validation = SimpleNamespace(requests=range(1))  # type: ignore[assignment]
+    recalls = [(0, 0.1), (1, 0.6), (1, 0.5), (1, 0.5), (2, 0.4), (2, 0.3)]
+    run.epochs = [
+        Epoch(number, None, {"10": recall}, 1.0, None, stage) for number, (stage, recall) in enumerate(recalls)
+    ]
+    assert run.best_epoch == 1
+    assert run._is_done(2, run.steps[1])
+    run.epochs.pop()
+    assert not run._is_done(2, run.steps[1])
+    assert run._is_done(1, run.steps[0])

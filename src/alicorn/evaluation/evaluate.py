@@ -63,6 +63,11 @@ class Evaluation:
             f"{facts['num_searches']:,} of {facts['num_in_split']:,} searches of the {facts['split']} split over"
             f" {facts['num_documents']:,} documents; model {facts['model']}."
         ]
+        if "num_interests" in facts:
+            sentences.append(
+                f"Requests have {facts['num_interests']} vectors, and a document is as near as to the nearest; the mean"
+                f" cosine of two of them is {facts['interest_cosine']:.3f}."
+            )
         if "reranked_by" in facts:
             sentences.append(f"The first documents are ordered anew by model {facts['reranked_by']}.")
         if self.ratios:
@@ -100,6 +105,8 @@ def evaluate(
     if collection is not None:
         runs[INDEX] = index_run(collection, model.key, searches, request_vectors, depth, nprobe)
     facts = _facts(model, vertical, searches, seed) | ({"nprobe": nprobe} if collection is not None else {})
+    if request_vectors.ndim == 3:
+        facts |= {"num_interests": request_vectors.shape[1], "interest_cosine": _mean_cosine(request_vectors)}
     if second is not None:
         runs |= _cascades(runs, second, searches, depths)
         facts["reranked_by"] = second.fingerprint
@@ -112,6 +119,13 @@ def evaluate(
         seed=seed,
     )
     return Evaluation(comparison, _ratios(comparison) if collection is not None else {}, facts, runs)
+
+
+def _mean_cosine(interests: np.ndarray) -> float:
+    """Of two interests of one request. interests: float32 (searches, interests, dim), unit length."""
+    count = interests.shape[1]
+    total = np.square(interests.sum(axis=1, dtype=np.float64)).sum(axis=1)  # of all pairs, each with itself too
+    return round(float((total - count).mean()) / (count * (count - 1)), 6)
 
 
 def _cascades(

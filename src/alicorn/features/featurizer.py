@@ -5,13 +5,15 @@ mean and deviation of numeric columns. Used by training/ to fill a store, and by
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from alicorn.config import Config, parse_config
 from alicorn.features.arrays import Channel, Features
 from alicorn.features.dense import dense_rows
-from alicorn.features.encoder import TextEncoder
+from alicorn.features.encoder import EncoderSettings, TextEncoder
 from alicorn.features.granular import GranularText, granular
 from alicorn.features.ids import id_bags, multi_hot_bags
 from alicorn.features.numeric import Standardization, numeric_rows, standardization_of
@@ -62,7 +64,37 @@ class Featurizer:
         self.granular = dict(granular or {})
         self.ordered = dict(ordered or {})
         read = {**self.features, **self.encoded, **{name: text.feature for name, text in self.ordered.items()}}
-        self._columns = [c for name, feature in read.items() for c in feature.columns(f"feature {name}")]
+        self.columns = [c for name, feature in read.items() for c in feature.columns(f"feature {name}")]
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON, for a tower that is exported."""
+        return {
+            "side": self.side,
+            "features": _dumped(self.features),
+            "buckets": self.buckets,
+            "text": self.text.model_dump(),
+            "standardizations": _dumped(self.standardizations),
+            "encoded": _dumped(self.encoded),
+            "encoder": self.encoder.settings.model_dump(mode="json") if self.encoder else None,
+            "granular": _dumped(self.granular),
+            "ordered": _dumped(self.ordered),
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> "Featurizer":
+        """The featurizer that `plain` was taken from. Raises ConfigError."""
+        parsed = parse_config(dict(plain), _Plain, where="featurizer")
+        return cls(
+            parsed.side,
+            parsed.features,
+            parsed.buckets,
+            parsed.text,
+            parsed.standardizations,
+            parsed.encoded,
+            TextEncoder(parsed.encoder) if parsed.encoder else None,
+            parsed.granular,
+            parsed.ordered,
+        )
 
     def fitted(self, table: pa.Table) -> "Featurizer":
         """The same featurizer with numeric features standardised by this table."""
@@ -74,7 +106,7 @@ class Featurizer:
 
     def transform(self, table: pa.Table) -> Features:
         """Features of every row. Raises TableError for a missing column, a wrong type, or an unreadable vector."""
-        check_types(table.schema, self._columns, self.side)
+        check_types(table.schema, self.columns, self.side)
         otherwise = {wanted.name for wanted in self.granular.values()}
         plain = {name: feature for name, feature in self.features.items() if name not in otherwise}
         channels = {name: self._channel(name, feature, table) for name, feature in plain.items()}
@@ -120,6 +152,24 @@ class Featurizer:
             return None
         check_weights(table[feature.column], table[feature.weights], self.side, feature.weights)
         return _whole(table[feature.weights])
+
+
+class _Plain(Config):
+    """The arguments of a Featurizer, as JSON has them."""
+
+    side: str
+    features: dict[str, Feature]
+    buckets: dict[str, int]
+    text: TextSettings
+    standardizations: dict[str, Standardization]
+    encoded: dict[str, TextFeature]
+    encoder: EncoderSettings | None
+    granular: dict[str, GranularText]
+    ordered: dict[str, OrderedText]
+
+
+def _dumped(configs: Mapping[str, Config]) -> dict[str, Any]:
+    return {name: config.model_dump(mode="json") for name, config in configs.items()}
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

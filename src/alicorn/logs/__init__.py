@@ -6,7 +6,7 @@ splits.py       searches, split by time into train, valid and test
 positives.py    clicks, impressions, and what was reached after failed searches
 likeness.py     how much of a query's letters that has
 non_clicks.py   documents shown and not chosen in a search that has a click
-behaviour.py    what each searcher had done before each search
+behaviour.py    what each searcher had done before each search; timelines.py: slices of time
 popularity.py   clicks of each document in the training split
 fingerprint.py  which data was this?
 mine.py         all of it, into a folder pairs/ that training and evaluation read

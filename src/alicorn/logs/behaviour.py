@@ -5,13 +5,11 @@
 
 Nothing at or after the time of a search is in its row: a click counts from the time of its impression on, and one of
 the same microsecond does not. Elements of equal time are ordered by document, then kind. The events of a searcher
-stand in a row, so that a window is a slice of them and is found by bisection. Words are numbers until they are
-written.
+stand in a row, so that a window is a slice of them (timelines.py). Words are numbers until they are written.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import ibis
 import numpy as np
@@ -22,29 +20,13 @@ from ibis import _
 
 from alicorn.errors import TableError
 from alicorn.logs.tables import Logs
+from alicorn.logs.timelines import Moments, bisect, distinct, flat, in_order, micros, row_of, span
 from alicorn.vertical import Behaviour
 from alicorn.vertical.behaviour import PAST_QUERIES
 
 _ROWS = 16_384  # searches written at once
-_EVENTS = 1 << 20  # coded at once
 _DAY_US = 86_400_000_000
 CLICK = "click"
-
-
-class _Events(NamedTuple):
-    """Rows ordered by searcher, then time. Those of searchers[i]: starts[i] to starts[i + 1]."""
-
-    searchers: pa.Array  # string, distinct
-    starts: np.ndarray  # int64
-    time: np.ndarray  # int64, microseconds since 1970
-    codes: dict[str, np.ndarray]  # column -> int32, rows of its words
-
-
-class _Moments(NamedTuple):
-    """Of whom, and when: `searcher` is a row of _Events.searchers or -1, `time` microseconds."""
-
-    searcher: np.ndarray
-    time: np.ndarray
 
 
 class Histories:
@@ -55,28 +37,28 @@ class Histories:
         self._documents = _documents(logs.files["documents"], settings.attributes)
         self._kinds = pa.array(settings.kinds, pa.string())
         events = _events(logs, settings)
-        self._events = _in_order(events, {"item": self._documents["doc_id"], "kind": self._kinds})
+        self._events = in_order(events, {"item": self._documents["doc_id"], "kind": self._kinds})
         asked = searches.filter(_.searcher_id.notnull() & (_.query != "")).select("searcher_id", "time", "query")
-        self._queries = _distinct(asked, "query")
-        self._asked = _in_order(asked, {"query": self._queries})
+        self._queries = distinct(asked, "query")
+        self._asked = in_order(asked, {"query": self._queries})
 
     def before(self, searchers: pa.ChunkedArray, time: np.ndarray) -> pa.Table:
         """The columns of `settings` for searchers (null: nobody) at times, int64 microseconds; strictly before."""
         columns: dict[str, pa.Array] = {}
-        moments, events = _Moments(_row_of(searchers, self._events.searchers), time), self._events
-        first, end = _span(events, moments)
+        moments, events = Moments(row_of(searchers, self._events.searchers), time), self._events
+        first, end = span(events, moments)
         for name, window in self.settings.windows.items():
             start = np.maximum(first, end - window.newest)
             if window.days is not None:
-                oldest = _bisect(events.time, first, end, time - round(window.days * _DAY_US))
+                oldest = bisect(events.time, first, end, time - round(window.days * _DAY_US))
                 start = np.maximum(start, oldest)
-            at, offsets = _flat(start, end)
+            at, offsets = flat(start, end)
             for part, column in self.settings.window_columns(name).items():
                 columns[column] = _lists(offsets, self._values(part, at, np.repeat(time, end - start)))
             end = start
         if self.settings.past_queries:
-            first, end = _span(self._asked, _Moments(_row_of(searchers, self._asked.searchers), time))
-            at, offsets = _flat(np.maximum(first, end - self.settings.past_queries), end)
+            first, end = span(self._asked, Moments(row_of(searchers, self._asked.searchers), time))
+            at, offsets = flat(np.maximum(first, end - self.settings.past_queries), end)
             columns[PAST_QUERIES] = _lists(offsets, self._queries.take(pa.array(self._asked.codes["query"][at])))
         return pa.table(columns)
 
@@ -107,7 +89,7 @@ def write_behaviour(logs: Logs, searches: ibis.Table, settings: Behaviour, folde
     with_any, writer = 0, None
     for start in range(0, len(rows), _ROWS):
         part = rows.slice(start, _ROWS)
-        found = histories.before(part["searcher_id"], _micros(part["time"]))
+        found = histories.before(part["searcher_id"], micros(part["time"]))
         with_any += int((_lengths(found, settings) > 0).sum())
         table = pa.table({"session_id": part["session_id"], **{n: found[n] for n in found.column_names}})
         writer = writer or pq.ParquetWriter(folder / "behaviour.parquet", table.schema)
@@ -159,64 +141,11 @@ def _refuse_unknown(settings: Behaviour, acts: set[str]) -> None:
             )
 
 
-def _in_order(rows: ibis.Table, words: Mapping[str, pa.Array]) -> _Events:
-    """Rows of searcher_id, time and coded columns. words: of each of these, string, every value that it has."""
-    searchers = _distinct(rows, "searcher_id")
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in ("searcher_id", "time", *words)}
-    for batch in rows.order_by("searcher_id", "time", *words).to_pyarrow().to_batches(_EVENTS):
-        parts["time"].append(_micros(batch["time"]))
-        for name, known in {"searcher_id": searchers, **words}.items():
-            codes = pc.index_in(batch[name].cast(pa.string()), known)
-            parts[name].append(codes.to_numpy(zero_copy_only=False).astype(np.int32))
-    whole = {name: np.concatenate([np.empty(0, dtype=np.int64), *found]) for name, found in parts.items()}
-    starts = np.searchsorted(whole["searcher_id"], np.arange(len(searchers) + 1))
-    return _Events(
-        searchers, starts.astype(np.int64), whole["time"], {name: whole[name].astype(np.int32) for name in words}
-    )
-
-
-def _distinct(rows: ibis.Table, column: str) -> pa.Array:
-    """string, in the order that order_by gives."""
-    return rows.select(column).distinct().order_by(column).to_pyarrow()[column].combine_chunks().cast(pa.string())
-
-
 def _documents(files: Sequence[Path], names: Sequence[str]) -> dict[str, pa.Array]:
     """doc_id and the named columns of documents, string."""
     tables = [pq.read_table(file, columns=["doc_id", *names]) for file in files]
     whole = pa.concat_tables(tables, promote_options="permissive")
     return {name: whole[name].combine_chunks().cast(pa.string()) for name in ("doc_id", *names)}
-
-
-def _row_of(searchers: pa.ChunkedArray, known: pa.Array) -> np.ndarray:
-    return pc.fill_null(pc.index_in(searchers.cast(pa.string()), known), -1).to_numpy().astype(np.int64)
-
-
-def _span(events: _Events, moments: _Moments) -> tuple[np.ndarray, np.ndarray]:
-    """The slice of a searcher's events that lies before each moment; empty for nobody."""
-    nobody = moments.searcher < 0
-    bounds = np.append(events.starts, 0)
-    first = np.where(nobody, 0, bounds[moments.searcher])
-    end = np.where(nobody, 0, bounds[moments.searcher + 1])
-    return first, _bisect(events.time, first, end, moments.time)
-
-
-def _bisect(time: np.ndarray, first: np.ndarray, end: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """In each slice [first, end) of ascending times, the first place whose time is not before `wanted`."""
-    low, high = first.copy(), end.copy()
-    while (open_ := np.flatnonzero(low < high)).size:
-        middle = (low[open_] + high[open_]) // 2
-        before = time[middle] < wanted[open_]
-        low[open_[before]] = middle[before] + 1
-        high[open_[~before]] = middle[~before]
-    return low
-
-
-def _flat(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers of all slices [start, end) one after another, and int32 offsets between the slices."""
-    lengths = end - start
-    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    return np.arange(offsets[-1]) + np.repeat(start - offsets[:-1], lengths), offsets.astype(np.int32)
 
 
 def _lists(offsets: np.ndarray, values: pa.Array) -> pa.Array:
@@ -227,7 +156,3 @@ def _lengths(found: pa.Table, settings: Behaviour) -> np.ndarray:
     """Elements of all windows in each row."""
     columns = [settings.window_columns(window)["item"] for window in settings.windows]
     return np.sum([pc.list_value_length(found[column]).to_numpy() for column in columns], axis=0)
-
-
-def _micros(time: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    return np.asarray(time.cast(pa.timestamp("us")).cast(pa.int64()))

@@ -8,13 +8,14 @@ another, which differ in what the capsules made of one sequence.
 
 import zlib
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from alicorn.features.numeric import WIDTH as NUMERIC_WIDTH
 from alicorn.towers.capsules import Capsules
-from alicorn.towers.channels import Batch, ChannelTensors, SequenceTensors, TokenTensors
+from alicorn.towers.channels import Batch, ChannelTensors, PaddedBag, SequenceTensors, TokenTensors
 from alicorn.towers.networks import width_of
 from alicorn.towers.sequences import element_vectors, mean_of
 from alicorn.towers.settings import Layout, Side, readers
@@ -76,7 +77,8 @@ class ChannelVectors(nn.Module):
             if self.capsules is not None and name == self._split:
                 return self.capsules(elements, channel.lengths).flatten(0, 1)
             return mean_of(elements, channel.lengths)
-        return tables[self._tables[name]](*channel)
+        table: Any = tables[self._tables[name]]
+        return table.padded(*channel) if isinstance(channel, PaddedBag) else table(*channel)
 
 
 def _capsules(side: Side, layout: Layout) -> Capsules | None:

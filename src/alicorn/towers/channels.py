@@ -13,6 +13,7 @@ from torch import Tensor
 
 from alicorn.features import Features, Sequences, Tokens
 from alicorn.features.arrays import Channel
+from alicorn.features.padded import bag_weights, padded_rows
 
 
 class BagTensors(NamedTuple):
@@ -20,6 +21,13 @@ class BagTensors(NamedTuple):
 
     indices: Tensor
     offsets: Tensor
+    weights: Tensor
+
+
+class PaddedBag(NamedTuple):
+    """A bag as matrices, for an exported tower. ids: int64 (rows, longest). weights: float32, 0 behind a row's end."""
+
+    ids: Tensor
     weights: Tensor
 
 
@@ -47,7 +55,7 @@ class SequenceTensors(NamedTuple):
         return SequenceTensors(self.ids[rows, : max(1, int(lengths.max()))], lengths)
 
 
-ChannelTensors = BagTensors | TokenTensors | SequenceTensors | Tensor
+ChannelTensors = BagTensors | PaddedBag | TokenTensors | SequenceTensors | Tensor
 Batch = dict[str, ChannelTensors]
 
 
@@ -60,25 +68,13 @@ def _tensors(channel: Channel, device: torch.device | str) -> ChannelTensors:
     if isinstance(channel, np.ndarray):
         return _tensor(channel, device)
     if isinstance(channel, Tokens):
-        hidden = _padded(channel.offsets, channel.vectors, np.float32)
+        hidden = padded_rows(channel.offsets, channel.vectors, np.float32)
         return TokenTensors(_tensor(hidden, device), _tensor(np.diff(channel.offsets), device))
     if isinstance(channel, Sequences):
-        ids = _padded(channel.offsets, channel.ids, np.int32)
+        ids = padded_rows(channel.offsets, channel.ids, np.int32)
         return SequenceTensors(_tensor(ids, device), _tensor(np.diff(channel.offsets), device))
-    weights = channel.weights
-    if weights is None:
-        sizes = np.diff(channel.offsets)
-        weights = np.repeat(1.0 / np.sqrt(np.maximum(sizes, 1), dtype=np.float32), sizes)
     starts = channel.offsets[:-1].astype(np.int32)
-    return BagTensors(_tensor(channel.indices, device), _tensor(starts, device), _tensor(weights, device))
-
-
-def _padded(offsets: np.ndarray, values: np.ndarray, dtype: type) -> np.ndarray:
-    """(rows, longest, width): each row's values (entries, width), zero behind its end."""
-    lengths = np.diff(offsets)
-    padded = np.zeros((len(lengths), max(1, lengths.max(initial=0)), values.shape[1]), dtype=dtype)
-    padded[np.arange(padded.shape[1]) < lengths[:, None]] = values
-    return padded
+    return BagTensors(_tensor(channel.indices, device), _tensor(starts, device), _tensor(bag_weights(channel), device))
 
 
 def _tensor(array: np.ndarray, device: torch.device | str) -> Tensor:

@@ -42,7 +42,7 @@ class DeepHash(nn.Module):
 
     def padded(self, ids: Tensor, weights: Tensor) -> Tensor:
         """As EmbeddingTable.padded."""
-        vectors = self.vectors(ids.flatten()).view(*ids.shape, self.dim)
+        vectors = self.vectors(ids.flatten()).unflatten(0, ids.shape)
         return (vectors * weights[:, :, None]).sum(dim=1)
 
     def vectors(self, ids: Tensor) -> Tensor:

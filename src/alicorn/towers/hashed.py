@@ -28,8 +28,8 @@ class UniversalHashes(nn.Module):
         self.register_buffer("b", torch.from_numpy(rng.integers(0, _PRIME, count)), persistent=False)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """ids: integers (n,), 0 <= id < p. Returns int64 (n, count), each 0..size - 1."""
-        return (ids.long()[:, None] * self.a + self.b) % _PRIME % self.size
+        """ids: integers, 0 <= id < p. Returns int64 (*ids.shape, count), each 0..size - 1."""
+        return (ids.long()[..., None] * self.a + self.b) % _PRIME % self.size
 
 
 class HashedTable(nn.Module):
@@ -48,5 +48,5 @@ class HashedTable(nn.Module):
 
     def padded(self, ids: Tensor, weights: Tensor) -> Tensor:
         """As EmbeddingTable.padded."""
-        rows = (self.hashes(ids.flatten()) + 1).view(len(ids), -1)
-        return self.table.padded(rows, weights.repeat_interleave(len(self.hashes.a), dim=1))
+        rows = self.hashes(ids) + 1
+        return self.table.padded(rows.flatten(1), weights[:, :, None].expand(rows.shape).flatten(1))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from alicorn.towers.attention import TransformerLayer
-from alicorn.towers.channels import BagTensors, Batch, ChannelTensors, SequenceTensors, TokenTensors
+from alicorn.towers.channels import BagTensors, Batch, ChannelTensors, PaddedBag, SequenceTensors, TokenTensors
 from alicorn.towers.fusion import ByChannel, Encoder
 from alicorn.towers.semantic_reading import (
     LongTerm,
@@ -120,14 +120,14 @@ def _by_channel(encoder: Encoder, batch: Batch, tables: Tables, tuned: nn.Module
 
 
 def _feature(channel: str) -> str:
-    """Of `text@bigrams` text; a channel of the pretrained encoder is one of its own."""
+    """Of `text@bigrams` text; a channel of the pretrained encoder, or of a transformer, is one of its own."""
     name, _, how = channel.partition("@")
-    return channel if how == "encoder" else name
+    return channel if how in ("encoder", "transformer") else name
 
 
 def _emptied(channel: ChannelTensors) -> ChannelTensors:
     match channel:
-        case BagTensors():
+        case BagTensors() | PaddedBag():
             return channel._replace(weights=torch.zeros_like(channel.weights))
         case TokenTensors():
             return TokenTensors(torch.zeros_like(channel.hidden), torch.zeros_like(channel.lengths))

@@ -6,6 +6,7 @@ every table's rows to the width of an embedding, and starts alike wherever the t
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from alicorn.features.ids import id_bucket
 from alicorn.towers.attention import present_of, read
 from alicorn.towers.behaviour import RealTime, ShortTerm, means_by_kind
 from alicorn.towers.channel_vectors import ChannelVectors, orthogonal
-from alicorn.towers.channels import BagTensors, Batch, ChannelTensors, SequenceTensors
+from alicorn.towers.channels import BagTensors, Batch, ChannelTensors, PaddedBag, SequenceTensors
 from alicorn.towers.semantic_settings import Semantic
 from alicorn.towers.semantic_unit import QueryVectors
 from alicorn.towers.sequences import element_vectors, mean_of
@@ -147,6 +148,9 @@ class Projected(nn.Module):
 
 def bag_mean(channel: ChannelTensors, table: nn.Module) -> Tensor:
     """(rows, width): the mean of each bag's rows; a bag comes as their sum over the root of their number."""
+    if isinstance(channel, PaddedBag):
+        exported: Any = table
+        return exported.padded(*channel) / (channel.weights > 0).sum(dim=1).clamp(min=1).sqrt()[:, None]
     assert isinstance(channel, BagTensors)
     ends = torch.cat([channel.offsets[1:], channel.offsets.new_full((1,), len(channel.indices))])
     return table(*channel) / (ends - channel.offsets).clamp(min=1).sqrt()[:, None]

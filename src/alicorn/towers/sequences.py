@@ -1,6 +1,7 @@
 """What happened one after another, as vectors: elements through the tables of their parts. Read by the fusions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,10 @@ def element_vectors(channel: SequenceTensors, tables: Sequence[nn.Module]) -> Te
     parts = []
     for part, table in enumerate(tables):
         ids = channel.ids[:, :, part].contiguous().view(-1)  # a bag of one row for each element
+        if torch.compiler.is_compiling():  # an export has plain operations
+            exported: Any = table
+            parts.append(exported.padded(ids[:, None], (ids > 0).float()[:, None]).view(rows, longest, -1))
+            continue
         starts = torch.arange(len(ids), dtype=torch.int32, device=ids.device)
         parts.append(table(ids, starts, (ids > 0).float()).view(rows, longest, -1))
     return torch.cat(parts, dim=2)

@@ -38,7 +38,7 @@ class TextTransformer(nn.Module):
 
         Returns (rows, width); zero for a text without tokens.
         """
-        if torch.is_grad_enabled() or torch.onnx.is_in_onnx_export() or len(lengths) <= _TEXTS:
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or len(lengths) <= _TEXTS:
             return self._texts(tokens, lengths)
         order = torch.argsort(lengths)
         parts = [

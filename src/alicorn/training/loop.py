@@ -305,7 +305,8 @@ class _Run:
         trained = [epoch.number for epoch in self.epochs if epoch.stage == stage]
         if not trained:
             return False
-        if len(self.validation.requests) and trained[-1] - self._best(stage) >= step.patience:
+        best = self._best(stage)  # of the stage, or what it starts from
+        if len(self.validation.requests) and sum(number > best for number in trained) >= step.patience:
             return True
         return len(trained) >= step.epochs
 

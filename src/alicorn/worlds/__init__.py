@@ -13,7 +13,8 @@ derive_tables.py  makes data/ from its sources
 shop.py           ShopWorld: generate, documents, searchers, write_logs, relevant
 shop_catalogue.py what is sold (shop_words.py)       shop_tastes.py   what a searcher likes, on which day
 shop_sessions.py  who browses and searches when      shop_queries.py  what is typed, and what it asks for
-shop_logs.py      clicks, purchases, the tables      shop_measure.py  measured properties of its logs
+shop_titles.py    titles, descriptions, pictures     shop_clicks.py   clicks, visits, purchases
+shop_logs.py      the tables on disk                 shop_measure.py  measured properties of its logs
 """
 
 from alicorn.worlds.people import SIZES, PeopleWorld

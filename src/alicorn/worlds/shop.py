@@ -16,18 +16,10 @@ import pyarrow as pa
 
 from alicorn.errors import ConfigError
 from alicorn.worlds.sessions import Engine
-from alicorn.worlds.shop_catalogue import (
-    LEAVES,
-    MATERIALS,
-    Catalogue,
-    CatalogueModel,
-    descriptions,
-    draw_catalogue,
-    images,
-    titles,
-)
+from alicorn.worlds.shop_catalogue import LEAVES, MATERIALS, Catalogue, CatalogueModel, draw_catalogue
 from alicorn.worlds.shop_logs import read_intents, write_logs
 from alicorn.worlds.shop_tastes import AGE_GROUPS, TasteModel, Tastes, draw_tastes
+from alicorn.worlds.shop_titles import descriptions, images, titles
 from alicorn.worlds.shop_words import COLOURS, DEPARTMENTS, SIZES
 
 SHOP_SIZES = {"small": (20_000, 5_000, 60_000), "medium": (100_000, 25_000, 300_000)}  # products, searchers, searches

@@ -1,20 +1,15 @@
-"""What is sold in the shop world? Products with category, brand, shop, price, attributes, title and image vectors.
+"""What is sold in the shop world? Products with category, brand, shop, price, attributes and a style. Used by shop.py.
 
-Product number = row of every array. A title is a pile of keywords: names of the category, attributes (not all), the
-brand, styles, words that could stand on anything, and some that are not true of it. Used by shop.py.
+Product number = row of every array. shop_titles.py puts products into words and pictures.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
-import pyarrow as pa
 
-from alicorn.worlds.shop_words import COLOURS, DEPARTMENTS, PILE, SIZES
+from alicorn.worlds.shop_words import COLOURS, DEPARTMENTS, SIZES
 
-T = TypeVar("T")
 STYLE_DIM = 16
 LEAVES = [leaf for department in DEPARTMENTS for leaf in department.leaves]
 DEPARTMENT_OF = np.repeat(np.arange(len(DEPARTMENTS)), [len(d.leaves) for d in DEPARTMENTS])
@@ -151,58 +146,6 @@ def draw_catalogue(rng: np.random.Generator, num_products: int, model: Catalogue
     )
 
 
-def titles(rng: np.random.Generator, catalogue: Catalogue) -> list[str]:
-    """One keyword pile per product."""
-    return [" ".join(_keywords(rng, catalogue, number)) for number in range(len(catalogue))]
-
-
-def descriptions(rng: np.random.Generator, catalogue: Catalogue) -> list[str]:
-    """A sentence that names the category by any of its names, the department, the material and styles."""
-    found = []
-    for leaf, material, chance in zip(
-        catalogue.leaf.tolist(), catalogue.material.tolist(), rng.random((len(catalogue), 3)).tolist(), strict=True
-    ):
-        department = DEPARTMENTS[DEPARTMENT_OF[leaf]]
-        name = _pick(LEAVES[leaf], chance[0])
-        styles = f"{_pick(department.styles, chance[1])} and {_pick(department.styles, chance[2])}"
-        found.append(f"{name} from our {department.name} range, {styles}, made of {MATERIALS[material]}")
-    return found
-
-
-def images(rng: np.random.Generator, catalogue: Catalogue) -> pa.ListArray:
-    """list<list<float>>: one to four pictures of each product, its style with noise, unit length."""
-    count = rng.integers(1, catalogue.model.most_images + 1, len(catalogue))
-    of = np.repeat(np.arange(len(catalogue)), count)
-    noise = rng.normal(0.0, catalogue.model.image_noise / np.sqrt(STYLE_DIM), (len(of), STYLE_DIM))
-    vectors = _unit(catalogue.style[of] + noise).astype(np.float32)
-    rows = pa.ListArray.from_arrays(
-        pa.array(np.arange(len(of) + 1, dtype=np.int32) * STYLE_DIM), pa.array(vectors.ravel())
-    )
-    return pa.ListArray.from_arrays(pa.array(np.r_[0, np.cumsum(count)].astype(np.int32)), rows)
-
-
-def _keywords(rng: np.random.Generator, catalogue: Catalogue, number: int) -> list[str]:
-    """The name of the category first, the rest in any order."""
-    model, leaf = catalogue.model, LEAVES[catalogue.leaf[number]]
-    department = DEPARTMENTS[DEPARTMENT_OF[catalogue.leaf[number]]]
-    chance = rng.random(9 + len(leaf)).tolist()
-    names = [name for i, name in enumerate(leaf) if chance[9 + i] < model.named[i > 0]] or [leaf[0]]
-    rest = [
-        *names[1:],
-        *[department.name] * (chance[0] < model.department_named),
-        *[catalogue.brand_names[catalogue.brand[number]]] * (chance[1] < model.brand_named),
-        *[COLOURS[catalogue.colour[number]]] * (chance[2] < model.colour_named),
-        *[MATERIALS[catalogue.material[number]]] * (chance[3] < model.material_named),
-        *[SIZES[catalogue.size[number]]] * (chance[4] < model.size_named),
-        *rng.choice(department.styles, model.styles, replace=False).tolist(),
-        *rng.choice(PILE, model.pile, replace=False).tolist(),
-        *[_pick(_pick(department.leaves, chance[8]), 0.0)] * (chance[5] < model.stuffed[0]),
-        *[_pick(catalogue.brand_names, chance[8])] * (chance[6] < model.stuffed[1]),
-        *[_pick(COLOURS, chance[8])] * (chance[7] < model.stuffed[2]),
-    ]
-    return [names[0], *(rest[i] for i in rng.permutation(len(rest)))]
-
-
 def _skewed_member(rng: np.random.Generator, wanted: np.ndarray, group: np.ndarray, skew: float) -> np.ndarray:
     """For each wanted group one of its members, int32, the first members far more often."""
     found = np.empty(len(wanted), dtype=np.int32)
@@ -225,10 +168,10 @@ def _styles(
     parts = [rng.normal(size=(count, STYLE_DIM)) for count in (len(LEAVES), num_brands, len(COLOURS))]
     own = rng.normal(size=(len(leaf), STYLE_DIM))
     mixed = 1.0 * parts[0][leaf] + 0.7 * parts[1][brand] + 0.5 * parts[2][colour] + 0.5 * own
-    return _unit(mixed).astype(np.float32)
+    return unit(mixed).astype(np.float32)
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
@@ -239,7 +182,3 @@ def _invented(rng: np.random.Generator, count: int, syllables: int) -> list[str]
         length = syllables + (len(found) > len(_SYLLABLES) ** syllables // 2)
         found["".join(rng.choice(_SYLLABLES, length))] = None
     return list(found)
-
-
-def _pick(names: Sequence[T], chance: float) -> T:
-    return names[int(chance * len(names))]

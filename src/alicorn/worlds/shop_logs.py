@@ -9,7 +9,6 @@ The tables are those of the log contract, one file each. Beside documents, searc
   for, null where it does not say. No real log has it.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,13 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from alicorn.errors import ConfigError
-from alicorn.worlds.activity import HOUR
-from alicorn.worlds.clicks import ClickModel
 from alicorn.worlds.sessions import Engine, ask
 from alicorn.worlds.shop_catalogue import LEAVES, MATERIALS
+from alicorn.worlds.shop_clicks import ACTIONS, Acts, ShopClickModel, act, click_products
 from alicorn.worlds.shop_queries import Intents, ShopQueryModel, type_queries
-from alicorn.worlds.shop_sessions import KINDS, MINUTE, Events, SessionModel, draw_sessions
-from alicorn.worlds.shop_tastes import utility
+from alicorn.worlds.shop_sessions import KINDS, Events, SessionModel, draw_sessions
 from alicorn.worlds.shop_words import COLOURS, DEPARTMENTS, SIZES
 
 if TYPE_CHECKING:
@@ -32,26 +29,6 @@ if TYPE_CHECKING:
 
 START = 1_767_225_600_000_000  # 2026-01-01T00:00:00, microseconds since 1970
 TABLES = ("documents", "searchers", "impressions", "activity", "segments", "truth")
-ACTIONS = ("visited", "collected", "bought")
-
-
-@dataclass(frozen=True)
-class ShopClickModel:
-    """Probabilities in [0, 1]. Of a result that is looked at (ClickModel.examination), to be clicked: the wanted
-    product; any other between two numbers, the higher the more its searcher likes it, whether it is what the query
-    asks for (relevant) or not (mistaken). noise: of a search, that a click falls on any result shown. bought,
-    collected: of what is visited or clicked. reached: of a search without a click, that the wanted product is found
-    another way."""
-
-    wanted: float = 0.9
-    relevant: tuple[float, float] = (0.05, 0.55)
-    liked: float = 2.0  # nats of utility at which the two are half way
-    mistaken: tuple[float, float] = (0.02, 0.30)
-    noise: float = 0.12
-    collected: float = 0.12
-    bought: float = 0.08
-    reached: float = 0.35
-    mean_delay_h: float = 2.0
 
 
 def write_logs(world: "ShopWorld", folder: Path, num_searches: int, engine: Engine) -> dict[str, int]:
@@ -67,8 +44,8 @@ def write_logs(world: "ShopWorld", folder: Path, num_searches: int, engine: Engi
     asked, browsed = draw_sessions(rng, catalogue, tastes, num_searches, START, world.num_days, SessionModel())
     queries, intents, labels = type_queries(rng, catalogue, asked.product, ShopQueryModel())
     shown = ask(engine, queries, len(catalogue), "i")
-    clicked = _click(rng, world, asked, intents, shown, model)
-    acts = _activity(rng, asked, browsed, shown, clicked, model)
+    clicked = click_products(rng, catalogue, tastes, asked, intents, shown, model)
+    acts = act(rng, asked, browsed, shown, clicked, model)
     sessions = pa.array([f"s{number:08d}" for number in range(num_searches)])
     tables = {
         "documents": world.documents(),
@@ -101,62 +78,6 @@ def read_intents(truth: pa.Table) -> Intents:
     return Intents(department, leaf, stated)
 
 
-def _click(
-    rng: np.random.Generator,
-    world: "ShopWorld",
-    asked: Events,
-    intents: Intents,
-    shown: np.ndarray,
-    model: ShopClickModel,
-) -> np.ndarray:
-    """bool (searches, PAGE). shown: int64, -1 after the end of the page."""
-    liked = utility(world.catalogue, world.tastes, asked.searcher, asked.brand, shown)
-    half_way = 1 / (1 + np.exp(model.liked - liked))
-    relevant, mistaken = (low + (high - low) * half_way for low, high in (model.relevant, model.mistaken))
-    attraction = np.where(intents.relevant(world.catalogue, shown), relevant, mistaken)
-    attraction = np.where(shown == asked.product[:, None], model.wanted, attraction)
-    clicked = rng.random(shown.shape) < ClickModel().examination(shown.shape[1]) * attraction
-    slips = np.flatnonzero(rng.random(len(shown)) < model.noise)
-    place = (rng.random(len(slips)) * np.maximum((shown[slips] >= 0).sum(axis=1), 1)).astype(np.int64)
-    clicked[slips, place] = True
-    return clicked & (shown >= 0)
-
-
-_Acts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # searcher, product, time, action
-
-
-def _activity(
-    rng: np.random.Generator,
-    asked: Events,
-    browsed: Events,
-    shown: np.ndarray,
-    clicked: np.ndarray,
-    model: ShopClickModel,
-) -> _Acts:
-    """What is visited, and what is collected and bought of that and of what was clicked."""
-    failed = np.flatnonzero(~clicked.any(axis=1))
-    failed = failed[rng.random(len(failed)) < model.reached]
-    delay = (rng.exponential(model.mean_delay_h, len(failed)) * HOUR).astype(np.int64) + MINUTE
-    visits = (
-        np.r_[browsed.searcher, asked.searcher[failed]],
-        np.r_[browsed.product, asked.product[failed]],
-        np.r_[browsed.time, asked.time[failed] + delay],
-    )
-    row, rank = np.nonzero(clicked)
-    seen = tuple(
-        np.r_[visit, click]
-        for visit, click in zip(visits, (asked.searcher[row], shown[row, rank], asked.time[row]), strict=True)
-    )
-    parts = [(*visits, np.zeros(len(visits[0]), np.int8))]
-    for action, rate in ((1, model.collected), (2, model.bought)):
-        rows = np.flatnonzero(rng.random(len(seen[0])) < rate)
-        later = seen[2][rows] + rng.integers(1, 20 * MINUTE, len(rows))
-        parts.append((seen[0][rows], seen[1][rows], later, np.full(len(rows), action, np.int8)))
-    acts = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
-    order = np.lexsort((acts[1], acts[0], acts[2]))
-    return acts[0][order], acts[1][order], acts[2][order], acts[3][order]
-
-
 def _impressions(
     world: "ShopWorld", sessions: pa.Array, asked: Events, queries: list[str], shown: np.ndarray, clicked: np.ndarray
 ) -> pa.Table:
@@ -179,7 +100,7 @@ def _impressions(
     )
 
 
-def _activity_table(world: "ShopWorld", acts: _Acts) -> pa.Table:
+def _activity_table(world: "ShopWorld", acts: Acts) -> pa.Table:
     searcher, product, time, action = acts
     return pa.table(
         {

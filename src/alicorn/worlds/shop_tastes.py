@@ -7,6 +7,7 @@ session   a focus, drawn when a session begins (shop_sessions.py): the project, 
 Beside these, a searcher has a colour, a price level and a style of their own, which do not drift.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -149,8 +150,16 @@ def utility(
     return (common + np.where(brand[:, None] >= 0, own, 0.0)).astype(np.float32)
 
 
-def _drifting(rng, age_group, shares, catalogue, steps, changes):  # type: ignore[no-untyped-def]
-    """Leaf and brand, (searchers, *steps): drawn at the first step, and anew at each step that `changes`."""
+def _drifting(
+    rng: np.random.Generator,
+    age_group: np.ndarray,
+    shares: np.ndarray,
+    catalogue: Catalogue,
+    steps: tuple[int, int],
+    changes: Callable[[tuple[int, ...]], np.ndarray],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Leaf and brand, (searchers, *steps): drawn at the first step, and anew where `changes`, bool of
+    this shape, says so."""
     shape = (len(age_group), *steps)
     everyone = np.repeat(age_group, steps[0] * steps[1])
     leaf, brand = draw_focus(rng, everyone, shares, catalogue)
@@ -158,4 +167,5 @@ def _drifting(rng, age_group, shares, catalogue, steps, changes):  # type: ignor
     anew[:, 0] = True
     number = np.where(anew, np.arange(steps[0])[None, :, None], 0)
     since = np.maximum.accumulate(number, axis=1)
-    return tuple(np.take_along_axis(values.reshape(shape), since, axis=1) for values in (leaf, brand))
+    taken = [np.take_along_axis(values.reshape(shape), since, axis=1) for values in (leaf, brand)]
+    return taken[0], taken[1]

@@ -1,0 +1,78 @@
+"""The exported request tower says what the model says, for every recipe, to 1e-5."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import semantic_toy
+import towers_toy
+from towers_toy import toy_model
+
+from alicorn.errors import ConfigError, ModelError
+from alicorn.towers import Ensemble, Model
+from alicorn.towers.onnx_export import export_query_tower
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+from alicorn.serving.query_tower import QueryTower
+
+TRANSFORMER = {"kind": "transformer", "layers": 2, "heads": 2, "dim": 8}
+RECIPES: dict[str, dict[str, Any]] = {
+    "concat": {},
+    "attention, a transformer": {"fusion": {"kind": "attention"}, "channels": {"request.text": TRANSFORMER}},
+    "ids by hash embeddings": {"tables": {"city": {"kind": "dhe", "dim": 4, "hashes": 16, "width": 8, "layers": 2}}},
+    "ids by several rows": {"tables": {"city": {"kind": "hashed", "dim": 4, "buckets": 9}}},
+}
+
+
+def agree(model: Model, requests: pa.Table, folder: Path) -> None:
+    offline = model.encode_interests(requests) if model.module.interests > 1 else model.encode_requests(requests)
+    tower = QueryTower.open(export_query_tower(model, folder))
+    assert (tower.key, tower.dim, tower.fingerprint) == (model.key, model.dim, model.fingerprint)
+    np.testing.assert_allclose(tower.encode_requests(requests), offline, atol=1e-5)
+    assert tower.encode_requests(requests.slice(0, 0)).shape == (0, *offline.shape[1:])
+
+
+@pytest.mark.parametrize(
+    "towers",
+    [
+        pytest.param(towers, id=name, marks=[] if "transformer" in name else pytest.mark.slow)
+        for name, towers in RECIPES.items()
+    ],
+)
+def test_online_and_offline_vectors_agree(towers: dict[str, Any], tmp_path: Path) -> None:
+    agree(toy_model(towers).save(tmp_path / "model"), towers_toy.requests(), tmp_path / "tower")
+
+
+@pytest.mark.slow
+def test_an_exported_tower_needs_no_torch(tmp_path: Path) -> None:
+    folder = export_query_tower(toy_model(), tmp_path / "tower")
+    program = (
+        "import sys, pyarrow as pa; from alicorn.serving.query_tower import QueryTower;"
+        f"tower = QueryTower.open({str(folder)!r});"
+        "row = {'query': ['ada'], 'city': ['Rome'], 'social': pa.array([None], pa.list_(pa.float32()))};"
+        "print(tower.encode_requests(pa.table(row)).shape, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "(1, 8) False"
+
+
+def test_what_cannot_be_exported_or_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    with pytest.raises(ConfigError, match="there already"):
+        export_query_tower(toy_model(), tmp_path / "full")
+    with pytest.raises(ConfigError, match="member by member"):
+        export_query_tower(Ensemble.of([toy_model(), toy_model(seed=1)], [1, 1]), tmp_path / "both")
+    with pytest.raises(ModelError, match="no exported tower"):
+        QueryTower.open(tmp_path / "full")
+
+
+@pytest.mark.slow
+def test_the_towers_of_mgdspr_agree_too(tmp_path: Path) -> None:
+    agree(semantic_toy.shop_model(), semantic_toy.shoppers(), tmp_path / "tower")
