@@ -15,12 +15,34 @@ from towers_toy import toy_model
 from alicorn.errors import ConfigError, ModelError
 from alicorn.towers import Ensemble, Model
 from alicorn.towers.onnx_export import export_query_tower
+from alicorn.training import Recipe
+from alicorn.vertical import Vertical
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
 from alicorn.serving.query_tower import QueryTower
 
+EVERY_KIND = Vertical.model_validate(
+    {
+        "name": "toy",
+        "embedding": "toy",
+        "document": {
+            "features": {"item": {"kind": "id", "column": "doc_id"}, "name": {"kind": "text", "column": "name"}},
+            "terms": [{"prefix": "text", "column": "name", "kind": "words"}],
+        },
+        "request": {
+            "features": {
+                "text": {"kind": "text", "column": "query"},
+                "budget": {"kind": "numeric", "column": "budget"},
+                "age": {"kind": "numeric", "column": "age"},
+                "images": {"kind": "vectors", "column": "images", "dim": 3},
+                "history": {"kind": "sequence", "parts": {"item": "seen"}, "last": 6},
+            }
+        },
+        "split": {"valid": 0.1},
+    }
+)
 TRANSFORMER = {"kind": "transformer", "layers": 2, "heads": 2, "dim": 8}
 RECIPES: dict[str, dict[str, Any]] = {
     "concat": {},
@@ -76,3 +98,31 @@ def test_what_cannot_be_exported_or_read_is_refused(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_towers_of_mgdspr_agree_too(tmp_path: Path) -> None:
     agree(semantic_toy.shop_model(), semantic_toy.shoppers(), tmp_path / "tower")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("interests", [None, {"feature": "history", "count": 3}], ids=["one vector", "interests"])
+def test_every_kind_of_channel_and_several_interests_agree_too(interests: Any, tmp_path: Path) -> None:
+    towers = {
+        "dim": 8,
+        "fusion": {"kind": "attention"},
+        "tables": {"text": {"buckets": 300, "dim": 8}, "item": {"buckets": 100, "dim": 8}},
+        "channels": {
+            "request.text": {**TRANSFORMER, "tokens": "trigrams"},
+            "request.budget": {"kind": "autodis", "count": 5, "dim": 4},
+            "request.age": {"kind": "bins", "count": 5, "dim": 4},
+        },
+        "interests": interests,
+    }
+    plain = Recipe.model_validate({"towers": towers}).plain()
+    model = Model.new(EVERY_KIND, plain, "data", {}, 0).save(tmp_path / "model")
+    requests = pa.table(
+        {
+            "query": ["red shoes", "", None, "lamp"],
+            "budget": pa.array([3.0, None, -1.0, 0.0], pa.float64()),
+            "age": pa.array([None, 40.0, 2.0, 0.0], pa.float64()),
+            "images": pa.array([[[1, 0, 0], [0, 1, 0]], None, [], [[0, 0, 1.0]]], pa.list_(pa.list_(pa.float32()))),
+            "seen": pa.array([["a", "b", "a"], ["d"], None, [f"{i}" for i in range(9)]], pa.list_(pa.string())),
+        }
+    )
+    agree(model, requests, tmp_path / "tower")
