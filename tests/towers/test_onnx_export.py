@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 import semantic_toy
 import towers_toy
+from tiny_encoder import write_tiny_encoder
 from towers_toy import toy_model
 
 from alicorn.errors import ConfigError, ModelError
@@ -126,3 +127,11 @@ def test_every_kind_of_channel_and_several_interests_agree_too(interests: Any, t
         }
     )
     agree(model, requests, tmp_path / "tower")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tuned", [0, 1])
+def test_a_pretrained_encoder_agrees_too(tuned: int, tmp_path: Path) -> None:
+    folder = write_tiny_encoder(tmp_path / "encoder")
+    encoder = {"model": str(folder), "features": ["request.text", "document.name"], "tuned_layers": tuned}
+    agree(toy_model({"encoder": encoder}).save(tmp_path / "model"), towers_toy.requests(), tmp_path / "tower")
