@@ -31,5 +31,5 @@ $(VENV)/.run: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) -e '.[learn,serve,encoder,bench,dev]'
+	$(PIP) -e '.[learn,serve,encoder,onnx,chinese,bench,dev]'
 	touch $@ $(VENV)/.run
