@@ -26,10 +26,10 @@ clean:
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.run: $(VENV)/bin/python pyproject.toml constraints.txt Makefile
 	$(PIP) -e '.[learn,serve]'
 	touch $@
 
-$(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt Makefile
 	$(PIP) -e '.[learn,serve,encoder,onnx,chinese,bench,dev]'
 	touch $@ $(VENV)/.run
