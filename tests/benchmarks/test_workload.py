@@ -72,12 +72,14 @@ def test_filters_and_truth_are_their_definitions(data) -> None:
         assert within.tolist() == [document for document in wanted if scores[document] >= 0.4]
 
 
-def test_tuning_takes_the_cheapest_setting_that_is_good_enough() -> None:
+def test_tuning_takes_the_cheapest_setting_that_is_good_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    import measure
     from measure import tune
 
     class Ladder:
-        """Finds the first `setting` of 10 documents."""
+        """Finds the first `setting` of 10 documents, in as many microseconds more than one."""
 
+        now = 0
         tried: list[int] = []  # noqa: RUF012
         documents = staticmethod(np.arange)
 
@@ -86,9 +88,15 @@ def test_tuning_takes_the_cheapest_setting_that_is_good_enough() -> None:
 
         def bind(self, requests, setting):
             self.tried.append(setting)
-            return lambda i: setting
+
+            def search(i: int) -> int:
+                self.now += 1000 * (1 + setting)
+                return setting
+
+            return search
 
     system = Ladder()
+    monkeypatch.setattr(measure.time, "process_time_ns", lambda: system.now)
     found = tune(system, [None] * 4, [np.arange(10)] * 4, exact=False, target=0.7)
     assert found is not None
     assert (found.setting, found.recall) == (7, 0.7)
