@@ -202,6 +202,7 @@ def evaluate(
     from alicorn.evaluation.relevance_model import RelevanceModel, read_labels
     from alicorn.evaluation.searches import open_searches
     from alicorn.evaluation.stages import check_control, survivors
+    from alicorn.evaluation.systems import search_vectors
     from alicorn.publish import default_nprobe
     from alicorn.query import Collection
     from alicorn.towers import Model
@@ -233,7 +234,7 @@ def evaluate(
     good = None if judge is None else relevance(found.runs, sampled, judge, ks, judge.auc, judge.num_labels)
     stages = None
     if control is not None and opened is not None:
-        vectors = loaded.encode_requests(sampled.requests)
+        vectors = search_vectors(loaded, sampled.requests)
         vertical = loaded.vertical
         stages = survivors(opened, loaded.key, vertical, sampled, vectors, control, max(ks), pre_rank, nprobe)
     if out is not None:

@@ -109,6 +109,12 @@ def test_survivors_of_control_and_pre_ranking(tmp_path) -> None:
         collection.upsert(table)
         requests = np.stack([near_shoes, vectors[:5].sum(axis=0)])  # of 6 things in red, all but the hat: one coat
         found = survivors(collection, "shop", SHOP, asked, requests, "(or {terms})", k=5, cut=2)
+        twice = survivors(collection, "shop", SHOP, asked, np.stack([requests] * 2, axis=1), "(or {terms})", k=5, cut=2)
+        both = np.stack([requests, requests[::-1]], axis=1)  # two interests: what either request had
+        joined = survivors(collection, "shop", SHOP, asked, both, "(or {terms})", k=5, cut=2)
+    assert twice.to_dict() == found.to_dict()
+    assert joined.retrieved.mean > 5
+    assert joined.passed.mean >= found.passed.mean
     assert found.retrieved.mean == 5
     assert found.passed.mean == (3 + 1) / 2
     assert found.pre_ranked.mean <= found.passed.mean

@@ -1,6 +1,6 @@
 """How many of the nearest documents survive later stages: MGDSPR's Num_prank and Num_rank (papers.md 4.3).
 
-    retrieved      (nn key :k K)
+    retrieved      (nn key :k K), for each vector of a request with several interests
     passed         those that a Boolean expression of the query lets through: the relevance control
     pre-ranked     those of them among the first N by BM25 of all candidates, with what the Boolean engine finds
 
@@ -18,12 +18,14 @@ from alicorn.evaluation.report import table
 from alicorn.evaluation.searches import Searches
 from alicorn.evaluation.systems import Searchable
 from alicorn.vertical import Vertical
-from alicorn.vertical.templates import fill_template, read_template
+from alicorn.vertical.templates import fill_template, interest_names, named_vectors, read_template
 
 
 @dataclass(frozen=True)
 class Survivors:
-    """Mean numbers of documents for one search, with intervals. k: retrieved at most; cut: candidates kept."""
+    """Mean numbers of documents for one search, with intervals.
+
+    k: retrieved at most, for each vector. cut: candidates kept."""
 
     retrieved: Interval
     passed: Interval
@@ -67,19 +69,24 @@ def survivors(
     cut: int = 100,
     nprobe: int | None = None,
 ) -> Survivors:
-    """control: a template of the query, such as `(or {terms})`. Raises ConfigError for one that is none, and QueryError
-    for one that the collection cannot run."""
+    """request_vectors: float32 (searches, dim), or (searches, interests, dim), unit length. k: retrieved for each vector.
+
+    control: a template of the query, such as `(or {terms})`. cut: candidates kept by BM25. Raises ConfigError for a
+    control that is no template, and QueryError for one that the collection cannot run.
+    """
     check_control(control)
     probed = "" if nprobe is None else f" :nprobe {nprobe}"
-    nearest = f"(nn {key} :k {k}{probed})"
+    interests = interest_names(request_vectors.shape[1]) if request_vectors.ndim == 3 else ()
+    nearest = fill_template(f"(nn {{key}} :k {k}{probed})", "", key, interests)
+    most = k * max(1, len(interests))
     passing = [f"(and {fill_template(control, query, key)} {nearest})" for query in searches.queries]
     candidates = [
         f"(or {vertical.expression('boolean', query)} {passed})"
         for query, passed in zip(searches.queries, passing, strict=True)
     ]
-    vectors = {key: request_vectors}
-    retrieved = collection.search_many([nearest] * len(searches), vectors=vectors, limit=k)
-    passed = collection.search_many(passing, vectors=vectors, limit=k)
+    vectors = named_vectors(key, request_vectors)
+    retrieved = collection.search_many([nearest] * len(searches), vectors=vectors, limit=most)
+    passed = collection.search_many(passing, vectors=vectors, limit=most)
     kept = collection.search_many(candidates, vectors=vectors, limit=cut, order_by="bm25")
     among = [len(set(few.ids) & set(first.ids)) for few, first in zip(passed, kept, strict=True)]
     counts: Mapping[str, list[int]] = {

@@ -15,8 +15,8 @@
                                                    # a pretrained text encoder beside the n-grams: features/encoder.py
 
 A feature reads the table that lists it; else text reads `text`, an id feature the table of its own name, and the part
-`brand` of a sequence the table `brand`. Features
-that read one table share what it learns: text of requests and documents by default, and a city on both sides.
+`brand` of a sequence the table `brand`. Features that read one table share what it
+learns: text of requests and documents by default, and a city on both sides.
 """
 
 from collections.abc import Mapping
