@@ -69,7 +69,7 @@ def survivors(
     cut: int = 100,
     nprobe: int | None = None,
 ) -> Survivors:
-    """request_vectors: float32 (searches, dim), or (searches, interests, dim), unit length. k: retrieved for each vector.
+    """request_vectors: float32 (searches, dim), or (searches, interests, dim), of unit length. k: retrieved for each.
 
     control: a template of the query, such as `(or {terms})`. cut: candidates kept by BM25. Raises ConfigError for a
     control that is no template, and QueryError for one that the collection cannot run.
