@@ -627,7 +627,7 @@ def _say_when_compiling() -> None:
         def on_start(self, event: Any) -> None:
             if not self.said:
                 self.said = True
-                log.print("compiling for this machine: seconds, and only the first time")
+                log.print("compiling for this machine: up to a minute, and only the first time")
 
         def on_end(self, event: Any) -> None: ...
 
