@@ -16,6 +16,7 @@ A peer has
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -107,7 +108,7 @@ def scan(vectors: np.ndarray, documents: np.ndarray | None, request: Request) ->
     return best if documents is None else documents[best]
 
 
-class _Faiss:
+class _Faiss(ABC):
     """What the four Faiss indexes share: reading, selectors from bitmaps, searching."""
 
     name: str
@@ -143,8 +144,9 @@ class _Faiss:
     def select(self, filter: Filter) -> faiss.IDSelectorBitmap:
         return faiss.IDSelectorBitmap(np.packbits(self.filters.mask(filter), bitorder="little"))
 
+    @abstractmethod
     def parameters(self, selector: Any, setting: Any) -> Any:
-        raise NotImplementedError
+        """Search parameters of Faiss."""
 
     def documents(self, answer: np.ndarray) -> np.ndarray:
         return answer[answer >= 0]
