@@ -46,6 +46,9 @@ EXPRESSIONS = (
     "(and tag:1 (nn a :radius 0.8))",
     "tag:5",
     "(nn a :k 4 :filter rare:0 :vector b)",
+    "(nn a :k 5 :vector b)",
+    "(nn a :k 400)",
+    "(nn a :k 5000)",
     "(nn a :k 30 :filter (or rare:0 rare:10 rare:20 rare:30))",
     "(nn a :k 3 :filter (and rare:7 (nn a :k 900 :vector b)))",
 )
@@ -54,7 +57,7 @@ EXPRESSIONS = (
 @pytest.mark.parametrize("limit", [0, 3, 100])
 def test_each_result_is_that_of_search(collection: Collection, limit: int) -> None:
     rng = np.random.default_rng(4)
-    expressions = [expression for expression in EXPRESSIONS for _ in range(5)]
+    expressions = [expression for expression in EXPRESSIONS for _ in range(9)]
     vectors = {"a": rng.standard_normal((len(expressions), DIM)), "b": rng.standard_normal((len(expressions), DIM))}
     vectors["b"] = vectors["b"].astype(np.float32)
     results = collection.search_many(expressions, vectors, limit)
@@ -70,6 +73,10 @@ def test_few_documents_take_one_pass(collection: Collection, monkeypatch: pytest
     searched = []
     monkeypatch.setattr(many, "search", lambda *arguments: searched.append(arguments))
     collection.search_many(["(nn a :k 5 :filter rare:3)"] * 4, {"a": np.ones((4, DIM))})
+    assert not searched
+    collection.search_many(
+        ["(nn a :k 5)"] * 12 + ["(nn a :k 5 :vector b)"], {"a": np.ones((13, DIM)), "b": np.ones((13, DIM))}
+    )
     assert not searched
     collection.search_many(["(nn a :k 5)"] * 4, {"a": np.ones((4, DIM))})
     assert len(searched) == 4

@@ -61,6 +61,10 @@ class EmbeddingBlock:
             return self.quantizer.decode(self.coded.take(rows))
         return self.vectors[rows].astype(np.float32, copy=False)
 
+    def documents_of(self, rows: np.ndarray) -> np.ndarray:
+        """The documents of some rows. uint32 (n,) -> uint32 (n,)."""
+        return rows if self.identity else self.docs[rows]
+
     @property
     def nbytes(self) -> int:
         arrays = (self.vectors, self.starts, self.docs, self.rows_of, self.min_cosines)

@@ -3,26 +3,33 @@
 What a request costs beside its work - calls, arrays, checks - is paid once for all here: vectors are normalised as a
 matrix, an expression is checked once however often it is asked, and requests for the k nearest of a filter with few
 documents, whose stored vectors are compared anyway, are answered by one call of one loop, their filters evaluated once.
+Requests for the k nearest of all documents are answered by matrix products (products.py).
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from alicorn.index import Snapshot
+from alicorn.index import EmbeddingBlock, SegmentView, Snapshot
+from alicorn.quantization import FLOAT32
 from alicorn.query import docset, nn_kernels, tree
 from alicorn.query.check import check_expression, check_matrix
 from alicorn.query.nn import allowed_rows, arrays_of, exact_query, is_exact
 from alicorn.query.order import BY_NN, OrderBy, check_order
 from alicorn.query.prepared import Prepared
+from alicorn.query.products import blocks_of, k_nearest_each
 from alicorn.query.run import Evaluation
 from alicorn.query.search import Result, check_limit, search
+
+_TOGETHER = 8  # requests: fewer are answered one by one, by codes
 
 
 def search_many(
@@ -42,73 +49,128 @@ def search_many(
     for i, one in enumerate(prepared):
         asked.setdefault(id(one), (one, []))[1].append(i)
     results: list[Result | None] = [None] * len(prepared)
-    plain = []
+    of_all: list[_Asked] = []
+    of_filter: list[_Asked] = []
     for one, places in asked.values():
         weights = check_order(order_by, one.first_nn)
         check_expression(one.named, snapshot, {name: matrix[places[0]] for name, matrix in matrices.items()})
-        if weights == BY_NN and _is_filtered(one.root):
-            plain.append((one, places))
-    if len(snapshot.segments) == 1:
-        _in_one_pass(snapshot, plain, matrices, limit, results)
-
-    def answer(i: int) -> None:
-        given = {name: matrix[i] for name, matrix in matrices.items()}
-        results[i] = search(snapshot, prepared[i], given, limit, order_by, False, time.perf_counter())
-
-    rest = [i for i, result in enumerate(results) if result is None]
+        root = one.root
+        if weights == BY_NN and isinstance(root, tree.Nn) and root.k is not None and root.nprobe is None:
+            (of_all if root.filter is None else of_filter).append(_Asked(root, root.k, one.notices, places))
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if workers == 1 or not any(prepared[i].first_nn for i in rest):  # set algebra is mostly Python: threads would wait
-        for i in rest:
-            answer(i)
-    else:
-        with ThreadPoolExecutor(max_workers=workers) as pool:
-            list(pool.map(answer, rest))
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        if len(snapshot.segments) == 1:
+            _in_one_pass(snapshot, of_filter, matrices, limit, results)
+            _by_products(snapshot, of_all, matrices, limit, results, pool)
+
+        def answer(i: int) -> None:
+            given = {name: matrix[i] for name, matrix in matrices.items()}
+            results[i] = search(snapshot, prepared[i], given, limit, order_by, False, time.perf_counter())
+
+        rest = [i for i, result in enumerate(results) if result is None]
+        # set algebra is mostly Python: threads would wait
+        with_threads = workers > 1 and any(prepared[i].first_nn for i in rest)
+        list((pool.map if with_threads else map)(answer, rest))
     return results  # type: ignore[return-value]  # every place is filled
 
 
-def _is_filtered(root: tree.Node) -> bool:
-    return isinstance(root, tree.Nn) and root.k is not None and root.nprobe is None and root.filter is not None
+class _Asked(NamedTuple):
+    """The requests of one expression, which is an `nn` of k in all clusters."""
+
+    nn: tree.Nn
+    k: int
+    notices: tuple[str, ...]
+    places: list[int]
+
+    def queries(self, matrices: Mapping[str, np.ndarray]) -> np.ndarray:
+        """(places, dim)."""
+        return matrices[self.nn.vector or self.nn.key][self.places]
+
+
+def _by_products(
+    snapshot: Snapshot,
+    asked: Sequence[_Asked],
+    matrices: Mapping[str, np.ndarray],
+    limit: int,
+    results: list[Result | None],
+    pool: ThreadPoolExecutor,
+) -> None:
+    """Answer requests for the nearest of all documents, where enough ask the same key for as many."""
+    view = snapshot.segments[0]
+    groups: dict[tuple[str, int], list[_Asked]] = {}
+    for one in asked:
+        groups.setdefault((one.nn.key, one.k), []).append(one)
+    for (key, k), members in groups.items():
+        block = view.segment.embeddings.get(key)
+        places = [place for member in members for place in member.places]
+        if block is None or block.quantizer.stored != FLOAT32 or len(places) < _TOGETHER:
+            continue
+        queries = np.concatenate([member.queries(matrices) for member in members])
+        notices = [member.notices for member in members for _ in member.places]
+        look = partial(_products, view, block, queries, min(k, snapshot.num_docs), limit, notices)
+        found = itertools.chain.from_iterable(pool.map(look, blocks_of(len(queries))))
+        for place, result in zip(places, found, strict=True):
+            results[place] = result
+
+
+def _products(
+    view: SegmentView,
+    block: EmbeddingBlock,
+    queries: np.ndarray,
+    k: int,
+    limit: int,
+    notices: Sequence[tuple[str, ...]],
+    part: slice,
+) -> list[Result]:
+    """The results of some of the queries."""
+    started = time.perf_counter()
+    found = k_nearest_each(view, block, queries[part], k)
+    shown = [rows[:limit] for rows, _ in found]
+    ids = view.segment.ids.of(block.documents_of(np.concatenate(shown)))
+    stops = np.cumsum([len(rows) for rows in shown]).tolist()
+    took_ms = (time.perf_counter() - started) * 1000.0 / len(found)
+    return [
+        Result(ids[start:stop], scores[:limit], len(rows), took_ms, told)
+        for (rows, scores), start, stop, told in zip(found, [0, *stops[:-1]], stops, notices[part], strict=True)
+    ]
 
 
 def _in_one_pass(
     snapshot: Snapshot,
-    asked: Sequence[tuple[Prepared, list[int]]],
+    asked: Sequence[_Asked],
     matrices: Mapping[str, np.ndarray],
     limit: int,
     results: list[Result | None],
 ) -> None:
     """Answer those of the requests whose filter leaves so few documents that comparing stored vectors is cheapest.
 
-    asked: expressions, and the places of their requests. They are grouped by embedding key and k.
+    They are grouped by embedding key and k.
     """
     started = time.perf_counter()
     groups: dict[tuple[str, int], list[_Filtered]] = {}
-    for one, places in asked:
-        root = one.root
-        assert isinstance(root, tree.Nn)
-        assert root.filter is not None
-        assert root.k is not None
-        evaluation = Evaluation(snapshot, {name: matrix[places[0]] for name, matrix in matrices.items()})
+    for one in asked:
+        inner = one.nn.filter
+        assert inner is not None
+        evaluation = Evaluation(snapshot, {name: matrix[one.places[0]] for name, matrix in matrices.items()})
         # a filter may search too, with vectors that differ from request to request
-        if len(places) > 1 and any(isinstance(node, tree.Nn) for node in tree.walk(root.filter)):
+        if len(one.places) > 1 and any(isinstance(node, tree.Nn) for node in tree.walk(inner)):
             continue
-        inside = evaluation.evaluate(root.filter, None)[0]
-        block = snapshot.segments[0].segment.embeddings.get(root.key)
+        inside = evaluation.evaluate(inner, None)[0]
+        block = snapshot.segments[0].segment.embeddings.get(one.nn.key)
         if block is not None and is_exact(block, docset.size(inside)):
             rows = allowed_rows(block, inside)
             notices = one.notices + tuple(evaluation.notices)
-            groups.setdefault((root.key, root.k), []).append(
-                _Filtered(places, matrices[root.vector or root.key], rows, notices)
-            )
+            group = groups.setdefault((one.nn.key, one.k), [])
+            group.append(_Filtered(one.places, one.queries(matrices), rows, notices))
     for (key, k), members in groups.items():
         _look_at_all(snapshot, key, k, members, limit, results, started)
 
 
 class _Filtered(NamedTuple):
-    """Requests of one expression: their places, the matrix of their vectors, and the rows that their filter leaves."""
+    """Requests of one expression: their places, their vectors (places, dim), and the rows that their filter leaves."""
 
     places: list[int]
-    matrix: np.ndarray
+    queries: np.ndarray
     rows: np.ndarray
     notices: tuple[str, ...]
 
@@ -126,7 +188,7 @@ def _look_at_all(
     block = view.segment.embeddings[key]
     places = [place for member in members for place in member.places]
     rows = [member.rows for member in members for _ in member.places]
-    queries = np.concatenate([member.matrix[member.places] for member in members])
+    queries = np.concatenate([member.queries for member in members])
     found_rows, found_scores, counts = nn_kernels.look_each(
         *arrays_of(block).exact,
         block.docs,
@@ -139,8 +201,7 @@ def _look_at_all(
     )
     cut = np.minimum(counts, limit)
     is_shown = np.arange(found_rows.shape[1]) < cut[:, None]
-    documents = found_rows[is_shown] if block.identity else block.docs[found_rows[is_shown]]
-    ids = view.segment.ids.of(documents)
+    ids = view.segment.ids.of(block.documents_of(found_rows[is_shown]))
     took_ms = (time.perf_counter() - started) * 1000.0 / len(places)
     notices = [member.notices for member in members for _ in member.places]
     at = 0

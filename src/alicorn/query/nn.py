@@ -277,7 +277,7 @@ def k_nearest(
             continue
         rows, scores = _look(view, block, probe, k, least, inside, counters, forced)
         if len(rows):
-            parts.append((at, rows if block.identity else block.docs[rows], scores))
+            parts.append((at, block.documents_of(rows), scores))
             if len(segments) > 1:
                 together = np.concatenate([scores for _, _, scores in parts])
                 if len(together) >= k:

@@ -44,7 +44,7 @@ EXACT, LEVELS, TABLE, BITS, SEVERAL_BITS, WHOLE = 0, 1, 2, 3, 4, 5
 FLOATS, HALVES, PLANES = 0, 1, 2
 SCANNED, REFINED, SETTLED, PROBED, PRUNED = 0, 1, 2, 3, 4  # counters
 
-_BINS = 2_048  # of scores in [-1, 1]
+BINS = 2_048  # of scores in [-1, 1]
 _BUFFER = 1_024  # rows that are collected before they are scanned: the bound rises between
 _CHUNK = 64  # rows that are scanned before those that are left are looked at again
 _NEXT = 8  # stored vectors
@@ -134,8 +134,14 @@ def _may_reach(cosine_to_centroid, min_cosine, max_sine, slack, bound):
 
 
 @numba.njit
-def _bin(score):
-    return min(max(np.int64((score + np.float32(1.0)) * np.float32(_BINS / 2)), 0), _BINS - 1)
+def bin_of(score):
+    return min(max(np.int64((score + np.float32(1.0)) * np.float32(BINS / 2)), 0), BINS - 1)
+
+
+@numba.njit
+def lower_edge(number):
+    """What every score of a bin reaches, but for rounding."""
+    return np.float32(number) * np.float32(2.0 / BINS) - np.float32(1.000001)
 
 
 @numba.njit
@@ -148,7 +154,7 @@ def _without_deleted(rows, scores, count, docs, deleted):
 
 
 @numba.njit
-def _doubled(array):
+def doubled(array):
     longer = np.empty(2 * len(array), dtype=array.dtype)
     longer[: len(array)] = array
     return longer
@@ -203,7 +209,7 @@ def _sort_by_id(keys, first, last, rows, docs, id_order):
 
 
 @numba.njit
-def _best(rows, scores, count, k, docs, id_order):
+def best_of(rows, scores, count, k, docs, id_order):
     """The first k by falling score, ties by id_order."""
     keys = np.empty(count, dtype=np.uint64)
     for i in range(count):
@@ -425,7 +431,7 @@ def _refine(count, left, known, off, fine, fine_errors, unit, levels, slack, bou
 
 
 @numba.njit
-def _settle(first, count, rows, scores, stored, vectors, codes, fine, query):
+def settle(first, count, rows, scores, stored, vectors, codes, fine, query):
     """The scores of `count` rows by their stored vectors."""
     dim, size, width = len(query), vectors.shape[1], fine.shape[1]
     query_at, vectors_at, codes_at, fine_at = address(query), address(vectors), address(codes), address(fine)
@@ -500,7 +506,7 @@ def look(
     """
     lowest = np.float32(least) if k else np.float32(least - 1e-6)
     bound = lowest
-    counts = np.zeros(_BINS if k else 1, dtype=np.int64)
+    counts = np.zeros(BINS if k else 1, dtype=np.int64)
     edge, above = 0, 0
     room = 256
     found_rows = np.empty(room, dtype=np.uint32)
@@ -562,20 +568,20 @@ def look(
             else:
                 if kind != EXACT:
                     counters[SETTLED] += count
-                _settle(0, count, left, known, stored, vectors, codes, fine, query)
+                settle(0, count, left, known, stored, vectors, codes, fine, query)
             for i in range(count):
                 if known[i] + off[i] < bound:
                     continue
                 if found == room:
                     found = _at_least(found, found_rows, found_scores, found_off, bound)
                     if 2 * found > room:
-                        found_rows, found_scores = _doubled(found_rows), _doubled(found_scores)
-                        found_off = _doubled(found_off)
+                        found_rows, found_scores = doubled(found_rows), doubled(found_scores)
+                        found_off = doubled(found_off)
                         room *= 2
                 found_rows[found], found_scores[found], found_off[found] = np.uint32(left[i]), known[i], off[i]
                 found += 1
                 if k:  # count what it reaches at least; k candidates reach the bin `edge` at least
-                    reached = _bin(known[i] - off[i])
+                    reached = bin_of(known[i] - off[i])
                     counts[reached] += 1
                     if reached >= edge:
                         above += 1
@@ -583,17 +589,17 @@ def look(
                             above -= counts[edge]
                             edge += 1
                         if above >= k:
-                            bound = max(np.float32(edge) * np.float32(2.0 / _BINS) - np.float32(1.000001), lowest)
+                            bound = max(lower_edge(edge), lowest)
     found = _at_least(found, found_rows, found_scores, found_off, bound)
     has_estimates = kind in (LEVELS, WHOLE)
     if has_estimates and k:
         counters[SETTLED] += found
-        _settle(0, found, found_rows, found_scores, stored, vectors, codes, fine, query)
+        settle(0, found, found_rows, found_scores, stored, vectors, codes, fine, query)
     elif has_estimates:
         for i in range(found):
             if np.float64(found_scores[i] - found_off[i]) < least:
                 counters[SETTLED] += 1
-                _settle(i, 1, found_rows, found_scores, stored, vectors, codes, fine, query)
+                settle(i, 1, found_rows, found_scores, stored, vectors, codes, fine, query)
     kept = 0
     for i in range(found):
         if np.float64(found_scores[i]) >= least:
@@ -601,7 +607,7 @@ def look(
             kept += 1
     if not k:
         return found_rows[:kept], found_scores[:kept]
-    return _best(found_rows, found_scores, kept, k, docs, id_order)
+    return best_of(found_rows, found_scores, kept, k, docs, id_order)
 
 
 @kernel(
@@ -641,7 +647,7 @@ def look_each(stored, vectors, codes, fine, docs, queries, allowed, stops, delet
             scores[found] = _cosine(stored, query_at, dim, vectors_at, codes_at, fine_at, width, row)
             found += 1
         start = stops[i]
-        first_rows, first_scores = _best(rows, scores, found, k, docs, id_order)
+        first_rows, first_scores = best_of(rows, scores, found, k, docs, id_order)
         counts[i] = len(first_rows)
         best_rows[i, : counts[i]] = first_rows
         best_scores[i, : counts[i]] = first_scores
@@ -651,4 +657,4 @@ def look_each(stored, vectors, codes, fine, docs, queries, allowed, stops, delet
 @kernel("void(int64, uint8[:, ::1], uint8[:, ::1], uint8[:, ::1], float32[::1], uint32[::1], float32[::1])")
 def exact_cosines(stored, vectors, codes, fine, query, rows, out):
     """out[i]: the cosine of the query to the stored vector of rows[i]; see `look`."""
-    _settle(0, len(rows), rows, out, stored, vectors, codes, fine, query)
+    settle(0, len(rows), rows, out, stored, vectors, codes, fine, query)
