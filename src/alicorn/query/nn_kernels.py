@@ -145,6 +145,15 @@ def lower_edge(number):
 
 
 @numba.njit
+def highest_edge(counts, edge, above, k):
+    """The highest bin, from `edge` on, that k scores reach, and how many reach it. above: those that reach `edge`."""
+    while above - counts[edge] >= k:
+        above -= counts[edge]
+        edge += 1
+    return edge, above
+
+
+@numba.njit
 def _without_deleted(rows, scores, count, docs, deleted):
     kept: Any = 0
     for i in range(count):
@@ -585,9 +594,7 @@ def look(
                     counts[reached] += 1
                     if reached >= edge:
                         above += 1
-                        while above - counts[edge] >= k:
-                            above -= counts[edge]
-                            edge += 1
+                        edge, above = highest_edge(counts, edge, above, k)
                         if above >= k:
                             bound = max(lower_edge(edge), lowest)
     found = _at_least(found, found_rows, found_scores, found_off, bound)

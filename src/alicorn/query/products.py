@@ -15,7 +15,7 @@ import numpy as np
 from alicorn.index import EmbeddingBlock, SegmentView
 from alicorn.query.kernels import kernel
 from alicorn.query.nn import arrays_of
-from alicorn.query.nn_kernels import BINS, best_of, bin_of, doubled, lower_edge, settle
+from alicorn.query.nn_kernels import BINS, best_of, bin_of, doubled, highest_edge, lower_edge, settle
 
 _QUERIES = 128  # of a block
 _ROWS = 8_192  # of a tile: 4 MB of products
@@ -90,9 +90,7 @@ def _keep(products, first, docs, deleted, k, slack, state, rows, scores):
         counts[reached] += 1
         if reached >= edge:
             above += 1
-            while above - counts[edge] >= k:
-                above -= counts[edge]
-                edge += 1
+            edge, above = highest_edge(counts, edge, above, k)
             if above >= k:
                 bound = lower_edge(edge) - slack
     state[_FOUND], state[_EDGE], state[_ABOVE] = found, edge, above
