@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from alicorn.errors import VectorError
-from alicorn.query import Collection, many
+from alicorn.query import Collection, many, products
 
 DIM = 24
 
@@ -54,8 +54,13 @@ EXPRESSIONS = (
 )
 
 
+@pytest.mark.parametrize("tile", [8192, 700])
 @pytest.mark.parametrize("limit", [0, 3, 100])
-def test_each_result_is_that_of_search(collection: Collection, limit: int) -> None:
+def test_each_result_is_that_of_search(
+    collection: Collection, limit: int, tile: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """tile: rows of a matrix product, all of the segment or a fraction of it."""
+    monkeypatch.setattr(products, "_ROWS", tile)
     rng = np.random.default_rng(4)
     expressions = [expression for expression in EXPRESSIONS for _ in range(9)]
     vectors = {"a": rng.standard_normal((len(expressions), DIM)), "b": rng.standard_normal((len(expressions), DIM))}

@@ -35,7 +35,8 @@ def k_nearest_each(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Of each query the rows of its k nearest live documents, nearest first, ties by doc_id, and their cosines.
 
-    block: with stored vectors of float32. queries: (n, dim) float32, unit length.
+    block: with stored vectors of float32. queries: (n, dim) float32, unit length. k: at least 1 where a document lives.
+    Returns of each query uint32 rows and float32 cosines, k of each or as many as there are.
     """
     slack = np.float32(2 * queries.shape[1] * 2.0**-24 + 1e-7)
     deleted = np.empty(0, dtype=bool) if view.deleted is None else view.deleted
