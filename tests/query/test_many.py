@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from alicorn.errors import VectorError
 from alicorn.query import Collection, many, products
@@ -85,6 +86,23 @@ def test_few_documents_take_one_pass(collection: Collection, monkeypatch: pytest
     assert not searched
     collection.search_many(["(nn a :k 5)"] * 4, {"a": np.ones((4, DIM))})
     assert len(searched) == 4
+
+
+def test_products_side_by_side_take_one_thread_each(collection: Collection) -> None:
+    """And when the last of them is done, the process has as many as before."""
+    with threadpool_limits(2, "blas"):
+        before = _blas_threads()
+        with products.ONE_THREAD:
+            with products.ONE_THREAD:
+                pass
+            assert set(_blas_threads()) <= {1}
+        assert _blas_threads() == before
+        collection.search_many(["(nn a :k 5)"] * 300, {"a": np.ones((300, DIM))})
+        assert _blas_threads() == before
+
+
+def _blas_threads() -> list[int]:
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

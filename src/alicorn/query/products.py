@@ -7,10 +7,12 @@ dim units whatever its order). What the bound leaves open is settled by the stor
 scores and order are those of a search for one query, bit for bit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from threading import Lock
 
 import numba
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from alicorn.index import EmbeddingBlock, SegmentView
 from alicorn.query.kernels import kernel
@@ -30,6 +32,35 @@ def blocks_of(num_queries: int) -> Iterator[slice]:
         yield slice(start, min(start + _QUERIES, num_queries))
 
 
+class _OneThread:
+    """While any thread is inside, the process's BLAS multiplies with one thread: those who call it are the threads.
+
+    Products that run side by side, each on all cores, wait for each other.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._blas: ThreadpoolController | None = None
+        self._restore: Callable[[], None] | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._blas = self._blas or ThreadpoolController()
+                self._restore = self._blas.limit(limits=1, user_api="blas").restore_original_limits
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0 and self._restore is not None:
+                self._restore()
+
+
+ONE_THREAD = _OneThread()
+
+
 def k_nearest_each(
     view: SegmentView, block: EmbeddingBlock, queries: np.ndarray, k: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -42,10 +73,11 @@ def k_nearest_each(
     deleted = np.empty(0, dtype=bool) if view.deleted is None else view.deleted
     states = np.zeros((len(queries), BINS + 3), dtype=np.int64)
     kept = [(np.empty(_ROOM, dtype=np.uint32), np.empty(_ROOM, dtype=np.float32)) for _ in queries]
-    for first in range(0, len(block.docs), _ROWS):
-        products = queries @ block.vectors[first : first + _ROWS].T
-        for at, state in enumerate(states):
-            kept[at] = _keep(products[at], first, block.docs, deleted, k, slack, state, *kept[at])
+    with ONE_THREAD:
+        for first in range(0, len(block.docs), _ROWS):
+            products = queries @ block.vectors[first : first + _ROWS].T
+            for at, state in enumerate(states):
+                kept[at] = _keep(products[at], first, block.docs, deleted, k, slack, state, *kept[at])
     stored = arrays_of(block).exact
     order = view.segment.id_order
     return [
