@@ -163,7 +163,6 @@ VALUES = {
     "optional-hits": _COUNT,
     "optional-weight": Value("in (0, 1]", _at_most(1)),
 }
-MARK_OPTIONS = ("optional-hits", "optional-weight")
 
 _TABLE = (
     Operator("term", lambda parts: Term(parts.name, parts.offset), "a term", most=0, options=MARK_OPTIONS),
