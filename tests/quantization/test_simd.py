@@ -30,7 +30,8 @@ from alicorn.quantization.simd import (
     tiled,
     unpacked,
 )
-from alicorn.query.nn_kernels import FLOATS, HALVES, PLANES, exact_cosines
+from alicorn.query.nn_kernels import exact_cosines
+from alicorn.query.scoring import FLOATS, HALVES, PLANES
 
 DIMS = st.integers(1, 400) | st.sampled_from([63, 64, 65, 127, 128, 129, 192, 256, 1024])
 NO_CODES = np.empty((0, 0), dtype=np.uint8)

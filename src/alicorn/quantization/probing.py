@@ -9,7 +9,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from alicorn.quantization.simd import TILE, address, dot, dot_tile, split_weights, tiled
+from alicorn.quantization.simd import TILE, address, dot, dot_tile, largest, split_weights, tiled
 
 _CODED_FROM = 512  # clusters; fewer are compared as they are
 _LEVELS = 255
@@ -134,11 +134,9 @@ def _bound(scores, wanted):
     maxima = np.empty((count + group - 1) // group, dtype=np.float32)
     counts = np.zeros(_BINS, dtype=np.int32)
     for number in range(len(maxima)):
-        largest = scores[number * group]
-        for at in range(number * group + 1, min((number + 1) * group, count)):
-            largest = max(largest, scores[at])
-        maxima[number] = largest
-        counts[_bin(largest)] += 1
+        start = number * group
+        maxima[number] = largest(address(scores) + 4 * start, min(group, count - start))
+        counts[_bin(maxima[number])] += 1
     edge = _BINS
     above = 0
     while above < wanted:  # as many maxima are in the bins from `edge` on

@@ -10,6 +10,7 @@ differently from one loop to the next. Both are said here explicitly, in LLVM's 
     dot_halves    inner product of float32 with float16, in the same order
     dot_planes    inner product of float32 with whole numbers of 8 bits in two planes, in a fixed order
     dot_tile      the same as dot_levels of 8-bit levels of 16 rows at once, which are always read together
+    largest       the largest of some float32
     prefetch      ask for a cache line that is needed soon
 
 The loops below take arrays by their addresses (`address`): an array that is handed from function to function inside a
@@ -37,6 +38,7 @@ intrinsic: Any = _intrinsic
 
 _CHUNK = 64  # bytes of a plane taken at once
 TILE = 16  # rows of a tile
+_AHEAD = 2_048  # bytes of tiles: they come from the second level of cache
 MAX_DIM = 8_192  # above, the sum of 128 x 127 x 15 a dimension might leave int32
 
 _FLOAT, _BYTE, _INT = ir.FloatType(), ir.IntType(8), ir.IntType(32)
@@ -198,6 +200,8 @@ def _pointer(element: types.Type) -> Any:
 
 bytes_at: Any = _pointer(types.uint8)
 floats_at: Any = _pointer(types.float32)
+numbers_at: Any = _pointer(types.uint32)
+words_at: Any = _pointer(types.uint64)
 """Elements from an address on, by index: like a slice, but nothing is counted, and loops become SIMD."""
 
 
@@ -229,6 +233,16 @@ def _add_floats(_typing, first, second):
     return FLOATS(FLOATS, FLOATS), lambda context, builder, signature, arguments: builder.fadd(*arguments)
 
 
+@intrinsic
+def _larger(_typing, first, second):
+    """The larger of each two lanes; of the second where one is NaN."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.select(builder.fcmp_ordered(">", *arguments), *arguments)
+
+    return FLOATS(FLOATS, FLOATS), generate
+
+
 def _halves_added(builder, vector, count, add):
     """Lanes i and i + count / 2 added, until one is left: the order is part of the result."""
     while count > 1:
@@ -248,6 +262,17 @@ def _halves_added(builder, vector, count, add):
 def _sum_floats(_typing, vector):
     def generate(context, builder, signature, arguments):
         return _halves_added(builder, arguments[0], 16, builder.fadd)
+
+    return types.float32(FLOATS), generate
+
+
+@intrinsic
+def _largest_float(_typing, vector):
+    def generate(context, builder, signature, arguments):
+        def larger(first, second):
+            return builder.select(builder.fcmp_ordered(">", first, second), first, second)
+
+        return _halves_added(builder, arguments[0], 16, larger)
 
     return types.float32(FLOATS), generate
 
@@ -361,6 +386,24 @@ def dot(first, second, dim):
 
 
 @numba.njit
+def largest(start, count):
+    """The largest of `count` float32, one at least, from an address on; none is NaN."""
+    stop = start + 4 * count
+    found = load_float(start)
+    if count >= 32:
+        a, b = _load_floats(start), _load_floats(start + 64)
+        start += 128
+        while start + 128 <= stop:
+            a, b = _larger(_load_floats(start), a), _larger(_load_floats(start + 64), b)
+            start += 128
+        found = _largest_float(_larger(a, b))
+    while start < stop:
+        found = max(found, load_float(start))
+        start += 4
+    return found
+
+
+@numba.njit
 def dot_halves(first, second, dim):
     """The inner product of a row of float32 and one of float16, by their addresses -> float32."""
     a, b = zero_floats(), zero_floats()
@@ -437,6 +480,8 @@ def dot_tile(tile, groups, weights, unit, constant, out):
     stop = tile + 64 * groups
     while tile + 128 <= stop:
         levels, next_levels = _load_bytes(tile), _load_bytes(tile + 64)
+        prefetch(tile + _AHEAD)
+        prefetch(tile + _AHEAD + 64)
         a = _add_products(a, levels, _load_word(weights))
         b = _add_products(b, levels, _load_word(low))
         c = _add_products(c, next_levels, _load_word(weights + 4))

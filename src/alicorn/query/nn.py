@@ -17,7 +17,7 @@ import numpy as np
 
 from alicorn.index import EmbeddingBlock, SegmentView, Snapshot
 from alicorn.quantization import CODES, FLOAT16, SQ8, ExtendedRaBitQ, Int8, KeyQuantizer, NoCodec, RaBitQ
-from alicorn.query import docset, kernels, nn_kernels
+from alicorn.query import docset, kernels, nn_kernels, scoring
 from alicorn.query.cost import nn_costs
 from alicorn.query.docset import DocSet
 
@@ -27,7 +27,6 @@ _NO_BOUND = -2.0  # below every cosine
 _NO_ROWS = np.empty(0, dtype=np.uint32)
 _NO_BITS = np.empty(0, dtype=np.uint64)
 _NO_WORDS = np.empty((0, 0), dtype=np.uint64)
-_NO_FACTORS = np.empty((0, 0), dtype=np.float32)
 _NO_FLOATS = np.empty(0, dtype=np.float32)
 _NO_LEVELS = np.empty(0, dtype=np.int8)
 _NO_CLUSTERS = np.empty(0, dtype=np.int64)
@@ -188,13 +187,10 @@ class BlockArrays:
     """The arrays of one block in the order the kernels take them."""
 
     def __init__(self, block: EmbeddingBlock) -> None:
-        words, factors = _NO_WORDS, _NO_FACTORS
         coded = block.coded
-        if isinstance(block.quantizer.codec, RaBitQ) and len(coded.codes):
-            words, factors = coded.codes.view(np.uint64), coded.codes.view(np.float32)
         sines = np.sqrt(np.maximum(0.0, 1.0 - block.min_cosines.astype(np.float64) ** 2))
         self.docs = block.docs
-        stored = _STORED.get(block.quantizer.stored, nn_kernels.FLOATS)
+        stored = _STORED.get(block.quantizer.stored, scoring.FLOATS)
         vectors = block.vectors.view(np.uint8)
         self.exact = (stored, vectors, coded.codes, coded.fine)
         self.in_order = (
@@ -205,12 +201,10 @@ class BlockArrays:
             np.where(block.min_cosines < 0, 1.0, sines).astype(np.float32),  # beyond a right angle: no bound but 1
             block.docs,
             *coded.arrays(),
-            words,
-            factors,
         )
 
 
-_STORED = {FLOAT16: nn_kernels.HALVES, CODES: nn_kernels.PLANES}
+_STORED = {FLOAT16: scoring.HALVES, CODES: scoring.PLANES}
 _arrays: WeakKeyDictionary[EmbeddingBlock, BlockArrays] = WeakKeyDictionary()
 
 

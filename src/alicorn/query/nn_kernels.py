@@ -21,107 +21,22 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba import types
 from numba.cpython.unsafe.numbers import trailing_zeros as _trailing_zeros
-from numba.extending import intrinsic
 
-from alicorn.quantization.extended_rabitq import weighted_levels
 from alicorn.quantization.probing import falling
-from alicorn.quantization.simd import (
-    address,
-    dot,
-    dot_halves,
-    dot_levels,
-    dot_planes,
-    load_float,
-    load_number,
-    prefetch,
-)
+from alicorn.quantization.simd import address
+from alicorn.query import scoring
 from alicorn.query.kernels import gallop, kernel
 
 ALL, ROWS, BITS_SET, ANYWHERE = 0, 1, 2, 3
 EXACT, LEVELS, TABLE, BITS, SEVERAL_BITS, WHOLE = 0, 1, 2, 3, 4, 5
-FLOATS, HALVES, PLANES = 0, 1, 2
 SCANNED, REFINED, SETTLED, PROBED, PRUNED = 0, 1, 2, 3, 4  # counters
 
 BINS = 2_048  # of scores in [-1, 1]
 _BUFFER = 1_024  # rows that are collected before they are scanned: the bound rises between
-_CHUNK = 64  # rows that are scanned before those that are left are looked at again
-_NEXT = 8  # stored vectors
-_AHEAD = 16  # rows: about as many cache misses as a core has under way
+_CHUNK = 32  # rows that are scanned before those that are left are looked at again
 
-
-@intrinsic
-def _popcount(context, word):
-    def generate(context, builder, signature, arguments):
-        return builder.ctpop(arguments[0])
-
-    return types.uint64(types.uint64), generate
-
-
-popcount: Any = _popcount
 count_trailing_zeros: Any = _trailing_zeros
-
-
-@numba.njit
-def _cosine(stored, query, dim, vectors, codes, fine, width, row):
-    """<query, stored vector> in [-1, 1], by addresses: what decides membership and scores.
-
-    query: (dim,), for PLANES padded to 2 * width; width: bytes of a row of `fine`, of which there is no other user.
-    """
-    if stored == FLOATS:
-        score = dot(query, vectors + 4 * dim * row, dim)
-    elif stored == HALVES:
-        score = dot_halves(query, vectors + 2 * dim * row, dim)
-    else:
-        code = codes + (width + 4) * row
-        score = load_float(code + width) * dot_planes(query, code, fine + width * row, width)
-    return min(max(score, np.float32(-1.0)), np.float32(1.0))
-
-
-@numba.njit
-def _prefetch_row(start, size):
-    for line in range(start, start + size, 64):
-        prefetch(line)
-
-
-@numba.njit
-def _of_table(table, codes, row):
-    """Four sums side by side: one alone would wait for each addition."""
-    a, b, c, d = np.float32(0.0), np.float32(0.0), np.float32(0.0), np.float32(0.0)
-    size = np.uint64(codes.shape[1])
-    whole = size & ~np.uint64(3)
-    for m in range(np.uint64(0), whole, np.uint64(4)):
-        at = m << np.uint64(8)
-        a += table[at + np.uint64(codes[row, m])]
-        b += table[at + np.uint64(256) + np.uint64(codes[row, m + np.uint64(1)])]
-        c += table[at + np.uint64(512) + np.uint64(codes[row, m + np.uint64(2)])]
-        d += table[at + np.uint64(768) + np.uint64(codes[row, m + np.uint64(3)])]
-    for m in range(whole, size):
-        a += table[(m << np.uint64(8)) + np.uint64(codes[row, m])]
-    return (a + b) + (c + d)
-
-
-@numba.njit
-def _of_bits(numbers, planes, words, factors, row):
-    num_words = planes.shape[1]
-    ones = np.uint64(0)
-    for w in range(num_words):
-        word = words[row, w]
-        ones += popcount(word & planes[0, w])
-        ones += popcount(word & planes[1, w]) << np.uint64(1)
-        ones += popcount(word & planes[2, w]) << np.uint64(2)
-        ones += popcount(word & planes[3, w]) << np.uint64(3)
-    scaled = numbers[0] * np.float32(ones) + numbers[1] * factors[row, 2 * num_words + 1] + numbers[2]
-    return factors[row, 2 * num_words] * scaled
-
-
-@numba.njit
-def _prefetch_stored(stored, vectors, size, fine, width, row):
-    if stored == PLANES:  # the rest of the code is read beside it, or was
-        _prefetch_row(fine + width * row, width)
-    else:
-        _prefetch_row(vectors + size * row, size)
 
 
 @numba.njit
@@ -151,15 +66,6 @@ def highest_edge(counts, edge, above, k):
         above -= counts[edge]
         edge += 1
     return edge, above
-
-
-@numba.njit
-def _without_deleted(rows, scores, count, docs, deleted):
-    kept: Any = 0
-    for i in range(count):
-        rows[kept], scores[kept] = rows[i], scores[i]
-        kept += np.int64(not deleted[docs[rows[i]]])
-    return kept
 
 
 @numba.njit
@@ -330,130 +236,6 @@ def _collect(
 
 
 @numba.njit
-def _scan(kind, count, rows, bases, codes, errors, words, factors, numbers, table, planes, slack, bound, left, known):
-    """Score rows by their codes; write those that may reach the bound, and their estimates, to `left` and `known`.
-
-    Returns how many. Each is written in any case, and counted if it is left: a branch would be mispredicted for most.
-    """
-    size, codes_at = codes.shape[1], address(codes)
-    kept: Any = 0
-    for i in range(count):
-        row = np.int64(rows[i])
-        _prefetch_row(codes_at + size * np.int64(rows[i + _AHEAD]), size)
-        if kind == TABLE:
-            score = bases[i] + numbers[1] + _of_table(table, codes, row)
-        else:
-            score = bases[i] + _of_bits(table, planes, words, factors, row)
-        left[kept], known[kept] = row, score
-        kept += np.int64(score + errors[row] + slack >= bound)
-    return kept
-
-
-@numba.njit
-def _scan_levels(count, rows, bases, codes, errors, numbers, levels, slack, bound, left, known):
-    """The same by the first part of codes of levels; `known` lacks what the second part adds."""
-    size = codes.shape[1]
-    codes_at, levels_at, errors_at, rows_at = address(codes), address(levels), address(errors), address(rows)
-    scale, constant, shift = numbers[0], numbers[3], numbers[1] - numbers[3] + slack
-    kept: Any = 0
-    for i in range(count):
-        row = load_number(rows_at + 4 * i)
-        prefetch(codes_at + size * load_number(rows_at + 4 * (i + _AHEAD)))
-        score = bases[i] + constant + scale * np.float32(dot_levels(codes_at + size * row, size, levels_at))
-        left[kept], known[kept] = row, score
-        kept += np.int64(score + shift + load_float(errors_at + 4 * row) >= bound)
-    return kept
-
-
-@numba.njit
-def _scan_several(count, rows, bases, codes, errors, numbers, table, levels, slack, bound, left, known):
-    """The same by codes of several bits (extended_rabitq.py); `table` has the weights that `levels` does not."""
-    size = codes.shape[1]
-    codes_at, levels_at, errors_at, rows_at = address(codes), address(levels), address(errors), address(rows)
-    table_at = address(table)
-    bits = np.int64(numbers[3])
-    padded = 8 * (size - 4) // bits
-    kept: Any = 0
-    for i in range(count):
-        row = load_number(rows_at + 4 * i)
-        _prefetch_row(codes_at + size * load_number(rows_at + 4 * (i + _AHEAD)), size)
-        row_at = codes_at + size * row
-        product = weighted_levels(row_at, padded, bits, levels_at, table_at, numbers)
-        score = bases[i] + load_float(row_at + size - 4) * product
-        left[kept], known[kept] = row, score
-        kept += np.int64(score + slack + load_float(errors_at + 4 * row) >= bound)
-    return kept
-
-
-@numba.njit
-def _scan_whole(count, rows, codes, errors, numbers, levels, slack, bound, left, known):
-    """The same by the high nibbles of whole numbers (int8.py); `known` lacks what the low ones add."""
-    size = codes.shape[1]
-    width = size - 4
-    codes_at, levels_at, errors_at, rows_at = address(codes), address(levels), address(errors), address(rows)
-    scale, constant, middle = numbers[0], numbers[3], numbers[1] - numbers[3]
-    kept: Any = 0
-    for i in range(count):
-        row = load_number(rows_at + 4 * i)
-        _prefetch_row(codes_at + size * load_number(rows_at + 4 * (i + _AHEAD)), size)
-        code = codes_at + size * row
-        factor = load_float(code + width)
-        score = factor * (constant + scale * np.float32(dot_levels(code, width, levels_at)))
-        left[kept], known[kept] = row, score
-        kept += np.int64(score + factor * middle + slack + load_float(errors_at + 4 * row) >= bound)
-    return kept
-
-
-@numba.njit
-def _refine_whole(count, left, known, off, codes, fine, unit, levels, slack, bound):
-    """Complete the scores of rows by their low nibbles, drop what cannot reach the bound -> how many."""
-    width = fine.shape[1]
-    codes_at, fine_at, levels_at = address(codes), address(fine), address(levels)
-    for i in range(count):
-        _prefetch_row(fine_at + width * left[i], width)
-    kept: Any = 0
-    for i in range(count):
-        row = left[i]
-        factor = load_float(codes_at + (width + 4) * row + width)
-        score = known[i] + factor * (unit * np.float32(dot_levels(fine_at + width * row, width, levels_at)))
-        left[kept], known[kept], off[kept] = row, score, slack
-        kept += np.int64(score + slack >= bound)
-    return kept
-
-
-@numba.njit
-def _refine(count, left, known, off, fine, fine_errors, unit, levels, slack, bound):
-    """Complete the scores of rows by the second part of their codes, drop what cannot reach the bound -> how many."""
-    size = fine.shape[1]
-    fine_at, errors_at, levels_at = address(fine), address(fine_errors), address(levels)
-    for i in range(count):
-        prefetch(fine_at + size * left[i])
-        prefetch(errors_at + 4 * left[i])
-    kept: Any = 0
-    for i in range(count):
-        row = left[i]
-        score = known[i] + unit * np.float32(dot_levels(fine_at + size * row, size, levels_at))
-        error = fine_errors[row, 0] + slack
-        left[kept], known[kept], off[kept] = row, score, error
-        kept += np.int64(score + error >= bound)
-    return kept
-
-
-@numba.njit
-def settle(first, count, rows, scores, stored, vectors, codes, fine, query):
-    """The scores of `count` rows by their stored vectors."""
-    dim, size, width = len(query), vectors.shape[1], fine.shape[1]
-    query_at, vectors_at, codes_at, fine_at = address(query), address(vectors), address(codes), address(fine)
-    stop = first + count
-    for i in range(first, min(first + _NEXT, stop)):
-        _prefetch_stored(stored, vectors_at, size, fine_at, width, np.int64(rows[i]))
-    for i in range(first, stop):
-        if i + _NEXT < stop:
-            _prefetch_stored(stored, vectors_at, size, fine_at, width, np.int64(rows[i + _NEXT]))
-        scores[i] = _cosine(stored, query_at, dim, vectors_at, codes_at, fine_at, width, np.int64(rows[i]))
-
-
-@numba.njit
 def _at_least(count, rows, scores, off, bound):
     """Keep, in place, the candidates that may reach the bound -> how many."""
     kept = 0
@@ -466,8 +248,8 @@ def _at_least(count, rows, scores, off, bound):
 
 _BLOCK = (
     "int64, uint8[:, ::1], int64[::1], float32[::1], float32[::1], uint32[::1], uint8[:, ::1], uint8[:, ::1],"
-    " float32[::1], float32[:, ::1], uint64[:, ::1], float32[:, ::1]"
-)  # stored, vectors, starts, min_cosines, max_sines, docs, codes, fine, errors, fine_errors, words, factors
+    " float32[::1], float32[:, ::1]"
+)  # stored, vectors, starts, min_cosines, max_sines, docs, codes, fine, errors, fine_errors
 _QUERY = "float32[::1], float32[::1], float32[::1], int8[::1], float32[::1], uint64[:, ::1], int64, float32"
 # query, cosines, numbers, levels, table, planes, kind, slack
 _LIMITS = "int64, uint32[::1], uint64[::1], boolean[::1], int64[::1]"
@@ -486,8 +268,6 @@ def look(
     fine,
     errors,
     fine_errors,
-    words,
-    factors,
     query,
     cosines,
     numbers,
@@ -513,6 +293,12 @@ def look(
     query: (dim,), for PLANES as Int8.padded makes it.
     Returns rows and their scores; with k = 0 a score may be an estimate that was good enough.
     """
+    vectors_of = scoring.stored_at(stored, vectors, codes, fine, query)
+    codes_at, code_size, errors_at = address(codes), codes.shape[1], address(errors)
+    fine_at, fine_size, fine_errors_at = address(fine), fine.shape[1], address(fine_errors)
+    levels_at, table_at, planes_at, numbers_at = address(levels), address(table), address(planes), address(numbers)
+    docs_at, deleted_at, any_deleted = address(docs), address(deleted), len(deleted) > 0
+    scale, constant, shift, unit = numbers[0], numbers[3], numbers[1] - numbers[3], numbers[2]
     lowest = np.float32(least) if k else np.float32(least - 1e-6)
     bound = lowest
     counts = np.zeros(BINS if k else 1, dtype=np.int64)
@@ -522,11 +308,14 @@ def look(
     found_scores, found_off = np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32)
     found = 0
     walk = np.zeros(4, dtype=np.int64)
-    rows = np.zeros(_BUFFER + 64 + _AHEAD, dtype=np.uint32)
+    rows = np.zeros(_BUFFER + 64 + scoring.AHEAD, dtype=np.uint32)
     bases = np.empty(len(rows), dtype=np.float32)
-    left = np.empty(_CHUNK + 1, dtype=np.int64)
-    known, off = np.empty(_CHUNK + 1, dtype=np.float32), np.zeros(_CHUNK + 1, dtype=np.float32)
-    while True:
+    left = np.empty((2, _CHUNK + 1), dtype=np.uint32)  # one chunk, and the one before it, whose next bytes are coming
+    known, off = np.empty((2, _CHUNK + 1), dtype=np.float32), np.zeros(_CHUNK + 1, dtype=np.float32)
+    rows_at, bases_at, off_at = address(rows), address(bases), address(off)
+    turn, waiting = 0, 0
+    collected = 1
+    while collected:
         collected = _collect(
             mode,
             kind,
@@ -544,42 +333,62 @@ def look(
             bases,
             counters,
         )
-        if collected == 0:
-            break
         counters[SETTLED if kind == EXACT else SCANNED] += collected
-        for first in range(0, collected, _CHUNK):
+        for first in range(0, max(collected, 1), _CHUNK):  # at the end once more, for the chunk that waits
             count = min(_CHUNK, collected - first)
+            here, base = rows_at + 4 * first, bases_at + 4 * first
+            left_at, known_at = address(left) + 4 * (_CHUNK + 1) * turn, address(known) + 4 * (_CHUNK + 1) * turn
             if kind == EXACT:
-                left[:count] = rows[first : first + count]
+                for i in range(count):
+                    left[turn, i] = rows[first + i]
             elif kind == LEVELS:
-                count = _scan_levels(
-                    count, rows[first:], bases[first:], codes, errors, numbers, levels, slack, bound, left, known
-                )
-            elif kind == WHOLE:
-                count = _scan_whole(count, rows[first:], codes, errors, numbers, levels, slack, bound, left, known)
-            elif kind == SEVERAL_BITS:
-                count = _scan_several(
-                    count, rows[first:], bases[first:], codes, errors, numbers, table, levels, slack, bound, left, known
-                )
-            else:
-                count = _scan(
-                    kind, count, rows[first:], bases[first:], codes, errors, words, factors, numbers, table, planes,
-                    slack, bound, left, known,
+                count = scoring.scan_levels(
+                    count, here, base, codes_at, code_size, errors_at, levels_at, scale, constant, shift + slack,
+                    bound, left_at, known_at,
                 )  # fmt: skip
-            if len(deleted) > 0:
-                count = _without_deleted(left, known, count, docs, deleted)
+            elif kind == WHOLE:
+                count = scoring.scan_whole(
+                    count, here, codes_at, fine_size, errors_at, levels_at, scale, constant, shift, slack,
+                    bound, left_at, known_at,
+                )  # fmt: skip
+            elif kind == SEVERAL_BITS:
+                count = scoring.scan_several(
+                    count, here, base, codes_at, code_size, errors_at, levels_at, table_at, numbers_at, slack,
+                    bound, left_at, known_at,
+                )  # fmt: skip
+            elif kind == TABLE:
+                count = scoring.scan_table(
+                    count, here, base, codes_at, code_size, errors_at, table_at, numbers[1], slack,
+                    bound, left_at, known_at,
+                )  # fmt: skip
+            else:
+                count = scoring.scan_bits(
+                    count, here, base, codes_at, code_size, errors_at, table_at, planes_at, slack,
+                    bound, left_at, known_at,
+                )  # fmt: skip
+            if any_deleted:
+                count = scoring.without_deleted(count, left_at, known_at, docs_at, deleted_at)
+            if kind == LEVELS:
+                scoring.prefetch_levels(count, left_at, fine_at, fine_size, fine_errors_at)
+            count, waiting = waiting, count
+            turn = 1 - turn
+            left_at, known_at = address(left) + 4 * (_CHUNK + 1) * turn, address(known) + 4 * (_CHUNK + 1) * turn
             if kind == LEVELS:
                 counters[REFINED] += count
-                count = _refine(count, left, known, off, fine, fine_errors, numbers[2], levels, slack, bound)
+                count = scoring.refine_levels(
+                    count, left_at, known_at, off_at, fine_at, fine_size, fine_errors_at, levels_at, unit, slack, bound
+                )
             elif kind == WHOLE:
                 counters[REFINED] += count
-                count = _refine_whole(count, left, known, off, codes, fine, numbers[2], levels, slack, bound)
+                count = scoring.refine_whole(
+                    count, left_at, known_at, off_at, codes_at, fine_at, fine_size, levels_at, unit, slack, bound
+                )
             else:
                 if kind != EXACT:
                     counters[SETTLED] += count
-                settle(0, count, left, known, stored, vectors, codes, fine, query)
+                scoring.settle(count, left_at, known_at, vectors_of)
             for i in range(count):
-                if known[i] + off[i] < bound:
+                if known[turn, i] + off[i] < bound:
                     continue
                 if found == room:
                     found = _at_least(found, found_rows, found_scores, found_off, bound)
@@ -587,10 +396,10 @@ def look(
                         found_rows, found_scores = doubled(found_rows), doubled(found_scores)
                         found_off = doubled(found_off)
                         room *= 2
-                found_rows[found], found_scores[found], found_off[found] = np.uint32(left[i]), known[i], off[i]
+                found_rows[found], found_scores[found], found_off[found] = left[turn, i], known[turn, i], off[i]
                 found += 1
                 if k:  # count what it reaches at least; k candidates reach the bin `edge` at least
-                    reached = bin_of(known[i] - off[i])
+                    reached = bin_of(known[turn, i] - off[i])
                     counts[reached] += 1
                     if reached >= edge:
                         above += 1
@@ -601,12 +410,12 @@ def look(
     has_estimates = kind in (LEVELS, WHOLE)
     if has_estimates and k:
         counters[SETTLED] += found
-        settle(0, found, found_rows, found_scores, stored, vectors, codes, fine, query)
+        scoring.settle(found, address(found_rows), address(found_scores), vectors_of)
     elif has_estimates:
         for i in range(found):
             if np.float64(found_scores[i] - found_off[i]) < least:
                 counters[SETTLED] += 1
-                settle(i, 1, found_rows, found_scores, stored, vectors, codes, fine, query)
+                scoring.settle(1, address(found_rows) + 4 * i, address(found_scores) + 4 * i, vectors_of)
     kept = 0
     for i in range(found):
         if np.float64(found_scores[i]) >= least:
@@ -627,7 +436,6 @@ def look_each(stored, vectors, codes, fine, docs, queries, allowed, stops, delet
     queries: (n, dim), for PLANES as Int8.padded makes them; the rows of query i are allowed[stops[i - 1]:stops[i]].
     Returns rows and scores (n, k), best first, and how many there are of each query (n,).
     """
-    dim, size, width = queries.shape[1], vectors.shape[1], fine.shape[1]
     longest = 0
     start = 0
     for stop in stops:
@@ -639,19 +447,18 @@ def look_each(stored, vectors, codes, fine, docs, queries, allowed, stops, delet
     counts = np.zeros(len(queries), dtype=np.int64)
     rows = np.empty(longest, dtype=np.uint32)
     scores = np.empty(longest, dtype=np.float32)
-    vectors_at, codes_at, fine_at = address(vectors), address(codes), address(fine)
     start = 0
     for i in range(len(queries)):
-        query_at = address(queries) + 4 * dim * i
+        vectors_of = scoring.stored_at(stored, vectors, codes, fine, queries[i])
         found = 0
         for at in range(start, stops[i]):
-            if at + _NEXT < len(allowed):
-                _prefetch_stored(stored, vectors_at, size, fine_at, width, np.int64(allowed[at + _NEXT]))
+            if at + scoring.NEXT < len(allowed):
+                scoring.prefetch_stored(vectors_of, np.int64(allowed[at + scoring.NEXT]))
             row = np.int64(allowed[at])
             if len(deleted) > 0 and deleted[docs[row]]:
                 continue
             rows[found] = np.uint32(row)
-            scores[found] = _cosine(stored, query_at, dim, vectors_at, codes_at, fine_at, width, row)
+            scores[found] = scoring.cosine(vectors_of, row)
             found += 1
         start = stops[i]
         first_rows, first_scores = best_of(rows, scores, found, k, docs, id_order)
@@ -664,4 +471,4 @@ def look_each(stored, vectors, codes, fine, docs, queries, allowed, stops, delet
 @kernel("void(int64, uint8[:, ::1], uint8[:, ::1], uint8[:, ::1], float32[::1], uint32[::1], float32[::1])")
 def exact_cosines(stored, vectors, codes, fine, query, rows, out):
     """out[i]: the cosine of the query to the stored vector of rows[i]; see `look`."""
-    settle(0, len(rows), rows, out, stored, vectors, codes, fine, query)
+    scoring.settle(len(rows), address(rows), address(out), scoring.stored_at(stored, vectors, codes, fine, query))

@@ -15,9 +15,11 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from alicorn.index import EmbeddingBlock, SegmentView
+from alicorn.quantization.simd import address
+from alicorn.query import scoring
 from alicorn.query.kernels import kernel
 from alicorn.query.nn import arrays_of
-from alicorn.query.nn_kernels import BINS, best_of, bin_of, doubled, highest_edge, lower_edge, settle
+from alicorn.query.nn_kernels import BINS, best_of, bin_of, doubled, highest_edge, lower_edge
 
 _QUERIES = 128  # of a block
 _ROWS = 8_192  # of a tile: 4 MB of products
@@ -138,5 +140,5 @@ def _settled(stored, vectors, codes, fine, docs, query, k, slack, state, rows, s
     """The k best of the candidates by their stored vectors."""
     bound = (lower_edge(state[_EDGE]) if state[_ABOVE] >= k else _NO_BOUND) - slack
     found = _at_least(state[_FOUND], rows, scores, bound)
-    settle(0, found, rows, scores, stored, vectors, codes, fine, query)
+    scoring.settle(found, address(rows), address(scores), scoring.stored_at(stored, vectors, codes, fine, query))
     return best_of(rows, scores, found, k, docs, id_order)
