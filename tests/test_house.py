@@ -13,7 +13,7 @@ import alicorn
 SOURCE = Path(alicorn.__file__).parent
 # fmt: off
 ROOMS = [
-    "errors", "text", "config", "vertical", "worlds", "logs",
+    "errors", "text", "compiled", "config", "vertical", "worlds", "logs",
     "features", "towers", "losses", "negatives", "training", "evaluation",
     "quantization", "index", "query", "tuning", "publish", "interests", "ranking", "feedback",
     "serving", "distributed", "bench", "demo", "cli",
@@ -21,7 +21,7 @@ ROOMS = [
 # fmt: on
 # The engine stands alone: no vertical, no model, no log tooling.
 ENGINE = ("quantization", "index", "query")
-ENGINE_MAY_USE = ("errors", "text", *ENGINE)
+ENGINE_MAY_USE = ("errors", "text", "compiled", *ENGINE)
 NOT_IN_ENGINE = ("torch", "ibis", "duckdb", "pydantic")
 
 

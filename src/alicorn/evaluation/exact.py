@@ -17,9 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import faiss
-import numba
 import numpy as np
 
+from alicorn.compiled import kernel
 from alicorn.errors import VectorError
 
 _SPARE = 32  # candidates beyond K
@@ -84,7 +84,7 @@ def _in_threads(kernel, requests, candidates, numbers, scores, documents) -> Non
             done.result()
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+@kernel(fastmath={"reassoc", "contract"})
 def _rescore_rows(requests, candidates, numbers, scores, documents):
     """Sort each row's candidates by (float64 inner product descending, document number) and keep the first k of them.
 

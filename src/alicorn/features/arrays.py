@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numba import types
+
+from alicorn.compiled import kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,11 +147,7 @@ def _readonly(dtype: types.Type, ndim: int = 1) -> types.Array:
     return types.Array(dtype, ndim, "C", readonly=True)
 
 
-def _compiled(*signatures: Any) -> Any:
-    return numba.njit(list(signatures), cache=True, nogil=True)
-
-
-@_compiled(types.void(_readonly(types.int64), _readonly(types.int64), types.int64[::1]))
+@kernel(types.void(_readonly(types.int64), _readonly(types.int64), types.int64[::1]))
 def _taken_offsets(offsets, rows, out):
     out[0] = 0
     for i in range(len(rows)):
@@ -166,7 +162,7 @@ def _take(offsets, values, rows, out_offsets, out):
             out[target + j] = values[source + j]
 
 
-@_compiled(types.void(_readonly(types.int64), _readonly(types.int32), types.float32[::1]))
+@kernel(types.void(_readonly(types.int64), _readonly(types.int32), types.float32[::1]))
 def _unit_weights(offsets, indices, out):
     for row in range(len(offsets) - 1):
         ascending = np.sort(indices[offsets[row] : offsets[row + 1]])
@@ -179,5 +175,5 @@ def _unit_weights(offsets, indices, out):
 
 
 _I64 = _readonly(types.int64)
-_take_int32 = _compiled(types.void(_I64, _readonly(types.int32), _I64, _I64, types.int32[::1]))(_take)
-_take_float32 = _compiled(types.void(_I64, _readonly(types.float32), _I64, _I64, types.float32[::1]))(_take)
+_take_int32 = kernel(types.void(_I64, _readonly(types.int32), _I64, _I64, types.int32[::1]))(_take)
+_take_float32 = kernel(types.void(_I64, _readonly(types.float32), _I64, _I64, types.float32[::1]))(_take)

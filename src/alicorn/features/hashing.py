@@ -4,8 +4,9 @@ Everything is uint64 arithmetic modulo 2^64, so a value hashes alike in training
 machine. Row 0 of a table stands for nothing and is never given out: buckets are 1..buckets.
 """
 
-import numba
 import numpy as np
+
+from alicorn.compiled import kernel
 
 MASK = (1 << 64) - 1
 FNV_PRIME = 0x100000001B3
@@ -21,7 +22,7 @@ _M2 = np.uint64(0x94D049BB133111EB)
 _30, _27, _31, _32 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(32)
 
 
-@numba.njit("uint64(uint64)", cache=True, nogil=True, inline="always")
+@kernel("uint64(uint64)", inline="always")
 def mix(h):
     """The finalizer of splitmix64: every input bit moves every output bit."""
     h = (h ^ (h >> _30)) * _M1
@@ -29,13 +30,13 @@ def mix(h):
     return h ^ (h >> _31)
 
 
-@numba.njit("uint64(uint64, uint64)", cache=True, nogil=True, inline="always")
+@kernel("uint64(uint64, uint64)", inline="always")
 def absorb(h, symbol):
     """One step of FNV-1a over symbols (code points or bytes)."""
     return (h ^ symbol) * _PRIME
 
 
-@numba.njit("int32(uint64, uint64)", cache=True, nogil=True, inline="always")
+@kernel("int32(uint64, uint64)", inline="always")
 def bucket(h, buckets):
     """1..buckets from the upper half of a mixed hash; buckets < 2^31."""
     return np.int32(np.uint64(1) + (((h >> _32) * buckets) >> _32))
@@ -48,7 +49,7 @@ def hashed_keys(keys: np.ndarray, buckets: int) -> np.ndarray:
     return out
 
 
-@numba.njit("void(uint64[::1], uint64, int32[::1])", cache=True, nogil=True)
+@kernel("void(uint64[::1], uint64, int32[::1])")
 def _hash_keys(keys, buckets, out):
     for i in range(len(keys)):
         out[i] = bucket(mix(keys[i]), buckets)

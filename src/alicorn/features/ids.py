@@ -4,12 +4,12 @@ An id is compared byte for byte (no case folding). A null row, a null element an
 An id never seen in training has a bucket like any other.
 """
 
-import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numba import types
 
+from alicorn.compiled import kernel
 from alicorn.features.arrays import Bag, string_buffers
 from alicorn.features.hashing import FNV_PRIME, ID_SEED, MASK, absorb, bucket, mix, oracle_bucket, oracle_mix
 
@@ -43,17 +43,13 @@ def hashed_ids(column: pa.Array, buckets: int) -> np.ndarray:
     return out
 
 
-@numba.njit(
-    [
-        types.void(
-            types.Array(types.uint8, 1, "C", readonly=True),
-            types.Array(types.int64, 1, "C", readonly=True),
-            types.int64,
-            types.int32[::1],
-        )
-    ],
-    cache=True,
-    nogil=True,
+@kernel(
+    types.void(
+        types.Array(types.uint8, 1, "C", readonly=True),
+        types.Array(types.int64, 1, "C", readonly=True),
+        types.int64,
+        types.int32[::1],
+    )
 )
 def _hash_strings(data, offsets, buckets, out):
     for row in range(len(out)):

@@ -11,12 +11,12 @@ alicorn.text and then through the same loop over code points. `text_grams` is th
 
 from typing import Annotated, Literal
 
-import numba
 import numpy as np
 import pyarrow as pa
 from numba import types
 from pydantic import Field, model_validator
 
+from alicorn.compiled import kernel
 from alicorn.config import Config
 from alicorn.features.arrays import Bag, Sequences, string_buffers
 from alicorn.features.hashing import (
@@ -110,7 +110,7 @@ def word_points(column: pa.Array, rows: np.ndarray) -> tuple[np.ndarray, np.ndar
     return np.frombuffer("".join(texts).encode("utf-32-le"), dtype=np.uint32), starts
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _next(symbols, i, end):
     """The folded character at i, 0 between words, -1 where this loop cannot tell; and how many symbols it takes.
 
@@ -192,7 +192,7 @@ def _hash(symbols, starts, ends, targets, trigrams, word_ngrams, buckets, out):
                 length = 0
 
 
-@numba.njit("uint64(uint64, uint64, uint64)", cache=True, nogil=True, inline="always")
+@kernel("uint64(uint64, uint64, uint64)", inline="always")
 def _trigram(first, second, third):
     """Three code points of 21 bits fit 64 bits: no two trigrams share a key before the bucket."""
     return mix((first | (second << np.uint64(21)) | (third << np.uint64(42))) ^ np.uint64(TRIGRAM_SEED))
@@ -203,7 +203,7 @@ def _readonly(dtype):
 
 
 def _kernel(function, *signature):
-    return numba.njit([types.void(*signature)], cache=True, nogil=True)(function)
+    return kernel(types.void(*signature))(function)
 
 
 _I64 = _readonly(types.int64)

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from alicorn.compiled import kernel
 from alicorn.errors import TableError, VectorError
 
 
@@ -60,7 +61,7 @@ def _kernel(kind: str) -> Callable[[np.ndarray, np.ndarray, np.ndarray], None]:
 
     fast = {"reassoc", "nsz", "contract"}  # sums in any order; NaN and infinity still count
 
-    @numba.njit(numba.void(rows, numba.float32[:, ::1], numba.float64[::1]), cache=True, nogil=True, fastmath=fast)
+    @kernel(numba.void(rows, numba.float32[:, ::1], numba.float64[::1]), fastmath=fast)
     def normalize(raw, vectors, norms):
         """vectors, norms: filled with the unit rows and lengths; a row without a length is left as it comes."""
         for row in range(raw.shape[0]):

@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from alicorn.compiled import kernel
+
 _MANY = 256  # ids; from so many on Arrow's start, of some 10 us, pays
 
 
@@ -95,7 +97,7 @@ _OFFSETS = numba.types.Array(numba.int32, 1, "C", readonly=True)
 _BYTES = numba.types.Array(numba.uint8, 1, "C", readonly=True)
 
 
-@numba.njit(numba.uint8[::1](_OFFSETS, _BYTES, numba.int64[::1], numba.int64[::1]), cache=True, nogil=True)
+@kernel(numba.uint8[::1](_OFFSETS, _BYTES, numba.int64[::1], numba.int64[::1]))
 def _gather(offsets, data, numbers, stops):
     """The strings of some numbers, one after the other; where each stops goes into `stops`."""
     total = 0

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from alicorn.compiled import kernel
 from alicorn.index.doc_ids import IdIndex
 from alicorn.index.documents import Documents, KeyVectors, concatenate_fields, one_chunk
 from alicorn.index.numeric import numeric_column
@@ -207,9 +207,7 @@ def _as_stored(vectors: np.ndarray, stored: str) -> np.ndarray:
     return vectors.astype(np.float16) if stored == FLOAT16 else vectors
 
 
-@numba.njit(
-    "void(float32[:, ::1], int32[::1], float32[:, ::1], float32, float32[::1])", cache=True, nogil=True, fastmath=True
-)
+@kernel("void(float32[:, ::1], int32[::1], float32[:, ::1], float32, float32[::1])", fastmath=True)
 def _lower_cosines(vectors, clusters, centroids, rounding, smallest):
     """Per cluster, a bound that no member's cosine to the centroid is below; it stays 1 for an empty one."""
     for row in range(len(vectors)):

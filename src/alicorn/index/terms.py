@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from alicorn.compiled import kernel
+
 TEXT = "text:"  # prefix of words of a text: their number is the document's length
 _REMEMBERED = 65_536  # look-ups a dictionary keeps: at most some 10 MB
 
@@ -60,7 +62,7 @@ _OFFSETS = numba.types.Array(numba.int32, 1, "C", readonly=True)
 _BYTES = numba.types.Array(numba.uint8, 1, "C", readonly=True)
 
 
-@numba.njit(numba.int64(_OFFSETS, _BYTES, _BYTES, numba.int64), cache=True, nogil=True)
+@kernel(numba.int64(_OFFSETS, _BYTES, _BYTES, numba.int64))
 def _first_not_below(offsets, data, wanted, size):
     """The first of `size` sorted byte strings that is not below `wanted`, by binary search."""
     low, high = 0, size
@@ -154,9 +156,7 @@ def _starts_of(lengths: np.ndarray) -> np.ndarray:
     return starts
 
 
-@numba.njit(
-    [f"void({kind}[::1], int32[::1], int64[::1], {kind}[::1])" for kind in ("int32", "uint16")], cache=True, nogil=True
-)
+@kernel(*[f"void({kind}[::1], int32[::1], int64[::1], {kind}[::1])" for kind in ("int32", "uint16")])
 def _copy_lists(codes, starts, rows, out):
     at = 0
     for row in rows:
@@ -165,7 +165,7 @@ def _copy_lists(codes, starts, rows, out):
             at += 1
 
 
-@numba.njit("void(int32[::1], int32[::1], int64[::1])", cache=True, nogil=True)
+@kernel("void(int32[::1], int32[::1], int64[::1])")
 def count_holders(codes, starts, counts):
     """How many documents have each term. codes, starts: of TermLists; counts: (terms,), 0 before."""
     last = np.full(len(counts), -1, dtype=np.int64)
@@ -177,7 +177,7 @@ def count_holders(codes, starts, counts):
                 counts[term] += 1
 
 
-@numba.njit("void(int32[::1], int32[::1], int64[::1], uint32[::1], uint8[::1])", cache=True, nogil=True)
+@kernel("void(int32[::1], int32[::1], int64[::1], uint32[::1], uint8[::1])")
 def invert(codes, starts, posting_starts, postings, frequencies):
     """Posting lists and frequencies, as in Segment, from the terms of each document."""
     free = posting_starts[:-1].copy()

@@ -18,9 +18,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numba
 import numpy as np
 import xxhash
+
+from alicorn.compiled import kernel
 
 _MAGIC = 0x377F0682  # checksums over little-endian words
 _HEADER = 32  # bytes
@@ -70,7 +71,7 @@ def read_wal(path: Path, page_size: int) -> WriteAheadLog:
     return WriteAheadLog(pages, num_frames, int(heads[num_frames - 1, 1]), is_damaged)
 
 
-@numba.njit("UniTuple(uint32, 2)(Array(uint32, 1, 'C', readonly=True), uint32, uint32)", cache=True, nogil=True)
+@kernel("UniTuple(uint32, 2)(Array(uint32, 1, 'C', readonly=True), uint32, uint32)")
 def _checksum(words, s0, s1):
     for i in range(0, len(words), 2):
         s0 = np.uint32(s0 + words[i] + s1)
@@ -78,9 +79,7 @@ def _checksum(words, s0, s1):
     return s0, s1
 
 
-@numba.njit(
-    "boolean[::1](Array(uint32, 2, 'C', readonly=True), uint32[:, ::1], uint32, uint32)", cache=True, nogil=True
-)
+@kernel("boolean[::1](Array(uint32, 2, 'C', readonly=True), uint32[:, ::1], uint32, uint32)")
 def _linked(words, heads, s0, s1):
     """Whether each frame continues the one before: the checksum written there, or that of what is there.
 

@@ -7,11 +7,12 @@ row of it fits the first-level cache, so one compiled loop does all of that whil
 
 from collections.abc import Callable
 
-import numba
 import numpy as np
 import torch
 from numba import types
 from torch import Tensor
+
+from alicorn.compiled import kernel
 
 _LOG2E = np.float32(1.44269504)
 _LN2_HIGH = np.float32(0.693359375)
@@ -44,7 +45,7 @@ _MASK = types.Array(types.boolean, 2, "C", readonly=True)
 _VECTOR = types.Array(types.float32, 1, "C", readonly=True)
 
 
-@numba.njit("float32(float32)", cache=True, nogil=True, inline="always")
+@kernel("float32(float32)", inline="always")
 def _exp(x):
     """exp for x <= 0, 0 below -87; without branches or calls, so that the loop around it is vectorised.
 
@@ -63,10 +64,8 @@ def _exp(x):
     return power if x >= _LEAST else np.float32(0.0)
 
 
-@numba.njit(
-    [types.float64(_MATRIX, _MASK, _VECTOR, types.float32)],
-    cache=True,
-    nogil=True,
+@kernel(
+    types.float64(_MATRIX, _MASK, _VECTOR, types.float32),
     fastmath={"reassoc", "contract", "nsz", "arcp"},
 )
 def softmax_rows(scores, allowed, log_q, scale):
@@ -95,7 +94,7 @@ def softmax_rows(scores, allowed, log_q, scale):
     return loss / batch if batch else 0.0
 
 
-@numba.njit([types.float64(_MATRIX, _MASK, _VECTOR, types.float32)], cache=True, nogil=True)
+@kernel(types.float64(_MATRIX, _MASK, _VECTOR, types.float32))
 def triplet_rows(scores, allowed, weights, margin):
     """scores: (batch, columns) cosines, overwritten by the gradient. See triplet_loss."""
     batch, columns = scores.shape
@@ -118,7 +117,7 @@ def triplet_rows(scores, allowed, weights, margin):
     return loss * weight
 
 
-@numba.njit([types.float64(_MATRIX, _MASK, _VECTOR, types.float32)], cache=True, nogil=True)
+@kernel(types.float64(_MATRIX, _MASK, _VECTOR, types.float32))
 def bpr_rows(scores, allowed, weights, scale):
     """scores: (batch, columns) cosines, overwritten by the gradient. See bpr_loss."""
     batch, columns = scores.shape

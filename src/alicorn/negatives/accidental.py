@@ -6,9 +6,10 @@ searcher for the same query anywhere in the training set. Requests without a sea
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numba import types
+
+from alicorn.compiled import kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,7 @@ class KnownPositives:
 _I64 = types.Array(types.int64, 1, "C", readonly=True)
 
 
-@numba.njit([types.void(_I64, _I64, _I64, _I64, _I64, types.boolean[:, ::1])], cache=True, nogil=True)
+@kernel(types.void(_I64, _I64, _I64, _I64, _I64, types.boolean[:, ::1]))
 def _mark(groups, offsets, documents, sorted_columns, order, hits):
     """Look each known positive up among the columns, sorted by document."""
     for row in range(len(groups)):

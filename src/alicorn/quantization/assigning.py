@@ -11,6 +11,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from alicorn.compiled import kernel
+
 # Two float32 products of unit vectors, however summed, differ by less than this for up to some 10,000 dimensions.
 _UNDECIDED = np.float32(1e-5)
 _ROWS, _CLUSTERS = 512, 512  # of a tile: its products are 1 MiB, half of what an L2 cache holds
@@ -57,10 +59,8 @@ def _exact(vectors, row, centroids, cluster):
     return total
 
 
-@numba.njit(
+@kernel(
     "void(float32[:, ::1], float32[:, ::1], float32[:, ::1], int64, float32, float32[::1], float64[::1], int32[::1])",
-    cache=True,
-    nogil=True,
 )
 def _decide(products, vectors, centroids, first, undecided, best, best_exact, out):
     """Carry the best over one tile. best: the largest product so far, best_exact: that of the cluster in `out`.

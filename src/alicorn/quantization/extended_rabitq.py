@@ -22,6 +22,7 @@ from typing import Self
 import numba
 import numpy as np
 
+from alicorn.compiled import kernel
 from alicorn.quantization.rabitq import EPSILON, random_rotation, rotated_by
 from alicorn.quantization.simd import (
     bytes_at,
@@ -149,7 +150,7 @@ def _alignment(row, inverse_step, top):
     return product, square
 
 
-@numba.njit("void(float32[:, ::1], int64, float64[::1], uint8[:, ::1], float32[::1])", cache=True, nogil=True)
+@kernel("void(float32[:, ::1], int64, float64[::1], uint8[:, ::1], float32[::1])")
 def _choose_levels(rotated, bits, steps, levels, factors):
     """steps: shares of the step with which the largest component just fits. A row of zeros gets the factor 0."""
     half = 1 << (bits - 1)
@@ -191,10 +192,8 @@ def _unpacked(part: np.ndarray, width: int) -> np.ndarray:
     return lanes.reshape(len(part), part.shape[1] * 8 // width)
 
 
-@numba.njit(
+@kernel(
     "void(float32[::1], float32[:, ::1], int64, int64[:, ::1], int8[::1], float32[::1], float32[::1])",
-    cache=True,
-    nogil=True,
 )
 def _prepare(query, columns, bits, others, weights, other_weights, numbers):
     """Fill what prepare_levels returns. columns: (dim, D), of the rotation; others: (n, 2), bits, and bits below."""

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from typing import Self
 
-import numba
 import numpy as np
 
+from alicorn.compiled import kernel
 from alicorn.quantization.simd import level_weights, packed, place_of, plane_width, unpacked
 
 LARGEST = 127
@@ -96,7 +96,7 @@ class Int8:
         return np.ascontiguousarray(codes[:, self.width : self.scan_size]).view(np.float32)[:, 0]
 
 
-@numba.njit("void(float32[:, ::1], uint8[:, ::1], float32[::1])", cache=True, nogil=True)
+@kernel("void(float32[:, ::1], uint8[:, ::1], float32[::1])")
 def _encode(vectors, levels, factors):
     for row in range(len(vectors)):
         largest = 0.0
@@ -111,7 +111,7 @@ def _encode(vectors, levels, factors):
         factors[row] = np.float32(1.0 / np.sqrt(np.float64(squares)))
 
 
-@numba.njit("void(float32[::1], int8[::1], float32[::1])", cache=True, nogil=True)
+@kernel("void(float32[::1], int8[::1], float32[::1])")
 def _prepare(query, weights, numbers):
     unit = level_weights(query, weights)
     total, off = 0.0, 0.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from alicorn.compiled import kernel
 from alicorn.quantization.simd import TILE, address, dot, dot_tile, largest, split_weights, tiled
 
 _CODED_FROM = 512  # clusters; fewer are compared as they are
@@ -76,7 +77,7 @@ def nearest(cosines: np.ndarray, nprobe: int) -> np.ndarray:
     return clusters
 
 
-@numba.njit("float32[::1](float32[::1], float32[:, ::1])", cache=True, nogil=True)
+@kernel("float32[::1](float32[::1], float32[:, ::1])")
 def centroid_cosines(query, centroids):
     """Inner product of a query with every centroid. (dim,), (num_clusters, dim) -> (num_clusters,) float32."""
     cosines = np.empty(len(centroids), dtype=np.float32)
@@ -87,7 +88,7 @@ def centroid_cosines(query, centroids):
     return cosines
 
 
-@numba.njit("float32(float32[::1], float32[::1], float32[::1], uint8[:, :, ::1], float32[::1])", cache=True, nogil=True)
+@kernel("float32(float32[::1], float32[::1], float32[::1], uint8[:, :, ::1], float32[::1])")
 def _estimate(query, low, step, tiles, out):
     """Inner products of the query with the coded centroids; returns how far rounding its weights may move them."""
     dim = len(query)
@@ -171,17 +172,15 @@ def _at_least(scores, bound, maxima, group):
     return found[:count]
 
 
-@numba.njit("void(float32[::1], int64[::1])", cache=True, nogil=True)
+@kernel("void(float32[::1], int64[::1])")
 def _nearest_by_cosine(cosines, clusters):
     bound, maxima, group = _bound(cosines, len(clusters))
     _write_best(cosines, _at_least(cosines, bound, maxima, group), clusters)
 
 
-@numba.njit(
+@kernel(
     "void(float32[::1], float32[::1], float32[::1], uint8[:, :, ::1], float32, float32[:, ::1], float32[::1],"
     " int64[::1])",
-    cache=True,
-    nogil=True,
 )
 def _nearest(query, low, step, tiles, error, centroids, cosines, clusters):
     """Estimates of all; then exact cosines of those that may be among the nearest."""

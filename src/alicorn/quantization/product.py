@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Self
 
 import faiss
-import numba
 import numpy as np
+
+from alicorn.compiled import kernel
 
 NUM_WORDS = 256  # sub-centroids per codebook: one byte
 _TRAINING_POINTS = 64 * NUM_WORDS  # Faiss asks for 39 per sub-centroid
@@ -103,7 +104,7 @@ def score(prepared: tuple[np.ndarray, float], codes: np.ndarray) -> np.ndarray:
     return scores
 
 
-@numba.njit("void(float32[::1], float32[:, ::1], float32[:, ::1])", cache=True, nogil=True)
+@kernel("void(float32[::1], float32[:, ::1], float32[:, ::1])")
 def _fill_table(query, columns, table):
     """Add to table[m] query[j] * columns[j] of every dimension j of sub-vector m: 256 sub-centroids side by side."""
     width = len(query) // len(table)
@@ -116,7 +117,7 @@ def _fill_table(query, columns, table):
 
 
 # No fastmath: freed to reorder the sum, the compiler gathers, at half the speed. Unsigned indices need no test for < 0.
-@numba.njit("void(float32[::1], uint8[:, ::1], float32, float32[::1])", cache=True, nogil=True)
+@kernel("void(float32[::1], uint8[:, ::1], float32, float32[::1])")
 def score_codes(table, codes, constant, out):
     """out[row] = constant + the sum over m of table[256 m + codes[row, m]]."""
     for row in range(np.uint64(len(codes))):

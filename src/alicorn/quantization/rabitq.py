@@ -17,6 +17,8 @@ from typing import Self
 import numba
 import numpy as np
 
+from alicorn.compiled import kernel
+
 _QUERY_BITS = 4
 EPSILON = 4.5  # standard deviations of the estimate that the bound allows for: 7 rows in a million beyond it
 _WORD = 64
@@ -127,7 +129,7 @@ def rotated_by(columns, query):
     return rotated
 
 
-@numba.njit("void(float32[::1], float32[:, ::1], float32[::1], uint64[:, ::1])", cache=True, nogil=True)
+@kernel("void(float32[::1], float32[:, ::1], float32[::1], uint64[:, ::1])")
 def _prepare(query, columns, weights, planes):
     """Fill what prepare_bits returns."""
     rotated = rotated_by(columns, query)

@@ -34,6 +34,8 @@ from numba.core.datamodel import models
 from numba.extending import intrinsic as _intrinsic
 from numba.extending import register_model
 
+from alicorn.compiled import kernel
+
 intrinsic: Any = _intrinsic
 
 _CHUNK = 64  # bytes of a plane taken at once
@@ -557,7 +559,7 @@ def _parts(weight, unit):
     return np.int8(high), np.int8(whole - (high << np.int32(7)))
 
 
-@numba.njit("float32(float32[::1], int8[::1])", cache=True, nogil=True)
+@kernel("float32(float32[::1], int8[::1])")
 def level_weights(weights, out):
     """Whole numbers w with weights[j] = unit * w[j] nearly: the error is at most unit / 2 each.
 
@@ -572,7 +574,7 @@ def level_weights(weights, out):
     return unit
 
 
-@numba.njit("float32(float32[::1], int8[:, ::1])", cache=True, nogil=True)
+@kernel("float32(float32[::1], int8[:, ::1])")
 def split_weights(weights, out):
     """The same in the order of the dimensions. out: (2, dim rounded up to a multiple of 4) int8, high and low parts."""
     unit = _unit_of(weights)

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from typing import Self
 
-import numba
 import numpy as np
 
+from alicorn.compiled import kernel
 from alicorn.quantization.simd import level_weights, packed, place_of, plane_width, unpacked
 
 _LEVELS = 255
@@ -90,7 +90,7 @@ class SQ8:
         return cls(arrays["low"], arrays["step"])
 
 
-@numba.njit("void(float32[:, ::1], float32[::1], float32[::1], uint8[:, ::1])", cache=True, nogil=True)
+@kernel("void(float32[:, ::1], float32[::1], float32[::1], uint8[:, ::1])")
 def _encode(residuals, low, step, codes):
     count, dim = residuals.shape
     for row in range(count):
@@ -99,7 +99,7 @@ def _encode(residuals, low, step, codes):
             codes[row, j] = np.uint8(min(max(level, np.float32(0.0)), np.float32(255.0)))
 
 
-@numba.njit("void(float32[::1], float32[::1], float32[::1], int8[::1], float32[::1])", cache=True, nogil=True)
+@kernel("void(float32[::1], float32[::1], float32[::1], int8[::1], float32[::1])")
 def _prepare(query, low, step, weights, numbers):
     dim = len(query)
     products = query * step

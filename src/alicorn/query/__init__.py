@@ -11,7 +11,8 @@ cost.py             estimated sizes, and the price of each plan of an `nn`
 order.py, share.py  which hits come first; the shares of strong-or
 explain.py          what a query did; reason.py: why a document is in a result, or not
 docset.py           sets of one segment; frequent.py: bitmaps of frequent terms
-kernels.py          the compiled loops of sets; nn_kernels.py: those of an `nn`
+kernels.py          the compiled loops of sets
+nn_kernels.py       the compiled loop of an `nn`; scoring.py: its steps; products.py: of many at once
 """
 
 from alicorn.query.collection import Collection

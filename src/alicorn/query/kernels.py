@@ -1,16 +1,13 @@
 """The loops of the engine: sorted document numbers, bitmaps, BM25. Called by docset.py and order.py.
 
-All are compiled when first imported on a machine, with fixed signatures, and cached on disk: no request waits for it.
+All have fixed signatures and are compiled when first imported (compiled.py): no request waits for it.
 Document numbers are uint32, ascending and without repetition, wherever an argument is called a set.
 """
 
-import numba
 import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros
 
-
-def kernel(*signatures, fastmath=False):
-    return numba.njit(list(signatures), cache=True, nogil=True, fastmath=fastmath)
+from alicorn.compiled import kernel
 
 
 @kernel("int64(uint32[::1], int64, uint32)")

@@ -23,10 +23,11 @@ import numba
 import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros as _trailing_zeros
 
+from alicorn.compiled import kernel
 from alicorn.quantization.probing import falling
 from alicorn.quantization.simd import address
 from alicorn.query import scoring
-from alicorn.query.kernels import gallop, kernel
+from alicorn.query.kernels import gallop
 
 ALL, ROWS, BITS_SET, ANYWHERE = 0, 1, 2, 3
 EXACT, LEVELS, TABLE, BITS, SEVERAL_BITS, WHOLE = 0, 1, 2, 3, 4, 5

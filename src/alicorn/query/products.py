@@ -14,10 +14,10 @@ import numba
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from alicorn.compiled import kernel
 from alicorn.index import EmbeddingBlock, SegmentView
 from alicorn.quantization.simd import address
 from alicorn.query import scoring
-from alicorn.query.kernels import kernel
 from alicorn.query.nn import arrays_of
 from alicorn.query.nn_kernels import BINS, best_of, bin_of, doubled, highest_edge, lower_edge
 

@@ -1,8 +1,8 @@
 """Score rows for an `nn`: by codes, by their second parts, by stored vectors. Called by nn_kernels.py, products.py.
 
-A row goes through these steps in chunks. Everything is passed by address (simd.py says why): a chunk's rows are uint32,
-what is known of their scores and how far that may be off float32. A step writes the rows that it leaves over the first
-of those it got, each in any case, and counts it if it is left: a branch would be mispredicted for most.
+Rows take these steps in chunks. All is passed by address (quantization/simd.py says why): rows are uint32, what is
+known of their scores, and how far that may be off, float32. A step writes every row over the first of those it got,
+and counts it if it is left: a branch would be mispredicted for most.
 """
 
 from typing import Any, NamedTuple

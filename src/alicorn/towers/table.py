@@ -5,11 +5,12 @@ summed in one pass, without sorting, by a compiled loop; torch's sparse gradient
 and its update take 2 (`benchmarks/training.py`). Elsewhere torch's sparse gradient is used.
 """
 
-import numba
 import numpy as np
 import torch
 from numba import types
 from torch import Tensor, nn
+
+from alicorn.compiled import kernel
 
 
 class EmbeddingTable(nn.Module):
@@ -93,21 +94,17 @@ _I32 = types.Array(types.int32, 1, "C", readonly=True)
 _F32 = types.Array(types.float32, 1, "C", readonly=True)
 
 
-@numba.njit(
-    [
-        types.int64(
-            types.Array(types.float32, 2, "C", readonly=True),
-            _I32,
-            _I32,
-            _F32,
-            types.int32[::1],
-            types.int64[::1],
-            types.float32[:, ::1],
-            types.int64,
-        )
-    ],
-    cache=True,
-    nogil=True,
+@kernel(
+    types.int64(
+        types.Array(types.float32, 2, "C", readonly=True),
+        _I32,
+        _I32,
+        _F32,
+        types.int32[::1],
+        types.int64[::1],
+        types.float32[:, ::1],
+        types.int64,
+    ),
     fastmath={"contract"},
 )
 def _add_rows(gradient, indices, offsets, weights, slots, rows, values, count):

@@ -13,12 +13,12 @@ updates the rows; elsewhere torch does the same on its sparse gradient.
 from collections.abc import Sequence
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from numba import types
 from torch import Tensor, nn
 
+from alicorn.compiled import kernel
 from alicorn.towers import Unified
 from alicorn.towers.table import EmbeddingTable
 from alicorn.training.recipe import Optimizer
@@ -110,19 +110,15 @@ def _update_sparse(weight: Tensor, state: Tensor, gradient: Tensor, rate: float)
     weight[rows] -= rate * values / (state[rows].sqrt() + _EPS).unsqueeze(1)
 
 
-@numba.njit(
-    [
-        types.void(
-            types.float32[:, ::1],
-            types.float32[::1],
-            types.Array(types.int64, 1, "C", readonly=True),
-            types.Array(types.float32, 2, "C", readonly=True),
-            types.float64,
-            types.float64,
-        )
-    ],
-    cache=True,
-    nogil=True,
+@kernel(
+    types.void(
+        types.float32[:, ::1],
+        types.float32[::1],
+        types.Array(types.int64, 1, "C", readonly=True),
+        types.Array(types.float32, 2, "C", readonly=True),
+        types.float64,
+        types.float64,
+    ),
     fastmath={"contract", "reassoc"},
 )
 def _update(weight, state, rows, values, rate, eps):

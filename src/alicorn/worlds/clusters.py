@@ -5,9 +5,9 @@ few rounds, in random order, each person moves to the cluster in which most of t
 person is then described by the clusters of the friends, with the share of friends in each as weight.
 """
 
-import numba
 import numpy as np
 
+from alicorn.compiled import kernel
 from alicorn.worlds.graph import FriendGraph
 
 MAX_CLUSTER_SIZE = 100
@@ -23,7 +23,7 @@ def social_clusters(rng: np.random.Generator, graph: FriendGraph) -> np.ndarray:
     return np.unique(labels, return_inverse=True)[1].astype(np.int32)
 
 
-@numba.njit(cache=True)
+@kernel()
 def propagate_labels(
     offsets: np.ndarray, friends: np.ndarray, labels: np.ndarray, order: np.ndarray, max_size: int
 ) -> None:
@@ -52,7 +52,7 @@ def propagate_labels(
         labels[person] = best
 
 
-@numba.njit(cache=True)
+@kernel()
 def clusters_of_friends(
     offsets: np.ndarray, friends: np.ndarray, labels: np.ndarray, top: int
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -6,9 +6,9 @@ overlap. The three, each of unit length, are added. It needs no labels and no tr
 friendships, and its vectors tell thousands of small communities apart, which 32 singular vectors cannot.
 """
 
-import numba
 import numpy as np
 
+from alicorn.compiled import kernel
 from alicorn.worlds.graph import FriendGraph
 
 STEPS = 3
@@ -30,7 +30,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(lengths, np.float32(1e-12))
 
 
-@numba.njit(cache=True)
+@kernel()
 def average_of_friends(offsets: np.ndarray, friends: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """Row i: the mean of the rows of i's friends; zeros where there are none. float32, shape of `vectors`."""
     result = np.zeros_like(vectors)

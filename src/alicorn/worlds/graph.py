@@ -7,9 +7,9 @@ Dense groups and triangles give the clustering of a social network, sociability 
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
+from alicorn.compiled import kernel
 from alicorn.worlds.communities import Population, segments_of
 
 
@@ -146,7 +146,7 @@ def _draw_between(
     return np.clip(np.searchsorted(cumulative, target, side="right") - 1, low, np.asarray(high) - 1)
 
 
-@numba.njit(cache=True)
+@kernel()
 def local_clustering(offsets: np.ndarray, friends: np.ndarray, people: np.ndarray) -> np.ndarray:
     """Watts and Strogatz (1998): share of the pairs of a person's friends who are friends. NaN below two friends.
 
