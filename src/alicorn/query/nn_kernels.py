@@ -36,6 +36,7 @@ SCANNED, REFINED, SETTLED, PROBED, PRUNED = 0, 1, 2, 3, 4  # counters
 BINS = 2_048  # of scores in [-1, 1]
 _BUFFER = 1_024  # rows that are collected before they are scanned: the bound rises between
 _CHUNK = 32  # rows that are scanned before those that are left are looked at again
+_FEW = 128  # keys; fewer are sorted by comparing
 
 count_trailing_zeros: Any = _trailing_zeros
 
@@ -125,12 +126,38 @@ def _sort_by_id(keys, first, last, rows, docs, id_order):
 
 
 @numba.njit
+def _sorted_by_score(keys):
+    """Ascending by the upper half of each key; the lower halves ascend already. Many are sorted by digits of 8 bits."""
+    if len(keys) < _FEW:
+        keys.sort()
+        return keys
+    counts = np.zeros((4, 256), dtype=np.int64)
+    for key in keys:
+        for digit in range(4):
+            counts[digit, (key >> np.uint64(32 + 8 * digit)) & np.uint64(255)] += 1
+    other = np.empty_like(keys)
+    for digit in range(4):
+        places = counts[digit]
+        if places.max() == len(keys):  # all have the same
+            continue
+        at = 0
+        for value in range(256):
+            at, places[value] = at + places[value], at
+        for key in keys:
+            value = (key >> np.uint64(32 + 8 * digit)) & np.uint64(255)
+            other[places[value]] = key
+            places[value] += 1
+        keys, other = other, keys
+    return keys
+
+
+@numba.njit
 def best_of(rows, scores, count, k, docs, id_order):
     """The first k by falling score, ties by id_order."""
     keys = np.empty(count, dtype=np.uint64)
     for i in range(count):
         keys[i] = falling(scores[i]) << np.uint64(32) | np.uint64(i)
-    keys.sort()
+    keys = _sorted_by_score(keys)
     first = 0
     while first < count:  # equal scores stand together, by position: put them in the order of ids
         last = first + 1

@@ -1,0 +1,25 @@
+"""nn_kernels: what the loop of an `nn` is made of, beside plain NumPy. test_engine.py tests the loop."""
+
+import numba
+import numpy as np
+import pytest
+
+from alicorn.query import nn_kernels
+
+_best_of = numba.njit(lambda *arguments: nn_kernels.best_of(*arguments))
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 127, 128, 129, 1000, 20_000])
+@pytest.mark.parametrize("values", [1, 40, 1 << 20])
+def test_the_best_come_by_score_then_by_id(count: int, values: int) -> None:
+    """values: how many different scores there are; of 1, every score is tied."""
+    rng = np.random.default_rng(count + values)
+    rows = rng.permutation(3 * count)[:count].astype(np.uint32)
+    scores = rng.choice(rng.uniform(-1, 1, values).astype(np.float32), count)
+    docs = rng.permutation(3 * count).astype(np.uint32)
+    id_order = rng.permutation(3 * count).astype(np.uint32)
+    order = np.lexsort((id_order[docs[rows]], -scores))
+    for k in (1, 10, count // 2, count, 2 * count):
+        best_rows, best_scores = _best_of(rows, scores, count, k, docs, id_order)
+        assert best_rows.tolist() == rows[order[:k]].tolist()
+        assert best_scores.tolist() == scores[order[:k]].tolist()
