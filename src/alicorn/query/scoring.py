@@ -29,7 +29,7 @@ from alicorn.quantization.simd import (
 )
 
 FLOATS, HALVES, PLANES = 0, 1, 2  # how a vector is stored
-AHEAD = 16  # rows: about as many cache misses as a core has under way; what is scanned has so many more to read
+AHEAD = 32  # rows: scanning so many takes longer than memory does to answer; what is scanned has so many more to read
 NEXT = 8  # stored vectors
 
 
