@@ -330,7 +330,7 @@ def look(
     lowest = np.float32(least) if k else np.float32(least - 1e-6)
     bound = lowest
     counts = np.zeros(BINS if k else 1, dtype=np.int64)
-    edge, above = 0, 0
+    edge, above, lowest_bin = 0, 0, BINS
     room = 256
     found_rows = np.empty(room, dtype=np.uint32)
     found_scores, found_off = np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32)
@@ -429,10 +429,11 @@ def look(
                 if k:  # count what it reaches at least; k candidates reach the bin `edge` at least
                     reached = bin_of(known[turn, i] - off[i])
                     counts[reached] += 1
+                    lowest_bin = min(lowest_bin, reached)
                     if reached >= edge:
                         above += 1
-                        edge, above = highest_edge(counts, edge, above, k)
                         if above >= k:
+                            edge, above = highest_edge(counts, max(edge, lowest_bin), above, k)
                             bound = max(lower_edge(edge), lowest)
     found = _at_least(found, found_rows, found_scores, found_off, bound)
     has_estimates = kind in (LEVELS, WHOLE)
