@@ -41,9 +41,9 @@ def _digest(module: str) -> str:
     pending = [module]
     while pending:
         name = pending.pop()
-        path = getattr(sys.modules.get(name), "__file__", None)
-        if name not in sources and path is not None:
-            sources[name] = Path(path).read_bytes()
+        path = Path(getattr(sys.modules.get(name), "__file__", None) or "")
+        if name not in sources and path.is_file():  # from an archive or a frozen program there is no file to read
+            sources[name] = path.read_bytes()
             pending += _imported(sources[name].decode())
     digest = xxhash.xxh3_64()
     for name in sorted(sources):
