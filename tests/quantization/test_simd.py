@@ -22,6 +22,7 @@ from alicorn.quantization.simd import (
     dot,
     dot_levels,
     dot_tile,
+    largest,
     level_weights,
     packed,
     place_of,
@@ -57,6 +58,11 @@ def tiles_of(tiles, weights, unit, constant, out):
         dot_tile(at, groups, address(weights), unit, constant, address(out) + 4 * TILE * tile)
 
 
+@numba.njit
+def largest_of(numbers, start):
+    return largest(address(numbers) + 4 * start, len(numbers) - start)
+
+
 def unit_rows(count: int, dim: int, seed: int) -> np.ndarray:
     rows = np.random.default_rng(seed).standard_normal((count, dim)).astype(np.float32)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
@@ -66,6 +72,16 @@ def whole_numbers(weights: np.ndarray, dim: int) -> np.ndarray:
     """The whole numbers that level_weights wrote, in the order of the dimensions."""
     places = [place_of(j, len(weights) // 4) for j in range(dim)]
     return np.array([128 * int(weights[at]) + int(weights[at + on]) for at, on in places], dtype=np.int64)
+
+
+@settings(max_examples=150, deadline=None)
+@given(DIMS, SEEDS)
+def test_the_largest_is_found_wherever_it_stands(count: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    numbers = rng.standard_normal(count + 3).astype(np.float32) - np.float32(2)
+    assert largest_of(numbers, 3) == numbers[3:].max()
+    numbers[3 + rng.integers(count)] = 9
+    assert largest_of(numbers, 3) == 9
 
 
 @settings(max_examples=150, deadline=None)
