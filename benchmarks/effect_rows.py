@@ -210,9 +210,15 @@ def offline_rows() -> list[Row]:
     ]
 
 
+def hard_alone() -> dict[str, Any]:
+    """Mined negatives and no others."""
+    negatives = mined(random=0)
+    negatives["mined"]["per_positive"] = 4
+    return negatives
+
+
 def transfer_rows() -> list[Row]:
-    only_hard = mined(random=0)
-    only_hard["mined"]["per_positive"] = 4
+    only_hard = hard_alone()
     easy, hard = then(RANDOM, RANDOM), then(only_hard, only_hard)
     row = partial(Row, "Hard and easy, one after the other")
     return [
@@ -278,6 +284,20 @@ def explanations() -> list[Row]:
         ),
         *labelled("online hard: 2 / none", two(EBR, with_negatives(online_hard=2)), "ambiguous", "unambiguous"),
         Row("By kind of search", "online hard beside 10 random: 2 / none", "", "", two(ten, ten_and_hard)),
+        *labelled(
+            "hard alone / easy alone",
+            two(then(RANDOM, RANDOM), then(hard_alone(), hard_alone())),
+            "ambiguous",
+            "unambiguous",
+            "exact",
+            "misspelled",
+        ),
+        *labelled(
+            "easy to hard 100:1 / 10:1",
+            two(then(RANDOM, mined(easy_per_hard=10)), then(RANDOM, mined(easy_per_hard=100))),
+            "ambiguous",
+            "unambiguous",
+        ),
         *labelled(
             "hard positives / clicks, both 4 %",
             lambda lab: (lab.ranks(few_clicks(lab)), lab.ranks(few_hard(lab))),
