@@ -22,6 +22,7 @@ planes, `level_weights` the weights that go with them. A tile: (dim / 4, 64) uin
 0 to 3, then of 4 to 7, and so on; `tiled` makes tiles, `split_weights` their weights.
 """
 
+from functools import partial
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -235,18 +236,18 @@ def _add_floats(_typing, first, second):
     return FLOATS(FLOATS, FLOATS), lambda context, builder, signature, arguments: builder.fadd(*arguments)
 
 
+def _select_larger(builder, first, second):
+    """The larger of each two lanes; of the second where one is NaN."""
+    return builder.select(builder.fcmp_ordered(">", first, second), first, second)
+
+
 @intrinsic
 def _larger(_typing, first, second):
-    """The larger of each two lanes; of the second where one is NaN."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.select(builder.fcmp_ordered(">", *arguments), *arguments)
-
-    return FLOATS(FLOATS, FLOATS), generate
+    return FLOATS(FLOATS, FLOATS), lambda _context, builder, _signature, of: _select_larger(builder, *of)
 
 
-def _halves_added(builder, vector, count, add):
-    """Lanes i and i + count / 2 added, until one is left: the order is part of the result."""
+def _folded(builder, vector, count, join):
+    """Lanes i and i + count / 2 joined, until one is left: the order is part of the result."""
     while count > 1:
         count //= 2
         undefined = ir.Constant(vector.type, ir.Undefined)
@@ -256,14 +257,14 @@ def _halves_added(builder, vector, count, add):
             )
             for low in (0, count)
         )
-        vector = add(first, second)
+        vector = join(first, second)
     return builder.extract_element(vector, ir.Constant(_INT, 0))
 
 
 @intrinsic
 def _sum_floats(_typing, vector):
     def generate(context, builder, signature, arguments):
-        return _halves_added(builder, arguments[0], 16, builder.fadd)
+        return _folded(builder, arguments[0], 16, builder.fadd)
 
     return types.float32(FLOATS), generate
 
@@ -271,10 +272,7 @@ def _sum_floats(_typing, vector):
 @intrinsic
 def _largest_float(_typing, vector):
     def generate(context, builder, signature, arguments):
-        def larger(first, second):
-            return builder.select(builder.fcmp_ordered(">", first, second), first, second)
-
-        return _halves_added(builder, arguments[0], 16, larger)
+        return _folded(builder, arguments[0], 16, partial(_select_larger, builder))
 
     return types.float32(FLOATS), generate
 
@@ -282,7 +280,7 @@ def _largest_float(_typing, vector):
 @intrinsic
 def _sum_ints(_typing, vector):
     def generate(context, builder, signature, arguments):
-        return _halves_added(builder, arguments[0], vector.llvm_type.count, builder.add)
+        return _folded(builder, arguments[0], vector.llvm_type.count, builder.add)
 
     return types.int32(vector), generate
 

@@ -324,7 +324,12 @@ def look(
     vectors_of = scoring.stored_at(stored, vectors, codes, fine, query)
     codes_at, code_size, errors_at = address(codes), codes.shape[1], address(errors)
     fine_at, fine_size, fine_errors_at = address(fine), fine.shape[1], address(fine_errors)
-    levels_at, table_at, planes_at, numbers_at = address(levels), address(table), address(planes), address(numbers)
+    levels_at = address(levels)
+    bits_each: Any = np.int64(numbers[3]) if kind == SEVERAL_BITS else 1
+    padded = 8 * (code_size - 4) // bits_each
+    prepared = scoring.Prepared(
+        address(table), address(planes), planes.shape[1], levels_at, address(numbers), bits_each, padded
+    )
     docs_at, deleted_at, any_deleted = address(docs), address(deleted), len(deleted) > 0
     scale, constant, shift, unit = numbers[0], numbers[3], numbers[1] - numbers[3], numbers[2]
     lowest = np.float32(least) if k else np.float32(least - 1e-6)
@@ -341,6 +346,7 @@ def look(
     left = np.empty((2, _CHUNK + 1), dtype=np.uint32)  # one chunk, and the one before it, whose next bytes are coming
     known, off = np.empty((2, _CHUNK + 1), dtype=np.float32), np.zeros(_CHUNK + 1, dtype=np.float32)
     rows_at, bases_at, off_at = address(rows), address(bases), address(off)
+    has_estimates = kind in (LEVELS, WHOLE)  # by codes of two parts
     turn, waiting = 0, 0
     collected = 1
     while collected:
@@ -380,24 +386,26 @@ def look(
                     bound, left_at, known_at,
                 )  # fmt: skip
             elif kind == SEVERAL_BITS:
-                count = scoring.scan_several(
-                    count, here, base, codes_at, code_size, errors_at, levels_at, table_at, numbers_at, slack,
+                count = scoring.scan_codes(
+                    scoring.by_levels, count, here, base, codes_at, code_size, errors_at, prepared, slack,
                     bound, left_at, known_at,
                 )  # fmt: skip
             elif kind == TABLE:
-                count = scoring.scan_table(
-                    count, here, base, codes_at, code_size, errors_at, table_at, numbers[1], slack,
+                count = scoring.scan_codes(
+                    scoring.by_table, count, here, base, codes_at, code_size, errors_at, prepared, slack,
                     bound, left_at, known_at,
                 )  # fmt: skip
             else:
-                count = scoring.scan_bits(
-                    count, here, base, codes_at, code_size, errors_at, table_at, planes_at, slack,
+                count = scoring.scan_codes(
+                    scoring.by_bits, count, here, base, codes_at, code_size, errors_at, prepared, slack,
                     bound, left_at, known_at,
                 )  # fmt: skip
             if any_deleted:
                 count = scoring.without_deleted(count, left_at, known_at, docs_at, deleted_at)
+            if has_estimates:
+                scoring.prefetch_rows(count, left_at, fine_at, fine_size)
             if kind == LEVELS:
-                scoring.prefetch_levels(count, left_at, fine_at, fine_size, fine_errors_at)
+                scoring.prefetch_rows(count, left_at, fine_errors_at, 4)
             count, waiting = waiting, count
             turn = 1 - turn
             left_at, known_at = address(left) + 4 * (_CHUNK + 1) * turn, address(known) + 4 * (_CHUNK + 1) * turn
@@ -436,7 +444,6 @@ def look(
                             edge, above = highest_edge(counts, max(edge, lowest_bin), above, k)
                             bound = max(lower_edge(edge), lowest)
     found = _at_least(found, found_rows, found_scores, found_off, bound)
-    has_estimates = kind in (LEVELS, WHOLE)
     if has_estimates and k:
         counters[SETTLED] += found
         scoring.settle(found, address(found_rows), address(found_scores), vectors_of)

@@ -128,12 +128,10 @@ def scan_levels(count, rows, bases, codes, size, errors, levels, scale, constant
 
 
 @numba.njit
-def prefetch_levels(count, rows, fine, size, errors):
-    """Ask for what refine_levels reads."""
+def prefetch_rows(count, rows, start, size):
+    """Ask for some rows of an array whose rows have `size` bytes."""
     for i in range(count):
-        row = load_number(rows + 4 * i)
-        _prefetch_row(fine + size * row, size)
-        prefetch(errors + 4 * row)
+        _prefetch_row(start + size * load_number(rows + 4 * i), size)
 
 
 @numba.njit
@@ -174,8 +172,6 @@ def scan_whole(count, rows, codes, width, errors, levels, scale, constant, shift
 def refine_whole(count, rows, known, off, codes, fine, width, levels, unit, slack, bound):
     """As refine_levels, by their low nibbles."""
     left_rows, scores, offs = numbers_at(rows), floats_at(known), floats_at(off)
-    for i in range(count):
-        _prefetch_row(fine + width * load_number(rows + 4 * i), width)
     kept: Any = 0
     for i in range(count):
         row = load_number(rows + 4 * i)
@@ -187,49 +183,32 @@ def refine_whole(count, rows, known, off, codes, fine, width, levels, unit, slac
 
 
 @numba.njit
-def scan_several(count, rows, bases, codes, size, errors, levels, table, numbers, slack, bound, left, known):
-    """As scan_levels, by codes of several bits (extended_rabitq.py); `table` has the weights that `levels` does not."""
-    left_rows, estimates, factors = numbers_at(left), floats_at(known), floats_at(numbers)
-    bits = np.int64(factors[3])
-    padded = 8 * (size - 4) // bits
-    kept: Any = 0
-    for i in range(count):
-        row = load_number(rows + 4 * i)
-        _prefetch_row(codes + size * load_number(rows + 4 * (i + AHEAD)), size)
-        code = codes + size * row
-        product = weighted_levels(code, padded, bits, levels, table, factors)
-        score = load_float(bases + 4 * i) + load_float(code + size - 4) * product
-        left_rows[kept], estimates[kept] = np.uint32(row), score
-        kept += np.int64(score + slack + load_float(errors + 4 * row) >= bound)
-    return kept
-
-
-@numba.njit
-def scan_table(count, rows, bases, codes, size, errors, table, constant, slack, bound, left, known):
-    """As scan_levels, by product codes: a table of 256 numbers for each byte."""
+def scan_codes(estimate, count, rows, bases, codes, size, errors, prepared, slack, bound, left, known):
+    """As scan_levels, by codes that are read whole. estimate: of one: by_table, by_bits or by_levels."""
     left_rows, estimates = numbers_at(left), floats_at(known)
     kept: Any = 0
     for i in range(count):
         row = load_number(rows + 4 * i)
         _prefetch_row(codes + size * load_number(rows + 4 * (i + AHEAD)), size)
-        score = load_float(bases + 4 * i) + constant + _of_table(table, codes + size * row, size)
+        score = load_float(bases + 4 * i) + estimate(codes + size * row, size, prepared)
         left_rows[kept], estimates[kept] = np.uint32(row), score
         kept += np.int64(score + slack + load_float(errors + 4 * row) >= bound)
     return kept
 
 
-@numba.njit
-def scan_bits(count, rows, bases, codes, size, errors, weights, planes, slack, bound, left, known):
-    """As scan_levels, by codes of one bit (rabitq.py)."""
-    left_rows, estimates = numbers_at(left), floats_at(known)
-    kept: Any = 0
-    for i in range(count):
-        row = load_number(rows + 4 * i)
-        _prefetch_row(codes + size * load_number(rows + 4 * (i + AHEAD)), size)
-        score = load_float(bases + 4 * i) + _of_bits(weights, planes, codes + size * row, size // 8 - 1)
-        left_rows[kept], estimates[kept] = np.uint32(row), score
-        kept += np.int64(score + slack + load_float(errors + 4 * row) >= bound)
-    return kept
+class Prepared(NamedTuple):
+    """Where that lies which a codec makes of a query; each codec fills what it needs.
+
+    words: of one plane. bits, padded: of codes of several bits.
+    """
+
+    table: int
+    planes: int
+    words: int
+    levels: int
+    numbers: int
+    bits: int
+    padded: int
 
 
 @numba.njit
@@ -239,9 +218,12 @@ def _prefetch_row(start, size):
 
 
 @numba.njit
-def _of_table(table, code, size):
-    """Four sums side by side: one alone would wait for each addition."""
-    part, numbers = bytes_at(code), floats_at(table)
+def by_table(code, size, prepared):
+    """Of a product code: a table of 256 numbers for each byte.
+
+    Four sums side by side: one alone would wait for each addition.
+    """
+    part, numbers = bytes_at(code), floats_at(prepared.table)
     a, b, c, d = np.float32(0.0), np.float32(0.0), np.float32(0.0), np.float32(0.0)
     whole = size & ~3
     for m in range(0, whole, 4):
@@ -252,7 +234,7 @@ def _of_table(table, code, size):
         d += numbers[at + 768 + np.int64(part[m + 3])]
     for m in range(whole, size):
         a += numbers[(m << 8) + np.int64(part[m])]
-    return (a + b) + (c + d)
+    return floats_at(prepared.numbers)[1] + ((a + b) + (c + d))
 
 
 @intrinsic
@@ -267,9 +249,11 @@ popcount: Any = _popcount
 
 
 @numba.njit
-def _of_bits(weights, planes, code, num_words):
-    """planes: four of num_words words; a code: num_words words, its factor and the number of its ones as float32."""
-    numbers, plane, word_of, factor = floats_at(weights), words_at(planes), words_at(code), floats_at(code)
+def by_bits(code, size, prepared):
+    """Of a code of one bit a dimension (rabitq.py): words, then its factor and the number of its ones as float32."""
+    num_words = prepared.words
+    numbers, plane = floats_at(prepared.table), words_at(prepared.planes)
+    word_of, factor = words_at(code), floats_at(code)
     ones = np.uint64(0)
     for w in range(num_words):
         word = word_of[w]
@@ -279,3 +263,11 @@ def _of_bits(weights, planes, code, num_words):
         ones += popcount(word & plane[3 * num_words + w]) << np.uint64(3)
     scaled = numbers[0] * np.float32(ones) + numbers[1] * factor[2 * num_words + 1] + numbers[2]
     return factor[2 * num_words] * scaled
+
+
+@numba.njit
+def by_levels(code, size, prepared):
+    """Of a code of several bits a dimension (extended_rabitq.py); `table` has the weights that `levels` does not."""
+    weights, others, numbers = prepared.levels, prepared.table, floats_at(prepared.numbers)
+    product = weighted_levels(code, prepared.padded, prepared.bits, weights, others, numbers)
+    return load_float(code + size - 4) * product
