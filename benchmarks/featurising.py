@@ -24,7 +24,7 @@ from alicorn.features import Featurizer
 from alicorn.features.text import TextSettings, text_bags, text_grams
 from alicorn.towers.settings import Towers, layout
 from alicorn.vertical import Vertical
-from alicorn.worlds.people import VERTICAL, PeopleWorld
+from alicorn.worlds.people.world import VERTICAL, PeopleWorld
 
 _BUCKETS = 1 << 17
 _SAMPLE = 20_000  # rows for plain Python

@@ -200,7 +200,7 @@ class PromiseError(Exception):
 def check(collection, text: str, rng: random.Random) -> str:
     """Parse and search one text. Returns how it ended; raises PromiseError where a promise is broken."""
     from alicorn.errors import AlicornError, QueryError
-    from alicorn.query import parse
+    from alicorn.language import parse
 
     started = time.process_time()
     limit = rng.choice([0, 1, 10, 10, 10**12])
@@ -249,7 +249,7 @@ def run_guided(collection, inputs: int, seed: int, corpus: Path | None) -> None:
     """libFuzzer changes bytes towards new branches of the parser. It ends the process itself."""
     import atheris
 
-    from alicorn.query import operators, parse, tokens, tree
+    from alicorn.language import operators, parse, tokens, tree
 
     for module in (operators, sys.modules[parse.__module__], tokens, tree):
         for place in (module, *(kind for kind in vars(module).values() if isinstance(kind, type))):

@@ -30,7 +30,7 @@ from machine import processor
 from vectors import Mixture
 
 from alicorn import Collection
-from alicorn.index import failpoints
+from alicorn.index.durability import failpoints
 
 DIM, TERMS, ROUNDS, TRAINED_ON = 128, 10, 3, 20_000
 MOST_BATCHES = 300  # of one size in a round: single documents would take minutes

@@ -36,7 +36,7 @@ from alicorn.quantization import (
     RaBitQ,
     default_num_clusters,
 )
-from alicorn.quantization.coarse import spherical_kmeans
+from alicorn.quantization.coarse.ivf import spherical_kmeans
 from alicorn.quantization.settings import default_num_cells
 
 SHARES = (0.9, 0.95, 0.99)

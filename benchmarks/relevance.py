@@ -40,9 +40,9 @@ from alicorn.evaluation.metrics import Targets, judged_only, ndcg_at, recall_at
 from alicorn.evaluation.report import markdown, write_report
 from alicorn.evaluation.searches import Searches, read_searches
 from alicorn.evaluation.systems import bm25_run, embedding_run, expression_run
+from alicorn.language.templates import fill_template
 from alicorn.publish import publish
 from alicorn.training import Recipe
-from alicorn.vertical.templates import fill_template
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SOURCES = {"movies": "msrd", "places": "places-geonames"}

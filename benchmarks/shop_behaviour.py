@@ -1,7 +1,7 @@
 """What is behaviour worth in the shop world: to find what was clicked, and to find what was wanted?
 
-    python benchmarks/shop_world.py --out DIR
-    python benchmarks/shop_behaviour.py DIR [--epochs 4] [--searches 6000]
+    python benchmarks/world.py --out DIR
+    python benchmarks/behaviour.py DIR [--epochs 4] [--searches 6000]
 
 Trains two towers on DIR/pairs that differ in one thing, whether the request tower reads the three windows of behaviour
 (each the mean of its elements, by the fusion concat), and compares them on the test split by exact search, by the kind
@@ -24,7 +24,7 @@ from alicorn.evaluation.exact import exact_top_k
 from alicorn.evaluation.searches import Searches, read_searches
 from alicorn.training import Recipe
 from alicorn.worlds import SHOP_VERTICAL
-from alicorn.worlds.shop_sessions import KINDS
+from alicorn.worlds.shop.sessions import KINDS
 
 WINDOWS = ("realtime", "short", "long")
 MEASURES = ("recall@100 of clicks", "recall@100 of the wanted", "P_good@10")
@@ -86,7 +86,7 @@ def truth_of(folder: Path, searches: Searches) -> tuple[np.ndarray, np.ndarray]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="DIR of shop_world.py --out")
+    parser.add_argument("folder", type=Path, help="DIR of world.py --out")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--searches", type=int, default=6000, help="of the test split")
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
 """Is the shop world like the assumptions of docs/shop-world.md, and how long does it take to make?
 
-    python benchmarks/shop_world.py [--size small|medium] [--seed 0] [--out DIR] [--json FILE]
+    python benchmarks/world.py [--size small|medium] [--seed 0] [--out DIR] [--json FILE]
 
 Prints seconds of each stage and the measured properties that docs/shop-world.md quotes; with --out, DIR/logs and
 DIR/pairs stay. The production engine is the vertical's Boolean expression by popularity, without nn. A simulation.
@@ -16,7 +16,7 @@ from world import production_engine
 
 from alicorn import Collection, Vertical, mine
 from alicorn.worlds import SHOP_SIZES, SHOP_VERTICAL, ShopWorld
-from alicorn.worlds.shop_measure import shop_properties
+from alicorn.worlds.shop.measure import shop_properties
 
 
 def write_shop(folder: Path, size: str, seed: int) -> tuple[ShopWorld, dict[str, float]]:

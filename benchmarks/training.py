@@ -42,7 +42,7 @@ from alicorn.towers.table import EmbeddingTable, RowGradient
 from alicorn.training import Recipe, batches, loop, train
 from alicorn.training.optimizer import RowAdagrad
 from alicorn.vertical import Vertical
-from alicorn.worlds.people import VERTICAL, PeopleWorld
+from alicorn.worlds.people.world import VERTICAL, PeopleWorld
 
 _BASE = "plain PyTorch, Adam"
 

@@ -20,7 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from alicorn import Collection, Vertical
 from alicorn.worlds import PEOPLE_VERTICAL, SIZES, Engine, PeopleWorld
-from alicorn.worlds.measure import clicks_by_rank, log_properties, world_properties
+from alicorn.worlds.people.measure import clicks_by_rank, log_properties, world_properties
 
 
 def production_engine(collection: Collection, vertical: Vertical, seconds: list[float]) -> Engine:

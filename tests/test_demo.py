@@ -21,7 +21,7 @@ def tiny(tmp_path_factory):
     out = tmp_path_factory.mktemp("demo") / "out"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("alicorn.demo.NUM_SEARCHES", {"small": 1500})
-        patch.setattr("alicorn.worlds.people.SIZES", {"small": (400, 1500)})
+        patch.setattr("alicorn.worlds.people.world.SIZES", {"small": (400, 1500)})
         done = succeed("demo", "--out", out, "--no-serve", "--seed", "3")
     return out, done
 

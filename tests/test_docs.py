@@ -129,8 +129,11 @@ def test_relative_links_exist(page):
 
 
 def exists_somewhere(named: str, near: Path) -> bool:
-    """A path of the project as prose writes it: from the root, from the package, or beside the text."""
-    return any((base / named).exists() for base in (near.parent, SOURCE, ROOT, ROOT / "src", ROOT / "tests"))
+    """A path of the project as prose writes it: from the root, from the package, beside the text, or in its room."""
+    if any((base / named).exists() for base in (near.parent, SOURCE, ROOT, ROOT / "src", ROOT / "tests")):
+        return True
+    room = near.relative_to(SOURCE).parts[0] if SOURCE in near.parents else ""
+    return bool(room) and any((SOURCE / room).glob(f"**/{named}"))
 
 
 @pytest.mark.parametrize("page", [ROOT / "ARCHITECTURE.md", ROOT / "README.md"], ids=name_of)

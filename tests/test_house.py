@@ -13,14 +13,13 @@ import alicorn
 SOURCE = Path(alicorn.__file__).parent
 # fmt: off
 ROOMS = [
-    "errors", "text", "compiled", "config", "vertical", "worlds", "logs",
-    "features", "towers", "losses", "negatives", "training", "evaluation",
-    "quantization", "index", "query", "tuning", "publish", "interests", "ranking", "feedback",
-    "serving", "distributed", "bench", "demo", "cli",
+    "errors", "text", "compiled", "config", "language", "vertical", "worlds", "logs", "pairs",
+    "features", "losses", "negatives", "towers", "training", "quantization", "index", "query", "tuning",
+    "publish", "publishing", "retrieval", "evaluation", "interests", "feedback", "serving", "demo", "cli",
 ]
 # fmt: on
 # The engine stands alone: no vertical, no model, no log tooling.
-ENGINE = ("quantization", "index", "query")
+ENGINE = ("language", "quantization", "index", "query")
 ENGINE_MAY_USE = ("errors", "text", "compiled", *ENGINE)
 NOT_IN_ENGINE = ("torch", "ibis", "duckdb", "pydantic")
 

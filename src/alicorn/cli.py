@@ -578,7 +578,7 @@ def verify(collection: CollectionFolder, as_json: Json = False) -> None:
     Example: alicorn verify collection/
     """
     _say_when_compiling()
-    from alicorn.index import verify as verify_collection
+    from alicorn.index.writer import verify as verify_collection
 
     found = verify_collection(collection)
     _print({"files": found.num_files, "bytes": found.num_bytes, "journal operations": found.operations}, as_json)
@@ -662,8 +662,8 @@ def _hybrid(model: AnyModel, text: str) -> tuple[str, str | None]:
 def _vectors(models: list[AnyModel], text: str, searcher: str) -> dict[str, Any]:
     """The request's vector of each model, or those of its interests, by name."""
     from alicorn.evaluation.systems import search_vectors
+    from alicorn.language.templates import named_vectors
     from alicorn.publish import interests_of
-    from alicorn.vertical.templates import named_vectors
 
     interests_of(models)
     vectors = {}
@@ -692,7 +692,7 @@ def _drawn_interests(collection: Collection, table: Path, searcher: str, seed: i
     import pyarrow.parquet as pq
 
     from alicorn.interests import interest_vectors, key_of
-    from alicorn.query import tree
+    from alicorn.language import tree
 
     read = pq.read_table(table)
     vectors = interest_vectors(read, searcher, collection.snapshot(), 3, np.random.default_rng(seed))

@@ -1,4 +1,4 @@
-"""Typed, frozen, complete configuration from YAML. Used by vertical/, training/ (recipes) and the example scripts.
+"""Typed, frozen, complete configuration from YAML.
 
     class Loss(Config):
         margin: float = 0.2

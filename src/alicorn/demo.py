@@ -32,7 +32,7 @@ from alicorn.query import Collection
 from alicorn.towers import AnyModel, Model
 from alicorn.training import Recipe, train
 from alicorn.vertical import Vertical
-from alicorn.worlds.people import PeopleWorld
+from alicorn.worlds.people.world import PeopleWorld
 
 NUM_SEARCHES = {"small": 100_000, "medium": 1_000_000, "large": 10_000_000}
 SHOWN = ("exact", "misspelled", "nickname", "ambiguous")  # segments of the printed table; the report has all
@@ -55,7 +55,7 @@ def run_demo(out: Path, size: str, seed: int, console: Console) -> None:
     started = time.perf_counter()
     steps = _Steps(console)
     vertical_file = out / "vertical.yaml"
-    vertical_file.write_bytes(resources.files("alicorn.worlds").joinpath("people_vertical.yaml").read_bytes())
+    vertical_file.write_bytes(resources.files("alicorn.worlds.people").joinpath("vertical.yaml").read_bytes())
     recipes = resources.files("alicorn.training")
     for name in ("people_recipe.yaml", "people_text_recipe.yaml"):
         target = "recipe.yaml" if name == "people_recipe.yaml" else "text_recipe.yaml"

@@ -26,10 +26,10 @@ import pyarrow.parquet as pq
 
 from alicorn import __version__
 from alicorn.errors import CollectionError, ConfigError, TableError
-from alicorn.index.checking import check_documents
+from alicorn.index.writer.checking import check_documents
+from alicorn.language.prepared import prepare
 from alicorn.quantization import FLOAT32
 from alicorn.query import Collection
-from alicorn.query.prepared import prepare
 
 if TYPE_CHECKING:  # a plain table is published without torch
     from alicorn.towers import AnyModel
@@ -199,8 +199,6 @@ def metadata_of(models: Sequence[AnyModel]) -> dict[str, object]:
 
 def check_models(collection: Collection, models: Sequence[AnyModel]) -> None:
     """Raise CollectionError where a model is not the one that made the collection's vectors of its key."""
-    from alicorn.evaluation.evaluate import check_published
-
     for model in models:
         if model.key not in collection.embeddings:
             known = ", ".join(sorted(collection.embeddings)) or "none"
@@ -210,12 +208,27 @@ def check_models(collection: Collection, models: Sequence[AnyModel]) -> None:
         check_published(model, collection)
 
 
+def check_published(model: AnyModel, collection: Collection) -> None:
+    """The collection's embeddings are this model's, or a CollectionError that says what to do."""
+    published = collection.metadata.get("models", {}).get(model.key)
+    if published is None:
+        raise CollectionError(
+            f"the collection does not say which model made its embedding {model.key!r}; this is {model.fingerprint}:"
+            " publish the documents with `alicorn publish DOCS --into COLLECTION --model MODEL`"
+        )
+    if published != model.fingerprint:
+        raise CollectionError(
+            f"embedding {model.key!r} was published with model {published}, this is model {model.fingerprint}: publish"
+            f" the documents with this model into a new collection, or evaluate model {published}"
+        )
+
+
 def interests_of(models: Sequence[AnyModel]) -> dict[str, tuple[str, ...]]:
     """Key -> what the vectors of a request are called, of the model of several interests, where there is one.
 
     Raises ConfigError for two: both would call theirs `interest-1`.
     """
-    from alicorn.vertical.templates import interest_names
+    from alicorn.language.templates import interest_names
 
     several = {model.key: interest_names(model.num_interests) for model in models if model.num_interests > 1}
     if len(several) > 1:

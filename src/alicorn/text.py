@@ -1,6 +1,6 @@
 """What is a word? The one normalisation that terms, features and queries share.
 
-Used by vertical/ (terms of a document), features/ (n-grams) and query expansion. It stands before every room.
+It stands before every room.
 """
 
 import re

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from alicorn.index import Store, failpoints, journal, maintenance, training
+from alicorn.index import Store
+from alicorn.index.durability import failpoints, journal
+from alicorn.index.writer import maintenance, training
 
 DIM = 4
 KINDS = {"upsert": 0.5, "bulk": 0.1, "delete": 0.2, "flush": 0.06, "merge": 0.04, "train": 0.04, "metadata": 0.06}

@@ -1,4 +1,4 @@
-"""What goes into an archive comes out, other tools read it, and damage is noticed. Of index/archive.py."""
+"""What goes into an archive comes out, other tools read it, and damage is noticed. Of index/durability/archive.py."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from alicorn.errors import CollectionError, CorruptionError
-from alicorn.index import archive
-from alicorn.index.archive import ArchiveReader, ArchiveWriter
+from alicorn.index.durability import archive
+from alicorn.index.durability.archive import ArchiveReader, ArchiveWriter
 
 MAGIC = "alicorn test"
 ARRAYS = {

@@ -1,4 +1,4 @@
-"""A backup is a collection of one moment, made while writing goes on. Of index/backup.py."""
+"""A backup is a collection of one moment, made while writing goes on. Of index/writer/backup.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ import pyarrow as pa
 import pytest
 
 from alicorn.errors import CollectionError, CorruptionError
-from alicorn.index import Store, backup, failpoints, verify
+from alicorn.index import Store
+from alicorn.index.durability import failpoints
+from alicorn.index.writer import backup, verify
 
 
 @pytest.fixture

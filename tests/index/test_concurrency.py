@@ -1,4 +1,4 @@
-"""Readers never see half a batch, in this process or through the files, whatever the writer does. Of index/store.py."""
+"""Readers never see half a batch, in this process or through the files, whatever the writer does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The manifest notices damage of itself, and refuses what is newer. Of index/journal.py and verify.py."""
+"""The manifest notices damage of itself, and refuses what is newer. Of index/durability/journal.py and verify.py."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import pytest
 from index_tables import DIMS, documents, table
 
 from alicorn.errors import CollectionError, CorruptionError
-from alicorn.index import Store, failpoints, journal, verify
-from alicorn.index.mark import MARK
-from alicorn.index.seal import SEAL, page_digests, write_seal
-from alicorn.index.sqlite_file import MANIFEST
+from alicorn.index import Store
+from alicorn.index.durability import failpoints, journal
+from alicorn.index.durability.mark import MARK
+from alicorn.index.durability.seal import SEAL, page_digests, write_seal
+from alicorn.index.durability.sqlite_file import MANIFEST
+from alicorn.index.writer import verify
 
 
 def contents(store: Store) -> dict[str, str]:

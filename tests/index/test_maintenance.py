@@ -1,4 +1,4 @@
-"""Segments are written in the background: nobody waits, nothing is lost, failures are told. Of index/maintenance.py."""
+"""Segments are written in the background: nobody waits, nothing is lost, failures are told."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import pyarrow as pa
 import pytest
 
 from alicorn.errors import CollectionError
-from alicorn.index import Store, maintenance, rewriting
+from alicorn.index import Store
+from alicorn.index.writer import maintenance, rewriting
 
 DIM = 4
 
@@ -246,7 +247,7 @@ def test_closing_in_another_thread_ends_a_flush_with_a_clear_error(store: Store,
 
 
 def test_training_comes_by_itself_after_a_bulk_load(store: Store, monkeypatch) -> None:
-    monkeypatch.setattr("alicorn.index.training.should_train", lambda count, last: count >= max(40, 4 * last))
+    monkeypatch.setattr("alicorn.index.writer.training.should_train", lambda count, last: count >= max(40, 4 * last))
     monkeypatch.setattr(maintenance, "FLUSH_DOCS", 30)
     model = add(store, names("a", 50), 1)
     until_idle(store)
@@ -275,7 +276,8 @@ def test_a_script_that_forgets_to_close_ends_at_once_and_loses_nothing(tmp_path:
     script = f"""
 import time
 import numpy as np, pyarrow as pa
-from alicorn.index import Store, maintenance, rewriting
+from alicorn.index import Store
+from alicorn.index.writer import maintenance, rewriting
 real = rewriting.write_segment
 maintenance.FLUSH_DOCS = 20
 rewriting.write_segment = lambda *a: (time.sleep(0.3), real(*a))[1]

@@ -1,4 +1,4 @@
-"""One writer and many readers, in processes of their own; folders that may not be written. Of index/store.py."""
+"""One writer and many readers, in processes of their own; folders that may not be written. Of index/writer/store.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 from reader_process import READERS
 
 from alicorn.errors import CollectionError
-from alicorn.index import Store, maintenance
+from alicorn.index import Store
+from alicorn.index.writer import maintenance
 
 NUM_DOCS = 20
 

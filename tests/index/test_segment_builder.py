@@ -1,4 +1,4 @@
-"""Segments against a slow builder in plain Python. Of index/segment_builder.py, numeric.py and documents.py."""
+"""Segments against a slow builder in plain Python. Of index/segment/builder.py, numeric.py and documents.py."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pyarrow as pa
 import pytest
 from index_tables import DIMS, SCHEMA, documents, normalized, same, stored, table
 
-from alicorn.index.checking import check_documents
-from alicorn.index.documents import Documents
-from alicorn.index.numeric import numeric_column
-from alicorn.index.segment import Segment
-from alicorn.index.segment_builder import build_segment
+from alicorn.index.segment.builder import build_segment
+from alicorn.index.segment.documents import Documents
+from alicorn.index.segment.numeric import numeric_column
+from alicorn.index.segment.segment import Segment
+from alicorn.index.writer.checking import check_documents
 from alicorn.quantization import KeyQuantizer, Settings
 
 

@@ -1,4 +1,4 @@
-"""A collection against a dictionary: any operations, any layout, reopened at any time. Of index/store.py."""
+"""A collection against a dictionary: any operations, any layout, reopened at any time. Of index/writer/store.py."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from index_tables import DIMS, documents, normalized, same, stored, table
 
 from alicorn.errors import CollectionError, ConfigError, TableError
-from alicorn.index import Deletion, Store, loading, maintenance
+from alicorn.index import Deletion, Store
+from alicorn.index.writer import loading, maintenance
 from alicorn.quantization import default_num_clusters
 
 
@@ -165,7 +166,7 @@ def test_a_segment_that_is_mostly_deleted_is_rewritten_at_the_next_flush(store: 
 
 
 def test_training_starts_by_itself_and_again_after_growth(store: Store, monkeypatch) -> None:
-    monkeypatch.setattr("alicorn.index.training.should_train", lambda count, last: count >= max(40, 4 * last))
+    monkeypatch.setattr("alicorn.index.writer.training.should_train", lambda count, last: count >= max(40, 4 * last))
     model = fill(store, 30)
     store.flush()
     assert store.snapshot().quantizers["a"].version == 0
@@ -265,8 +266,8 @@ def test_a_table_with_new_columns_leaves_older_documents_null(store: Store) -> N
 
 
 def test_a_table_larger_than_a_segment_is_cut(store: Store, monkeypatch) -> None:
-    monkeypatch.setattr("alicorn.index.checking.PIECE_BYTES", 4_000)
-    monkeypatch.setattr("alicorn.index.rewriting.PIECE_BYTES", 4_000)
+    monkeypatch.setattr("alicorn.index.writer.checking.PIECE_BYTES", 4_000)
+    monkeypatch.setattr("alicorn.index.writer.rewriting.PIECE_BYTES", 4_000)
     monkeypatch.setattr(maintenance, "FLUSH_DOCS", 100)
     model = fill(store, 200)
     assert len(store.snapshot().segments) > 2
@@ -434,7 +435,7 @@ def test_a_flush_that_fails_leaves_the_collection_as_it_was(store: Store, monkey
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("alicorn.index.rewriting.write_segment", full)
+        patch.setattr("alicorn.index.writer.rewriting.write_segment", full)
         with pytest.raises(CollectionError, match="No space left on device"):
             store.flush()
     assert_holds(store, model)

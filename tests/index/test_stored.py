@@ -128,7 +128,7 @@ def test_an_alicorn_that_knows_float32_only_refuses_the_others(
     with sqlite3.connect(tmp_path / "c" / "manifest.sqlite") as database:
         assert database.execute("PRAGMA user_version").fetchone() == (version,)
     database.close()
-    monkeypatch.setattr("alicorn.index.sqlite_file.MANIFEST_VERSION", 1)
+    monkeypatch.setattr("alicorn.index.durability.sqlite_file.MANIFEST_VERSION", 1)
     if version == 1:
         Store.open(tmp_path / "c").close()
     else:

@@ -1,4 +1,4 @@
-"""Which vectors quantizers are trained on. Of index/training.py."""
+"""Which vectors quantizers are trained on. Of index/writer/training.py."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 
 from alicorn.errors import ConfigError
-from alicorn.index.checking import check_documents
-from alicorn.index.documents import KeyVectors
-from alicorn.index.training import Training, _sample, due, train
+from alicorn.index.segment.documents import KeyVectors
+from alicorn.index.writer.checking import check_documents
+from alicorn.index.writer.training import Training, _sample, due, train
 from alicorn.quantization import KeyQuantizer, Settings, default_num_clusters
 
 

@@ -1,4 +1,4 @@
-"""The write-ahead log is read as SQLite reads it, and what it lost is told. Of index/wal.py and seal.py."""
+"""The write-ahead log is read as SQLite reads it, and what it lost is told. Of index/durability/wal.py and seal.py."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import xxhash
 
-from alicorn.index.seal import page_digests, renewed
-from alicorn.index.wal import EMPTY, read_wal
+from alicorn.index.durability.seal import page_digests, renewed
+from alicorn.index.durability.wal import EMPTY, read_wal
 
 PAGE = 8192
 FRAME = 24 + PAGE

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from alicorn.quantization import IMI, CoarseQuantizer
-from alicorn.quantization.probing import nearest
+from alicorn.quantization.coarse.probing import nearest
 
 
 @pytest.fixture(scope="module")

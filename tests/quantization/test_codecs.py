@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from alicorn.errors import ConfigError
 from alicorn.quantization import OPQ, PCAPQ, PQ, SQ8, ExtendedRaBitQ, Int8, KeyQuantizer, NoCodec, RaBitQ, Settings
-from alicorn.quantization.simd import plane_width
+from alicorn.quantization.kernels.simd import plane_width
 
 DIM = 16
 PRODUCT = {"pq": PQ, "opq": OPQ, "pca-pq": PCAPQ}

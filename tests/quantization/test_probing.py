@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from alicorn.quantization.probing import CentroidCodes, centroid_cosines, falling, nearest, nearest_of
+from alicorn.quantization.coarse.probing import CentroidCodes, centroid_cosines, falling, nearest, nearest_of
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

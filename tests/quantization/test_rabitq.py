@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from alicorn.quantization import ExtendedRaBitQ, RaBitQ
-from alicorn.quantization.extended_rabitq import weighted_levels
-from alicorn.quantization.rabitq import EPSILON, random_rotation
-from alicorn.quantization.simd import address, load_float
+from alicorn.quantization.codecs.extended_rabitq import weighted_levels
+from alicorn.quantization.codecs.rabitq import EPSILON, random_rotation
+from alicorn.quantization.kernels.simd import address, load_float
 
 BITS = range(1, 9)
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from products_digest import digest
 
-from alicorn.quantization import Int8, simd
-from alicorn.quantization.probing import centroid_cosines
-from alicorn.quantization.simd import (
+from alicorn.quantization import Int8
+from alicorn.quantization.coarse.probing import centroid_cosines
+from alicorn.quantization.kernels import simd
+from alicorn.quantization.kernels.simd import (
     MAX_DIM,
     TILE,
     address,
@@ -31,8 +32,8 @@ from alicorn.quantization.simd import (
     tiled,
     unpacked,
 )
-from alicorn.query.nn_kernels import exact_cosines
-from alicorn.query.scoring import FLOATS, HALVES, PLANES
+from alicorn.query.nn.kernel import exact_cosines
+from alicorn.query.nn.scoring import FLOATS, HALVES, PLANES
 
 DIMS = st.integers(1, 400) | st.sampled_from([63, 64, 65, 127, 128, 129, 192, 256, 1024])
 NO_CODES = np.empty((0, 0), dtype=np.uint8)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from alicorn.query.tree import (
+from alicorn.language.tree import (
     And,
     Apply,
     Difference,

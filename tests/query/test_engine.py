@@ -10,10 +10,12 @@ import pytest
 from oracle import Oracle, as_stored, random_documents, random_tree, unit, vocabulary
 
 from alicorn.index import Snapshot
+from alicorn.language import tree
 from alicorn.quantization import STORED
-from alicorn.quantization.probing import nearest
-from alicorn.query import Collection, docset, tree
+from alicorn.quantization.coarse.probing import nearest
+from alicorn.query import Collection
 from alicorn.query.run import Evaluation
+from alicorn.query.sets import docset
 
 DIMS = {"first": 8, "second": 5}
 PLANS = (None, "exact", "slice", "scan")

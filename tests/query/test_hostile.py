@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from oracle import random_documents, random_tree, trees, vocabulary
 
 from alicorn.errors import AlicornError, ConfigError, QueryError, VectorError
+from alicorn.language.operators import MAX_LIMIT, MAX_SEARCHES
+from alicorn.language.parse import MAX_DEPTH
 from alicorn.query import Collection
-from alicorn.query.operators import MAX_LIMIT, MAX_SEARCHES
-from alicorn.query.parse import MAX_DEPTH
 
 DIMS = {"u": 4, "v": 3}
 WORDS = vocabulary(DIMS, vector_names=(None, "u", "v", "w"))

@@ -8,7 +8,8 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from alicorn.errors import VectorError
-from alicorn.query import Collection, many, products
+from alicorn.query import Collection, many
+from alicorn.query.nn import products
 
 DIM = 24
 

@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import pytest
 
-from alicorn.query import nn_kernels
+from alicorn.query.nn import kernel as nn_kernels
 
 _best_of = numba.njit(lambda *arguments: nn_kernels.best_of(*arguments))
 

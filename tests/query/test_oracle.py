@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from oracle import Oracle, random_documents, random_tree, vocabulary
 
-from alicorn.query.parse import parse
+from alicorn.language.parse import parse
 
 # Static-rank order: a (5), b (4), c and d (3, by doc_id), e (none: 0).
 DOCUMENTS = [

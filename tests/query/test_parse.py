@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from oracle import Vocabulary, random_tree, trees, vocabulary
 
 from alicorn.errors import QueryError
-from alicorn.query.operators import MAX_NODES
-from alicorn.query.parse import MAX_DEPTH, parse
-from alicorn.query.tokens import MAX_LENGTH
-from alicorn.query.tree import (
+from alicorn.language.operators import MAX_NODES
+from alicorn.language.parse import MAX_DEPTH, parse
+from alicorn.language.tokens import MAX_LENGTH
+from alicorn.language.tree import (
     OPERATORS,
     And,
     Apply,

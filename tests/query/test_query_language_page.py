@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from alicorn.errors import QueryError
-from alicorn.query import parse
+from alicorn.language import parse
+from alicorn.language.operators import MAX_COUNT, MAX_LIMIT, MAX_NODES, MAX_SEARCHES, OPERATORS
+from alicorn.language.parse import MAX_DEPTH
+from alicorn.language.tokens import MAX_LENGTH
+from alicorn.language.tree import DEFAULT_LIMIT
 from alicorn.query.explain import Step
-from alicorn.query.nn import Counters
-from alicorn.query.operators import MAX_COUNT, MAX_LIMIT, MAX_NODES, MAX_SEARCHES, OPERATORS
-from alicorn.query.parse import MAX_DEPTH
-from alicorn.query.tokens import MAX_LENGTH
-from alicorn.query.tree import DEFAULT_LIMIT
+from alicorn.query.nn.nearest import Counters
 
 PAGE = (Path(__file__).parents[2] / "docs" / "query-language.md").read_text(encoding="utf-8")
 BEFORE, REFUSED_ON = PAGE.split("### Refused\n")

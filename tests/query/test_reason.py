@@ -9,7 +9,8 @@ import pytest
 from oracle import Oracle, random_tree
 from test_engine import World, fits
 
-from alicorn.query import Collection, tree
+from alicorn.language import tree
+from alicorn.query import Collection
 from alicorn.query.reason import Reason
 
 

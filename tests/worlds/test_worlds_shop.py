@@ -14,8 +14,8 @@ from alicorn.logs import mine
 from alicorn.text import words
 from alicorn.vertical import Vertical
 from alicorn.worlds import SHOP_VERTICAL, ShopWorld
-from alicorn.worlds.shop_measure import shop_properties
-from alicorn.worlds.shop_tastes import choose_products
+from alicorn.worlds.shop.measure import shop_properties
+from alicorn.worlds.shop.tastes import choose_products
 
 SIZE = (2500, 300)
 NUM_SEARCHES = 4000

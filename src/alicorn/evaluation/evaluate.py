@@ -11,11 +11,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from alicorn.errors import CollectionError, ConfigError
+from alicorn.errors import ConfigError
 from alicorn.evaluation.comparison import OVERALL, Comparison, compare, recall_measures
 from alicorn.evaluation.report import SIMULATION, markdown, write_report
 from alicorn.evaluation.searches import Searches, open_searches
 from alicorn.evaluation.systems import Encoder, Searchable, embedding_run, index_run, reranked_run, search_vectors
+from alicorn.publish import check_published
 from alicorn.vertical import Vertical
 
 EXACT, INDEX = "exact search", "quantized index"
@@ -139,21 +140,6 @@ def _cascades(
         if first in runs
         for depth in depths
     }
-
-
-def check_published(model: Encoder, collection: PublishedCollection) -> None:
-    """The collection's embeddings are this model's, or a CollectionError that says what to do."""
-    published = collection.metadata.get("models", {}).get(model.key)
-    if published is None:
-        raise CollectionError(
-            f"the collection does not say which model made its embedding {model.key!r}; this is {model.fingerprint}:"
-            " publish the documents with `alicorn publish DOCS --into COLLECTION --model MODEL`"
-        )
-    if published != model.fingerprint:
-        raise CollectionError(
-            f"embedding {model.key!r} was published with model {published}, this is model {model.fingerprint}: publish"
-            f" the documents with this model into a new collection, or evaluate model {published}"
-        )
 
 
 def _check_arguments(ks: Sequence[int], num_searches: int, depths: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""The searches to evaluate on: requests, target sets, segments, and the corpus they search. Read by evaluate.py.
+"""The searches to evaluate on: requests, target sets, segments, and the corpus they search.
 
 They come from a pairs/ folder (`alicorn mine`), or from a log folder that is mined on the way: a sample of the last
 split. Documents are numbered by doc_id (UTF-8 bytes), which is how a collection orders documents of equal score, so

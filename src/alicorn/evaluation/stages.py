@@ -4,7 +4,7 @@
     passed         those that a Boolean expression of the query lets through: the relevance control
     pre-ranked     those of them among the first N by BM25 of all candidates, with what the Boolean engine finds
 
-MGDSPR's control once threw away 30 % of what embeddings retrieved. Used by `alicorn evaluate --control`.
+MGDSPR's control once threw away 30 % of what embeddings retrieved.
 """
 
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ from alicorn.evaluation.bootstrap import Interval, mean_interval
 from alicorn.evaluation.report import table
 from alicorn.evaluation.searches import Searches
 from alicorn.evaluation.systems import Searchable
+from alicorn.language.templates import fill_template, interest_names, named_vectors, read_template
 from alicorn.vertical import Vertical
-from alicorn.vertical.templates import fill_template, interest_names, named_vectors, read_template
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Survivors:
 
 
 def check_control(control: str) -> None:
-    """Raises ConfigError for what is no template (vertical/templates.py)."""
+    """Raises ConfigError for what is no template (language/templates.py)."""
     try:
         read_template(control)
     except ValueError as error:

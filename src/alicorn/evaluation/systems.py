@@ -1,4 +1,4 @@
-"""Runs of Boolean, BM25, embedding, cascaded and hybrid retrieval over the same searches. Used by `demo`, `evaluate`.
+"""Runs of Boolean, BM25, embedding, cascaded and hybrid retrieval over the same searches.
 
 The engine is a later room; it comes in as a collection, through the one method `search_many` (DESIGN 2.4). Every
 function returns a run: int32 (searches, depth) document numbers of `searches.documents`.
@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from alicorn.evaluation.exact import exact_top_k
 from alicorn.evaluation.searches import Searches
+from alicorn.language.templates import fill_template, named_vectors
 from alicorn.vertical import Vertical
-from alicorn.vertical.templates import fill_template, named_vectors
 
 OrderBy = str | Mapping[str, float]
 _CELLS = 1 << 24  # numbers gathered at once: 64 MiB of float32

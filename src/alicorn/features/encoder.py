@@ -5,7 +5,7 @@ frozen and runs here, once for each distinct text: with nothing tuned a text bec
 its tokens at unit length; else the vectors of its tokens below the tuned layers, rounded to float16. A null and an
 empty text become zeros, and no token. torch, tokenizers and transformers are imported when the first text is encoded.
 
-Read by featurizer.py. Needs the extra `encoder`; nothing is ever downloaded.
+ Needs the extra `encoder`; nothing is ever downloaded.
 """
 
 import importlib.util

@@ -1,7 +1,7 @@
 """How does a row become numbers? One function for training, for batch encoding and for a request being served.
 
 A featurizer knows the features of one side (documents or requests) and nothing of the rows it has seen, except the
-mean and deviation of numeric columns. Used by training/ to fill a store, and by towers/model.py.
+mean and deviation of numeric columns.
 """
 
 from collections.abc import Mapping

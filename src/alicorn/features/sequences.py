@@ -1,4 +1,4 @@
-"""Lists in the order of time, such as documents visited: for each element one bucket per part. Used by featurizer.py.
+"""Lists in the order of time, such as documents visited: for each element one bucket per part.
 
 A part is an identifier as in ids.py: compared byte for byte, null and empty mean nothing (bucket 0).
 """

@@ -9,7 +9,7 @@
     <channel>.vectors.npy     float16 (tokens, width)  of tokens
     <channel>.ids.npy         int32 (elements, parts)  of sequences
 
-features.json is written last: without it the folder is unfinished. Used by training/data.py.
+features.json is written last: without it the folder is unfinished.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The searches of a served log that are not in a part file yet, kept in a file over a crash. Used by served_log.py.
+"""The searches of a served log that are not in a part file yet, kept in a file over a crash.
 
     open-<number>.jsonl    one JSON array per line, in the order of events
         ["search", session_id, searcher_id or null, time in microseconds since 1970 UTC, query, source, [doc_id, ...]]

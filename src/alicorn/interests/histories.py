@@ -4,7 +4,7 @@
     list<float64> and sizes list<int64>, parallel to them; metadata `key`: of the embedding they are interests in
 
 Only the medoids' ids are kept: their vectors are read from the collection when the searcher asks, so that documents
-published anew, or gone since, count as they are. Called by the command line.
+published anew, or gone since, count as they are.
 """
 
 import datetime
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from alicorn.errors import AlicornError, TableError
 from alicorn.index import Snapshot
 from alicorn.interests.clusters import PinnerSage, drawn, interests
-from alicorn.vertical.templates import interest_names
+from alicorn.language.templates import interest_names
 
 _DAY = datetime.timedelta(days=1)
 

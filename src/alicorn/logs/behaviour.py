@@ -1,4 +1,4 @@
-"""What each searcher had done before each search, as vertical/behaviour.py asks. Called by mine.py.
+"""What each searcher had done before each search, as vertical/behaviour.py asks.
 
     behaviour.parquet    session_id and the columns of request.behaviour, a row per search, in the order of time
     searchers.parquet    one row per searcher, with the same columns as they are after the last row of the log

@@ -1,4 +1,4 @@
-"""What each log table promises, checked by queries before any work. Called by tables.py when logs are opened.
+"""What each log table promises, checked by queries before any work.
 
 One query looks at the rows of a table, one at its unique key, one at each reference to another table. Each violation
 becomes a TableError that names table, column, first bad row and count.

@@ -1,4 +1,4 @@
-"""Does a document share anything with a query? Letter trigrams in common. Called by mine.py for failed searches.
+"""Does a document share anything with a query? Letter trigrams in common.
 
 What a searcher reaches after a failed search may have nothing to do with it; a document without a trigram of the query
 most likely has not. A nickname shares few of them, so a rule over likeness leaves out some true answers too.

@@ -1,4 +1,4 @@
-"""Non-click impressions: shown, not chosen, in a search that has a click. Called by mine.py.
+"""Non-click impressions: shown, not chosen, in a search that has a click.
 
 They look like the right answer and are not, and alone they make bad negatives: about 55% less recall for people
 (papers.md 1.3), because the index is full of documents that are not even near. They are for the later, harder stage.

@@ -1,4 +1,4 @@
-"""How often was each document clicked? Counted on the training split only. Called by mine.py."""
+"""How often was each document clicked? Counted on the training split only."""
 
 import ibis
 from ibis import _

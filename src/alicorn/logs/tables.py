@@ -1,4 +1,4 @@
-"""The log folder: `LOGS/<table>.parquet` or `LOGS/<table>/*.parquet`, read into Ibis tables. Called by mine.py.
+"""The log folder: `LOGS/<table>.parquet` or `LOGS/<table>/*.parquet`, read into Ibis tables.
 
 documents, impressions     always
 searchers                  may be absent when the vertical takes nothing from it

@@ -1,4 +1,4 @@
-"""What each searcher did, in the order of time, and the slice of it that lies before a moment. Used by behaviour.py.
+"""What each searcher did, in the order of time, and the slice of it that lies before a moment.
 
 All rows stand in a row, those of a searcher together, the oldest first: a slice is found by bisection, for every search
 at once.

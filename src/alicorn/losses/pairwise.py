@@ -1,4 +1,4 @@
-"""BPR: the log-likelihood that the positive stands before each negative. Called by training/; mask from negatives/.
+"""BPR: the log-likelihood that the positive stands before each negative.
 
 Que2Search's second stage compares the positive with its hardest negative of the batch alone: with the mask of
 negatives/online_hard.py for one column, this is its BPR loss, and triplet.py its margin-rank loss (papers.md 3.2).

@@ -1,4 +1,4 @@
-"""Scaled softmax of the positive against in-batch and shared negatives. Called by training/; mask from negatives/."""
+"""Scaled softmax of the positive against in-batch and shared negatives."""
 
 import numpy as np
 import torch

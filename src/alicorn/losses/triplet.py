@@ -1,4 +1,4 @@
-"""Triplet loss on cosine distance with a margin. Called by training/; the mask comes from negatives/."""
+"""Triplet loss on cosine distance with a margin."""
 
 import numpy as np
 import torch

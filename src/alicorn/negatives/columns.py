@@ -1,4 +1,4 @@
-"""The columns of a batch: its positives, then what every source of negatives adds. Called by training/batches.py.
+"""The columns of a batch: its positives, then what every source of negatives adds.
 
 One interface for all sources: `draw` says which documents, which requests may take them, and how much each counts. The
 mask of known positives comes last, so that no source can give a positive as a negative.

@@ -1,4 +1,4 @@
-"""Codes of many residuals, in the arrays that a scan reads. Made by key.py, kept in rows by index/, read by query/.
+"""Codes of many residuals, in the arrays that a scan reads.
 
 A code may have two parts: a scan reads the first, `codes`, of every row, and the second, `fine`, only of rows that the
 first could not exclude. A codec says where its code is cut by `scan_size`, in bytes; most have one part.
@@ -12,7 +12,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from alicorn.quantization.int8 import Int8
+from alicorn.quantization.codecs.int8 import Int8
 
 
 class _Sizes(Protocol):

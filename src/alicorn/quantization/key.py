@@ -14,18 +14,18 @@ from typing import Self
 import numpy as np
 
 from alicorn.errors import ConfigError
-from alicorn.quantization.coarse import CoarseQuantizer
+from alicorn.quantization.coarse.imi import IMI
+from alicorn.quantization.coarse.ivf import CoarseQuantizer
+from alicorn.quantization.codecs.extended_rabitq import ExtendedRaBitQ
+from alicorn.quantization.codecs.int8 import Int8
+from alicorn.quantization.codecs.none import NoCodec
+from alicorn.quantization.codecs.opq import OPQ
+from alicorn.quantization.codecs.pca_pq import PCAPQ
+from alicorn.quantization.codecs.pq import PQ
+from alicorn.quantization.codecs.rabitq import RaBitQ
+from alicorn.quantization.codecs.sq8 import SQ8
 from alicorn.quantization.codes import Codes
-from alicorn.quantization.extended_rabitq import ExtendedRaBitQ
-from alicorn.quantization.imi import IMI
-from alicorn.quantization.int8 import Int8
-from alicorn.quantization.none import NoCodec
-from alicorn.quantization.opq import OPQ
-from alicorn.quantization.pca_pq import PCAPQ
-from alicorn.quantization.pq import PQ
-from alicorn.quantization.rabitq import RaBitQ
 from alicorn.quantization.settings import CODES, FLOAT16, FLOAT32, PRODUCT_CODECS, Settings
-from alicorn.quantization.sq8 import SQ8
 
 Coarse = CoarseQuantizer | IMI
 Codec = NoCodec | SQ8 | Int8 | PQ | OPQ | PCAPQ | RaBitQ | ExtendedRaBitQ

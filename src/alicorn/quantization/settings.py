@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from alicorn.errors import ConfigError
-from alicorn.quantization.extended_rabitq import MAX_BITS
-from alicorn.quantization.imi import MAX_CELLS, MIN_DIM
-from alicorn.quantization.product import NUM_WORDS
-from alicorn.quantization.simd import MAX_DIM
+from alicorn.quantization.coarse.imi import MAX_CELLS, MIN_DIM
+from alicorn.quantization.codecs.extended_rabitq import MAX_BITS
+from alicorn.quantization.codecs.product import NUM_WORDS
+from alicorn.quantization.kernels.simd import MAX_DIM
 
 FLOAT32, FLOAT16, CODES = STORED = ("float32", "float16", "codes")  # how the vectors of a key are kept
 COARSE = ("ivf", "imi")

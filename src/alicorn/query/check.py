@@ -1,4 +1,4 @@
-"""Does an expression fit the collection and the request? Called by collection.py before any work starts.
+"""Does an expression fit the collection and the request?
 
 What fails here fails for every plan and every state of the data: an unknown column is a mistake even where another
 operand matches nothing.
@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from alicorn.errors import QueryError, VectorError
 from alicorn.index import Snapshot
-from alicorn.query import kernels, tree
+from alicorn.language import tree
+from alicorn.query.sets import kernels
 
 
 def check_expression(named: Iterable[tree.Node], snapshot: Snapshot, vectors: Mapping[str, np.ndarray]) -> None:

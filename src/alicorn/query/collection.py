@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from alicorn.index import Store
+from alicorn.language.prepared import prepare
 from alicorn.query.check import check_expression, check_vectors
 from alicorn.query.many import search_many
-from alicorn.query.order import OrderBy
-from alicorn.query.prepared import prepare
+from alicorn.query.order.order_by import OrderBy
 from alicorn.query.reason import Reason, reason
 from alicorn.query.run import Evaluation
 from alicorn.query.search import Result, search

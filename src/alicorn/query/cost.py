@@ -1,4 +1,4 @@
-"""What would a plan cost? Estimated sizes of operands, and nanoseconds of the ways to run an `nn`. Used by run.py.
+"""What would a plan cost? Estimated sizes of operands, and nanoseconds of the ways to run an `nn`.
 
 Pure functions of counts. The constants were measured by benchmarks/engine.py on one core; what matters is their order,
 because the answer is the same whatever the plan.
@@ -7,7 +7,7 @@ because the answer is the same whatever the plan.
 from __future__ import annotations
 
 from alicorn.index import Snapshot
-from alicorn.query import tree
+from alicorn.language import tree
 
 # Nanoseconds.
 _EXACT_ROW = 5.0  # one stored vector at a random place: the cache misses, of which a core has a dozen under way

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from alicorn.query import tree
+from alicorn.language import tree
 
 if TYPE_CHECKING:
-    from alicorn.query.nn import Counters
+    from alicorn.query.nn.nearest import Counters
 
 
 _MOST_NODES = 256

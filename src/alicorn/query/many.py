@@ -1,4 +1,4 @@
-"""Many requests over one snapshot: on all cores, and in one compiled pass where that can be. Called by collection.py.
+"""Many requests over one snapshot: on all cores, and in one compiled pass where that can be.
 
 What a request costs beside its work - calls, arrays, checks - is paid once for all here: vectors are normalised as a
 matrix, an expression is checked once however often it is asked, and requests for the k nearest of a filter with few
@@ -19,15 +19,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from alicorn.index import EmbeddingBlock, SegmentView, Snapshot
+from alicorn.language import tree
+from alicorn.language.prepared import Prepared
 from alicorn.quantization import FLOAT32
-from alicorn.query import docset, nn_kernels, tree
 from alicorn.query.check import check_expression, check_matrix
-from alicorn.query.nn import allowed_rows, arrays_of, exact_query, is_exact
-from alicorn.query.order import BY_NN, OrderBy, check_order
-from alicorn.query.prepared import Prepared
-from alicorn.query.products import blocks_of, k_nearest_each
+from alicorn.query.nn import kernel as nn_kernels
+from alicorn.query.nn.nearest import allowed_rows, arrays_of, exact_query, is_exact
+from alicorn.query.nn.products import blocks_of, k_nearest_each
+from alicorn.query.order.order_by import BY_NN, OrderBy, check_order
 from alicorn.query.run import Evaluation
 from alicorn.query.search import Result, check_limit, search
+from alicorn.query.sets import docset
 
 _TOGETHER = 8  # requests: fewer are answered one by one, by codes
 

@@ -1,6 +1,6 @@
 """Why is a document in a result, or not? Every node of the tree with whether it holds the document, and the reason.
 
-Called by collection.py (`Collection.explain`). Leaves, and operators that count over the whole collection, are
+ Leaves, and operators that count over the whole collection, are
 evaluated whole by the engine itself; what the others hold follows from their operands.
 """
 
@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from alicorn.index import SegmentView
-from alicorn.query import docset, tree
+from alicorn.language import tree
 from alicorn.query.explain import spelled
-from alicorn.query.nn import exact_cosines
+from alicorn.query.nn.nearest import exact_cosines
 from alicorn.query.run import Evaluation
+from alicorn.query.sets import docset
 
 _SHOWN_TERMS = 5
 

@@ -1,4 +1,4 @@
-"""Evaluate a tree over a snapshot: every node yields a set of documents per segment. Called by collection.py.
+"""Evaluate a tree over a snapshot: every node yields a set of documents per segment.
 
 `within` narrows a node to documents that its parent still needs: `and` runs its cheapest operand first and hands the
 result down, so a costly operand looks at few documents. Narrowing never changes what a node denotes, only how much of
@@ -20,12 +20,13 @@ import pyarrow as pa
 
 from alicorn.errors import QueryError
 from alicorn.index import SegmentView, Snapshot
-from alicorn.query import docset, tree
+from alicorn.language import tree
 from alicorn.query.cost import Known, estimate
-from alicorn.query.docset import EMPTY, DocSet
 from alicorn.query.explain import Step, spelled
-from alicorn.query.frequent import frequent
-from alicorn.query.nn import Counters, Probe, Ranked, k_nearest, live_documents, within_radius
+from alicorn.query.nn.nearest import Counters, Probe, Ranked, k_nearest, live_documents, within_radius
+from alicorn.query.sets import docset
+from alicorn.query.sets.docset import EMPTY, DocSet
+from alicorn.query.sets.frequent import frequent
 
 Sets = list[DocSet]  # one a segment
 

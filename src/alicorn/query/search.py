@@ -1,4 +1,4 @@
-"""One request: evaluate the expression over a snapshot, order the hits, cut and name them. Called by collection.py."""
+"""One request: evaluate the expression over a snapshot, order the hits, cut and name them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import numpy as np
 
 from alicorn.errors import ConfigError
 from alicorn.index import Snapshot
-from alicorn.query import docset, tree
+from alicorn.language import tree
+from alicorn.language.prepared import Prepared
 from alicorn.query.check import check_expression
 from alicorn.query.explain import Step
-from alicorn.query.nn import Ranked
-from alicorn.query.order import BY_NN, OrderBy, check_order, ranked
-from alicorn.query.prepared import Prepared
+from alicorn.query.nn.nearest import Ranked
+from alicorn.query.order.order_by import BY_NN, OrderBy, check_order, ranked
+from alicorn.query.order.share import with_shares
 from alicorn.query.run import Evaluation
-from alicorn.query.share import with_shares
+from alicorn.query.sets import docset
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Counts and latencies for Prometheus, in a registry of the app's own. Used by app.py.
+"""Counts and latencies for Prometheus, in a registry of the app's own.
 
 alicorn_requests_total{route, method, status}     alicorn_request_seconds{route, method}
 alicorn_documents                                 alicorn_version: operations acknowledged so far

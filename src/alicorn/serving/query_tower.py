@@ -1,4 +1,4 @@
-"""An exported request tower: rows in, vectors out, by onnxruntime, without torch. Written by towers/onnx_export.py."""
+"""An exported request tower: rows in, vectors out, by onnxruntime, without torch."""
 
 import importlib.util
 import json

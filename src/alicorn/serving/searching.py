@@ -14,14 +14,15 @@ from alicorn.errors import AlicornError, ConfigError
 from alicorn.evaluation.systems import search_vectors
 from alicorn.feedback import ServedLog
 from alicorn.index import SegmentView, Snapshot
+from alicorn.language import parse, tree
+from alicorn.language.templates import named_vectors
 from alicorn.publish import check_models, default_nprobe, interests_of
-from alicorn.query import Collection, parse, tree
+from alicorn.query import Collection
 from alicorn.query.check import check_vectors
 from alicorn.serving.messages import Hit, Mode, SearchAnswer, SearchRequest
 from alicorn.serving.why import Explainer, in_common
 from alicorn.vertical.searchers import Searchers
 from alicorn.vertical.selection import order_without_nn
-from alicorn.vertical.templates import named_vectors
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from alicorn.index import SegmentView, Snapshot
-from alicorn.query import tree
-from alicorn.query.nn import exact_cosines
-from alicorn.query.order import scored_terms
+from alicorn.language import tree
+from alicorn.query.nn.nearest import exact_cosines
+from alicorn.query.order.order_by import scored_terms
 from alicorn.serving.messages import Why
 
 _MAX_SHOWN = 20  # terms or values of a column

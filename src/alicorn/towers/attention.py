@@ -1,4 +1,4 @@
-"""Attention over lists of vectors of unequal length: within a list, and of queries over a list. Used by the fusions.
+"""Attention over lists of vectors of unequal length: within a list, and of queries over a list.
 
 A list is padded behind its end; `present`, bool (rows, longest), is false there. What stands behind an end changes
 nothing, and neither does the length of the other rows of a batch.

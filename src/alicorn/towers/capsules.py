@@ -1,4 +1,4 @@
-"""Several interests of one request from what happened before it: capsules with dynamic routing. Used by unified.py.
+"""Several interests of one request from what happened before it: capsules with dynamic routing.
 
 Of the elements e_1..e_n of a sequence and K capsules, with one matrix S for all:
 

@@ -1,4 +1,4 @@
-"""How one channel is read, where a recipe says so: the kinds of `towers.channels`. Read by settings.py.
+"""How one channel is read, where a recipe says so: the kinds of `towers.channels`.
 
     channels:
       document.price: {kind: autodis, count: 20, dim: 16}           # a number as a soft mixture: numbers.py

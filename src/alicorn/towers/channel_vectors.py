@@ -1,4 +1,4 @@
-"""Each channel of one side as one vector per row: what a fusion fuses. Used by fusion.py.
+"""Each channel of one side as one vector per row: what a fusion fuses.
 
 A bag becomes the sum of its table's rows, a sequence the mean of its elements; dense and numeric channels pass as they
 are; tokens go through the tuned layers of the pretrained encoder. What a recipe's `towers.channels` names goes through

@@ -1,4 +1,4 @@
-"""Vectors in no order, such as those of a product's images, as one. Used by channel_vectors.py.
+"""Vectors in no order, such as those of a product's images, as one.
 
     rho(mean over the set of phi(x))        phi, rho: networks with one hidden layer (Deep Sets, Zaheer et al., 2017)
 

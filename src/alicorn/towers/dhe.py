@@ -1,4 +1,4 @@
-"""Deep hash embedding: an id's vector is computed by a network, and no row is kept for it. Used by unified.py.
+"""Deep hash embedding: an id's vector is computed by a network, and no row is kept for it.
 
     E'(s) = [H_1(s), ..., H_k(s)],  H_i: 1..10^6, scaled to [-1, 1];     v = decoder(E'(s))
 

@@ -1,4 +1,4 @@
-"""How the channels of one side become one embedding: linear with a small network, or attention. Used by unified.py.
+"""How the channels of one side become one embedding: linear with a small network, or attention.
 
     concat       y = W x + b + V relu(U x + c)      x: the channels, one beside the other (EBR, papers.md 1.1)
     attention    phi_i = W_i x_i + b_i,   w = softmax(A [phi_1; ...; phi_N] + a),   y = sum_i w_i phi_i

@@ -1,4 +1,4 @@
-"""Ids by several rows of one table, and the universal hashes that choose them. Used by unified.py; dhe.py hashes too.
+"""Ids by several rows of one table, and the universal hashes that choose them.
 
 With one row per id, two ids of one bucket cannot be told apart; with two, only ids that share both. Two hashes are the
 "double hash" that DHE is compared with (papers.md 8.2).

@@ -7,7 +7,7 @@
     weights.pt     tensors only (torch, weights_only); no code is run by loading
 
 A pretrained text encoder stays where the recipe names it; only its tuned layers are among the weights. model.json is
-written last. Written by training/; read by evaluation/, publish.py and serving/. The folder of an ensemble has another
+written last. The folder of an ensemble has another
 model.json (ensemble.py), and `Model.load` reads both.
 """
 

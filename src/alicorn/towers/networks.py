@@ -1,5 +1,4 @@
-"""Which channels have a network of their own, and the networks: `towers.channels` for one vertical. Used by settings.py
-and unified.py.
+"""Which channels have a network of their own, and the networks: `towers.channels` for one vertical.
 
 A network is known by the channel that says how it is, as `request.text`; one that is `shared` belongs to several.
 """

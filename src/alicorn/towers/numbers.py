@@ -1,4 +1,4 @@
-"""A number as a vector: a soft mixture of a few learned ones (AutoDis), or that of its bin. Used by channel_vectors.py.
+"""A number as a vector: a soft mixture of a few learned ones (AutoDis), or that of its bin.
 
     AutoDis    h = LeakyReLU(w x),   p = softmax((W h + alpha h) / tau),   e = sum_i p_i M_i
                (Guo et al., KDD 2021; papers.md 9.1), x the standardised number

@@ -1,4 +1,4 @@
-"""`alicorn export`: the request tower of a model as ONNX, for a service without torch. Read by serving/query_tower.py.
+"""`alicorn export`: the request tower of a model as ONNX, for a service without torch.
 
     query_tower.onnx    one request at a time: inputs as features/padded.py names them, of one row; output `vectors`,
                         float32 (1, dim), or (1, interests, dim) of a model with several, of unit length

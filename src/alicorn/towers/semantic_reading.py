@@ -1,7 +1,7 @@
 """What the towers of MGDSPR are made of: a query, recent and long behaviour, other channels, as vectors of one width.
 
 Elements of behaviour are their parts one beside the other, through the tables that documents read. A projection brings
-every table's rows to the width of an embedding, and starts alike wherever the table is the same. Used by semantic.py.
+every table's rows to the width of an embedding, and starts alike wherever the table is the same.
 """
 
 from collections.abc import Mapping

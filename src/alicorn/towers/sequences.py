@@ -1,4 +1,4 @@
-"""What happened one after another, as vectors: elements through the tables of their parts. Read by the fusions."""
+"""What happened one after another, as vectors: elements through the tables of their parts."""
 
 from collections.abc import Sequence
 from typing import Any

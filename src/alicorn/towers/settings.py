@@ -1,4 +1,4 @@
-"""How the towers are built: the `towers` section of a recipe, and its meaning for one vertical. Read by unified.py.
+"""How the towers are built: the `towers` section of a recipe, and its meaning for one vertical.
 
     towers:
       dim: 64                                      # of an embedding

@@ -1,4 +1,4 @@
-"""Embedding tables whose gradient is a list of rows. Read by channels.py; updated by training/optimizer.py.
+"""Embedding tables whose gradient is a list of rows.
 
 A batch touches a few ten thousand of perhaps millions of rows. On the processor the gradient of the touched rows is
 summed in one pass, without sorting, by a compiled loop; torch's sparse gradient and SparseAdam took 38 ms where this

@@ -1,4 +1,4 @@
-"""Ids and n-grams as vectors: the kinds of tables that a recipe's `towers.tables` may name. Read by settings.py.
+"""Ids and n-grams as vectors: the kinds of tables that a recipe's `towers.tables` may name.
 
     tables:
       text: {buckets: 131072, dim: 64}                                      # table.py, one row for each bucket

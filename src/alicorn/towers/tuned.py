@@ -1,4 +1,4 @@
-"""The last layers of a pretrained transformer, learned with the towers. Used by unified.py; fed by features/encoder.py.
+"""The last layers of a pretrained transformer, learned with the towers.
 
 A text arrives as the vectors of its tokens below these layers, and leaves as its sentence vector: the mean over its
 tokens at unit length, as where nothing is tuned. A text without tokens leaves as zeros.

@@ -1,4 +1,4 @@
-"""The batches of an epoch: a seeded shuffle of the pairs, what the sources of negatives add, the mask. Used by loop.py.
+"""The batches of an epoch: a seeded shuffle of the pairs, what the sources of negatives add, the mask.
 
 Everything random is drawn from (seed, epoch), so an epoch is the same after a resume. Batches are made one ahead in a
 thread of their own: the loops that gather rows and mark known positives release the interpreter.

@@ -1,4 +1,4 @@
-"""What a training run reads: pairs/ (alicorn mine) as featurised rows on disk and a few arrays. Used by loop.py."""
+"""What a training run reads: pairs/ (alicorn mine) as featurised rows on disk and a few arrays."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Offline hard negatives of the training pairs, by the model as it is now. Called by loop.py as a stage begins.
+"""Offline hard negatives of the training pairs, by the model as it is now.
 
 Documents of a random shard and all requests are encoded, the search that was passed in ranks the shard for every
 request, and what stands in the window is kept as candidates. They are written beside the checkpoint, so that a resumed

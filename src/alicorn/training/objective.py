@@ -1,6 +1,6 @@
 """What a batch is to minimise in one stage: its negatives, those remembered or made among them, and the loss of them.
 
-Called by loop.py. Embeddings in, a scalar out.
+Embeddings in, a scalar out.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Adam or Adagrad over dense weights, and row-wise Adagrad over embedding tables. Used by loop.py.
+"""Adam or Adagrad over dense weights, and row-wise Adagrad over embedding tables.
 
 The tuned layers of a pretrained text encoder have an Adam rate of their own, as they do not start from nothing.
 

@@ -1,4 +1,4 @@
-"""What a person sees while a model trains: a bar on a terminal, a line per epoch elsewhere. Used by loop.py."""
+"""What a person sees while a model trains: a bar on a terminal, a line per epoch elsewhere."""
 
 from types import TracebackType
 from typing import Any

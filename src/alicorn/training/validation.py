@@ -1,4 +1,4 @@
-"""Recall@K by exact search over all documents, and ROC AUC, after every epoch. Used by loop.py to stop and to choose.
+"""Recall@K by exact search over all documents, and ROC AUC, after every epoch.
 
 recall@K of a search is the share of its targets among the K nearest documents (papers.md 1.1); documents of equal
 cosine stand in row order. The cosine of a request with several interests is the greatest of theirs. evaluation/

@@ -1,4 +1,4 @@
-"""Which settings are tried, and in how many clusters is looked? Used by tune.py, and made from the shell's --grid."""
+"""Which settings are tried, and in how many clusters is looked?"""
 
 from __future__ import annotations
 

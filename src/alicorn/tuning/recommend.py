@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from alicorn.quantization import Settings, default_num_clusters
-from alicorn.quantization.imi import MAX_CELLS
+from alicorn.quantization.coarse.imi import MAX_CELLS
 from alicorn.quantization.settings import default_num_cells
 from alicorn.tuning.measure import Point
 

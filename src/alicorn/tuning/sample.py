@@ -1,4 +1,4 @@
-"""Which vectors and which queries are measured on? Drawn from a collection, or read from Parquet. Used by tune.py."""
+"""Which vectors and which queries are measured on? Drawn from a collection, or read from Parquet."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ features.py   the kinds of features and the type each asks of its column
 columns.py    Arrow columns checked against what the vertical says; TableError names table, column, first bad row, count
 terms.py      terms of the inverted index, derived from columns
 selection.py  which documents are indexed, and which requests need no `nn`
-templates.py  expression templates: `(and {terms})` and a query become an expression
 failed_searches.py  rules: what a search without a click was after
 behaviour.py  windows over what a searcher did before the search
 requests.py   the columns of logged searches

@@ -1,4 +1,4 @@
-"""Arrow columns against what is asked of them. Used by schema.py for documents and by logs/ for every table.
+"""Arrow columns against what is asked of them.
 
 `check_types` looks at a schema alone and costs nothing; the other functions look at the values of one column.
 Rows are counted from 0 in the order of the table.

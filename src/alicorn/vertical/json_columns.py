@@ -1,4 +1,4 @@
-"""JSON values -> Arrow columns of the types a vertical or collection asks for. Used by searchers.py and serving/."""
+"""JSON values -> Arrow columns of the types a vertical or collection asks for."""
 
 from collections.abc import Sequence
 from typing import Any

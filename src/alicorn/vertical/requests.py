@@ -1,6 +1,6 @@
 """What the request tower reads of logged searches: the query, its searcher's columns, and what that searcher had done.
 
-Used by training/ and evaluation/ on a pairs/ folder. Columns of `behaviour` are those of the search, as they were
+ Columns of `behaviour` are those of the search, as they were
 before it; the table of searchers has them as they are at the end of the log, for requests served later.
 """
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 
 from alicorn.config import Config, load_yaml
 from alicorn.errors import VectorError
+from alicorn.language.templates import fill_template, read_template
 from alicorn.vertical.behaviour import Behaviour
 from alicorn.vertical.columns import (
     Column,
@@ -27,7 +28,6 @@ from alicorn.vertical.columns import (
 from alicorn.vertical.failed_searches import FailedSearchRules
 from alicorn.vertical.features import DenseFeature, Feature, IdsFeature, SequenceFeature, TextFeature, VectorsFeature
 from alicorn.vertical.selection import IsRepeat, Selection
-from alicorn.vertical.templates import fill_template, read_template
 from alicorn.vertical.terms import as_lists, interleave, phrase_terms, value_terms, word_terms
 
 _TERMS = {"words": word_terms, "value": value_terms, "phrase": phrase_terms}

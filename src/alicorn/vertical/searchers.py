@@ -1,6 +1,6 @@
 """Who searches? The row of columns that the request tower reads, from a table of searchers or from the request itself.
 
-Used by serving/ and the command line. A column that is not known is null, which every feature has a meaning for.
+A column that is not known is null, which every feature has a meaning for.
 """
 
 from bisect import bisect_left

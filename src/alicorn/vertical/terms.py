@@ -1,4 +1,4 @@
-"""Terms of the inverted index, from columns: `text:<word>`, `city:<value>`, `name:<phrase>`. Called by Vertical.terms.
+"""Terms of the inverted index, from columns: `text:<word>`, `city:<value>`, `name:<phrase>`.
 
 ASCII, which most rows are, is handled as one array of bytes; rows with other characters go through alicorn.text one by
 one. Both give exactly alicorn.text.words and alicorn.text.normalize, which a test checks.

@@ -1,0 +1,328 @@
+"""The journal and the manifest of a collection: what is acknowledged, and which segments there are.
+
+The tables are those of sqlite_file.py. SQLite runs in WAL mode with synchronous=FULL: a commit has reached the disk
+when it returns. An operation is acknowledged once its journal row is committed; a flush replaces rows by segments in
+one transaction. Writers hold the lock of writer_lock.py, so a transaction here never waits for another writer.
+
+Three witnesses tell that nothing was lost: the checksums and numbers of the rows, the seal over the pages (seal.py,
+with wal.py), and the mark of the last commit (mark.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from alicorn.errors import CollectionError, CorruptionError
+from alicorn.index.durability.failpoints import reach
+from alicorn.index.durability.mark import Mark, read_mark
+from alicorn.index.durability.open_manifest import OpenManifest
+from alicorn.index.durability.seal import PAGE_SIZE, check_seal, renewed, write_seal
+from alicorn.index.durability.sqlite_file import (
+    MANIFEST,
+    MANIFEST_VERSION,
+    PLAIN_VERSION,
+    check_identity,
+    connect,
+    create_database,
+    damage,
+    keep_log,
+    put_setting,
+    reported,
+    row_checksum,
+)
+from alicorn.index.durability.wal import read_wal
+from alicorn.quantization import FLOAT32
+
+CHECKPOINT_BYTES = 32 << 20  # of the write-ahead log, before it is copied to the database: some 50 ms
+
+
+class Declared(NamedTuple):
+    """An embedding key: its dimension, and how its vectors are kept, one of quantization.STORED."""
+
+    dim: int
+    stored: str = FLOAT32
+
+
+@dataclass(frozen=True)
+class State:
+    """generation: counts rewritings of segments, and names their files; segments: their names;
+    quantizers: name and checksum of their file, or None before training; flushed: the last sequence that is in
+    segments; last: the last sequence acknowledged. The journal holds flushed + 1 to last. commits: counts all
+    transactions; collection: its id, 32 hex digits, which tells whether files belong together."""
+
+    generation: int = 0
+    segments: tuple[str, ...] = ()
+    quantizers: tuple[str, str] | None = None
+    flushed: int = 0
+    last: int = 0
+    commits: int = 0
+    collection: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentRecord:
+    """A live segment on disk. checksum: of its file; tombstones: (n,) uint32 document numbers."""
+
+    name: str
+    checksum: str
+    tombstones: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    sequence: int
+    kind: str
+    table: pa.Table
+
+
+class Journal:
+    """One connection. Call its methods under the store's lock."""
+
+    def __init__(self, folder: Path, *, read_only: bool) -> None:
+        """Raises CollectionError when there is no collection or its format is newer, CorruptionError for damage."""
+        self._path = folder / MANIFEST
+        self.read_only = read_only
+        if not self._path.is_file():
+            raise CollectionError(f"{folder} holds no collection (no {MANIFEST}): create one, or check the path")
+        with contextlib.ExitStack() as undo:
+            with self._reported("opened"):
+                self._manifest = OpenManifest(self._path)
+                undo.callback(self._manifest.close)
+                self._sealed, log = check_seal(self._manifest)
+                collection, commits = read_mark(folder)
+                self._database = connect(self._path, read_only=read_only)
+                undo.callback(self._database.close)
+                check_identity(self._path, self._database)
+            self._logged = log.num_frames * PAGE_SIZE
+            self.state = self.read_state()
+            if self.state.collection != collection or self.state.commits < commits:
+                raise self._lost(collection, commits)
+            with self._reported("written"):
+                self._mark = None if read_only else Mark(folder, collection)
+            undo.pop_all()
+
+    @staticmethod
+    def create(folder: Path, embeddings: Mapping[str, Declared], metadata: Mapping[str, Any]) -> None:
+        """A manifest without segments."""
+        state = State(collection=secrets.token_hex(16))
+        settings = {
+            "collection": _json({"embeddings": [_declaration(key, one) for key, one in embeddings.items()]}),
+            "metadata": _json(metadata),
+            "columns": pa.schema([]).serialize().to_pybytes(),
+            "state": _json(asdict(state)),
+        }
+        plain = all(one.stored == FLOAT32 for one in embeddings.values())
+        create_database(folder, settings, state.collection, PLAIN_VERSION if plain else MANIFEST_VERSION)
+
+    # -- reading
+
+    def read_state(self) -> State:
+        found = json.loads(self._setting("state"))
+        quantizers = found["quantizers"] and tuple(found["quantizers"])
+        return State(**{**found, "segments": tuple(found["segments"]), "quantizers": quantizers})
+
+    def embeddings(self) -> dict[str, Declared]:
+        found = json.loads(self._setting("collection"))["embeddings"]
+        return {key: Declared(*declared) for key, *declared in found}
+
+    def metadata(self) -> dict[str, Any]:
+        return json.loads(self._setting("metadata"))
+
+    def columns(self) -> pa.Schema:
+        return pa.ipc.read_schema(pa.py_buffer(self._setting("columns")))
+
+    def segments(self) -> list[SegmentRecord]:
+        """The live segments, as many as the state says."""
+        with self._reported("read"):
+            rows = self._database.execute("SELECT name, file_checksum, tombstones, checksum FROM segments").fetchall()
+        for name, file_checksum, tombstones, checksum in rows:
+            self._check_row(f"segment {name}", checksum, name, file_checksum, tombstones)
+        found = {name: SegmentRecord(name, of_file, np.frombuffer(dead, "<u4")) for name, of_file, dead, _ in rows}
+        if set(found) != set(self.state.segments):
+            raise self._damage(f"it lists the segments {sorted(found)}, its state {sorted(self.state.segments)}")
+        return [found[name] for name in self.state.segments]
+
+    def operations(self, after: int) -> Iterator[Operation]:
+        """The journal's operations with a sequence above `after`, without a gap up to the state's last."""
+        expected = after + 1
+        query = "SELECT sequence, kind, body, checksum FROM journal WHERE sequence > ? ORDER BY sequence"
+        with self._reported("read"):
+            for sequence, kind, body, checksum in self._database.execute(query, (after,)):
+                if sequence != expected:
+                    raise self._damage(f"operation {expected} is missing from the journal")
+                self._check_row(f"operation {sequence}", checksum, sequence, kind, body)
+                yield Operation(sequence, kind, pa.ipc.open_stream(pa.py_buffer(body)).read_all())
+                expected += 1
+        if expected != self.state.last + 1:
+            raise self._damage(f"operations {expected} to {self.state.last} are missing from the journal")
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Everything read inside is of one moment, although another process may write."""
+        with self._reported("read"):
+            self._database.execute("BEGIN")
+        try:
+            self.state = self.read_state()
+            yield
+        finally:
+            if self._database.in_transaction:
+                self._database.execute("COMMIT")
+
+    def data_version(self) -> int:
+        """Changes when another process has committed."""
+        with self._reported("read"):
+            return self._database.execute("PRAGMA data_version").fetchone()[0]
+
+    def copy_to(self, target: sqlite3.Connection) -> None:
+        """Copy the whole database; within `reading`, as of that moment."""
+        with self._reported("copied"):
+            self._database.backup(target)
+
+    def check(self) -> None:
+        """SQLite's own check of all its pages. Raises CorruptionError."""
+        with self._reported("checked"):
+            found = [row[0] for row in self._database.execute("PRAGMA integrity_check")]
+        if found != ["ok"]:
+            raise self._damage("; ".join(found[:5]))
+
+    # -- writing
+
+    def append(self, kind: str, table: pa.Table, columns: pa.Schema | None = None) -> None:
+        """Acknowledge one operation: durable when this returns. columns: given when the operation adds some."""
+        body = _ipc(table)
+        state = replace(self.state, last=self.state.last + 1)
+        row = (state.last, kind, body)
+        self._logged += len(body)
+        with self._transaction("operation", state):
+            self._database.execute("INSERT INTO journal VALUES (?, ?, ?, ?)", (*row, row_checksum(*row)))
+            self._put_columns(columns)
+
+    def swap(
+        self,
+        generation: int,
+        segments: Sequence[SegmentRecord],
+        quantizers: tuple[str, str] | None,
+        flushed: int,
+        columns: pa.Schema | None = None,
+    ) -> None:
+        """These are the segments from now on, and the journal up to `flushed` is in them. Durable when this returns."""
+        names = tuple(segment.name for segment in segments)
+        state = replace(self.state, generation=generation, segments=names, quantizers=quantizers, flushed=flushed)
+        with self._transaction("swap", state):
+            self._database.execute("DELETE FROM segments")
+            for segment in segments:
+                row = (segment.name, segment.checksum, segment.tombstones.astype("<u4").tobytes())
+                self._database.execute("INSERT INTO segments VALUES (?, ?, ?, ?)", (*row, row_checksum(*row)))
+            self._database.execute("DELETE FROM journal WHERE sequence <= ?", (flushed,))
+            self._put_columns(columns)
+
+    def set_metadata(self, metadata: Mapping[str, Any]) -> None:
+        value = _json(metadata)
+        with self._transaction("metadata", self.state):
+            put_setting(self._database, "metadata", value)
+
+    def roll_back(self) -> None:
+        """End a transaction that was cut short, if there is one; `state` is read again in any case."""
+        with self._reported("read"):
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+        self.state = self.read_state()
+
+    def checkpoint(self) -> None:
+        """Copy the write-ahead log into the database, as far as readers let it, and seal that."""
+        log = read_wal(self._manifest.wal, PAGE_SIZE)
+        self._sealed = renewed(self._sealed, log)
+        write_seal(self._path, self._sealed)
+        reach("before checkpoint")
+        self._database.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        reach("after checkpoint")
+        self._logged = 0
+
+    def close(self) -> None:
+        """A writer leaves the database complete in itself; with readers at work it may not be able to."""
+        if self._mark is not None:
+            with contextlib.suppress(sqlite3.Error, OSError):  # a full disk: then it is left as after a crash
+                self.checkpoint()
+                self._manifest.unlock()
+                keep_log(self._database, False)
+            self._mark.sync()
+        self._database.close()
+        self._manifest.close()
+
+    # -- within
+
+    @contextmanager
+    def _transaction(self, what: str, state: State) -> Iterator[None]:
+        assert self._mark is not None
+        state = replace(state, commits=state.commits + 1)
+        with self._reported("written"):
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                put_setting(self._database, "state", _json(asdict(state)))
+                reach(f"before commit {what}")
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+        self.state = state
+        reach(f"after commit {what}")
+        self._mark.advance(state.commits)
+        if self._logged > CHECKPOINT_BYTES:
+            with contextlib.suppress(sqlite3.Error, OSError):  # what was asked for is done; the next commit tries again
+                self.checkpoint()
+
+    def _put_columns(self, columns: pa.Schema | None) -> None:
+        if columns is not None:
+            put_setting(self._database, "columns", columns.serialize().to_pybytes())
+
+    def _setting(self, name: str) -> bytes:
+        with self._reported("read"):
+            row = self._database.execute("SELECT value, checksum FROM settings WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            raise self._damage(f"its setting '{name}' is missing")
+        self._check_row(f"setting '{name}'", row[1], name, row[0])
+        return row[0]
+
+    def _check_row(self, what: str, checksum: str, *values: str | int | bytes) -> None:
+        if row_checksum(*values) != checksum:
+            raise self._damage(f"{what} has changed since it was written")
+
+    def _damage(self, what: str) -> CorruptionError:
+        return damage(self._path, what)
+
+    def _lost(self, collection: str, commits: int) -> CorruptionError:
+        if collection != self.state.collection:
+            return self._damage("it and manifest.mark beside it are of two collections")
+        lost = commits - self.state.commits
+        return self._damage(f"it lacks the last {lost} of {commits} commits that were acknowledged (manifest.mark)")
+
+    def _reported(self, verb: str) -> AbstractContextManager[None]:
+        return reported(self._path, verb)
+
+
+def _declaration(key: str, declared: Declared) -> list[Any]:
+    return [key, declared.dim] if declared.stored == FLOAT32 else [key, declared.dim, declared.stored]
+
+
+def _ipc(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True).encode()

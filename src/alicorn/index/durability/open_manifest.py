@@ -1,0 +1,73 @@
+"""The bytes of manifest.sqlite beside SQLite: read, and guarded from a checkpoint without a seal.
+
+Two things that SQLite does to a file make this necessary:
+
+- When a process closes any descriptor of a file, the kernel drops all its locks on it, those of SQLite included. So one
+  descriptor serves all who read the file, and the last closes it when SQLite has done so.
+- SQLite copies the write-ahead log into the database and removes it when the last connection is closed, also when a
+  program ends without closing the collection; seal.py could not tell that from damage. To do so it needs an exclusive
+  lock on certain bytes of the file. A shared lock of the descriptor, which unlike SQLite's own belongs to the open file
+  and not to the process, denies it that until `unlock`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+_LOCKED = (0x40000002, 510)  # first and number: SQLite's SHARED bytes
+_FLOCK = struct.Struct("hhqqi4x")  # struct flock: type, whence, start, length, pid
+_SET_LOCK = getattr(fcntl, "F_OFD_SETLKW", None)  # Linux; Python 3.12 has another way everywhere, see sqlite_file.py
+
+
+@dataclass
+class _Shared:
+    descriptor: int
+    users: int
+
+
+class OpenManifest:
+    """Open it before SQLite opens the file, close it after SQLite has closed it."""
+
+    _open: ClassVar[dict[tuple[int, int], _Shared]] = {}  # by device and inode
+    _guard: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.wal = path.with_name(path.name + "-wal")
+        with self._guard:
+            found = os.stat(path)
+            self._key = (found.st_dev, found.st_ino)
+            if self._key not in self._open:
+                self._open[self._key] = _Shared(os.open(path, os.O_RDONLY | os.O_CLOEXEC), 0)
+                self._lock(fcntl.F_RDLCK)
+            self._open[self._key].users += 1
+
+    def read(self) -> bytes:
+        """The whole file as of now."""
+        descriptor = self._open[self._key].descriptor
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+
+    def unlock(self) -> None:
+        """From now on SQLite may copy and remove the log: it is sealed."""
+        with self._guard:
+            if self._open[self._key].users == 1:
+                self._lock(fcntl.F_UNLCK)
+
+    def close(self) -> None:
+        with self._guard:
+            shared = self._open[self._key]
+            shared.users -= 1
+            if not shared.users:
+                del self._open[self._key]
+                os.close(shared.descriptor)
+
+    def _lock(self, kind: int) -> None:
+        if _SET_LOCK is not None:
+            wanted = _FLOCK.pack(kind, os.SEEK_SET, *_LOCKED, 0)
+            fcntl.fcntl(self._open[self._key].descriptor, _SET_LOCK, wanted)

@@ -1,0 +1,112 @@
+"""A seal over the pages of the manifest: no byte of it changes unnoticed, also after a crash.
+
+    manifest.xxh3    uint64, little-endian: bytes of a page, xxh3-64 of each page of manifest.sqlite, and last the
+                     xxh3-64 of all bytes before
+
+SQLite writes to manifest.sqlite only when it copies pages from the write-ahead log, and journal.py says when. Before it
+does, the seal is renewed for what the pages will be; until the log is overwritten, a page that is in the log may be as
+before or as after. So at any moment, also when a crash comes in between: every page that the log does not replace is
+as the seal says.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import xxhash
+
+from alicorn.errors import CorruptionError
+from alicorn.index.durability.archive import RESTORE
+from alicorn.index.durability.durable import rename, sync_file
+from alicorn.index.durability.open_manifest import OpenManifest
+from alicorn.index.durability.wal import WriteAheadLog, read_wal
+
+SEAL = "manifest.xxh3"
+PAGE_SIZE = 8192  # bytes; most rows are larger than a page
+
+
+def check_seal(manifest: OpenManifest) -> tuple[np.ndarray, WriteAheadLog]:
+    """-> the digests of all pages as of the seal, (pages,) uint64, and the log. Raises CorruptionError.
+
+    A writer may be at work. It renews the seal before it overwrites the log: so when the seal is the same before and
+    after, the log still had every page that was copied before the manifest was read.
+    """
+    while True:
+        before = _read(manifest.path)
+        whole = manifest.read()
+        log = read_wal(manifest.wal, PAGE_SIZE)
+        if _read(manifest.path) == before:
+            break
+    sealed = _decoded(manifest.path, before)
+    digests = page_digests(whole)
+    if len(digests) < log.num_pages:
+        digests = _resized(digests, log.num_pages)
+    count = max(len(sealed), len(digests))
+    differs = np.ones(count, dtype=bool)
+    shared = min(len(sealed), len(digests))
+    differs[:shared] = sealed[:shared] != digests[:shared]
+    pages = [int(page) + 1 for page in np.flatnonzero(differs) if int(page) + 1 not in log.pages]
+    if pages or (len(whole) % PAGE_SIZE and not log.pages):
+        raise CorruptionError(
+            f"{manifest.path} has changed since it was written: {len(pages)} of its {count} pages do not match {SEAL} "
+            f"beside it, the first is page {pages[0] if pages else count}. {RESTORE}"
+        )
+    if log.is_damaged:
+        raise CorruptionError(
+            f"{manifest.wal} has changed since it was written: operations that were acknowledged do not match their "
+            f"checksums. {RESTORE}"
+        )
+    return sealed, log
+
+
+def renewed(sealed: np.ndarray, log: WriteAheadLog) -> np.ndarray:
+    """The digests of the pages once the log has been copied."""
+    if not log.num_pages:
+        return sealed
+    digests = _resized(sealed, log.num_pages)
+    for page, digest in log.pages.items():
+        digests[page - 1] = digest
+    return digests
+
+
+def write_seal(manifest: Path, digests: np.ndarray) -> None:
+    """Durable when it returns."""
+    body = np.array([PAGE_SIZE, *digests.tolist()], dtype="<u8").tobytes()
+    fresh = manifest.with_name(SEAL + ".new")
+    with fresh.open("wb") as file:
+        file.write(body + xxhash.xxh3_64_intdigest(body).to_bytes(8, "little"))
+        sync_file(file, "seal")
+    rename(fresh, manifest.with_name(SEAL), "seal")
+
+
+def page_digests(whole: bytes) -> np.ndarray:
+    """The xxh3-64 of each page -> (pages,) uint64."""
+    view = memoryview(whole)
+    starts = range(0, len(whole), PAGE_SIZE)
+    return np.array([xxhash.xxh3_64_intdigest(view[at : at + PAGE_SIZE]) for at in starts], dtype=np.uint64)
+
+
+def _resized(digests: np.ndarray, num_pages: int) -> np.ndarray:
+    """A copy for so many pages; SQLite leaves out of its log what it allocated and never used: zeros."""
+    resized = np.full(num_pages, xxhash.xxh3_64_intdigest(bytes(PAGE_SIZE)), dtype=np.uint64)
+    kept = min(len(digests), num_pages)
+    resized[:kept] = digests[:kept]
+    return resized
+
+
+def _read(manifest: Path) -> bytes:
+    path = manifest.with_name(SEAL)
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise CorruptionError(f"{path} is missing. {RESTORE}") from error
+
+
+def _decoded(manifest: Path, raw: bytes) -> np.ndarray:
+    numbers = np.frombuffer(raw[: len(raw) // 8 * 8], dtype="<u8")
+    if len(raw) % 8 or len(raw) < 16 or xxhash.xxh3_64_intdigest(raw[:-8]) != numbers[-1] or numbers[0] != PAGE_SIZE:
+        raise CorruptionError(
+            f"{manifest.with_name(SEAL)} has changed since it was written: its checksum does not match. {RESTORE}"
+        )
+    return numbers[1:-1].astype(np.uint64)

@@ -1,0 +1,40 @@
+"""One writer at a time: an exclusive lock on a file of the collection.
+
+The lock is the kernel's (flock), so it ends with the process that holds it, however that ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from alicorn.errors import CollectionError
+
+LOCK_FILE = "writer.lock"
+
+
+class WriterLock:
+    """Held from construction to `release`. The file keeps the process id of the last holder, for messages."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self._descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            message = f"{folder} cannot be opened for writing: {error.strerror}; open it with read_only=True"
+            raise CollectionError(message) from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(self._descriptor, 32).decode("ascii", "replace").strip()
+            os.close(self._descriptor)
+            raise CollectionError(
+                f"{folder} is open for writing elsewhere (process {holder or 'unknown'}): "
+                "close it there, or open it here with read_only=True"
+            ) from error
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # also for copies that forked children hold
+        os.close(self._descriptor)

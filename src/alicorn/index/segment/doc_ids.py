@@ -1,0 +1,114 @@
+"""Which document number has a doc_id? Hashes of ids, and the lookup every segment keeps.
+
+A 32-bit hash finds the candidates by binary search; the string itself decides, so a collision costs a second look
+and never a wrong answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numba
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from alicorn.compiled import kernel
+
+_MANY = 256  # ids; from so many on Arrow's start, of some 10 us, pays
+
+
+def hash_ids(doc_ids: pa.StringArray) -> np.ndarray:
+    """xxh32 of the UTF-8 bytes of each id -> (n,) uint32."""
+    encoded = doc_ids.cast(pa.binary()).to_pylist()
+    return np.fromiter(map(xxhash.xxh32_intdigest, encoded), dtype=np.uint32, count=len(encoded))
+
+
+@dataclass(frozen=True, eq=False)
+class IdIndex:
+    """hashes: (n,) uint32 ascending; docs: (n,) uint32, the document that has the hash; doc_ids: row = document."""
+
+    hashes: np.ndarray
+    docs: np.ndarray
+    doc_ids: pa.StringArray
+
+    @classmethod
+    def build(cls, doc_ids: pa.StringArray, hashes: np.ndarray) -> IdIndex:
+        """hashes: (n,) uint32, row = document."""
+        order = np.argsort(hashes, kind="stable")
+        return cls(hashes[order], order.astype(np.uint32), doc_ids)
+
+    def find(self, wanted: pa.StringArray, wanted_hashes: np.ndarray) -> np.ndarray:
+        """The document number of each wanted id, -1 where there is none -> (len(wanted),) int64."""
+        numbers = np.full(len(wanted), -1, dtype=np.int64)
+        at = np.searchsorted(self.hashes, wanted_hashes)
+        pending = np.flatnonzero(at < len(self.hashes))
+        while True:
+            pending = pending[self.hashes[at[pending]] == wanted_hashes[pending]]
+            if not len(pending):
+                return numbers
+            candidates = self.docs[at[pending]]
+            same = pc.equal(self.doc_ids.take(pa.array(candidates)), wanted.take(pa.array(pending)))
+            hit = same.to_numpy(zero_copy_only=False).astype(bool)
+            numbers[pending[hit]] = candidates[hit]
+            pending = pending[~hit]  # another id with the same hash: look at the next entry
+            at[pending] += 1
+            pending = pending[at[pending] < len(self.hashes)]
+
+    def of(self, numbers: np.ndarray) -> list[str]:
+        """The doc_ids of document numbers, (n,) integers."""
+        if len(numbers) >= _MANY:
+            return self.doc_ids.take(pa.array(numbers)).to_pylist()
+        offsets, data = self._buffers
+        stops = np.empty(len(numbers), dtype=np.int64)
+        gathered = _gather(offsets, data, numbers.astype(np.int64), stops).tobytes()
+        ends = stops.tolist()
+        starts = [0, *ends[:-1]]
+        if gathered.isascii():
+            text = gathered.decode()
+            return [text[start:end] for start, end in zip(starts, ends, strict=True)] if ends else []
+        return [gathered[start:end].decode() for start, end in zip(starts, ends, strict=True)]
+
+    @cached_property
+    def _buffers(self) -> tuple[np.ndarray, np.ndarray]:
+        """Offsets (n + 1,) int32 and the bytes that they cut."""
+        _, offsets, data = self.doc_ids.buffers()
+        cut = np.frombuffer(offsets, np.int32)[self.doc_ids.offset :] if offsets else np.zeros(1, np.int32)
+        return cut, np.frombuffer(data or b"", np.uint8)
+
+    def number_of(self, doc_id: str) -> int:
+        """The document number of one id, -1 where there is none."""
+        try:
+            wanted = np.uint32(xxhash.xxh32_intdigest(doc_id.encode()))
+        except UnicodeEncodeError:  # a lone surrogate: no stored id can have one
+            return -1
+        at = int(np.searchsorted(self.hashes, wanted))
+        while at < len(self.hashes) and self.hashes[at] == wanted:
+            number = int(self.docs[at])
+            if self.doc_ids[number].as_py() == doc_id:
+                return number
+            at += 1
+        return -1
+
+
+_OFFSETS = numba.types.Array(numba.int32, 1, "C", readonly=True)
+_BYTES = numba.types.Array(numba.uint8, 1, "C", readonly=True)
+
+
+@kernel(numba.uint8[::1](_OFFSETS, _BYTES, numba.int64[::1], numba.int64[::1]))
+def _gather(offsets, data, numbers, stops):
+    """The strings of some numbers, one after the other; where each stops goes into `stops`."""
+    total = 0
+    for i in range(len(numbers)):
+        total += offsets[numbers[i] + 1] - offsets[numbers[i]]
+        stops[i] = total
+    gathered = np.empty(total, dtype=np.uint8)
+    at = 0
+    for i in range(len(numbers)):
+        start = offsets[numbers[i]]
+        for j in range(stops[i] - at):
+            gathered[at + j] = data[start + j]
+        at = stops[i]
+    return gathered

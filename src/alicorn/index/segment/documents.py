@@ -1,0 +1,204 @@
+"""Documents on their way into a segment: checked, normalised, not yet numbered. Feeds builder.py, journal.py.
+
+They come from an upsert (checking.py), from the journal, or from the live documents of a segment that is merged. The
+last carry their clusters and codes along, so that a merge neither computes them again nor could change them.
+
+Where a key is not stored as float32, `kept_by` rounds its vectors before anything else sees them: clusters, codes and
+answers are all of what is stored (docs/decisions/006-stored-precision.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+
+from alicorn.index.durability.mapping import release
+from alicorn.index.segment.doc_ids import hash_ids
+from alicorn.index.segment.segment import Segment
+from alicorn.index.segment.terms import TermLists
+from alicorn.quantization import CODES, FLOAT16, FLOAT32, Codes, KeyQuantizer
+
+EMBEDDING = "embedding:"  # prefix of the columns that hold vectors
+_BLOCK = 65_536  # vectors in memory at a time: 32 MiB of 128 dimensions
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """What a quantizer made of vectors. clusters: (rows,) int32; codes: of the same rows."""
+
+    quantizer: KeyQuantizer
+    clusters: np.ndarray
+    codes: Codes
+
+
+@dataclass(frozen=True, eq=False)
+class KeyVectors:
+    """The vectors of one key: vector i of them is row rows[i] of `vectors`, and of document docs[i].
+
+    docs: (n,), each document at most once; vectors: (m, dim) float32 or float16 unit rows, often mapped from a segment,
+    or (m, 0) where nothing but the codes is stored; coded: of all m; rows: (n,) of them, None for all in order.
+    """
+
+    docs: np.ndarray
+    vectors: np.ndarray
+    coded: Coded | None = None
+    rows: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.docs)
+
+    def take(self, chosen: np.ndarray | slice, docs: np.ndarray) -> KeyVectors:
+        """The chosen ones, which now belong to `docs`. No vector is copied."""
+        rows = np.arange(len(self.vectors)) if self.rows is None else self.rows
+        return KeyVectors(docs, self.vectors, self.coded, rows[chosen])
+
+    def some(self, chosen: np.ndarray | slice) -> np.ndarray:
+        """The chosen vectors -> (len(chosen), dim) float32."""
+        rows = chosen if self.rows is None else self.rows[chosen]
+        if self.coded is not None and self.coded.quantizer.stored == CODES:
+            return self.coded.quantizer.decode(self.coded.codes.take(rows))
+        return self.vectors[rows].astype(np.float32, copy=False)
+
+    def kept_by(self, quantizer: KeyQuantizer) -> KeyVectors:
+        """The same vectors as `quantizer.stored` says: what has been rounded is not changed again."""
+        if quantizer.stored == FLOAT32:
+            return self
+        if quantizer.stored == FLOAT16:
+            return replace(self, vectors=self.vectors.astype(np.float16))
+        codes = quantizer.encode(self.vectors, np.empty(0, dtype=np.int32))
+        unassigned = Coded(quantizer, np.empty(0, dtype=np.int32), codes)
+        kept = KeyVectors(self.docs, self.vectors[:, :0], unassigned)
+        return replace(kept, coded=replace(unassigned, clusters=kept.assigned_by(quantizer)))
+
+    def release(self) -> None:
+        """Of what is mapped: see mapping.py."""
+        release(self.vectors)
+        if self.coded is not None and self.coded.quantizer.stored == CODES:
+            release(self.coded.codes.codes)
+            release(self.coded.codes.fine)
+
+    def is_coded_by(self, quantizer: KeyQuantizer) -> bool:
+        return self.coded is not None and self.coded.quantizer.version == quantizer.version
+
+    def clusters_by(self, quantizer: KeyQuantizer) -> np.ndarray:
+        """(n,) int32, taken over where they are this quantizer's already."""
+        if self.coded is not None and self.is_coded_by(quantizer):
+            return self.coded.clusters if self.rows is None else self.coded.clusters[self.rows]
+        return self.assigned_by(quantizer)
+
+    def assigned_by(self, quantizer: KeyQuantizer) -> np.ndarray:
+        """(n,) int32, of the stored vectors."""
+        clusters = np.empty(len(self), dtype=np.int32)
+        for start in range(0, len(self), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            clusters[block] = quantizer.assign(self.some(block))
+            self.release()
+        return clusters
+
+    def codes_by(self, quantizer: KeyQuantizer, chosen: np.ndarray, vectors: np.ndarray, clusters: np.ndarray) -> Codes:
+        """The codes of the chosen vectors, (len(chosen),). vectors, clusters: theirs, for those not coded yet."""
+        if self.coded is not None and (self.is_coded_by(quantizer) or quantizer.stored == CODES):
+            return self.coded.codes.take(chosen if self.rows is None else self.rows[chosen])
+        return quantizer.encode(vectors, clusters)
+
+    @property
+    def nbytes(self) -> int:
+        if self.coded is not None and self.coded.quantizer.stored == CODES:
+            return len(self) * self.coded.quantizer.codec.code_size
+        return len(self) * self.vectors.shape[1] * self.vectors.itemsize
+
+
+@dataclass(frozen=True, eq=False)
+class Documents:
+    """fields: doc_id, static_rank float64, stored columns; id_hashes: (n,) uint32; vectors: of every embedding key."""
+
+    fields: pa.Table
+    id_hashes: np.ndarray
+    terms: TermLists
+    vectors: dict[str, KeyVectors]
+
+    @classmethod
+    def of_table(cls, table: pa.Table, vectors: dict[str, KeyVectors]) -> Documents:
+        """table: checked; doc_id, terms (list<string> without nulls) and fields."""
+        table = table.combine_chunks()
+        terms = TermLists.encode(one_chunk(table.column("terms")))
+        return cls(table.drop_columns("terms"), hash_ids(one_chunk(table.column("doc_id"))), terms, vectors)
+
+    @classmethod
+    def of_segment(cls, segment: Segment, deleted: np.ndarray | None) -> Documents:
+        """The live documents of a segment, with their clusters and codes."""
+        hashes = np.empty(segment.num_docs, dtype=np.uint32)
+        hashes[segment.ids.docs] = segment.ids.hashes
+        vectors = {}
+        for key, block in segment.embeddings.items():
+            clusters = np.repeat(np.arange(len(block.starts) - 1, dtype=np.int32), np.diff(block.starts))
+            coded = Coded(block.quantizer, clusters, block.coded)
+            vectors[key] = KeyVectors(block.docs, block.vectors, coded)
+        documents = cls(segment.fields, hashes, segment.term_lists, vectors)
+        return documents if deleted is None else documents.where(~deleted)
+
+    @property
+    def num_docs(self) -> int:
+        return len(self.id_hashes)
+
+    @property
+    def doc_ids(self) -> pa.StringArray:
+        return one_chunk(self.fields.column("doc_id"))
+
+    @property
+    def nbytes(self) -> int:
+        return self.fields.nbytes + self.terms.nbytes + sum(part.nbytes for part in self.vectors.values())
+
+    def kept_by(self, quantizers: Mapping[str, KeyQuantizer]) -> Documents:
+        """The documents with vectors as the collection stores them."""
+        return replace(self, vectors={key: part.kept_by(quantizers[key]) for key, part in self.vectors.items()})
+
+    def where(self, kept: np.ndarray) -> Documents:
+        """The documents marked in kept, (num_docs,) bool."""
+        rows = np.flatnonzero(kept)
+        renumbered = np.cumsum(kept) - 1
+        vectors = {}
+        for key, part in self.vectors.items():
+            chosen = np.flatnonzero(kept[part.docs])
+            vectors[key] = part.take(chosen, renumbered[part.docs[chosen]])
+        return Documents(self.fields.take(pa.array(rows)), self.id_hashes[rows], self.terms.take(rows), vectors)
+
+    def to_table(self) -> pa.Table:
+        """What the journal keeps of an upsert: `of_table`'s table, with `embedding:<key>` list<float32> or null."""
+        table = self.fields.add_column(1, "terms", self.terms.array.cast(pa.list_(pa.string())))
+        for key, part in self.vectors.items():
+            table = table.append_column(EMBEDDING + key, self._as_lists(part))
+        return table
+
+    def _as_lists(self, part: KeyVectors) -> pa.ListArray:
+        flat = part.some(slice(None))  # they are in the order of the documents
+        present = np.zeros(self.num_docs, dtype=bool)
+        present[part.docs] = True
+        starts = np.zeros(self.num_docs + 1, dtype=np.int32)
+        np.cumsum(present * flat.shape[1], out=starts[1:])
+        return pa.ListArray.from_arrays(pa.array(starts), pa.array(flat.reshape(-1)), mask=pa.array(~present))
+
+    @classmethod
+    def from_table(cls, table: pa.Table, embeddings: Mapping[str, int]) -> Documents:
+        """The inverse of `to_table`."""
+        vectors = {key: _from_lists(table.column(EMBEDDING + key), dim) for key, dim in embeddings.items()}
+        return cls.of_table(table.drop_columns([EMBEDDING + key for key in embeddings]), vectors)
+
+
+def _from_lists(column: pa.ChunkedArray, dim: int) -> KeyVectors:
+    lists = one_chunk(column)
+    docs = np.flatnonzero(lists.is_valid().to_numpy(zero_copy_only=False))
+    return KeyVectors(docs, lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim).astype(np.float32))
+
+
+def one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array, without a copy when it is one already."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def concatenate_fields(documents: Sequence[Documents]) -> pa.Table:
+    """The fields of all, one after the other; a column that some lack is null there."""
+    return pa.concat_tables([part.fields for part in documents], promote_options="default")

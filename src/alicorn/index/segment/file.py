@@ -1,0 +1,210 @@
+"""A segment as a file: the byte layout, writing and opening. Between builder.py and rewriting.py, loading.py.
+
+The container (header.json, checksums, .npy, .arrow) is that of archive.py, with magic "alicorn segment". Its members,
+where n = documents, t = terms, p = postings, o = occurrences of terms, r = rows of an embedding, c = its clusters:
+
+    fields.arrow          doc_id string, static_rank double (not where it is 0 everywhere), then the stored columns;
+                          row = document number
+    terms.arrow           term string, t rows, ascending by UTF-8 bytes
+    term_codes            uint16 or, of more than 65,536 terms, int32 (o,)      term numbers of document 0 as upserted,
+                          then of document 1, ...
+    term_starts           int32 (n+1,)   document d has term_codes[term_starts[d]:term_starts[d+1]]
+    posting_starts        int64 (t+1,)   term i has postings[posting_starts[i]:posting_starts[i+1]]
+    postings              uint32 (p,)    document numbers, ascending within a term
+    frequencies           uint8 (p,)     occurrences of the term in the document, 255 for 255 and more [1]
+    static_rank           float64 (n,)   [0]
+    id_order              uint32 (n,)    rank of the doc_id by UTF-8 bytes
+    static_order          uint32 (n,)    rank by static_rank descending, then doc_id [id_order]
+    doc_lengths           uint32 (n,)    number of `text:` terms with repetition [0]
+    id_hashes             uint32 (n,)    xxh32 of the doc_ids, ascending
+    id_docs               uint32 (n,)    document number of each hash
+    column-<i>-values     float64 or int64 (n,)     i: place in content.columns of the header [0.0]
+    column-<i>-valid      bool (n,)      [true]
+    column-<i>-sorted_values, -sorted_docs          as values, uint32: the valid ones by (value, document number)
+                                                    [0.0; 0, 1, 2 ...]
+    embedding-<i>-vectors float32 or float16 (r, dim), or (r, 0) where nothing but codes and fine is stored;
+                                                    i: place in content.embeddings of the header; rows by cluster
+    embedding-<i>-codes   uint8 (r, scan_size)      codes of the residuals by the key's quantizer, or of the vectors
+                                                    (int8): what a scan reads
+    embedding-<i>-fine    uint8 (r, code_size - scan_size)         and what it reads where that does not decide
+    embedding-<i>-errors  float32 (r,)              |stored vector - decoded codes|, rounded up
+    embedding-<i>-fine_errors float32 (r, 1 or 0)   |stored vector - decoded codes and fine|, rounded up
+    embedding-<i>-starts  int64 (c+1,)              cluster k has the rows starts[k] to starts[k+1]
+    embedding-<i>-docs    uint32 (r,)               document number of each row [0, 1, 2 ...]
+    embedding-<i>-rows_of int32 (n,)                row of each document, -1 for none [0, 1, 2 ...]
+    embedding-<i>-min_cosines float32 (c,)          no member of the cluster has a smaller cosine to its centroid
+
+Everything without an ending is a .npy member. A member that holds nothing but what stands in brackets is left out.
+header.json's content:
+    num_docs    n
+    columns     list of {name, num_valid}: the numeric columns
+    embeddings  list of {key, dim, quantizer_version, identity, num_rows}; identity: docs is 0, 1, 2 ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from alicorn.errors import CorruptionError
+from alicorn.index.durability.archive import ArchiveReader, ArchiveWriter
+from alicorn.index.segment.builder import build_segment
+from alicorn.index.segment.doc_ids import IdIndex
+from alicorn.index.segment.documents import Documents, one_chunk
+from alicorn.index.segment.implied import Implied, all_valid, in_order, in_order_signed, no_lengths, no_ranks, once
+from alicorn.index.segment.segment import EmbeddingBlock, NumericColumn, Segment
+from alicorn.index.segment.terms import TermDictionary, TermLists
+from alicorn.quantization import Codes, KeyQuantizer
+
+MAGIC = "alicorn segment"
+_ARRAYS: dict[str, Implied | None] = {
+    "posting_starts": None,
+    "postings": None,
+    "frequencies": once,
+    "static_rank": no_ranks,
+    "doc_lengths": no_lengths,
+    "id_order": None,
+}
+_COLUMN_ARRAYS: dict[str, Implied] = {
+    "values": no_ranks,
+    "valid": all_valid,
+    "sorted_values": no_ranks,
+    "sorted_docs": in_order,
+}
+_EMBEDDING_ARRAYS: dict[str, Implied | None] = {
+    "starts": None,
+    "docs": in_order,
+    "rows_of": in_order_signed,
+    "min_cosines": None,
+}
+_CODE_ARRAYS = tuple(field.name for field in fields(Codes))
+
+
+def segment_path(collection: Path, name: str) -> Path:
+    return collection / "segments" / f"{name}.zip"
+
+
+def write_segment(
+    sources: Sequence[Documents],
+    quantizers: Mapping[str, KeyQuantizer],
+    path: Path,
+    go_on: Callable[[], None] = lambda: None,
+) -> str:
+    """Build a segment in a file that does not exist yet, durably -> the checksum for the manifest.
+
+    The vectors pass through memory in blocks; go_on: called before each, and may raise.
+    """
+    with ArchiveWriter(path, MAGIC) as writer:
+
+        def keep(key: str, shape: tuple[int, int], blocks: Iterator[np.ndarray]) -> np.ndarray:
+            return writer.rows(f"embedding-{list(quantizers).index(key)}-vectors", shape, _watched(blocks, go_on))
+
+        return _write(build_segment(sources, quantizers, keep), writer)
+
+
+def _watched(blocks: Iterator[np.ndarray], go_on: Callable[[], None]) -> Iterator[np.ndarray]:
+    for block in blocks:
+        go_on()
+        yield block
+
+
+def _write(segment: Segment, writer: ArchiveWriter) -> str:
+    """All but the vectors, which are there."""
+
+    def write(name: str, array: np.ndarray, implied: Implied | None = None) -> None:
+        if implied is None or not _is(array, implied(len(array))):
+            writer.array(name, array)
+
+    has_ranks = not _is(segment.static_rank, no_ranks(segment.num_docs))
+    writer.table("fields", segment.fields if has_ranks else segment.fields.drop_columns("static_rank"))
+    writer.table("terms", pa.table({"term": segment.terms.terms}))
+    writer.array("term_codes", segment.term_lists.narrowed())
+    writer.array("term_starts", segment.term_lists.starts)
+    writer.array("id_hashes", segment.ids.hashes)
+    writer.array("id_docs", segment.ids.docs)
+    for name, implied in _ARRAYS.items():
+        write(name, getattr(segment, name), implied)
+    if not _is(segment.static_order, segment.id_order):
+        writer.array("static_order", segment.static_order)
+    columns, embeddings = [], []
+    for i, (column_name, column) in enumerate(segment.columns.items()):
+        for name, one in _COLUMN_ARRAYS.items():
+            write(f"column-{i}-{name}", getattr(column, name), one)
+        columns.append({"name": column_name, "num_valid": len(column.sorted_docs)})
+    for i, (key, block) in enumerate(segment.embeddings.items()):
+        for name, implied in _EMBEDDING_ARRAYS.items():
+            write(f"embedding-{i}-{name}", getattr(block, name), implied)
+        for name in _CODE_ARRAYS:
+            writer.array(f"embedding-{i}-{name}", getattr(block.coded, name))
+        described = {"key": key, "dim": block.quantizer.dim, "quantizer_version": block.quantizer.version}
+        embeddings.append(described | {"identity": block.identity, "num_rows": len(block.docs)})
+    return writer.finish({"num_docs": segment.num_docs, "columns": columns, "embeddings": embeddings})
+
+
+def _is(array: np.ndarray, implied: np.ndarray) -> bool:
+    return array.dtype == implied.dtype and np.array_equal(array, implied)
+
+
+def open_segment(path: Path, checksum: str, quantizers: Mapping[str, KeyQuantizer]) -> Segment:
+    """Map it, with every byte verified. Raises CorruptionError, and CollectionError for a newer format."""
+    reader = ArchiveReader(path, MAGIC, checksum)
+    written = set(reader.names())
+
+    def read(name: str, implied: Implied | None = None, count: int = 0) -> np.ndarray:
+        return reader.array(name) if implied is None or f"{name}.npy" in written else implied(count)
+
+    num_docs = reader.content["num_docs"]
+    terms = one_chunk(reader.table("terms").column("term"))
+    postings = read("postings")
+    arrays = {
+        name: read(name, implied, len(postings) if name == "frequencies" else num_docs)
+        for name, implied in _ARRAYS.items()
+        if name != "postings"
+    }
+    stored = reader.table("fields")
+    if "static_rank" not in stored.column_names:
+        stored = stored.add_column(1, "static_rank", pa.array(arrays["static_rank"]))
+    columns = {
+        entry["name"]: NumericColumn(
+            **{
+                part: read(f"column-{i}-{part}", implied, entry["num_valid"] if "sorted" in part else num_docs)
+                for part, implied in _COLUMN_ARRAYS.items()
+            }
+        )
+        for i, entry in enumerate(reader.content["columns"])
+    }
+    embeddings = {}
+    for i, entry in enumerate(reader.content["embeddings"]):
+        quantizer = quantizers.get(entry["key"])
+        if quantizer is None or (quantizer.version, quantizer.dim) != (entry["quantizer_version"], entry["dim"]):
+            raise CorruptionError(
+                f"{path}: embedding '{entry['key']}' was written with quantizer version {entry['quantizer_version']} "
+                f"and the collection has {'none' if quantizer is None else quantizer.version}: restore it from a backup"
+            )
+        block: dict[str, np.ndarray] = {
+            name: read(f"embedding-{i}-{name}", implied, num_docs if name == "rows_of" else entry["num_rows"])
+            for name, implied in _EMBEDDING_ARRAYS.items()
+        }
+        embeddings[entry["key"]] = EmbeddingBlock(
+            quantizer=quantizer,
+            vectors=reader.array(f"embedding-{i}-vectors"),
+            coded=Codes(*(reader.array(f"embedding-{i}-{name}") for name in _CODE_ARRAYS)),
+            identity=entry["identity"],
+            **block,
+        )
+    return Segment(
+        fields=stored,
+        term_lists=TermLists(terms, reader.array("term_codes"), reader.array("term_starts")),
+        terms=TermDictionary(terms),
+        postings=postings,
+        static_order=read("static_order", lambda _: arrays["id_order"]),
+        ids=IdIndex(reader.array("id_hashes"), reader.array("id_docs"), one_chunk(stored.column("doc_id"))),
+        columns=columns,
+        embeddings=embeddings,
+        name=path.stem,
+        **arrays,
+    )

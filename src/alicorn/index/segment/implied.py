@@ -1,0 +1,68 @@
+"""Arrays that follow from their length alone: not stored, and shared by all segments.
+
+Most collections have no static rank, no text terms, no term twice in a document, and every document its embedding. What
+a segment would say about these is always the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+Implied = Callable[[int], np.ndarray]
+_made: dict[Implied, np.ndarray] = {}
+
+
+def no_ranks(count: int) -> np.ndarray:
+    """0.0, (count,) float64."""
+    return _first(_no_ranks, count)
+
+
+def no_lengths(count: int) -> np.ndarray:
+    """0, (count,) uint32."""
+    return _first(_no_lengths, count)
+
+
+def once(count: int) -> np.ndarray:
+    """1, (count,) uint8."""
+    return _first(_once, count)
+
+
+def all_valid(count: int) -> np.ndarray:
+    """True, (count,) bool."""
+    return once(count).view(bool)
+
+
+def in_order(count: int) -> np.ndarray:
+    """0, 1, 2 ..., (count,) uint32."""
+    return _first(_in_order, count)
+
+
+def in_order_signed(count: int) -> np.ndarray:
+    """0, 1, 2 ..., (count,) int32."""
+    return in_order(count).view(np.int32)
+
+
+def _no_ranks(count: int) -> np.ndarray:
+    return np.zeros(count)
+
+
+def _no_lengths(count: int) -> np.ndarray:
+    return np.zeros(count, dtype=np.uint32)
+
+
+def _once(count: int) -> np.ndarray:
+    return np.ones(count, dtype=np.uint8)
+
+
+def _in_order(count: int) -> np.ndarray:
+    return np.arange(count, dtype=np.uint32)
+
+
+def _first(make: Implied, count: int) -> np.ndarray:
+    """The first `count` of the longest array of its kind, which is made anew when it is too short."""
+    longest = _made.get(make)
+    if longest is None or len(longest) < count:
+        longest = _made[make] = make(count)
+    return longest[:count]

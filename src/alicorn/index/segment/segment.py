@@ -1,0 +1,130 @@
+"""A segment: one immutable, searchable set of documents. Built by builder.py, stored by file.py.
+
+The same class holds the batches of the mutable layer (arrays in memory) and the segments on disk (arrays mapped from
+files). Documents are numbered by (coarse cluster of the segment's first embedding key, doc_id); documents without that
+embedding come last. A cluster is therefore a range of numbers, and its codes lie together (DESIGN 3.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from alicorn.index.segment.doc_ids import IdIndex, hash_ids
+from alicorn.index.segment.terms import TermDictionary, TermLists
+from alicorn.quantization import CODES, Codes, KeyQuantizer
+
+
+@dataclass(frozen=True, eq=False)
+class NumericColumn:
+    """A stored number, boolean, time or date as an array; NaN counts as null.
+
+    values: (num_docs,) float64 or int64 (bool as 0 and 1, timestamps in microseconds since 1970 UTC, dates in days);
+    valid: (num_docs,) bool; sorted_values, sorted_docs (uint32): the valid ones by (value, document number).
+    """
+
+    values: np.ndarray
+    valid: np.ndarray
+    sorted_values: np.ndarray
+    sorted_docs: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingBlock:
+    """The vectors of one embedding key, in rows by (cluster, document number); a document has at most one row.
+
+    vectors: (rows, dim) float32 or float16 unit rows, or (rows, 0) where nothing but the codes is stored;
+    coded: their codes and what these are off by;
+    starts: (num_clusters + 1,) int64, cluster c has the rows starts[c] to starts[c + 1];
+    docs: (rows,) uint32 row -> document number; identity: docs is 0, 1, 2 ... (the segment's first key);
+    rows_of: (num_docs,) int32 document number -> row, -1 when the document has no such embedding;
+    min_cosines: (num_clusters,) float32, no member of the cluster has a smaller cosine to its centroid; 1 when empty.
+    """
+
+    quantizer: KeyQuantizer
+    vectors: np.ndarray
+    coded: Codes
+    starts: np.ndarray
+    docs: np.ndarray
+    identity: bool
+    rows_of: np.ndarray
+    min_cosines: np.ndarray
+
+    def stored(self, rows: np.ndarray) -> np.ndarray:
+        """The stored vectors of some rows -> (len(rows), dim) float32."""
+        if self.quantizer.stored == CODES:
+            return self.quantizer.decode(self.coded.take(rows))
+        return self.vectors[rows].astype(np.float32, copy=False)
+
+    def documents_of(self, rows: np.ndarray) -> np.ndarray:
+        """The documents of some rows. uint32 (n,) -> uint32 (n,)."""
+        return rows if self.identity else self.docs[rows]
+
+    @property
+    def nbytes(self) -> int:
+        arrays = (self.vectors, self.starts, self.docs, self.rows_of, self.min_cosines)
+        return self.coded.nbytes + sum(array.nbytes for array in arrays)
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """All arrays are indexed by document number unless said otherwise. Never modified.
+
+    fields: doc_id string, static_rank float64, then the other stored columns, each in one chunk;
+    term_lists: the terms as upserted; terms: the sorted dictionary;
+    posting_starts: (num_terms + 1,) int64; postings: uint32 document numbers, ascending within a term;
+    frequencies: uint8 beside postings, how often the document has the term, 255 for 255 and more;
+    static_rank: float64; id_order: uint32 rank of the doc_id (by UTF-8 bytes);
+    static_order: uint32 rank in (static_rank descending, doc_id ascending);
+    doc_lengths: uint32 number of `text:` terms with repetition (BM25);
+    columns: every stored column that is a number, boolean, timestamp or date;
+    embeddings: every key of the collection, also one without any row here;
+    name: of its folder; None in memory.
+    """
+
+    fields: pa.Table
+    term_lists: TermLists
+    terms: TermDictionary
+    posting_starts: np.ndarray
+    postings: np.ndarray
+    frequencies: np.ndarray
+    static_rank: np.ndarray
+    id_order: np.ndarray
+    static_order: np.ndarray
+    doc_lengths: np.ndarray
+    ids: IdIndex
+    columns: dict[str, NumericColumn]
+    embeddings: dict[str, EmbeddingBlock]
+    name: str | None = field(default=None)
+
+    @property
+    def num_docs(self) -> int:
+        return len(self.static_rank)
+
+    @property
+    def doc_ids(self) -> pa.StringArray:
+        return self.ids.doc_ids
+
+    @cached_property
+    def stored(self) -> pa.Table:
+        """doc_id, terms and the stored columns as upserted. `terms` is list<dictionary<integer, string>>."""
+        return self.fields.add_column(1, "terms", self.term_lists.array)
+
+    def document(self, number: int) -> dict[str, Any]:
+        """doc_id, terms and stored columns of one document as Python values."""
+        row = self.stored.slice(number, 1)
+        return {name: row.column(name)[0].as_py() for name in row.column_names}
+
+    def number_of(self, doc_id: str) -> int:
+        """The document number, or -1."""
+        return self.ids.number_of(doc_id)
+
+    def numbers_of(self, doc_ids: Sequence[str]) -> np.ndarray:
+        """The document number of each, -1 where there is none -> (len(doc_ids),) int64."""
+        wanted = pa.array(doc_ids, pa.string())
+        return self.ids.find(wanted, hash_ids(wanted))

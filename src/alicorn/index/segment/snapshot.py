@@ -1,0 +1,71 @@
+"""What a reader sees: the live documents of a collection at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from alicorn.index.segment.segment import Segment
+from alicorn.quantization import KeyQuantizer
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentView:
+    """A segment and which of its documents are deleted or replaced since: (num_docs,) bool, None when none is."""
+
+    segment: Segment
+    deleted: np.ndarray | None = None
+    num_live: int = -1
+
+    def __post_init__(self) -> None:
+        gone = 0 if self.deleted is None else int(np.count_nonzero(self.deleted))
+        object.__setattr__(self, "num_live", self.segment.num_docs - gone)
+
+    def without(self, numbers: np.ndarray) -> SegmentView:
+        """The same view with these documents deleted too. The mask is copied: older views stay as they are."""
+        deleted = np.zeros(self.segment.num_docs, dtype=bool) if self.deleted is None else self.deleted.copy()
+        deleted[numbers] = True
+        return SegmentView(self.segment, deleted)
+
+
+def discard(
+    views: Sequence[SegmentView], doc_ids: pa.StringArray, hashes: np.ndarray
+) -> tuple[tuple[SegmentView, ...], np.ndarray]:
+    """The views without these documents, and which of them were live: (len(doc_ids),) bool."""
+    found = np.zeros(len(doc_ids), dtype=bool)
+    kept = []
+    for view in views:
+        numbers = view.segment.ids.find(doc_ids, hashes)
+        live = numbers >= 0
+        if view.deleted is not None:
+            live &= ~view.deleted[numbers]
+        found |= live
+        kept.append(view.without(numbers[live]) if live.any() else view)
+    return tuple(kept), found
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """num_docs counts live documents; embeddings: key -> dimension; columns: stored columns, without doc_id and terms.
+
+    sequence: grows with every acknowledged operation and every rewriting of segments, also across openings.
+    Never modified.
+    """
+
+    segments: tuple[SegmentView, ...]
+    quantizers: Mapping[str, KeyQuantizer]
+    num_docs: int
+    embeddings: Mapping[str, int]
+    columns: Mapping[str, pa.DataType]
+    sequence: int
+
+    def find(self, doc_id: str) -> tuple[SegmentView, int] | None:
+        """The view and document number of a live document."""
+        for view in self.segments:
+            number = view.segment.number_of(doc_id)
+            if number >= 0 and (view.deleted is None or not view.deleted[number]):
+                return view, number
+        return None

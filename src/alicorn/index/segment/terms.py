@@ -1,0 +1,194 @@
+"""Terms: the sorted dictionary of a segment, and the terms of each document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numba
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from alicorn.compiled import kernel
+
+TEXT = "text:"  # prefix of words of a text: their number is the document's length
+_REMEMBERED = 65_536  # look-ups a dictionary keeps: at most some 10 MB
+
+
+class TermDictionary:
+    """The distinct terms of a segment, sorted by UTF-8 bytes; a term's number is its place. Backed by Arrow buffers."""
+
+    def __init__(self, terms: pa.StringArray) -> None:
+        self.terms = terms
+        self._size = len(terms)
+        _, offsets, data = terms.buffers()
+        self._offsets = np.frombuffer(offsets, np.int32)[terms.offset :] if self._size else np.empty(0, np.int32)
+        self._data = np.frombuffer(b"" if data is None else data, np.uint8)
+        self._found: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return self._size
+
+    def find(self, term: str) -> int:
+        """The number of the term, or -1."""
+        number = self._found.get(term)
+        if number is None:
+            wanted = _utf8(term)
+            at = self._first_not_below(wanted)
+            number = at if at < self._size and self._bytes(at) == wanted else -1
+            if len(self._found) >= _REMEMBERED:
+                self._found = {}
+            self._found[term] = number
+        return number
+
+    def prefix(self, prefix: str) -> tuple[int, int]:
+        """The numbers [low, high) of the terms that start with the prefix."""
+        wanted = _utf8(prefix)
+        return self._first_not_below(wanted), self._first_not_below(wanted + b"\xff")  # no UTF-8 text has byte 255
+
+    def term(self, number: int) -> str:
+        return self._bytes(number).decode()
+
+    def _bytes(self, number: int) -> bytes:
+        return self._data[self._offsets[number] : self._offsets[number + 1]].tobytes()
+
+    def _first_not_below(self, wanted: bytes) -> int:
+        return int(_first_not_below(self._offsets, self._data, np.frombuffer(wanted, np.uint8), self._size))
+
+
+_OFFSETS = numba.types.Array(numba.int32, 1, "C", readonly=True)
+_BYTES = numba.types.Array(numba.uint8, 1, "C", readonly=True)
+
+
+@kernel(numba.int64(_OFFSETS, _BYTES, _BYTES, numba.int64))
+def _first_not_below(offsets, data, wanted, size):
+    """The first of `size` sorted byte strings that is not below `wanted`, by binary search."""
+    low, high = 0, size
+    while low < high:
+        middle = (low + high) // 2
+        start, stop = offsets[middle], offsets[middle + 1]
+        shared = min(stop - start, len(wanted))
+        at = 0
+        while at < shared and data[start + at] == wanted[at]:
+            at += 1
+        below = data[start + at] < wanted[at] if at < shared else stop - start < len(wanted)
+        if below:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # a lone surrogate then equals no stored term
+
+
+@dataclass(frozen=True, eq=False)
+class TermLists:
+    """The terms of each document in the order given: row i has dictionary[codes[starts[i]:starts[i + 1]]].
+
+    dictionary: distinct terms; codes: int32, or uint16 as stored; starts: (rows + 1,) int32 from 0.
+    """
+
+    dictionary: pa.StringArray
+    codes: np.ndarray
+    starts: np.ndarray
+
+    @classmethod
+    def encode(cls, lists: pa.ListArray) -> TermLists:
+        """lists: list<string> without nulls of either kind."""
+        starts = np.zeros(len(lists) + 1, dtype=np.int32)
+        np.cumsum(lists.value_lengths().to_numpy(zero_copy_only=False), out=starts[1:])
+        encoded = lists.flatten().dictionary_encode()
+        return cls(encoded.dictionary, encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32), starts)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[TermLists]) -> TermLists:
+        """The rows of all parts, in order, over one dictionary."""
+        if len(parts) == 1:
+            return replace(parts[0], codes=parts[0].codes.astype(np.int32, copy=False))
+        union = pc.unique(pa.concat_arrays([part.dictionary for part in parts]))
+        codes = np.empty(sum(len(part.codes) for part in parts), dtype=np.int32)
+        start = 0
+        for part in parts:
+            in_union = pc.index_in(part.dictionary, value_set=union).to_numpy(zero_copy_only=False).astype(np.int32)
+            np.take(in_union, part.codes, out=codes[start : start + len(part.codes)], mode="clip")
+            start += len(part.codes)
+        return cls(union, codes, _starts_of(np.concatenate([np.diff(part.starts) for part in parts])))
+
+    def take(self, rows: np.ndarray) -> TermLists:
+        """The given rows, in the given order. rows: (n,) integers."""
+        starts = _starts_of(np.diff(self.starts)[rows])
+        codes = np.empty(starts[-1], dtype=self.codes.dtype)
+        _copy_lists(self.codes, self.starts, rows, codes)
+        return TermLists(self.dictionary, codes, starts)
+
+    def sorted(self) -> TermLists:
+        """The same lists over a dictionary that is sorted by UTF-8 bytes and has no unused term."""
+        used = np.zeros(len(self.dictionary), dtype=bool)
+        used[self.codes] = True
+        order = pc.sort_indices(self.dictionary).to_numpy()
+        order = order[used[order]]
+        rank = np.empty(len(used), dtype=np.int32)
+        rank[order] = np.arange(len(order), dtype=np.int32)
+        return TermLists(self.dictionary.take(pa.array(order)), rank[self.codes], self.starts)
+
+    @cached_property
+    def array(self) -> pa.ListArray:
+        """As Arrow: list<dictionary<integer, string>>, without a copy."""
+        values = pa.DictionaryArray.from_arrays(pa.array(self.codes), self.dictionary)
+        return pa.ListArray.from_arrays(pa.array(self.starts), values)
+
+    def narrowed(self) -> np.ndarray:
+        """`codes` in the smaller of their types that holds them."""
+        return self.codes.astype(np.uint16 if len(self.dictionary) <= 1 << 16 else np.int32, copy=False)
+
+    @property
+    def nbytes(self) -> int:
+        return self.codes.nbytes + self.starts.nbytes + self.dictionary.nbytes
+
+
+def _starts_of(lengths: np.ndarray) -> np.ndarray:
+    starts = np.zeros(len(lengths) + 1, dtype=np.int32)
+    np.cumsum(lengths, out=starts[1:])
+    return starts
+
+
+@kernel(*[f"void({kind}[::1], int32[::1], int64[::1], {kind}[::1])" for kind in ("int32", "uint16")])
+def _copy_lists(codes, starts, rows, out):
+    at = 0
+    for row in rows:
+        for place in range(starts[row], starts[row + 1]):
+            out[at] = codes[place]
+            at += 1
+
+
+@kernel("void(int32[::1], int32[::1], int64[::1])")
+def count_holders(codes, starts, counts):
+    """How many documents have each term. codes, starts: of TermLists; counts: (terms,), 0 before."""
+    last = np.full(len(counts), -1, dtype=np.int64)
+    for doc in range(len(starts) - 1):
+        for at in range(starts[doc], starts[doc + 1]):
+            term = codes[at]
+            if last[term] != doc:
+                last[term] = doc
+                counts[term] += 1
+
+
+@kernel("void(int32[::1], int32[::1], int64[::1], uint32[::1], uint8[::1])")
+def invert(codes, starts, posting_starts, postings, frequencies):
+    """Posting lists and frequencies, as in Segment, from the terms of each document."""
+    free = posting_starts[:-1].copy()
+    last = np.full(len(free), -1, dtype=np.int64)
+    for doc in range(len(starts) - 1):
+        for at in range(starts[doc], starts[doc + 1]):
+            term = codes[at]
+            if last[term] != doc:
+                last[term] = doc
+                postings[free[term]] = doc
+                frequencies[free[term]] = 1
+                free[term] += 1
+            elif frequencies[free[term] - 1] < 255:
+                frequencies[free[term] - 1] += 1

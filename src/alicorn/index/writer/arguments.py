@@ -1,0 +1,66 @@
+"""Are the small arguments of a collection acceptable? Keys, metadata, ids to delete."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from alicorn.errors import ConfigError, TableError
+from alicorn.index.durability.journal import Declared
+from alicorn.quantization import CODES, MAX_CODED_DIM, STORED
+
+MAX_DIM = 65_536
+_KEY = re.compile(r"[\w.\-]+")
+
+
+def checked_embeddings(embeddings: Mapping[str, int | Mapping[str, Any]]) -> dict[str, Declared]:
+    """key -> dimension, or {"dim": dimension, "stored": one of STORED}. Raises ConfigError."""
+    declared = {}
+    for key, given in embeddings.items():
+        if not isinstance(key, str) or not _KEY.fullmatch(key):
+            raise ConfigError(f"an embedding key is made of letters, digits, '_', '-' and '.', got {key!r}")
+        parts = dict(given) if isinstance(given, Mapping) else {"dim": given}
+        if "dim" not in parts or not parts.keys() <= {"dim", "stored"}:
+            named = ", ".join(map(repr, parts)) or "nothing"
+            raise ConfigError(f"embedding '{key}': give 'dim', and 'stored' where it is not float32; got {named}")
+        declared[key] = _checked_declaration(key, Declared(**parts))
+    return declared
+
+
+def _checked_declaration(key: str, declared: Declared) -> Declared:
+    dim, stored = declared
+    if isinstance(dim, bool) or not isinstance(dim, int) or not 1 <= dim <= MAX_DIM:
+        raise ConfigError(f"embedding '{key}': the dimension must be an integer from 1 to {MAX_DIM}, got {dim!r}")
+    if stored not in STORED:
+        raise ConfigError(f"embedding '{key}': stored must be one of {', '.join(STORED)}, got {stored!r}")
+    if stored == CODES and dim > MAX_CODED_DIM:
+        raise ConfigError(f"embedding '{key}': codes take at most {MAX_CODED_DIM} dimensions, got {dim}: use float16")
+    return declared
+
+
+def checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return json.loads(json.dumps(dict(metadata)))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"metadata must be what JSON can express: {error}") from error
+
+
+def checked_ids(doc_ids: Sequence[str]) -> pa.StringArray:
+    """Distinct ids as Arrow."""
+    if isinstance(doc_ids, str | bytes):
+        raise TableError(
+            f"delete takes a list of doc_ids, got the single {doc_ids!r}: put it in a list", table="delete"
+        )
+    wanted = list(dict.fromkeys(doc_ids))
+    for row, doc_id in enumerate(wanted):
+        if not isinstance(doc_id, str):
+            message = f"delete takes doc_ids as str, got {type(doc_id).__name__} {doc_id!r}"
+            raise TableError(message, table="delete", column="doc_id", row=row, count=1)
+    try:
+        return pa.array(wanted, pa.string())
+    except UnicodeEncodeError as error:
+        raise TableError(f"delete: a doc_id is not valid Unicode: {error}", table="delete", column="doc_id") from error

@@ -1,0 +1,78 @@
+"""A copy of a collection as of one moment, while writing goes on. Behind Store.backup.
+
+Segments and quantizers never change: they are linked where the target is on the same file system, and copied
+elsewhere. The manifest is copied by SQLite within one read transaction, which also tells the files of that moment. The
+copy gets its name at the end: what an interruption leaves is called <target>.partial.
+
+A link is the same file under a second name: it protects from deleting and overwriting, not from a failing disk.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import BinaryIO
+
+from alicorn.errors import CollectionError, CorruptionError
+from alicorn.index.durability.archive import RESTORE
+from alicorn.index.durability.durable import rename, sync_file, sync_folder
+from alicorn.index.durability.journal import Journal, State
+from alicorn.index.durability.sqlite_file import CREATING, publish_database, reported
+from alicorn.index.segment.file import segment_path
+from alicorn.index.segment.quantizer_file import quantizer_path
+
+
+def back_up(collection: Path, target: Path) -> None:
+    """Durable when it returns. Raises CollectionError when the target exists or cannot be written."""
+    partial = target.with_name(f"{target.name}.partial")
+    if target.exists():
+        raise CollectionError(f"{target} exists: a backup is written to a path that does not exist yet")
+    if partial.exists():
+        raise CollectionError(f"{partial} exists, left by a backup that was interrupted: remove it, and try again")
+    with closing(Journal(collection, read_only=True)) as journal, reported(target, "written"), ExitStack() as opened:
+        partial.mkdir(parents=True)
+        try:
+            state, files = _manifest_and_files(journal, collection, partial, opened)
+            for name, file in files.items():
+                _link_or_copy(collection / name, file, partial / name)
+            for folder in {name.parent for name in files}:
+                sync_folder(partial / folder, "backup")
+            publish_database(partial, state.collection, state.commits)
+            rename(partial, target, "backup")
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+
+
+def _manifest_and_files(
+    journal: Journal, collection: Path, partial: Path, opened: ExitStack
+) -> tuple[State, dict[Path, BinaryIO]]:
+    """Copy the manifest -> its state, and the files it names, open: so they can be read although they are removed."""
+    while True:
+        try:
+            with journal.reading():
+                state = journal.state
+                names = [segment_path(Path(), name) for name in state.segments]
+                names += [quantizer_path(Path(), state.quantizers[0])] if state.quantizers else []
+                files: dict[Path, BinaryIO] = {
+                    name: opened.enter_context((collection / name).open("rb")) for name in names
+                }
+                with closing(sqlite3.connect(partial / CREATING)) as copy:
+                    journal.copy_to(copy)
+                return state, files
+        except FileNotFoundError as error:
+            if journal.read_state().generation == state.generation:  # else the writer has replaced files meanwhile
+                raise CorruptionError(f"{error.filename} is missing. {RESTORE}") from error
+
+
+def _link_or_copy(source: Path, opened: BinaryIO, target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links, or the file has been removed meanwhile
+        with target.open("xb") as copy:
+            shutil.copyfileobj(opened, copy, 1 << 20)
+            sync_file(copy, "backup")

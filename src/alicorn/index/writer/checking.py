@@ -1,0 +1,228 @@
+"""Is a table of documents acceptable? Every check of an upsert, before anything is written. Feeds store.py.
+
+    doc_id            string, required: no null, no empty one, none twice
+    terms             list<string>, optional: null is no terms; a null or empty term is refused
+    embedding:<key>   list<float32 or float64>, optional: see checking_vectors.py
+    static_rank       any float or integer, optional, 0 where the column is missing: finite, no null
+    others            stored columns: any type but unions; a column keeps the type of its first upsert
+
+Encodings of one type are one type: dictionary, view, run-end and large forms become plain, an extension its storage.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from alicorn.errors import TableError
+from alicorn.index.segment.documents import EMBEDDING, Documents, KeyVectors
+from alicorn.index.writer.checking_vectors import unit_vectors
+
+TABLE = "documents"  # how messages call the table
+PIECE_BYTES = 1 << 30  # of stored columns: Arrow strings of one segment have 32-bit offsets
+
+
+def check_documents(
+    table: pa.Table, embeddings: Mapping[str, int], columns: Mapping[str, pa.DataType]
+) -> list[Documents]:
+    """The table as documents: one piece, or several where it is larger than a segment should be.
+
+    embeddings: key -> dimension; columns: the stored columns that the collection has already.
+    Raises TableError, and VectorError for the contents of an embedding: column, first bad row, count, remedy.
+    """
+    _check_shape(table)
+    checked: dict[str, pa.ChunkedArray] = {
+        "doc_id": _doc_ids(table),
+        "terms": _terms(table),
+        "static_rank": _ranks(table),
+    }
+    vectors: dict[str, KeyVectors] = {}
+    for name in table.column_names:
+        if name.startswith(EMBEDDING):
+            key = _known_key(name, embeddings)
+            vectors[key] = KeyVectors(*unit_vectors(_sound(table, name), name, embeddings[key]))
+        elif name not in checked:
+            column = _sound(table, name)
+            if not pa.types.is_null(column.type):  # only nulls: says nothing about the type
+                _check_type(name, column.type, columns)
+                _check_range(name, column)
+                checked[name] = column
+    for key, dim in embeddings.items():
+        vectors.setdefault(key, KeyVectors(np.empty(0, np.int64), np.empty((0, dim), np.float32)))
+    return _pieces(pa.table(checked), vectors)
+
+
+def _check_shape(table: pa.Table) -> None:
+    if not isinstance(table, pa.Table):
+        raise TableError(f"upsert takes a pyarrow.Table, got {type(table).__name__}", table=TABLE)
+    names = table.column_names
+    for name in names:
+        if names.count(name) > 1:
+            raise TableError(f"column '{name}' is there {names.count(name)} times", table=TABLE, column=name)
+    if "doc_id" not in names:
+        near = difflib.get_close_matches("doc_id", names, n=1, cutoff=0.4)
+        hint = f"; rename column '{near[0]}'?" if near else ""
+        message = f"column 'doc_id' is missing{hint} Columns: {', '.join(names) or 'none'}"
+        raise TableError(message, table=TABLE, column="doc_id")
+
+
+def _doc_ids(table: pa.Table) -> pa.ChunkedArray:
+    column = _sound(table, "doc_id")
+    if not pa.types.is_string(column.type):
+        message = f"column 'doc_id' must be string, got {column.type}: cast it, or prefix integer ids"
+        raise TableError(message, table=TABLE, column="doc_id")
+    _refuse("doc_id", column.is_null(), "is null", "give every document an id")
+    _refuse("doc_id", pc.equal(pc.binary_length(column), 0), "is empty", "give every document an id")
+    if len(column.unique()) == len(column):
+        return column
+    encoded = column.dictionary_encode().unify_dictionaries()
+    indices = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks] or [np.empty(0, np.int32)])
+    _, first = np.unique(indices, return_index=True)
+    repeated = np.ones(len(indices), dtype=bool)
+    repeated[first] = False
+    what = f"repeats the id {column[int(np.argmax(repeated))].as_py()!r}"
+    _refuse("doc_id", repeated, what, "keep one row for each document")
+    return column
+
+
+def _terms(table: pa.Table) -> pa.ChunkedArray:
+    """list<string>, nulls of the list made empty."""
+    wanted = pa.list_(pa.string())
+    if "terms" not in table.column_names:
+        return _filled(table.num_rows, pa.scalar([], wanted))
+    column = _sound(table, "terms")
+    if pa.types.is_null(column.type) or column.type == pa.list_(pa.null()):
+        column = column.cast(wanted)
+    if pa.types.is_fixed_size_list(column.type) and pa.types.is_string(column.type.value_type):
+        column = column.cast(wanted)
+    if column.type != wanted:
+        message = f"column 'terms' must be list<string>, got {column.type}"
+        raise TableError(message, table=TABLE, column="terms")
+    flat, owners = pc.list_flatten(column), pc.list_parent_indices(column)
+    for bad, what in ((flat.is_null(), "is null"), (pc.equal(pc.binary_length(flat), 0), "is empty")):
+        if pc.any(bad).as_py():
+            marked = np.zeros(table.num_rows, dtype=bool)
+            marked[_numpy(owners)[_numpy(pc.fill_null(bad, False))]] = True
+            _refuse("terms", marked, f"holds a term that {what}", "leave such terms out")
+    return pc.if_else(column.is_null(), pa.scalar([], wanted), column) if column.null_count else column
+
+
+def _ranks(table: pa.Table) -> pa.ChunkedArray:
+    """float64."""
+    if "static_rank" not in table.column_names:
+        return _filled(table.num_rows, pa.scalar(0.0))
+    column = _sound(table, "static_rank")
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_null(column.type)):
+        message = f"column 'static_rank' must be a float or an integer, got {column.type}"
+        raise TableError(message, table=TABLE, column="static_rank")
+    _refuse("static_rank", column.is_null(), "is null", "fill nulls, for example with 0")
+    ranks = column.cast(pa.float64(), safe=False)
+    _refuse("static_rank", pc.is_nan(ranks), "is NaN", "fill it, for example with 0")
+    _refuse("static_rank", pc.is_inf(ranks), "is infinite", "scale the ranks")
+    return ranks
+
+
+def _known_key(name: str, embeddings: Mapping[str, int]) -> str:
+    key = name.removeprefix(EMBEDDING)
+    if key not in embeddings:
+        declared = ", ".join(embeddings) or "none"
+        message = (
+            f"column '{name}': the collection has no embedding '{key}'; declared when it was created: {declared}. "
+            "Rename the column, or create a collection that declares the key"
+        )
+        raise TableError(message, table=TABLE, column=name)
+    return key
+
+
+def _check_type(name: str, got: pa.DataType, columns: Mapping[str, pa.DataType]) -> None:
+    if pa.types.is_union(got):
+        raise TableError(f"column '{name}': type {got} cannot be stored", table=TABLE, column=name)
+    if name in columns and got != columns[name]:
+        message = f"column '{name}' is {columns[name]} in this collection, got {got}: cast it to {columns[name]}"
+        raise TableError(message, table=TABLE, column=name)
+
+
+def _check_range(name: str, column: pa.ChunkedArray) -> None:
+    """What `range` searches as int64 must fit it."""
+    if column.type == pa.uint64():
+        _refuse(name, pc.greater(column, pa.scalar(2**63 - 1, pa.uint64())), "is above 2**63 - 1", "cast it to string")
+    if pa.types.is_timestamp(column.type):
+        try:
+            column.cast(pa.timestamp("us", column.type.tz), safe=column.type.unit != "ns")
+        except pa.ArrowInvalid as error:
+            message = f"column '{name}' has a time that microseconds cannot express: {error}"
+            raise TableError(message, table=TABLE, column=name) from error
+
+
+def _sound(table: pa.Table, name: str) -> pa.ChunkedArray:
+    """The column in its plain type. Refuses broken offsets and text that is not UTF-8."""
+    column = table.column(name)
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise TableError(f"column '{name}' is broken: {error}", table=TABLE, column=name) from error
+    plain = _plain(column.type)
+    try:
+        return column if plain == column.type else column.cast(plain)
+    except pa.ArrowInvalid as error:
+        message = f"column '{name}' does not fit {plain}: {error}; upsert the table in parts"
+        raise TableError(message, table=TABLE, column=name) from error
+    except pa.ArrowNotImplementedError as error:
+        message = f"column '{name}': type {column.type} cannot be stored ({error})"
+        raise TableError(message, table=TABLE, column=name) from error
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type without its encoding: dictionary<string>, large_string and string_view are all string."""
+    types = pa.types
+    if isinstance(kind, pa.BaseExtensionType):
+        return _plain(kind.storage_type)
+    if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
+        return _plain(kind.value_type)
+    if types.is_large_string(kind) or types.is_string_view(kind):
+        return pa.string()
+    if types.is_large_binary(kind) or types.is_binary_view(kind):
+        return pa.binary()
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_list_view(kind) or types.is_large_list_view(kind):
+        return pa.list_(_plain(kind.value_type))
+    if types.is_fixed_size_list(kind):
+        return pa.list_(_plain(kind.value_type), kind.list_size)
+    if types.is_struct(kind):
+        return pa.struct([pa.field(part.name, _plain(part.type)) for part in kind])
+    return kind
+
+
+def _refuse(column: str, bad: pa.ChunkedArray | np.ndarray, what: str, remedy: str) -> None:
+    """Raise when any row is marked in `bad`, booleans where null counts as false."""
+    marked = bad if isinstance(bad, np.ndarray) else _numpy(pc.fill_null(bad, False))
+    count = int(np.count_nonzero(marked))
+    if count:
+        row = int(np.argmax(marked))
+        message = f"column '{column}', row {row}: {what} ({count} such {'row' if count == 1 else 'rows'}); {remedy}"
+        raise TableError(message, table=TABLE, column=column, row=row, count=count)
+
+
+def _numpy(column: pa.ChunkedArray) -> np.ndarray:
+    return column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
+
+
+def _filled(count: int, value: pa.Scalar) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.repeat(value, count)] if count else [], type=value.type)
+
+
+def _pieces(table: pa.Table, vectors: dict[str, KeyVectors]) -> list[Documents]:
+    if not table.num_rows:
+        return []
+    if table.nbytes <= PIECE_BYTES:
+        return [Documents.of_table(table, vectors)]
+    size = max(1, table.num_rows * PIECE_BYTES // table.nbytes)
+    pieces = []
+    for start in range(0, table.num_rows, size):
+        rows = {key: slice(*np.searchsorted(part.docs, [start, start + size])) for key, part in vectors.items()}
+        own = {key: part.take(rows[key], part.docs[rows[key]] - start) for key, part in vectors.items()}
+        pieces.append(Documents.of_table(table.slice(start, size), own))
+    return pieces

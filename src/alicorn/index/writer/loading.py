@@ -1,0 +1,88 @@
+"""From the manifest to memory: what a collection holds when it is opened, or a reader looks again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from alicorn.errors import CorruptionError
+from alicorn.index.durability.journal import Declared, Journal, SegmentRecord
+from alicorn.index.segment.doc_ids import hash_ids
+from alicorn.index.segment.file import open_segment, segment_path
+from alicorn.index.segment.quantizer_file import open_quantizers, quantizer_path
+from alicorn.index.segment.segment import Segment
+from alicorn.index.segment.snapshot import SegmentView
+from alicorn.index.writer.contents import Contents
+from alicorn.index.writer.mutable import MutableLayer
+from alicorn.index.writer.replay import replay
+from alicorn.quantization import KeyQuantizer
+
+
+def load(journal: Journal, path: Path, before: Contents | None = None, applied: int = 0) -> Contents:
+    """What the manifest says as of now. Afterwards `journal.state` is of the same moment.
+
+    before: what was loaded last, up to the operation `applied`; segments that are still there are taken over.
+    A reader reads again where it finds that the writer has replaced files meanwhile.
+    """
+    while True:
+        try:
+            with journal.reading():
+                return _load_moment(journal, path, before, applied)
+        except CorruptionError:
+            read = journal.state
+            if not journal.read_only or journal.read_state().generation == read.generation:
+                raise
+
+
+def _load_moment(journal: Journal, path: Path, before: Contents | None, applied: int) -> Contents:
+    state = journal.state
+    declared, metadata, columns = journal.embeddings(), journal.metadata(), journal.columns()
+    embeddings = {key: one.dim for key, one in declared.items()}
+    records = journal.segments()
+    if before is not None and before.generation == state.generation:
+        contents = replace(before, metadata=metadata, columns=columns)
+    else:
+        applied = state.flushed
+        quantizers = _quantizers(state.quantizers, path, declared, before)
+        known = {} if before is None else {view.segment.name: view.segment for view in before.disk}
+        contents = Contents(
+            embeddings=embeddings,
+            metadata=metadata,
+            columns=columns,
+            quantizers=quantizers,
+            quantizer_file=state.quantizers,
+            checksums={record.name: record.checksum for record in records},
+            generation=state.generation,
+            disk=tuple(_view(record, known, path, quantizers) for record in records),
+            frozen=MutableLayer(),
+            mutable=MutableLayer(),
+        )
+    touched, documents = replay(journal.operations(applied), embeddings)
+    if len(touched):
+        contents, _ = contents.without(touched, hash_ids(touched))
+    if documents is not None:
+        documents = documents.kept_by(contents.quantizers)
+        mutable = contents.mutable.with_documents(documents, contents.quantizers)
+        contents = replace(contents, mutable=mutable)
+    return contents
+
+
+def _quantizers(
+    record: tuple[str, str] | None, path: Path, declared: Mapping[str, Declared], before: Contents | None
+) -> Mapping[str, KeyQuantizer]:
+    if before is not None and record == before.quantizer_file:
+        return before.quantizers
+    if record is None:
+        return {key: KeyQuantizer.untrained(one.dim, one.stored) for key, one in declared.items()}
+    return open_quantizers(quantizer_path(path, record[0]), record[1])
+
+
+def _view(
+    record: SegmentRecord, known: Mapping[str | None, Segment], path: Path, quantizers: Mapping[str, KeyQuantizer]
+) -> SegmentView:
+    segment = known.get(record.name)
+    if segment is None:
+        segment = open_segment(segment_path(path, record.name), record.checksum, quantizers)
+    view = SegmentView(segment)
+    return view.without(record.tombstones) if len(record.tombstones) else view

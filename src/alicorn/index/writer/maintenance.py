@@ -1,0 +1,177 @@
+"""When are segments written, merged and trained anew, and by whom? Behind every write of store.py; rewriting.py works.
+
+A write that finds the mutable layer large, segments many, or training due wakes the worker, and goes on: it waits only
+when the documents in memory would outgrow MAX_BACKLOG times the size of a flush. One rewriting at a time: it takes its
+sources under the lock, writes without it, and takes the lock again for the swap, which carries over what was deleted
+meanwhile. While quantizers are trained, documents arrive with codes of the old ones; they are frozen and written too,
+until so few are left that they are coded anew during the swap.
+
+What fails in the worker is raised by the next write, which is not carried out; the one after that wakes it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+import pyarrow as pa
+
+from alicorn.errors import CollectionError
+from alicorn.index.segment.documents import Documents
+from alicorn.index.writer import rewriting
+from alicorn.index.writer.contents import Contents
+from alicorn.index.writer.live import Live
+from alicorn.index.writer.rewriting import AbandonedError, Rewriting, Rewritten
+from alicorn.index.writer.training import Training
+from alicorn.index.writer.worker import Worker
+
+FLUSH_DOCS = 50_000  # the mutable layer is flushed when it holds more documents,
+FLUSH_BYTES = 128 << 20  # or more bytes,
+FLUSH_OPERATIONS = 8_192  # or the journal more operations: they are replayed when the collection is opened
+MAX_BACKLOG = 4  # so many times as much waits in memory at most, while the worker is busy
+RECODED_DOCS = 1_000  # so many documents are coded anew during a swap: some milliseconds
+
+
+class Maintenance:
+    """Its methods are called under `live.turn`, where nothing else is said."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._worker = Worker(self._work)
+        self._rewriting = False
+        self._generation = live.contents.generation
+
+    def is_bulk(self, num_docs: int, num_bytes: int = 0) -> bool:
+        """Whether so much becomes a segment at once, and never waits in memory."""
+        return num_docs >= FLUSH_DOCS or num_bytes >= FLUSH_BYTES
+
+    def make_room(self, num_docs: int, num_bytes: int) -> None:
+        """Before an operation of so many documents is added: wake the worker where that is due, wait where it must be.
+
+        Raises CollectionError for what failed in the worker.
+        """
+        self.raise_failure()
+        if self._pressure(num_docs, num_bytes) > 1:
+            self._worker.wake()
+        while self._pressure(num_docs, num_bytes) > MAX_BACKLOG and self._worker.busy:
+            self._live.turn.wait(0.05)
+            self.raise_failure()
+
+    def wake_if_due(self) -> None:
+        """After a write that left segments to merge, or quantizers to train."""
+        if rewriting.is_due(self._live.contents):
+            self._worker.wake()
+
+    def raise_failure(self) -> None:
+        failure = self._worker.take_failure()
+        if failure is not None:
+            raise CollectionError(
+                f"{self._live.path}: writing segments in the background failed, and what was asked for now was not "
+                f"done; nothing acknowledged is lost. Remove the cause and write again. It was: {failure}"
+            ) from failure
+
+    def rewrite(self, training: Training | None = None, *, everything: bool = False) -> None:
+        """Write what is in memory, and merge and train as due. Called without the lock."""
+        live = self._live
+        with live.turn:
+            self._begin()
+            live.contents = live.contents.freeze()
+            flushed = live.journal.state.last
+            plan = rewriting.decide(live.contents, self._generation, training, everything=everything)
+        try:
+            if not plan.sources and flushed == live.journal.state.flushed:
+                return
+            done = rewriting.rewrite(plan, live.path, self._worker.abandoned)
+            while plan.training is not None:
+                with live.turn:
+                    late = live.contents.mutable.views
+                    if live.contents.mutable.num_docs <= RECODED_DOCS:
+                        break
+                    live.contents = live.contents.freeze()
+                    flushed = live.journal.state.last
+                done = rewriting.catch_up(done, late, plan.generation, live.path, self._worker.abandoned)
+            with live.turn:
+                self._swap(live.contents, done, plan.generation, flushed)
+        finally:
+            with live.turn:
+                self._end()
+
+    def add(self, contents: Contents, arriving: Sequence[Documents], columns: pa.Schema | None = None) -> None:
+        """Write documents that are too many for the mutable layer, with all that is in it.
+
+        contents: without the documents that they replace. The lock is held throughout; `await_turn` comes before.
+        """
+        live = self._live
+        self._begin()
+        try:
+            contents = contents.freeze()
+            plan = Rewriting(contents.frozen.views, arriving, contents.quantizers, self._generation, training=None)
+            done = rewriting.rewrite(plan, live.path, self._worker.abandoned)
+            self._swap(contents, done, plan.generation, live.journal.state.last, columns)
+        finally:
+            self._end()
+        self.wake_if_due()
+
+    def await_turn(self) -> bool:
+        """Wait until no rewriting is under way -> whether there was one."""
+        waited = self._rewriting
+        while self._rewriting:
+            self._live.turn.wait()
+        return waited
+
+    def close(self) -> None:
+        """End the worker: what it has not finished is abandoned, and the journal keeps it. Called without the lock."""
+        self._worker.abandon()
+        with self._live.turn:
+            self.await_turn()
+
+    def remove_orphans(self) -> None:
+        """Files that the manifest does not name: replaced, or left by a crash. Mapped ones stay readable."""
+        contents = self._live.contents
+        quantizers = {contents.quantizer_file[0]} if contents.quantizer_file else set()
+        for folder, named in (("segments", set(contents.checksums)), ("quantizers", quantizers)):
+            with suppress(OSError):
+                for entry in (self._live.path / folder).iterdir():
+                    if entry.stem not in named:
+                        entry.unlink()
+
+    def _work(self) -> None:
+        """Of the worker: until nothing is due."""
+        with suppress(AbandonedError):
+            while not self._worker.abandoned.is_set():
+                with self._live.turn:
+                    if self._pressure() <= 1 and not rewriting.is_due(self._live.contents):
+                        return
+                self.rewrite()
+
+    def _pressure(self, num_docs: int = 0, num_bytes: int = 0) -> float:
+        """How full the mutable layer would be with so much more: above 1 it should be flushed."""
+        contents, state = self._live.contents, self._live.journal.state
+        return max(
+            (contents.num_docs_in_memory + num_docs) / FLUSH_DOCS,
+            (contents.num_bytes_in_memory + num_bytes) / FLUSH_BYTES,
+            (state.last - state.flushed + 1) / FLUSH_OPERATIONS,
+        )
+
+    def _begin(self) -> None:
+        self.await_turn()
+        self._live.settle()
+        self._rewriting = True
+        self._generation += 1
+
+    def _end(self) -> None:
+        """Also after a failure: what was frozen is mutable again, and what was written is removed."""
+        self._live.settle()
+        self._live.contents = self._live.contents.thaw()
+        self.remove_orphans()
+        self._rewriting = False
+        self._live.turn.notify_all()
+
+    def _swap(
+        self, contents: Contents, done: Rewritten, generation: int, flushed: int, columns: pa.Schema | None = None
+    ) -> None:
+        contents = rewriting.swapped(contents, done, generation)
+        with self._live.changing():
+            self._live.journal.swap(generation, contents.segment_records(), contents.quantizer_file, flushed, columns)
+            self._live.publish(contents)
+        self._worker.take_failure()  # its cause is gone

@@ -1,0 +1,58 @@
+"""The mutable layer: what was upserted since the last flush, as a few segments in memory.
+
+A value: every change gives a new layer, and views that a snapshot holds stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from alicorn.index.segment.builder import build_segment
+from alicorn.index.segment.documents import Documents
+from alicorn.index.segment.segment import Segment
+from alicorn.index.segment.snapshot import SegmentView
+from alicorn.index.segment.tiers import smallest_to_merge
+from alicorn.quantization import KeyQuantizer
+
+
+@dataclass(frozen=True, eq=False)
+class MutableLayer:
+    """num_bytes: what its documents take, including those deleted since."""
+
+    views: tuple[SegmentView, ...] = ()
+    num_bytes: int = 0
+
+    def with_views(self, views: tuple[SegmentView, ...]) -> MutableLayer:
+        """The same documents, some of them deleted since."""
+        return MutableLayer(views, self.num_bytes)
+
+    def with_documents(self, documents: Documents, quantizers: Mapping[str, KeyQuantizer]) -> MutableLayer:
+        """The layer after an upsert; the replaced documents are taken out of `views` before."""
+        views = [view for view in self.views if view.num_live]
+        views.append(SegmentView(build_segment([documents], quantizers)))
+        merged = smallest_to_merge([view.num_live for view in views])
+        if merged:
+            segment = merge_views([views[i] for i in merged], quantizers)
+            views = [view for i, view in enumerate(views) if i not in merged] + [SegmentView(segment)]
+        return MutableLayer(tuple(views), self.num_bytes + documents.nbytes)
+
+    def joined(self, other: MutableLayer) -> MutableLayer:
+        """The documents of both layers."""
+        return MutableLayer(self.views + other.views, self.num_bytes + other.num_bytes)
+
+    def coded_by(self, quantizers: Mapping[str, KeyQuantizer]) -> MutableLayer:
+        """The live documents with clusters and codes by these quantizers."""
+        live = [view for view in self.views if view.num_live]
+        views = (SegmentView(merge_views(live, quantizers)),) if live else ()
+        return MutableLayer(views, self.num_bytes)
+
+    @property
+    def num_docs(self) -> int:
+        """With the deleted ones that still take room."""
+        return sum(view.segment.num_docs for view in self.views)
+
+
+def merge_views(views: list[SegmentView], quantizers: Mapping[str, KeyQuantizer]) -> Segment:
+    """The live documents of all views as one segment."""
+    return build_segment([Documents.of_segment(view.segment, view.deleted) for view in views], quantizers)

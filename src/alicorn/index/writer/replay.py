@@ -1,0 +1,36 @@
+"""What the journal's operations come to: which ids they touch, and which documents are left.
+
+Replaying row by row would build thousands of segments; the last operation on an id decides, so one is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import pyarrow as pa
+
+from alicorn.index.durability.journal import Operation
+from alicorn.index.segment.documents import Documents
+
+
+def replay(operations: Iterable[Operation], embeddings: Mapping[str, int]) -> tuple[pa.StringArray, Documents | None]:
+    """-> every doc_id that was upserted or deleted, and the documents that remain of the upserts (None: none)."""
+    touched: dict[str, None] = {}
+    last_row: dict[str, int] = {}  # doc_id -> row among all upserted rows
+    tables: list[pa.Table] = []
+    num_rows = 0
+    for operation in operations:
+        doc_ids = operation.table.column("doc_id").to_pylist()
+        touched.update(dict.fromkeys(doc_ids))
+        if operation.kind == "upsert":
+            last_row.update(zip(doc_ids, range(num_rows, num_rows + len(doc_ids)), strict=True))
+            num_rows += len(doc_ids)
+            tables.append(operation.table)
+        else:
+            for doc_id in doc_ids:
+                last_row.pop(doc_id, None)
+    documents = None
+    if last_row:
+        table = pa.concat_tables(tables, promote_options="default").combine_chunks()
+        documents = Documents.from_table(table.take(pa.array(sorted(last_row.values()))), embeddings)
+    return pa.array(list(touched), pa.string()), documents

@@ -1,0 +1,215 @@
+"""A flush, a merge, a training: which segments are written anew, and their writing.
+
+What is in memory and what arrives becomes a segment, together with the disk segments that are due for a merge. With
+newly trained quantizers every segment is written anew. `decide` and `swapped` are called under the store's lock and
+are short; `rewrite` takes its time, and meanwhile documents may be deleted, replaced and added:
+
+    decide(contents)  -> Rewriting    which views are the sources
+    rewrite(plan)     -> Rewritten    new files, to which nothing refers yet
+    swapped(contents) -> Contents     as of now: with new files for the sources, less what was deleted meanwhile
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from alicorn.errors import CollectionError
+from alicorn.index.segment.doc_ids import hash_ids
+from alicorn.index.segment.documents import Documents
+from alicorn.index.segment.file import open_segment, segment_path, write_segment
+from alicorn.index.segment.quantizer_file import quantizer_path, write_quantizers
+from alicorn.index.segment.snapshot import SegmentView, discard
+from alicorn.index.segment.tiers import smallest_to_merge
+from alicorn.index.writer import training as training_rules
+from alicorn.index.writer.checking import PIECE_BYTES
+from alicorn.index.writer.contents import Contents
+from alicorn.index.writer.mutable import MutableLayer
+from alicorn.index.writer.training import Training
+from alicorn.quantization import KeyQuantizer
+
+MAX_MERGED_DOCS = 1_000_000  # a larger segment is not merged automatically: a flush stays short
+
+
+class AbandonedError(CollectionError):
+    """The collection is being closed: what was written is of no use."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rewriting:
+    """sources: the views, on disk and frozen, whose documents are written anew; arriving: documents that are nowhere
+    yet; generation: names the new files; training: None when the quantizers stay."""
+
+    sources: tuple[SegmentView, ...]
+    arriving: Sequence[Documents]
+    quantizers: Mapping[str, KeyQuantizer]
+    generation: int
+    training: Training | None
+
+
+@dataclass(frozen=True, eq=False)
+class Replacement:
+    """Segments that hold the live documents of their sources, as they were when the sources were read."""
+
+    sources: tuple[SegmentView, ...]
+    written: tuple[SegmentView, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Rewritten:
+    """replacements: the first of the plan's sources, and one for each time it caught up; an id that is in two of them
+    was replaced meanwhile. checksums: of each file written; quantizer_file: where new."""
+
+    replacements: tuple[Replacement, ...]
+    checksums: Mapping[str, str]
+    quantizers: Mapping[str, KeyQuantizer]
+    quantizer_file: tuple[str, str] | None
+
+
+def decide(contents: Contents, generation: int, training: Training | None, *, everything: bool) -> Rewriting:
+    """Everything that is frozen, and what of the disk is due; training: by the rules of training.py when None."""
+    live = tuple(view for view in contents.disk if view.num_live)
+    frozen = tuple(view for view in contents.frozen.views if view.num_live)
+    training = training or _training_due(contents)
+    merged = live if training or everything else _due_for_merge(live, sum(view.num_live for view in frozen))
+    if everything and not training and not frozen and len(merged) == 1 and merged[0].deleted is None:
+        merged = ()  # it is whole already
+    return Rewriting(frozen + merged, (), contents.quantizers, generation, training)
+
+
+def is_due(contents: Contents) -> bool:
+    """Whether segments on disk should be merged, or quantizers trained, although nothing arrives."""
+    live = tuple(view for view in contents.disk if view.num_live)
+    return bool(_due_for_merge(live, 0)) or _training_due(contents) is not None
+
+
+def _training_due(contents: Contents) -> Training | None:
+    counts = dict.fromkeys(contents.quantizers, 0)
+    for view in (*contents.disk, *contents.frozen.views, *contents.mutable.views):
+        for key, block in view.segment.embeddings.items():
+            counts[key] += len(block.docs)
+    keys = training_rules.due(counts, contents.quantizers)
+    return Training(keys) if keys else None
+
+
+def _due_for_merge(live: Sequence[SegmentView], num_arriving: int) -> tuple[SegmentView, ...]:
+    """By size (tiers.py), and those of which most is deleted."""
+    small = [
+        view for view in live if view.num_live <= MAX_MERGED_DOCS and view.segment.fields.nbytes <= PIECE_BYTES // 2
+    ]
+    due = smallest_to_merge([view.num_live for view in small] + ([num_arriving] if num_arriving else []))
+    chosen = [small[i] for i in due if i < len(small)]
+    chosen += [view for view in live if 2 * view.num_live < view.segment.num_docs and view not in chosen]
+    return tuple(chosen)
+
+
+def rewrite(plan: Rewriting, path: Path, abandoned: threading.Event) -> Rewritten:
+    """Write the new files, durably. Raises CollectionError when they cannot be written, AbandonedError."""
+    pending = [Documents.of_segment(view.segment, view.deleted) for view in plan.sources]
+    pending += plan.arriving
+    quantizers, quantizer_file = plan.quantizers, None
+    if plan.training and pending:
+        quantizers = training_rules.train(pending, plan.quantizers, plan.generation, plan.training)
+        _go_on(abandoned)
+        name = f"{plan.generation:08d}"
+        with _reported(path):
+            quantizer_file = (name, write_quantizers(quantizers, quantizer_path(path, name)))
+    done = Rewritten((), {}, quantizers, quantizer_file)
+    return _with_segments(done, plan.sources, pending, plan.generation, path, abandoned)
+
+
+def catch_up(
+    done: Rewritten, late: tuple[SegmentView, ...], generation: int, path: Path, abandoned: threading.Event
+) -> Rewritten:
+    """The same with segments of views that were frozen while the quantizers were trained."""
+    pending = [Documents.of_segment(view.segment, view.deleted) for view in late if view.num_live]
+    return _with_segments(done, late, pending, generation, path, abandoned)
+
+
+def swapped(contents: Contents, done: Rewritten, generation: int) -> Contents:
+    """What the collection holds once the new files are in place of their sources."""
+    current = {id(view.segment): view for view in (*contents.disk, *contents.frozen.views)}
+    arrived: list[SegmentView] = []
+    for replacement in done.replacements:
+        written = replacement.written
+        for source in replacement.sources:
+            gone = _deleted_since(source, current.pop(id(source.segment)))
+            if len(gone):
+                written, _ = discard(written, gone, hash_ids(gone))
+        arrived += written
+    kept = [view for view in contents.disk if id(view.segment) in current]
+    disk = tuple(view for view in (*kept, *arrived) if view.num_live)
+    checksums = {**contents.checksums, **done.checksums}
+    retrained = done.quantizer_file is not None
+    return replace(
+        contents,
+        quantizers=done.quantizers,
+        quantizer_file=done.quantizer_file or contents.quantizer_file,
+        checksums={str(view.segment.name): checksums[str(view.segment.name)] for view in disk},
+        generation=generation,
+        disk=disk,
+        frozen=MutableLayer(),
+        mutable=contents.mutable.coded_by(done.quantizers) if retrained else contents.mutable,
+    )
+
+
+def _deleted_since(source: SegmentView, now: SegmentView) -> pa.StringArray:
+    """The ids that were live when `source` was read, and are not any more."""
+    if now.deleted is None or now.deleted is source.deleted:
+        return pa.array([], pa.string())
+    gone = now.deleted if source.deleted is None else now.deleted & ~source.deleted
+    return source.segment.doc_ids.take(pa.array(np.flatnonzero(gone)))
+
+
+def _with_segments(
+    done: Rewritten,
+    sources: tuple[SegmentView, ...],
+    pending: Sequence[Documents],
+    generation: int,
+    path: Path,
+    abandoned: threading.Event,
+) -> Rewritten:
+    written: list[SegmentView] = []
+    checksums = dict(done.checksums)
+    for group in _groups(pending):
+        _go_on(abandoned)
+        name = f"{generation:08d}-{len(checksums)}"
+        with _reported(path):
+            checksums[name] = write_segment(group, done.quantizers, segment_path(path, name), lambda: _go_on(abandoned))
+        written.append(SegmentView(open_segment(segment_path(path, name), checksums[name], done.quantizers)))
+    replacement = Replacement(sources, tuple(written))
+    return replace(done, replacements=(*done.replacements, replacement), checksums=checksums)
+
+
+def _groups(sources: Sequence[Documents]) -> list[list[Documents]]:
+    """The sources of one new segment each: as few as the limit on stored bytes allows."""
+    groups: list[list[Documents]] = []
+    room = 0
+    for source in sources:
+        size = source.fields.nbytes
+        if not groups or size > room:
+            groups.append([])
+            room = PIECE_BYTES
+        groups[-1].append(source)
+        room -= size
+    return groups
+
+
+def _go_on(abandoned: threading.Event) -> None:
+    if abandoned.is_set():
+        raise AbandonedError("the collection was closed meanwhile: open it again; nothing acknowledged is lost")
+
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        message = f"{path}: a segment cannot be written: {error.strerror or error}; check free space and permissions"
+        raise CollectionError(message) from error

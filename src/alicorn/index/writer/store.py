@@ -1,0 +1,308 @@
+"""Where documents are kept: durable, live, one writer and many readers. query/ adds searching to it (Collection).
+
+    <path>/manifest.sqlite       journal and manifest (journal.py)
+           writer.lock           (writer_lock.py)
+           segments/<name>.zip   immutable segments (file.py)
+           quantizers/<name>.zip (quantizer_file.py)
+
+An upsert or delete is one transaction in the journal, and lives in memory (mutable.py) until a segment is made of it
+in the background (maintenance.py). A table too large for that becomes a segment at once, in one transaction too.
+Writing is serialised by a lock; readers take the current snapshot, one reference, and never wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import pyarrow as pa
+
+from alicorn.errors import CollectionError, ConfigError
+from alicorn.index.durability.journal import Journal
+from alicorn.index.durability.sqlite_file import LEFT_BY_CREATION, MANIFEST
+from alicorn.index.durability.writer_lock import WriterLock
+from alicorn.index.segment.doc_ids import hash_ids
+from alicorn.index.segment.documents import Documents
+from alicorn.index.segment.snapshot import Snapshot
+from alicorn.index.writer.arguments import checked_embeddings, checked_ids, checked_metadata
+from alicorn.index.writer.backup import back_up
+from alicorn.index.writer.checking import check_documents
+from alicorn.index.writer.live import Live
+from alicorn.index.writer.maintenance import Maintenance
+from alicorn.index.writer.training import Training
+from alicorn.index.writer.verify import Verification, verify
+from alicorn.quantization import Settings
+
+
+class Deletion(NamedTuple):
+    """How many of the ids were deleted, and how many were not there."""
+
+    deleted: int
+    unknown: int
+
+
+class Store:
+    """A collection on disk. Every method may be called from any thread."""
+
+    def __init__(self, path: Path, *, read_only: bool) -> None:
+        """Use `create` or `open`."""
+        self.path = path
+        self.read_only = read_only
+        self._closed = False
+        if not path.is_dir():
+            raise CollectionError(f"{path} is not a folder: create a collection there, or check the path")
+        if not (path / MANIFEST).is_file():
+            raise CollectionError(f"{path} holds no collection (no {MANIFEST}): create one, or check the path")
+        with contextlib.ExitStack() as undo:
+            self._lock_file = None if read_only else WriterLock(path)
+            if self._lock_file is not None:
+                undo.callback(self._lock_file.release)
+            self._journal = Journal(path, read_only=read_only)
+            undo.callback(self._journal.close)
+            self._live = Live(path, self._journal)
+            self._maintenance = Maintenance(self._live)
+            if not read_only:
+                self._maintenance.remove_orphans()
+            undo.pop_all()
+
+    @classmethod
+    def create(
+        cls,
+        path: str | Path,
+        embeddings: Mapping[str, int | Mapping[str, Any]] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """A new, empty collection in a folder that is empty or does not exist, opened for writing.
+
+        embeddings: key -> dimension, or {"dim": dimension, "stored": "float32", "float16" or "codes"}: how its vectors
+        are kept (docs/decisions/006-stored-precision.md). metadata: whatever should be kept with the collection, as
+        JSON.
+        """
+        path = Path(path)
+        declared = checked_embeddings(embeddings or {})
+        metadata = checked_metadata(metadata or {})
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            strangers = sorted({file.name for file in path.iterdir()} - set(LEFT_BY_CREATION))
+            if strangers:
+                raise CollectionError(
+                    f"{path} is not empty ({', '.join(strangers[:3])}): open it, or create the collection elsewhere"
+                )
+            Journal.create(path, declared, metadata)
+        except OSError as error:
+            raise CollectionError(f"{path}: a collection cannot be created here: {error.strerror or error}") from error
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: str | Path, read_only: bool = False) -> Self:
+        """An existing collection; every byte of its segments is verified.
+
+        read_only: beside a writer in this or another process; `refresh` picks up what was committed since.
+        Raises CollectionError (missing, in use, newer format) and CorruptionError.
+        """
+        return cls(Path(path), read_only=read_only)
+
+    # -- reading
+
+    @property
+    def embeddings(self) -> dict[str, int]:
+        """Embedding key -> dimension."""
+        return dict(self._live.contents.embeddings)
+
+    @property
+    def stored(self) -> dict[str, str]:
+        """Embedding key -> how its vectors are kept: "float32", "float16" or "codes"."""
+        return {key: quantizer.stored for key, quantizer in self._live.contents.quantizers.items()}
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What was given to `create` or `set_metadata` last."""
+        return json.loads(json.dumps(self._live.contents.metadata))
+
+    def snapshot(self) -> Snapshot:
+        """The live documents as of now. Never waits, and stays as it is whatever is written later."""
+        return self._live.snapshot
+
+    def __len__(self) -> int:
+        return self._live.snapshot.num_docs
+
+    def get(self, doc_id: str) -> dict[str, Any] | None:
+        """doc_id, terms, static_rank and stored columns of a document; None when it is not there."""
+        found = self._live.snapshot.find(doc_id)
+        return None if found is None else found[0].segment.document(found[1])
+
+    def refresh(self) -> bool:
+        """For a read-only collection: see what was committed since -> whether anything was."""
+        with self._live.turn:
+            self._check_open()
+            return self.read_only and self._live.refresh()
+
+    def verify(self) -> Verification:
+        """Read every file and every row, and compare them with their checksums. Nobody waits for it.
+
+        Raises one CorruptionError that names everything damaged.
+        """
+        self._check_open()
+        return verify(self.path)
+
+    def backup(self, path: str | Path) -> None:
+        """Copy the collection as it is now to a path that does not exist yet, durably. Writing goes on meanwhile.
+
+        The copy is a collection: open it, or verify it with alicorn.index.writer.verify. See backup.py.
+        """
+        self._check_open()
+        back_up(self.path, Path(path))
+
+    # -- writing
+
+    def upsert(self, table: pa.Table) -> int:
+        """Add documents, replacing those of the same doc_id -> how many. All or nothing; durable when it returns.
+
+        Columns: see checking.py. Raises TableError or VectorError before anything is written.
+        """
+        with self._writing():
+            pieces = self._checked(table)
+            count, size = sum(piece.num_docs for piece in pieces), sum(piece.nbytes for piece in pieces)
+            if self._maintenance.is_bulk(count, size):
+                if self._maintenance.await_turn():
+                    pieces = self._checked(table)  # another thread may have added columns
+                self._add_segments(pieces)
+            elif count:
+                self._maintenance.make_room(count, size)
+                self._add(pieces[0])
+            return count
+
+    def delete(self, doc_ids: Sequence[str]) -> Deletion:
+        """Delete documents; an id that is not there is counted. All or nothing; durable when it returns."""
+        wanted = checked_ids(doc_ids)
+        hashes = hash_ids(wanted)
+        with self._writing():
+            if self._maintenance.is_bulk(len(wanted)):
+                self._maintenance.await_turn()
+            else:
+                self._maintenance.make_room(0, 0)
+            contents, known = self._live.contents.without(wanted, hashes)
+            count = int(np.count_nonzero(known))
+            if self._maintenance.is_bulk(count):
+                self._maintenance.add(contents, ())
+            elif count:
+                with self._live.changing():
+                    self._journal.append("delete", pa.table({"doc_id": wanted.filter(pa.array(known))}))
+                    self._live.publish(contents)
+            return Deletion(count, len(wanted) - count)
+
+    def flush(self) -> None:
+        """Make a segment of the mutable layer; train the quantizers and merge segments where that is due.
+
+        It happens in the background as well; this returns when it is done.
+        """
+        self._check_writable()
+        self._maintenance.rewrite()
+
+    def merge(self) -> None:
+        """Flush, and merge all segments into one (or a few, where one would hold over 1 GiB of stored columns)."""
+        self._check_writable()
+        self._maintenance.rewrite(everything=True)
+
+    def train(
+        self,
+        num_clusters: int | None = None,
+        codec: str | None = None,
+        pq_bytes: int | None = None,
+        bits: int | None = None,
+        coarse: str | None = None,
+        key: str | None = None,
+    ) -> None:
+        """Train quantizers on the stored vectors, and rebuild all segments with them.
+
+        It happens in the background where it pays. key: of this embedding only, None for all. The others: see
+        quantization.Settings; they are kept, and hold when the key is trained again later. With none of them, those
+        kept before hold. Raises ConfigError for settings that the vectors of a key cannot be trained with.
+        """
+        settings = Settings(coarse, num_clusters, codec, pq_bytes, bits)
+        self._check_writable()
+        known = tuple(self.embeddings)
+        if key is not None and key not in known:
+            raise ConfigError(f"key must be one of {', '.join(known) or 'none: there is no embedding'}, got {key!r}")
+        keys = known if key is None else (key,)
+        self._maintenance.rewrite(Training(keys, None if settings == Settings() else settings))
+
+    def set_metadata(self, metadata: Mapping[str, Any]) -> None:
+        """Replace the metadata. Durable when it returns."""
+        checked = checked_metadata(metadata)
+        with self._writing(), self._live.changing():
+            self._journal.set_metadata(checked)
+            self._live.publish(replace(self._live.contents, metadata=checked))
+
+    def close(self) -> None:
+        """Release the folder. Snapshots taken before stay usable; nothing is lost by not flushing.
+
+        What is written in the background is abandoned, and begun again after the next opening where it is due.
+        """
+        with self._live.turn:
+            if self._closed:
+                return
+            self._closed = True
+        self._maintenance.close()
+        with self._live.turn:
+            self._journal.close()
+            if self._lock_file is not None:
+                self._lock_file.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- within
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._live.turn:
+            self._check_writable()
+            self._live.settle()
+            yield
+
+    def _check_writable(self) -> None:
+        self._check_open()
+        if self.read_only:
+            raise CollectionError(f"{self.path} was opened with read_only=True: open it for writing to change it")
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise CollectionError(f"{self.path} is closed: open it again")
+
+    def _checked(self, table: pa.Table) -> list[Documents]:
+        contents = self._live.contents
+        pieces = check_documents(table, contents.embeddings, contents.column_types())
+        return [piece.kept_by(contents.quantizers) for piece in pieces]
+
+    def _add(self, documents: Documents) -> None:
+        """One row of the journal. All that can fail is done before the commit."""
+        contents, _ = self._live.contents.without(documents.doc_ids, documents.id_hashes)
+        columns = _columns_with(contents.columns, documents)
+        mutable = contents.mutable.with_documents(documents, contents.quantizers)
+        with self._live.changing():
+            self._journal.append("upsert", documents.to_table(), columns)
+            self._live.publish(replace(contents, mutable=mutable, columns=columns or contents.columns))
+
+    def _add_segments(self, pieces: Sequence[Documents]) -> None:
+        self._maintenance.raise_failure()
+        contents = self._live.contents
+        for piece in pieces:
+            contents, _ = contents.without(piece.doc_ids, piece.id_hashes)
+        columns = _columns_with(contents.columns, pieces[0])
+        self._maintenance.add(replace(contents, columns=columns or contents.columns), pieces, columns)
+
+
+def _columns_with(columns: pa.Schema, documents: Documents) -> pa.Schema | None:
+    """The schema of stored columns with those that arrive for the first time; None when there is none."""
+    own = {"doc_id", "static_rank", *columns.names}
+    arriving = [field for field in documents.fields.schema if field.name not in own]
+    return pa.schema([*columns, *arriving]) if arriving else None

@@ -1,0 +1,13 @@
+"""How is a query written? S-expressions, as in Unicorn and EBR; sees no index and no vertical.
+
+tokens.py     characters -> tokens with offsets
+tree.py       the nodes of an expression, printed by `str`
+operators.py  the table of operators: operands and arguments
+parse.py      an expression -> its tree
+prepared.py   what is known of a tree before it meets a collection
+templates.py  expressions with holes for a query's terms
+"""
+
+from alicorn.language.parse import parse
+
+__all__ = ["parse"]

@@ -1,0 +1,86 @@
+"""An expression with what can be known of it before it meets a collection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from alicorn.language import tree
+from alicorn.language.parse import parse
+
+_CACHED_LENGTH = 1000  # characters: longer texts are rarely asked twice, and a cache of them would be large
+_TOP_K_NOTICE = (
+    "(and ... (nn {key} :k {k})) keeps those of the {k} nearest documents that satisfy the rest; for the {k} nearest"
+    " among the documents that satisfy it, write (nn {key} :k {k} :filter ...)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """first_nn: the tree's first. nearest_to: whose vectors order the hits by nn, the first among them. named: nodes
+    that name a column or an embedding, to be checked against the collection. notices: what the expression alone gives
+    reason to say."""
+
+    root: tree.Node
+    first_nn: tree.Nn | None
+    nearest_to: tuple[tree.Nn, ...]
+    named: tuple[tree.Node, ...]
+    notices: tuple[str, ...]
+
+
+def prepare(expression: str) -> Prepared:
+    """Parse an expression; raises QueryError."""
+    if isinstance(expression, str) and len(expression) < _CACHED_LENGTH:
+        return _cached(expression)
+    return of_tree(parse(expression))
+
+
+@lru_cache(maxsize=1024)
+def _cached(expression: str) -> Prepared:
+    return of_tree(parse(expression))
+
+
+def of_tree(root: tree.Node) -> Prepared:
+    nodes = tuple(tree.walk(root))
+    first = next((node for node in nodes if isinstance(node, tree.Nn)), None)
+    return Prepared(
+        root,
+        first,
+        () if first is None else _nearest_to(root, first),
+        tuple(node for node in nodes if isinstance(node, tree.Nn | tree.Range | tree.Extract)),
+        tuple(_top_k_notices(nodes)),
+    )
+
+
+def _nearest_to(root: tree.Node, first: tree.Nn) -> tuple[tree.Nn, ...]:
+    """The first nn, and of the others of its key those that an `or` offers beside it, one for each vector."""
+    beside = [nn for nn in _alternatives(root) if nn.key == first.key]
+    if first not in beside:
+        return (first,)
+    by_vector: dict[str | None, tree.Nn] = {first.vector: first}
+    for nn in beside:
+        by_vector.setdefault(nn.vector, nn)
+    return tuple(by_vector.values())
+
+
+def _alternatives(node: tree.Node) -> list[tree.Nn]:
+    """Every nn of an `or`; elsewhere those of the first operand that has one."""
+    match node:
+        case tree.Nn():
+            return [node]
+        case tree.Or(operands=operands) | tree.StrongOr(operands=operands):
+            return [nn for operand in operands for nn in _alternatives(operand)]
+        case tree.And(operands=operands) | tree.WeakAnd(operands=operands) | tree.Difference(operands=operands):
+            return next((found for operand in operands if (found := _alternatives(operand))), [])
+    return []
+
+
+def _top_k_notices(nodes: tuple[tree.Node, ...]) -> list[str]:
+    """The papers' top-K mode, which people often mistake for a filtered search (DESIGN 2.3)."""
+    return [
+        _TOP_K_NOTICE.format(key=child.key, k=child.k)
+        for node in nodes
+        if isinstance(node, tree.And)
+        for child in node.operands
+        if isinstance(child, tree.Nn) and child.k is not None
+    ]

@@ -1,0 +1,1 @@
+"""Wide arithmetic for the compiled loops of quantization/ and query/."""

@@ -1,0 +1,144 @@
+"""The k nearest of all documents for many queries at once, by matrix products.
+
+One query at a time, every code of a segment is read for each of them. Together, a tile of stored vectors is multiplied
+with a block of queries while it is in cache, and the product, which is rounded otherwise than the engine's own inner
+product, is an estimate with a bound: 2 dim units of rounding, as |q| |v| = 1 (the sum of dim products is off by at most
+dim units whatever its order). What the bound leaves open is settled by the stored vector, as in kernel.py, so that
+scores and order are those of a search for one query, bit for bit.
+"""
+
+from collections.abc import Callable, Iterator
+from threading import Lock
+
+import numba
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from alicorn.compiled import kernel
+from alicorn.index import EmbeddingBlock, SegmentView
+from alicorn.quantization.kernels.simd import address
+from alicorn.query.nn import scoring
+from alicorn.query.nn.kernel import BINS, best_of, bin_of, doubled, highest_edge, lower_edge
+from alicorn.query.nn.nearest import arrays_of
+
+_QUERIES = 128  # of a block
+_ROWS = 8_192  # of a tile: 4 MB of products
+_ROOM = 1_024  # candidates of a query to begin with
+_NO_BOUND = np.float32(-4.0)  # below every product
+_FOUND, _EDGE, _ABOVE = BINS, BINS + 1, BINS + 2  # behind the histogram
+
+
+def blocks_of(num_queries: int) -> Iterator[slice]:
+    """Queries that are looked at together."""
+    for start in range(0, num_queries, _QUERIES):
+        yield slice(start, min(start + _QUERIES, num_queries))
+
+
+class _OneThread:
+    """While any thread is inside, the process's BLAS multiplies with one thread: those who call it are the threads.
+
+    Products that run side by side, each on all cores, wait for each other.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._blas: ThreadpoolController | None = None
+        self._restore: Callable[[], None] | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._blas = self._blas or ThreadpoolController()
+                self._restore = self._blas.limit(limits=1, user_api="blas").restore_original_limits
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0 and self._restore is not None:
+                self._restore()
+
+
+ONE_THREAD = _OneThread()
+
+
+def k_nearest_each(
+    view: SegmentView, block: EmbeddingBlock, queries: np.ndarray, k: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Of each query the rows of its k nearest live documents, nearest first, ties by doc_id, and their cosines.
+
+    block: with stored vectors of float32. queries: (n, dim) float32, unit length. k: at least 1 where a document lives.
+    Returns of each query uint32 rows and float32 cosines, k of each or as many as there are.
+    """
+    slack = np.float32(2 * queries.shape[1] * 2.0**-24 + 1e-7)
+    deleted = np.empty(0, dtype=bool) if view.deleted is None else view.deleted
+    states = np.zeros((len(queries), BINS + 3), dtype=np.int64)
+    kept = [(np.empty(_ROOM, dtype=np.uint32), np.empty(_ROOM, dtype=np.float32)) for _ in queries]
+    with ONE_THREAD:
+        for first in range(0, len(block.docs), _ROWS):
+            products = queries @ block.vectors[first : first + _ROWS].T
+            for at, state in enumerate(states):
+                kept[at] = _keep(products[at], first, block.docs, deleted, k, slack, state, *kept[at])
+    stored = arrays_of(block).exact
+    order = view.segment.id_order
+    return [
+        _settled(*stored, block.docs, queries[at], k, slack, state, *kept[at], order) for at, state in enumerate(states)
+    ]
+
+
+@numba.njit
+def _at_least(found, rows, scores, bound):
+    """Keep, in place, the candidates whose product reaches the bound -> how many."""
+    kept = 0
+    for i in range(found):
+        if scores[i] >= bound:
+            rows[kept], scores[kept] = rows[i], scores[i]
+            kept += 1
+    return kept
+
+
+_CANDIDATES = "float32, int64[::1], uint32[::1], float32[::1]"  # slack, state, rows, products
+
+
+@kernel(f"Tuple((uint32[::1], float32[::1]))(float32[::1], int64, uint32[::1], boolean[::1], int64, {_CANDIDATES})")
+def _keep(products, first, docs, deleted, k, slack, state, rows, scores):
+    """Add the rows of one tile that may be among the k best to the candidates; returns these, in more room if need be.
+
+    products: with the rows from `first` on. state: a histogram of what the candidates reach at least; how many there
+    are, the highest bin that k of them reach, and how many reach it.
+    """
+    counts = state[:BINS]
+    found, edge, above = state[_FOUND], state[_EDGE], state[_ABOVE]
+    bound = (lower_edge(edge) if above >= k else _NO_BOUND) - slack
+    for i in range(len(products)):
+        product = products[i]
+        if product < bound or (len(deleted) > 0 and deleted[docs[first + i]]):
+            continue
+        if found == len(rows):
+            found = _at_least(found, rows, scores, bound)
+            if 2 * found > len(rows):
+                rows, scores = doubled(rows), doubled(scores)
+        rows[found], scores[found] = np.uint32(first + i), product
+        found += 1
+        reached = bin_of(product - slack)
+        counts[reached] += 1
+        if reached >= edge:
+            above += 1
+            edge, above = highest_edge(counts, edge, above, k)
+            if above >= k:
+                bound = lower_edge(edge) - slack
+    state[_FOUND], state[_EDGE], state[_ABOVE] = found, edge, above
+    return rows, scores
+
+
+@kernel(
+    "Tuple((uint32[::1], float32[::1]))(int64, uint8[:, ::1], uint8[:, ::1], uint8[:, ::1], uint32[::1], float32[::1],"
+    f" int64, {_CANDIDATES}, uint32[::1])"
+)
+def _settled(stored, vectors, codes, fine, docs, query, k, slack, state, rows, scores, id_order):
+    """The k best of the candidates by their stored vectors."""
+    bound = (lower_edge(state[_EDGE]) if state[_ABOVE] >= k else _NO_BOUND) - slack
+    found = _at_least(state[_FOUND], rows, scores, bound)
+    scoring.settle(found, address(rows), address(scores), scoring.stored_at(stored, vectors, codes, fine, query))
+    return best_of(rows, scores, found, k, docs, id_order)

@@ -1,0 +1,1 @@
+"""Which hits come first: orders and their sums (order_by.py), and the shares of strong-or (share.py)."""

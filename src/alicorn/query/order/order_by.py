@@ -1,0 +1,237 @@
+"""Which hits come first? Scores of a result by nn, static rank, BM25 or a weighted sum, cut to the limit.
+
+Order is separate from membership (DESIGN 2.3).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from alicorn.errors import ConfigError, QueryError
+from alicorn.index import Snapshot
+from alicorn.index.segment.terms import TEXT
+from alicorn.language import tree
+from alicorn.language.prepared import Prepared
+from alicorn.query.nn.nearest import Counters, Ranked, best_first, exact_cosines, k_nearest
+from alicorn.query.run import Evaluation
+from alicorn.query.sets import docset, kernels
+from alicorn.query.sets.docset import DocSet
+
+OrderBy = str | Mapping[str, float]
+ORDERS = ("nn", "static_rank", "bm25")
+BY_NN = {"nn": 1.0}
+BY_STATIC_RANK = {"static_rank": 1.0}
+
+_LARGEST = 1e300  # of a weight: its products with scores stay finite
+_K1 = 1.2
+_B = 0.75
+
+
+def check_order(order_by: OrderBy | None, nn: tree.Nn | None) -> dict[str, float]:
+    """The order as weights. None: by nn where the tree has one, else by static rank. nn: the tree's first."""
+    if order_by is None:
+        return BY_STATIC_RANK if nn is None else BY_NN
+    if not isinstance(order_by, str | Mapping):
+        raise ConfigError(f"order_by must be a name or weights of names, got {type(order_by).__name__}")
+    weights = {order_by: 1.0} if isinstance(order_by, str) else dict(order_by)
+    for name, weight in weights.items():
+        if name not in ORDERS:
+            raise ConfigError(f"order_by: allowed are {', '.join(ORDERS)} and sums of them, got {name!r}")
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not -_LARGEST < weight < _LARGEST:
+            raise ConfigError(f"order_by: the weight of {name!r} must be a finite number, got {weight!r}")
+    if not weights:
+        raise ConfigError("order_by: give at least one of " + ", ".join(ORDERS))
+    if "nn" in weights and nn is None:
+        raise QueryError("order_by nn needs an (nn ...) in the expression; order by static_rank or bm25, or add one")
+    return weights
+
+
+def ranked(
+    evaluation: Evaluation, prepared: Prepared, found: list[DocSet], weights: dict[str, float], limit: int
+) -> Ranked:
+    """The first `limit` hits in falling order of score, ties by doc_id. `found` holds live documents only."""
+    if prepared.nearest_to and weights == BY_NN:
+        return _by_nn(evaluation, prepared, found, limit)
+    numbers = [docset.as_array(documents) for documents in found]
+    if weights == BY_STATIC_RANK:
+        return _by_static_rank(evaluation.snapshot, numbers, limit)
+    scores = [np.zeros(len(part), dtype=np.float64) for part in numbers]
+    for name, weight in weights.items():
+        for at, part in enumerate(_scores(name, evaluation, prepared, numbers)):
+            scores[at] += weight * part
+    return _merged(evaluation.snapshot, numbers, scores, limit)
+
+
+def _by_static_rank(snapshot: Snapshot, numbers: list[np.ndarray], limit: int) -> Ranked:
+    """By the place that each document of a segment has in its order; scores are read for the first ones only."""
+    first, scores = [], []
+    for view, part in zip(snapshot.segments, numbers, strict=True):
+        places = view.segment.static_order[part]
+        if limit < len(part):
+            kept = np.argpartition(places, limit)[:limit]
+            part, places = part[kept], places[kept]
+        first.append(part[np.argsort(places)])
+        scores.append(view.segment.static_rank[first[-1]])
+    if len(first) == 1:
+        return Ranked(np.zeros(len(first[0]), dtype=np.int64), first[0], scores[0])
+    return _merged(snapshot, first, scores, limit)
+
+
+def _merged(snapshot: Snapshot, numbers: list[np.ndarray], scores: list[np.ndarray], limit: int) -> Ranked:
+    """The best of all segments."""
+    if not numbers:
+        return Ranked(docset.NO_NUMBERS, docset.NO_NUMBERS, np.empty(0))
+    segments = np.repeat(np.arange(len(numbers)), list(map(len, numbers)))
+    together = np.concatenate(numbers).astype(np.int64)
+    flat = np.concatenate(scores)
+    order = best_first(snapshot, flat, segments, together, limit)
+    return Ranked(segments[order], together[order], flat[order])
+
+
+def _by_nn(evaluation: Evaluation, prepared: Prepared, found: list[DocSet], limit: int) -> Ranked:
+    """The nearest of the hits; those without the embedding follow by doc_id, with score -inf."""
+    nn = prepared.nearest_to[0]
+    if nn is prepared.root and nn in evaluation.nearest:
+        return evaluation.nearest[nn].first(limit)
+    nearest = [
+        k_nearest(
+            evaluation.snapshot,
+            nn.key,
+            evaluation.probe(tree.Nn(nn.key, k=1, vector=one.vector)),
+            limit,
+            found,
+            Counters(),
+            forced=evaluation.forced,
+        )
+        for one in prepared.nearest_to
+    ]
+    first = nearest[0] if len(nearest) == 1 else _nearest_to_any(evaluation.snapshot, nearest, limit)
+    missing = limit - len(first.numbers)
+    if missing <= 0:
+        return first
+    segments, numbers = [], []
+    for at, view in enumerate(evaluation.snapshot.segments):
+        block = view.segment.embeddings.get(nn.key)
+        rest = docset.as_array(found[at])
+        if block is not None:
+            rest = rest[block.rows_of[rest] < 0]
+        segments.append(np.full(len(rest), at))
+        numbers.append(rest.astype(np.int64))
+    if not segments or not sum(map(len, numbers)):
+        return first
+    all_segments, all_numbers = np.concatenate(segments), np.concatenate(numbers)
+    scores = np.full(len(all_numbers), -np.inf, dtype=np.float32)
+    order = best_first(evaluation.snapshot, scores, all_segments, all_numbers, missing)
+    return Ranked(
+        np.concatenate([first.segments, all_segments[order]]),
+        np.concatenate([first.numbers, all_numbers[order]]),
+        np.concatenate([first.scores, scores[order]]),
+    )
+
+
+def _nearest_to_any(snapshot: Snapshot, nearest: list[Ranked], limit: int) -> Ranked:
+    """The nearest to any of several vectors, by the greatest cosine. nearest: the `limit` nearest to each.
+
+    What is not among those of the vector it is nearest to has `limit` documents before it.
+    """
+    segments, numbers, scores = (
+        np.concatenate([getattr(one, name) for one in nearest]) for name in ("segments", "numbers", "scores")
+    )
+    order = np.lexsort((-scores, numbers, segments))
+    again = (np.diff(segments[order]) == 0) & (np.diff(numbers[order]) == 0)
+    kept = order[np.concatenate([[True], ~again])] if len(order) else order
+    best = kept[best_first(snapshot, scores[kept], segments[kept], numbers[kept], limit)]
+    return Ranked(segments[best], numbers[best], scores[best])
+
+
+def _scores(name: str, evaluation: Evaluation, prepared: Prepared, numbers: list[np.ndarray]) -> list[np.ndarray]:
+    snapshot = evaluation.snapshot
+    if name == "static_rank":
+        return [view.segment.static_rank[part] for view, part in zip(snapshot.segments, numbers, strict=True)]
+    if name == "bm25":
+        return bm25(snapshot, scored_terms(prepared.root), numbers)
+    probes = [evaluation.probe(tree.Nn(nn.key, k=1, vector=nn.vector)) for nn in prepared.nearest_to]
+    key = prepared.nearest_to[0].key
+    return [
+        np.max([_cosines(view.segment.embeddings.get(key), probe.query, part) for probe in probes], axis=0)
+        for view, part in zip(snapshot.segments, numbers, strict=True)
+    ]
+
+
+def _cosines(block, query: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Exact cosines; -1, the least there is, without the embedding: in a sum -inf would drown the other parts."""
+    cosines = np.full(len(numbers), -1.0, dtype=np.float32)
+    if block is None:
+        return cosines
+    rows = block.rows_of[numbers]
+    has = rows >= 0
+    cosines[has] = exact_cosines(block, query, rows[has])
+    return cosines
+
+
+def scored_terms(root: tree.Node) -> list[str]:
+    """The terms that BM25 sums over: all of the tree but those under `not` or taken away by `difference`."""
+    terms: dict[str, None] = {}
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        match node:
+            case tree.Term(term=term):
+                terms[term] = None
+            case tree.Not():
+                continue
+            case tree.Difference(operands=operands):
+                pending.append(operands[0])
+            case _:
+                pending.extend(tree.children(node))
+    return sorted(terms)
+
+
+def bm25(snapshot: Snapshot, terms: list[str], numbers: list[np.ndarray]) -> list[np.ndarray]:
+    """BM25 of the documents, per segment (n,) float64, with k1 = 1.2 and b = 0.75.
+
+    sum over terms of ln(1 + (N - df + 0.5) / (df + 0.5)) * tf / (tf + k1 (1 - b + b length / average)), where N, df and
+    the average length count live documents only. Terms that are not words of a text (other prefixes than `text:`) have
+    b = 0: how long a text is says nothing of a tag or a whole name. Source: Robertson and Zaragoza 2009; idf as in
+    Lucene, whose keyword fields have no norms either.
+    """
+    scores = [np.zeros(len(part), dtype=np.float64) for part in numbers]
+    average = average_length(snapshot)
+    for term in terms:
+        postings = [_postings(view, term) for view in snapshot.segments]
+        frequency = sum(
+            len(found) if view.deleted is None else int(np.count_nonzero(~view.deleted[found]))
+            for view, (found, _) in zip(snapshot.segments, postings, strict=True)
+        )
+        b = _B if term.startswith(TEXT) else 0.0
+        idf = math.log(1.0 + (snapshot.num_docs - frequency + 0.5) / (frequency + 0.5))
+        for view, (found, tf), part, part_scores in zip(snapshot.segments, postings, numbers, scores, strict=True):
+            kernels.add_bm25(
+                part_scores, part, found, tf, view.segment.doc_lengths, idf, _K1 * (1.0 - b), _K1 * b / average
+            )
+    return scores
+
+
+def average_length(snapshot: Snapshot) -> float:
+    """Mean number of `text:` terms of a live document; 1 where there are none, so that it can divide."""
+    total = sum(
+        int(
+            (view.segment.doc_lengths if view.deleted is None else view.segment.doc_lengths[~view.deleted]).sum(
+                dtype=np.int64
+            )
+        )
+        for view in snapshot.segments
+    )
+    return total / snapshot.num_docs if total else 1.0
+
+
+def _postings(view, term: str) -> tuple[np.ndarray, np.ndarray]:
+    segment = view.segment
+    number = segment.terms.find(term)
+    if number < 0:
+        return docset.EMPTY, np.empty(0, dtype=np.uint8)
+    span = slice(segment.posting_starts[number], segment.posting_starts[number + 1])
+    return segment.postings[span], segment.frequencies[span]

@@ -1,0 +1,166 @@
+"""A set of documents of one segment: ascending uint32 numbers, or a bitmap where that is smaller.
+
+An array costs 4 bytes a member, a bitmap num_docs / 8 bytes: the bitmap is smaller from one document in 32.
+Sets are never modified after they are made, because a posting list is a set in place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from alicorn.query.sets import kernels
+
+_BITMAP_FROM = 32  # a set of more than num_docs / 32 members is smaller as a bitmap
+EMPTY = np.empty(0, dtype=np.uint32)
+NO_NUMBERS = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Bitmap:
+    """words: (ceil(num_docs / 64),) uint64; count: how many bits are set."""
+
+    words: np.ndarray
+    count: int
+
+    @classmethod
+    def of_words(cls, words: np.ndarray) -> Bitmap:
+        return cls(words, int(np.bitwise_count(words).sum(dtype=np.int64)))
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Ascending, disjoint ranges of numbers, [starts[i], stops[i]): clusters of the first key; narrows other sets.
+
+    count: how many numbers that is."""
+
+    starts: np.ndarray
+    stops: np.ndarray
+    count: int
+
+    @classmethod
+    def of(cls, starts: np.ndarray, stops: np.ndarray) -> Ranges:
+        return cls(starts, stops, int((stops - starts).sum()))
+
+
+DocSet = np.ndarray | Bitmap | Ranges
+
+
+def size(documents: DocSet) -> int:
+    return len(documents) if isinstance(documents, np.ndarray) else documents.count
+
+
+def as_array(documents: DocSet) -> np.ndarray:
+    """The members as ascending uint32 numbers."""
+    if isinstance(documents, Bitmap):
+        numbers = np.empty(documents.count, dtype=np.uint32)
+        kernels.list_bits(documents.words, numbers)
+        return numbers
+    if isinstance(documents, Ranges):
+        numbers = np.empty(size(documents), dtype=np.uint32)
+        kernels.expand_ranges(documents.starts, documents.stops, numbers)
+        return numbers
+    return documents
+
+
+def as_words(documents: DocSet, num_docs: int) -> np.ndarray:
+    """The members as bitmap words; a fresh array when the set is not a bitmap."""
+    if isinstance(documents, Bitmap):
+        return documents.words
+    words = np.zeros((num_docs + 63) // 64, dtype=np.uint64)
+    kernels.set_bits(words, as_array(documents))
+    return words
+
+
+def is_dense(count: int, num_docs: int) -> bool:
+    """Whether a set of so many documents is smaller as a bitmap."""
+    return count * _BITMAP_FROM > num_docs
+
+
+def from_unsorted(numbers: np.ndarray, num_docs: int) -> DocSet:
+    """A set from uint32 numbers in any order, with repetitions."""
+    if is_dense(len(numbers), num_docs):
+        return Bitmap.of_words(as_words(np.ascontiguousarray(numbers), num_docs))
+    return np.unique(numbers)
+
+
+def from_mask(mask: np.ndarray) -> DocSet:
+    """A set from a boolean (num_docs,)."""
+    count = int(np.count_nonzero(mask))
+    if is_dense(count, len(mask)):
+        padded = np.zeros((len(mask) + 63) // 64 * 64, dtype=bool)
+        padded[: len(mask)] = mask
+        return Bitmap(np.packbits(padded, bitorder="little").view(np.uint64), count)
+    return np.flatnonzero(mask).astype(np.uint32)
+
+
+def everything(num_docs: int) -> DocSet:
+    return from_mask(np.ones(num_docs, dtype=bool))
+
+
+def intersect(first: DocSet, second: DocSet) -> DocSet:
+    if isinstance(first, Ranges):
+        first, second = second, first
+    if isinstance(second, Ranges) and isinstance(first, Bitmap):
+        out = np.empty(min(first.count, size(second)), dtype=np.uint32)
+        return out[: kernels.bits_in_ranges(first.words, second.starts, second.stops, out)]
+    if isinstance(second, Ranges):
+        numbers = as_array(first)
+        out = np.empty(min(len(numbers), size(second)), dtype=np.uint32)
+        return out[: kernels.slice_ranges(numbers, second.starts, second.stops, out)]
+    if isinstance(first, Bitmap) and isinstance(second, Bitmap):
+        return Bitmap.of_words(first.words & second.words)
+    if isinstance(first, Bitmap):
+        first, second = second, first
+    assert isinstance(first, np.ndarray)
+    if isinstance(second, Bitmap):
+        out = np.empty(len(first), dtype=np.uint32)
+        return out[: kernels.filter_by_bits(second.words, first, True, out)]
+    if len(first) > len(second):
+        first, second = second, first
+    out = np.empty(len(first), dtype=np.uint32)
+    return out[: kernels.intersect(first, second, out)]
+
+
+def subtract(first: DocSet, second: DocSet) -> DocSet:
+    if isinstance(first, Bitmap):
+        if isinstance(second, Bitmap):
+            return Bitmap.of_words(first.words & ~second.words)
+        words = first.words.copy()
+        kernels.clear_bits(words, as_array(second))
+        return Bitmap.of_words(words)
+    numbers = as_array(first)
+    out = np.empty(len(numbers), dtype=np.uint32)
+    if isinstance(second, Bitmap):
+        return out[: kernels.filter_by_bits(second.words, numbers, False, out)]
+    return out[: kernels.subtract(numbers, as_array(second), out)]
+
+
+def unite(sets: list[DocSet], num_docs: int) -> DocSet:
+    """The union of any number of sets."""
+    sizes = [size(documents) for documents in sets]
+    sets = [documents for documents, count in zip(sets, sizes, strict=True) if count]
+    if not sets:
+        return EMPTY
+    if len(sets) == 1:
+        return sets[0]
+    total = sum(sizes)
+    if is_dense(total, num_docs) or any(isinstance(documents, Bitmap) for documents in sets):
+        words = np.zeros((num_docs + 63) // 64, dtype=np.uint64)
+        for documents in sets:
+            if isinstance(documents, Bitmap):
+                words |= documents.words
+            else:
+                kernels.set_bits(words, documents)
+        return Bitmap.of_words(words)
+    arrays = sorted((as_array(documents) for documents in sets), key=len)
+    while len(arrays) > 1:  # neighbours in pairs: each member is looked at log2(sets) times
+        paired = [_unite_two(first, second) for first, second in zip(arrays[::2], arrays[1::2], strict=False)]
+        arrays = paired + arrays[len(arrays) // 2 * 2 :]
+    return arrays[0]
+
+
+def _unite_two(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    out = np.empty(len(first) + len(second), dtype=np.uint32)
+    return out[: kernels.unite(first, second, out)]

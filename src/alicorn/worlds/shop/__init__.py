@@ -1,0 +1,8 @@
+"""The shop world: a general store (docs/shop-world.md).
+
+world.py     ShopWorld: generate, documents, searchers, write_logs, relevant
+catalogue.py what is sold (words.py)           tastes.py   what a searcher likes, on which day
+sessions.py  who browses and searches when     queries.py  what is typed, and what it asks for
+titles.py    titles, descriptions, pictures    clicks.py   clicks, visits, purchases
+logs.py      the tables on disk                measure.py  measured properties of its logs
+"""
