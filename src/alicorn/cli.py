@@ -578,7 +578,7 @@ def verify(collection: CollectionFolder, as_json: Json = False) -> None:
     Example: alicorn verify collection/
     """
     _say_when_compiling()
-    from alicorn.index.writer import verify as verify_collection
+    from alicorn.index import verify as verify_collection
 
     found = verify_collection(collection)
     _print({"files": found.num_files, "bytes": found.num_bytes, "journal operations": found.operations}, as_json)

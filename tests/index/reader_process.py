@@ -14,8 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from alicorn.errors import AlicornError
-from alicorn.index import Snapshot, Store
-from alicorn.index.writer import verify
+from alicorn.index import Snapshot, Store, verify
 
 READERS = 3
 NOBODY = 65534

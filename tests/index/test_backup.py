@@ -14,9 +14,9 @@ import pyarrow as pa
 import pytest
 
 from alicorn.errors import CollectionError, CorruptionError
-from alicorn.index import Store
+from alicorn.index import Store, verify
 from alicorn.index.durability import failpoints
-from alicorn.index.writer import backup, verify
+from alicorn.index.writer import backup
 
 
 @pytest.fixture

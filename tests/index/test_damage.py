@@ -15,10 +15,9 @@ import pyarrow as pa
 import pytest
 
 from alicorn.errors import CollectionError, CorruptionError
-from alicorn.index import Store
+from alicorn.index import Store, verify
 from alicorn.index.durability.seal import PAGE_SIZE
 from alicorn.index.durability.wal import read_wal
-from alicorn.index.writer import verify
 
 WAL = "manifest.sqlite-wal"
 WITHOUT_DATA = ("writer.lock", "manifest.sqlite-shm")  # the latter SQLite makes anew when it opens the manifest

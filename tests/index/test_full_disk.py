@@ -14,9 +14,9 @@ import pyarrow as pa
 import pytest
 
 from alicorn.errors import CollectionError
-from alicorn.index import Store
+from alicorn.index import Store, verify
 from alicorn.index.durability import failpoints, journal
-from alicorn.index.writer import maintenance, verify
+from alicorn.index.writer import maintenance
 
 
 def documents(prefix: str, count: int) -> pa.Table:

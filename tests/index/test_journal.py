@@ -11,12 +11,11 @@ import pytest
 from index_tables import DIMS, documents, table
 
 from alicorn.errors import CollectionError, CorruptionError
-from alicorn.index import Store
+from alicorn.index import Store, verify
 from alicorn.index.durability import failpoints, journal
 from alicorn.index.durability.mark import MARK
 from alicorn.index.durability.seal import SEAL, page_digests, write_seal
 from alicorn.index.durability.sqlite_file import MANIFEST
-from alicorn.index.writer import verify
 
 
 def contents(store: Store) -> dict[str, str]:
