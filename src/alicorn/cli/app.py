@@ -1,0 +1,55 @@
+"""The `alicorn` command: its verbs, its version, and exit code 2 with one message for a user's mistake."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from alicorn import __version__
+from alicorn.cli.collection import embed, interests, publish, tune, verify
+from alicorn.cli.demo import demo
+from alicorn.cli.evaluate import evaluate
+from alicorn.cli.learn import ensemble, export, mine, train
+from alicorn.cli.query import query
+from alicorn.cli.serve import serve
+from alicorn.errors import AlicornError
+
+# In the order of the loop, which is that of `alicorn --help`.
+VERBS = (demo, mine, train, evaluate, ensemble, embed, export, publish, interests, query, serve, tune, verify)
+
+app = typer.Typer(
+    name="alicorn",
+    help="Embedding-based retrieval inside a Boolean search engine: from a search log to an answered hybrid query.\n\n"
+    "The steps, each reading what the one before wrote: mine, train, evaluate, publish, query, serve."
+    " Start with `alicorn demo`, which runs them all on a generated world.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for verb in VERBS:
+    app.command()(verb)
+
+
+def main() -> None:
+    """The `alicorn` command."""
+    try:
+        app(prog_name="alicorn")
+    except AlicornError as error:
+        sys.stderr.write(f"alicorn: {error}\n")
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(0)
+    except (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
+        sys.stderr.write(f"alicorn: {error.filename or 'a file'}: {error.strerror or error}\n")
+        sys.exit(2)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        sys.stdout.write(f"alicorn {__version__}\n")
+        raise typer.Exit

@@ -1,0 +1,189 @@
+"""From documents to a collection that is fit to serve: embed, publish, tune, verify, and interests."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alicorn.cli.options import CollectionFolder, Json, ModelFolder, OtherVertical, load_models
+from alicorn.cli.output import log, print_values, progress, say_when_compiling
+from alicorn.errors import ConfigError
+
+
+def embed(
+    model: ModelFolder,
+    documents: Annotated[Path, typer.Option(help="Documents as Parquet.", exists=True)],
+    out: Annotated[Path, typer.Option(help="Parquet file to write.")],
+    as_json: Json = False,
+) -> None:
+    """Write doc_id and embedding:<key> for every document: what `publish` would index.
+
+    Example: alicorn embed model/ --documents documents.parquet --out embeddings.parquet
+    """
+    say_when_compiling()
+    from alicorn.publish import embed as embed_documents
+    from alicorn.towers import Model
+
+    loaded = Model.load(model)
+    with progress("embed") as advance:
+        count = embed_documents(documents, loaded, out, advance)
+    print_values({"documents": count, "dim": loaded.dim, "key": loaded.key, "out": str(out)}, as_json)
+
+
+def publish(
+    documents: Annotated[Path, typer.Argument(help="Documents as Parquet: a file or a folder.", exists=True)],
+    into: Annotated[Path, typer.Option(help="Collection folder, new or existing.")],
+    model: Annotated[
+        list[Path] | None, typer.Option(help="Model folder; again for a further embedding key.", exists=True)
+    ] = None,
+    vertical: OtherVertical = None,
+    as_of: Annotated[
+        datetime | None, typer.Option(help="UTC time from which the selection's rule `recent` counts back; now.")
+    ] = None,
+    stored: Annotated[
+        str | None, typer.Option(help="How a new collection keeps vectors: float32 (default), float16 or codes.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Embed documents and write them into a collection. Without --model the table brings terms and vectors itself.
+
+    Documents that the vertical's selection leaves out are not written, and counted rule by rule.
+
+    Example: alicorn publish documents.parquet --into collection/ --model model/
+    """
+    say_when_compiling()
+    from alicorn.publish import publish as publish_documents
+
+    now = None if as_of is None else as_of.replace(tzinfo=UTC)
+    with progress("publish") as advance:
+        done = publish_documents(documents, into, load_models(model, vertical), advance, now, stored)
+    rate = (done.documents + sum(done.left_out.values())) / done.seconds
+    for rule, count in done.left_out.items():
+        log.print(f"left out, not {rule}: {count:,} documents")
+    print_values(
+        {
+            "documents": done.documents,
+            "left_out": sum(done.left_out.values()) if not as_json else done.left_out,
+            "removed": done.removed,
+            "embeddings": done.embeddings,
+            "seconds": round(done.seconds, 2),
+            "documents_per_s": round(rate),
+        },
+        as_json,
+    )
+
+
+def interests(
+    activity: Annotated[
+        Path, typer.Argument(help="searcher_id, time, doc_id as Parquet: file or folder.", exists=True)
+    ],
+    collection: Annotated[
+        Path, typer.Option(help="Folder that `alicorn publish` wrote.", exists=True, file_okay=False)
+    ],
+    key: Annotated[str, typer.Option(help="Embedding key of the documents.")],
+    out: Annotated[Path, typer.Option(help="Parquet file to write.")],
+    threshold: Annotated[float, typer.Option(min=0.0, help="Ward's distance at which clusters stay apart.")] = 1.5,
+    decay: Annotated[float, typer.Option(min=0.0, help="Of importance, a day; 0 counts documents alone.")] = 0.01,
+    newest: Annotated[int, typer.Option(min=1, help="Read so many documents of a history; cost is quadratic.")] = 500,
+    as_of: Annotated[datetime | None, typer.Option(help="UTC time that ages count from; the last row's.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write each searcher's interests: clusters of what they chose, each as one of its documents (PinnerSage).
+
+    Nothing is learned; `alicorn query --interests FILE --of SEARCHER` looks for three of them.
+
+    Example: alicorn interests logs/activity.parquet --collection collection/ --key movies --out interests.parquet
+    """
+    say_when_compiling()
+    import pyarrow.dataset as ds
+    import pyarrow.parquet as pq
+
+    from alicorn.interests import PinnerSage, searcher_interests
+    from alicorn.query import Collection
+
+    settings = PinnerSage(threshold=threshold, decay=decay, newest=newest)
+    now = None if as_of is None else as_of.replace(tzinfo=UTC)
+    with Collection.open(collection, read_only=True) as opened:
+        if key not in opened.embeddings:
+            raise ConfigError(f"--key: the collection has {', '.join(sorted(opened.embeddings))}, got {key!r}")
+        found = searcher_interests(
+            ds.dataset(activity, format="parquet").to_table(), opened.snapshot(), key, settings, now
+        )
+    pq.write_table(found.table, out)
+    counts = [len(ids) for ids in found.table["doc_ids"].to_pylist()]
+    summary = {"searchers": len(counts), "interests": sum(counts), "rows_without_vector": found.without_vector}
+    print_values(summary | {"out": str(out)}, as_json)
+
+
+def tune(
+    collection: CollectionFolder,
+    key: Annotated[str, typer.Option(help="Embedding key to tune.")],
+    out: Annotated[Path, typer.Option(help="Folder for tuning.md, tuning.json and tuning.png.")],
+    queries: Annotated[
+        Path | None,
+        typer.Option(help="Query vectors as Parquet; without it, documents look for their neighbours."),
+    ] = None,
+    sample: Annotated[int, typer.Option(min=1, help="Use at most this many queries.")] = 200,
+    documents: Annotated[int, typer.Option(min=1, help="Measure on at most this many vectors.")] = 100_000,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(help="What to try, such as 'codec=sq8,opq pq_bytes=16,32 num_clusters=512 nprobe=4,8,16'."),
+    ] = None,
+    k: Annotated[int, typer.Option(min=1, help="Of recall@k.")] = 10,
+    target_recall: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.95,
+    apply: Annotated[bool, typer.Option("--apply", help="Train the collection with what is recommended.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the samples.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure quantizer settings on a collection's own vectors: recall, documents scanned, bytes, latency.
+
+    Examples:
+
+    alicorn tune collection/ --key people --out tuning/
+
+    alicorn tune collection/ --key people --queries queries.parquet --grid 'codec=sq8,rabitq bits=2,4' --apply
+    --out tuning/
+    """
+    say_when_compiling()
+    from alicorn.query import Collection
+    from alicorn.tuning import Grid
+    from alicorn.tuning import tune as tune_key
+    from alicorn.tuning.report import check_drawing, markdown, write_report
+
+    check_drawing()
+    tried = Grid.parse(grid or [])
+    out.mkdir(parents=True, exist_ok=True)
+    with Collection.open(collection, read_only=not apply) as opened, progress("tune") as advance:
+        found = tune_key(
+            opened,
+            key,
+            queries,
+            sample=sample,
+            documents=documents,
+            grid=tried,
+            k=k,
+            target_recall=target_recall,
+            apply=apply,
+            scratch=out,
+            seed=seed,
+            on_progress=advance,
+        )
+    write_report(found, out)
+    sys.stdout.write((json.dumps(found.to_dict()) if as_json else markdown(found)) + "\n")
+
+
+def verify(collection: CollectionFolder, as_json: Json = False) -> None:
+    """Check every file of a collection against its checksum.
+
+    Example: alicorn verify collection/
+    """
+    say_when_compiling()
+    from alicorn.index import verify as verify_collection
+
+    found = verify_collection(collection)
+    print_values({"files": found.num_files, "bytes": found.num_bytes, "journal operations": found.operations}, as_json)

@@ -1,0 +1,109 @@
+"""From a log to models: mine, train, ensemble, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alicorn.cli.options import Json, ModelFolder, VerticalFile, load_models
+from alicorn.cli.output import log, print_values, say_when_compiling
+
+
+def mine(
+    logs: Annotated[Path, typer.Argument(help="Folder with documents, impressions, searchers, activity.", exists=True)],
+    vertical: VerticalFile,
+    out: Annotated[Path, typer.Option(help="Folder for the pairs.")],
+    as_json: Json = False,
+) -> None:
+    """Check the log tables and turn them into training examples: clicks, hard positives, non-clicks, popularity.
+
+    Example: alicorn mine logs/ --vertical vertical.yaml --out pairs/
+    """
+    from alicorn.logs import mine as mine_logs
+    from alicorn.vertical import Vertical
+
+    with log.status("reading and checking the log"):
+        counts = mine_logs(logs, Vertical.load(vertical), out)
+    print_values(counts, as_json)
+
+
+def train(
+    pairs: Annotated[Path, typer.Argument(help="Folder that `alicorn mine` wrote.", exists=True, file_okay=False)],
+    vertical: VerticalFile,
+    recipe: Annotated[Path, typer.Option(help="recipe.yaml: how to learn.", exists=True, dir_okay=False)],
+    out: Annotated[Path, typer.Option(help="Folder for the model.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
+    start: Annotated[
+        Path | None, typer.Option(help="Model folder whose weights are learned on; same towers.", exists=True)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Learn the two towers; early stop on validation recall or AUC; a checkpoint every epoch.
+
+    The recipe's stages run one after another; those with `mined` negatives publish a shard and mine it first.
+
+    Example: alicorn train pairs/ --vertical vertical.yaml --recipe recipe.yaml --out model/
+    """
+    say_when_compiling()
+    from alicorn.publish import nearest
+    from alicorn.towers import Model
+    from alicorn.training import Recipe
+    from alicorn.training import train as train_model
+    from alicorn.vertical import Vertical
+
+    given = None if start is None else Model.load(start)
+    trained = train_model(
+        pairs, Vertical.load(vertical), Recipe.load(recipe), out, resume=resume, start=given, search=nearest
+    )
+    print_values(trained.summary(), as_json)
+
+
+def ensemble(
+    models: Annotated[list[Path], typer.Argument(help="Model folders, two or more.", exists=True, file_okay=False)],
+    logs: Annotated[Path, typer.Option(help="Log folder, or the pairs/ folder mined from it.", exists=True)],
+    out: Annotated[Path, typer.Option(help="Folder for the ensemble: a model like any other.")],
+    embedding: Annotated[str | None, typer.Option(help="Key of its vectors; the vertical's unless given.")] = None,
+    k: Annotated[int, typer.Option(min=1, help="Weights are chosen by recall at this cut-off.")] = 10,
+    searches: Annotated[int, typer.Option(min=1, help="Sample at most this many of the valid split.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Join models into one embedding by weighted concatenation; the weights are searched on the valid split.
+
+    Example: alicorn ensemble model-a/ model-b/ --logs pairs/ --out model-ab/
+    """
+    say_when_compiling()
+    from alicorn.evaluation.ensembles import make_ensemble
+
+    made, found = make_ensemble(load_models(models), logs, out, embedding, k, searches, seed)
+    summary = {
+        "key": made.key,
+        "dim": made.dim,
+        "fingerprint": made.fingerprint,
+        "weights": list(made.weights),
+        f"recall@{k}": round(found.recall, 6),
+        f"recall@{k} with equal weights": round(dict(found.tried)[(1.0,) * len(models)], 6),
+        "validation_searches": found.num_searches,
+    }
+    print_values(summary, as_json)
+
+
+def export(
+    model: ModelFolder,
+    out: Annotated[Path, typer.Option(help="New folder for query_tower.onnx and query_tower.json.")],
+    as_json: Json = False,
+) -> None:
+    """Write the request tower as ONNX, for a service without torch; alicorn.serving.query_tower reads it.
+
+    Example: alicorn export model/ --out query_tower/
+    """
+    say_when_compiling()
+    from alicorn.towers import Model
+    from alicorn.towers.onnx_export import export_query_tower
+
+    loaded = Model.load(model)
+    folder = export_query_tower(loaded, out)
+    size = (folder / "query_tower.onnx").stat().st_size
+    print_values({"key": loaded.key, "dim": loaded.dim, "bytes": size, "out": str(folder)}, as_json)

@@ -1,0 +1,58 @@
+"""Options and arguments that several verbs share, and what their text means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alicorn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from alicorn.towers import AnyModel
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+OtherVertical = Annotated[
+    Path | None,
+    typer.Option(
+        "--vertical",
+        help="vertical.yaml whose expressions and selection act, instead of those that the model keeps.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+VerticalFile = Annotated[
+    Path, typer.Option("--vertical", help="vertical.yaml: what is searched.", exists=True, dir_okay=False)
+]
+ModelFolder = Annotated[Path, typer.Argument(help="Folder that `alicorn train` wrote.", exists=True, file_okay=False)]
+CollectionFolder = Annotated[
+    Path, typer.Argument(help="Folder that `alicorn publish` wrote.", exists=True, file_okay=False)
+]
+
+
+def load_models(folders: list[Path] | None, vertical: Path | None = None) -> list[AnyModel]:
+    """The models; with a vertical, each serves this version of its own."""
+    if not folders:
+        if vertical is not None:
+            raise ConfigError("--vertical is of a model: give its folder with --model")
+        return []
+    from alicorn.towers import Model
+    from alicorn.vertical import Vertical
+
+    models = [Model.load(folder) for folder in folders]
+    if vertical is None:
+        return models
+    served = Vertical.load(vertical)
+    return [model.with_vertical(served) for model in models]
+
+
+def cutoffs(text: str, option: str) -> list[int]:
+    try:
+        ks = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        message = f"{option}: expected whole numbers separated by commas, such as 10,100, got {text!r}"
+        raise ConfigError(message) from None
+    if ks[0] < 1:
+        raise ConfigError(f"{option}: cut-offs are from 1, got {ks[0]}")
+    return ks

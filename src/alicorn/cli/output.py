@@ -1,0 +1,52 @@
+"""Results on standard output, for people or as JSON; progress and notes on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+log = Console(stderr=True, highlight=False)
+
+
+def print_values(values: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(values) + "\n")
+        return
+    width = max(map(len, values))
+    for name, value in values.items():
+        shown = f"{value:,}" if isinstance(value, int) else value
+        sys.stdout.write(f"{name:<{width}}  {shown}\n")
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Any]:
+    """A bar on standard error, where that is a terminal, while a callback (done, total) is called."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=log, transient=True, disable=not log.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@cache
+def say_when_compiling() -> None:
+    """Loops are compiled when they are first imported on a machine: up to ten seconds that would look like a hang."""
+    from numba.core import event
+
+    class Once(event.Listener):  # type: ignore[misc]
+        said = False
+
+        def on_start(self, event: Any) -> None:
+            if not self.said:
+                self.said = True
+                log.print("compiling for this machine: up to a minute, and only the first time")
+
+        def on_end(self, event: Any) -> None: ...
+
+    event.register("numba:compile", Once())

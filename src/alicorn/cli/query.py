@@ -1,0 +1,183 @@
+"""`alicorn query`: the answer to one expression, or to a text."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import pyarrow as pa
+import typer
+
+from alicorn.cli.options import CollectionFolder, Json, OtherVertical, load_models
+from alicorn.cli.output import log, say_when_compiling
+from alicorn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from alicorn.query import Collection, Result
+    from alicorn.towers import AnyModel
+
+
+def query(
+    collection: CollectionFolder,
+    expression: Annotated[
+        str | None,
+        typer.Argument(help="Expression; without one, the vertical's hybrid expression of --text and the first model."),
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="Query text for the model's query tower.")] = None,
+    searcher: Annotated[str, typer.Option(help="Columns of the searcher, as a JSON object.")] = "{}",
+    model: Annotated[
+        list[Path] | None, typer.Option(help="Model folder; again for a further key.", exists=True)
+    ] = None,
+    limit: Annotated[int, typer.Option(min=0)] = 10,
+    order_by: Annotated[
+        str | None, typer.Option(help="nn, static_rank, bm25, or a sum of them such as nn=0.7,bm25=0.3.")
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show plan, counts and times of every node.")] = False,
+    why: Annotated[
+        str | None, typer.Option(help="Say node by node why this document is in the result, or not.")
+    ] = None,
+    vertical: OtherVertical = None,
+    interests: Annotated[
+        Path | None, typer.Option(help="File of `alicorn interests`: look for three interests of --of.", exists=True)
+    ] = None,
+    of: Annotated[str | None, typer.Option(help="Id of the searcher in --interests.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the interests that are drawn.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Answer one expression.
+
+    Examples:
+
+    alicorn query collection/ '(and text:john (range age :min 30))'
+
+    alicorn query collection/ '(or (and text:john text:smithe) (nn people :radius 0.3))' --text 'john smithe'
+    --searcher '{"city": "Seattle"}' --model model/
+
+    alicorn query collection/ --interests interests.parquet --of u17
+    """
+    say_when_compiling()
+    from alicorn.publish import check_models
+    from alicorn.query import Collection
+
+    models = load_models(model, vertical)
+    if (interests is None) != (of is None):
+        raise ConfigError("--interests and --of belong together: a file of `alicorn interests`, and whose")
+    if interests is None and expression is None and not (models and text is not None):
+        raise ConfigError("give an expression, or --text with --model for the vertical's hybrid expression")
+    if models and text is None:
+        raise ConfigError("--model encodes a request: give its query with --text")
+    if text is not None and not models:
+        raise ConfigError("--text is encoded by a query tower: give its folder with --model")
+    with Collection.open(collection, read_only=True) as opened:
+        check_models(opened, models)
+        vectors = _vectors(models, text or "", searcher)
+        if interests is not None and of is not None:
+            nearest, drawn = _drawn_interests(opened, interests, of, seed)
+            vectors, expression = vectors | drawn, expression or nearest
+        asked, rule = (expression, None) if expression is not None else _hybrid(models[0], text or "")
+        order: str | Mapping[str, float] | None = _order(order_by)
+        if rule is not None:
+            from alicorn.vertical.selection import order_without_nn
+
+            order = order_without_nn(order)
+            log.print(f"note: answered without nn: the search is {rule}")
+        if why is not None:
+            found = opened.explain(asked, why, vectors=vectors)
+            if found is None:
+                raise ConfigError(f"--why: the collection has no document {why!r}")
+            sys.stdout.write((json.dumps(found.to_dict()) if as_json else str(found)) + "\n")
+            return
+        result = opened.search(asked, vectors=vectors, limit=limit, order_by=order, explain=explain)
+        stored = [opened.get(doc_id) for doc_id in result.ids]
+    _print_result(result, stored, as_json)
+
+
+def _hybrid(model: AnyModel, text: str) -> tuple[str, str | None]:
+    """What the text becomes, and the rule of the selection by which it has no nn, with the key of this model: its
+    recipe may publish under one of its own."""
+    from alicorn.publish import interests_of
+
+    vectors = interests_of([model]).get(model.key, ())
+    return model.vertical.request_expression(text, model.key, vectors=vectors)
+
+
+def _vectors(models: list[AnyModel], text: str, searcher: str) -> dict[str, Any]:
+    """The request's vector of each model, or those of its interests, by name."""
+    from alicorn.evaluation.systems import search_vectors
+    from alicorn.language.templates import named_vectors
+    from alicorn.publish import interests_of
+
+    interests_of(models)
+    vectors = {}
+    for model in models:
+        encoded = named_vectors(model.key, search_vectors(model, _request(model, text, searcher)))
+        vectors.update({name: rows[0] for name, rows in encoded.items()})
+    return vectors
+
+
+def _request(model: AnyModel, text: str, searcher: str) -> pa.Table:
+    """One row: the query and the searcher's columns. A column that is not given is null: unknown to the model."""
+    from alicorn.vertical.searchers import Searchers
+
+    try:
+        columns = json.loads(searcher)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"--searcher must be a JSON object of context columns: {error}") from error
+    if not isinstance(columns, dict):
+        raise ConfigError(f"--searcher must be a JSON object of context columns, got {type(columns).__name__}")
+    return Searchers(model.vertical, None).request(text, columns)
+
+
+def _drawn_interests(collection: Collection, table: Path, searcher: str, seed: int) -> tuple[str, dict[str, Any]]:
+    """An expression for the 100 nearest documents to each of three interests drawn by importance, and the vectors."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    from alicorn.interests import interest_vectors, key_of
+    from alicorn.language import tree
+
+    read = pq.read_table(table)
+    vectors = interest_vectors(read, searcher, collection.snapshot(), 3, np.random.default_rng(seed))
+    return str(tree.Or(tuple(tree.Nn(key_of(read), k=100, vector=name) for name in vectors))), dict(vectors)
+
+
+def _order(text: str | None) -> str | dict[str, float] | None:
+    if text is None or "=" not in text:
+        return text
+    weights: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, weight = part.partition("=")
+        try:
+            weights[name.strip()] = float(weight)
+        except ValueError:
+            raise ConfigError(f"--order-by: expected name=weight, such as nn=0.7,bm25=0.3, got {part!r}") from None
+    return weights
+
+
+def _print_result(result: Result, stored: list[dict[str, Any] | None], as_json: bool) -> None:
+    if as_json:
+        hits = [
+            {"doc_id": doc_id, "score": score if score > float("-inf") else None, "stored": fields}
+            for doc_id, score, fields in zip(result.ids, result.scores.tolist(), stored, strict=True)
+        ]
+        answer: dict[str, Any] = {"total": result.total, "took_ms": round(result.took_ms, 3), "hits": hits}
+        answer["notices"] = list(result.notices)
+        if result.explanation is not None:
+            answer["explanation"] = result.explanation.to_dict()
+        sys.stdout.write(json.dumps(answer, default=str) + "\n")
+        return
+    for doc_id, score, fields in zip(result.ids, result.scores.tolist(), stored, strict=True):
+        shown = "  ".join(f"{name}: {value}" for name, value in (fields or {}).items() if _is_short(name, value))
+        sys.stdout.write(f"{score:9.4f}  {doc_id}  {shown}\n")
+    sys.stdout.write(f"{len(result.ids)} of {result.total} in {result.took_ms:.2f} ms\n")
+    for notice in result.notices:
+        log.print(f"note: {notice}")
+    if result.explanation is not None:
+        sys.stdout.write(f"{result.explanation}\n")
+
+
+def _is_short(name: str, value: object) -> bool:
+    return name not in ("doc_id", "terms") and value is not None and len(str(value)) <= 80

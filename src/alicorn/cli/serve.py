@@ -1,0 +1,33 @@
+"""`alicorn serve`: answers over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alicorn.cli.options import CollectionFolder, OtherVertical, load_models
+from alicorn.cli.output import say_when_compiling
+
+
+def serve(
+    collection: CollectionFolder,
+    model: Annotated[
+        list[Path] | None, typer.Option(help="Model folder; again for a further key.", exists=True)
+    ] = None,
+    searchers: Annotated[Path | None, typer.Option(help="Searchers as Parquet, for the page.", exists=True)] = None,
+    served_log: Annotated[Path | None, typer.Option(help="Folder for the log of served searches.")] = None,
+    vertical: OtherVertical = None,
+    host: str = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
+) -> None:
+    """Answer over HTTP, with a search page at /.
+
+    Example: alicorn serve collection/ --model model/ --searchers logs/searchers.parquet
+    """
+    say_when_compiling()
+    from alicorn.serving import serve as serve_collection
+
+    models = load_models(model, vertical)
+    serve_collection(collection, models, searchers=searchers, served_log=served_log, host=host, port=port)
