@@ -1,4 +1,4 @@
-"""Kills writers and compares what they leave with what they acknowledged. For test_crash.py and benchmarks/crash.py.
+"""Kills writers and compares what they leave with what they acknowledged.
 
 A cycle lets crash_writer.py run operations on a collection that earlier cycles have left, until it is killed: by itself
 at a named failpoint, or from here at a random moment. Then the collection is opened, verified and compared with the

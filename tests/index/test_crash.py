@@ -1,6 +1,6 @@
 """Acknowledged means kept: a writer killed at any moment loses nothing it acknowledged, and leaves no half batch.
 
-Thousands of cycles: `python benchmarks/crash.py --cycles 5000`.
+Thousands of cycles: `python benchmarks/engine/crash.py --cycles 5000`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Hostile expressions against a collection: an answer or an AlicornError, in bounded time and memory.
 
-The parser alone is tested by test_parse.py; benchmarks/fuzz.py does the same with inputs by the million.
+The parser alone is tested by test_parse.py; benchmarks/engine/fuzz.py does the same with inputs by the million.
 """
 
 import random

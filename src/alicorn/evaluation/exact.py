@@ -1,8 +1,8 @@
 """Exact top-K by inner product over the whole corpus: the truth of recall@K, and what an index is measured against.
 
 Faiss multiplies blocks in float32 and selects while it multiplies, close to the speed of the bare matrix product
-(`benchmarks/exact_search.py`). But a float32 product rounds differently at different places, so equal documents may get
-unequal scores, and which of many near-equal documents are kept is chance. Therefore:
+(`benchmarks/learning/exact_search.py`). But a float32 product rounds differently at different places, so that equal
+documents may get unequal scores, and which of many near-equal documents are kept is chance. Therefore:
 
 1. Faiss gives K + 32 candidates of each request, and these are scored again in float64, all by the same additions;
 2. they are sorted by that score, ties by document number: equal vectors tie exactly;

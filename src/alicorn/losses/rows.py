@@ -2,7 +2,7 @@
 
 torch passes over the matrix once for the mask, the maximum, the exponential, the sum and so on, forward and backward. A
 row of it fits the first-level cache, so one compiled loop does all of that while it is there: 1.4 ms instead of 20 for
-1,024 requests and 2,048 documents. What remains are three matrix products. `benchmarks/training.py` prints both.
+1,024 requests and 2,048 documents. What remains are three matrix products. benchmarks/learning/training.py prints both.
 """
 
 from collections.abc import Callable

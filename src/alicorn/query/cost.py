@@ -1,6 +1,6 @@
 """What would a plan cost? Estimated sizes of operands, and nanoseconds of the ways to run an `nn`.
 
-Pure functions of counts. The constants were measured by benchmarks/engine.py on one core; what matters is their order,
+Pure functions of counts. benchmarks/engine/engine.py measured the constants on one core; what matters is their order,
 because the answer is the same whatever the plan.
 """
 

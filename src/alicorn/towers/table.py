@@ -2,7 +2,7 @@
 
 A batch touches a few ten thousand of perhaps millions of rows. On the processor the gradient of the touched rows is
 summed in one pass, without sorting, by a compiled loop; torch's sparse gradient and SparseAdam took 38 ms where this
-and its update take 2 (`benchmarks/training.py`). Elsewhere torch's sparse gradient is used.
+and its update take 2 (`benchmarks/learning/training.py`). Elsewhere torch's sparse gradient is used.
 """
 
 import numpy as np

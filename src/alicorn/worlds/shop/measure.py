@@ -1,4 +1,4 @@
-"""Measured properties of a shop world and of its logs. Printed by benchmarks/world.py, checked by the tests.
+"""Measured properties of a shop world and of its logs.
 
 Shares are in [0, 1].
 """

@@ -1,0 +1,134 @@
+"""How long does one request take to encode, on one core? By torch and by ONNX, for each shape of the request tower.
+
+    python benchmarks/serving/query_tower.py [--requests 2000] [--clock cpu] [--out query_tower.json]
+
+Untrained towers over a toy vertical with a text, a city and, for MGDSPR, behaviour of up to 50 events on each of three
+time scales: latency does not depend on what the weights are. Queries have 1 to 6 words. Timed is a call from a table of
+one row to its vector: featurising, and the tower. torch and ONNX take turns request by request, with one thread each;
+vectors of both are compared. --clock cpu counts the time of the thread, which other processes do not lengthen.
+The aim is Que2Search's: p99 under 1.5 ms for 2 layers, 4 heads and 128 dimensions.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from alicorn import Model, Vertical
+from alicorn.serving.query_tower import QueryTower
+from alicorn.towers.onnx_export import export_query_tower
+from alicorn.training import Recipe
+
+CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}
+WINDOWS = ("realtime", "short", "long")
+TEXT = {"text": {"kind": "text", "column": "query"}, "city": {"kind": "id", "column": "city"}}
+BEHAVIOUR = {
+    window: {"kind": "sequence", "parts": {part: f"{window}_{part}" for part in ("item", "brand")}}
+    for window in WINDOWS
+}
+VERTICAL = {
+    "name": "toy",
+    "embedding": "toy",
+    "document": {
+        "features": {"title": TEXT["text"] | {"column": "title"}},
+        "terms": [{"prefix": "text", "column": "title", "kind": "words"}],
+    },
+    "split": {"valid": 0.1},
+}
+
+
+def transformer(layers: int, heads: int, dim: int) -> dict[str, Any]:
+    settings = {"kind": "transformer", "layers": layers, "heads": heads, "dim": dim}
+    return {"dim": 128, "fusion": {"kind": "attention"}, "channels": {"request.text": settings}}
+
+
+TOWERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # towers, features of requests
+    "EBR: n-grams and an id, concat": ({}, TEXT),
+    "n-grams and an id, attention": ({"fusion": {"kind": "attention"}}, TEXT),
+    "an id by a hash embedding": ({"tables": {"city": {"kind": "dhe", "dim": 16}}}, TEXT),
+    "Que2Search: 2 layers, 4 heads, 128": (transformer(2, 4, 128), TEXT),
+    "Que2Search: 3 layers, 4 heads, 256": (transformer(3, 4, 256), TEXT),
+    "MGDSPR: behaviour on three time scales": (
+        {"dim": 128, "fusion": {"kind": "semantic"} | {window: window for window in WINDOWS}},
+        TEXT | BEHAVIOUR,
+    ),
+}
+
+
+def requests(features: dict[str, Any], count: int) -> list[pa.Table]:
+    """One row each. Events: 0 to 50 of each time scale."""
+    rng = np.random.default_rng(0)
+    strings = pa.list_(pa.string())
+    rows = []
+    for _ in range(count):
+        words = ["".join(rng.choice(list("abcdeilmnorstu"), rng.integers(3, 10))) for _ in range(rng.integers(1, 7))]
+        columns = {"query": pa.array([" ".join(words)]), "city": pa.array([f"c{rng.integers(500)}"])}
+        for window in WINDOWS if "realtime" in features else ():
+            length = int(rng.integers(0, 51))
+            for part in ("item", "brand"):
+                events = [f"{part}{number}" for number in rng.integers(0, 9999, length)]
+                columns[f"{window}_{part}"] = pa.array([events], strings)
+        rows.append(pa.table(columns))
+    return rows
+
+
+def measure(
+    towers: dict[str, Any], features: dict[str, Any], count: int, clock: Callable[[], float]
+) -> dict[str, float]:
+    """Milliseconds, and the largest difference between a number of both vectors."""
+    vertical = Vertical.model_validate({**VERTICAL, "request": {"features": features}})
+    model = Model.new(vertical, Recipe.model_validate({"towers": towers}).plain(), "data", {}, 0)
+    with tempfile.TemporaryDirectory() as folder:
+        tower = QueryTower.open(export_query_tower(model, Path(folder) / "tower"))
+    rows = requests(features, count + 100)
+    times = np.empty((len(rows), 3))
+    apart = 0.0
+    for number, row in enumerate(rows):
+        started = clock()
+        offline = model.encode_requests(row)
+        middle = clock()
+        online = tower.encode_requests(row)
+        ended = clock()
+        tower.padded(row)
+        times[number] = middle - started, ended - middle, clock() - ended
+        apart = max(apart, float(np.abs(offline - online).max()))
+    found: dict[str, float] = {"difference": apart}
+    for name, column in zip(("torch", "onnx", "featurising"), times[100:].T * 1000, strict=True):  # 100 to warm up
+        found |= {f"{name}_p50_ms": float(np.median(column)), f"{name}_p99_ms": float(np.quantile(column, 0.99))}
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--requests", type=int, default=2000)
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
+    parser.add_argument("--out", type=Path, default=None, help="JSON file")
+    parser.add_argument("--towers", default="", help="only those whose name has this text")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    found = {
+        name: measure(*given, arguments.requests, CLOCKS[arguments.clock])
+        for name, given in TOWERS.items()
+        if arguments.towers in name
+    }
+    print("| request tower | torch p50 | p99 | ONNX p50 | p99 (ms) | of it featurising p50 | largest difference |")
+    print("|---" * 7 + "|")
+    for name, row in found.items():
+        times = [f"{row[key]:.2f}" for key in ("torch_p50_ms", "torch_p99_ms", "onnx_p50_ms", "onnx_p99_ms")]
+        print(f"| {name} | {' | '.join(times)} | {row['featurising_p50_ms']:.2f} | {row['difference']:.1e} |")
+    if arguments.out is not None:
+        arguments.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
