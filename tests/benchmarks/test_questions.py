@@ -9,9 +9,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 COMMANDS = re.findall(r"`python (benchmarks/[^`]+)`", (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8"))
 SCRIPTS = sorted(
-    str(path.relative_to(ROOT)) for path in ROOT.glob("benchmarks/*/*.py") if "__main__" in path.read_text(encoding="utf-8")
-)
-    str(path.relative_to(ROOT)) for path in ROOT.glob("benchmarks/*/*.py") if "__main__" in path.read_text()
+    str(path.relative_to(ROOT))
+    for path in ROOT.glob("benchmarks/*/*.py")
+    if "__main__" in path.read_text(encoding="utf-8")
 )
 
 
