@@ -16,7 +16,7 @@ from shell import alicorn, files_below, succeed
 
 from alicorn import Collection, Model, __version__
 from alicorn.cli import app
-from alicorn.evaluation.report import SIMULATION
+from alicorn.evaluation.reports.comparison_report import SIMULATION
 from alicorn.worlds import PEOPLE_VERTICAL
 
 VERBS = sorted(typer.main.get_command(app).commands)

@@ -9,7 +9,7 @@ from shell import alicorn, files_below, succeed
 
 from alicorn import Collection, Model
 from alicorn.demo import BM25, BOOLEAN, HYBRID, INDEX, TEXT, UNIFIED
-from alicorn.evaluation.report import SIMULATION
+from alicorn.evaluation.reports.comparison_report import SIMULATION
 
 SYSTEMS = (BOOLEAN, BM25, TEXT, UNIFIED, INDEX, HYBRID)
 LEFT = {"logs", "pairs", "vertical.yaml", "recipe.yaml", "text_recipe.yaml", "model-text", "model-unified"}

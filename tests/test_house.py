@@ -18,6 +18,10 @@ ROOMS = [
     "publish", "publishing", "retrieval", "evaluation", "interests", "feedback", "serving", "demo", "cli",
 ]
 # fmt: on
+# Rooms inside a room, in the same one-way order; what is not listed may be used by all of them.
+INSIDE = {
+    "evaluation": ["metrics", "searches", "systems", "judges", "reports"],
+}
 # The engine stands alone: no vertical, no model, no log tooling.
 ENGINE = ("language", "quantization", "index", "query")
 ENGINE_MAY_USE = ("errors", "text", "compiled", *ENGINE)
@@ -68,6 +72,17 @@ def violations(source: str, room: str, path: str) -> list[str]:
     return found
 
 
+def violations_inside(source: str, room: str, inner: str, path: str) -> list[str]:
+    """What one file of a room inside a room does against their order, each as `path:line: rule`."""
+    order = INSIDE[room]
+    found = []
+    for line, name in imports(ast.parse(source)):
+        other = name.removeprefix(f"alicorn.{room}.").partition(".")[0]
+        if name.startswith(f"alicorn.{room}.") and other in order and order.index(other) > order.index(inner):
+            found.append(f"{path}:{line}: {room}/{inner} imports {room}/{other}, a later room: {' < '.join(order)}")
+    return found
+
+
 def files() -> list[tuple[str, Path]]:
     """(room, file) of every source file but the package's own __init__, which loads lazily what users import."""
     paths = [path for path in sorted(SOURCE.rglob("*.py")) if path != SOURCE / "__init__.py"]
@@ -85,6 +100,24 @@ def test_imports_go_to_earlier_rooms_only():
         for message in violations(path.read_text(encoding="utf-8"), room, str(path.relative_to(SOURCE.parent)))
     ]
     assert not found, "\n" + "\n".join(found)
+
+
+def test_rooms_inside_a_room_import_earlier_ones_only():
+    found = []
+    for room, path in files():
+        inner = path.relative_to(SOURCE / room).parts[0].removesuffix(".py") if (SOURCE / room).is_dir() else ""
+        if inner in INSIDE.get(room, ()):
+            found += violations_inside(
+                path.read_text(encoding="utf-8"), room, inner, str(path.relative_to(SOURCE.parent))
+            )
+    assert not found, "\n" + "\n".join(found)
+
+
+def test_the_check_sees_a_violation_inside_a_room():
+    source = "import os\nfrom alicorn.evaluation.reports.page import page"
+    (message,) = violations_inside(source, "evaluation", "metrics", "x.py")
+    assert message.startswith("x.py:2: evaluation/metrics imports evaluation/reports, a later room")
+    assert violations_inside(source, "evaluation", "reports", "x.py") == []
 
 
 @pytest.mark.parametrize(

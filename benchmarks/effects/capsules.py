@@ -24,10 +24,10 @@ import pyarrow.parquet as pq
 from effects import Effect
 
 from alicorn import Model, Vertical, mine, train
-from alicorn.evaluation.bootstrap import resampled_means
-from alicorn.evaluation.metrics import recall_at
+from alicorn.evaluation.metrics.bootstrap import resampled_means
+from alicorn.evaluation.metrics.ranking import recall_at
 from alicorn.evaluation.searches import Searches, read_searches
-from alicorn.evaluation.systems import embedding_run, search_vectors
+from alicorn.evaluation.systems.runs import embedding_run, search_vectors
 from alicorn.training import Recipe
 
 K, COUNT = 50, 4

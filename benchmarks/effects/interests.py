@@ -25,13 +25,13 @@ from typing import Any, Literal
 
 import numpy as np
 from effects import Effect
+from lab.likeness import likeness_at
 from lab.movielens_days import Day, days
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.cluster.vq import kmeans2
 
-from alicorn.evaluation.bootstrap import resampled_means
-from alicorn.evaluation.likeness import likeness_at
-from alicorn.evaluation.metrics import Targets, recall_at
+from alicorn.evaluation.metrics.bootstrap import resampled_means
+from alicorn.evaluation.metrics.ranking import Targets, recall_at
 from alicorn.interests import drawn
 from alicorn.interests.clusters import summary, ward
 

@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from lab.people import recall, run_ranks
 
 from alicorn import Model, Vertical, train
-from alicorn.evaluation.bootstrap import paired_difference
-from alicorn.evaluation.exact import exact_top_k
+from alicorn.evaluation.metrics.bootstrap import paired_difference
 from alicorn.evaluation.searches import Searches, read_searches
+from alicorn.evaluation.systems.exact import exact_top_k
 from alicorn.training import Recipe
 from alicorn.worlds import SHOP_VERTICAL
 from alicorn.worlds.shop.sessions import KINDS

@@ -1,4 +1,4 @@
-"""How near is exact search to the speed of the bare matrix product? The limit of `alicorn.evaluation.exact`.
+"""How near is exact search to the speed of the bare matrix product? The limit of `alicorn.evaluation.systems.exact`.
 
 Data: unit vectors with clusters, seeded. Baseline: numpy's float32 product of the same blocks, with nothing selected.
 Quality: the answer is exact; the agreement with Faiss's flat search, which does not settle ties, is printed beside it.
@@ -17,7 +17,7 @@ from collections.abc import Callable
 import faiss
 import numpy as np
 
-from alicorn.evaluation.exact import exact_top_k
+from alicorn.evaluation.systems.exact import exact_top_k
 
 _BLOCK = 1024, 8192
 

@@ -9,9 +9,9 @@ import bm25s
 import numpy as np
 import pyarrow as pa
 
-from alicorn.evaluation.metrics import recall_at
+from alicorn.evaluation.metrics.ranking import recall_at
 from alicorn.evaluation.searches import Searches
-from alicorn.evaluation.systems import embedding_run
+from alicorn.evaluation.systems.runs import embedding_run
 from alicorn.features import EncoderSettings, TextEncoder
 from alicorn.text import words
 from alicorn.vertical import Vertical

@@ -35,11 +35,11 @@ import rank_baselines
 
 from alicorn import Collection, Model, Vertical, mine, train
 from alicorn.errors import ConfigError
-from alicorn.evaluation.comparison import Measure, compare
-from alicorn.evaluation.metrics import Targets, judged_only, ndcg_at, recall_at
-from alicorn.evaluation.report import markdown, write_report
+from alicorn.evaluation.metrics.comparison import Measure, compare
+from alicorn.evaluation.metrics.ranking import Targets, judged_only, ndcg_at, recall_at
+from alicorn.evaluation.reports.comparison_report import markdown, write_report
 from alicorn.evaluation.searches import Searches, read_searches
-from alicorn.evaluation.systems import bm25_run, embedding_run, expression_run
+from alicorn.evaluation.systems.runs import bm25_run, embedding_run, expression_run
 from alicorn.language.templates import fill_template
 from alicorn.publish import publish
 from alicorn.training import Recipe

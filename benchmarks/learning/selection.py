@@ -37,8 +37,8 @@ from rich.console import Console
 
 from alicorn import Collection, Model
 from alicorn.demo import run_demo
-from alicorn.evaluation.bootstrap import mean_interval, paired_difference
-from alicorn.evaluation.metrics import recall_at
+from alicorn.evaluation.metrics.bootstrap import mean_interval, paired_difference
+from alicorn.evaluation.metrics.ranking import recall_at
 from alicorn.evaluation.searches import Searches, read_searches
 from alicorn.feedback.choices import Choices
 from alicorn.publish import publish

@@ -21,11 +21,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from alicorn.errors import ConfigError
-from alicorn.evaluation import systems
-from alicorn.evaluation.bootstrap import Interval
-from alicorn.evaluation.comparison import Comparison, compare
-from alicorn.evaluation.report import SIMULATION, write_report
+from alicorn.evaluation.metrics.bootstrap import Interval
+from alicorn.evaluation.metrics.comparison import Comparison, compare
+from alicorn.evaluation.reports.comparison_report import SIMULATION, write_report
 from alicorn.evaluation.searches import Searches, read_searches
+from alicorn.evaluation.systems import runs as systems
 from alicorn.logs import mine
 from alicorn.publish import default_nprobe, publish
 from alicorn.query import Collection

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from alicorn.evaluation.exact import exact_top_k
+from alicorn.evaluation.systems.exact import exact_top_k
 
 NUM_DOCUMENTS = 200
 NUM_SEARCHES = 300

@@ -22,7 +22,7 @@ import xxhash
 from lab.production import production_engine
 
 from alicorn import Collection, Model, Vertical, mine, train
-from alicorn.evaluation.metrics import Targets
+from alicorn.evaluation.metrics.ranking import Targets
 from alicorn.evaluation.searches import Searches, read_searches
 from alicorn.publish import nearest
 from alicorn.training import Recipe

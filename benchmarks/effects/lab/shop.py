@@ -16,7 +16,7 @@ from lab.people import Lab
 from lab.production import production_engine
 
 from alicorn import Collection, Vertical
-from alicorn.evaluation.exact import exact_top_k
+from alicorn.evaluation.systems.exact import exact_top_k
 from alicorn.training import Recipe
 from alicorn.worlds import SHOP_SIZES, SHOP_VERTICAL, ShopWorld
 

@@ -16,7 +16,7 @@ import numpy as np
 from lab.people import Lab, recall
 
 import alicorn.training
-from alicorn.evaluation.metrics import Targets
+from alicorn.evaluation.metrics.ranking import Targets
 from alicorn.training import Recipe
 
 Ranks = tuple[np.ndarray, np.ndarray]  # of the targets, or what else a row measures: baseline, variant

@@ -13,9 +13,9 @@ from lab.people import Lab, run_ranks
 from rows.ebr import EBR, NON_CLICK, RANDOM, SHIPPED, TEXT, Ranks, Row, mined, then
 
 from alicorn import Model
-from alicorn.evaluation.ensembles import search_weights
 from alicorn.evaluation.searches import read_searches
-from alicorn.evaluation.systems import embedding_run, reranked_run
+from alicorn.evaluation.systems.ensemble_weights import search_weights
+from alicorn.evaluation.systems.runs import embedding_run, reranked_run
 from alicorn.quantization import OPQ, CoarseQuantizer
 from alicorn.quantization.settings import default_num_clusters
 from alicorn.towers import Ensemble

@@ -20,8 +20,8 @@ from lab.people import Lab, recall
 from lab.shop import ShopLab
 from rows.ebr import SHIPPED, Measure, Row, changed
 
-from alicorn.evaluation.exact import exact_top_k
-from alicorn.evaluation.metrics import Targets
+from alicorn.evaluation.metrics.ranking import Targets
+from alicorn.evaluation.systems.exact import exact_top_k
 from alicorn.logs.likeness import likeness
 from alicorn.training import Recipe
 

@@ -71,15 +71,15 @@ def evaluate(
     alicorn evaluate model/ --logs pairs/ --labels labels.parquet --collection collection/ --control '(or {terms})'
     """
     say_when_compiling()
-    from alicorn.evaluation.ablation import ablate as ablate_model
-    from alicorn.evaluation.channel_weights import channel_weights
-    from alicorn.evaluation.evaluate import evaluate as evaluate_model
-    from alicorn.evaluation.page import Measured, check_page, page
-    from alicorn.evaluation.relevance import relevance
-    from alicorn.evaluation.relevance_model import RelevanceModel, read_labels
+    from alicorn.evaluation.judges.word_overlap import RelevanceModel, read_labels
+    from alicorn.evaluation.reports.ablation import ablate as ablate_model
+    from alicorn.evaluation.reports.channel_weights import channel_weights
+    from alicorn.evaluation.reports.page import Measured, check_page, page
+    from alicorn.evaluation.reports.recall import evaluate as evaluate_model
+    from alicorn.evaluation.reports.relevance import relevance
+    from alicorn.evaluation.reports.survivors import check_control, survivors
     from alicorn.evaluation.searches import open_searches
-    from alicorn.evaluation.stages import check_control, survivors
-    from alicorn.evaluation.systems import search_vectors
+    from alicorn.evaluation.systems.runs import search_vectors
     from alicorn.publish import default_nprobe
     from alicorn.query import Collection
     from alicorn.towers import Model

@@ -75,7 +75,7 @@ def ensemble(
     Example: alicorn ensemble model-a/ model-b/ --logs pairs/ --out model-ab/
     """
     say_when_compiling()
-    from alicorn.evaluation.ensembles import make_ensemble
+    from alicorn.evaluation.systems.ensemble_weights import make_ensemble
 
     made, found = make_ensemble(load_models(models), logs, out, embedding, k, searches, seed)
     summary = {

@@ -106,7 +106,7 @@ def _hybrid(model: AnyModel, text: str) -> tuple[str, str | None]:
 
 def _vectors(models: list[AnyModel], text: str, searcher: str) -> dict[str, Any]:
     """The request's vector of each model, or those of its interests, by name."""
-    from alicorn.evaluation.systems import search_vectors
+    from alicorn.evaluation.systems.runs import search_vectors
     from alicorn.language.templates import named_vectors
     from alicorn.publish import interests_of
 

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from alicorn.errors import TableError
-from alicorn.evaluation.metrics import Targets
+from alicorn.evaluation.metrics.ranking import Targets
 from alicorn.vertical import Vertical
 from alicorn.vertical.requests import request_table
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alicorn.errors import AlicornError, ConfigError
-from alicorn.evaluation.systems import search_vectors
+from alicorn.evaluation.systems.runs import search_vectors
 from alicorn.feedback import ServedLog
 from alicorn.index import SegmentView, Snapshot
 from alicorn.language import parse, tree

@@ -10,7 +10,7 @@ The weights stand on the request's side only: other weights need no documents to
                       "data": fingerprint, "weights": one number per member}
     members/0/ ...   each member's own model folder
 
-and is read by `Model.load` like any other model. evaluation/ensembles.py searches the weights.
+and is read by `Model.load` like any other model. evaluation/systems/ensemble_weights.py searches the weights.
 """
 
 import json

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from alicorn.evaluation.exact import exact_top_k
-from alicorn.evaluation.metrics import Targets, recall_at
+from alicorn.evaluation.metrics.ranking import Targets, recall_at
+from alicorn.evaluation.systems.exact import exact_top_k
 
 
 def row(expected: str, size: float | None = None):

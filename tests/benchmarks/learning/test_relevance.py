@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from alicorn.evaluation.metrics import Targets
+from alicorn.evaluation.metrics.ranking import Targets
 
 
 def test_fusion_adds_reciprocal_ranks_and_settles_ties_by_number() -> None:

@@ -1,0 +1,173 @@
+"""`alicorn evaluate`: the recall of a model over the whole corpus, exact and through the quantized index.
+
+EBR's measure (papers 1.1): recall@K by exact search over the whole corpus, mean over 10,000 sampled searches. A better
+model may be worse after quantization (papers 1.9), so that the index is measured beside it, with the ratio of the two.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from alicorn.errors import ConfigError
+from alicorn.evaluation.metrics.comparison import OVERALL, Comparison, compare, recall_measures
+from alicorn.evaluation.reports.comparison_report import SIMULATION, markdown, write_report
+from alicorn.evaluation.searches import Searches, open_searches
+from alicorn.evaluation.systems.runs import Encoder, Searchable, embedding_run, index_run, reranked_run, search_vectors
+from alicorn.publish import check_published
+from alicorn.vertical import Vertical
+
+EXACT, INDEX = "exact search", "quantized index"
+DEPTHS = (10, 30, 100, 300, 1000)
+"""How many of the first documents a second model orders anew, by default."""
+
+
+class PublishedCollection(Searchable, Protocol):
+    """A collection that knows which models its embeddings are of: `metadata["models"]`, key -> fingerprint."""
+
+    @property
+    def metadata(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Recall of one model. `comparison` has the system EXACT and, with a collection, INDEX; beside each, with a second
+    model, the cascades: `first 100 re-ranked`, and the same after INDEX.
+
+    ratios: measure -> recall through the index / recall by exact search; empty without a collection.
+    facts: what was evaluated on what, for the JSON report. runs: of every system, for those who look closer.
+    """
+
+    comparison: Comparison
+    ratios: dict[str, float]
+    facts: dict[str, Any]
+    runs: dict[str, np.ndarray]
+
+    def markdown(self, title: str = "Evaluation", notes: Sequence[str] = ()) -> str:
+        return markdown(self.comparison, title=title, notes=[*notes, *self._sentences()])
+
+    def to_dict(self) -> dict[str, Any]:
+        ratios = {name: None if np.isnan(ratio) else round(ratio, 6) for name, ratio in self.ratios.items()}
+        return {**self.facts, "ratios": ratios, **self.comparison.to_dict()}
+
+    def write(self, folder: str | Path, title: str = "Evaluation", notes: Sequence[str] = ()) -> list[Path]:
+        """Write evaluation.md, evaluation.json and evaluation.png into the folder; returns their paths."""
+        notes = [*notes, *self._sentences()]
+        return write_report(self.comparison, folder, title=title, name="evaluation", notes=notes, facts=self.to_dict())
+
+    def _sentences(self) -> list[str]:
+        facts = self.facts
+        sentences = [SIMULATION] if facts["simulated"] else []
+        sentences += [
+            f"{facts['num_searches']:,} of {facts['num_in_split']:,} searches of the {facts['split']} split over"
+            f" {facts['num_documents']:,} documents; model {facts['model']}."
+        ]
+        if "num_interests" in facts:
+            sentences.append(
+                f"Requests have {facts['num_interests']} vectors, and a document is as near as to the nearest; the mean"
+                f" cosine of two of them is {facts['interest_cosine']:.3f}."
+            )
+        if "reranked_by" in facts:
+            sentences.append(f"The first documents are ordered anew by model {facts['reranked_by']}.")
+        if self.ratios:
+            shares = ", ".join(f"{measure} {ratio:.3f}" for measure, ratio in self.ratios.items())
+            where = "in all clusters" if facts["nprobe"] is None else f"at nprobe {facts['nprobe']}"
+            sentences.append(f"Through the index {where}, relative to exact search: {shares}.")
+        return sentences
+
+
+def evaluate(
+    model: Encoder,
+    searched: str | Path | Searches,
+    vertical: Vertical,
+    ks: Sequence[int] = (1, 10, 100),
+    collection: PublishedCollection | None = None,
+    num_searches: int = 10_000,
+    seed: int = 0,
+    nprobe: int | None = 16,
+    second: Encoder | None = None,
+    depths: Sequence[int] = DEPTHS,
+) -> Evaluation:
+    """Exact recall@K of a model on sampled searches of the last split, and the same through an index.
+
+    searched: pairs/, a log folder, or opened searches. collection: holds the model's embeddings of the same corpus;
+    nprobe: how many clusters it looks in, None for all. second: a model that orders the first `depths` documents anew.
+    Raises TableError, ConfigError, CollectionError; all of them before anything is encoded.
+    """
+    _check_arguments(ks, num_searches, depths)
+    if collection is not None:
+        check_published(model, collection)
+    searches = searched if isinstance(searched, Searches) else open_searches(searched, vertical, num_searches, seed)
+    request_vectors = search_vectors(model, searches.requests)
+    depth = max(*ks, *depths) if second is not None else max(ks)
+    runs = {EXACT: embedding_run(request_vectors, model.encode_documents(searches.documents), depth)}
+    if collection is not None:
+        runs[INDEX] = index_run(collection, model.key, searches, request_vectors, depth, nprobe)
+    facts = _facts(model, vertical, searches, seed) | ({"nprobe": nprobe} if collection is not None else {})
+    if request_vectors.ndim == 3:
+        facts |= {"num_interests": request_vectors.shape[1], "interest_cosine": _mean_cosine(request_vectors)}
+    if second is not None:
+        runs |= _cascades(runs, second, searches, depths)
+        facts["reranked_by"] = second.fingerprint
+    comparison = compare(
+        runs,
+        searches.targets,
+        measures=recall_measures(ks),
+        segments=searches.segments,
+        baseline=EXACT if len(runs) > 1 else None,
+        seed=seed,
+    )
+    return Evaluation(comparison, _ratios(comparison) if collection is not None else {}, facts, runs)
+
+
+def _mean_cosine(interests: np.ndarray) -> float:
+    """Of two interests of one request. interests: float32 (searches, interests, dim), unit length."""
+    count = interests.shape[1]
+    total = np.square(interests.sum(axis=1, dtype=np.float64)).sum(axis=1)  # of all pairs, each with itself too
+    return round(float((total - count).mean()) / (count * (count - 1)), 6)
+
+
+def _cascades(
+    runs: Mapping[str, np.ndarray], second: Encoder, searches: Searches, depths: Sequence[int]
+) -> dict[str, np.ndarray]:
+    requests = search_vectors(second, searches.requests)
+    documents = second.encode_documents(searches.documents)
+    return {
+        f"{stage}first {depth} re-ranked": reranked_run(runs[first], requests, documents, depth)
+        for first, stage in ((EXACT, ""), (INDEX, f"{INDEX}, "))
+        if first in runs
+        for depth in depths
+    }
+
+
+def _check_arguments(ks: Sequence[int], num_searches: int, depths: Sequence[int]) -> None:
+    if not ks or min(ks) < 1:
+        raise ConfigError(f"k must be one or more numbers from 1, got {list(ks)}")
+    if num_searches < 1:
+        raise ConfigError(f"the number of searches must be 1 or more, got {num_searches}")
+    if not depths or min(depths) < 1:
+        raise ConfigError(f"the depths of a cascade must be one or more numbers from 1, got {list(depths)}")
+
+
+def _facts(model: Encoder, vertical: Vertical, searches: Searches, seed: int) -> dict[str, Any]:
+    return {
+        "model": model.fingerprint,
+        "vertical": vertical.name,
+        "split": searches.split,
+        "num_searches": len(searches),
+        "num_in_split": searches.num_in_split,
+        "num_without_targets": searches.num_without_targets,
+        "num_documents": len(searches.documents),
+        "simulated": searches.simulated,
+        "seed": seed,
+    }
+
+
+def _ratios(comparison: Comparison) -> dict[str, float]:
+    ratios = {}
+    for measure in comparison.measures:
+        exact = comparison.mean(EXACT, measure, OVERALL).mean
+        ratios[measure] = comparison.mean(INDEX, measure, OVERALL).mean / exact if exact > 0 else float("nan")
+    return ratios

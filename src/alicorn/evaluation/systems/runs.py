@@ -1,0 +1,157 @@
+"""Runs of Boolean, BM25, embedding, cascaded and hybrid retrieval over the same searches.
+
+The engine is a later room; it comes in as a collection, through the one method `search_many` (DESIGN 2.4). Every
+function returns a run: int32 (searches, depth) document numbers of `searches.documents`.
+
+Vectors of requests are float32 (searches, dim), or (searches, interests, dim) of a model of several interests: a
+document is then as near as it is to the nearest of them. All of unit length.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from alicorn.evaluation.searches import Searches
+from alicorn.evaluation.systems.exact import exact_top_k
+from alicorn.language.templates import fill_template, named_vectors
+from alicorn.vertical import Vertical
+
+OrderBy = str | Mapping[str, float]
+_CELLS = 1 << 24  # numbers gathered at once: 64 MiB of float32
+
+
+class Encoder(Protocol):
+    """What evaluation needs of a model: alicorn.Model, or an ensemble."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def num_interests(self) -> int: ...
+
+    def encode_requests(self, requests: pa.Table) -> np.ndarray: ...
+
+    def encode_interests(self, requests: pa.Table) -> np.ndarray: ...
+
+    def encode_documents(self, documents: pa.Table) -> np.ndarray: ...
+
+
+class Searchable(Protocol):
+    """What evaluation needs of alicorn.Collection."""
+
+    def search_many(
+        self,
+        expressions: Sequence[str],
+        vectors: Mapping[str, np.ndarray] | None = None,
+        limit: int = 10,
+        order_by: OrderBy | None = None,
+    ) -> Sequence[Any]:
+        """One result per expression, each with `.ids`: doc_ids, best first."""
+
+
+def boolean_run(collection: Searchable, vertical: Vertical, searches: Searches, depth: int) -> np.ndarray:
+    """The production engine: the vertical's Boolean template, by static rank."""
+    expressions = [vertical.expression("boolean", query) for query in searches.queries]
+    return expression_run(collection, expressions, searches, depth)
+
+
+def bm25_run(collection: Searchable, searches: Searches, depth: int) -> np.ndarray:
+    """Documents with any word of the query, by BM25."""
+    expressions = [fill_template("(or {terms})", query, "") for query in searches.queries]
+    return expression_run(collection, expressions, searches, depth, order_by="bm25")
+
+
+def embedding_run(request_vectors: np.ndarray, document_vectors: np.ndarray, depth: int) -> np.ndarray:
+    """The nearest documents by cosine, exact over the whole corpus. document_vectors: float32 (rows, dim)."""
+    if request_vectors.ndim == 2:
+        return exact_top_k(request_vectors, document_vectors, depth)[0]
+    searches, _, dim = request_vectors.shape
+    numbers, scores = exact_top_k(request_vectors.reshape(-1, dim), document_vectors, depth)
+    return best_of_each(numbers.reshape(searches, -1), scores.reshape(searches, -1), depth)
+
+
+def best_of_each(numbers: np.ndarray, scores: np.ndarray, depth: int) -> np.ndarray:
+    """int32 (searches, depth): the documents of greatest score, each once, ties by number, -1 behind the last.
+
+    numbers, scores: (searches, n), of several runs side by side; -1 and -inf for no document.
+    """
+    order = np.lexsort((-scores, numbers), axis=1)
+    numbers, scores = (np.take_along_axis(part, order, axis=1) for part in (numbers, scores))
+    again = np.concatenate([np.zeros((len(numbers), 1), dtype=bool), numbers[:, 1:] == numbers[:, :-1]], axis=1)
+    scores = np.where(again | (numbers < 0), -np.inf, scores)
+    best = np.lexsort((numbers, -scores), axis=1)[:, :depth]
+    numbers, scores = (np.take_along_axis(part, best, axis=1) for part in (numbers, scores))
+    chosen = np.full((len(numbers), depth), -1, dtype=np.int32)
+    chosen[:, : numbers.shape[1]] = np.where(scores > -np.inf, numbers, -1)
+    return chosen
+
+
+def search_vectors(model: Encoder, requests: pa.Table) -> np.ndarray:
+    """What requests are searched by: float32 (searches, dim), or (searches, interests, dim)."""
+    return model.encode_requests(requests) if model.num_interests == 1 else model.encode_interests(requests)
+
+
+def reranked_run(
+    first: np.ndarray, request_vectors: np.ndarray, document_vectors: np.ndarray, depth: int
+) -> np.ndarray:
+    """A cascade (papers 1.5): the first `depth` documents of a run, ordered anew by a second model; the rest stays.
+
+    first: int32 (searches, documents), of the first stage. Vectors: of the second model, in the order of the searches
+    and of the corpus. Ties go to the lower document number; empty ranks (-1) stay last.
+    """
+    head = first[:, :depth]
+    cosines = np.empty(head.shape)
+    interests = request_vectors if request_vectors.ndim == 3 else request_vectors[:, None]
+    step = max(1, _CELLS // (head.shape[1] * interests.shape[2] + 1))
+    for start in range(0, len(head), step):
+        part = slice(start, start + step)
+        each = np.einsum("sid,skd->ski", interests[part], document_vectors[head[part]], dtype=np.float64)
+        cosines[part] = each.max(axis=2)
+    cosines[head < 0] = -np.inf
+    order = np.lexsort((head, -cosines), axis=1)
+    return np.concatenate([np.take_along_axis(head, order, axis=1), first[:, depth:]], axis=1)
+
+
+def index_run(
+    collection: Searchable, key: str, searches: Searches, request_vectors: np.ndarray, depth: int, nprobe: int | None
+) -> np.ndarray:
+    """The same through the quantized index, in the `nprobe` nearest clusters, or in all with None."""
+    probed = "" if nprobe is None else f" :nprobe {nprobe}"
+    template = f"(nn {{key}} :k {depth}{probed})"
+    vectors = named_vectors(key, request_vectors)
+    expression = fill_template(template, "", key, () if request_vectors.ndim == 2 else tuple(vectors))
+    return expression_run(collection, [expression] * len(searches), searches, depth, vectors=vectors)
+
+
+def hybrid_run(
+    collection: Searchable,
+    vertical: Vertical,
+    searches: Searches,
+    request_vectors: np.ndarray,
+    depth: int,
+    order_by: OrderBy | None = None,
+) -> np.ndarray:
+    """The vertical's hybrid template, by cosine unless `order_by` says otherwise."""
+    vectors = named_vectors(vertical.embedding, request_vectors)
+    names = () if request_vectors.ndim == 2 else tuple(vectors)
+    expressions = [vertical.expression("hybrid", query, names) for query in searches.queries]
+    return expression_run(collection, expressions, searches, depth, vectors=vectors, order_by=order_by)
+
+
+def expression_run(
+    collection: Searchable,
+    expressions: Sequence[str],
+    searches: Searches,
+    depth: int,
+    *,
+    vectors: Mapping[str, np.ndarray] | None = None,
+    order_by: OrderBy | None = None,
+) -> np.ndarray:
+    """One expression per search, answered by the collection."""
+    results = collection.search_many(expressions, vectors=vectors, limit=depth, order_by=order_by)
+    return searches.run([result.ids for result in results], depth)
