@@ -143,12 +143,9 @@ def compare(path: Path, log: Path, first: int, model: Model, stored: str) -> tup
 def applied(model: Model, number: int) -> Model:
     """After one more operation."""
     documents, metadata = model
-    kind, doc_ids = operation(number)
-    if kind in ("upsert", "bulk"):
-        return documents | dict.fromkeys(doc_ids, number), metadata
-    if kind == "delete":
-        return {doc_id: at for doc_id, at in documents.items() if doc_id not in doc_ids}, metadata
-    return documents, number if kind == "metadata" else metadata
+    kind, added, deleted = operation(number)
+    kept = {doc_id: at for doc_id, at in documents.items() if doc_id not in deleted}
+    return kept | dict.fromkeys(added, number), number if kind == "metadata" else metadata
 
 
 def contents(store: Store) -> dict[str, int]:
@@ -171,7 +168,7 @@ def contents(store: Store) -> dict[str, int]:
 @functools.cache
 def written(number: int, stored: str) -> dict[str, np.ndarray]:
     """doc_id -> the vector that operation `number` gave it, as it is to be kept."""
-    _, doc_ids = operation(number)
+    _, doc_ids, _ = operation(number)
     raw = np.array(table(number, doc_ids).column("embedding:v").to_pylist())
     vectors = (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float32)
     if stored == CODES:

@@ -21,7 +21,16 @@ from alicorn.index.durability import failpoints, journal
 from alicorn.index.writer import maintenance, training
 
 DIM = 4
-KINDS = {"upsert": 0.5, "bulk": 0.1, "delete": 0.2, "flush": 0.06, "merge": 0.04, "train": 0.04, "metadata": 0.06}
+KINDS = {  # and how often
+    "upsert": 0.4,
+    "bulk": 0.1,
+    "apply": 0.1,
+    "delete": 0.2,
+    "flush": 0.06,
+    "merge": 0.04,
+    "train": 0.04,
+    "metadata": 0.06,
+}
 OPERATIONS = 60  # a child that is not killed before ends after so many
 
 
@@ -38,12 +47,14 @@ class Order:
     stored: str = "float32"
 
 
-def operation(number: int) -> tuple[str, list[str]]:
-    """What operation `number` does, and to which documents: the same in the writer and in the harness."""
+def operation(number: int) -> tuple[str, list[str], list[str]]:
+    """What operation `number` does, and which documents it adds and deletes: the same in the writer and the harness."""
     rng = np.random.default_rng(number)
     kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
-    size = int(rng.integers(1, 12)) if kind in ("upsert", "bulk", "delete") else 0
-    return kind, [f"d{i}" for i in sorted(rng.choice(60, size, replace=False))]
+    size = int(rng.integers(1, 12)) if kind in ("upsert", "bulk", "apply", "delete") else 0
+    doc_ids = [f"d{i}" for i in rng.choice(60, size, replace=False)]
+    added = {"delete": 0, "apply": (size + 1) // 2}.get(kind, size)
+    return kind, sorted(doc_ids[:added]), sorted(doc_ids[added:])
 
 
 def table(number: int, doc_ids: list[str]) -> pa.Table:
@@ -86,13 +97,15 @@ def write(order: Order) -> None:
     failpoints.armed = at
     store = created(order.path, order.stored) if order.first == 0 else Store.open(order.path)
     for number in range(order.first, order.first + OPERATIONS):
-        kind, doc_ids = operation(number)
+        kind, added, deleted = operation(number)
         os.write(notes, f"begin {number}\n".encode())
-        maintenance.FLUSH_DOCS = 1 if kind == "bulk" else 25
+        maintenance.FLUSH_DOCS = 1 if kind == "bulk" or (kind == "apply" and number % 2) else 25
         if kind in ("upsert", "bulk"):
-            store.upsert(table(number, doc_ids))
+            store.upsert(table(number, added))
+        elif kind == "apply":
+            store.apply(table(number, added), deleted)
         elif kind == "delete":
-            store.delete(doc_ids)
+            store.delete(deleted)
         elif kind == "train":
             store.train(num_clusters=3)
         elif kind == "metadata":

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from index_tables import DIMS, documents, normalized, same, stored, table
 
-from alicorn.errors import CollectionError, ConfigError, TableError
-from alicorn.index import Deletion, Store
+from alicorn.errors import CollectionError, ConfigError, TableError, VectorError
+from alicorn.index import Applied, Deletion, Store
 from alicorn.index.writer import loading, maintenance
 from alicorn.quantization import default_num_clusters
 
@@ -51,6 +51,7 @@ IDS = st.integers(0, 25).map(lambda i: f"d{i}")
 OPERATIONS = st.one_of(
     st.tuples(st.just("upsert"), st.sets(IDS, min_size=1, max_size=8)),
     st.tuples(st.just("delete"), st.sets(IDS, max_size=4)),
+    st.tuples(st.sampled_from(["apply", "apply in bulk"]), st.sets(IDS, max_size=8)),
     st.tuples(st.sampled_from(["flush", "merge", "train", "reopen", "bulk"]), st.none()),
 )
 
@@ -77,6 +78,17 @@ def test_any_sequence_of_operations_equals_a_dictionary(tmp_path: Path, operatio
                 assert store.delete(sorted(argument)) == Deletion(len(known), len(argument) - len(known))
                 for doc_id in known:
                     del model[doc_id]
+            elif name.startswith("apply"):
+                added, deleted = sorted(argument)[::2], sorted(argument)[1:]  # some are in both
+                rows = documents(rng, added)
+                known = set(deleted) & set(model)
+                with pytest.MonkeyPatch.context() as patch:
+                    if name == "apply in bulk":
+                        patch.setattr(maintenance, "FLUSH_DOCS", 1)
+                    done = store.apply(table(rows), deleted)
+                assert done == Applied(len(added), len(known), len(deleted) - len(known))
+                model = {doc_id: row for doc_id, row in model.items() if doc_id not in known}
+                model |= {row["doc_id"]: row for row in rows}
             elif name == "train":
                 store.train(num_clusters=int(rng.integers(1, 4)), codec=str(rng.choice(["sq8", "none"])))
             elif name == "reopen":
@@ -287,6 +299,29 @@ def test_delete_counts_each_id_once_and_refuses_what_is_no_id(store: Store) -> N
     with pytest.raises(TableError, match="Unicode"):
         store.delete(["\ud800"])
     assert len(store) == 1
+
+
+def test_a_refused_table_deletes_nothing(store: Store) -> None:
+    model = fill(store, 5)
+    before = store.snapshot()
+    for bad in (pa.table({"doc_id": ["new", ""]}), pa.table({"doc_id": ["new"], "embedding:a": [[0.0] * 8]})):
+        with pytest.raises((TableError, VectorError)):
+            store.apply(bad, ["d0", "d1"])
+    with pytest.raises(TableError, match="int"):
+        store.apply(pa.table({"doc_id": ["new"]}), ["d0", 7])
+    assert store.snapshot() is before
+    assert_holds(store, model)
+
+
+def test_a_table_and_deletes_are_one_commit(store: Store) -> None:
+    fill(store, 5)
+    before = store.snapshot().sequence
+    assert store.apply(pa.table({"doc_id": ["d1", "new"]}), ["d0", "d1", "gone"]) == Applied(2, 2, 1)
+    assert store.snapshot().sequence == before + 1
+    assert store.apply() == Applied(0, 0, 0)
+    assert store.snapshot().sequence == before + 1
+    assert store.get("d0") is None
+    assert store.get("d1") == {"doc_id": "d1", "terms": [], "static_rank": 0.0}
 
 
 def test_a_huge_delete_needs_no_journal(store: Store, monkeypatch) -> None:

@@ -9,10 +9,11 @@ from alicorn.index.segment.numeric import is_numeric
 from alicorn.index.segment.segment import EmbeddingBlock, NumericColumn, Segment
 from alicorn.index.segment.snapshot import SegmentView, Snapshot
 from alicorn.index.segment.terms import TermDictionary
-from alicorn.index.writer.store import Deletion, Store
+from alicorn.index.writer.store import Applied, Deletion, Store
 from alicorn.index.writer.verify import Verification, verify
 
 __all__ = [
+    "Applied",
     "Deletion",
     "EmbeddingBlock",
     "NumericColumn",

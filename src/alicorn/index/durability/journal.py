@@ -198,14 +198,16 @@ class Journal:
 
     # -- writing
 
-    def append(self, kind: str, table: pa.Table, columns: pa.Schema | None = None) -> None:
-        """Acknowledge one operation: durable when this returns. columns: given when the operation adds some."""
-        body = _ipc(table)
-        state = replace(self.state, last=self.state.last + 1)
-        row = (state.last, kind, body)
-        self._logged += len(body)
-        with self._transaction("operation", state):
-            self._database.execute("INSERT INTO journal VALUES (?, ?, ?, ?)", (*row, row_checksum(*row)))
+    def append(self, operations: Sequence[tuple[str, pa.Table]], columns: pa.Schema | None = None) -> None:
+        """Acknowledge operations, (kind, table) each, all or none: durable when this returns.
+
+        columns: given when they add some.
+        """
+        rows = [(self.state.last + 1 + i, kind, _ipc(table)) for i, (kind, table) in enumerate(operations)]
+        self._logged += sum(len(body) for _, _, body in rows)
+        with self._transaction("operation", replace(self.state, last=rows[-1][0])):
+            for row in rows:
+                self._database.execute("INSERT INTO journal VALUES (?, ?, ?, ?)", (*row, row_checksum(*row)))
             self._put_columns(columns)
 
     def swap(

@@ -45,17 +45,21 @@ class Maintenance:
         """Whether so much becomes a segment at once, and never waits in memory."""
         return num_docs >= FLUSH_DOCS or num_bytes >= FLUSH_BYTES
 
-    def make_room(self, num_docs: int, num_bytes: int) -> None:
-        """Before an operation of so many documents is added: wake the worker where that is due, wait where it must be.
+    def make_room(self, num_docs: int, num_bytes: int) -> bool:
+        """Before so many documents are added: wake the worker where that is due -> whether the lock was released.
 
+        It waits, without the lock, while the worker is busy and too much would be in memory.
         Raises CollectionError for what failed in the worker.
         """
         self.raise_failure()
+        waited = False
         if self._pressure(num_docs, num_bytes) > 1:
             self._worker.wake()
         while self._pressure(num_docs, num_bytes) > MAX_BACKLOG and self._worker.busy:
             self._live.turn.wait(0.05)
+            waited = True
             self.raise_failure()
+        return waited
 
     def wake_if_due(self) -> None:
         """After a write that left segments to merge, or quantizers to train."""
@@ -102,6 +106,7 @@ class Maintenance:
         contents: without the documents that they replace. The lock is held throughout; `await_turn` comes before.
         """
         live = self._live
+        self.raise_failure()
         self._begin()
         try:
             contents = contents.freeze()

@@ -19,7 +19,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-import numpy as np
 import pyarrow as pa
 
 from alicorn.errors import CollectionError, ConfigError
@@ -32,16 +31,27 @@ from alicorn.index.segment.snapshot import Snapshot
 from alicorn.index.writer.arguments import checked_embeddings, checked_ids, checked_metadata
 from alicorn.index.writer.backup import back_up
 from alicorn.index.writer.checking import check_documents
+from alicorn.index.writer.contents import Contents
 from alicorn.index.writer.live import Live
 from alicorn.index.writer.maintenance import Maintenance
 from alicorn.index.writer.training import Training
 from alicorn.index.writer.verify import Verification, verify
 from alicorn.quantization import Settings
 
+_NO_DOCUMENTS = pa.table({"doc_id": pa.array([], pa.string())})
+
 
 class Deletion(NamedTuple):
     """How many of the ids were deleted, and how many were not there."""
 
+    deleted: int
+    unknown: int
+
+
+class Applied(NamedTuple):
+    """How many documents were upserted; how many of the ids were deleted, and how many were not there."""
+
+    upserted: int
     deleted: int
     unknown: int
 
@@ -160,41 +170,41 @@ class Store:
 
     # -- writing
 
-    def upsert(self, table: pa.Table) -> int:
-        """Add documents, replacing those of the same doc_id -> how many. All or nothing; durable when it returns.
+    def apply(self, upserts: pa.Table = _NO_DOCUMENTS, deletes: Sequence[str] = ()) -> Applied:
+        """Delete documents by id, then add those of a table, replacing what has the same doc_id: one operation.
 
-        Columns: see checking.py. Raises TableError or VectorError before anything is written.
+        All or nothing, and durable when it returns: whatever is refused or fails, nothing is deleted and nothing added.
+        An id in both is there afterwards. Columns of `upserts`: see checking.py.
+        Raises TableError or VectorError before anything is written, CollectionError where it cannot be written.
         """
-        with self._writing():
-            pieces = self._checked(table)
-            count, size = sum(piece.num_docs for piece in pieces), sum(piece.nbytes for piece in pieces)
-            if self._maintenance.is_bulk(count, size):
-                if self._maintenance.await_turn():
-                    pieces = self._checked(table)  # another thread may have added columns
-                self._add_segments(pieces)
-            elif count:
-                self._maintenance.make_room(count, size)
-                self._add(pieces[0])
-            return count
-
-    def delete(self, doc_ids: Sequence[str]) -> Deletion:
-        """Delete documents; an id that is not there is counted. All or nothing; durable when it returns."""
-        wanted = checked_ids(doc_ids)
+        wanted = checked_ids(deletes)
         hashes = hash_ids(wanted)
         with self._writing():
-            if self._maintenance.is_bulk(len(wanted)):
-                self._maintenance.await_turn()
-            else:
-                self._maintenance.make_room(0, 0)
+            pieces = self._checked(upserts)
+            count, size = sum(piece.num_docs for piece in pieces), sum(piece.nbytes for piece in pieces)
+            is_large = self._maintenance.is_bulk(max(count, len(wanted)), size)
+            if self._maintenance.await_turn() if is_large else self._maintenance.make_room(count, size):
+                pieces = self._checked(upserts)  # another thread may have added columns meanwhile
             contents, known = self._live.contents.without(wanted, hashes)
-            count = int(np.count_nonzero(known))
-            if self._maintenance.is_bulk(count):
-                self._maintenance.add(contents, ())
-            elif count:
-                with self._live.changing():
-                    self._journal.append("delete", pa.table({"doc_id": wanted.filter(pa.array(known))}))
-                    self._live.publish(contents)
-            return Deletion(count, len(wanted) - count)
+            deleted = wanted.filter(pa.array(known))
+            for piece in pieces:
+                contents, _ = contents.without(piece.doc_ids, piece.id_hashes)
+            columns = _columns_with(contents.columns, pieces)
+            contents = replace(contents, columns=columns or contents.columns)
+            if self._maintenance.is_bulk(max(count, len(deleted)), size):
+                self._maintenance.add(contents, pieces, columns)
+            elif count or len(deleted):
+                self._append(contents, deleted, pieces, columns)
+            return Applied(count, len(deleted), len(wanted) - len(deleted))
+
+    def upsert(self, table: pa.Table) -> int:
+        """Add documents, replacing those of the same doc_id -> how many. `apply` without deletes."""
+        return self.apply(table).upserted
+
+    def delete(self, doc_ids: Sequence[str]) -> Deletion:
+        """Delete documents; an id that is not there is counted. `apply` without upserts."""
+        _, deleted, unknown = self.apply(deletes=doc_ids)
+        return Deletion(deleted, unknown)
 
     def flush(self) -> None:
         """Make a segment of the mutable layer; train the quantizers and merge segments where that is due.
@@ -283,26 +293,25 @@ class Store:
         pieces = check_documents(table, contents.embeddings, contents.column_types())
         return [piece.kept_by(contents.quantizers) for piece in pieces]
 
-    def _add(self, documents: Documents) -> None:
-        """One row of the journal. All that can fail is done before the commit."""
-        contents, _ = self._live.contents.without(documents.doc_ids, documents.id_hashes)
-        columns = _columns_with(contents.columns, documents)
-        mutable = contents.mutable.with_documents(documents, contents.quantizers)
-        with self._live.changing():
-            self._journal.append("upsert", documents.to_table(), columns)
-            self._live.publish(replace(contents, mutable=mutable, columns=columns or contents.columns))
+    def _append(
+        self, contents: Contents, deleted: pa.StringArray, pieces: Sequence[Documents], columns: pa.Schema | None
+    ) -> None:
+        """One transaction of the journal. All that can fail is done before the commit.
 
-    def _add_segments(self, pieces: Sequence[Documents]) -> None:
-        self._maintenance.raise_failure()
-        contents = self._live.contents
+        contents: without the documents that are deleted or replaced.
+        """
+        operations = [("delete", pa.table({"doc_id": deleted}))] if len(deleted) else []
+        mutable = contents.mutable
         for piece in pieces:
-            contents, _ = contents.without(piece.doc_ids, piece.id_hashes)
-        columns = _columns_with(contents.columns, pieces[0])
-        self._maintenance.add(replace(contents, columns=columns or contents.columns), pieces, columns)
+            operations.append(("upsert", piece.to_table()))
+            mutable = mutable.with_documents(piece, contents.quantizers)
+        with self._live.changing():
+            self._journal.append(operations, columns)
+            self._live.publish(replace(contents, mutable=mutable))
 
 
-def _columns_with(columns: pa.Schema, documents: Documents) -> pa.Schema | None:
+def _columns_with(columns: pa.Schema, pieces: Sequence[Documents]) -> pa.Schema | None:
     """The schema of stored columns with those that arrive for the first time; None when there is none."""
     own = {"doc_id", "static_rank", *columns.names}
-    arriving = [field for field in documents.fields.schema if field.name not in own]
+    arriving = [field for field in (pieces[0].fields.schema if pieces else ()) if field.name not in own]
     return pa.schema([*columns, *arriving]) if arriving else None
