@@ -295,6 +295,16 @@ def test_query_as_json_has_total_hits_stored_columns_and_explanation(loop):
     assert "explanation" not in succeed("query", loop.collection, "(or)", "--json").json()
 
 
+def test_query_as_json_has_null_for_a_stored_value_that_is_no_json_number(tmp_path):
+    ratings = [float("nan"), float("-inf"), 4.5]
+    with Collection.create(tmp_path / "c", embeddings={"v": 2}) as collection:
+        collection.upsert(pa.table({"doc_id": ["a", "b", "c"], "terms": [["all:1"]] * 3, "rating": ratings}))
+    done = succeed("query", tmp_path / "c", "all:1", "--json")
+    assert "NaN" not in done.out
+    assert "Infinity" not in done.out
+    assert [hit["stored"]["rating"] for hit in done.json()["hits"]] == [None, None, 4.5]
+
+
 @pytest.mark.parametrize("searcher", ["{}", SEATTLE])
 def test_query_a_text_with_a_model_uses_the_vertical_s_hybrid_expression(loop, searcher):
     _, name = name_of(loop)

@@ -53,7 +53,7 @@ class Config(BaseModel):
         A class may leave keys out of it, by `not_fingerprinted`.
         """
         values = self.model_dump(mode="json", exclude=set(self.not_fingerprinted))
-        canonical = json.dumps(values, sort_keys=True, ensure_ascii=False)
+        canonical = json.dumps(values, sort_keys=True, ensure_ascii=False, allow_nan=False)
         return xxhash.xxh3_128_hexdigest(canonical.encode())
 
 

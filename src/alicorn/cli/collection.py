@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from alicorn.cli.options import CollectionFolder, Json, ModelFolder, OtherVertical, load_models
 from alicorn.cli.output import log, print_values, progress, say_when_compiling
 from alicorn.errors import ConfigError
+from alicorn.reporting.json_text import to_json
 
 
 def embed(
@@ -174,7 +174,7 @@ def tune(
             on_progress=advance,
         )
     write_report(found, out)
-    sys.stdout.write((json.dumps(found.to_dict()) if as_json else markdown(found)) + "\n")
+    sys.stdout.write((to_json(found.to_dict()) if as_json else markdown(found)) + "\n")
 
 
 def verify(collection: CollectionFolder, as_json: Json = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from alicorn.cli.options import Json, ModelFolder, cutoffs
 from alicorn.cli.output import say_when_compiling
 from alicorn.errors import ConfigError
+from alicorn.reporting.json_text import to_json
 
 
 class How(StrEnum):
@@ -126,7 +126,7 @@ def evaluate(
         told = found.to_dict() | ({} if ablation is None else {"ablation": ablation.to_dict()})
         named = {"channel_weights": weights, "relevance": good, "stages": stages}
         told |= {name: part.to_dict() for name, part in named.items() if part is not None}
-        sys.stdout.write(json.dumps(told) + "\n")
+        sys.stdout.write(to_json(told) + "\n")
         return
     further = [part.markdown() for part in (ablation, weights, good, stages) if part is not None]
     sys.stdout.write("\n".join([found.markdown(), *further]) + "\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +11,14 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from alicorn.reporting.json_text import to_json
+
 log = Console(stderr=True, highlight=False)
 
 
 def print_values(values: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(json.dumps(values) + "\n")
+        sys.stdout.write(to_json(values) + "\n")
         return
     width = max(map(len, values))
     for name, value in values.items():

@@ -14,6 +14,7 @@ import typer
 from alicorn.cli.options import CollectionFolder, Json, OtherVertical, load_models
 from alicorn.cli.output import log, say_when_compiling
 from alicorn.errors import ConfigError
+from alicorn.reporting.json_text import to_json
 
 if TYPE_CHECKING:
     from alicorn.query import Collection, Result
@@ -88,7 +89,7 @@ def query(
             found = opened.explain(asked, why, vectors=vectors)
             if found is None:
                 raise ConfigError(f"--why: the collection has no document {why!r}")
-            sys.stdout.write((json.dumps(found.to_dict()) if as_json else str(found)) + "\n")
+            sys.stdout.write((to_json(found.to_dict()) if as_json else str(found)) + "\n")
             return
         result = opened.search(asked, vectors=vectors, limit=limit, order_by=order, explain=explain)
         stored = [opened.get(doc_id) for doc_id in result.ids]
@@ -160,14 +161,14 @@ def _order(text: str | None) -> str | dict[str, float] | None:
 def _print_result(result: Result, stored: list[dict[str, Any] | None], as_json: bool) -> None:
     if as_json:
         hits = [
-            {"doc_id": doc_id, "score": score if score > float("-inf") else None, "stored": fields}
+            {"doc_id": doc_id, "score": score, "stored": fields}
             for doc_id, score, fields in zip(result.ids, result.scores.tolist(), stored, strict=True)
         ]
         answer: dict[str, Any] = {"total": result.total, "took_ms": round(result.took_ms, 3), "hits": hits}
         answer["notices"] = list(result.notices)
         if result.explanation is not None:
             answer["explanation"] = result.explanation.to_dict()
-        sys.stdout.write(json.dumps(answer, default=str) + "\n")
+        sys.stdout.write(to_json(answer) + "\n")
         return
     for doc_id, score, fields in zip(result.ids, result.scores.tolist(), stored, strict=True):
         shown = "  ".join(f"{name}: {value}" for name, value in (fields or {}).items() if _is_short(name, value))

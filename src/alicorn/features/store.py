@@ -39,7 +39,9 @@ def write_features(folder: Path, parts: Iterable[Features]) -> int:
         rows += part.num_rows
     for file in files.values():
         file.close()
-    (folder / "features.json").write_text(json.dumps({"format": _FORMAT, "rows": rows, "channels": kinds}))
+    (folder / "features.json").write_text(
+        json.dumps({"format": _FORMAT, "rows": rows, "channels": kinds}, allow_nan=False)
+    )
     return rows
 
 

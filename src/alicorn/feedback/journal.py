@@ -88,4 +88,4 @@ def _lines_of(search: ServedSearch) -> list[str]:
 
 
 def _line(*event: object) -> str:
-    return json.dumps(event) + "\n"
+    return json.dumps(event, allow_nan=False) + "\n"

@@ -68,7 +68,9 @@ def mine(
         temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
         try:
             manifest = _write(logs, vertical, temporary, on_step) | {"simulated": _is_simulated(Path(logs_folder))}
-            (temporary / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+            (temporary / "manifest.json").write_text(
+                json.dumps(manifest, indent=2, allow_nan=False) + "\n", encoding="utf-8"
+            )
             _put_in_place(temporary, out)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

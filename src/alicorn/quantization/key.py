@@ -175,7 +175,7 @@ class KeyQuantizer:
         arrays["version"] = np.array([self.version, self.trained_on], dtype=np.int64)
         if self.stored != FLOAT32:
             arrays["stored"] = np.frombuffer(self.stored.encode(), dtype=np.uint8)
-        arrays["chosen"] = np.frombuffer(json.dumps(asdict(self.chosen)).encode(), dtype=np.uint8)
+        arrays["chosen"] = np.frombuffer(json.dumps(asdict(self.chosen), allow_nan=False).encode(), dtype=np.uint8)
         return arrays
 
     @classmethod

@@ -75,13 +75,17 @@ class Ensemble:
     def data(self) -> str:
         """Fingerprint of what the members learned from: theirs, where it is one."""
         learned = list(dict.fromkeys(member.data for member in self.members))
-        return learned[0] if len(learned) == 1 else xxhash.xxh3_128_hexdigest(json.dumps(learned).encode())
+        return (
+            learned[0]
+            if len(learned) == 1
+            else xxhash.xxh3_128_hexdigest(json.dumps(learned, allow_nan=False).encode())
+        )
 
     @property
     def fingerprint(self) -> str:
         """Of everything that decides a vector."""
         decided_by = [_FORMAT, self.key, [member.fingerprint for member in self.members], self.weights]
-        return xxhash.xxh3_128_hexdigest(json.dumps(decided_by).encode())
+        return xxhash.xxh3_128_hexdigest(json.dumps(decided_by, allow_nan=False).encode())
 
     @property
     def request_features(self) -> dict[str, Feature]:
@@ -128,7 +132,7 @@ class Ensemble:
             "data": saved.data,
             "weights": saved.weights,
         }
-        (folder / "model.json").write_text(json.dumps(header, indent=2) + "\n", encoding="utf-8")
+        (folder / "model.json").write_text(json.dumps(header, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         return saved
 
 

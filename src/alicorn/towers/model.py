@@ -202,7 +202,7 @@ class Model:
             "encoder": self._encoder,
             "standardizations": standardizations,
         }
-        (folder / "model.json").write_text(json.dumps(header, indent=2) + "\n", encoding="utf-8")
+        (folder / "model.json").write_text(json.dumps(header, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         return self._load(folder, header)
 
     def _fingerprint(self, standardizations: Mapping[str, Any]) -> str:
@@ -210,7 +210,7 @@ class Model:
         digest = xxhash.xxh3_128()
         decided_by = [_FORMAT, self.key, self.vertical.fingerprint(), self.recipe["towers"], standardizations]
         decided_by += [self._encoder] if self._encoder else []
-        digest.update(json.dumps(decided_by, sort_keys=True).encode())
+        digest.update(json.dumps(decided_by, sort_keys=True, allow_nan=False).encode())
         for name, tensor in self.module.state_dict().items():
             digest.update(name.encode())
             digest.update(tensor.cpu().contiguous().numpy().tobytes())

@@ -60,7 +60,7 @@ def export_query_tower(model: Model | Ensemble, folder: str | Path) -> Path:
         "padded_to": fixed,
         "featurizer": model.requests.plain(),
     }
-    (folder / "query_tower.json").write_text(json.dumps(header, indent=1) + "\n", encoding="utf-8")
+    (folder / "query_tower.json").write_text(json.dumps(header, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return folder
 
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from alicorn.config import nearest
 from alicorn.errors import AlicornError, ConfigError
 from alicorn.negatives import OwnNegatives, Search
+from alicorn.reporting.json_text import to_json
 from alicorn.towers import AnyModel, Model, Unified
 from alicorn.training.auxiliary import AuxiliaryHead
 from alicorn.training.batches import epoch_batches
@@ -377,7 +378,7 @@ def _write_history(out: Path, run: _Run, made_from: dict[str, str]) -> None:
         "best_epoch": run.best_epoch,
         "epochs": [asdict(epoch) for epoch in run.epochs],
     }
-    (out / "history.json").write_text(json.dumps(history, indent=2) + "\n", encoding="utf-8")
+    (out / "history.json").write_text(to_json(history, indent=2) + "\n", encoding="utf-8")
 
 
 def _finished(out: Path, made_from: dict[str, str]) -> Trained:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import cycle
@@ -11,6 +10,8 @@ from typing import Any
 
 from alicorn.errors import ConfigError
 from alicorn.quantization import Settings
+from alicorn.reporting.json_text import to_json
+from alicorn.reporting.markdown import table
 from alicorn.tuning.measure import Point
 from alicorn.tuning.recommend import recommend
 from alicorn.tuning.tune import Tuning
@@ -32,7 +33,7 @@ def write_report(tuning: Tuning, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"tuning.{ending}" for ending in ("md", "json", "png")]
     paths[0].write_text(markdown(tuning), encoding="utf-8")
-    paths[1].write_text(json.dumps(tuning.to_dict(), indent=1) + "\n", encoding="utf-8")
+    paths[1].write_text(to_json(tuning.to_dict(), indent=1) + "\n", encoding="utf-8")
     draw(tuning, paths[2])
     return paths
 
@@ -45,10 +46,10 @@ def markdown(tuning: Tuning) -> str:
         f"{_sample(tuning)}; {tuning.num_queries:,} queries ({queries}); recall@{tuning.k}, target"
         f" {tuning.target_recall:g}. Latency is of one request in one thread, the fastest of three.",
         "Each setting at its cheapest nprobe that reaches the target; where none does, at its best recall.",
-        table([_row_of(points, tuning.target_recall) for points in by_setting(tuning.points)]),
+        points_table([_row_of(points, tuning.target_recall) for points in by_setting(tuning.points)]),
     ]
     if tuning.applied:
-        lines += ["Applied to the collection, and measured there:", table(tuning.applied)]
+        lines += ["Applied to the collection, and measured there:", points_table(tuning.applied)]
     return "\n\n".join([*lines, recommendation(tuning)]) + "\n"
 
 
@@ -76,18 +77,18 @@ def recommendation(tuning: Tuning) -> str:
     return text
 
 
-def table(points: Sequence[Point]) -> str:
+def points_table(points: Sequence[Point]) -> str:
     """Markdown, one row per point."""
-    lines = ["| " + " | ".join(_HEADER) + " |", "|" + "---|" * len(_HEADER)]
-    for point in points:
-        cells = [
-            *(str(point.settings.coarse), f"{point.settings.num_clusters:,}", code_of(point.settings)),
-            *(f"{point.code_bytes:,}", f"{point.nprobe:,}", f"{point.recall:.3f}", f"{point.one_recall_at_10:.3f}"),
-            *(f"{point.documents_scanned:,.0f}", f"{point.bytes_read:,.0f}"),
-            *(f"{point.p50_us:.0f} us", f"{point.p99_us:.0f} us", f"{point.train_s:.1f} s"),
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    return table(_HEADER, [_cells(point) for point in points])
+
+
+def _cells(point: Point) -> list[str]:
+    return [
+        *(str(point.settings.coarse), f"{point.settings.num_clusters:,}", code_of(point.settings)),
+        *(f"{point.code_bytes:,}", f"{point.nprobe:,}", f"{point.recall:.3f}", f"{point.one_recall_at_10:.3f}"),
+        *(f"{point.documents_scanned:,.0f}", f"{point.bytes_read:,.0f}"),
+        *(f"{point.p50_us:.0f} us", f"{point.p99_us:.0f} us", f"{point.train_s:.1f} s"),
+    ]
 
 
 def by_setting(points: Sequence[Point]) -> list[list[Point]]:

@@ -7,7 +7,6 @@ is worth, `shuffle` what the feature tells. Features of one side that read the s
 not trained again: a feature that others could replace after training still counts in full.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,10 @@ import pyarrow as pa
 from alicorn.errors import ConfigError
 from alicorn.evaluation.metrics.bootstrap import CONFIDENCE, Interval
 from alicorn.evaluation.metrics.comparison import OVERALL, Comparison, compare, recall_measures
-from alicorn.evaluation.reports.comparison_report import table
 from alicorn.evaluation.searches import Searches
 from alicorn.evaluation.systems.runs import Encoder, embedding_run, search_vectors
+from alicorn.reporting.json_text import to_json
+from alicorn.reporting.markdown import table
 from alicorn.vertical import Feature
 
 How = Literal["zero", "shuffle"]
@@ -82,7 +82,7 @@ class Ablation:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / f"ablation.{ending}" for ending in ("md", "json", "png")]
         paths[0].write_text(self.markdown(), encoding="utf-8")
-        paths[1].write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        paths[1].write_text(to_json(self.to_dict(), indent=1) + "\n", encoding="utf-8")
         self._draw(paths[2])
         return paths
 

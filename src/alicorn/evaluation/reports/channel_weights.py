@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alicorn.evaluation.reports.comparison_report import table
 from alicorn.evaluation.searches import Searches
+from alicorn.reporting.markdown import table
 from alicorn.text import words
 from alicorn.towers import AnyModel, Model
 

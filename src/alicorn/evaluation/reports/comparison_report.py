@@ -1,6 +1,5 @@
 """A Comparison as Markdown, JSON and a plot. The last step of evaluation/; the files say what they measure."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,8 @@ import numpy as np
 
 from alicorn.evaluation.metrics.bootstrap import CONFIDENCE, Interval
 from alicorn.evaluation.metrics.comparison import Comparison
+from alicorn.reporting.json_text import to_json
+from alicorn.reporting.markdown import table
 
 SIMULATION = "Simulation: these searches come from a generated world and say nothing about real people."
 
@@ -32,7 +33,7 @@ def write_report(
     paths = [folder / f"{name}.{ending}" for ending in ("md", "json", "png")]
     paths[0].write_text(markdown(comparison, title=title, notes=notes), encoding="utf-8")
     content = {"title": title, "notes": list(notes), **(facts or {}), **comparison.to_dict()}
-    paths[1].write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    paths[1].write_text(to_json(content, indent=1) + "\n", encoding="utf-8")
     draw(comparison, paths[2], title=title, notes=notes)
     return paths
 
@@ -121,10 +122,3 @@ def _difference_cell(cell: Interval) -> str:
         return "-"
     text = f"{cell.mean:+.3f} [{cell.low:+.3f}, {cell.high:+.3f}]"
     return f"**{text}**" if cell.excludes_zero else text
-
-
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return "\n".join(lines)

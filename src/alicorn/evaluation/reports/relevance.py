@@ -11,8 +11,8 @@ import numpy as np
 
 from alicorn.evaluation.judges.judge import Judge, good_at
 from alicorn.evaluation.metrics.bootstrap import Interval, mean_interval
-from alicorn.evaluation.reports.comparison_report import table
 from alicorn.evaluation.searches import Searches
+from alicorn.reporting.markdown import table
 
 
 @dataclass(frozen=True)

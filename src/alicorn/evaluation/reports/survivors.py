@@ -14,10 +14,10 @@ import numpy as np
 
 from alicorn.errors import ConfigError
 from alicorn.evaluation.metrics.bootstrap import Interval, mean_interval
-from alicorn.evaluation.reports.comparison_report import table
 from alicorn.evaluation.searches import Searches
 from alicorn.evaluation.systems.runs import Searchable
 from alicorn.language.templates import fill_template, interest_names, named_vectors, read_template
+from alicorn.reporting.markdown import table
 from alicorn.vertical import Vertical
 
 

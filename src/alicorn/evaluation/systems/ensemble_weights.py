@@ -4,7 +4,6 @@ EBR chooses the weights of the weighted concatenation (towers/ensemble.py) on it
 is the valid split, so that the test split still tells what the ensemble is worth.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from alicorn.errors import ConfigError
 from alicorn.evaluation.metrics.ranking import recall_at
 from alicorn.evaluation.searches import Searches, open_searches
 from alicorn.evaluation.systems.runs import Encoder, embedding_run
+from alicorn.reporting.json_text import to_json
 from alicorn.towers import AnyModel, Ensemble
 
 GRID = tuple(float(2.0**power) for power in np.arange(-4, 4.25, 0.5))
@@ -89,5 +89,5 @@ def make_ensemble(
     found = search_weights(members, searches, k)
     ensemble = Ensemble.of(members, found.weights, key).save(out)
     history = {"members": [member.fingerprint for member in members], **found.to_dict()}
-    (out / "history.json").write_text(json.dumps(history, indent=2) + "\n", encoding="utf-8")
+    (out / "history.json").write_text(to_json(history, indent=2) + "\n", encoding="utf-8")
     return ensemble, found

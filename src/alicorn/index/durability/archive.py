@@ -120,7 +120,7 @@ class ArchiveWriter:
             "members": self._members,
         }
         with _Member(self, HEADER) as member:
-            member.write(json.dumps(header, indent=1, ensure_ascii=False).encode())
+            member.write(json.dumps(header, indent=1, ensure_ascii=False, allow_nan=False).encode())
         place = self._members[HEADER]
         self._zip.comment = _PLACE.pack(*place)
         self._zip.close()

@@ -327,4 +327,4 @@ def _ipc(table: pa.Table) -> bytes:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True).encode()
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False).encode()

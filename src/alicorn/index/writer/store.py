@@ -132,7 +132,7 @@ class Store:
     @property
     def metadata(self) -> dict[str, Any]:
         """What was given to `create` or `set_metadata` last."""
-        return json.loads(json.dumps(self._live.contents.metadata))
+        return json.loads(json.dumps(self._live.contents.metadata, allow_nan=False))
 
     def snapshot(self) -> Snapshot:
         """The live documents as of now. Never waits, and stays as it is whatever is written later."""
