@@ -1,6 +1,5 @@
-"""How is a result written? JSON for machines, tables and charts for people.
+"""How is a result written? JSON for machines, tables for people.
 
 json_text.py  JSON text that every parser reads
 markdown.py   Markdown tables
-figure.py     matplotlib figures as SVG, the same bytes for the same numbers
 """
