@@ -7,12 +7,30 @@ AlicornError
   VectorError       a vector is NaN, infinite, zero, or of the wrong dimension
   CollectionError   a collection is missing, in use, of a newer format, or does not match the model
     CorruptionError   a file of a collection is truncated, missing or changed
+    AbandonedError    a collection was closed while it was flushed, merged or trained
   ModelError        a model folder is missing, incomplete or of a newer format
+  BodyError         the body of an HTTP request is no JSON, or not what the route takes
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 
 class AlicornError(Exception):
-    """Base of every error that a user of alicorn can cause."""
+    """Base of every error that a user of alicorn can cause.
+
+    Pickled and copied by its arguments and attributes, without a call of __init__: so every subclass crosses processes
+    unchanged, whatever its __init__ takes.
+    """
+
+    def __reduce__(self) -> tuple[Callable[..., AlicornError], tuple[Any, ...], dict[str, Any]]:
+        return _rebuilt, (type(self), *self.args), self.__dict__
+
+
+def _rebuilt(kind: type[AlicornError], *arguments: object) -> AlicornError:
+    return kind.__new__(kind, *arguments)  # BaseException.__new__ keeps the arguments
 
 
 class ConfigError(AlicornError):
@@ -52,5 +70,13 @@ class CorruptionError(CollectionError):
     """A file of a collection is truncated, missing or changed since it was written."""
 
 
+class AbandonedError(CollectionError):
+    """A collection was closed while it was flushed, merged or trained; nothing acknowledged is lost."""
+
+
 class ModelError(AlicornError):
     """A model folder is missing, incomplete, or of a newer format."""
+
+
+class BodyError(AlicornError):
+    """The body of an HTTP request is no JSON, or not of the shape that the route takes."""

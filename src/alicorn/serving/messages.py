@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from alicorn.errors import AlicornError
+from alicorn.errors import BodyError
 
 MAX_LIMIT = 1000
 """Hits of one answer: each is read with its stored columns. Larger answers are Python's, `Collection.search`."""
@@ -95,10 +95,6 @@ class DocumentBody(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 DocumentList = Annotated[list[DocumentBody], Meta(max_length=MAX_DOCUMENTS)]
-
-
-class BodyError(AlicornError):
-    """A body is no JSON, or not of the shape that the route takes."""
 
 
 def decode(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:

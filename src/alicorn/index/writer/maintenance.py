@@ -16,12 +16,12 @@ from contextlib import suppress
 
 import pyarrow as pa
 
-from alicorn.errors import CollectionError
+from alicorn.errors import AbandonedError, CollectionError
 from alicorn.index.segment.documents import Documents
 from alicorn.index.writer import rewriting
 from alicorn.index.writer.contents import Contents
 from alicorn.index.writer.live import Live
-from alicorn.index.writer.rewriting import AbandonedError, Rewriting, Rewritten
+from alicorn.index.writer.rewriting import Rewriting, Rewritten
 from alicorn.index.writer.training import Training
 from alicorn.index.writer.worker import Worker
 

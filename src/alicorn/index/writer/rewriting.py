@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from alicorn.errors import CollectionError
+from alicorn.errors import AbandonedError, CollectionError
 from alicorn.index.segment.doc_ids import hash_ids
 from alicorn.index.segment.documents import Documents
 from alicorn.index.segment.file import open_segment, segment_path, write_segment
@@ -35,10 +35,6 @@ from alicorn.index.writer.training import Training
 from alicorn.quantization import KeyQuantizer
 
 MAX_MERGED_DOCS = 1_000_000  # a larger segment is not merged automatically: a flush stays short
-
-
-class AbandonedError(CollectionError):
-    """The collection is being closed: what was written is of no use."""
 
 
 @dataclass(frozen=True, eq=False)
