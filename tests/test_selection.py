@@ -128,17 +128,22 @@ def test_a_rule_s_column_must_be_there_with_its_type():
 
 def test_short_counts_letters_and_digits():
     rules = vertical("{requests: [{kind: short, characters: 3}]}")
-    assert rules.request_expression("j. o!") == ("(and text:j text:o)", "fewer than 3 characters")
-    assert rules.request_expression("joe") == ("(or (and text:joe) (nn pages :k 100 :nprobe 16))", None)
-    assert rules.request_expression("joe", "other")[0] == "(or (and text:joe) (nn other :k 100 :nprobe 16))"
-    assert rules.request_expression("  ") == ("(or)", "fewer than 3 characters")
+
+    def becomes(text: str, key: str | None = None) -> tuple[str, str | None]:
+        expression, rule = rules.request_expression(text, key)
+        return str(expression), rule
+
+    assert becomes("j. o!") == ("(and text:j text:o)", "fewer than 3 characters")
+    assert becomes("joe") == ("(or (and text:joe) (nn pages :k 100 :nprobe 16))", None)
+    assert becomes("joe", "other")[0] == "(or (and text:joe) (nn other :k 100 :nprobe 16))"
+    assert becomes("  ") == ("(or)", "fewer than 3 characters")
 
 
 def test_repeat_asks_with_its_days():
     asked = []
     rules = vertical("{requests: [{kind: repeat, days: 7}, {kind: repeat, days: 30}]}")
     expression, rule = rules.request_expression("joe", is_repeat=lambda days: asked.append(days) or days > 10)
-    assert (expression, rule, asked) == ("(and text:joe)", "repeated within 30 days", [7, 30])
+    assert (str(expression), rule, asked) == ("(and text:joe)", "repeated within 30 days", [7, 30])
     assert rules.selection.repeat_days == 30
     assert rules.request_expression("joe")[1] is None, "without a history nothing repeats"
     assert vertical().selection.repeat_days == 0

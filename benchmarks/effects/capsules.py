@@ -27,7 +27,8 @@ from alicorn import Model, Vertical, mine, train
 from alicorn.evaluation.metrics.bootstrap import resampled_means
 from alicorn.evaluation.metrics.ranking import recall_at
 from alicorn.evaluation.searches import Searches, read_searches
-from alicorn.evaluation.systems.runs import embedding_run, search_vectors
+from alicorn.evaluation.systems.runs import embedding_run
+from alicorn.retrieval.encoder import search_vectors
 from alicorn.training import Recipe
 
 K, COUNT = 50, 4

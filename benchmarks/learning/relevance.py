@@ -40,7 +40,7 @@ from alicorn.evaluation.metrics.ranking import Targets, judged_only, ndcg_at, re
 from alicorn.evaluation.reports.comparison_report import markdown, write_report
 from alicorn.evaluation.searches import Searches, read_searches
 from alicorn.evaluation.systems.runs import bm25_run, embedding_run, expression_run
-from alicorn.language.templates import fill_template
+from alicorn.language.templates import Template
 from alicorn.publish import publish
 from alicorn.training import Recipe
 
@@ -160,7 +160,8 @@ def asked(
     collection: Collection, model: Model, template: str, searches: Searches, order_by: dict[str, float]
 ) -> np.ndarray:
     """The template filled for each search, answered by the collection."""
-    expressions = [fill_template(template, query, model.key) for query in searches.queries]
+    parsed = Template.parse(template)
+    expressions = [parsed.fill(query, model.key) for query in searches.queries]
     vectors = {model.key: model.encode_requests(searches.requests)}
     return expression_run(collection, expressions, searches, DEPTH, vectors=vectors, order_by=order_by)
 

@@ -52,7 +52,7 @@ class FakeCollection:
         self.asked: list[tuple] = []
 
     def search_many(self, expressions, vectors=None, limit=10, order_by=None):
-        self.asked.append((list(expressions), limit, order_by))
+        self.asked.append((list(map(str, expressions)), limit, order_by))
         if not vectors:
             return [SimpleNamespace(ids=self.ids[:limit]) for _ in expressions]
         numbers, _ = exact_top_k(vectors["people"], self.vectors, limit)

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from oracle import Oracle, as_stored, random_documents, random_tree, unit, vocabulary
+from oracle import Oracle, as_stored, random_documents, unit
+from random_trees import random_tree, vocabulary
 
 from alicorn.index import Snapshot
 from alicorn.language import tree

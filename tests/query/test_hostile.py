@@ -14,11 +14,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import random_documents, random_tree, trees, vocabulary
+from oracle import random_documents
+from random_trees import random_tree, trees, vocabulary
 
 from alicorn.errors import AlicornError, ConfigError, QueryError, VectorError
-from alicorn.language.operators import MAX_LIMIT, MAX_SEARCHES
-from alicorn.language.parse import MAX_DEPTH
+from alicorn.language.operators import MAX_DEPTH, MAX_LIMIT, MAX_SEARCHES
 from alicorn.query import Collection
 
 DIMS = {"u": 4, "v": 3}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from oracle import Oracle, random_tree
+from oracle import Oracle
+from random_trees import random_tree
 from test_engine import World, fits
 
 from alicorn.language import tree

@@ -77,17 +77,17 @@ def evaluate(
     from alicorn.evaluation.reports.page import Measured, check_page, page
     from alicorn.evaluation.reports.recall import evaluate as evaluate_model
     from alicorn.evaluation.reports.relevance import relevance
-    from alicorn.evaluation.reports.survivors import check_control, survivors
+    from alicorn.evaluation.reports.survivors import control_template, survivors
     from alicorn.evaluation.searches import open_searches
-    from alicorn.evaluation.systems.runs import search_vectors
     from alicorn.publish import default_nprobe
     from alicorn.query import Collection
+    from alicorn.retrieval.encoder import search_vectors
     from alicorn.towers import Model
 
     if control is not None and collection is None:
         raise ConfigError("--control asks the engine which documents pass: give --collection too")
     if control is not None:
-        check_control(control)
+        control_template(control)
     loaded = Model.load(model)
     second = None if rerank is None else Model.load(rerank)
     ks, sampled = cutoffs(k, "--k"), open_searches(logs, loaded.vertical, searches, seed)

@@ -17,6 +17,7 @@ from alicorn.errors import ConfigError
 from alicorn.reporting.json_text import to_json
 
 if TYPE_CHECKING:
+    from alicorn.language.tree import Node
     from alicorn.query import Collection, Result
     from alicorn.towers import AnyModel
 
@@ -74,11 +75,14 @@ def query(
         raise ConfigError("--text is encoded by a query tower: give its folder with --model")
     with Collection.open(collection, read_only=True) as opened:
         check_models(opened, models)
+        asked: str | Node = expression or ""
+        rule: str | None = None
         vectors = _vectors(models, text or "", searcher)
         if interests is not None and of is not None:
-            nearest, drawn = _drawn_interests(opened, interests, of, seed)
-            vectors, expression = vectors | drawn, expression or nearest
-        asked, rule = (expression, None) if expression is not None else _hybrid(models[0], text or "")
+            drawn_nearest, drawn = _drawn_interests(opened, interests, of, seed)
+            vectors, asked = vectors | drawn, expression or drawn_nearest
+        elif expression is None:
+            asked, rule = _hybrid(models[0], text or "")
         order: str | Mapping[str, float] | None = _order(order_by)
         if rule is not None:
             from alicorn.vertical.selection import order_without_nn
@@ -96,7 +100,7 @@ def query(
     _print_result(result, stored, as_json)
 
 
-def _hybrid(model: AnyModel, text: str) -> tuple[str, str | None]:
+def _hybrid(model: AnyModel, text: str) -> tuple[Node, str | None]:
     """What the text becomes, and the rule of the selection by which it has no nn, with the key of this model: its
     recipe may publish under one of its own."""
     from alicorn.publish import interests_of
@@ -107,9 +111,8 @@ def _hybrid(model: AnyModel, text: str) -> tuple[str, str | None]:
 
 def _vectors(models: list[AnyModel], text: str, searcher: str) -> dict[str, Any]:
     """The request's vector of each model, or those of its interests, by name."""
-    from alicorn.evaluation.systems.runs import search_vectors
-    from alicorn.language.templates import named_vectors
     from alicorn.publish import interests_of
+    from alicorn.retrieval.encoder import named_vectors, search_vectors
 
     interests_of(models)
     vectors = {}
@@ -132,17 +135,17 @@ def _request(model: AnyModel, text: str, searcher: str) -> pa.Table:
     return Searchers(model.vertical, None).request(text, columns)
 
 
-def _drawn_interests(collection: Collection, table: Path, searcher: str, seed: int) -> tuple[str, dict[str, Any]]:
+def _drawn_interests(collection: Collection, table: Path, searcher: str, seed: int) -> tuple[Node, dict[str, Any]]:
     """An expression for the 100 nearest documents to each of three interests drawn by importance, and the vectors."""
     import numpy as np
     import pyarrow.parquet as pq
 
     from alicorn.interests import interest_vectors, key_of
-    from alicorn.language import tree
+    from alicorn.retrieval.nearest import nearest
 
     read = pq.read_table(table)
     vectors = interest_vectors(read, searcher, collection.snapshot(), 3, np.random.default_rng(seed))
-    return str(tree.Or(tuple(tree.Nn(key_of(read), k=100, vector=name) for name in vectors))), dict(vectors)
+    return nearest(key_of(read), 100, vectors=tuple(vectors)), dict(vectors)
 
 
 def _order(text: str | None) -> str | dict[str, float] | None:

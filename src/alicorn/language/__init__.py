@@ -1,11 +1,12 @@
 """How is a query written? S-expressions, as in Unicorn and EBR; sees no index and no vertical.
 
-tokens.py     characters -> tokens with offsets
-tree.py       the nodes of an expression, printed by `str`
-operators.py  the table of operators: operands and arguments
-parse.py      an expression -> its tree
-prepared.py   what is known of a tree before it meets a collection
-templates.py  expressions with holes for a query's terms
+tokens.py       characters -> tokens with offsets
+tree.py         the nodes of an expression, printed by `str`
+operators.py    the table of operators: operands and arguments
+parse.py        an expression -> its tree
+well_formed.py  is a tree made in Python one that an expression spells?
+prepared.py     what is known of a tree before it meets a collection
+templates.py    trees with holes for the words, the phrase and the embedding key of a query
 """
 
 from alicorn.language.parse import parse

@@ -28,6 +28,8 @@ from alicorn.language.tree import (
 
 MAX_NODES = 100_000
 """Words and lists of an expression."""
+MAX_DEPTH = 64
+"""Parentheses open at one place."""
 MAX_COUNT = 1_000_000_000
 """Largest k, nprobe and optional-hits."""
 MAX_LIMIT = 100_000

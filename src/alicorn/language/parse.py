@@ -12,12 +12,12 @@ the text and bounded by the constants below; the parser does not recurse.
 
 import difflib
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NoReturn
 
 from alicorn.errors import QueryError
 from alicorn.language.operators import (
     MARK_OPTIONS,
+    MAX_DEPTH,
     MAX_NODES,
     MAX_SEARCHES,
     NAME,
@@ -30,20 +30,11 @@ from alicorn.language.operators import (
 from alicorn.language.tokens import CLOSE, OPEN, OPTION, QUOTED, tokens
 from alicorn.language.tree import Node, Not, quoted
 
-MAX_DEPTH = 64
-"""Parentheses open at one place."""
-
-_CACHED_LENGTH = 1000  # 1,024 trees of at most 500 nodes: under 100 MB at worst, about 2 MB for usual queries
-
 
 def parse(text: str) -> Node:
-    """The tree of an expression; QueryError, with the offset, where it is malformed. Short texts are cached."""
+    """The tree of an expression; QueryError, with the offset, where it is malformed."""
     if not isinstance(text, str):
-        raise QueryError(f"an expression is a string, got {type(text).__name__}")
-    return _parse_cached(text) if len(text) < _CACHED_LENGTH else _parse(text)
-
-
-def _parse(text: str) -> Node:
+        raise QueryError(f"an expression is a string or a tree, got {type(text).__name__}")
     open_lists: list[_List] = []
     root: Node | None = None
     num_nodes = num_searches = 0
@@ -86,9 +77,6 @@ def _parse(text: str) -> Node:
     if root is None:
         raise QueryError("the expression is empty; (or) matches nothing", 0)
     return root
-
-
-_parse_cached = lru_cache(maxsize=1024)(_parse)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from functools import lru_cache
 
 from alicorn.language import tree
 from alicorn.language.parse import parse
+from alicorn.language.well_formed import check_tree
 
-_CACHED_LENGTH = 1000  # characters: longer texts are rarely asked twice, and a cache of them would be large
+_CACHED_LENGTH = 1000  # characters: 1,024 trees of at most 500 nodes are under 100 MB, about 2 MB for usual queries
 _TOP_K_NOTICE = (
     "(and ... (nn {key} :k {k})) keeps those of the {k} nearest documents that satisfy the rest; for the {k} nearest"
     " among the documents that satisfy it, write (nn {key} :k {k} :filter ...)"
@@ -28,19 +29,22 @@ class Prepared:
     notices: tuple[str, ...]
 
 
-def prepare(expression: str) -> Prepared:
-    """Parse an expression; raises QueryError."""
+def prepare(expression: str | tree.Node) -> Prepared:
+    """What is known of an expression, parsed where it is a text; short texts are cached. Raises QueryError."""
+    if isinstance(expression, tree.Node):
+        check_tree(expression)
+        return _of_tree(expression)
     if isinstance(expression, str) and len(expression) < _CACHED_LENGTH:
-        return _cached(expression)
-    return of_tree(parse(expression))
+        return _of_short_text(expression)
+    return _of_tree(parse(expression))
 
 
 @lru_cache(maxsize=1024)
-def _cached(expression: str) -> Prepared:
-    return of_tree(parse(expression))
+def _of_short_text(expression: str) -> Prepared:
+    return _of_tree(parse(expression))
 
 
-def of_tree(root: tree.Node) -> Prepared:
+def _of_tree(root: tree.Node) -> Prepared:
     nodes = tuple(tree.walk(root))
     first = next((node for node in nodes if isinstance(node, tree.Nn)), None)
     return Prepared(

@@ -1,108 +1,191 @@
-"""Expression templates of a vertical: `(and {terms})` with the query "john smith" is `(and text:john text:smith)`.
+"""Expression templates: `(and {terms})` with the query "john smith" is `(and text:john text:smith)`.
 
-A template is a query expression (DESIGN 2.3) with placeholders: {terms}, the words of the query as `text:` terms;
-{key}, the vertical's embedding key; and, within a quoted string, {query}, the query as alicorn.text.phrase
-writes it, as in `"name:{query}"`, which is the term that a rule of kind phrase makes. {terms} stands directly in and,
-or, weak-and or strong-or, so that a query without any word has a meaning: an `and` of it matches nothing and becomes
-`(or)`; from an `or` it just disappears.
+A template is an expression with holes. It is parsed once, into a tree; filling the holes makes another tree.
 
-A request with several vectors (of several interests) looks for each: an `(nn {key} ...)` without `:vector` stands for
+    {terms}    the words of the query as `text:` terms, directly inside and, or, weak-and or strong-or
+    {query}    inside a quoted term or prefix: the query as alicorn.text.phrase writes it. `"name:{query}"` is the term
+               that a term rule of kind phrase makes
+    {key}      the embedding key of an nn
+
+A query without any word has a meaning too: an `and` of its words matches nothing and becomes `(or)`; in an `or` the
+words disappear; a term or prefix that would be empty becomes `(or)`.
+
+A request may have several vectors, one for each interest: then an `(nn {key} ...)` without `:vector` becomes
 `(or (nn {key} ... :vector interest-1) (nn {key} ... :vector interest-2) ...)`.
 """
 
 import re
 from collections.abc import Sequence
-from typing import TypeAlias
+from dataclasses import dataclass, field, fields, replace
+from typing import ClassVar, TypeVar
 
-import numpy as np
-
+from alicorn.errors import QueryError
+from alicorn.language.parse import parse
+from alicorn.language.tree import (
+    And,
+    Apply,
+    Difference,
+    Extract,
+    Nn,
+    Node,
+    Not,
+    Or,
+    Prefix,
+    StrongOr,
+    Term,
+    WeakAnd,
+    walk,
+)
 from alicorn.text import phrase, words
 
-# A parenthesis, a quoted string with backslash escapes, or anything up to a blank or parenthesis.
-_TOKEN = re.compile(r'[()]|"(?:\\.|[^"\\])*"|[^\s()"]+|"')
-
-_QUERY = "{query}"
-
-Form: TypeAlias = list["str | Form"]
+_TERMS, _QUERY, _KEY = "{terms}", "{query}", "{key}"
+_Mark = TypeVar("_Mark")
+_PLACEHOLDER = re.compile(r"\{[^{}]*\}?|\}")
 
 
-def read_template(text: str) -> Form:
-    """The template as nested lists of tokens. Raises ValueError that says what is wrong with it."""
-    stack: list[Form] = [[]]
-    for token in _TOKEN.findall(text):
-        if token == "(":
-            stack.append([])
-        elif token == ")":
-            if len(stack) == 1:
-                raise ValueError(f"a parenthesis is closed that was never opened in {text!r}")
-            form = stack.pop()
-            stack[-1].append(form)
-        else:
-            _check_placeholders(token, stack[-1], text)
-            stack[-1].append(token)
-    if len(stack) > 1:
-        raise ValueError(f"{len(stack) - 1} parentheses are not closed in {text!r}")
-    if len(stack[0]) != 1:
-        raise ValueError(f"a template is one expression, got {len(stack[0])} in {text!r}")
-    return stack[0]
+@dataclass(frozen=True, slots=True)
+class TermsHole(Node):
+    """The place of the words of a query among the operands of and, or, weak-and or strong-or."""
+
+    operator: ClassVar[str] = _TERMS
+    offset: int = field(default=0, compare=False, repr=False)
 
 
-def fill_template(text: str, query: str, key: str, vectors: Sequence[str] = ()) -> str:
-    """The expression for a query. Words hold letters, digits and underscores only, so that they need no quotes.
+@dataclass(frozen=True, slots=True)
+class Template:
+    """text: as it was written. root: its tree, with a TermsHole for each {terms}."""
 
-    vectors: names of the request's vectors, where it has several; empty: the one of the key.
-    """
-    terms = [f"text:{word}" for word in words(query)]
-    return _fill(_for_each(read_template(text)[0], vectors), terms, phrase(query), key)
+    text: str
+    root: Node
+
+    @classmethod
+    def parse(cls, text: str) -> "Template":
+        """Raises QueryError, with the offset, for a malformed expression and for a placeholder in a wrong place."""
+        return cls(text, _read(parse(text), text, False))
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def has_terms(self) -> bool:
+        """Whether the words of a query are terms of it."""
+        return any(isinstance(node, TermsHole) for node in walk(self.root))
+
+    def fill(self, query: str, key: str, vectors: Sequence[str] = ()) -> Node:
+        """The expression of a query. vectors: names of the request's vectors where it has several, else empty."""
+        terms = tuple(Term(f"text:{word}") for word in words(query))
+        return _Filling(terms, phrase(query), key, tuple(vectors)).of(self.root)
 
 
 def interest_names(count: int) -> tuple[str, ...]:
-    """What the vectors of a request with several interests are called."""
+    """Names of the vectors of a request with several interests."""
     return tuple(f"interest-{number}" for number in range(1, count + 1))
 
 
-def named_vectors(key: str, vectors: np.ndarray) -> dict[str, np.ndarray]:
-    """Vectors of requests as a collection takes them: under the key, or under the names of their interests.
+@dataclass(frozen=True, slots=True)
+class _Filling:
+    """The values of the holes for one query."""
 
-    vectors: float32 (rows, dim), or (rows, interests, dim). Each of the values is (rows, dim).
-    """
-    if vectors.ndim == 2:
-        return {key: vectors}
-    return {name: vectors[:, number] for number, name in enumerate(interest_names(vectors.shape[1]))}
+    terms: tuple[Term, ...]
+    phrase: str
+    key: str
+    vectors: tuple[str, ...]
+
+    def of(self, node: Node) -> Node:
+        """The node with its holes, and those below it, filled."""
+        match node:
+            case Term(text) if _QUERY in text:
+                filled = text.replace(_QUERY, self.phrase)
+                return Term(filled, node.offset) if filled else Or((), node.offset)
+            case Prefix(text) if _QUERY in text:
+                filled = text.replace(_QUERY, self.phrase)
+                return Prefix(filled, node.offset) if filled else Or((), node.offset)
+            case Nn():
+                return self._nn(node)
+            case And() | Or() | WeakAnd() | StrongOr():
+                return self._list(node)
+            case Difference():
+                return replace(node, operands=tuple(map(self.of, node.operands)))
+            case Not():
+                return replace(node, operand=self.of(node.operand))
+            case Apply() | Extract():
+                return replace(node, inner=self.of(node.inner))
+        return node
+
+    def _nn(self, node: Nn) -> Node:
+        inner = None if node.filter is None else self.of(node.filter)
+        if node.key != _KEY:
+            return replace(node, filter=inner)
+        filled = replace(node, key=self.key, filter=inner)
+        if node.vector is not None or not self.vectors:
+            return filled
+        return Or(tuple(replace(filled, vector=name) for name in self.vectors), node.offset)
+
+    def _list(self, node: And | Or | WeakAnd | StrongOr) -> Node:
+        has_terms = any(isinstance(operand, TermsHole) for operand in node.operands)
+        if has_terms and not self.terms and isinstance(node, And | WeakAnd):
+            return Or((), node.offset)
+        operands = [part for operand in node.operands for part in self._operands(operand)]
+        if has_terms and not operands:
+            return Or((), node.offset)
+        if isinstance(node, WeakAnd):
+            return replace(node, operands=tuple(operands), optional_hits=self._marks(node, node.optional_hits))
+        if isinstance(node, StrongOr):
+            return replace(node, operands=tuple(operands), optional_weight=self._marks(node, node.optional_weight))
+        return replace(node, operands=tuple(operands))
+
+    def _operands(self, operand: Node) -> Sequence[Node]:
+        return self.terms if isinstance(operand, TermsHole) else (self.of(operand),)
+
+    def _marks(self, node: WeakAnd | StrongOr, marks: Sequence[_Mark]) -> tuple[_Mark, ...]:
+        """A mark for each operand after filling; {terms} itself has none."""
+        counts = [len(self.terms) if isinstance(operand, TermsHole) else 1 for operand in node.operands]
+        return tuple(mark for mark, count in zip(marks, counts, strict=True) for _ in range(count))
 
 
-def _for_each(form: "str | Form", vectors: Sequence[str]) -> "str | Form":
-    """The form with every nn of the key once for each vector."""
-    if isinstance(form, str) or not vectors:
-        return form
-    parts = [_for_each(part, vectors) for part in form]
-    if parts[:2] == ["nn", "{key}"] and ":vector" not in parts:
-        return ["or", *([*parts, ":vector", name] for name in vectors)]
-    return parts
+def _read(node: Node, text: str, takes_terms: bool) -> Node:
+    """The tree with its holes. takes_terms: whether {terms} may be here. Raises QueryError for other placeholders."""
+    if isinstance(node, Term) and node.term == _TERMS and text.startswith(_TERMS, node.offset):
+        if not takes_terms:
+            raise QueryError(
+                "{terms} stands directly inside and, or, weak-and or strong-or, without an option", node.offset
+            )
+        return TermsHole(node.offset)
+    _check_placeholders(node, text)
+    match node:
+        case And(operands) | Or(operands):
+            return replace(node, operands=tuple(_read(operand, text, True) for operand in operands))
+        case WeakAnd(operands, marks) | StrongOr(operands, marks):
+            read = (_read(operand, text, mark is None) for operand, mark in zip(operands, marks, strict=True))
+            return replace(node, operands=tuple(read))
+        case Difference(operands):
+            return replace(node, operands=tuple(_read(operand, text, False) for operand in operands))
+        case Not(operand):
+            return replace(node, operand=_read(operand, text, False))
+        case Apply(_, inner) | Extract(_, inner):
+            return replace(node, inner=_read(inner, text, False))
+        case Nn(filter=Node() as inner):
+            return replace(node, filter=_read(inner, text, False))
+    return node
 
 
-def _fill(form: "str | Form", terms: list[str], whole: str, key: str) -> str:
-    if isinstance(form, str):
-        return key if form == "{key}" else form.replace(_QUERY, whole)
-    if "{terms}" in form and not terms and (form[0] in ("and", "weak-and") or len(form) == 2):
-        return "(or)"
-    parts = []
-    for part in form:
-        parts += terms if part == "{terms}" else [_fill(part, terms, whole, key)]
-    return f"({' '.join(parts)})"
+def _check_placeholders(node: Node, text: str) -> None:
+    """Raise QueryError where a term or a name of the node has a placeholder that does not belong there."""
+    for name, value in _strings(node):
+        if value == _KEY and name == "key":
+            continue
+        is_bare = text.startswith(value, node.offset)
+        known = _QUERY if isinstance(node, Term | Prefix) and not is_bare else None
+        for placeholder in _PLACEHOLDER.findall(value):
+            if placeholder != known:
+                raise QueryError(
+                    f"unknown placeholder {placeholder!r}; allowed: {{terms}}, a word of its own; {{key}}, the key"
+                    " of an nn; and {query} within a quoted string",
+                    node.offset,
+                )
 
 
-def _check_placeholders(token: str, form: Form, text: str) -> None:
-    if token == '"':
-        raise ValueError(f"a quoted string is not closed in {text!r}")
-    if token.startswith('"'):
-        token = token.replace(_QUERY, "")
-    if "{" not in token and "}" not in token:
-        return
-    if token not in ("{terms}", "{key}"):
-        raise ValueError(
-            f"unknown placeholder {token!r} in {text!r}; allowed: {{terms}}, {{key}}, each a word of its own, and "
-            "{query} within a quoted string"
-        )
-    if token == "{terms}" and (not form or form[0] not in ("and", "or", "weak-and", "strong-or")):
-        raise ValueError(f"{{terms}} must stand directly inside and, or, weak-and or strong-or in {text!r}")
+def _strings(node: Node) -> list[tuple[str, str]]:
+    """(field, value) of the names and terms of a node."""
+    values = ((item.name, getattr(node, item.name)) for item in fields(node))  # type: ignore[arg-type]
+    return [(name, value) for name, value in values if isinstance(value, str)]

@@ -226,10 +226,11 @@ def _list(node: Node, *parts: str) -> str:
 
 
 def _options(**values: int | float | None) -> list[str]:
-    return [f":{name} {_number(value)}" for name, value in values.items() if value is not None]
+    return [f":{name} {spelled_number(value)}" for name, value in values.items() if value is not None]
 
 
-def _number(value: int | float) -> str:
+def spelled_number(value: int | float) -> str:
+    """A number as it is written in an expression, and read back exactly."""
     return repr(int(value)) if isinstance(value, int) else repr(float(value))
 
 
@@ -239,4 +240,4 @@ def _marked(operand: Node, mark: int | float | None, option: str) -> str:
         return text
     if text in OPERATORS:  # a term called `and` would be read as the operator
         text = f'"{text}"'
-    return f"({text} :{option} {_number(mark)})"
+    return f"({text} :{option} {spelled_number(mark)})"

@@ -13,6 +13,7 @@ import numpy as np
 
 from alicorn.index import Store
 from alicorn.language.prepared import prepare
+from alicorn.language.tree import Node
 from alicorn.query.check import check_expression, check_vectors
 from alicorn.query.many import search_many
 from alicorn.query.order.order_by import OrderBy
@@ -29,13 +30,13 @@ class Collection(Store):
 
     def search(
         self,
-        expression: str,
+        expression: str | Node,
         vectors: Mapping[str, object] | None = None,
         limit: int = 10,
         order_by: OrderBy | None = None,
         explain: bool = False,
     ) -> Result:
-        """Evaluate one expression over the newest snapshot.
+        """Evaluate one expression, a text or a tree, over the newest snapshot.
 
         vectors: embedding key, or the name given by `:vector`, -> (dim,) numbers; normalised here.
         limit: how many hits to return, from 0. order_by: "nn", "static_rank", "bm25", or weights of a sum of them;
@@ -45,7 +46,9 @@ class Collection(Store):
         started = time.perf_counter()
         return search(self.snapshot(), prepare(expression), check_vectors(vectors), limit, order_by, explain, started)
 
-    def explain(self, expression: str, doc_id: str, vectors: Mapping[str, object] | None = None) -> Reason | None:
+    def explain(
+        self, expression: str | Node, doc_id: str, vectors: Mapping[str, object] | None = None
+    ) -> Reason | None:
         """Why a document is in the result of an expression, or is not: node by node. None: there is no such document.
 
         Raises QueryError, VectorError.
@@ -63,7 +66,7 @@ class Collection(Store):
 
     def search_many(
         self,
-        expressions: Sequence[str],
+        expressions: Sequence[str | Node],
         vectors: Mapping[str, np.ndarray] | None = None,
         limit: int = 10,
         order_by: OrderBy | None = None,
@@ -72,4 +75,7 @@ class Collection(Store):
 
         vectors: name -> (len(expressions), dim); row i belongs to expression i.
         """
-        return search_many(self.snapshot(), [prepare(one) for one in expressions], vectors or {}, limit, order_by)
+        distinct = {id(one): one for one in expressions}  # one expression for all requests is prepared once
+        prepared = {identity: prepare(one) for identity, one in distinct.items()}
+        each = [prepared[id(one)] for one in expressions]
+        return search_many(self.snapshot(), each, vectors or {}, limit, order_by)

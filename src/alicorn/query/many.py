@@ -47,7 +47,7 @@ def search_many(
     """
     check_limit(limit)
     matrices = {name: check_matrix(name, matrix, len(prepared)) for name, matrix in vectors.items()}
-    asked: dict[int, tuple[Prepared, list[int]]] = {}  # by id of what is prepared, which is one for equal texts
+    asked: dict[int, tuple[Prepared, list[int]]] = {}  # by id: one object for short equal texts
     for i, one in enumerate(prepared):
         asked.setdefault(id(one), (one, []))[1].append(i)
     results: list[Result | None] = [None] * len(prepared)

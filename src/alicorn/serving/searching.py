@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alicorn.errors import AlicornError, ConfigError
-from alicorn.evaluation.systems.runs import search_vectors
 from alicorn.feedback import ServedLog
 from alicorn.index import SegmentView, Snapshot
 from alicorn.language import parse, tree
-from alicorn.language.templates import named_vectors
 from alicorn.publish import check_models, default_nprobe, interests_of
 from alicorn.query import Collection
 from alicorn.query.check import check_vectors
+from alicorn.retrieval.encoder import named_vectors, search_vectors
+from alicorn.retrieval.nearest import nearest
 from alicorn.serving.messages import Hit, Mode, SearchAnswer, SearchRequest
 from alicorn.serving.why import Explainer, in_common
 from alicorn.vertical.searchers import Searchers
@@ -68,12 +68,11 @@ class Searching:
         """Raises AlicornError for whatever the request has wrong."""
         started = time.perf_counter()
         self._refresh()
-        expression, rule = self._expression(request)
+        root, rule = self._expression(request)
         order_by = request.order_by if rule is None else order_without_nn(request.order_by)
-        root = parse(expression)
         vectors = check_vectors({**self._encoded(request, root), **(request.vectors or {})})
         before = self.collection.snapshot()
-        result = self.collection.search(expression, vectors, request.limit, order_by, request.explain)
+        result = self.collection.search(root, vectors, request.limit, order_by, request.explain)
         explainer = Explainer(root, before, vectors, self._profile(request.searcher))
         snapshots = (before, self.collection.snapshot())  # a hit may have been deleted, or replaced, since
         found = [_find(snapshots, doc_id) for doc_id in result.ids]
@@ -86,6 +85,7 @@ class Searching:
         explanation = None if result.explanation is None else result.explanation.to_dict()
         took_ms = (time.perf_counter() - started) * 1000.0
         search_ms = result.took_ms
+        expression = request.expression or str(root)
         return SearchAnswer(
             hits, result.total, took_ms, search_ms, expression, notices, session_id, explanation, without_nn=rule
         )
@@ -118,12 +118,12 @@ class Searching:
             self._refreshed = time.monotonic()
             self.collection.refresh()
 
-    def _expression(self, request: SearchRequest) -> tuple[str, str | None]:
+    def _expression(self, request: SearchRequest) -> tuple[tree.Node, str | None]:
         """The expression, and the rule of the vertical's selection by which it has no `nn`."""
         if request.expression is not None:
             if request.mode is not None or request.key is not None:
                 raise AlicornError("mode and key say what a text becomes: leave them out beside an expression")
-            return request.expression, None
+            return parse(request.expression), None
         if request.text is None:
             raise AlicornError("send an expression, or a text (and a searcher)")
         if self.vertical is None:
@@ -142,9 +142,7 @@ class Searching:
             raise AlicornError(f"no model encodes {key!r}; this server has models for: {', '.join(self.models)}")
         # As many clusters as the vertical's hybrid expression, so that the columns of the page can be compared.
         nprobe = default_nprobe(self.vertical)
-        if names := self._interests.get(key):
-            return str(tree.Or(tuple(tree.Nn(key, k=_NEAREST, nprobe=nprobe, vector=name) for name in names))), None
-        return str(tree.Nn(key, k=_NEAREST, nprobe=nprobe)), None
+        return nearest(key, _NEAREST, nprobe, self._interests.get(key, ())), None
 
     def _is_repeat(self, request: SearchRequest, days: float) -> bool:
         """Whether the searcher chose a document for these words before, and the Boolean expression shows it still."""

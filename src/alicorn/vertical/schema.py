@@ -9,11 +9,12 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, model_validator
 
 from alicorn.config import Config, load_yaml
-from alicorn.errors import VectorError
-from alicorn.language.templates import fill_template, read_template
+from alicorn.errors import QueryError, VectorError
+from alicorn.language.templates import Template
+from alicorn.language.tree import Node
 from alicorn.vertical.behaviour import Behaviour
 from alicorn.vertical.columns import (
     Column,
@@ -46,7 +47,19 @@ def _utc(value: Any) -> Any:
     return datetime.datetime.combine(value, datetime.time()) if isinstance(value, datetime.date) else value
 
 
+def _template(value: Any) -> Template:
+    if isinstance(value, Template):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"a template is a string, got {value!r:.80}")
+    try:
+        return Template.parse(value)
+    except QueryError as error:
+        raise ValueError(f"{error}, in {value!r}") from None
+
+
 Name = Annotated[str, AfterValidator(_checked_name)]
+ParsedTemplate = Annotated[Template, PlainValidator(_template), PlainSerializer(str)]
 UtcTime = Annotated[datetime.datetime, BeforeValidator(_utc)]
 Features = Annotated[dict[Name, Feature], Field(min_length=1)]
 
@@ -136,16 +149,10 @@ class Split(Config):
 
 
 class Expressions(Config):
-    """Templates of the two expressions that a text request becomes (see templates.py)."""
+    """Templates of the two expressions that a text request becomes (language/templates.py), parsed when loaded."""
 
-    boolean: str = "(and {terms})"
-    hybrid: str = "(or (and {terms}) (nn {key} :k 100 :nprobe 16))"
-
-    @field_validator("boolean", "hybrid")
-    @classmethod
-    def _check(cls, template: str) -> str:
-        read_template(template)
-        return template
+    boolean: ParsedTemplate = Template.parse("(and {terms})")
+    hybrid: ParsedTemplate = Template.parse("(or (and {terms}) (nn {key} :k 100 :nprobe 16))")
 
 
 class Vertical(Config):
@@ -173,8 +180,7 @@ class Vertical(Config):
     @model_validator(mode="after")
     def _check(self) -> "Vertical":
         has_words = any(rule.prefix == "text" and rule.kind == "words" for rule in self.document.terms)
-        templates = self.expressions.boolean + self.expressions.hybrid
-        if "{terms}" in templates and not has_words:
+        if not has_words and (self.expressions.boolean.has_terms or self.expressions.hybrid.has_terms):
             raise ValueError(
                 "expressions use {terms}, which stands for text:<word>, but no document has such terms: "
                 "add {prefix: text, column: ..., kind: words} to document.terms"
@@ -186,12 +192,13 @@ class Vertical(Config):
         """The vertical in the file at `path`. Raises ConfigError."""
         return load_yaml(path, cls)
 
-    def expression(self, which: Literal["boolean", "hybrid"], query: str, vectors: Sequence[str] = ()) -> str:
+    def expression(self, which: Literal["boolean", "hybrid"], query: str, vectors: Sequence[str] = ()) -> Node:
         """The expression for a text request. Without any word, boolean matches nothing and hybrid keeps its nn.
 
         vectors: names of the request's vectors, where it has several.
         """
-        return fill_template(getattr(self.expressions, which), query, self.embedding, vectors)
+        template: Template = getattr(self.expressions, which)
+        return template.fill(query, self.embedding, vectors)
 
     def request_expression(
         self,
@@ -199,7 +206,7 @@ class Vertical(Config):
         key: str | None = None,
         is_repeat: IsRepeat = lambda days: False,
         vectors: Sequence[str] = (),
-    ) -> tuple[str, str | None]:
+    ) -> tuple[Node, str | None]:
         """What a text request becomes: the hybrid expression, or the Boolean one and the rule of the selection for it.
 
         key: of the embedding, the vertical's unless given. vectors: names of the request's, where it has several.
@@ -207,7 +214,7 @@ class Vertical(Config):
         rule = self.selection.untriggered(query, is_repeat)
         if rule is not None:
             return self.expression("boolean", query), rule
-        return fill_template(self.expressions.hybrid, query, key or self.embedding, vectors), None
+        return self.expressions.hybrid.fill(query, key or self.embedding, vectors), None
 
     def document_columns(self) -> list[Column]:
         """The columns that `documents` must have, doc_id first."""

@@ -9,7 +9,8 @@ from alicorn.evaluation.metrics.ranking import recall_at
 from alicorn.evaluation.reports.recall import EXACT, INDEX, evaluate
 from alicorn.evaluation.searches import read_searches
 from alicorn.evaluation.systems.ensemble_weights import GRID, search_weights
-from alicorn.evaluation.systems.runs import embedding_run, index_run, reranked_run, search_vectors
+from alicorn.evaluation.systems.runs import embedding_run, index_run, reranked_run
+from alicorn.retrieval.encoder import search_vectors
 
 
 def before_and_after(models, collection, searches, depth: int, nprobe: int) -> dict[str, np.ndarray]:

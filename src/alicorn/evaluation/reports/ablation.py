@@ -19,9 +19,10 @@ from alicorn.errors import ConfigError
 from alicorn.evaluation.metrics.bootstrap import CONFIDENCE, Interval
 from alicorn.evaluation.metrics.comparison import OVERALL, Comparison, compare, recall_measures
 from alicorn.evaluation.searches import Searches
-from alicorn.evaluation.systems.runs import Encoder, embedding_run, search_vectors
+from alicorn.evaluation.systems.runs import Encoder, embedding_run
 from alicorn.reporting.json_text import to_json
 from alicorn.reporting.markdown import table
+from alicorn.retrieval.encoder import search_vectors
 from alicorn.vertical import Feature
 
 How = Literal["zero", "shuffle"]

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alicorn.errors import ConfigError
+from alicorn.errors import ConfigError, QueryError
 from alicorn.evaluation.metrics.bootstrap import Interval, mean_interval
 from alicorn.evaluation.searches import Searches
 from alicorn.evaluation.systems.runs import Searchable
-from alicorn.language.templates import fill_template, interest_names, named_vectors, read_template
+from alicorn.language.templates import Template, interest_names
+from alicorn.language.tree import And, Or
 from alicorn.reporting.markdown import table
+from alicorn.retrieval.encoder import named_vectors
+from alicorn.retrieval.nearest import nearest
 from alicorn.vertical import Vertical
 
 
@@ -50,11 +53,11 @@ class Survivors:
         return "\n\n".join(["## Later stages", note, table(["stage", "documents"], rows)]) + "\n"
 
 
-def check_control(control: str) -> None:
-    """Raises ConfigError for what is no template (language/templates.py)."""
+def control_template(control: str) -> Template:
+    """The control as a template (language/templates.py). Raises ConfigError where it is malformed."""
     try:
-        read_template(control)
-    except ValueError as error:
+        return Template.parse(control)
+    except QueryError as error:
         raise ConfigError(f"the control is no template of an expression: {error}") from None
 
 
@@ -74,18 +77,17 @@ def survivors(
     control: a template of the query, such as `(or {terms})`. cut: candidates kept by BM25. Raises ConfigError for a
     control that is no template, and QueryError for one that the collection cannot run.
     """
-    check_control(control)
-    probed = "" if nprobe is None else f" :nprobe {nprobe}"
+    template = control_template(control)
     interests = interest_names(request_vectors.shape[1]) if request_vectors.ndim == 3 else ()
-    nearest = fill_template(f"(nn {{key}} :k {k}{probed})", "", key, interests)
+    near = nearest(key, k, nprobe, interests)
     most = k * max(1, len(interests))
-    passing = [f"(and {fill_template(control, query, key)} {nearest})" for query in searches.queries]
+    passing = [And((template.fill(query, key), near)) for query in searches.queries]
     candidates = [
-        f"(or {vertical.expression('boolean', query)} {passed})"
+        Or((vertical.expression("boolean", query), passed))
         for query, passed in zip(searches.queries, passing, strict=True)
     ]
     vectors = named_vectors(key, request_vectors)
-    retrieved = collection.search_many([nearest] * len(searches), vectors=vectors, limit=most)
+    retrieved = collection.search_many([near] * len(searches), vectors=vectors, limit=most)
     passed = collection.search_many(passing, vectors=vectors, limit=most)
     kept = collection.search_many(candidates, vectors=vectors, limit=cut, order_by="bm25")
     among = [len(set(few.ids) & set(first.ids)) for few, first in zip(passed, kept, strict=True)]

@@ -15,7 +15,10 @@ import pyarrow as pa
 
 from alicorn.evaluation.searches import Searches
 from alicorn.evaluation.systems.exact import exact_top_k
-from alicorn.language.templates import fill_template, named_vectors
+from alicorn.language.templates import Template
+from alicorn.language.tree import Node
+from alicorn.retrieval.encoder import named_vectors
+from alicorn.retrieval.nearest import nearest
 from alicorn.vertical import Vertical
 
 OrderBy = str | Mapping[str, float]
@@ -46,7 +49,7 @@ class Searchable(Protocol):
 
     def search_many(
         self,
-        expressions: Sequence[str],
+        expressions: Sequence[str | Node],
         vectors: Mapping[str, np.ndarray] | None = None,
         limit: int = 10,
         order_by: OrderBy | None = None,
@@ -62,7 +65,8 @@ def boolean_run(collection: Searchable, vertical: Vertical, searches: Searches, 
 
 def bm25_run(collection: Searchable, searches: Searches, depth: int) -> np.ndarray:
     """Documents with any word of the query, by BM25."""
-    expressions = [fill_template("(or {terms})", query, "") for query in searches.queries]
+    any_word = Template.parse("(or {terms})")
+    expressions = [any_word.fill(query, "") for query in searches.queries]
     return expression_run(collection, expressions, searches, depth, order_by="bm25")
 
 
@@ -91,11 +95,6 @@ def best_of_each(numbers: np.ndarray, scores: np.ndarray, depth: int) -> np.ndar
     return chosen
 
 
-def search_vectors(model: Encoder, requests: pa.Table) -> np.ndarray:
-    """What requests are searched by: float32 (searches, dim), or (searches, interests, dim)."""
-    return model.encode_requests(requests) if model.num_interests == 1 else model.encode_interests(requests)
-
-
 def reranked_run(
     first: np.ndarray, request_vectors: np.ndarray, document_vectors: np.ndarray, depth: int
 ) -> np.ndarray:
@@ -121,10 +120,8 @@ def index_run(
     collection: Searchable, key: str, searches: Searches, request_vectors: np.ndarray, depth: int, nprobe: int | None
 ) -> np.ndarray:
     """The same through the quantized index, in the `nprobe` nearest clusters, or in all with None."""
-    probed = "" if nprobe is None else f" :nprobe {nprobe}"
-    template = f"(nn {{key}} :k {depth}{probed})"
     vectors = named_vectors(key, request_vectors)
-    expression = fill_template(template, "", key, () if request_vectors.ndim == 2 else tuple(vectors))
+    expression = nearest(key, depth, nprobe, () if request_vectors.ndim == 2 else tuple(vectors))
     return expression_run(collection, [expression] * len(searches), searches, depth, vectors=vectors)
 
 
@@ -145,7 +142,7 @@ def hybrid_run(
 
 def expression_run(
     collection: Searchable,
-    expressions: Sequence[str],
+    expressions: Sequence[str | Node],
     searches: Searches,
     depth: int,
     *,

@@ -6,11 +6,11 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import Vocabulary, random_tree, trees, vocabulary
+from random_trees import Vocabulary, random_tree, trees, vocabulary
 
 from alicorn.errors import QueryError
-from alicorn.language.operators import MAX_NODES
-from alicorn.language.parse import MAX_DEPTH, parse
+from alicorn.language.operators import MAX_DEPTH, MAX_NODES
+from alicorn.language.parse import parse
 from alicorn.language.tokens import MAX_LENGTH
 from alicorn.language.tree import (
     OPERATORS,

@@ -7,8 +7,7 @@ import pytest
 
 from alicorn.errors import QueryError
 from alicorn.language import parse
-from alicorn.language.operators import MAX_COUNT, MAX_LIMIT, MAX_NODES, MAX_SEARCHES, OPERATORS
-from alicorn.language.parse import MAX_DEPTH
+from alicorn.language.operators import MAX_COUNT, MAX_DEPTH, MAX_LIMIT, MAX_NODES, MAX_SEARCHES, OPERATORS
 from alicorn.language.tokens import MAX_LENGTH
 from alicorn.language.tree import DEFAULT_LIMIT
 from alicorn.query.explain import Step
