@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from alicorn.config import dump_yaml, parse_yaml
 from alicorn.errors import ConfigError, TableError, VectorError
-from alicorn.text import normalize, words
+from alicorn.text import document_terms, normalize
 from alicorn.vertical import Vertical
 
 PEOPLE = """
@@ -167,7 +167,7 @@ def test_phrases_are_the_words_of_a_value():
 
 def slow_terms(row: dict) -> list[str]:
     """The oracle of `Vertical.terms` for PEOPLE."""
-    found = [f"text:{word}" for word in words(row["name"] or "")]
+    found = [f"text:{term}" for term in document_terms(row["name"] or "")]
     found += [f"city:{normalize(row['city'])}"] if row["city"] else []
     return found + [f"cluster:{normalize(value)}" for value in row["clusters"] or [] if value]
 

@@ -69,6 +69,15 @@ def test_a_missing_folder_says_what_writes_one(tmp_path: Path) -> None:
         Model.load(tmp_path / "none")
 
 
+@pytest.mark.parametrize("rules", [None, 1])
+def test_a_model_that_read_texts_by_other_rules_is_refused(folder: Path, rules: int | None) -> None:
+    header = json.loads((folder / "model.json").read_text())
+    header = {**header, "text_rules": rules} if rules else {k: v for k, v in header.items() if k != "text_rules"}
+    (folder / "model.json").write_text(json.dumps(header))
+    with pytest.raises(ModelError, match=r"read by rules 1; .* by rules 2 .*train again"):
+        Model.load(folder)
+
+
 def test_a_newer_format_names_both_versions(folder: Path) -> None:
     header = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps({**header, "format": 2, "alicorn": "9.9"}))

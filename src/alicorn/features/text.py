@@ -41,7 +41,8 @@ _LATIN = 0x250  # code points below it: ASCII, Latin-1, Latin Extended-A and -B;
 
 def _folded(character: str) -> int:
     """What a character is to alicorn.text: its folded form within a word, 0 between words, -1 if that takes more than
-    one character. Below _LATIN there are no combining marks, so a text is folded character by character."""
+    one character. Below _LATIN there are no combining marks and nothing but the soft hyphen (-1) is dropped, so a
+    text is folded character by character."""
     folded = normalize(character)
     if len(folded) != 1:
         return -1

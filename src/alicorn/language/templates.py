@@ -2,7 +2,7 @@
 
 A template is an expression with holes. It is parsed once, into a tree; filling the holes makes another tree.
 
-    {terms}    the words of the query as `text:` terms, directly inside and, or, weak-and or strong-or
+    {terms}    alicorn.text.query_terms of the query as `text:` terms, directly inside and, or, weak-and or strong-or
     {query}    inside a quoted term or prefix: the query as alicorn.text.phrase writes it. `"name:{query}"` is the term
                that a term rule of kind phrase makes
     {key}      the embedding key of an nn
@@ -36,7 +36,7 @@ from alicorn.language.tree import (
     WeakAnd,
     walk,
 )
-from alicorn.text import phrase, words
+from alicorn.text import phrase, query_terms
 
 _TERMS, _QUERY, _KEY = "{terms}", "{query}", "{key}"
 _Mark = TypeVar("_Mark")
@@ -73,7 +73,7 @@ class Template:
 
     def fill(self, query: str, key: str, vectors: Sequence[str] = ()) -> Node:
         """The expression of a query. vectors: names of the request's vectors where it has several, else empty."""
-        terms = tuple(Term(f"text:{word}") for word in words(query))
+        terms = tuple(Term(f"text:{term}") for term in query_terms(query))
         return _Filling(terms, phrase(query), key, tuple(vectors)).of(self.root)
 
 

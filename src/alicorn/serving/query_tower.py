@@ -11,6 +11,7 @@ import pyarrow as pa
 from alicorn.errors import ConfigError, ModelError
 from alicorn.features import Featurizer
 from alicorn.features.padded import padded
+from alicorn.text import RULES
 
 _FORMAT = 1
 
@@ -41,6 +42,11 @@ class QueryTower:
             raise ModelError(f"{folder} holds no exported tower ({error!r}): `alicorn export` writes one") from error
         if found != _FORMAT:
             raise ModelError(f"{folder} has format {found}, this alicorn reads {_FORMAT}: export the model again")
+        if header.get("text_rules") != RULES:
+            raise ModelError(
+                f"{folder} reads texts by rules {header.get('text_rules', 1)}, this alicorn by rules {RULES}"
+                " (docs/text.md): mine, train and export again"
+            )
         return cls(header, Featurizer.from_plain(header["featurizer"]), _session(folder / "query_tower.onnx", threads))
 
     def encode_requests(self, requests: pa.Table) -> np.ndarray:

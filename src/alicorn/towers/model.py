@@ -2,7 +2,8 @@
 
     model.json     {"format": 1, "alicorn": version, "key", "dim", "fingerprint", "vertical", "data": fingerprints,
                     "weights_xxh3": checksum of weights.pt, "encoder": fingerprint of the pretrained text encoder's
-                    files or null, "standardizations": {side: {feature: {mean, deviation}}}}
+                    files or null, "standardizations": {side: {feature: {mean, deviation}}},
+                    "text_rules": by which texts were read (alicorn.text)}
     vertical.yaml  what is searched        recipe.yaml  how it was learned, every default written out
     weights.pt     tensors only (torch, weights_only); no code is run by loading
 
@@ -29,6 +30,7 @@ import alicorn
 from alicorn.config import dump_yaml, parse_config
 from alicorn.errors import ConfigError, ModelError
 from alicorn.features import Featurizer, Standardization, TextEncoder
+from alicorn.text import RULES
 from alicorn.towers.channels import Batch, batch_tensors
 from alicorn.towers.fusion import ByChannel
 from alicorn.towers.settings import Towers, layout
@@ -201,6 +203,7 @@ class Model:
             "weights_xxh3": xxhash.xxh3_128_hexdigest((folder / "weights.pt").read_bytes()),
             "encoder": self._encoder,
             "standardizations": standardizations,
+            "text_rules": RULES,
         }
         (folder / "model.json").write_text(json.dumps(header, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         return self._load(folder, header)
@@ -233,6 +236,11 @@ class Model:
     @classmethod
     def _load(cls, folder: Path, header: Mapping[str, Any]) -> "Model":
         """The model in a folder whose model.json is `header`."""
+        if header.get("text_rules") != RULES:
+            raise ModelError(
+                f"{folder} learned from texts read by rules {header.get('text_rules', 1)}; alicorn"
+                f" {alicorn.__version__} reads them by rules {RULES} (docs/text.md): mine and train again"
+            )
         vertical = Vertical.load(_existing(folder, "vertical.yaml"))
         recipe = yaml.safe_load(_existing(folder, "recipe.yaml").read_text(encoding="utf-8"))
         weights = _existing(folder, "weights.pt")

@@ -4,6 +4,7 @@
                         float32 (1, dim), or (1, interests, dim) of a model with several, of unit length
     query_tower.json    {"format": 1, "alicorn": version, "key", "dim", "interests", "fingerprint" of the model,
                         "inputs": names in order, "featurizer": how a row becomes the inputs, "vertical": fingerprint,
+                        "text_rules": by which texts are read (alicorn.text),
                         "padded_to": channel -> places, of what an LSTM reads: its steps are written out}
 
 The featurizer is the one of training and of serving: both towers read the same arrays.
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 import alicorn
 from alicorn.errors import ConfigError
 from alicorn.features.padded import padded
+from alicorn.text import RULES
 from alicorn.towers.channels import Batch, ChannelTensors, PaddedBag, SequenceTensors, TokenTensors
 from alicorn.towers.ensemble import Ensemble
 from alicorn.towers.model import Model
@@ -59,6 +61,7 @@ def export_query_tower(model: Model | Ensemble, folder: str | Path) -> Path:
         "inputs": list(inputs),
         "padded_to": fixed,
         "featurizer": model.requests.plain(),
+        "text_rules": RULES,
     }
     (folder / "query_tower.json").write_text(json.dumps(header, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return folder

@@ -9,12 +9,14 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import xxhash
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, model_validator
 
 from alicorn.config import Config, load_yaml
 from alicorn.errors import QueryError, VectorError
 from alicorn.language.templates import Template
 from alicorn.language.tree import Node
+from alicorn.text import RULES
 from alicorn.vertical.behaviour import Behaviour
 from alicorn.vertical.columns import (
     Column,
@@ -186,6 +188,11 @@ class Vertical(Config):
                 "add {prefix: text, column: ..., kind: words} to document.terms"
             )
         return self
+
+    def fingerprint(self) -> str:
+        """Of what decides an example or a vector: the values but for expressions and selection, and the rules by
+        which texts are read."""
+        return xxhash.xxh3_128_hexdigest(f"{RULES} {super().fingerprint()}".encode())
 
     @classmethod
     def load(cls, path: str | Path) -> "Vertical":

@@ -6,7 +6,7 @@
         - {kind: range, column: popularity, min: 5}          # a number; both ends inclusive, either may be missing
         - {kind: one_of, column: country, values: [US, CA]}  # a string, or a list with any of the values
       requests:                                              # a text becomes `boolean`, not `hybrid`, by any rule
-        - {kind: short, characters: 3}                       # fewer letters and digits than that
+        - {kind: short, characters: 3}                       # fewer letters, marks and digits than that
         - {kind: repeat, days: 30}                           # this searcher chose a document for these words before,
                                                              # and the Boolean expression's first page still shows it
 
@@ -111,7 +111,7 @@ class OneOfRule(Config):
 
 
 class ShortRule(Config):
-    """A text of fewer letters and digits: what is near to `j` is chance."""
+    """A text of fewer letters, combining marks and digits: what is near to `j` is chance."""
 
     kind: Literal["short"]
     characters: Annotated[int, Field(ge=1)]

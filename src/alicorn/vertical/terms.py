@@ -1,7 +1,7 @@
 """Terms of the inverted index, from columns: `text:<word>`, `city:<value>`, `name:<phrase>`.
 
 ASCII, which most rows are, is handled as one array of bytes; rows with other characters go through alicorn.text one by
-one. Both give exactly alicorn.text.words and alicorn.text.normalize, which a test checks.
+one. Both give exactly alicorn.text.document_terms and alicorn.text.normalize, which a test checks.
 """
 
 from collections.abc import Callable
@@ -10,14 +10,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from alicorn.text import normalize, phrase, words
+from alicorn.text import document_terms, normalize, phrase
 
 _WORD_BYTES = np.zeros(256, dtype=bool)
 _WORD_BYTES[np.frombuffer(b"abcdefghijklmnopqrstuvwxyz0123456789_", dtype=np.uint8)] = True
 
 
 def word_terms(column: pa.ChunkedArray, prefix: str) -> tuple[np.ndarray, pa.Array]:
-    """`prefix:<word>` for each word of each row, in order, with repetition. Returns (rows int64, terms string)."""
+    """`prefix:<term>` for each of alicorn.text.document_terms of each row, in order, with repetition. Returns (rows
+    int64, terms string)."""
     rows, strings = _strings(column)
     ascii_only = pc.string_is_ascii(strings).to_numpy(zero_copy_only=False)
     parts = [
@@ -102,6 +103,6 @@ def _ascii_words(rows: np.ndarray, strings: pa.Array) -> tuple[np.ndarray, pa.Ar
 
 
 def _unicode_words(rows: np.ndarray, strings: pa.Array) -> tuple[np.ndarray, pa.Array]:
-    found = [words(text) for text in strings.to_pylist()]
+    found = [document_terms(text) for text in strings.to_pylist()]
     counts = np.fromiter(map(len, found), dtype=np.int64, count=len(found))
     return np.repeat(rows, counts), pa.array([word for row in found for word in row], pa.string())
