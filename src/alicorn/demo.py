@@ -227,8 +227,8 @@ def _print_examples(
         console.print(f"\n{query!r} by a searcher in {city} ({', '.join(searches.segments[at])})")
         console.print(f"  {expression}   {result.total} documents, {result.took_ms:.2f} ms", style="dim")
         wanted = _targets(searches, at)
-        for doc_id, score in zip(result.ids, result.scores.tolist(), strict=True):
-            stored = collection.get(doc_id) or {}
+        for place, (doc_id, score) in enumerate(zip(result.ids, result.scores.tolist(), strict=True)):
+            stored = result.document(place)
             mark = "  <- chosen by the searcher" if doc_id in wanted else ""
             console.print(f"  {score:6.3f}  {stored.get('name')}, {stored.get('city')}{mark}")
 

@@ -10,10 +10,11 @@ import pyarrow.parquet
 import pytest
 import yaml
 from asgi_client import Client
-from served_people import SEARCHERS, TEXT, UNIFIED, Model, make_collection
+from served_people import DOCUMENTS, SEARCHERS, TEXT, UNIFIED, Model, make_collection
 
 from alicorn.errors import CollectionError, ConfigError, TableError
 from alicorn.feedback import ServedLog
+from alicorn.publish import indexed
 from alicorn.query import Collection
 from alicorn.serving import create_app
 from alicorn.serving.messages import MAX_DOCUMENTS, MAX_LIMIT, MAX_TEXT
@@ -392,16 +393,29 @@ def test_a_collection_written_elsewhere_is_followed_and_not_written(collection, 
         assert client.get("/healthz").json()["read_only"] is True
 
 
-def test_a_hit_that_is_deleted_while_it_is_shown_is_still_explained(client, collection, monkeypatch):
+def test_a_hit_is_shown_as_it_was_when_it_was_scored(client, collection, monkeypatch):
+    """A document that comes and goes while a request is answered, and one that is replaced meanwhile."""
     whole = Collection.search
 
-    def search_then_delete(self, *arguments):
+    def jane(doc_id, city):
+        return indexed(
+            DOCUMENTS.slice(2, 1).set_column(0, "doc_id", [[doc_id]]).set_column(2, "city", [[city]]), (TEXT, UNIFIED)
+        )
+
+    def search_while_others_write(self, *arguments):
+        self.upsert(jane("fleeting", "Bergen"))
         result = whole(self, *arguments)
-        self.delete(result.ids)
+        self.delete(["fleeting"])
+        self.upsert(jane("p3", "Bergen"))
         return result
 
-    monkeypatch.setattr(Collection, "search", search_then_delete)
-    assert search(client, expression="text:jane")["hits"][0]["stored"]["name"] == "Jane Doe"
+    monkeypatch.setattr(Collection, "search", search_while_others_write)
+    answer = search(client, expression="(or (and text:jane city:oslo) (and text:jane city:bergen))")
+    shown = {hit["doc_id"]: (hit["stored"]["city"], hit["why"]["terms"]) for hit in answer["hits"]}
+    assert shown == {
+        "fleeting": ("Bergen", ["text:jane", "city:bergen"]),
+        "p3": ("Oslo", ["text:jane", "city:oslo"]),
+    }
 
 
 def test_models_and_searchers_must_fit(collection, start):

@@ -96,7 +96,7 @@ def query(
             sys.stdout.write((to_json(found.to_dict()) if as_json else str(found)) + "\n")
             return
         result = opened.search(asked, vectors=vectors, limit=limit, order_by=order, explain=explain)
-        stored = [opened.get(doc_id) for doc_id in result.ids]
+        stored = [result.document(at) for at in range(len(result.ids))]
     _print_result(result, stored, as_json)
 
 
@@ -161,7 +161,7 @@ def _order(text: str | None) -> str | dict[str, float] | None:
     return weights
 
 
-def _print_result(result: Result, stored: list[dict[str, Any] | None], as_json: bool) -> None:
+def _print_result(result: Result, stored: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         hits = [
             {"doc_id": doc_id, "score": score, "stored": fields}
@@ -174,7 +174,7 @@ def _print_result(result: Result, stored: list[dict[str, Any] | None], as_json: 
         sys.stdout.write(to_json(answer) + "\n")
         return
     for doc_id, score, fields in zip(result.ids, result.scores.tolist(), stored, strict=True):
-        shown = "  ".join(f"{name}: {value}" for name, value in (fields or {}).items() if _is_short(name, value))
+        shown = "  ".join(f"{name}: {value}" for name, value in fields.items() if _is_short(name, value))
         sys.stdout.write(f"{score:9.4f}  {doc_id}  {shown}\n")
     sys.stdout.write(f"{len(result.ids)} of {result.total} in {result.took_ms:.2f} ms\n")
     for notice in result.notices:

@@ -2,6 +2,7 @@
 
 collection.py       Collection: a store that can be searched
 search.py, many.py  one request; many requests at once
+result.py           its hits, each with its address in the snapshot that scored it
 check.py            does the expression fit the collection and the request?
 run.py              a set of documents per node and segment
 cost.py             estimated sizes, and the price of each plan of an `nn`
@@ -11,6 +12,6 @@ sets/ nn/ order/    sets of documents; nearest neighbours; which hits come first
 
 from alicorn.language.parse import parse
 from alicorn.query.collection import Collection
-from alicorn.query.search import Result
+from alicorn.query.result import Result
 
 __all__ = ["Collection", "Result", "parse"]

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from alicorn.index import EmbeddingBlock, SegmentView, Snapshot
+from alicorn.index import EmbeddingBlock, Snapshot
 from alicorn.language import tree
 from alicorn.language.prepared import Prepared
 from alicorn.quantization import FLOAT32
@@ -27,8 +27,9 @@ from alicorn.query.nn import kernel as nn_kernels
 from alicorn.query.nn.nearest import allowed_rows, arrays_of, exact_query, is_exact
 from alicorn.query.nn.products import blocks_of, k_nearest_each
 from alicorn.query.order.order_by import BY_NN, OrderBy, check_order
+from alicorn.query.result import Result
 from alicorn.query.run import Evaluation
-from alicorn.query.search import Result, check_limit, search
+from alicorn.query.search import check_limit, search
 from alicorn.query.sets import docset
 
 _TOGETHER = 8  # requests: fewer are answered one by one, by codes
@@ -109,14 +110,14 @@ def _by_products(
             continue
         queries = np.concatenate([member.queries(matrices) for member in members])
         notices = [member.notices for member in members for _ in member.places]
-        look = partial(_products, view, block, queries, min(k, snapshot.num_docs), limit, notices)
+        look = partial(_products, snapshot, block, queries, min(k, snapshot.num_docs), limit, notices)
         found = itertools.chain.from_iterable(pool.map(look, blocks_of(len(queries))))
         for place, result in zip(places, found, strict=True):
             results[place] = result
 
 
 def _products(
-    view: SegmentView,
+    snapshot: Snapshot,
     block: EmbeddingBlock,
     queries: np.ndarray,
     k: int,
@@ -126,13 +127,25 @@ def _products(
 ) -> list[Result]:
     """The results of some of the queries."""
     started = time.perf_counter()
+    view = snapshot.segments[0]
     found = k_nearest_each(view, block, queries[part], k)
     shown = [rows[:limit] for rows, _ in found]
-    ids = view.segment.ids.of(block.documents_of(np.concatenate(shown)))
+    numbers = block.documents_of(np.concatenate(shown))
+    ids = view.segment.ids.of(numbers)
+    segments = np.zeros(len(numbers), dtype=np.int64)
     stops = np.cumsum([len(rows) for rows in shown]).tolist()
     took_ms = (time.perf_counter() - started) * 1000.0 / len(found)
     return [
-        Result(ids[start:stop], scores[:limit], len(rows), took_ms, told)
+        Result(
+            ids[start:stop],
+            scores[:limit],
+            len(rows),
+            took_ms,
+            snapshot,
+            segments[start:stop],
+            numbers[start:stop],
+            told,
+        )
         for (rows, scores), start, stop, told in zip(found, [0, *stops[:-1]], stops, notices[part], strict=True)
     ]
 
@@ -203,11 +216,16 @@ def _look_at_all(
     )
     cut = np.minimum(counts, limit)
     is_shown = np.arange(found_rows.shape[1]) < cut[:, None]
-    ids = view.segment.ids.of(block.documents_of(found_rows[is_shown]))
+    numbers = block.documents_of(found_rows[is_shown])
+    ids = view.segment.ids.of(numbers)
+    segments = np.zeros(len(numbers), dtype=np.int64)
     took_ms = (time.perf_counter() - started) * 1000.0 / len(places)
     notices = [member.notices for member in members for _ in member.places]
     at = 0
     for request, (place, shown, total) in enumerate(zip(places, cut.tolist(), counts.tolist(), strict=True)):
         scores = found_scores[request, :shown]
-        results[place] = Result(ids[at : at + shown], scores, total, took_ms, notices[request])
+        part = slice(at, at + shown)
+        results[place] = Result(
+            ids[part], scores, total, took_ms, snapshot, segments[part], numbers[part], notices[request]
+        )
         at += shown

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,28 +11,12 @@ from alicorn.index import Snapshot
 from alicorn.language import tree
 from alicorn.language.prepared import Prepared
 from alicorn.query.check import check_expression
-from alicorn.query.explain import Step
 from alicorn.query.nn.nearest import Ranked
 from alicorn.query.order.order_by import BY_NN, OrderBy, check_order, ranked
 from alicorn.query.order.share import with_shares
+from alicorn.query.result import Result
 from alicorn.query.run import Evaluation
 from alicorn.query.sets import docset
-
-
-@dataclass(slots=True)
-class Result:
-    """The first hits of an expression. total counts all of them, whatever the limit.
-
-    ids, scores: parallel; higher scores first, ties by doc_id. explanation: the steps, when asked for.
-    notices: what a user should know about the answer: a likely misreading, an inner result that was cut.
-    """
-
-    ids: list[str]
-    scores: np.ndarray
-    total: int
-    took_ms: float
-    notices: tuple[str, ...] = ()
-    explanation: Step | None = None
 
 
 def search(
@@ -69,7 +52,7 @@ def _result(
     notices = prepared.notices + tuple(evaluation.notices)
     explanation = None if evaluation.step is None else evaluation.step.children[0]
     took_ms = (time.perf_counter() - started) * 1000.0
-    return Result(ids, best.scores, total, took_ms, notices, explanation)
+    return Result(ids, best.scores, total, took_ms, snapshot, best.segments, best.numbers, notices, explanation)
 
 
 def _doc_ids(snapshot: Snapshot, best: Ranked) -> list[str]:

@@ -12,10 +12,9 @@ import numpy as np
 
 from alicorn.errors import AlicornError, ConfigError
 from alicorn.feedback import ServedLog
-from alicorn.index import SegmentView, Snapshot
 from alicorn.language import parse, tree
 from alicorn.publish import check_models, default_nprobe, interests_of
-from alicorn.query import Collection
+from alicorn.query import Collection, Result
 from alicorn.query.check import check_vectors
 from alicorn.retrieval.encoder import named_vectors, search_vectors
 from alicorn.retrieval.nearest import nearest
@@ -71,15 +70,9 @@ class Searching:
         root, rule = self._expression(request)
         order_by = request.order_by if rule is None else order_without_nn(request.order_by)
         vectors = check_vectors({**self._encoded(request, root), **(request.vectors or {})})
-        before = self.collection.snapshot()
         result = self.collection.search(root, vectors, request.limit, order_by, request.explain)
-        explainer = Explainer(root, before, vectors, self._profile(request.searcher))
-        snapshots = (before, self.collection.snapshot())  # a hit may have been deleted, or replaced, since
-        found = [_find(snapshots, doc_id) for doc_id in result.ids]
-        hits = [
-            _hit(doc_id, score, place, explainer)
-            for doc_id, score, place in zip(result.ids, result.scores.tolist(), found, strict=True)
-        ]
+        explainer = Explainer(root, result.snapshot, vectors, self._profile(request.searcher))
+        hits = [_hit(result, at, explainer) for at in range(len(result.ids))]
         notices = list(result.notices) + ([] if rule is None else [f"answered without nn: the search is {rule}"])
         session_id = self._log(request, result.ids, notices)
         explanation = None if result.explanation is None else result.explanation.to_dict()
@@ -199,12 +192,8 @@ class Searching:
             return None
 
 
-def _find(snapshots: Sequence[Snapshot], doc_id: str) -> tuple[SegmentView, int]:
-    return next(place for snapshot in snapshots if (place := snapshot.find(doc_id)) is not None)
-
-
-def _hit(doc_id: str, score: float, place: tuple[SegmentView, int], explainer: Explainer) -> Hit:
-    view, number = place
-    document = view.segment.document(number)
+def _hit(result: Result, at: int, explainer: Explainer) -> Hit:
+    document, score = result.document(at), float(result.scores[at])
     stored = {name: value for name, value in document.items() if name not in ("doc_id", "terms")}
-    return Hit(doc_id, score if score > float("-inf") else None, stored, explainer.why(view, number, document))
+    why = explainer.why(*result.address(at), document)
+    return Hit(result.ids[at], score if score > float("-inf") else None, stored, why)
