@@ -1,4 +1,4 @@
-"""A folder with a tiny transformer of random weights, as features/encoder.py reads it: nothing is downloaded."""
+"""A folder with a tiny transformer of random weights, as a recipe may name one: nothing is downloaded."""
 
 from pathlib import Path
 

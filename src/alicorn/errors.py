@@ -8,7 +8,8 @@ AlicornError
   CollectionError   a collection is missing, in use, of a newer format, or does not match the model
     CorruptionError   a file of a collection is truncated, missing or changed
     AbandonedError    a collection was closed while it was flushed, merged or trained
-  ModelError        a model folder is missing, incomplete or of a newer format
+  ModelError        a model folder is missing, incomplete or of a newer format, or its vectors have no length
+  TrainingError     training went wrong: a loss or weight is no finite number, or all documents became alike
   BodyError         the body of an HTTP request is no JSON, or not what the route takes
 """
 
@@ -75,7 +76,11 @@ class AbandonedError(CollectionError):
 
 
 class ModelError(AlicornError):
-    """A model folder is missing, incomplete, or of a newer format."""
+    """A model folder is missing, incomplete, or of a newer format, or the model gives vectors without a length."""
+
+
+class TrainingError(AlicornError):
+    """Training went wrong: a loss, embedding or weight is no finite number, or all documents have one embedding."""
 
 
 class BodyError(AlicornError):

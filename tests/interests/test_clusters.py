@@ -89,3 +89,19 @@ def test_ties_of_importance_go_to_the_earlier_medoid() -> None:
     found = summary(np.eye(3), np.array([2, 0, 1]), np.ones(3))
     assert found.medoids.tolist() == [0, 1, 2]
     assert found.clusters.tolist() == [0, 1, 2]
+
+
+def test_interests_that_have_faded_to_nothing_are_drawn_last() -> None:
+    """exp(-decay age) is zero after some 745 / decay days."""
+    rng = np.random.default_rng(0)
+    vectors = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
+    faded = interests(vectors, np.array([5000.0, 5000.0, 5000.0]), PinnerSage(threshold=0.5, decay=1.0))
+    assert faded.importance.tolist() == [0.0, 0.0, 0.0]
+    assert drawn(faded.importance, 2, rng).tolist() == [0, 1]
+    assert {tuple(drawn(np.array([1.0, 1e-9, 0.0, 0.0]), 2, rng)) for _ in range(50)} == {(0, 1)}
+    assert {drawn(np.array([1.0, 1.0, 0.0]), 1, rng)[0] for _ in range(50)} == {0, 1}
+
+
+def test_vectors_without_a_length_are_one_interest() -> None:
+    found = interests(np.zeros((3, 4)), np.zeros(3), PinnerSage())
+    assert (found.medoids.tolist(), found.importance.tolist()) == ([0], [3.0])

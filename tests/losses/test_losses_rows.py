@@ -115,3 +115,37 @@ def test_a_masked_column_has_exactly_no_gradient(loss) -> None:  # type: ignore[
     assert documents.grad is not None
     assert (documents.grad[2] == 0).all()
     assert (documents.grad[:2] != 0).any()
+
+
+LOSSES = {
+    "softmax": lambda q, d, allowed: softmax_loss(q, d, allowed, 20.0),
+    "softmax with log_q": lambda q, d, allowed: softmax_loss(q, d, allowed, 20.0, torch.zeros(len(d))),
+    "symmetric": lambda q, d, allowed: symmetric_softmax_loss(q, d, allowed, 20.0),
+    "triplet": lambda q, d, allowed: triplet_loss(q, d, allowed, 0.5),
+    "bpr": lambda q, d, allowed: bpr_loss(q, d, allowed, 20.0),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("where", ["request", "positive", "negative"])
+def test_the_loss_of_what_is_no_number_is_none_either(name: str, value: float, where: str) -> None:
+    """A comparison with NaN is false, so that a kernel alone would leave it out, or divide by nothing."""
+    requests = torch.nn.functional.normalize(torch.randn(3, 4, generator=torch.Generator().manual_seed(0)), dim=1)
+    documents = torch.cat([requests, -requests])
+    (requests if where == "request" else documents)[{"request": 1, "positive": 1, "negative": 4}[where], 2] = value
+    allowed = torch.ones(3, 6, dtype=torch.bool)
+    assert torch.isnan(LOSSES[name](requests, documents, allowed))
+    requests.requires_grad_()
+    LOSSES[name](requests, documents, allowed).backward()  # and no kernel stops at it
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_embeddings_that_are_all_equal_have_a_finite_loss_and_no_gradient_along_their_difference(name: str) -> None:
+    requests = torch.tensor([[1.0, 0.0]]).repeat(4, 1).requires_grad_()
+    documents = torch.tensor([[1.0, 0.0]]).repeat(4, 1)
+    loss = LOSSES[name](requests, documents, torch.ones(4, 4, dtype=torch.bool))
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert requests.grad is not None
+    torch.testing.assert_close(requests.grad, torch.zeros(4, 2), atol=1e-6, rtol=0)

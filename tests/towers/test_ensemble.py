@@ -58,6 +58,13 @@ def test_the_cosine_is_the_weighted_sum_of_cosines(weights: list[float], dims: l
     np.testing.assert_allclose(cosines, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("weights", [[1e200, 1e200], [1e-200, 1e-200], [1e300, 1e-300]])
+def test_weights_of_any_size_give_unit_length(weights: list[float]) -> None:
+    ensemble = Ensemble.of([Fixed(3, 0), Fixed(4, 1)], weights)  # type: ignore[list-item]
+    lengths = np.linalg.norm(ensemble.encode_requests(requests()), axis=1)
+    np.testing.assert_allclose(lengths, 1.0, rtol=1e-6)
+
+
 def test_weights_are_on_the_request_s_side_only() -> None:
     members = [toy_model(seed=1), toy_model(seed=2)]
     some, other = (Ensemble.of(members, weights) for weights in ([1, 1], [1, 5]))

@@ -1,6 +1,8 @@
 """Training learns, stops, and resumes to the same bits."""
 
 import json
+import multiprocessing
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -189,3 +191,24 @@ def test_progress_goes_to_standard_error(pairs: Path, tmp_path: Path, capsys: py
     assert "epoch 1" in captured.err
     assert "recall@10" in captured.err
     assert "AUC 0." in captured.err
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_does_not_train_with_threads_that_it_has_not(pairs: Path, tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+
+    def work() -> None:
+        try:
+            quietly(pairs, recipe(threads=2), tmp_path / "m")
+        except ConfigError as error:
+            queue.put(str(error))
+
+    child = context.Process(target=work)
+    child.start()
+    child.join(60)
+    alive = child.is_alive()
+    child.kill()
+    assert not alive
+    assert "recipe, threads: a forked process has one thread of torch" in queue.get()

@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 from alicorn.config import Config, parse_config
 from alicorn.features.arrays import Channel, Features
 from alicorn.features.dense import dense_rows
-from alicorn.features.encoder import EncoderSettings, TextEncoder
 from alicorn.features.granular import GranularText, granular
 from alicorn.features.ids import id_bags, multi_hot_bags
+from alicorn.features.magnitude import LARGEST, LARGEST_FLOAT16, check_magnitude
 from alicorn.features.numeric import Standardization, numeric_rows, standardization_of
+from alicorn.features.pretrained import EncoderSettings, TextEncoder
 from alicorn.features.sequences import sequences
 from alicorn.features.text import OrderedText, TextSettings, text_bags, text_tokens
 from alicorn.features.vectors import vector_lists
@@ -135,9 +136,11 @@ class Featurizer:
                 return multi_hot_bags(_whole(column).cast(_STRINGS), self._weights(feature, table), self.buckets[name])
             case DenseFeature():
                 check_vectors(column, feature.dim, self.side, feature.column)
+                check_magnitude(column, LARGEST, self.side, feature.column)
                 return dense_rows(_whole(column), feature.dim)
             case VectorsFeature():
                 check_vector_lists(column, feature.dim, self.side, feature.column)
+                check_magnitude(column, LARGEST_FLOAT16, self.side, feature.column)
                 return vector_lists(_whole(column).cast(_VECTORS), feature.dim)
             case NumericFeature():
                 return numeric_rows(_whole(column), self.standardizations.get(name, Standardization()))
@@ -151,6 +154,7 @@ class Featurizer:
         if feature.weights is None:
             return None
         check_weights(table[feature.column], table[feature.weights], self.side, feature.weights)
+        check_magnitude(table[feature.weights], LARGEST, self.side, feature.weights)
         return _whole(table[feature.weights])
 
 

@@ -4,14 +4,13 @@ A null or NaN is unknown: (0, 0). A known value is (z, 1), z = (value - mean) / 
 absurd number cannot drown the other features.
 """
 
-import math
-
 import numpy as np
 import pyarrow as pa
 
 from alicorn.config import Config
 
 _LARGEST = 8.0
+_SQUARED = 1e140  # a sum of 2^31 squares of it is below the end of float64
 WIDTH = 2  # columns of a numeric channel
 
 
@@ -23,14 +22,27 @@ class Standardization(Config):
 
 
 def standardization_of(column: pa.Array) -> Standardization:
-    """Mean and deviation of the known values; the neutral ones where none is known or all are equal."""
+    """Mean and deviation of the known, finite values. Without any the neutral ones; where all are equal the deviation
+    is 1, though rounding gives equal values a deviation of their own.
+
+    Values are divided by the largest first, so that squares of 1e300 do not overflow.
+    """
     values = _floats(column)
     values = values[np.isfinite(values)]
     if len(values) == 0:
         return Standardization()
-    deviation = float(values.std())
-    usable = math.isfinite(deviation) and deviation > 0
-    return Standardization(mean=float(values.mean()), deviation=deviation if usable else 1.0)
+    largest = float(np.abs(values).max())
+    if values.min() == values.max():
+        return Standardization(mean=float(values[0]))
+    if largest < _SQUARED:
+        return Standardization(mean=float(values.mean()), deviation=_usable(float(values.std())))
+    scaled = values / largest
+    return Standardization(mean=float(scaled.mean() * largest), deviation=_usable(float(scaled.std() * largest)))
+
+
+def _usable(deviation: float) -> float:
+    """Values that differ by less than rounding have a deviation of 0."""
+    return deviation if deviation > 0 else 1.0
 
 
 def numeric_rows(column: pa.Array, standardization: Standardization) -> np.ndarray:
@@ -38,7 +50,8 @@ def numeric_rows(column: pa.Array, standardization: Standardization) -> np.ndarr
     values = _floats(column)
     known = ~np.isnan(values)
     out = np.zeros((len(values), WIDTH), dtype=np.float32)
-    standard = (values[known] - standardization.mean) / standardization.deviation
+    with np.errstate(over="ignore"):  # beyond float64 is beyond _LARGEST
+        standard = (values[known] - standardization.mean) / standardization.deviation
     out[known, 0] = np.clip(standard, -_LARGEST, _LARGEST)
     out[known, 1] = 1.0
     return out

@@ -84,8 +84,13 @@ def medoid(vectors: np.ndarray, members: np.ndarray) -> int:
 
 
 def drawn(importance: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """int64 (min(count, interests),): interests drawn without replacement in proportion to importance, best first."""
+    """int64 (min(count, interests),): interests drawn without replacement in proportion to importance, best first.
+
+    An interest whose importance has decayed to zero is drawn after all others, in order.
+    """
     if len(importance) <= count:
         return np.arange(len(importance))
-    chosen = rng.choice(len(importance), count, replace=False, p=importance / importance.sum())
-    return np.sort(chosen)
+    shares = importance / (importance.sum() or 1.0)
+    if np.count_nonzero(shares) <= count:
+        return np.arange(count)
+    return np.sort(rng.choice(len(importance), count, replace=False, p=shares))

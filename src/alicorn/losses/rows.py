@@ -22,7 +22,7 @@ _LEAST = np.float32(-87.0)  # exp of less is no normal float32
 
 def row_loss(requests: Tensor, documents: Tensor, kernel: Callable[[np.ndarray], float]) -> Tensor:
     """A loss of `requests @ documents.T`, float32 on the processor. The kernel overwrites the products by the loss's
-    gradient and returns the loss."""
+    gradient and returns the loss. The loss of embeddings that are not finite is NaN."""
     return _RowLoss.apply(requests, documents, kernel)
 
 
@@ -31,6 +31,8 @@ class _RowLoss(torch.autograd.Function):
     def forward(ctx, requests, documents, kernel):  # type: ignore[no-untyped-def]
         gradient = requests @ documents.T  # (batch, columns)
         loss = kernel(gradient.numpy())
+        if not (torch.isfinite(requests).all() and torch.isfinite(documents).all()):
+            loss = float("nan")  # comparisons in a kernel leave out what is no number
         ctx.save_for_backward(gradient, requests, documents)
         return requests.new_tensor(loss)
 
@@ -67,6 +69,7 @@ def _exp(x):
 @kernel(
     types.float64(_MATRIX, _MASK, _VECTOR, types.float32),
     fastmath={"reassoc", "contract", "nsz", "arcp"},
+    error_model="numpy",  # a division by zero is infinite, as everywhere in torch
 )
 def softmax_rows(scores, allowed, log_q, scale):
     """scores: (batch, columns) cosines, overwritten by the gradient. See softmax_loss."""

@@ -102,7 +102,7 @@ class Ensemble:
 
     def encode_requests(self, requests: pa.Table) -> np.ndarray:
         """E_q: float32 (rows, dim), unit length."""
-        weights = np.array(self.weights)
+        weights = np.array(self.weights) / max(self.weights)  # so that no square overflows
         scales = weights / np.sqrt(np.sum(weights**2))
         return _concatenated([member.encode_requests(requests) for member in self.members], scales)
 

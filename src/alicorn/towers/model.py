@@ -42,11 +42,14 @@ if TYPE_CHECKING:
 
 _FORMAT = 1
 _ROWS = 4096  # encoded at once
+_OFF_UNIT = 0.01  # a unit vector of float32 is within 1e-5 of its length, one that overflowed is 0 or NaN
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """key: under which the documents' vectors are published. recipe: plain data, as in recipe.yaml.
+    """Threads may share a model; it is pickled whole, and a forked child may use it (features/torch_threads.py).
+
+    key: under which the documents' vectors are published. recipe: plain data, as in recipe.yaml.
 
     fingerprint: of everything that decides a vector; equal for equal models. data: fingerprint of what it learned from.
     """
@@ -174,9 +177,21 @@ class Model:
             for start in range(0, len(table), _ROWS):
                 features = featurizer.transform(table.slice(start, _ROWS))
                 out[start : start + _ROWS] = encode(batch_tensors(features)).numpy()
+        self._check_lengths(out, featurizer.side)
         if len(table) == 0:
             featurizer.transform(table)  # a missing column is an error whatever the number of rows
         return out
+
+    def _check_lengths(self, vectors: np.ndarray, side: str) -> None:
+        """Raises ModelError for a vector, (rows, ..., dim), that is not of unit length: no index takes it."""
+        squares = np.einsum("...d,...d->...", vectors, vectors)
+        bad = ~(np.abs(squares - 1.0) < _OFF_UNIT)  # NaN is not below either
+        bad = bad.any(axis=tuple(range(1, bad.ndim)))
+        if bad.any():
+            raise ModelError(
+                f"model {self.fingerprint} has no vector for row {int(bad.argmax())} of the {side} (from 0; "
+                f"{int(bad.sum())} such rows): its weights are too large or no numbers: train again with lower rates"
+            )
 
     def save(self, folder: str | Path) -> "Model":
         """Write the folder. Returns the model with the fingerprint it has there."""

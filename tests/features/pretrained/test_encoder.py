@@ -2,6 +2,12 @@
 
 import importlib.util
 import json
+import multiprocessing
+import os
+import pickle
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +17,7 @@ from tiny_encoder import LAYERS, WIDTH, write_tiny_encoder
 
 from alicorn.errors import ConfigError
 from alicorn.features import EncoderSettings, Features, TextEncoder, Tokens, open_features, write_features
-from alicorn.features import encoder as encoder_file
+from alicorn.features.pretrained import encoder as encoder_file
 
 TEXTS = ["ada lovelace", None, "x", "", "ada lovelace", "grace brewster murray hopper of the navy"]
 
@@ -81,6 +87,74 @@ def test_the_vectors_kept_for_later_are_bounded(folder: Path, monkeypatch: pytes
     found = given.transform(column(texts))
     assert len(given._kept) == 10
     np.testing.assert_allclose(found, given.transform(column(texts)), atol=1e-6)
+
+
+@pytest.fixture
+def switching_often() -> Iterator[None]:
+    """Threads that give way after every few instructions, so that a race is seen in a short test."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("switching_often")
+def test_threads_may_share_an_encoder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More texts than are kept, so that every call drops vectors that the others look up; the models load once."""
+    monkeypatch.setattr(encoder_file, "_KEPT_BYTES", 4 * WIDTH * 4)
+    texts = [chr(97 + number) for number in range(12)]
+    wanted = encoder(folder).transform(column(texts))
+    given = encoder(folder)
+    loads: list[int] = []
+    load = given._load
+    monkeypatch.setattr(given, "_load", lambda: loads.append(1) or load())
+    failures: list[str] = []
+
+    def work(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        for _ in range(60):
+            rows = rng.integers(0, len(texts), 5)
+            found = given.transform(column([texts[row] for row in rows]))
+            if np.abs(found - wanted[rows]).max() > 1e-6:
+                failures.append(f"rows {rows}")
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert sum(loads) == 1
+    assert given._kept.size_bytes == len(given._kept) * WIDTH * 4 <= 4 * WIDTH * 4
+
+
+def test_a_pickled_encoder_computes_the_same_vectors(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder is absolute from the start, whatever the current one is later."""
+    monkeypatch.chdir(folder.parent)
+    given = encoder(Path(folder.name))
+    wanted = given.transform(column(TEXTS))
+    monkeypatch.chdir("/")
+    copy = pickle.loads(pickle.dumps(given))
+    assert len(copy._kept) == 0
+    np.testing.assert_array_equal(copy.transform(column(TEXTS)), wanted)
+    np.testing.assert_array_equal(encoder(folder).transform(column(TEXTS)), wanted)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_encodes_while_a_thread_of_the_parent_holds_the_locks(folder: Path) -> None:
+    given = encoder(folder)
+    wanted = given.transform(column(TEXTS))
+    with given._loading, given._kept._lock:
+        context = multiprocessing.get_context("fork")
+        queue = context.SimpleQueue()
+        child = context.Process(target=lambda: queue.put(given.transform(column(TEXTS))))
+        child.start()
+    child.join(60)
+    alive = child.is_alive()
+    child.kill()
+    assert not alive, "the child waits for a lock that nobody holds"
+    np.testing.assert_allclose(queue.get(), wanted, atol=1e-6)
 
 
 def test_a_long_text_is_cut_and_not_refused(folder: Path) -> None:
