@@ -23,9 +23,9 @@ from alicorn.index import SegmentView, Snapshot
 from alicorn.language import tree
 from alicorn.query.cost import Known, estimate
 from alicorn.query.explain import Step, spelled
-from alicorn.query.nn.nearest import Counters, Probe, Ranked, k_nearest, live_documents, within_radius
+from alicorn.query.nn.nearest import Counters, Probe, Ranked, k_nearest, within_radius
 from alicorn.query.sets import docset
-from alicorn.query.sets.docset import EMPTY, DocSet
+from alicorn.query.sets.docset import EMPTY, Bitmap, DocSet
 from alicorn.query.sets.frequent import frequent
 
 Sets = list[DocSet]  # one a segment
@@ -48,7 +48,6 @@ class Evaluation:
         self.notices: list[str] = []
         self.step: Step | None = Step("query") if explain else None
         self.nearest: dict[tree.Nn, Ranked] = {}  # the answers of the `nn` with k, in order
-        self._live: Sets | None = None
         self._known: Known = {}
         self._probes: dict[tuple[str, str, int | None], Probe] = {}
 
@@ -118,16 +117,9 @@ class Evaluation:
         if all(view.deleted is None for view in self.snapshot.segments):
             return found
         return [
-            documents if view.deleted is None else docset.intersect(documents, live)
-            for documents, view, live in zip(found, self.snapshot.segments, self._live_sets(), strict=True)
+            documents if view.deleted is None else docset.intersect(documents, Bitmap(view.live_words, view.num_live))
+            for documents, view in zip(found, self.snapshot.segments, strict=True)
         ]
-
-    def _live_sets(self) -> Sets:
-        """The live documents of each segment; EMPTY, unused, where all are live."""
-        if self._live is None:
-            live = [live_documents(view) for view in self.snapshot.segments]
-            self._live = [EMPTY if documents is None else documents for documents in live]
-        return self._live
 
     def _and(self, node: tree.And, within: Sets | None) -> Sets:
         operands = _distinct(node.operands)

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from alicorn.index.segment.doc_ids import IdIndex, hash_ids
+from alicorn.index.segment.impacts import Impacts
 from alicorn.index.segment.terms import TermDictionary, TermLists
 from alicorn.quantization import CODES, Codes, KeyQuantizer
 
@@ -101,6 +102,7 @@ class Segment:
     columns: dict[str, NumericColumn]
     embeddings: dict[str, EmbeddingBlock]
     name: str | None = field(default=None)
+    _impacts: dict[None, Impacts] = field(default_factory=dict, repr=False)
 
     @property
     def num_docs(self) -> int:
@@ -109,6 +111,27 @@ class Segment:
     @property
     def doc_ids(self) -> pa.StringArray:
         return self.ids.doc_ids
+
+    def span_of(self, term: str) -> slice:
+        """Where the postings of a term are; of no length where no document has it."""
+        number = self.terms.find(term)
+        if number < 0:
+            return slice(0, 0)
+        return slice(int(self.posting_starts[number]), int(self.posting_starts[number + 1]))
+
+    def impacts_for(self, average: float) -> Impacts:
+        """The bounds of blocks of postings for an average length; those of the last average are kept."""
+        impacts = self._impacts.get(None)
+        if impacts is None or impacts.average != average:
+            impacts = self._impacts[None] = Impacts.empty(len(self.postings), average)
+        return impacts
+
+    @cached_property
+    def by_static_rank(self) -> np.ndarray:
+        """All document numbers in static order: uint32 (num_docs,), the inverse of `static_order`."""
+        numbers = np.empty(self.num_docs, dtype=np.uint32)
+        numbers[self.static_order] = np.arange(self.num_docs, dtype=np.uint32)
+        return numbers
 
     @cached_property
     def stored(self) -> pa.Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +24,19 @@ class SegmentView:
     def __post_init__(self) -> None:
         gone = 0 if self.deleted is None else int(np.count_nonzero(self.deleted))
         object.__setattr__(self, "num_live", self.segment.num_docs - gone)
+
+    @cached_property
+    def live_words(self) -> np.ndarray:
+        """The live documents as a bitmap: (ceil(num_docs / 64),) uint64."""
+        live = np.zeros((self.segment.num_docs + 63) // 64 * 64, dtype=bool)
+        live[: self.segment.num_docs] = True if self.deleted is None else ~self.deleted
+        return np.packbits(live, bitorder="little").view(np.uint64)
+
+    @cached_property
+    def num_words(self) -> int:
+        """How many `text:` terms the live documents have, with repetition."""
+        lengths = self.segment.doc_lengths
+        return int((lengths if self.deleted is None else lengths[~self.deleted]).sum(dtype=np.int64))
 
     def without(self, numbers: np.ndarray) -> SegmentView:
         """The same view with these documents deleted too. The mask is copied: older views stay as they are."""

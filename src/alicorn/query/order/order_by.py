@@ -5,29 +5,29 @@ Order is separate from membership (DESIGN 2.3).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
 
 from alicorn.errors import ConfigError, QueryError
 from alicorn.index import Snapshot
-from alicorn.index.segment.terms import TEXT
 from alicorn.language import tree
 from alicorn.language.prepared import Prepared
 from alicorn.query.nn.nearest import Counters, Ranked, best_first, exact_cosines, k_nearest
+from alicorn.query.order.static_rank import first_by_static_rank
 from alicorn.query.run import Evaluation
-from alicorn.query.sets import docset, kernels
+from alicorn.query.sets import docset
 from alicorn.query.sets.docset import DocSet
+from alicorn.query.text.bm25 import best_of, scored_terms, scores_of, weights_of
 
 OrderBy = str | Mapping[str, float]
 ORDERS = ("nn", "static_rank", "bm25")
 BY_NN = {"nn": 1.0}
 BY_STATIC_RANK = {"static_rank": 1.0}
+BY_BM25 = {"bm25": 1.0}
 
+_FEW = 1024  # hits: more are sorted, not kept in a heap
 _LARGEST = 1e300  # of a weight: its products with scores stay finite
-_K1 = 1.2
-_B = 0.75
 
 
 def check_order(order_by: OrderBy | None, nn: tree.Nn | None) -> dict[str, float]:
@@ -55,9 +55,11 @@ def ranked(
     """The first `limit` hits in falling order of score, ties by doc_id. `found` holds live documents only."""
     if prepared.nearest_to and weights == BY_NN:
         return _by_nn(evaluation, prepared, found, limit)
-    numbers = [docset.as_array(documents) for documents in found]
     if weights == BY_STATIC_RANK:
-        return _by_static_rank(evaluation.snapshot, numbers, limit)
+        return _by_static_rank(evaluation.snapshot, found, limit)
+    if weights == BY_BM25:
+        return _by_bm25(evaluation.snapshot, prepared.root, found, limit)
+    numbers = [docset.as_array(documents) for documents in found]
     scores = [np.zeros(len(part), dtype=np.float64) for part in numbers]
     for name, weight in weights.items():
         for at, part in enumerate(_scores(name, evaluation, prepared, numbers)):
@@ -65,19 +67,43 @@ def ranked(
     return _merged(evaluation.snapshot, numbers, scores, limit)
 
 
-def _by_static_rank(snapshot: Snapshot, numbers: list[np.ndarray], limit: int) -> Ranked:
-    """By the place that each document of a segment has in its order; scores are read for the first ones only."""
-    first, scores = [], []
-    for view, part in zip(snapshot.segments, numbers, strict=True):
-        places = view.segment.static_order[part]
-        if limit < len(part):
-            kept = np.argpartition(places, limit)[:limit]
-            part, places = part[kept], places[kept]
-        first.append(part[np.argsort(places)])
-        scores.append(view.segment.static_rank[first[-1]])
+def _by_static_rank(snapshot: Snapshot, found: list[DocSet], limit: int) -> Ranked:
+    """By static rank; scores are read for the first ones only."""
+    views = snapshot.segments
+    first = [first_by_static_rank(view.segment, part, limit) for view, part in zip(views, found, strict=True)]
+    scores = [view.segment.static_rank[part] for view, part in zip(views, first, strict=True)]
     if len(first) == 1:
         return Ranked(np.zeros(len(first[0]), dtype=np.int64), first[0], scores[0])
     return _merged(snapshot, first, scores, limit)
+
+
+def _by_bm25(snapshot: Snapshot, root: tree.Node, found: list[DocSet], limit: int) -> Ranked:
+    """By BM25, scoring as few of the hits as their bounds allow."""
+    weights = weights_of(snapshot, scored_terms(root))
+    if limit > _FEW:
+        numbers = [docset.as_array(documents) for documents in found]
+        return _merged(snapshot, numbers, scores_of(snapshot, weights, numbers), limit)
+    complete = _is_union_of_terms(root)
+    numbers, scores, floor = [], [], 0.0
+    for view, documents in zip(snapshot.segments, found, strict=True):
+        part, part_scores = best_of(view, weights, documents, limit, floor, complete=complete and view.deleted is None)
+        if len(found) == 1:
+            return Ranked(np.zeros(len(part), dtype=np.int64), part, part_scores)
+        numbers.append(part)
+        scores.append(part_scores)
+        together = np.concatenate(scores)
+        if len(together) >= limit > 0:
+            floor = float(np.partition(together, len(together) - limit)[len(together) - limit])
+    return _merged(snapshot, numbers, scores, limit)
+
+
+def _is_union_of_terms(root: tree.Node) -> bool:
+    match root:
+        case tree.Term():
+            return True
+        case tree.Or(operands=operands):
+            return all(isinstance(operand, tree.Term) for operand in operands)
+    return False
 
 
 def _merged(snapshot: Snapshot, numbers: list[np.ndarray], scores: list[np.ndarray], limit: int) -> Ranked:
@@ -152,7 +178,7 @@ def _scores(name: str, evaluation: Evaluation, prepared: Prepared, numbers: list
     if name == "static_rank":
         return [view.segment.static_rank[part] for view, part in zip(snapshot.segments, numbers, strict=True)]
     if name == "bm25":
-        return bm25(snapshot, scored_terms(prepared.root), numbers)
+        return scores_of(snapshot, weights_of(snapshot, scored_terms(prepared.root)), numbers)
     probes = [evaluation.probe(tree.Nn(nn.key, k=1, vector=nn.vector)) for nn in prepared.nearest_to]
     key = prepared.nearest_to[0].key
     return [
@@ -170,68 +196,3 @@ def _cosines(block, query: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     has = rows >= 0
     cosines[has] = exact_cosines(block, query, rows[has])
     return cosines
-
-
-def scored_terms(root: tree.Node) -> list[str]:
-    """The terms that BM25 sums over: all of the tree but those under `not` or taken away by `difference`."""
-    terms: dict[str, None] = {}
-    pending = [root]
-    while pending:
-        node = pending.pop()
-        match node:
-            case tree.Term(term=term):
-                terms[term] = None
-            case tree.Not():
-                continue
-            case tree.Difference(operands=operands):
-                pending.append(operands[0])
-            case _:
-                pending.extend(tree.children(node))
-    return sorted(terms)
-
-
-def bm25(snapshot: Snapshot, terms: list[str], numbers: list[np.ndarray]) -> list[np.ndarray]:
-    """BM25 of the documents, per segment (n,) float64, with k1 = 1.2 and b = 0.75.
-
-    sum over terms of ln(1 + (N - df + 0.5) / (df + 0.5)) * tf / (tf + k1 (1 - b + b length / average)), where N, df and
-    the average length count live documents only. Terms that are not words of a text (other prefixes than `text:`) have
-    b = 0: how long a text is says nothing of a tag or a whole name. Source: Robertson and Zaragoza 2009; idf as in
-    Lucene, whose keyword fields have no norms either.
-    """
-    scores = [np.zeros(len(part), dtype=np.float64) for part in numbers]
-    average = average_length(snapshot)
-    for term in terms:
-        postings = [_postings(view, term) for view in snapshot.segments]
-        frequency = sum(
-            len(found) if view.deleted is None else int(np.count_nonzero(~view.deleted[found]))
-            for view, (found, _) in zip(snapshot.segments, postings, strict=True)
-        )
-        b = _B if term.startswith(TEXT) else 0.0
-        idf = math.log(1.0 + (snapshot.num_docs - frequency + 0.5) / (frequency + 0.5))
-        for view, (found, tf), part, part_scores in zip(snapshot.segments, postings, numbers, scores, strict=True):
-            kernels.add_bm25(
-                part_scores, part, found, tf, view.segment.doc_lengths, idf, _K1 * (1.0 - b), _K1 * b / average
-            )
-    return scores
-
-
-def average_length(snapshot: Snapshot) -> float:
-    """Mean number of `text:` terms of a live document; 1 where there are none, so that it can divide."""
-    total = sum(
-        int(
-            (view.segment.doc_lengths if view.deleted is None else view.segment.doc_lengths[~view.deleted]).sum(
-                dtype=np.int64
-            )
-        )
-        for view in snapshot.segments
-    )
-    return total / snapshot.num_docs if total else 1.0
-
-
-def _postings(view, term: str) -> tuple[np.ndarray, np.ndarray]:
-    segment = view.segment
-    number = segment.terms.find(term)
-    if number < 0:
-        return docset.EMPTY, np.empty(0, dtype=np.uint8)
-    span = slice(segment.posting_starts[number], segment.posting_starts[number + 1])
-    return segment.postings[span], segment.frequencies[span]

@@ -6,11 +6,12 @@ Sets are never modified after they are made, because a posting list is a set in 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from alicorn.query.sets import kernels
+from alicorn.query.sets import bits, kernels
 
 _BITMAP_FROM = 32  # a set of more than num_docs / 32 members is smaller as a bitmap
 EMPTY = np.empty(0, dtype=np.uint32)
@@ -26,7 +27,7 @@ class Bitmap:
 
     @classmethod
     def of_words(cls, words: np.ndarray) -> Bitmap:
-        return cls(words, int(np.bitwise_count(words).sum(dtype=np.int64)))
+        return cls(words, bits.count(words))
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def intersect(first: DocSet, second: DocSet) -> DocSet:
         out = np.empty(min(len(numbers), size(second)), dtype=np.uint32)
         return out[: kernels.slice_ranges(numbers, second.starts, second.stops, out)]
     if isinstance(first, Bitmap) and isinstance(second, Bitmap):
-        return Bitmap.of_words(first.words & second.words)
+        return _combined(bits.both, first, second)
     if isinstance(first, Bitmap):
         first, second = second, first
     assert isinstance(first, np.ndarray)
@@ -126,7 +127,7 @@ def intersect(first: DocSet, second: DocSet) -> DocSet:
 def subtract(first: DocSet, second: DocSet) -> DocSet:
     if isinstance(first, Bitmap):
         if isinstance(second, Bitmap):
-            return Bitmap.of_words(first.words & ~second.words)
+            return _combined(bits.without, first, second)
         words = first.words.copy()
         kernels.clear_bits(words, as_array(second))
         return Bitmap.of_words(words)
@@ -146,19 +147,27 @@ def unite(sets: list[DocSet], num_docs: int) -> DocSet:
     if len(sets) == 1:
         return sets[0]
     total = sum(sizes)
-    if is_dense(total, num_docs) or any(isinstance(documents, Bitmap) for documents in sets):
+    bitmaps = [documents for documents in sets if isinstance(documents, Bitmap)]
+    if bitmaps or is_dense(total, num_docs):
+        if len(sets) == len(bitmaps) == 2:
+            return _combined(bits.either, *bitmaps)
         words = np.zeros((num_docs + 63) // 64, dtype=np.uint64)
         for documents in sets:
             if isinstance(documents, Bitmap):
-                words |= documents.words
+                np.bitwise_or(words, documents.words, out=words)
             else:
-                kernels.set_bits(words, documents)
+                kernels.set_bits(words, as_array(documents))
         return Bitmap.of_words(words)
     arrays = sorted((as_array(documents) for documents in sets), key=len)
     while len(arrays) > 1:  # neighbours in pairs: each member is looked at log2(sets) times
         paired = [_unite_two(first, second) for first, second in zip(arrays[::2], arrays[1::2], strict=False)]
         arrays = paired + arrays[len(arrays) // 2 * 2 :]
     return arrays[0]
+
+
+def _combined(join: Callable[..., int], first: Bitmap, second: Bitmap) -> Bitmap:
+    words = np.empty_like(first.words)
+    return Bitmap(words, join(first.words, second.words, words))
 
 
 def _unite_two(first: np.ndarray, second: np.ndarray) -> np.ndarray:

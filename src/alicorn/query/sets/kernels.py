@@ -38,14 +38,13 @@ def intersect(small, large, out):
     at = 0
     num_large = len(large)
     if num_large < 16 * len(small):  # a merge beats galloping while the sizes are near
-        for value in small:
-            while at < num_large and large[at] < value:
-                at += 1
-            if at == num_large:
-                break
-            if large[at] == value:
-                out[count] = value
-                count += 1
+        i = 0
+        while i < len(small) and at < num_large:  # without branches: which of the two is smaller cannot be predicted
+            first, second = small[i], large[at]
+            out[count] = first
+            count += first == second
+            i += first <= second
+            at += second <= first
         return count
     for value in small:
         at = gallop(large, at, value)
@@ -216,7 +215,7 @@ def normalize_rows_in_place(rows):
 
 @kernel("void(float64[::1], uint32[::1], uint32[::1], uint8[::1], uint32[::1], float64, float64, float64)")
 def add_bm25(scores, numbers, postings, frequencies, lengths, idf, k1_1_b, k1_b_per_average):
-    """Add one term's BM25 to the scores of a set: idf * tf / (tf + k1 (1 - b) + (k1 b / average) * length)."""
+    """Add one term's BM25 to the scores of a set: idf * (tf / (tf + k1 (1 - b) + (k1 b / average) * length))."""
     at = 0
     for i in range(len(numbers)):
         at = gallop(postings, at, numbers[i])
@@ -224,4 +223,4 @@ def add_bm25(scores, numbers, postings, frequencies, lengths, idf, k1_1_b, k1_b_
             return
         if postings[at] == numbers[i]:
             frequency = np.float64(frequencies[at])
-            scores[i] += idf * frequency / (frequency + k1_1_b + k1_b_per_average * lengths[numbers[i]])
+            scores[i] += idf * (frequency / (frequency + k1_1_b + k1_b_per_average * lengths[numbers[i]]))

@@ -1,0 +1,35 @@
+"""The largest BM25 factor of each block of postings: which parts of a posting list a search by BM25 can skip.
+
+A document's part of a term's score is idf * tf / (tf + k1 (1 - b) + (k1 b / average) * length). What depends on the
+document, tf / (...), is bounded by block: 128 postings of the segment's one array, whichever terms they belong to. The
+factor depends on the average length, so bounds hold for one average; they are made when a search first reads a block,
+and anew when the average has changed.
+
+A block is one word of 64 bits, so that threads may make it at once: tf (8 bits) and length (16) of its largest factor,
+its largest tf (8), and the smallest id_order of its documents (32); 0 until it is made. A longer length is kept as
+65,535, which raises the bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+BLOCK = 128  # postings
+
+
+@dataclass(frozen=True, eq=False)
+class Impacts:
+    """average: of the lengths, for which the bounds hold. blocks: (ceil(num_postings / BLOCK),) uint64.
+
+    largest: number of a term -> the largest factor of its postings, for the terms that were asked for.
+    """
+
+    average: float
+    blocks: np.ndarray
+    largest: dict[int, float] = field(default_factory=dict)
+
+    @classmethod
+    def empty(cls, num_postings: int, average: float) -> Impacts:
+        return cls(average, np.zeros((num_postings + BLOCK - 1) // BLOCK, dtype=np.uint64))
