@@ -7,7 +7,7 @@ check.py            does the expression fit the collection and the request?
 run.py              a set of documents per node and segment
 cost.py             estimated sizes, and the price of each plan of an `nn`
 explain.py          what a query did; reason.py: why a document is in a result, or not
-sets/ nn/ order/    sets of documents; nearest neighbours; which hits come first
+sets/ nn/ text/ order/  sets of documents; nearest neighbours; BM25; which hits come first
 """
 
 from alicorn.language.parse import parse

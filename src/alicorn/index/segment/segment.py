@@ -102,7 +102,6 @@ class Segment:
     columns: dict[str, NumericColumn]
     embeddings: dict[str, EmbeddingBlock]
     name: str | None = field(default=None)
-    _impacts: dict[None, Impacts] = field(default_factory=dict, repr=False)
 
     @property
     def num_docs(self) -> int:
@@ -121,10 +120,15 @@ class Segment:
 
     def impacts_for(self, average: float) -> Impacts:
         """The bounds of blocks of postings for an average length; those of the last average are kept."""
-        impacts = self._impacts.get(None)
-        if impacts is None or impacts.average != average:
-            impacts = self._impacts[None] = Impacts.empty(len(self.postings), average)
+        impacts = self._impacts.get(average)
+        if impacts is None:
+            self._impacts.clear()
+            impacts = self._impacts[average] = Impacts.empty(len(self.postings), average)
         return impacts
+
+    @cached_property
+    def _impacts(self) -> dict[float, Impacts]:
+        return {}
 
     @cached_property
     def by_static_rank(self) -> np.ndarray:

@@ -1,1 +1,6 @@
-"""Which hits come first: orders and their sums (order_by.py), and the shares of strong-or (share.py)."""
+"""Which hits come first?
+
+order_by.py     orders and their weighted sums
+static_rank.py  the first of a set by static rank, without listing the set
+share.py        the shares of strong-or
+"""

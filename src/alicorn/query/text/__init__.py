@@ -1,1 +1,5 @@
-"""Order by words: BM25 of given documents, and the best of a set by it (bm25.py), found by bounds (maxscore.py)."""
+"""Order by words.
+
+bm25.py      BM25 of given documents, and the best of a set by it
+maxscore.py  the compiled loops that find them: lists in the order of their bounds, blocks passed over
+"""
