@@ -293,7 +293,7 @@ DEEP = "(or " * 100_000
         ("(" + "x" * 900_000 + " a b)", "unknown operator"),
         ("(and a :" + "x" * 900_000 + " b)", "has no option"),
         ("(nn m " + ":k 3 " * 190_000, "has :k twice"),
-        ("(or " + "(nn m :k 3)" * 80_000, "at most 256 of nn, apply, extract and weak-and"),
+        ("(or " + "(nn m :k 3)" * 80_000, "at most 256 of nn, apply, extract, weak-and and its marked operands"),
     ],
 )
 def test_hostile_text_is_refused_in_bounded_time_with_a_short_message(hostile, message):

@@ -47,7 +47,7 @@ def test_there_are_refusals() -> None:
         f"| length | {MAX_LENGTH:,} characters |",
         f"| words and lists | {MAX_NODES:,} |",
         f"| open parentheses at one place | {MAX_DEPTH} |",
-        f"| `nn`, `apply`, `extract`, `weak-and` together | {MAX_SEARCHES} |",
+        f"| `nn`, `apply`, `extract`, `weak-and` and its marked operands together | {MAX_SEARCHES} |",
         f"| `:limit` of apply and extract | {MAX_LIMIT:,} | from 1; {DEFAULT_LIMIT:,} unless said |",
         f"| `:k`, `:nprobe`, `:optional-hits` | {MAX_COUNT:,} |",
     ],

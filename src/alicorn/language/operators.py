@@ -33,9 +33,9 @@ MAX_DEPTH = 64
 MAX_COUNT = 1_000_000_000
 """Largest k, nprobe and optional-hits."""
 MAX_LIMIT = 100_000
-"""Largest `:limit` of apply and extract, which look up one id after the other: a quarter of a second."""
+"""Largest `:limit` of apply and extract, which look up one id after the other: a tenth of a second."""
 MAX_SEARCHES = 256
-"""nn, apply, extract and weak-and of an expression: each may look at the whole collection, about 10 ms a million."""
+"""nn, apply, extract, weak-and and its marked operands: each may look at the whole collection, 10 ms a million."""
 MARK_OPTIONS = ("optional-hits", "optional-weight")
 """Options of an operand of weak-and and strong-or."""
 

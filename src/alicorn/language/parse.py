@@ -59,10 +59,11 @@ def parse(text: str) -> Node:
                 raise QueryError("this parenthesis closes nothing: remove it", offset)
             closed = open_lists.pop()
             node, mark = closed.close()
-            num_searches += closed.searches
+            num_searches += closed.num_searches
             if num_searches > MAX_SEARCHES:
                 raise QueryError(
-                    f"an expression has at most {MAX_SEARCHES} of nn, apply, extract and weak-and", closed.parts.offset
+                    f"an expression has at most {MAX_SEARCHES} of nn, apply, extract, weak-and and its marked operands",
+                    closed.parts.offset,
                 )
             if open_lists:
                 open_lists[-1].add(node, mark)
@@ -101,8 +102,11 @@ class _List:
         self.waiting: str | None = None  # the option whose value comes next
 
     @property
-    def searches(self) -> bool:
-        return self.operator is not None and self.operator.searches
+    def num_searches(self) -> int:
+        """How many times it may look at the whole collection: once, and once for each marked operand."""
+        if self.operator is None or not self.operator.searches:
+            return 0
+        return 1 + sum(mark is not None for mark in self.parts.marks)
 
     def add_word(self, word: str, offset: int, is_quoted: bool) -> None:
         """A bare or quoted word: the operator, the value of an option, the operator's name, or a term."""

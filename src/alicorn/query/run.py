@@ -11,12 +11,12 @@ operator counts.
 
 from __future__ import annotations
 
-import heapq
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from alicorn.errors import QueryError
 from alicorn.index import SegmentView, Snapshot
@@ -24,9 +24,10 @@ from alicorn.language import tree
 from alicorn.query.cost import Known, estimate
 from alicorn.query.explain import Step, spelled
 from alicorn.query.nn.nearest import Counters, Probe, Ranked, k_nearest, within_radius
-from alicorn.query.sets import docset
+from alicorn.query.sets import docset, kernels
 from alicorn.query.sets.docset import EMPTY, Bitmap, DocSet
 from alicorn.query.sets.frequent import frequent
+from alicorn.query.sets.static_order import first_documents, with_optional_hits
 
 Sets = list[DocSet]  # one a segment
 
@@ -217,62 +218,47 @@ class Evaluation:
         for matched, _ in marked:
             complete = self._narrow_all(complete, matched)
         lacking = self._subtract(base, complete)
-        counters = [hits for _, hits in marked]
-        has = [
-            [np.isin(docset.as_array(part), docset.as_array(matched[at])) for matched, _ in marked]
-            for at, part in enumerate(lacking)
-        ]
-        where = [dict(zip(docset.as_array(part).tolist(), range(docset.size(part)), strict=True)) for part in lacking]
-        taken: list[list[int]] = [[] for _ in lacking]
-        for at, number in self.static_order(lacking):
-            if not any(counters):
-                break
-            missing = [i for i in range(len(marked)) if not has[at][i][where[at][number]]]
-            if all(counters[i] > 0 for i in missing):
-                taken[at].append(number)
-                for i in missing:
-                    counters[i] -= 1
-        return self._unite([complete, [np.array(sorted(part), dtype=np.uint32) for part in taken]])
+        taken = with_optional_hits(
+            self.snapshot, lacking, [matched for matched, _ in marked], [hits for _, hits in marked]
+        )
+        return self._unite([complete, taken])
 
     def _apply(self, node: tree.Apply) -> Sets:
-        ids = self._inner_ids(node.inner, node.limit, "apply")
-        terms = [node.prefix + doc_id for doc_id in ids]
-        return self._each(
-            None, lambda view, _: docset.unite([_term(view, term) for term in terms], view.segment.num_docs)
+        segments, numbers = self._first(node.inner, node.limit, "apply")
+        ids = (
+            pa.concat_arrays(
+                [
+                    view.segment.doc_ids.take(pa.array(numbers[segments == at])).cast(pa.binary())
+                    for at, view in enumerate(self.snapshot.segments)
+                ]
+            )
+            if self.snapshot.segments
+            else pa.array([], pa.binary())
         )
+        prefix = pa.scalar(node.prefix.encode("utf-8", "surrogatepass"), pa.binary())
+        terms = pc.binary_join_element_wise(prefix, ids, b"")
+        return self._each(None, lambda view, _: _terms(view, terms))
 
     def _extract(self, node: tree.Extract) -> Sets:
-        values: set[str] = set()
-        for at, number in self._first(node.inner, node.limit, "extract"):
-            stored = self.snapshot.segments[at].segment.stored
-            if node.column in stored.column_names:
-                value = stored.column(node.column)[number].as_py()
-                values.update(value if isinstance(value, list) else [] if value is None else [str(value)])
-        wanted = sorted(values)
+        segments, numbers = self._first(node.inner, node.limit, "extract")
+        ids: list[pa.Array] = [
+            _ids_listed(view.segment.fields.column(node.column).take(pa.array(numbers[segments == at])))
+            for at, view in enumerate(self.snapshot.segments)
+            if node.column in view.segment.fields.column_names
+        ]
+        wanted = pc.unique(pa.concat_arrays(ids)).drop_null() if ids else pa.array([], pa.string())
         return self._each(None, lambda view, _: _numbers_of(view, wanted))
 
-    def _inner_ids(self, inner: tree.Node, limit: int, operator: str) -> list[str]:
-        segments = self.snapshot.segments
-        return [segments[at].segment.doc_ids[n].as_py() for at, n in self._first(inner, limit, operator)]
+    def _first(self, inner: tree.Node, limit: int, operator: str) -> tuple[np.ndarray, np.ndarray]:
+        """The first `limit` documents of the inner expression in static-rank order; a notice says when it was cut.
 
-    def _first(self, inner: tree.Node, limit: int, operator: str) -> list[tuple[int, int]]:
-        """The first `limit` documents of the inner expression in static-rank order; a notice says when it was cut."""
+        Returns segments and numbers, (n,) int64 each.
+        """
         found = self.live(self.evaluate(inner, None))
         total = sum(map(docset.size, found))
         if total > limit:
             self.notices.append(f"{operator}: the inner expression has {total} documents, cut to :limit {limit}")
-        order = self.static_order(found)
-        return [document for document, _ in zip(order, range(limit), strict=False)]
-
-    def static_order(self, sets: Sets) -> Iterator[tuple[int, int]]:
-        """(segment, number) by falling static rank, then doc_id, over all segments."""
-        return ((at, number) for _, _, at, number in heapq.merge(*map(self._ordered, range(len(sets)), sets)))
-
-    def _ordered(self, at: int, documents: DocSet) -> Iterator[tuple[float, bytes, int, int]]:
-        segment = self.snapshot.segments[at].segment
-        numbers = docset.as_array(documents)
-        for number in numbers[np.argsort(segment.static_order[numbers])].tolist():
-            yield -float(segment.static_rank[number]), segment.doc_ids[number].as_py().encode(), at, number
+        return first_documents(self.snapshot, found, limit)
 
 
 def _distinct(operands: tuple[tree.Node, ...]) -> tuple[tree.Node, ...]:
@@ -328,6 +314,25 @@ def _range(view: SegmentView, node: tree.Range, inside: DocSet | None) -> DocSet
     return _narrow(docset.from_unsorted(column.sorted_docs[low:high], view.segment.num_docs), inside)
 
 
-def _numbers_of(view: SegmentView, ids: list[str]) -> DocSet:
-    numbers = view.segment.numbers_of(pa.array(ids, pa.string()))
+def _terms(view: SegmentView, terms: pa.BinaryArray) -> DocSet:
+    """The documents that have any of the terms."""
+    segment = view.segment
+    numbers = segment.terms.find_many(terms)
+    numbers = numbers[numbers >= 0]
+    starts, stops = segment.posting_starts[numbers], segment.posting_starts[numbers + 1]
+    postings = np.empty(int((stops - starts).sum()), dtype=np.uint32)
+    kernels.join_lists(segment.postings, starts, stops, postings)
+    return docset.from_unsorted(postings, segment.num_docs)
+
+
+def _ids_listed(values: pa.ChunkedArray) -> pa.Array:
+    """The strings of a column of strings or of lists of strings, as they come."""
+    array = values.combine_chunks()
+    if isinstance(array, pa.ListArray | pa.LargeListArray):
+        array = array.flatten()
+    return array.cast(pa.string())
+
+
+def _numbers_of(view: SegmentView, ids: pa.StringArray) -> DocSet:
+    numbers = view.segment.numbers_of(ids)
     return np.unique(numbers[numbers >= 0]).astype(np.uint32)

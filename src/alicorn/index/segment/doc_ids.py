@@ -61,7 +61,7 @@ class IdIndex:
         """The doc_ids of document numbers, (n,) integers."""
         if len(numbers) >= _MANY:
             return self.doc_ids.take(pa.array(numbers)).to_pylist()
-        offsets, data = self._buffers
+        offsets, data = self.buffers
         stops = np.empty(len(numbers), dtype=np.int64)
         gathered = _gather(offsets, data, numbers.astype(np.int64), stops).tobytes()
         ends = stops.tolist()
@@ -72,7 +72,7 @@ class IdIndex:
         return [gathered[start:end].decode() for start, end in zip(starts, ends, strict=True)]
 
     @cached_property
-    def _buffers(self) -> tuple[np.ndarray, np.ndarray]:
+    def buffers(self) -> tuple[np.ndarray, np.ndarray]:
         """Offsets (n + 1,) int32 and the bytes that they cut."""
         _, offsets, data = self.doc_ids.buffers()
         cut = np.frombuffer(offsets, np.int32)[self.doc_ids.offset :] if offsets else np.zeros(1, np.int32)

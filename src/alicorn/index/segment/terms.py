@@ -43,6 +43,15 @@ class TermDictionary:
             self._found[term] = number
         return number
 
+    def find_many(self, terms: pa.BinaryArray) -> np.ndarray:
+        """The number of each term, given as UTF-8, -1 where there is none -> (len(terms),) int64."""
+        numbers = np.empty(len(terms), dtype=np.int64)
+        _, offsets, data = terms.buffers()
+        wanted_offsets = np.frombuffer(offsets, np.int32)[terms.offset :] if len(terms) else np.zeros(1, np.int32)
+        wanted = np.frombuffer(data or b"", np.uint8)
+        _find_many(self._offsets, self._data, self._size, wanted_offsets, wanted, numbers)
+        return numbers
+
     def prefix(self, prefix: str) -> tuple[int, int]:
         """The numbers [low, high) of the terms that start with the prefix."""
         wanted = _utf8(prefix)
@@ -79,6 +88,18 @@ def _first_not_below(offsets, data, wanted, size):
         else:
             high = middle
     return low
+
+
+@kernel(numba.void(_OFFSETS, _BYTES, numba.int64, _OFFSETS, _BYTES, numba.int64[::1]))
+def _find_many(offsets, data, size, wanted_offsets, wanted, numbers):
+    """The number of each wanted byte string among `size` sorted ones; -1 where there is none."""
+    for i in range(len(numbers)):
+        one = wanted[wanted_offsets[i] : wanted_offsets[i + 1]]
+        at = _first_not_below(offsets, data, one, size)
+        found = at < size and offsets[at + 1] - offsets[at] == len(one)
+        for j in range(len(one) if found else 0):
+            found = found and data[offsets[at] + j] == one[j]
+        numbers[i] = at if found else -1
 
 
 def _utf8(text: str) -> bytes:

@@ -91,6 +91,40 @@ address: Any = _address
 """Of the first element of a contiguous array, as a whole number: bytes are added to it, not elements."""
 
 
+_NAMED = (types.NamedTuple, types.NamedUniTuple)
+
+
+@intrinsic
+def _addresses(_typing, named):
+    """The same NamedTuple with the address of each array in place of the array; NamedTuples inside it likewise."""
+
+    def located(kind: Any) -> Any:
+        if isinstance(kind, types.Array):
+            return types.intp
+        if isinstance(kind, _NAMED):
+            return types.BaseTuple.from_types([located(part) for part in kind.types], kind.instance_class)
+        return kind
+
+    def values(context, builder, kind: Any, value):
+        if isinstance(kind, types.Array):
+            data = context.make_array(kind)(context, builder, value).data
+            return builder.ptrtoint(data, context.get_value_type(types.intp))
+        if isinstance(kind, _NAMED):
+            parts = cgutils.unpack_tuple(builder, value, len(kind.types))
+            inner = [values(context, builder, *part) for part in zip(kind.types, parts, strict=True)]
+            return context.make_tuple(builder, located(kind), inner)
+        return value
+
+    def generate(context, builder, signature, arguments):
+        return values(context, builder, named, arguments[0])
+
+    return located(named)(named), generate
+
+
+addresses: Any = _addresses
+"""Of a NamedTuple of arrays and numbers: read and handed on without a count of references. The caller keeps it."""
+
+
 def _loader(vector: Vector) -> Any:
     """address in bytes -> vector."""
 
@@ -205,6 +239,8 @@ bytes_at: Any = _pointer(types.uint8)
 floats_at: Any = _pointer(types.float32)
 numbers_at: Any = _pointer(types.uint32)
 words_at: Any = _pointer(types.uint64)
+doubles_at: Any = _pointer(types.float64)
+longs_at: Any = _pointer(types.int64)
 """Elements from an address on, by index: like a slice, but nothing is counted, and loops become SIMD."""
 
 
@@ -359,6 +395,14 @@ def _prefetch(_typing, address):
 
 
 prefetch: Any = _prefetch
+
+
+@intrinsic
+def _popcount(_typing, word):
+    return types.uint64(types.uint64), lambda _context, builder, _signature, of: builder.ctpop(of[0])
+
+
+popcount: Any = _popcount
 
 
 @numba.njit

@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-from numba import types
-from numba.extending import intrinsic
 
 from alicorn.quantization.codecs.extended_rabitq import weighted_levels
 from alicorn.quantization.kernels.simd import (
@@ -24,6 +22,7 @@ from alicorn.quantization.kernels.simd import (
     load_float,
     load_number,
     numbers_at,
+    popcount,
     prefetch,
     words_at,
 )
@@ -235,17 +234,6 @@ def by_table(code, size, prepared):
     for m in range(whole, size):
         a += numbers[(m << 8) + np.int64(part[m])]
     return floats_at(prepared.numbers)[1] + ((a + b) + (c + d))
-
-
-@intrinsic
-def _popcount(context, word):
-    def generate(context, builder, signature, arguments):
-        return builder.ctpop(arguments[0])
-
-    return types.uint64(types.uint64), generate
-
-
-popcount: Any = _popcount
 
 
 @numba.njit

@@ -96,6 +96,12 @@ def from_mask(mask: np.ndarray) -> DocSet:
     return np.flatnonzero(mask).astype(np.uint32)
 
 
+def from_words(words: np.ndarray, num_docs: int) -> DocSet:
+    """A set from bitmap words."""
+    bitmap = Bitmap.of_words(words)
+    return bitmap if is_dense(bitmap.count, num_docs) else as_array(bitmap)
+
+
 def everything(num_docs: int) -> DocSet:
     return from_mask(np.ones(num_docs, dtype=bool))
 

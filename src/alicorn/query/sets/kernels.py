@@ -190,6 +190,16 @@ def expand_ranges(starts, stops, out):
             at += 1
 
 
+@kernel("void(uint32[::1], int64[::1], int64[::1], uint32[::1])")
+def join_lists(postings, starts, stops, out):
+    """The posting lists [starts[i], stops[i]), one after the other."""
+    at = 0
+    for i in range(len(starts)):
+        for place in range(starts[i], stops[i]):
+            out[at] = postings[place]
+            at += 1
+
+
 @kernel("float64(float32[::1])")
 def normalize_in_place(vector):
     """Divide by the Euclidean norm, which is returned; a norm of 0, NaN or infinity leaves the vector as it is."""
