@@ -107,8 +107,8 @@ def best_of(
         return numbers, scores
     impacts = segment.impacts_for(weights.average)
     lists = (segment.postings, segment.frequencies, segment.doc_lengths, segment.id_order)
-    spans, factors = _terms_of(segment, weights, impacts, lists)
-    if docset.size(documents) > max(_FEW, int(np.diff(spans).sum()) // _RARE):
+    spans, factors, num_postings = _terms_of(segment, weights, impacts, lists)
+    if docset.size(documents) > max(_FEW, num_postings // _RARE):
         allowed = _ALL if complete else docset.as_words(documents, segment.num_docs)
         text = _shape(True, weights.average)
         count = best_by_bm25(*lists, impacts.blocks, spans, factors, *text, allowed, floor, scores, numbers)
@@ -121,9 +121,13 @@ def best_of(
 _ALL = np.empty(0, dtype=np.uint64)
 
 
-def _terms_of(segment: Segment, weights: Weights, impacts: Impacts, lists: tuple) -> tuple[np.ndarray, np.ndarray]:
-    """Where the postings of the terms are, (terms, 2) int64, and idf, k1 (1 - b), k1 b / average, largest factor."""
-    spans, factors = [], []
+def _terms_of(
+    segment: Segment, weights: Weights, impacts: Impacts, lists: tuple[np.ndarray, ...]
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Where the postings of the terms are, (terms, 2) int64; (terms, 4) float64 idf, k1 (1 - b), k1 b / average and the
+    largest factor; and how many postings that are.
+    """
+    spans, factors, num_postings = [], [], 0
     for term, idf, saturation, per_length in weights.terms:
         span = segment.span_of(term)
         if span.stop == span.start:
@@ -135,7 +139,10 @@ def _terms_of(segment: Segment, weights: Weights, impacts: Impacts, lists: tuple
             impacts.largest[span.start] = largest
         spans.append((span.start, span.stop))
         factors.append((idf, saturation, per_length, largest))
-    return np.array(spans, dtype=np.int64).reshape(-1, 2), np.array(factors, dtype=np.float64).reshape(-1, 4)
+        num_postings += span.stop - span.start
+    if not spans:
+        return np.empty((0, 2), dtype=np.int64), np.empty((0, 4)), 0
+    return np.array(spans), np.array(factors), num_postings
 
 
 def average_length(snapshot: Snapshot) -> float:
