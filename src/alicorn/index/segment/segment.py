@@ -138,13 +138,6 @@ class Segment:
         return numbers
 
     @cached_property
-    def by_static_rank(self) -> np.ndarray:
-        """(num_docs,) uint32 document numbers in static order: the inverse of `static_order`."""
-        numbers = np.empty(self.num_docs, dtype=np.uint32)
-        numbers[self.static_order] = np.arange(self.num_docs, dtype=np.uint32)
-        return numbers
-
-    @cached_property
     def stored(self) -> pa.Table:
         """doc_id, terms and the stored columns as upserted. `terms` is list<dictionary<integer, string>>."""
         return self.fields.add_column(1, "terms", self.term_lists.array)
