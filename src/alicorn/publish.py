@@ -12,8 +12,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,7 +20,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from alicorn import __version__
@@ -30,6 +28,7 @@ from alicorn.index.writer.checking import check_documents
 from alicorn.language.prepared import prepare
 from alicorn.quantization import FLOAT32
 from alicorn.query import Collection
+from alicorn.tables import PartFiles, open_parts
 
 if TYPE_CHECKING:  # a plain table is published without torch
     from alicorn.towers import AnyModel
@@ -75,8 +74,8 @@ def publish(
     Raises TableError, CollectionError (the collection was published with another model), ConfigError.
     """
     started = time.perf_counter()
-    source, total = _open(documents)
-    _refuse_repeated_ids(source, documents.name)
+    source = _open(documents)
+    total = source.num_rows
     embeddings = _embeddings(source, models)
     metadata = metadata_of(models)
     if into.exists() and not into.is_dir():
@@ -98,10 +97,11 @@ def publish(
             if not fresh:
                 check_models(collection, models)
                 _check_embeddings(collection, embeddings, stored)
-            for batch in _tables(source, documents):
-                chosen = selected(batch, models, now)
-                removed += collection.delete(chosen.left_out).deleted if chosen.left_out else 0
-                collection.upsert(indexed(chosen.documents, models))
+            for batch in source.batches(num_rows=_BATCH_ROWS):
+                with source.located(done + left_out.total()):
+                    chosen = selected(batch, models, now)
+                    removed += collection.delete(chosen.left_out).deleted if chosen.left_out else 0
+                    collection.upsert(indexed(chosen.documents, models))
                 left_out.update(chosen.counts)
                 done += len(chosen.documents)
                 on_progress(done + left_out.total(), total)
@@ -133,18 +133,19 @@ def embed(
     """
     if out.is_dir() or not out.parent.is_dir():
         raise ConfigError(f"{out}: give a file to write, in a folder that exists")
-    source, total = _open(documents)
+    source = _open(documents)
     unfinished = out.with_name(f".{out.name}.embedding")
     column = pa.field(_PREFIX + model.key, pa.list_(pa.float32(), model.dim))
     schema = pa.schema([pa.field("doc_id", pa.string()), column])
     done = 0
     try:
         with pq.ParquetWriter(unfinished, schema) as writer:
-            for batch in _tables(source, documents):
-                vectors = _vectors(model, batch)
-                writer.write_table(pa.table([batch["doc_id"].cast(pa.string()), vectors], schema=schema))
+            for batch in source.batches(num_rows=_BATCH_ROWS):
+                with source.located(done):
+                    vectors = _vectors(model, batch)
+                writer.write_table(pa.table([batch["doc_id"], vectors], schema=schema))
                 done += len(batch)
-                on_progress(done, total)
+                on_progress(done, source.num_rows)
         os.replace(unfinished, out)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -182,7 +183,7 @@ def selected(documents: pa.Table, models: Sequence[AnyModel], now: datetime.date
     """
     if not models or not models[0].vertical.selection.documents:
         return Selected(documents, [], {})
-    models[0].vertical.check_documents(documents)
+    documents = models[0].vertical.check_documents(documents)
     kept, counts = models[0].vertical.selection.keeps(documents, now)
     return Selected(documents.filter(kept), documents["doc_id"].filter(~kept).to_pylist(), counts)
 
@@ -242,44 +243,18 @@ def default_nprobe(vertical: Vertical) -> int | None:
     return None if nn is None else nn.nprobe
 
 
-def _open(documents: Path) -> tuple[ds.Dataset, int]:
-    """The Parquet and its number of rows. Every doc_id is checked: a batch would replace a document of another."""
-    with _reading(documents):
-        source = ds.dataset(documents, format="parquet")
-        known = "doc_id" in source.schema.names
-        ids = source.to_table(columns=["doc_id"]) if known else source.schema.empty_table()
-    if known and len(ids) == 0:
+def _open(documents: Path) -> PartFiles:
+    """The table of documents, read by its own name. Every doc_id is checked: a batch would replace a document of
+    another."""
+    source = open_parts(documents, documents.name)
+    if source.num_rows == 0:
         raise TableError(f"{documents}: the table of documents is empty", table="documents")
-    check_documents(ids, {}, {})
-    return source, len(ids)
+    with source.located():
+        check_documents(source.read(["doc_id"] if "doc_id" in source.schema.names else None), {}, {})
+    return source
 
 
-@contextmanager
-def _reading(documents: Path) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise TableError(f"{documents} cannot be read as Parquet: {error}", table="documents") from error
-
-
-def _refuse_repeated_ids(source: ds.Dataset, table: str) -> None:
-    """A doc_id that stands in two batches would replace its first document in silence."""
-    if "doc_id" not in source.schema.names:
-        return  # said by the checks of the first batch, as are nulls and types
-    ids = source.to_table(columns=["doc_id"])["doc_id"]
-    repeated = len(ids) - ids.null_count - pc.count_distinct(ids).as_py()
-    if not repeated:
-        return
-    seen: set[object] = set()
-    for row, doc_id in enumerate(ids.to_pylist()):
-        if doc_id is not None and doc_id in seen:
-            problem = f"repeats the id {doc_id!r} ({repeated} such rows): keep one row for each document"
-            message = f"table {table!r}, column 'doc_id', row {row}: {problem}"
-            raise TableError(message, table=table, column="doc_id", row=row, count=repeated)
-        seen.add(doc_id)
-
-
-def _embeddings(source: ds.Dataset, models: Sequence[AnyModel]) -> dict[str, int]:
+def _embeddings(source: PartFiles, models: Sequence[AnyModel]) -> dict[str, int]:
     if models:
         keys = [model.key for model in models]
         twice = sorted({key for key in keys if keys.count(key) > 1})
@@ -293,13 +268,13 @@ def _embeddings(source: ds.Dataset, models: Sequence[AnyModel]) -> dict[str, int
     }
 
 
-def _dimension(source: ds.Dataset, field: pa.Field) -> int:
-    if pa.types.is_fixed_size_list(field.type):
-        return int(field.type.list_size)
-    for batch in source.to_batches(columns=[field.name], batch_size=1024):
-        for vector in batch.column(0):
-            if vector.is_valid and hasattr(vector, "__len__"):
-                return len(vector)
+def _dimension(source: PartFiles, field: pa.Field) -> int:
+    """That of the first vector, however many rows come before it."""
+    if pa.types.is_list(field.type):
+        for batch in source.batches([field.name], num_rows=1024):
+            lengths = pc.list_value_length(batch[field.name]).drop_null()
+            if len(lengths):
+                return int(lengths[0].as_py())
     raise TableError(
         f"column {field.name!r} has no vector to take its dimension from", table="documents", column=field.name
     )
@@ -317,22 +292,6 @@ def _check_embeddings(collection: Collection, embeddings: dict[str, int], stored
                 f"embedding {key!r} of {dim} dimensions does not fit the collection, whose embeddings are"
                 f" {collection.embeddings}: publish into a new collection"
             )
-
-
-def _tables(source: ds.Dataset, documents: Path) -> Iterator[pa.Table]:
-    """The rows in order, about _BATCH_ROWS at a time."""
-    batches = source.to_batches(batch_size=_BATCH_ROWS)
-    pending: list[pa.RecordBatch] = []
-    while True:
-        with _reading(documents):
-            batch = next(batches, None)
-        if batch is not None:
-            pending.append(batch)
-        if pending and (batch is None or sum(map(len, pending)) >= _BATCH_ROWS):
-            yield pa.Table.from_batches(pending)
-            pending = []
-        if batch is None:
-            return
 
 
 def nearest(documents: np.ndarray, requests: np.ndarray, k: int) -> np.ndarray:

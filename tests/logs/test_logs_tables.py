@@ -108,7 +108,7 @@ def test_a_missing_column_is_named(tmp_path, table, column):
         ("documents", "social", pa.array([1.0, 2.0, 3.0, 4.0]), "list<float>"),
         ("searchers", "city", pa.array([["a"], ["b"]]), "string"),
         ("impressions", "time", pa.array(["2026-01-01"] * 5), "timestamp"),
-        ("impressions", "position", pa.array([1.0] * 5), "integer"),
+        ("impressions", "position", pa.array(["1"] * 5), "integer"),
         ("impressions", "clicked", pa.array([1] * 5), "bool"),
         ("impressions", "query", pa.array([1] * 5), "string"),
         ("activity", "time", pa.array([1, 2]), "timestamp"),
@@ -121,7 +121,7 @@ def test_a_wrong_type_is_named(tmp_path, table, column, values, wanted):
     error = refused(tmp_path, tables)
     assert (error.table, error.column) == (table, column)
     assert f"must be {wanted} (" in str(error)
-    assert f"got {values.type}".replace("item:", "element:") in str(error)  # as Parquet names it
+    assert f"got {values.type}" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_a_part_file_of_another_type_is_named(tmp_path):
     (tmp_path / "activity").mkdir()
     pq.write_table(rows, tmp_path / "activity" / "a.parquet")
     pq.write_table(replaced(rows, "kind", pa.array([1, 2])), tmp_path / "activity" / "b.parquet")
-    with pytest.raises(TableError, match=r"activity \(b\.parquet\): column 'kind' must be string"):
+    with pytest.raises(TableError, match=r"activity: column 'kind' is string in .*a\.parquet and int64 in .*b\.parquet"):
         opened(tmp_path)
 
 

@@ -26,6 +26,11 @@ def print_values(values: dict[str, Any], as_json: bool) -> None:
         sys.stdout.write(f"{name:<{width}}  {shown}\n")
 
 
+def say_note(note: str) -> None:
+    """On standard error: what a person should know about what was read or answered."""
+    log.print(f"note: {note}")
+
+
 @contextmanager
 def progress(what: str) -> Iterator[Any]:
     """A bar on standard error, where that is a terminal, while a callback (done, total) is called."""

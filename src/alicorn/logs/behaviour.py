@@ -21,6 +21,7 @@ from ibis import _
 from alicorn.errors import TableError
 from alicorn.logs.tables import Logs
 from alicorn.logs.timelines import Moments, bisect, distinct, flat, in_order, micros, row_of, span
+from alicorn.tables import read_table
 from alicorn.vertical import Behaviour
 from alicorn.vertical.behaviour import PAST_QUERIES
 
@@ -34,7 +35,7 @@ class Histories:
 
     def __init__(self, logs: Logs, searches: ibis.Table, settings: Behaviour) -> None:
         self.settings = settings
-        self._documents = _documents(logs.files["documents"], settings.attributes)
+        self._documents = _documents(logs.copies["documents"], settings.attributes)
         self._kinds = pa.array(settings.kinds, pa.string())
         events = _events(logs, settings)
         self._events = in_order(events, {"item": self._documents["doc_id"], "kind": self._kinds})
@@ -101,7 +102,7 @@ def write_behaviour(logs: Logs, searches: ibis.Table, settings: Behaviour, folde
 
 
 def _write_searchers(histories: Histories, path: Path) -> None:
-    known = pq.read_table(path) if path.exists() else pa.table({"searcher_id": histories.everybody()})
+    known = read_table(path, "searchers") if path.exists() else pa.table({"searcher_id": histories.everybody()})
     made = [column.name for column in histories.settings.columns()]
     if taken := [name for name in made if name in known.column_names]:
         raise TableError(
@@ -141,10 +142,9 @@ def _refuse_unknown(settings: Behaviour, acts: set[str]) -> None:
             )
 
 
-def _documents(files: Sequence[Path], names: Sequence[str]) -> dict[str, pa.Array]:
+def _documents(path: Path, names: Sequence[str]) -> dict[str, pa.Array]:
     """doc_id and the named columns of documents, string."""
-    tables = [pq.read_table(file, columns=["doc_id", *names]) for file in files]
-    whole = pa.concat_tables(tables, promote_options="permissive")
+    whole = read_table(path, "documents", ["doc_id", *names])
     return {name: whole[name].combine_chunks().cast(pa.string()) for name in ("doc_id", *names)}
 
 

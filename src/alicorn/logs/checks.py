@@ -1,25 +1,23 @@
 """What each log table promises, checked by queries before any work.
 
-One query looks at the rows of a table, one at its unique key, one at each reference to another table. Each violation
-becomes a TableError that names table, column, first bad row and count.
+One query looks at the rows of a table, one at each reference to another table; keys are compared in memory. Each
+violation becomes a TableError that names table, column, first bad row and count.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import ibis
-import pyarrow as pa
-import pyarrow.parquet as pq
+import numpy as np
 from ibis import _
 from ibis.expr.types import BooleanValue
 
 from alicorn.errors import TableError
-from alicorn.vertical import Vertical
+from alicorn.tables import PartFiles, read_table, repeated
 from alicorn.vertical.columns import bad_rows
 
 ROW = "__row"  # number of a row in its table, over all part files in the order of their names
-_BATCH_ROWS = 65_536
 
 
 class _Rule(NamedTuple):
@@ -67,21 +65,26 @@ _REFERENCES = [  # table, column, table it must be found in
 
 
 def check_tables(
-    tables: dict[str, ibis.Table], files: dict[str, tuple[Path, ...]], vertical: Vertical
+    tables: Mapping[str, ibis.Table], sources: Mapping[str, PartFiles], copies: Mapping[str, Path]
 ) -> dict[str, int]:
-    """Check all tables, by name. Returns their numbers of rows. Raises TableError for the first violation."""
-    counts = {name: _check_rows(name, table) for name, table in tables.items()}
+    """Check all tables, by name. Returns their numbers of rows. Raises TableError for the first violation.
+
+    sources: the files that rows are named by. copies: the plain files that were made of them.
+    """
+    counts = {}
+    for name, table in tables.items():
+        with sources[name].located():
+            counts[name] = _check_rows(name, table)
     for name, key in _UNIQUE.items():
         if name in tables:
-            _check_unique(name, tables[name], key)
+            with sources[name].located():
+                _check_unique(name, copies[name], key)
     for name, column, target in _REFERENCES:
         if name in tables and target in tables:
-            _check_reference(name, tables[name], column, target, tables[target])
-    _check_sessions(tables["impressions"])
-    _check_values(files["documents"], vertical.check_documents, [c.name for c in vertical.document_columns()])
-    if "searchers" in tables:
-        columns = [c.name for c in vertical.logged_searcher_columns()]
-        _check_values(files["searchers"], vertical.check_logged_searchers, columns)
+            with sources[name].located():
+                _check_reference(name, tables[name], column, target, tables[target])
+    with sources["impressions"].located():
+        _check_sessions(tables["impressions"])
     return counts
 
 
@@ -102,12 +105,13 @@ def _check_rows(name: str, table: ibis.Table) -> int:
     return found["rows"]
 
 
-def _check_unique(name: str, table: ibis.Table, key: str) -> None:
+def _check_unique(name: str, path: Path, key: str) -> None:
     """A row whose key an earlier row has already is bad."""
-    numbered = table.mutate(earlier=ibis.row_number().over(group_by=key, order_by=ROW))
-    repeated = table.group_by(key).having(_.count() > 1).aggregate()
-    bad = numbered.semi_join(repeated, key).filter(_.earlier > 0)
-    _refuse(name, key, bad, table, "the key of an earlier row again")
+    keys = read_table(path, name, [key])[key]
+    again = repeated(keys)
+    if again is not None:
+        row = int(np.argmax(again))
+        bad_rows(name, key, f"the key of an earlier row again: {keys[row].as_py()!r}", row=row, count=int(again.sum()))
 
 
 def _check_reference(name: str, table: ibis.Table, column: str, target: str, target_table: ibis.Table) -> None:
@@ -152,12 +156,3 @@ def _check_sessions(impressions: ibis.Table) -> None:
         if found[f"count_{i}"]:
             problem = f"{rule.problem} (rows are counted as searches here)"
             bad_rows("impressions", rule.column, problem, row=found[f"first_{i}"], count=found[f"count_{i}"])
-
-
-def _check_values(files: Sequence[Path], check, columns: list[str]) -> None:  # type: ignore[no-untyped-def]
-    """Feature values (dimensions, finite numbers, as many weights as ids), batch by batch in bounded memory."""
-    row = 0
-    for file in files:
-        for batch in pq.ParquetFile(file).iter_batches(_BATCH_ROWS, columns=sorted(set(columns))):
-            check(pa.Table.from_batches([batch]), row)
-            row += batch.num_rows

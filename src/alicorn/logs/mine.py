@@ -8,7 +8,7 @@
                          list<string> (clicked, in the order shown; else what was reached, by the vertical's rules),
                          segment list<string>, split
     popularity.parquet   doc_id, clicks: of the train split, every document
-    documents.parquet, searchers.parquet   copies, so that pairs/ stands alone
+    documents.parquet, searchers.parquet   copies in plain types (tables/plain.py), so that pairs/ stands alone
     behaviour.parquet    where the vertical asks for request.behaviour: what searchers had done before each search; then
                          searchers.parquet has the same columns, as they are at the end of the log (behaviour.py)
     manifest.json        fingerprints of vertical and data, version of alicorn, splits, counts, simulated or not
@@ -39,6 +39,7 @@ from alicorn.logs.likeness import likeness
 from alicorn.logs.non_clicks import non_clicks
 from alicorn.logs.popularity import popularity
 from alicorn.logs.tables import MEMORY_LIMIT, Logs, read_logs
+from alicorn.tables import read_table
 from alicorn.vertical import TextFeature, Vertical
 from alicorn.vertical.failed_searches import FACTS
 
@@ -53,17 +54,21 @@ def mine(
     overwrite: bool = False,
     memory_limit: str = MEMORY_LIMIT,
     on_step: Callable[[str], None] = lambda step: None,
+    on_note: Callable[[str], None] = lambda note: None,
 ) -> dict[str, int]:
     """Write pairs/ to `out`. Returns counts of everything read, made and left out; the manifest has them too.
 
     overwrite: replace a folder that is not empty; without it that is a ConfigError.
-    memory_limit: of DuckDB. on_step is called with what is about to be done.
+    memory_limit: of DuckDB. on_step is called with what is about to be done, on_note with what a person should know
+    about how the files were read.
     Raises TableError when the logs break their contract; then nothing is written.
     """
     out = Path(out)
     _refuse_taken(out, overwrite)
     on_step("check the logs")
     with read_logs(logs_folder, vertical, memory_limit=memory_limit) as logs:
+        for note in logs.notes:
+            on_note(note)
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
         try:
@@ -112,8 +117,8 @@ def _write(logs: Logs, vertical: Vertical, folder: Path, on_step: Callable[[str]
     for name, table in tables.items():
         table.to_parquet(folder / f"{name}.parquet")
     for name in ("documents", "searchers"):
-        if logs.files[name]:
-            _copy_table(logs.files[name], folder / f"{name}.parquet")
+        if name in logs.copies:
+            shutil.copyfile(logs.copies[name], folder / f"{name}.parquet")
     behaviour = vertical.request.behaviour
     if behaviour is not None:
         on_step("look up what searchers did before")
@@ -125,6 +130,7 @@ def _write(logs: Logs, vertical: Vertical, folder: Path, on_step: Callable[[str]
         "data_fingerprint": data_fingerprint(logs.files),
         "valid_from": boundaries.valid_from.isoformat(),
         "test_from": None if boundaries.test_from is None else boundaries.test_from.isoformat(),
+        "notes": logs.notes,
         "counts": _counts(logs, searches, pairs, reached, folder) | looked_up,
     }
 
@@ -142,8 +148,8 @@ def _reached(logs: Logs, searches: ibis.Table, vertical: Vertical) -> ibis.Table
         return logs.keep("reached", pa.schema(columns).empty_table())
     found = positives.reached(searches, logs.activity, vertical.failed_search_window_s).to_pyarrow()
     read = [f.column for f in vertical.document.features.values() if isinstance(f, TextFeature)]
-    texts = [pq.read_table(file, columns=list(dict.fromkeys(["doc_id", *read]))) for file in logs.files["documents"]]
-    like = likeness(found["query"], found["doc_id"], pa.concat_tables(texts, promote_options="permissive"))
+    texts = read_table(logs.copies["documents"], "documents", ["doc_id", *read])
+    like = likeness(found["query"], found["doc_id"], texts)
     return logs.keep("reached", found.drop_columns(["query"]).append_column("likeness", pa.array(like)))
 
 
@@ -173,18 +179,6 @@ def _targets(searches: ibis.Table, clicks: ibis.Table, reached: ibis.Table, segm
         labels = segments.select("session_id", "segment")
         held_out = held_out.left_join(labels, "session_id").mutate(segment=_.segment.coalesce(none))
     return held_out.select("session_id", "searcher_id", "time", "query", "targets", "segment", "split")
-
-
-def _copy_table(files: tuple[Path, ...], target: Path) -> None:
-    """The part files of a table as one file, batch by batch, in the schema of the first."""
-    if len(files) == 1:
-        shutil.copyfile(files[0], target)
-        return
-    schema = pq.read_schema(files[0])
-    with pq.ParquetWriter(target, schema) as writer:
-        for file in files:
-            for batch in pq.ParquetFile(file).iter_batches():
-                writer.write_batch(batch.select(schema.names).cast(schema))
 
 
 def _counts(logs: Logs, searches: ibis.Table, pairs: ibis.Table, reached: ibis.Table, folder: Path) -> dict[str, int]:

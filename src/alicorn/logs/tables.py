@@ -1,4 +1,4 @@
-"""The log folder: `LOGS/<table>.parquet` or `LOGS/<table>/*.parquet`, read into Ibis tables.
+"""The log folder: `LOGS/<table>.parquet` or `LOGS/<table>/`, read into Ibis tables.
 
 documents, impressions     always
 searchers                  may be absent when the vertical takes nothing from it
@@ -7,6 +7,9 @@ activity, segments         may be absent
 Beside DESIGN 2.1: one search is one `session_id`; a search that showed nothing has one row with null `doc_id` and null
 `position`; a null `searcher_id` in impressions is an anonymous searcher; `segments` (session_id, segment list<string>)
 labels searches for reports. Times with a zone are taken to UTC; those without one are taken as UTC.
+
+Each table comes in by the front door (alicorn.tables), and is written once, plain, into a temporary folder. DuckDB
+reads no file of the user's, so neither its patterns and partitions nor its types reach the logs.
 """
 
 import tempfile
@@ -18,15 +21,16 @@ from pathlib import Path
 import duckdb
 import ibis
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 
 from alicorn.errors import AlicornError, TableError
 from alicorn.logs.checks import ROW, check_tables
+from alicorn.tables import PartFiles, open_parts
 from alicorn.vertical import Vertical
-from alicorn.vertical.columns import Column, ColumnType, check_types
+from alicorn.vertical.columns import Column, ColumnType, check_types, read_as, text_of_bytes
 
-_FILE = "__file"
 MEMORY_LIMIT = "4GB"  # of DuckDB; what does not fit goes to a temporary folder
 
 _COLUMNS = {
@@ -54,13 +58,16 @@ _COLUMNS = {
 
 @dataclass(frozen=True)
 class Logs:
-    """Checked log tables. `files` and `counts` (rows) are by table name; an absent table is None.
+    """Checked log tables. `files`, `copies` and `counts` (rows) are by table name; an absent table is None.
 
-    The Ibis tables hold the contract's columns and `__row`; features of documents and searchers stay in the files.
+    The Ibis tables hold the contract's columns and `__row`. copies: one plain Parquet file for each table, of documents
+    and searchers with all their columns. notes: what a person should know about how the files were read.
     """
 
     connection: Backend
     files: dict[str, tuple[Path, ...]]
+    copies: dict[str, Path]
+    notes: list[str]
     counts: dict[str, int]
     documents: ibis.Table
     impressions: ibis.Table
@@ -83,18 +90,22 @@ def read_logs(folder: str | Path, vertical: Vertical, *, memory_limit: str = MEM
     if not folder.is_dir():
         raise TableError(f"no log folder at {folder}: it holds documents and impressions", table="documents")
     needed = _needed_columns(vertical)
-    files = {name: _files_of(folder, name) for name in needed}
-    _refuse_absent(files, folder, vertical)
-    for name, columns in needed.items():
-        _check_schemas(name, files[name], columns)
+    sources = _sources(folder, vertical, needed)
     with tempfile.TemporaryDirectory(prefix="alicorn-logs-") as temporary:
+        notes = [note for source in sources.values() for note in source.notes]
+        copies = {}
+        for name, source in sources.items():
+            with source.located():
+                copies[name] = _copy(source, needed[name], vertical, Path(temporary) / f"{name}.parquet", notes)
         connection = ibis.duckdb.connect(memory_limit=memory_limit, temp_directory=temporary)
         try:
-            tables = {name: _open(connection, name, files[name], needed[name]) for name in needed if files[name]}
-            counts = check_tables(tables, files, vertical)
+            tables = {name: _open(connection, name, path, needed[name]) for name, path in copies.items()}
+            counts = check_tables(tables, sources, copies)
             yield Logs(
                 connection=connection,
-                files=files,
+                files={name: source.files for name, source in sources.items()},
+                copies=copies,
+                notes=notes,
                 counts=counts,
                 documents=tables["documents"],
                 impressions=tables["impressions"],
@@ -108,6 +119,16 @@ def read_logs(folder: str | Path, vertical: Vertical, *, memory_limit: str = MEM
             connection.disconnect()
 
 
+def _sources(folder: Path, vertical: Vertical, needed: dict[str, list[Column]]) -> dict[str, PartFiles]:
+    """The tables that are there, with types that the contract admits."""
+    paths = {name: path for name in needed if (path := _path_of(folder, name)) is not None}
+    _refuse_absent(paths, folder, vertical)
+    sources = {name: open_parts(path, name) for name, path in paths.items()}
+    for name, source in sources.items():
+        check_types(source.schema, needed[name], name)
+    return sources
+
+
 def _needed_columns(vertical: Vertical) -> dict[str, list[Column]]:
     searcher_id = Column("searcher_id", ColumnType.STRING, "every table of searchers")
     return {
@@ -117,24 +138,19 @@ def _needed_columns(vertical: Vertical) -> dict[str, list[Column]]:
     }
 
 
-def _files_of(folder: Path, name: str) -> tuple[Path, ...]:
-    """The part files of a table in the order of their names; none when it is absent."""
+def _path_of(folder: Path, name: str) -> Path | None:
+    """The file or folder of a table; None when it is absent."""
     single, parts = folder / f"{name}.parquet", folder / name
     if single.exists() and parts.exists():
         raise TableError(f"table {name}: both {single} and {parts} exist: remove one", table=name)
-    if parts.is_dir():
-        found = tuple(sorted(parts.glob("*.parquet")))
-        if not found:
-            raise TableError(f"table {name}: the folder {parts} holds no *.parquet file", table=name)
-        return found
-    return (single,) if single.exists() else ()
+    return parts if parts.is_dir() else single if single.exists() else None
 
 
-def _refuse_absent(files: dict[str, tuple[Path, ...]], folder: Path, vertical: Vertical) -> None:
+def _refuse_absent(paths: dict[str, Path], folder: Path, vertical: Vertical) -> None:
     for name in ("documents", "impressions"):
-        if not files[name]:
+        if name not in paths:
             raise TableError(f"table {name} is missing: neither {name}.parquet nor {name}/ in {folder}", table=name)
-    if not files["searchers"] and (columns := vertical.logged_searcher_columns()):
+    if "searchers" not in paths and (columns := vertical.logged_searcher_columns()):
         raise TableError(
             f"table searchers is missing in {folder}, but {columns[0].why} asks for its column '{columns[0].name}': "
             "write the table, or take the feature out of the vertical",
@@ -143,27 +159,50 @@ def _refuse_absent(files: dict[str, tuple[Path, ...]], folder: Path, vertical: V
         )
 
 
-def _check_schemas(name: str, files: Sequence[Path], columns: Sequence[Column]) -> None:
-    for file in files:
-        try:
-            schema = pq.read_schema(file)
-        except (pa.ArrowException, OSError) as error:
-            raise TableError(f"table {name}: {file} is no readable Parquet file: {error}", table=name) from error
-        check_types(schema, columns, name if len(files) == 1 else f"{name} ({file.name})")
+def _copy(source: PartFiles, columns: Sequence[Column], vertical: Vertical, path: Path, notes: list[str]) -> Path:
+    """Write a table as one plain file: all columns of documents and searchers, whose values are checked, and of the
+    other tables those of the contract."""
+    checks = {"documents": vertical.check_documents, "searchers": vertical.check_logged_searchers}
+    check = checks.get(source.name)
+    wanted = None if check else [column.name for column in columns]
+    notes += text_of_bytes(source.schema, columns, source.name)
+    row = cut = 0
+    writer = None
+    try:
+        for batch in source.batches(wanted):
+            table = read_as(batch, columns, source.name, row)
+            if check is not None:
+                check(table, row)
+            elif "time" in table.column_names:
+                table, num_cut = _to_microseconds(table, source.name, row)
+                cut += num_cut
+            writer = writer or pq.ParquetWriter(path, table.schema)
+            writer.write_table(table)
+            row += len(table)
+    finally:
+        if writer is not None:
+            writer.close()
+    if writer is None:
+        pq.write_table(read_as(source.schema.empty_table(), columns, source.name), path)
+    if cut:
+        notes.append(f"table {source.name}: {cut} times are finer than a microsecond: read to the microsecond")
+    return path
 
 
-def _open(connection: Backend, name: str, files: Sequence[Path], columns: Sequence[Column]) -> ibis.Table:
+def _to_microseconds(table: pa.Table, name: str, first_row: int) -> tuple[pa.Table, int]:
+    """Times without a zone, in UTC, to the microsecond before or at them; and how many were cut so."""
+    at = table.schema.get_field_index("time")
+    times = table["time"].cast(pa.timestamp(table["time"].type.unit))
+    whole = times
+    if times.type.unit == "ns":
+        whole = pc.floor_temporal(times, unit="microsecond")
+    cut = pc.sum(pc.not_equal(whole, times)).as_py() or 0
+    return table.set_column(at, "time", whole.cast(pa.timestamp("us"))), cut
+
+
+def _open(connection: Backend, name: str, path: Path, columns: Sequence[Column]) -> ibis.Table:
     """The contract's columns of a table and the number of each row."""
-    table = connection.read_parquet(
-        [str(file) for file in files], table_name=name, filename=_FILE, file_row_number=True, union_by_name=True
-    )
-    starts, total = [], 0
-    for file in files:
-        starts.append((str(file), total))
-        total += pq.read_metadata(file).num_rows
-    row = table.file_row_number
-    if len(files) > 1:
-        row = table[_FILE].cases(*starts) + row
+    literal = "".join(f"[{letter}]" if letter in "[*?" else letter for letter in str(path))  # DuckDB reads patterns
+    table = connection.read_parquet(literal, table_name=name, file_row_number=True, hive_partitioning=False)
     kept = ["doc_id"] if name == "documents" else ["searcher_id"] if name == "searchers" else [c.name for c in columns]
-    table = table.select(*kept, row.name(ROW))
-    return table.mutate(time=table.time.cast("timestamp(6)")) if "time" in kept else table
+    return table.select(*kept, table.file_row_number.name(ROW))

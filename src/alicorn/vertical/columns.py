@@ -1,10 +1,11 @@
 """Arrow columns against what is asked of them.
 
-`check_types` looks at a schema alone and costs nothing; the other functions look at the values of one column.
+`check_types` looks at a schema alone and costs nothing; `read_as` gives the columns in the types in which they are
+read; the other functions look at the values of one column that was read so.
 Rows are counted from 0 in the order of the table.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple, NoReturn
 
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 
 from alicorn.config import nearest
 from alicorn.errors import TableError
+from alicorn.tables.plain import plain_column, plain_schema, plain_type, tried
 
 
 class ColumnType(Enum):
@@ -31,32 +33,61 @@ class ColumnType(Enum):
     TIME = "timestamp"
     ANY = "any type"
 
-    def admits(self, data_type: pa.DataType) -> bool:
-        """Whether an Arrow column of `data_type` may stand for this. Dictionary-coded strings are strings."""
+    def admits(self, kind: pa.DataType) -> bool:
+        """Whether a column of a plain type may be read as this. A column of nulls may be anything."""
+        types = pa.types
+        if types.is_null(kind):
+            return True
         match self:
             case ColumnType.STRING:
-                return _is_string(data_type)
+                return is_text(kind)
             case ColumnType.TEXT:
-                return _is_string(data_type) or _is_list_of(data_type, _is_string)
+                return is_text(kind) or ColumnType.STRINGS.admits(kind)
             case ColumnType.TERMS:
-                return ColumnType.TEXT.admits(data_type) or pa.types.is_integer(data_type)
+                return ColumnType.TEXT.admits(kind) or bool(types.is_integer(kind))
             case ColumnType.STRINGS:
-                # A list column without a single value is written as list<null>.
-                return _is_list_of(data_type, lambda item: _is_string(item) or pa.types.is_null(item))
+                return _is_list_of(kind, is_text)
             case ColumnType.FLOATS:
-                return _is_list_of(data_type, pa.types.is_floating)
+                return _is_list_of(kind, types.is_floating)
             case ColumnType.VECTORS:
-                return _is_list_of(data_type, lambda item: pa.types.is_null(item) or ColumnType.FLOATS.admits(item))
+                return _is_list_of(kind, ColumnType.FLOATS.admits)
             case ColumnType.NUMBER:
-                return pa.types.is_integer(data_type) or pa.types.is_floating(data_type)
+                return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
             case ColumnType.INTEGER:
-                return pa.types.is_integer(data_type)
+                return ColumnType.NUMBER.admits(kind)
             case ColumnType.BOOLEAN:
-                return pa.types.is_boolean(data_type)
+                return bool(types.is_boolean(kind))
             case ColumnType.TIME:
-                return pa.types.is_timestamp(data_type)
+                return bool(types.is_timestamp(kind) or types.is_date(kind))
             case ColumnType.ANY:
                 return True
+
+    def read_type(self, kind: pa.DataType) -> pa.DataType:
+        """The type in which a plain column of an admitted type is read; `kind` itself where nothing has to be done.
+
+        Bytes are text; integers are asked of whole floats and decimals too, numbers of decimals, as the nearest float;
+        a date is its midnight; where no value has decided the type, it is the one that is asked for.
+        """
+        types = pa.types
+        match self:
+            case ColumnType.STRING | ColumnType.TEXT | ColumnType.TERMS if not types.is_list(kind):
+                return kind if types.is_integer(kind) else pa.string()
+            case ColumnType.TEXT | ColumnType.TERMS | ColumnType.STRINGS:
+                return pa.list_(pa.string())
+            case ColumnType.FLOATS:
+                decided = types.is_list(kind) and not types.is_null(kind.value_type)
+                return kind if decided else pa.list_(pa.float32())
+            case ColumnType.VECTORS:
+                return pa.list_(ColumnType.FLOATS.read_type(kind.value_type if types.is_list(kind) else kind))
+            case ColumnType.NUMBER:
+                return kind if types.is_integer(kind) or types.is_floating(kind) else pa.float64()
+            case ColumnType.INTEGER:
+                return kind if types.is_integer(kind) and kind != pa.uint64() else pa.int64()
+            case ColumnType.BOOLEAN:
+                return pa.bool_()
+            case ColumnType.TIME:
+                return kind if types.is_timestamp(kind) else pa.timestamp("us")
+        return kind
 
 
 class Column(NamedTuple):
@@ -65,6 +96,50 @@ class Column(NamedTuple):
     name: str
     type: ColumnType
     why: str
+
+
+def read_as(table: pa.Table, columns: Sequence[Column], name: str, first_row: int = 0) -> pa.Table:
+    """The table with the columns that are asked for in the types in which they are read; others as they are.
+
+    columns: a column that is asked for as `any type` as well keeps its own type. name: of the table in messages;
+    first_row: the number of its first row there. Raises TableError for a column that is missing or of another type,
+    and for the first row that cannot be read so: bytes that are not UTF-8, a decimal that is no integer.
+    """
+    check_types(table.schema, columns, name)
+    asked: dict[str, list[ColumnType]] = {}
+    for column in columns:
+        asked.setdefault(column.name, []).append(column.type)
+    for column_name, types in asked.items():
+        at = table.schema.get_field_index(column_name)
+        column = table.column(at)
+        if column.type != plain_type(column.type):
+            column = plain_column(column, name, column_name, first_row)
+        if ColumnType.ANY not in types:
+            column = _read(column, sorted(types, key=_PRECEDENCE.index)[0], name, column_name, first_row)
+        if column is not table.column(at):
+            table = table.set_column(at, column_name, column)
+    return table
+
+
+def _read(column: pa.ChunkedArray, asked: ColumnType, table: str, name: str, first_row: int) -> pa.ChunkedArray:
+    kind = asked.read_type(column.type)
+    if kind == column.type:
+        return column
+    row, chunks = first_row, []
+    for chunk in column.chunks:
+        chunks.append(tried(chunk, lambda array: array.cast(kind), table, name, row))
+        row += len(chunk)
+    return pa.chunked_array(chunks, kind)
+
+
+def text_of_bytes(schema: pa.Schema, columns: Sequence[Column], table: str) -> list[str]:
+    """Notes on columns of bytes that are read as text."""
+    texts = {column.name for column in columns if column.type in _TEXTS}
+    return [
+        f"table {table}: column '{field.name}' is {field.type}: its bytes are read as UTF-8"
+        for field in schema
+        if field.name in texts and (pa.types.is_binary(field.type) or field.type == pa.list_(pa.binary()))
+    ]
 
 
 def check_types(schema: pa.Schema, columns: Sequence[Column], table: str) -> None:
@@ -83,7 +158,8 @@ def check_types(schema: pa.Schema, columns: Sequence[Column], table: str) -> Non
                 f"table {table}: column '{name}' is there {len(positions)} times", table=table, column=name
             )
         data_type = schema.field(positions[0]).type
-        if not column_type.admits(data_type):
+        plain = plain_schema(pa.schema([pa.field(name, data_type)]), table).field(0).type
+        if not column_type.admits(plain):
             raise TableError(
                 f"table {table}: column '{name}' must be {column_type.value} ({why}), got {data_type}",
                 table=table,
@@ -156,12 +232,17 @@ def _check_finite(column: pa.ChunkedArray, table: str, name: str, first_row: int
         refuse_rows(rows, table, name, "a null, NaN or infinite number inside a list", first_row)
 
 
-def _is_string(data_type: pa.DataType) -> bool:
-    if pa.types.is_dictionary(data_type):
-        data_type = data_type.value_type
-    return pa.types.is_string(data_type) or pa.types.is_large_string(data_type) or pa.types.is_string_view(data_type)
+_TEXTS = (ColumnType.STRING, ColumnType.STRINGS, ColumnType.TEXT, ColumnType.TERMS)
+_PRECEDENCE = (  # which of several asked types a column of nulls takes: the narrowest
+    *(ColumnType.STRING, ColumnType.STRINGS, ColumnType.FLOATS, ColumnType.VECTORS, ColumnType.INTEGER),
+    *(ColumnType.NUMBER, ColumnType.BOOLEAN, ColumnType.TIME, ColumnType.TEXT, ColumnType.TERMS, ColumnType.ANY),
+)
 
 
-def _is_list_of(data_type: pa.DataType, accepts) -> bool:  # type: ignore[no-untyped-def]
-    is_list = pa.types.is_list(data_type) or pa.types.is_large_list(data_type) or pa.types.is_fixed_size_list(data_type)
-    return is_list and accepts(data_type.value_type)
+def is_text(kind: pa.DataType) -> bool:
+    """Text, or bytes that may be text."""
+    return bool(pa.types.is_string(kind) or pa.types.is_binary(kind))
+
+
+def _is_list_of(kind: pa.DataType, accepts: Callable[[pa.DataType], bool]) -> bool:
+    return bool(pa.types.is_list(kind)) and (pa.types.is_null(kind.value_type) or accepts(kind.value_type))

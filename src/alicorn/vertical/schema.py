@@ -16,16 +16,17 @@ from alicorn.config import Config, load_yaml
 from alicorn.errors import QueryError, VectorError
 from alicorn.language.templates import Template
 from alicorn.language.tree import Node
+from alicorn.tables import repeated
 from alicorn.text import RULES
 from alicorn.vertical.behaviour import Behaviour
 from alicorn.vertical.columns import (
     Column,
     ColumnType,
     check_parallel,
-    check_types,
     check_vector_lists,
     check_vectors,
     check_weights,
+    read_as,
     refuse_rows,
 )
 from alicorn.vertical.failed_searches import FailedSearchRules
@@ -237,23 +238,30 @@ class Vertical(Config):
         columns = _feature_columns(self.request.logged(), "request.features")
         return [column for column in columns if column.name != "query"]
 
-    def check_documents(self, documents: pa.Table, first_row: int = 0) -> None:
-        """Columns, types, and values that no feature could read. `first_row` is added to row numbers in messages."""
-        check_types(documents.schema, self.document_columns(), "documents")
-        _check_values(documents, self.document.features, "documents", first_row)
+    def check_documents(self, documents: pa.Table, first_row: int = 0) -> pa.Table:
+        """Columns, types, and values that no feature could read. Returns the table as it is read (columns.read_as).
 
-    def check_searchers(self, searchers: pa.Table, first_row: int = 0) -> None:
+        first_row: added to row numbers in messages. Raises TableError.
+        """
+        read = read_as(documents, self.document_columns(), "documents", first_row)
+        _check_values(read, self.document.features, "documents", first_row)
+        return read
+
+    def check_searchers(self, searchers: pa.Table, first_row: int = 0) -> pa.Table:
         """The same for the table of searchers."""
-        check_types(searchers.schema, self.searcher_columns(), "searchers")
-        _check_values(searchers, self.request.features, "searchers", first_row)
+        read = read_as(searchers, self.searcher_columns(), "searchers", first_row)
+        _check_values(read, self.request.features, "searchers", first_row)
+        return read
 
-    def check_logged_searchers(self, searchers: pa.Table, first_row: int = 0) -> None:
+    def check_logged_searchers(self, searchers: pa.Table, first_row: int = 0) -> pa.Table:
         """The same for the table in the log folder, which has no column of request.behaviour."""
-        check_types(searchers.schema, self.logged_searcher_columns(), "searchers")
-        _check_values(searchers, self.request.logged(), "searchers", first_row)
+        read = read_as(searchers, self.logged_searcher_columns(), "searchers", first_row)
+        _check_values(read, self.request.logged(), "searchers", first_row)
+        return read
 
     def terms(self, documents: pa.Table) -> pa.ListArray:
         """The terms of each document, list<string>, rule by rule; words with repetition, as BM25 counts them."""
+        documents = read_as(documents, list(self._term_columns()), "documents")
         parts = [_TERMS[rule.kind](documents[rule.column], rule.prefix) for rule in self.document.terms]
         rows, values = interleave(parts) if parts else (np.zeros(0, dtype=np.int64), pa.array([], pa.string()))
         return as_lists(rows, values, len(documents))
@@ -264,10 +272,10 @@ class Vertical(Config):
         vectors: float32 (len(documents), dim), or None: then a column `embedding:<key>` of `documents` is kept.
         A null static rank becomes 0, the default. Raises TableError or VectorError.
         """
-        self.check_documents(documents)
-        _check_doc_ids(documents)
+        documents = self.check_documents(documents)
+        _check_doc_ids(documents["doc_id"])
         columns: dict[str, Any] = {
-            "doc_id": documents["doc_id"].cast(pa.string()),
+            "doc_id": documents["doc_id"],
             "terms": self.terms(documents),
             **{name: documents[name] for name in self.document.stored},
         }
@@ -282,9 +290,7 @@ class Vertical(Config):
 
     def _document_columns(self) -> Iterator[Column]:
         yield from _feature_columns(self.document.features, "document.features")
-        for rule in self.document.terms:
-            wanted = ColumnType.TERMS if rule.kind == "value" else ColumnType.TEXT
-            yield Column(rule.column, wanted, f"document.terms, prefix {rule.prefix}")
+        yield from self._term_columns()
         for name in self.document.stored:
             yield Column(name, ColumnType.ANY, "document.stored")
         if self.document.static_rank is not None:
@@ -292,6 +298,11 @@ class Vertical(Config):
         for name in self.request.behaviour.attributes if self.request.behaviour else ():
             yield Column(name, ColumnType.STRING, "request.behaviour.attributes")
         yield from self.selection.columns()
+
+    def _term_columns(self) -> Iterator[Column]:
+        for rule in self.document.terms:
+            wanted = ColumnType.TERMS if rule.kind == "value" else ColumnType.TEXT
+            yield Column(rule.column, wanted, f"document.terms, prefix {rule.prefix}")
 
 
 def _feature_columns(features: dict[str, Any], place: str) -> Iterator[Column]:
@@ -311,13 +322,11 @@ def _check_values(table: pa.Table, features: dict[str, Any], name: str, first_ro
             check_parallel({column: table[column] for column in feature.parts.values()}, name, first_row)
 
 
-def _check_doc_ids(documents: pa.Table) -> None:
-    ids = documents["doc_id"].cast(pa.string())
+def _check_doc_ids(ids: pa.ChunkedArray) -> None:
     refuse_rows(pc.is_null(ids), "documents", "doc_id", "a document must have an id, got null")
-    codes = ids.combine_chunks().dictionary_encode().indices.to_numpy()
-    seen_before = np.ones(len(codes), dtype=bool)
-    seen_before[np.unique(codes, return_index=True)[1]] = False
-    refuse_rows(seen_before, "documents", "doc_id", "the id of an earlier row again")
+    again = repeated(ids)
+    if again is not None:
+        refuse_rows(again, "documents", "doc_id", "the id of an earlier row again")
 
 
 def _static_rank(documents: pa.Table, name: str) -> pa.ChunkedArray:

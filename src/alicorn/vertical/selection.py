@@ -26,7 +26,7 @@ from pydantic import Field, model_validator
 
 from alicorn.config import Config
 from alicorn.text import words
-from alicorn.vertical.columns import Column, ColumnType
+from alicorn.vertical.columns import Column, ColumnType, read_as
 
 PositiveDays = Annotated[float, Field(gt=0, le=36_500)]
 
@@ -102,9 +102,9 @@ class OneOfRule(Config):
 
     def keeps(self, values: pa.ChunkedArray, now: datetime.datetime) -> pa.ChunkedArray:
         wanted = pa.array(self.values, pa.string())
-        if not (pa.types.is_list(values.type) or pa.types.is_large_list(values.type)):
-            return pc.is_in(values.cast(pa.string()), wanted)
-        found = pc.is_in(pc.list_flatten(values).cast(pa.string()), wanted)
+        if not pa.types.is_list(values.type):
+            return pc.is_in(values, wanted)
+        found = pc.is_in(pc.list_flatten(values), wanted)
         kept = np.zeros(len(values), dtype=bool)
         kept[pc.list_parent_indices(values).to_numpy()[found.to_numpy()]] = True
         return pa.chunked_array([pa.array(kept)])
@@ -159,6 +159,7 @@ class Selection(Config):
 
         documents: with the columns above, checked. now: with its zone; what `recent` counts back from.
         """
+        documents = read_as(documents, list(self.columns()), "documents")
         kept = np.ones(len(documents), dtype=bool)
         counts = {}
         for rule in self.documents:

@@ -68,7 +68,7 @@ def as_lists(rows: np.ndarray, values: pa.Array, num_rows: int) -> pa.ListArray:
 def _strings(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
     """A column of strings, lists of strings or integers as (row of each string, the strings); nulls are left out."""
     data_type = column.type
-    if pa.types.is_list(data_type) or pa.types.is_large_list(data_type) or pa.types.is_fixed_size_list(data_type):
+    if pa.types.is_list(data_type):
         rows = pc.list_parent_indices(column).to_numpy().astype(np.int64)
         column = pc.list_flatten(column)
     else:

@@ -1,0 +1,16 @@
+"""How does a table come in? One front door for every table, whatever wrote it; docs/tables.md is its page.
+
+plain.py        one type for all encodings of a type, and the types that no column may have
+times.py        times that an answer can show
+unify.py        one type for two: part files that differ, columns whose type no value has decided yet
+parts.py        a Parquet file or a folder of part files as one table
+keys.py         keys that an earlier row has already
+"""
+
+from alicorn.tables.keys import repeated as repeated
+from alicorn.tables.parts import PartFiles as PartFiles
+from alicorn.tables.parts import open_parts as open_parts
+from alicorn.tables.parts import read_table as read_table
+from alicorn.tables.plain import plain_schema as plain_schema
+from alicorn.tables.plain import plain_table as plain_table
+from alicorn.tables.plain import plain_type as plain_type

@@ -1,0 +1,225 @@
+"""A table on disk: one Parquet file, or a folder of part files that are one table.
+
+files      every *.parquet file below the folder, and every other file whose content begins as Parquet does, in the
+           order of their paths. Names that begin with `.` or `_` are passed over, as by Spark and Arrow
+names      of files and folders are names: no pattern, no partition; a note says that `country=US/` is no column
+columns    by name, in the order of the first file that has them; missing in a file is null there
+types      plain (plain.py), unified (unify.py): a note says what differs; what does not go together is refused
+rows       none is left out; a file without rows is one of them, a table without rows is the reader's to refuse
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from alicorn.errors import TableError
+from alicorn.tables.plain import plain_column, plain_schema, tried
+from alicorn.tables.unify import fitted, widened
+
+BATCH_ROWS = 65_536
+_MAGIC = b"PAR1"
+
+
+@dataclass(frozen=True)
+class PartFiles:
+    """The files of a table. name: of the table in messages; schema: plain, of all files; counts: rows of each file.
+
+    notes: what a person should know about how the files were read: types that were widened, names that are no columns.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    schema: pa.Schema
+    counts: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def num_rows(self) -> int:
+        return sum(self.counts)
+
+    def batches(self, columns: Iterable[str] | None = None, num_rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
+        """The rows in order, at most `num_rows` at a time, checked and in the types of `schema`.
+
+        columns: of these; all unless given. Raises TableError that names table, file, column and first bad row.
+        """
+        wanted = self.schema.names if columns is None else [name for name in self.schema.names if name in set(columns)]
+        schema = pa.schema([self.schema.field(name) for name in wanted])
+        first_row = 0
+        for file, count in zip(self.files, self.counts, strict=True):
+            row = first_row
+            with self.located():
+                for table in self._read(file, wanted, num_rows):
+                    yield _fitted(table, schema, self.name, row)
+                    row += len(table)
+            first_row += count
+
+    def read(self, columns: Iterable[str] | None = None) -> pa.Table:
+        """All rows as one table. Raises TableError as `batches` does."""
+        chosen = None if columns is None else list(columns)
+        wanted = [name for name in self.schema.names if chosen is None or name in chosen]
+        schema = pa.schema([self.schema.field(name) for name in wanted])
+        return pa.concat_tables([schema.empty_table(), *self.batches(wanted)])
+
+    @contextmanager
+    def located(self, first_row: int = 0) -> Iterator[None]:
+        """A TableError about a row says where in the table, and in which file of several, it is.
+
+        first_row: where the rows begin that are looked at: what the row of the error counts from.
+        """
+        try:
+            yield
+        except TableError as error:
+            if error.row is None or _PLACE in str(error) or (len(self.files) == 1 and not first_row):
+                raise
+            row = first_row + error.row
+            file, within = self._place(row)
+            message = f"{error}{_PLACE}{within} of {file}"
+            raise TableError(message, table=error.table, column=error.column, row=row, count=error.count) from error
+
+    def _place(self, row: int) -> tuple[Path, int]:
+        for file, count in zip(self.files, self.counts, strict=True):
+            if row < count:
+                return file, row
+            row -= count
+        return self.files[-1], row
+
+    def _read(self, file: Path, columns: Sequence[str], num_rows: int) -> Iterator[pa.Table]:
+        with _reading(self.name, file), _opened(file) as opened:
+            own = opened.schema_arrow
+            present = [name for name in columns if name in own.names]
+            for batch in opened.iter_batches(num_rows, columns=present):
+                # Arrow reads `a.b` where `a` is asked for; and a batch without columns has no number of rows.
+                yield pa.Table.from_batches([batch]).select(present)
+
+
+_PLACE = "; that is row "
+
+
+def open_parts(path: str | Path, name: str) -> PartFiles:
+    """The table in a Parquet file, or in the part files of a folder. name: of the table in messages.
+
+    Only footers are read. Raises TableError for a path without a file, a file that is no Parquet, and types that do not
+    go together.
+    """
+    path = Path(path)
+    files, notes = _files_of(path, name) if path.is_dir() else ((path,), [])
+    schemas, counts = [], []
+    for file in files:
+        with _reading(name, file), _opened(file) as opened:
+            schemas.append(plain_schema(opened.schema_arrow, name if len(files) == 1 else f"{name} ({file.name})"))
+            counts.append(opened.metadata.num_rows)
+    schema = _unified(files, schemas, name, notes)
+    return PartFiles(name, files, schema, tuple(counts), tuple(notes))
+
+
+def read_table(path: str | Path, name: str, columns: Iterable[str] | None = None) -> pa.Table:
+    """All rows of `open_parts`."""
+    return open_parts(path, name).read(columns)
+
+
+def _files_of(folder: Path, name: str) -> tuple[tuple[Path, ...], list[str]]:
+    """The part files, and notes on what was passed over."""
+    files = list(_walk(folder, {folder.resolve()}))
+    found = [file for file in files if _is_part(file)]
+    if not found:
+        message = (
+            f"table {name}: the folder {folder} holds no *.parquet file (names that begin with . or _ do not count)"
+        )
+        raise TableError(message, table=name)
+    notes = []
+    if passed := [str(file) for file in files if file not in set(found)]:
+        more = "" if len(passed) <= 3 else f" and {len(passed) - 3} more"
+        notes.append(f"table {name}: passed over, as no Parquet: {', '.join(passed[:3])}{more}")
+    partitions = [part for file in found for part in file.relative_to(folder).parts[:-1] if "=" in part]
+    if partitions:
+        notes.append(f"table {name}: the folder name '{partitions[0]}' is a name: no column is made of it")
+    return tuple(found), notes
+
+
+def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    """The files below a folder, by path. Links are followed; a folder that was seen before is not entered again."""
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith((".", "_")):
+            continue
+        if not entry.is_dir():
+            yield entry
+        elif (real := entry.resolve()) not in seen:
+            seen.add(real)
+            yield from _walk(entry, seen)
+
+
+def _is_part(file: Path) -> bool:
+    if file.suffix.lower() == ".parquet":
+        return True
+    try:
+        with file.open("rb") as opened:
+            return opened.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False
+
+
+def _unified(files: Sequence[Path], schemas: Sequence[pa.Schema], name: str, notes: list[str]) -> pa.Schema:
+    kinds: dict[str, pa.DataType] = {}
+    first: dict[str, tuple[Path, pa.DataType]] = {}  # where a type other than null was seen first
+    for file, schema in zip(files, schemas, strict=True):
+        for field in schema:
+            known = kinds.setdefault(field.name, field.type)
+            both = widened(known, field.type)
+            if both is None:
+                where, kind = first[field.name]
+                message = (
+                    f"table {name}: column '{field.name}' is {kind} in {where} and {field.type} in {file}: "
+                    "cast one of them, so that all part files have one type"
+                )
+                raise TableError(message, table=name, column=field.name)
+            kinds[field.name] = both
+            if not pa.types.is_null(field.type):
+                first.setdefault(field.name, (file, field.type))
+    for column, (where, kind) in first.items():
+        if kinds[column] != kind:
+            notes.append(f"table {name}: column '{column}' is {kind} in {where.name}, and read as {kinds[column]}")
+    for column in kinds:
+        without = sum(column not in schema.names for schema in schemas)
+        if without:
+            notes.append(f"table {name}: column '{column}' is missing in {without} of {len(files)} files: null there")
+    return pa.schema(list(kinds.items()))
+
+
+def _fitted(table: pa.Table, schema: pa.Schema, name: str, first_row: int) -> pa.Table:
+    """A table as it was read, checked and in the types of `schema`."""
+    columns = []
+    for field in schema:
+        if field.name not in table.column_names:
+            columns.append(pa.chunked_array([pa.nulls(len(table), field.type)], field.type))
+            continue
+        plain = plain_column(table.column(field.name), name, field.name, first_row)
+        if plain.type == field.type:
+            columns.append(plain)
+            continue
+        row, chunks = first_row, []
+        for chunk in plain.chunks:
+            chunks.append(tried(chunk, lambda array: fitted(array, field.type), name, field.name, row))  # noqa: B023
+            row += len(chunk)
+        columns.append(pa.chunked_array(chunks, field.type))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[pq.ParquetFile]:
+    """Spark's 96-bit times are read to the microsecond: as nanoseconds, those after the year 2262 would wrap."""
+    with pq.ParquetFile(file, coerce_int96_timestamp_unit="us") as opened:
+        yield opened
+
+
+@contextmanager
+def _reading(name: str, file: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"table {name}: {file} is no readable Parquet file: {error}", table=name) from error
