@@ -244,9 +244,8 @@ def default_nprobe(vertical: Vertical) -> int | None:
 
 
 def _open(documents: Path) -> PartFiles:
-    """The table of documents, read by its own name. Every doc_id is checked: a batch would replace a document of
-    another."""
-    source = open_parts(documents, documents.name)
+    """The table of documents. Every doc_id is checked: a batch would replace a document of another."""
+    source = open_parts(documents, "documents")
     if source.num_rows == 0:
         raise TableError(f"{documents}: the table of documents is empty", table="documents")
     with source.located():

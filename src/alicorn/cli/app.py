@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from alicorn.cli.collection import embed, interests, publish, tune, verify
 from alicorn.cli.demo import demo
 from alicorn.cli.evaluate import evaluate
 from alicorn.cli.learn import ensemble, export, mine, train
+from alicorn.cli.output import NOTES
 from alicorn.cli.query import query
 from alicorn.cli.serve import serve
 from alicorn.errors import AlicornError
@@ -34,6 +36,7 @@ for verb in VERBS:
 
 def main() -> None:
     """The `alicorn` command."""
+    logging.getLogger("alicorn.tables").addHandler(NOTES)
     try:
         app(prog_name="alicorn")
     except AlicornError as error:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from alicorn.cli.options import Json, ModelFolder, VerticalFile, load_models
-from alicorn.cli.output import log, print_values, say_note, say_when_compiling
+from alicorn.cli.output import log, print_values, say_when_compiling
 
 
 def mine(
@@ -25,7 +25,7 @@ def mine(
     from alicorn.vertical import Vertical
 
     with log.status("reading and checking the log"):
-        counts = mine_logs(logs, Vertical.load(vertical), out, on_note=say_note)
+        counts = mine_logs(logs, Vertical.load(vertical), out)
     print_values(counts, as_json)
 
 

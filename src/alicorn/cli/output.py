@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,9 +27,14 @@ def print_values(values: dict[str, Any], as_json: bool) -> None:
         sys.stdout.write(f"{name:<{width}}  {shown}\n")
 
 
-def say_note(note: str) -> None:
-    """On standard error: what a person should know about what was read or answered."""
-    log.print(f"note: {note}")
+class Notes(logging.Handler):
+    """Notes of the tables that are read, on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log.print(f"note: {record.getMessage()}", markup=False, soft_wrap=True)
+
+
+NOTES = Notes()
 
 
 @contextmanager

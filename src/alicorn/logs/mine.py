@@ -54,21 +54,17 @@ def mine(
     overwrite: bool = False,
     memory_limit: str = MEMORY_LIMIT,
     on_step: Callable[[str], None] = lambda step: None,
-    on_note: Callable[[str], None] = lambda note: None,
 ) -> dict[str, int]:
     """Write pairs/ to `out`. Returns counts of everything read, made and left out; the manifest has them too.
 
     overwrite: replace a folder that is not empty; without it that is a ConfigError.
-    memory_limit: of DuckDB. on_step is called with what is about to be done, on_note with what a person should know
-    about how the files were read.
+    memory_limit: of DuckDB. on_step is called with what is about to be done.
     Raises TableError when the logs break their contract; then nothing is written.
     """
     out = Path(out)
     _refuse_taken(out, overwrite)
     on_step("check the logs")
     with read_logs(logs_folder, vertical, memory_limit=memory_limit) as logs:
-        for note in logs.notes:
-            on_note(note)
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
         try:
@@ -130,7 +126,6 @@ def _write(logs: Logs, vertical: Vertical, folder: Path, on_step: Callable[[str]
         "data_fingerprint": data_fingerprint(logs.files),
         "valid_from": boundaries.valid_from.isoformat(),
         "test_from": None if boundaries.test_from is None else boundaries.test_from.isoformat(),
-        "notes": logs.notes,
         "counts": _counts(logs, searches, pairs, reached, folder) | looked_up,
     }
 

@@ -27,9 +27,9 @@ from ibis.backends.duckdb import Backend
 
 from alicorn.errors import AlicornError, TableError
 from alicorn.logs.checks import ROW, check_tables
-from alicorn.tables import PartFiles, open_parts
+from alicorn.tables import PartFiles, note, open_parts
 from alicorn.vertical import Vertical
-from alicorn.vertical.columns import Column, ColumnType, check_types, read_as, text_of_bytes
+from alicorn.vertical.columns import Column, ColumnType, check_types, note_bytes, read_as
 
 MEMORY_LIMIT = "4GB"  # of DuckDB; what does not fit goes to a temporary folder
 
@@ -61,13 +61,12 @@ class Logs:
     """Checked log tables. `files`, `copies` and `counts` (rows) are by table name; an absent table is None.
 
     The Ibis tables hold the contract's columns and `__row`. copies: one plain Parquet file for each table, of documents
-    and searchers with all their columns. notes: what a person should know about how the files were read.
+    and searchers with all their columns.
     """
 
     connection: Backend
     files: dict[str, tuple[Path, ...]]
     copies: dict[str, Path]
-    notes: list[str]
     counts: dict[str, int]
     documents: ibis.Table
     impressions: ibis.Table
@@ -92,11 +91,10 @@ def read_logs(folder: str | Path, vertical: Vertical, *, memory_limit: str = MEM
     needed = _needed_columns(vertical)
     sources = _sources(folder, vertical, needed)
     with tempfile.TemporaryDirectory(prefix="alicorn-logs-") as temporary:
-        notes = [note for source in sources.values() for note in source.notes]
         copies = {}
         for name, source in sources.items():
             with source.located():
-                copies[name] = _copy(source, needed[name], vertical, Path(temporary) / f"{name}.parquet", notes)
+                copies[name] = _copy(source, needed[name], vertical, Path(temporary) / f"{name}.parquet")
         connection = ibis.duckdb.connect(memory_limit=memory_limit, temp_directory=temporary)
         try:
             tables = {name: _open(connection, name, path, needed[name]) for name, path in copies.items()}
@@ -105,7 +103,6 @@ def read_logs(folder: str | Path, vertical: Vertical, *, memory_limit: str = MEM
                 connection=connection,
                 files={name: source.files for name, source in sources.items()},
                 copies=copies,
-                notes=notes,
                 counts=counts,
                 documents=tables["documents"],
                 impressions=tables["impressions"],
@@ -159,13 +156,13 @@ def _refuse_absent(paths: dict[str, Path], folder: Path, vertical: Vertical) -> 
         )
 
 
-def _copy(source: PartFiles, columns: Sequence[Column], vertical: Vertical, path: Path, notes: list[str]) -> Path:
+def _copy(source: PartFiles, columns: Sequence[Column], vertical: Vertical, path: Path) -> Path:
     """Write a table as one plain file: all columns of documents and searchers, whose values are checked, and of the
     other tables those of the contract."""
     checks = {"documents": vertical.check_documents, "searchers": vertical.check_logged_searchers}
     check = checks.get(source.name)
     wanted = None if check else [column.name for column in columns]
-    notes += text_of_bytes(source.schema, columns, source.name)
+    note_bytes(source.schema, columns, source.name)
     row = cut = 0
     writer = None
     try:
@@ -185,7 +182,7 @@ def _copy(source: PartFiles, columns: Sequence[Column], vertical: Vertical, path
     if writer is None:
         pq.write_table(read_as(source.schema.empty_table(), columns, source.name), path)
     if cut:
-        notes.append(f"table {source.name}: {cut} times are finer than a microsecond: read to the microsecond")
+        note(f"table {source.name}: {cut} times are finer than a microsecond: read to the microsecond")
     return path
 
 

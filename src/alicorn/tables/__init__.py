@@ -5,9 +5,11 @@ times.py        times that an answer can show
 unify.py        one type for two: part files that differ, columns whose type no value has decided yet
 parts.py        a Parquet file or a folder of part files as one table
 keys.py         keys that an earlier row has already
+notes.py        what a person should know about how a table was read
 """
 
 from alicorn.tables.keys import repeated as repeated
+from alicorn.tables.notes import note as note
 from alicorn.tables.parts import PartFiles as PartFiles
 from alicorn.tables.parts import open_parts as open_parts
 from alicorn.tables.parts import read_table as read_table

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from alicorn.errors import TableError
+from alicorn.tables.notes import note
 from alicorn.tables.plain import plain_column, plain_schema, tried
 from alicorn.tables.unify import fitted, widened
 
@@ -28,16 +29,12 @@ _MAGIC = b"PAR1"
 
 @dataclass(frozen=True)
 class PartFiles:
-    """The files of a table. name: of the table in messages; schema: plain, of all files; counts: rows of each file.
-
-    notes: what a person should know about how the files were read: types that were widened, names that are no columns.
-    """
+    """The files of a table. name: of the table in messages; schema: plain, of all files; counts: rows of each file."""
 
     name: str
     files: tuple[Path, ...]
     schema: pa.Schema
     counts: tuple[int, ...]
-    notes: tuple[str, ...] = ()
 
     @property
     def num_rows(self) -> int:
@@ -104,18 +101,18 @@ _PLACE = "; that is row "
 def open_parts(path: str | Path, name: str) -> PartFiles:
     """The table in a Parquet file, or in the part files of a folder. name: of the table in messages.
 
-    Only footers are read. Raises TableError for a path without a file, a file that is no Parquet, and types that do not
-    go together.
+    Only footers are read. Notes say which types were widened, which columns are missing somewhere, what was passed over
+    and which names are no columns. Raises TableError for a path without a file, a file that is no Parquet, and types
+    that do not go together.
     """
     path = Path(path)
-    files, notes = _files_of(path, name) if path.is_dir() else ((path,), [])
+    files = _files_of(path, name) if path.is_dir() else (path,)
     schemas, counts = [], []
     for file in files:
         with _reading(name, file), _opened(file) as opened:
             schemas.append(plain_schema(opened.schema_arrow, name if len(files) == 1 else f"{name} ({file.name})"))
             counts.append(opened.metadata.num_rows)
-    schema = _unified(files, schemas, name, notes)
-    return PartFiles(name, files, schema, tuple(counts), tuple(notes))
+    return PartFiles(name, files, _unified(files, schemas, name), tuple(counts))
 
 
 def read_table(path: str | Path, name: str, columns: Iterable[str] | None = None) -> pa.Table:
@@ -123,8 +120,7 @@ def read_table(path: str | Path, name: str, columns: Iterable[str] | None = None
     return open_parts(path, name).read(columns)
 
 
-def _files_of(folder: Path, name: str) -> tuple[tuple[Path, ...], list[str]]:
-    """The part files, and notes on what was passed over."""
+def _files_of(folder: Path, name: str) -> tuple[Path, ...]:
     files = list(_walk(folder, {folder.resolve()}))
     found = [file for file in files if _is_part(file)]
     if not found:
@@ -132,14 +128,13 @@ def _files_of(folder: Path, name: str) -> tuple[tuple[Path, ...], list[str]]:
             f"table {name}: the folder {folder} holds no *.parquet file (names that begin with . or _ do not count)"
         )
         raise TableError(message, table=name)
-    notes = []
     if passed := [str(file) for file in files if file not in set(found)]:
         more = "" if len(passed) <= 3 else f" and {len(passed) - 3} more"
-        notes.append(f"table {name}: passed over, as no Parquet: {', '.join(passed[:3])}{more}")
+        note(f"table {name}: passed over, as no Parquet: {', '.join(passed[:3])}{more}")
     partitions = [part for file in found for part in file.relative_to(folder).parts[:-1] if "=" in part]
     if partitions:
-        notes.append(f"table {name}: the folder name '{partitions[0]}' is a name: no column is made of it")
-    return tuple(found), notes
+        note(f"table {name}: the folder name '{partitions[0]}' is a name: no column is made of it")
+    return tuple(found)
 
 
 def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
@@ -164,7 +159,7 @@ def _is_part(file: Path) -> bool:
         return False
 
 
-def _unified(files: Sequence[Path], schemas: Sequence[pa.Schema], name: str, notes: list[str]) -> pa.Schema:
+def _unified(files: Sequence[Path], schemas: Sequence[pa.Schema], name: str) -> pa.Schema:
     kinds: dict[str, pa.DataType] = {}
     first: dict[str, tuple[Path, pa.DataType]] = {}  # where a type other than null was seen first
     for file, schema in zip(files, schemas, strict=True):
@@ -183,11 +178,11 @@ def _unified(files: Sequence[Path], schemas: Sequence[pa.Schema], name: str, not
                 first.setdefault(field.name, (file, field.type))
     for column, (where, kind) in first.items():
         if kinds[column] != kind:
-            notes.append(f"table {name}: column '{column}' is {kind} in {where.name}, and read as {kinds[column]}")
+            note(f"table {name}: column '{column}' is {kind} in {where.name}, and read as {kinds[column]}")
     for column in kinds:
         without = sum(column not in schema.names for schema in schemas)
         if without:
-            notes.append(f"table {name}: column '{column}' is missing in {without} of {len(files)} files: null there")
+            note(f"table {name}: column '{column}' is missing in {without} of {len(files)} files: null there")
     return pa.schema(list(kinds.items()))
 
 
@@ -222,4 +217,4 @@ def _reading(name: str, file: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        raise TableError(f"table {name}: {file} is no readable Parquet file: {error}", table=name) from error
+        raise TableError(f"table {name}: {file} cannot be read as Parquet: {error}", table=name) from error

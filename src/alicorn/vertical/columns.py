@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from alicorn.config import nearest
 from alicorn.errors import TableError
+from alicorn.tables.notes import note
 from alicorn.tables.plain import plain_column, plain_schema, plain_type, tried
 
 
@@ -132,14 +133,12 @@ def _read(column: pa.ChunkedArray, asked: ColumnType, table: str, name: str, fir
     return pa.chunked_array(chunks, kind)
 
 
-def text_of_bytes(schema: pa.Schema, columns: Sequence[Column], table: str) -> list[str]:
-    """Notes on columns of bytes that are read as text."""
+def note_bytes(schema: pa.Schema, columns: Sequence[Column], table: str) -> None:
+    """A note on every column of bytes that is read as text."""
     texts = {column.name for column in columns if column.type in _TEXTS}
-    return [
-        f"table {table}: column '{field.name}' is {field.type}: its bytes are read as UTF-8"
-        for field in schema
-        if field.name in texts and (pa.types.is_binary(field.type) or field.type == pa.list_(pa.binary()))
-    ]
+    for field in schema:
+        if field.name in texts and (pa.types.is_binary(field.type) or field.type == pa.list_(pa.binary())):
+            note(f"table {table}: column '{field.name}' is {field.type}: its bytes are read as UTF-8")
 
 
 def check_types(schema: pa.Schema, columns: Sequence[Column], table: str) -> None:
