@@ -27,8 +27,10 @@ from alicorn.evaluation.reports.comparison_report import SIMULATION, write_repor
 from alicorn.evaluation.searches import Searches, read_searches
 from alicorn.evaluation.systems import runs as systems
 from alicorn.logs import mine
-from alicorn.publish import default_nprobe, publish
+from alicorn.publish import publish
 from alicorn.query import Collection
+from alicorn.retrieval.nearest import default_nprobe
+from alicorn.retrieval.retriever import Retriever
 from alicorn.towers import AnyModel, Model
 from alicorn.training import Recipe, train
 from alicorn.vertical import Vertical
@@ -75,10 +77,10 @@ def run_demo(out: Path, size: str, seed: int, console: Console) -> None:
     with Collection.open(out / "collection", read_only=True) as collection:
         with steps("evaluate six systems") as advance:
             searches = read_searches(out / "pairs", _EVALUATED, seed)
-            comparison, vectors = _evaluate(collection, vertical, models, searches, seed, advance)
+            comparison = _evaluate(collection, vertical, models, searches, seed, advance)
             write_report(comparison, out / "reports", title="People world", notes=[SIMULATION])
         _print_tables(comparison, console)
-        _print_examples(collection, vertical, models["unified"], searches, vectors, console)
+        _print_examples(Retriever(collection, [models["unified"]]), searches, console)
     seconds = time.perf_counter() - started
     console.print(
         f"\nDone in {seconds:.0f} s. Report: {out / 'reports' / 'report.md'}. Every verb can go on from {out}:"
@@ -157,8 +159,8 @@ def _evaluate(
     searches: Searches,
     seed: int,
     advance: Callable[[int, int], None],
-) -> tuple[Comparison, np.ndarray]:
-    """Six systems over the same searches; the unified request vectors are returned for the examples."""
+) -> Comparison:
+    """Six systems over the same searches."""
     requests = {name: model.encode_requests(searches.requests) for name, model in models.items()}
     documents = {name: model.encode_documents(searches.documents) for name, model in models.items()}
     unified, key, nprobe = requests["unified"], models["unified"].key, default_nprobe(vertical)
@@ -174,7 +176,7 @@ def _evaluate(
     for done, (system, answer) in enumerate(ask.items()):
         advance(done, len(ask))
         runs[system] = answer()
-    return compare(runs, searches.targets, segments=searches.segments, baseline=TEXT, seed=seed), unified
+    return compare(runs, searches.targets, segments=searches.segments, baseline=TEXT, seed=seed)
 
 
 def _print_tables(comparison: Comparison, console: Console) -> None:
@@ -207,25 +209,20 @@ def _half(cell: Interval) -> float:
     return (cell.high - cell.low) / 2
 
 
-def _print_examples(
-    collection: Collection,
-    vertical: Vertical,
-    model: AnyModel,
-    searches: Searches,
-    vectors: np.ndarray,
-    console: Console,
-) -> None:
+def _print_examples(retriever: Retriever, searches: Searches, console: Console) -> None:
     """Five searches of the test split, one per segment where there is one, answered by the hybrid expression."""
     console.print("\n[bold]Five searches of the test split, answered by the hybrid expression[/bold]")
+    assert retriever.searchers is not None
     labels = [next((s for s in SHOWN if s in row), "other") for row in searches.segments]
     chosen = [labels.index(label) for label in (*SHOWN, "other") if label in labels]
     for at in chosen:
         query = searches.queries[at]
-        expression = vertical.expression("hybrid", query)
-        result = collection.search(expression, vectors={model.key: vectors[at]}, limit=3)
+        columns = {name: searches.requests[name][at].as_py() for name in retriever.searchers.columns}
+        request = retriever.request(text=query, searcher=columns, limit=3)
+        result = retriever.search(request)
         city = searches.requests["city"][at].as_py()
         console.print(f"\n{query!r} by a searcher in {city} ({', '.join(searches.segments[at])})")
-        console.print(f"  {expression}   {result.total} documents, {result.took_ms:.2f} ms", style="dim")
+        console.print(f"  {request.expression}   {result.total} documents, {result.took_ms:.2f} ms", style="dim")
         wanted = _targets(searches, at)
         for place, (doc_id, score) in enumerate(zip(result.ids, result.scores.tolist(), strict=True)):
             stored = result.document(place)

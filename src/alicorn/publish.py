@@ -12,10 +12,10 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -25,14 +25,12 @@ import pyarrow.parquet as pq
 from alicorn import __version__
 from alicorn.errors import CollectionError, ConfigError, TableError
 from alicorn.index.writer.checking import check_documents
-from alicorn.language.prepared import prepare
 from alicorn.quantization import FLOAT32
 from alicorn.query import Collection
 from alicorn.tables import PartFiles, open_parts
 
 if TYPE_CHECKING:  # a plain table is published without torch
     from alicorn.towers import AnyModel
-    from alicorn.vertical import Vertical
 
 _BATCH_ROWS = 100_000  # at 128 dimensions 51 MB of vectors a batch
 _PREFIX = "embedding:"
@@ -209,7 +207,24 @@ def check_models(collection: Collection, models: Sequence[AnyModel]) -> None:
         check_published(model, collection)
 
 
-def check_published(model: AnyModel, collection: Collection) -> None:
+class Fingerprinted(Protocol):
+    """A model, by the embedding key that it publishes under and what it is."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+
+class Described(Protocol):
+    """A collection that says which models its embeddings are of: `metadata["models"]`, key -> fingerprint."""
+
+    @property
+    def metadata(self) -> Mapping[str, Any]: ...
+
+
+def check_published(model: Fingerprinted, collection: Described) -> None:
     """The collection's embeddings are this model's, or a CollectionError that says what to do."""
     published = collection.metadata.get("models", {}).get(model.key)
     if published is None:
@@ -222,25 +237,6 @@ def check_published(model: AnyModel, collection: Collection) -> None:
             f"embedding {model.key!r} was published with model {published}, this is model {model.fingerprint}: publish"
             f" the documents with this model into a new collection, or evaluate model {published}"
         )
-
-
-def interests_of(models: Sequence[AnyModel]) -> dict[str, tuple[str, ...]]:
-    """Key -> what the vectors of a request are called, of the model of several interests, where there is one.
-
-    Raises ConfigError for two: both would call theirs `interest-1`.
-    """
-    from alicorn.language.templates import interest_names
-
-    several = {model.key: interest_names(model.num_interests) for model in models if model.num_interests > 1}
-    if len(several) > 1:
-        raise ConfigError(f"one model of several interests can answer at a time, got {' and '.join(several)}")
-    return several
-
-
-def default_nprobe(vertical: Vertical) -> int | None:
-    """How many clusters the vertical's hybrid expression looks in; None: in all."""
-    nn = prepare(vertical.expression("hybrid", "")).first_nn
-    return None if nn is None else nn.nprobe
 
 
 def _open(documents: Path) -> PartFiles:

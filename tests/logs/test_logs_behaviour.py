@@ -13,10 +13,10 @@ from logs_world import activity, at, documents, good_tables, impressions, vertic
 from alicorn.errors import TableError
 from alicorn.evaluation.searches import read_searches
 from alicorn.logs import mine
+from alicorn.retrieval.searchers import Searchers
 from alicorn.training.data import Pairs
 from alicorn.vertical import Behaviour, Vertical
 from alicorn.vertical.behaviour import Window
-from alicorn.vertical.searchers import Searchers
 
 DAY_S = 86_400
 BRANDS = {"a": "north", "b": "south", "c": None, "d": "north"}

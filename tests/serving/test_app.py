@@ -157,7 +157,7 @@ def test_order_by_is_passed_on(client):
 @pytest.mark.parametrize(
     ("request_body", "message"),
     [
-        ({}, "send an expression, or a text"),
+        ({}, "give an expression, or a text"),
         ({"expression": "(and a", "limit": 3}, "offset 0: this parenthesis is never closed"),
         ({"expression": "(nn people :k 3)"}, "needs the request's vector 'people'"),
         (
@@ -169,7 +169,7 @@ def test_order_by_is_passed_on(client):
         ({"expression": "a", "mode": "boolean"}, "leave them out beside an expression"),
         ({"expression": "a", "searcher": "p3"}, "a searcher belongs to a text"),
         ({"text": "a", "mode": "magic"}, "Invalid enum value 'magic' - at `$.mode`"),
-        ({"text": "a", "mode": "hybrid", "key": "people"}, "key names the embedding of mode embedding"),
+        ({"text": "a", "mode": "boolean", "key": "people"}, "mode boolean has none: leave it out"),
         ({"text": "a", "searcher": "p99"}, "searcher 'p99' is not in the table of searchers"),
         ({"text": "a", "searcher": {"ctiy": "Oslo"}}, "unknown column 'ctiy'; did you mean 'city'?"),
         ({"text": "a", "searcher": {"city": 7}}, "searcher, column 'city', row 0: '7' is no string"),
@@ -238,7 +238,7 @@ def test_documents_may_bring_their_terms_and_vectors(tmp_path, start):
         answer = search(client, expression="(and tag:red (range price :min 6))")
         assert [(hit["doc_id"], hit["score"]) for hit in answer["hits"]] == [("b", 2.5)]
         assert ids(search(client, expression="(nn clip :radius 0.1)", vectors={"clip": [1, 0]})) == ["a"]
-        assert "this server has none" in refused(client, text="red")["error"]
+        assert "a text is encoded by a model" in refused(client, text="red")["error"]
         assert client.get("/v1/searchers").json() == {"total": 0, "searchers": []}
         assert client.get("/v1/about").json()["columns"] == []
 

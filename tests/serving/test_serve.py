@@ -52,7 +52,7 @@ def test_a_served_collection_answers_and_ends_with_its_log_written(tmp_path, end
         "served_log": str(tmp_path / "served"),
         "port": free_port(),
     }
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-c", _PROGRAM, json.dumps(arguments)]
     with (
         subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE, text=True) as process,

@@ -79,9 +79,9 @@ def evaluate(
     from alicorn.evaluation.reports.relevance import relevance
     from alicorn.evaluation.reports.survivors import control_template, survivors
     from alicorn.evaluation.searches import open_searches
-    from alicorn.publish import default_nprobe
     from alicorn.query import Collection
     from alicorn.retrieval.encoder import search_vectors
+    from alicorn.retrieval.nearest import default_nprobe
     from alicorn.towers import Model
 
     if control is not None and collection is None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import pyarrow as pa
 import typer
 
 from alicorn.cli.options import CollectionFolder, Json, OtherVertical, load_models
@@ -19,7 +17,6 @@ from alicorn.reporting.json_text import to_json
 if TYPE_CHECKING:
     from alicorn.language.tree import Node
     from alicorn.query import Collection, Result
-    from alicorn.towers import AnyModel
 
 
 def query(
@@ -61,8 +58,8 @@ def query(
     alicorn query collection/ --interests interests.parquet --of u17
     """
     say_when_compiling()
-    from alicorn.publish import check_models
     from alicorn.query import Collection
+    from alicorn.retrieval.retriever import Retriever
 
     models = load_models(model, vertical)
     if (interests is None) != (of is None):
@@ -74,65 +71,43 @@ def query(
     if text is not None and not models:
         raise ConfigError("--text is encoded by a query tower: give its folder with --model")
     with Collection.open(collection, read_only=True) as opened:
-        check_models(opened, models)
-        asked: str | Node = expression or ""
-        rule: str | None = None
-        vectors = _vectors(models, text or "", searcher)
+        retriever = Retriever(opened, models)
+        drawn: dict[str, Any] = {}
+        asked: str | Node | None = expression
         if interests is not None and of is not None:
-            drawn_nearest, drawn = _drawn_interests(opened, interests, of, seed)
-            vectors, asked = vectors | drawn, expression or drawn_nearest
-        elif expression is None:
-            asked, rule = _hybrid(models[0], text or "")
-        order: str | Mapping[str, float] | None = _order(order_by)
-        if rule is not None:
-            from alicorn.vertical.selection import order_without_nn
-
-            order = order_without_nn(order)
-            log.print(f"note: answered without nn: the search is {rule}")
+            near, drawn = _drawn_interests(opened, interests, of, seed)
+            asked = expression or near
+        request = retriever.request(
+            asked,
+            vectors=drawn,
+            text=text,
+            searcher=None if text is None else _columns(searcher),
+            key=models[0].key if asked is None else None,
+            limit=limit,
+            order_by=_order(order_by),
+        )
+        for notice in request.notices:
+            log.print(f"note: {notice}")
         if why is not None:
-            found = opened.explain(asked, why, vectors=vectors)
+            found = opened.explain(request.expression, why, vectors=request.vectors)
             if found is None:
                 raise ConfigError(f"--why: the collection has no document {why!r}")
             sys.stdout.write((to_json(found.to_dict()) if as_json else str(found)) + "\n")
             return
-        result = opened.search(asked, vectors=vectors, limit=limit, order_by=order, explain=explain)
+        result = retriever.search(request, explain)
         stored = [result.document(at) for at in range(len(result.ids))]
     _print_result(result, stored, as_json)
 
 
-def _hybrid(model: AnyModel, text: str) -> tuple[Node, str | None]:
-    """What the text becomes, and the rule of the selection by which it has no nn, with the key of this model: its
-    recipe may publish under one of its own."""
-    from alicorn.publish import interests_of
-
-    vectors = interests_of([model]).get(model.key, ())
-    return model.vertical.request_expression(text, model.key, vectors=vectors)
-
-
-def _vectors(models: list[AnyModel], text: str, searcher: str) -> dict[str, Any]:
-    """The request's vector of each model, or those of its interests, by name."""
-    from alicorn.publish import interests_of
-    from alicorn.retrieval.encoder import named_vectors, search_vectors
-
-    interests_of(models)
-    vectors = {}
-    for model in models:
-        encoded = named_vectors(model.key, search_vectors(model, _request(model, text, searcher)))
-        vectors.update({name: rows[0] for name, rows in encoded.items()})
-    return vectors
-
-
-def _request(model: AnyModel, text: str, searcher: str) -> pa.Table:
-    """One row: the query and the searcher's columns. A column that is not given is null: unknown to the model."""
-    from alicorn.vertical.searchers import Searchers
-
+def _columns(searcher: str) -> dict[str, Any]:
+    """The columns of the searcher. One that is not given is null: unknown to the model."""
     try:
         columns = json.loads(searcher)
     except json.JSONDecodeError as error:
         raise ConfigError(f"--searcher must be a JSON object of context columns: {error}") from error
     if not isinstance(columns, dict):
         raise ConfigError(f"--searcher must be a JSON object of context columns, got {type(columns).__name__}")
-    return Searchers(model.vertical, None).request(text, columns)
+    return columns
 
 
 def _drawn_interests(collection: Collection, table: Path, searcher: str, seed: int) -> tuple[Node, dict[str, Any]]:

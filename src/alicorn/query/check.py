@@ -32,9 +32,18 @@ def check_expression(named: Iterable[tree.Node], snapshot: Snapshot, vectors: Ma
                 _check_nn(node, key, vector or key, snapshot, vectors)
 
 
-def check_vectors(vectors: Mapping[str, object] | None) -> dict[str, np.ndarray]:
-    """The request's vectors as float32 of unit length. Raises VectorError for NaN, infinity, zero or a wrong shape."""
-    return {name: unit_vector(name, vector) for name, vector in (vectors or {}).items()}
+class UnitVectors(dict[str, np.ndarray]):
+    """The vectors of a request by name, each (dim,) float32 of unit length: what check_vectors makes."""
+
+
+def check_vectors(vectors: Mapping[str, object] | None) -> UnitVectors:
+    """The request's vectors as float32 of unit length; those that are so already are returned as they are.
+
+    Raises VectorError for NaN, infinity, zero or a wrong shape.
+    """
+    if isinstance(vectors, UnitVectors):
+        return vectors
+    return UnitVectors((name, unit_vector(name, vector)) for name, vector in (vectors or {}).items())
 
 
 def unit_vector(name: str, vector: object) -> np.ndarray:

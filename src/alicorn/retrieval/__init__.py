@@ -1,5 +1,7 @@
-"""What does this searcher's text ask for?
+"""What does this searcher's text ask for? The one way from a text to an answer, for server, shell and demo.
 
-encoder.py  requests -> the vectors that they are searched by, each under its name
-nearest.py  the expression for the documents nearest to a request
+searchers.py  who searches: the columns that the request tower reads
+encoder.py    requests -> the vectors that they are searched by, each under its name
+nearest.py    the expression for the documents nearest to a request
+retriever.py  a text with its searcher -> expression, vectors, order and notices; and its answer
 """

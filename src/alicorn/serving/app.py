@@ -31,12 +31,13 @@ from alicorn import __version__
 from alicorn.errors import AlicornError, CollectionError, TableError
 from alicorn.feedback import ServedLog
 from alicorn.query import Collection
+from alicorn.retrieval.retriever import Retriever
+from alicorn.retrieval.searchers import Searchers
 from alicorn.serving.documents import documents_table
 from alicorn.serving.guard import DOCUMENTS_BYTES, SEARCH_BYTES, Json, SafeHeaders, answer_errors, read_body
 from alicorn.serving.messages import ClickRequest, DocumentList, SearchAnswer, SearchRequest, decode, openapi
 from alicorn.serving.metrics import Measured, Metrics
 from alicorn.serving.searching import Searching
-from alicorn.vertical.searchers import Searchers
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel
@@ -58,7 +59,7 @@ def create_app(
     Raises AlicornError where models, searchers and collection do not fit each other.
     """
     known = Searchers(models[0].vertical, searchers) if models else None
-    searching = Searching(collection, models, known, served_log)
+    searching = Searching(Retriever(collection, models, known), served_log)
     metrics = Metrics(collection)
 
     @asynccontextmanager
@@ -123,7 +124,7 @@ def _add_search(app: FastAPI, searching: Searching, metrics: Metrics) -> None:
 
     @app.get("/v1/searchers", summary="Searchers to choose from")
     def some_searchers(limit: Annotated[int, Query(ge=1, le=100)] = 20) -> Response:
-        total = 0 if searching.searchers is None else len(searching.searchers)
+        total = 0 if searching.retriever.searchers is None else len(searching.retriever.searchers)
         return Json({"total": total, "searchers": searching.some_searchers(limit)})
 
 
@@ -166,15 +167,15 @@ def _add_status(app: FastAPI, searching: Searching, metrics: Metrics) -> None:
 
     @app.get("/v1/about", summary="What is served")
     def about() -> Response:
-        vertical = searching.vertical
+        retriever = searching.retriever
         answer: dict[str, Any] = {
             "version": __version__,
-            "vertical": None if vertical is None else vertical.name,
+            "vertical": None if retriever.vertical is None else retriever.vertical.name,
             "documents": len(collection),
             "embeddings": collection.embeddings,
-            "models": {key: model.fingerprint for key, model in searching.models.items()},
+            "models": {key: model.fingerprint for key, model in retriever.models.items()},
             "columns": searching.columns(),
-            "searcher_columns": [] if searching.searchers is None else list(searching.searchers.columns),
+            "searcher_columns": [] if retriever.searchers is None else list(retriever.searchers.columns),
             "logs_clicks": searching.served_log is not None,
         }
         return Json(answer)

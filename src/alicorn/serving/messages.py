@@ -1,11 +1,12 @@
 """Bodies and answers of the HTTP API: typed, unknown fields refused. msgspec reads and writes them for app.py."""
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
 from alicorn.errors import BodyError
+from alicorn.retrieval.retriever import Mode
 
 MAX_LIMIT = 1000
 """Hits of one answer: each is read with its stored columns. Larger answers are Python's, `Collection.search`."""
@@ -14,7 +15,6 @@ MAX_TEXT = 1000
 MAX_DOCUMENTS = 10_000
 """Documents of one request."""
 
-Mode = Literal["boolean", "embedding", "hybrid"]
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 T = TypeVar("T")
 
@@ -23,7 +23,8 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     """An expression with its vectors, or a text with its searcher, encoded by the model; or an expression and a text.
 
     searcher: an id of the table of searchers, or an object of context columns.
-    mode: what a text becomes; embedding is the nearest documents under `key`, by default the vertical's.
+    mode: what a text becomes; embedding is the nearest documents. key: the embedding that a text looks in, by default
+    the vertical's.
     """
 
     expression: str | None = None

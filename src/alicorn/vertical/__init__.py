@@ -8,7 +8,7 @@ selection.py  which documents are indexed, and which requests need no `nn`
 failed_searches.py  rules: what a search without a click was after
 behaviour.py  windows over what a searcher did before the search
 requests.py   the columns of logged searches
-searchers.py  the columns of a request, from a table of searchers or as JSON; json_columns.py: JSON -> Arrow
+json_columns.py  JSON -> columns of a table
 """
 
 from alicorn.vertical.behaviour import Behaviour as Behaviour

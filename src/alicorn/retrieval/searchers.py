@@ -16,6 +16,9 @@ from alicorn.vertical.columns import refuse_rows
 from alicorn.vertical.json_columns import arrow_type, typed_array
 from alicorn.vertical.schema import Vertical
 
+Searcher = str | Mapping[str, Any] | None
+"""An id of the table of searchers, an object of columns, or nobody."""
+
 
 class Searchers:
     """The searchers of a vertical. table: as in the log folder; None: only what requests bring along."""
@@ -31,7 +34,7 @@ class Searchers:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def request(self, text: str, searcher: str | Mapping[str, Any] | None) -> pa.Table:
+    def request(self, text: str, searcher: Searcher) -> pa.Table:
         """One row: the query, and the columns of the searcher."""
         if isinstance(searcher, str):
             row = self._row_of(searcher)
@@ -41,7 +44,7 @@ class Searchers:
             columns = self._given(searcher or {})
         return pa.table({"query": pa.array([text], pa.string()), **columns})
 
-    def profile(self, searcher: str | Mapping[str, Any] | None) -> dict[str, Any]:
+    def profile(self, searcher: Searcher) -> dict[str, Any]:
         """Every column that is known of the searcher, by name."""
         if isinstance(searcher, Mapping):
             return dict(searcher)

@@ -1,0 +1,164 @@
+"""What a searcher's text asks for: an expression, vectors and an order over one collection. The one way in.
+
+The server, the shell and the demo ask through a `Retriever`, with the same checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from alicorn.errors import AlicornError
+from alicorn.language.prepared import prepare
+from alicorn.language.tree import Nn, Node, walk
+from alicorn.publish import check_models
+from alicorn.query import Collection, Result
+from alicorn.query.check import UnitVectors, check_vectors
+from alicorn.query.order.order_by import OrderBy
+from alicorn.retrieval.encoder import interests_of, named_vectors, search_vectors
+from alicorn.retrieval.nearest import default_nprobe, nearest
+from alicorn.retrieval.searchers import Searcher, Searchers
+from alicorn.vertical.selection import order_without_nn
+
+if TYPE_CHECKING:
+    from alicorn.towers import AnyModel
+
+Mode = Literal["boolean", "embedding", "hybrid"]
+Chosen = Callable[[float], Sequence[str]]
+"""Ids of the documents that this searcher chose for these words in the last so many days."""
+
+NEAREST = 100
+"""Documents of mode embedding."""
+_NO_MODEL = "a text is encoded by a model, and there is none: give an expression, or a model with --model"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of the collection.
+
+    expression: the text or the tree that was given, or the tree that a text became; root: its tree.
+    vectors: of unit length, by the names that the expression calls them by. limit: of hits.
+    without_nn: the rule of the vertical's selection by which a text became the Boolean expression; None where none did.
+    """
+
+    expression: str | Node
+    root: Node
+    vectors: UnitVectors
+    limit: int
+    order_by: OrderBy | None
+    without_nn: str | None = None
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the searcher should know of how the text was read."""
+        return () if self.without_nn is None else (f"answered without nn: the search is {self.without_nn}",)
+
+
+class Retriever:
+    """A collection, the models of its embedding keys, and its searchers.
+
+    models: the first one's vertical names the terms, the expressions and the columns of searchers; without models,
+    only expressions with their own vectors can be asked.
+    """
+
+    def __init__(
+        self, collection: Collection, models: Sequence[AnyModel] = (), searchers: Searchers | None = None
+    ) -> None:
+        """searchers: without them, a searcher is what a request says of one.
+
+        Raises CollectionError where a model is not the one that the collection was published with, and ConfigError for
+        two models of several interests.
+        """
+        check_models(collection, models)
+        self.collection = collection
+        self.models = {model.key: model for model in models}
+        self.vertical = models[0].vertical if models else None
+        self.searchers = searchers or (Searchers(models[0].vertical, None) if models else None)
+        self._interests = interests_of(models)
+
+    def request(
+        self,
+        expression: str | Node | None = None,
+        *,
+        vectors: Mapping[str, object] | None = None,
+        text: str | None = None,
+        searcher: Searcher = None,
+        mode: Mode | None = None,
+        key: str | None = None,
+        limit: int = 10,
+        order_by: OrderBy | None = None,
+        chosen: Chosen = lambda days: (),
+    ) -> Request:
+        """An expression with its vectors; or a text with its searcher; or an expression and a text, which is encoded.
+
+        vectors: those that no model encodes, or instead of a model's. searcher: an id, or an object of columns.
+        mode: what a text becomes, hybrid unless given. key: the embedding that it looks in; unless given that of the
+        vertical, or of the first model where no model encodes the vertical's.
+        chosen: what the searcher chose before; the selection's rule about repeats asks.
+        Raises QueryError, VectorError, and AlicornError for whatever else the request has wrong.
+        """
+        asked: str | Node
+        without_nn = None
+        if expression is None:
+            asked, without_nn = self._expression(text, mode, key, limit, chosen)
+        elif mode is not None or key is not None:
+            raise AlicornError("mode and key say what a text becomes: leave them out beside an expression")
+        else:
+            asked = expression
+        root = asked if isinstance(asked, Node) else prepare(asked).root
+        given = check_vectors({**self._encoded(text, searcher, root), **(vectors or {})})
+        order = order_by if without_nn is None else order_without_nn(order_by)
+        return Request(asked, root, given, limit, order, without_nn)
+
+    def search(self, request: Request, explain: bool = False) -> Result:
+        """The first hits of a request. explain: with what every node of the expression did."""
+        return self.collection.search(request.expression, request.vectors, request.limit, request.order_by, explain)
+
+    def _expression(
+        self, text: str | None, mode: Mode | None, key: str | None, limit: int, chosen: Chosen
+    ) -> tuple[Node, str | None]:
+        """What a text becomes, and the rule of the vertical's selection by which it has no `nn`."""
+        if text is None:
+            raise AlicornError("give an expression, or a text (and a searcher)")
+        vertical = self.vertical
+        if vertical is None:
+            raise AlicornError(_NO_MODEL)
+        if mode == "boolean":
+            if key is not None:
+                raise AlicornError("key names an embedding, and mode boolean has none: leave it out")
+            return vertical.expression("boolean", text), None
+        if key is None:
+            key = vertical.embedding if vertical.embedding in self.models else next(iter(self.models))
+        if key not in self.models:
+            raise AlicornError(f"no model encodes {key!r}; there are models for: {', '.join(self.models)}")
+        vectors = self._interests.get(key, ())
+        if mode == "embedding":
+            # As many clusters as the vertical's hybrid expression, so that the columns of a page can be compared.
+            return nearest(key, NEAREST, default_nprobe(vertical), vectors), None
+
+        def is_repeat(days: float) -> bool:
+            return self._still_shows(vertical.expression("boolean", text), chosen(days), limit)
+
+        return vertical.request_expression(text, key, is_repeat, vectors)
+
+    def _still_shows(self, boolean: Node, chosen: Sequence[str], limit: int) -> bool:
+        """Whether a document that was chosen is among the first hits of the Boolean expression."""
+        return bool(chosen) and not set(self.collection.search(boolean, limit=limit).ids).isdisjoint(chosen)
+
+    def _encoded(self, text: str | None, searcher: Searcher, root: Node) -> dict[str, Any]:
+        """The vectors that the expression looks for and a model encodes, by their names."""
+        if text is None:
+            if searcher is not None:
+                raise AlicornError("a searcher belongs to a text, which is encoded with it: give the text too")
+            return {}
+        if self.searchers is None:
+            raise AlicornError(_NO_MODEL)
+        row = self.searchers.request(text, searcher)
+        wanted = {node.vector or node.key for node in walk(root) if isinstance(node, Nn)}
+        vectors: dict[str, Any] = {}
+        for key, model in self.models.items():
+            if not wanted.isdisjoint(self._interests.get(key, (key,))):
+                encoded = named_vectors(key, search_vectors(model, row))
+                vectors |= {name: rows[0] for name, rows in encoded.items()}
+        return vectors
