@@ -83,10 +83,17 @@ def _random_range(rng: random.Random, words: Vocabulary, depth: int) -> Node:
 
 def _random_nn(rng: random.Random, words: Vocabulary, depth: int) -> Node:
     key = rng.choice(list(words.vectors))
-    vector, nprobe = rng.choice(words.vectors[key]), rng.choice(words.nprobes)
+    vector, clusters = rng.choice(words.vectors[key]), _random_clusters(rng, words)
     if rng.random() < 0.5:
-        return Nn(key, k=rng.randint(1, words.largest_count), nprobe=nprobe, vector=vector)
-    return Nn(key, radius=rng.uniform(0.01, 1.6), nprobe=nprobe, vector=vector)
+        return Nn(key, k=rng.randint(1, words.largest_count), vector=vector, **clusters)
+    return Nn(key, radius=rng.uniform(0.01, 1.6), vector=vector, **clusters)
+
+
+def _random_clusters(rng: random.Random, words: Vocabulary) -> dict[str, int | None]:
+    """In how many clusters an nn looks: in all, by a number of clusters, or by a number of documents."""
+    if rng.random() < 0.3:
+        return {"scan": rng.randint(1, 4 * words.largest_count)}
+    return {"nprobe": rng.choice(words.nprobes)}
 
 
 def _random_filtered_nn(rng: random.Random, words: Vocabulary, depth: int) -> Node:
@@ -94,9 +101,9 @@ def _random_filtered_nn(rng: random.Random, words: Vocabulary, depth: int) -> No
     return Nn(
         key,
         k=rng.randint(1, words.largest_count),
-        nprobe=rng.choice(words.nprobes),
         filter=random_tree(rng, words, depth),
         vector=rng.choice(words.vectors[key]),
+        **_random_clusters(rng, words),
     )
 
 

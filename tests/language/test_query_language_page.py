@@ -49,7 +49,7 @@ def test_there_are_refusals() -> None:
         f"| open parentheses at one place | {MAX_DEPTH} |",
         f"| `nn`, `apply`, `extract`, `weak-and` and its marked operands together | {MAX_SEARCHES} |",
         f"| `:limit` of apply and extract | {MAX_LIMIT:,} | from 1; {DEFAULT_LIMIT:,} unless said |",
-        f"| `:k`, `:nprobe`, `:optional-hits` | {MAX_COUNT:,} |",
+        f"| `:k`, `:nprobe`, `:scan`, `:optional-hits` | {MAX_COUNT:,} |",
     ],
 )
 def test_the_bounds_of_the_page_are_those_of_the_code(row: str) -> None:

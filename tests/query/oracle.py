@@ -163,7 +163,17 @@ class Oracle:
         if node.nprobe is not None:
             probed = self.clusters(node.key, self.vectors[node.vector or node.key], node.nprobe)
             found = found if probed is None else found & probed
-        return found
+        return found if node.scan is None else self._scanned(node, node.scan, found)
+
+    def _scanned(self, node: Nn, scan: int, found: set[str]) -> set[str]:
+        """Those of the nearest clusters that together hold `scan` of them."""
+        vector = self.vectors[node.vector or node.key]
+        everywhere = self.clusters(node.key, vector, 1_000_000)
+        for nprobe in range(1, 1_000_000):
+            probed = self.clusters(node.key, vector, nprobe)
+            if probed is None or probed == everywhere or len(found & probed) >= scan:
+                return found if probed is None else found & probed
+        raise AssertionError("the clusters have no end")
 
     def _nearest(self, node: Nn) -> set[str]:
         distances = [(self.distance(doc_id, node), doc_id) for doc_id in self._candidates(node)]

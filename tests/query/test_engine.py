@@ -150,7 +150,7 @@ def test_thousands_of_random_trees(world: World) -> None:
 
 
 def in_some_clusters(root: tree.Node) -> bool:
-    return any(isinstance(node, tree.Nn) and node.nprobe is not None for node in tree.walk(root))
+    return any(isinstance(node, tree.Nn) and (node.nprobe or node.scan) is not None for node in tree.walk(root))
 
 
 @pytest.mark.parametrize("stored", STORED)
@@ -210,7 +210,7 @@ def test_operands_that_are_repeated_change_nothing(world: World) -> None:
     checked = 0
     while checked < 25:
         root = random_tree(rng, world.words, depth=3)
-        if not fits(root) or type(root) not in (tree.And, tree.Or, tree.Difference):
+        if not fits(root) or type(root) not in (tree.And, tree.Or, tree.Difference) or not tree.children(root):
             continue
         first, *rest = map(str, tree.children(root))
         if type(root) is tree.Difference:

@@ -31,7 +31,7 @@ MAX_NODES = 100_000
 MAX_DEPTH = 64
 """Parentheses open at one place."""
 MAX_COUNT = 1_000_000_000
-"""Largest k, nprobe and optional-hits."""
+"""Largest k, nprobe, scan and optional-hits."""
 MAX_LIMIT = 100_000
 """Largest `:limit` of apply and extract, which look up one id after the other: a tenth of a second."""
 MAX_SEARCHES = 256
@@ -122,6 +122,11 @@ def _nn(parts: Parts) -> Node:
         raise QueryError(
             "(nn ...) takes :filter only with :k; with :radius write (and filter (nn ...))", parts.places["filter"]
         )
+    if "nprobe" in options and "scan" in options:
+        raise QueryError(
+            "(nn ...) takes :nprobe (a number of clusters) or :scan (a number of documents), not both",
+            max(parts.places["nprobe"], parts.places["scan"]),
+        )
     return Nn(parts.name, offset=parts.offset, **options)
 
 
@@ -160,6 +165,7 @@ VALUES = {
     "radius": Value("in (0, 2] (cosine distance)", _at_most(2)),
     "k": _COUNT,
     "nprobe": _COUNT,
+    "scan": _COUNT,
     "vector": NAME,
     "limit": _counted_to(MAX_LIMIT),
     "optional-hits": _COUNT,
@@ -175,7 +181,12 @@ _TABLE = (
     Operator("not", lambda parts: Not(parts.operands[0], parts.offset), least=1, most=1),
     Operator("range", _range, "a column", most=0, options=("min", "max")),
     Operator(
-        "nn", _nn, "an embedding key", most=0, options=("radius", "k", "nprobe", "filter", "vector"), searches=True
+        "nn",
+        _nn,
+        "an embedding key",
+        most=0,
+        options=("radius", "k", "nprobe", "scan", "filter", "vector"),
+        searches=True,
     ),
     Operator(
         "weak-and",

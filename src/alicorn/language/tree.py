@@ -101,7 +101,8 @@ class Nn(Node):
     """Documents near a vector of the request: within `radius`, or the `k` nearest (of `filter`'s documents).
 
     radius: cosine distance, 1 - cos, in (0, 2]. Exactly one of radius and k is given.
-    nprobe: look only in that many nearest clusters; None: in all, so that the set is complete.
+    nprobe: look only in that many nearest clusters; scan: only in the nearest clusters that together hold that many
+    documents of the filter (without one, of the collection). With neither, in all, so that the set is complete.
     vector: name of the request's vector; None: the vector given for `key`.
     Source: EBR (KDD 2020), section 4.2.
     """
@@ -113,7 +114,13 @@ class Nn(Node):
     nprobe: int | None = None
     filter: Node | None = None
     vector: str | None = None
+    scan: int | None = None
     offset: int = _offset()
+
+    @property
+    def in_all_clusters(self) -> bool:
+        """Whether it looks in every cluster, so that its set is complete."""
+        return self.nprobe is None and self.scan is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +211,7 @@ def write(node: Node) -> str:
         case Range():
             return _list(node, quoted(node.column), *_options(min=node.minimum, max=node.maximum))
         case Nn():
-            numbers = _options(radius=node.radius, k=node.k, nprobe=node.nprobe)
+            numbers = _options(radius=node.radius, k=node.k, nprobe=node.nprobe, scan=node.scan)
             inner = [] if node.filter is None else [f":filter {write(node.filter)}"]
             vector = [] if node.vector is None else [f":vector {quoted(node.vector)}"]
             return _list(node, quoted(node.key), *numbers, *inner, *vector)

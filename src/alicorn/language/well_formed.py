@@ -94,7 +94,8 @@ def _parts(node: Node) -> Parts:
             parts.name, parts.options = name, {"min": minimum, "max": maximum}
         case Nn(name):
             parts.name = name
-            parts.options = {option: getattr(node, option) for option in ("radius", "k", "nprobe", "filter", "vector")}
+            options = ("radius", "k", "nprobe", "scan", "filter", "vector")
+            parts.options = {option: getattr(node, option) for option in options}
         case Apply(name, inner, limit) | Extract(name, inner, limit):
             parts.name, parts.operands, parts.options = name, [inner], {"limit": limit}
         case _:

@@ -58,7 +58,7 @@ def search_many(
         weights = check_order(order_by, one.first_nn)
         check_expression(one.named, snapshot, {name: matrix[places[0]] for name, matrix in matrices.items()})
         root = one.root
-        if weights == BY_NN and isinstance(root, tree.Nn) and root.k is not None and root.nprobe is None:
+        if weights == BY_NN and isinstance(root, tree.Nn) and root.k is not None and root.in_all_clusters:
             (of_all if root.filter is None else of_filter).append(_Asked(root, root.k, one.notices, places))
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with ThreadPoolExecutor(max_workers=workers) as pool:

@@ -110,10 +110,8 @@ def _near(evaluation: Evaluation, node: tree.Nn, view: SegmentView, number: int,
     distance = f"distance {1.0 - float(cosine):.4f}"
     cluster = int(np.searchsorted(block.starts, row, side="right")) - 1
     if not probe.all_clusters and cluster not in probe.ascending:
-        return (
-            f"{distance}; its cluster {cluster} is the {_place(evaluation, node, cluster)}. nearest, beyond nprobe"
-            f" {node.nprobe}"
-        )
+        looked = f"nprobe {node.nprobe}" if node.scan is None else f"the {len(probe.ascending)} that hold {node.scan}"
+        return f"{distance}; its cluster {cluster} is the {_place(evaluation, node, cluster)}. nearest, beyond {looked}"
     if node.radius is not None:
         return f"{distance}, {'within' if matches else 'beyond'} the radius {node.radius}"
     scores = evaluation.nearest[node].scores

@@ -24,6 +24,7 @@ from alicorn.language import tree
 from alicorn.query.cost import Known, estimate
 from alicorn.query.explain import Step, spelled
 from alicorn.query.nn.nearest import Counters, Probe, Ranked, k_nearest, within_radius
+from alicorn.query.nn.scan import clusters_to_scan
 from alicorn.query.sets import docset, kernels
 from alicorn.query.sets.docset import EMPTY, Bitmap, DocSet
 from alicorn.query.sets.frequent import frequent
@@ -50,6 +51,7 @@ class Evaluation:
         self.step: Step | None = Step("query") if explain else None
         self.nearest: dict[tree.Nn, Ranked] = {}  # the answers of the `nn` with k, in order
         self._known: Known = {}
+        self._scanned: dict[tree.Nn, int | None] = {}  # clusters that a `:scan` comes to, None for all
         self._probes: dict[tuple[str, str, int | None], Probe] = {}
 
     def run(self, root: tree.Node) -> Sets:
@@ -143,15 +145,24 @@ class Evaluation:
     # --- nn ---
 
     def probe(self, node: tree.Nn) -> Probe:
-        """The probe of an `nn`, made once for all that share key, vector and nprobe."""
+        """The probe of an `nn`, made once for all that share key, vector and number of clusters."""
         name = node.vector or node.key
-        wanted = (node.key, name, node.nprobe)
+        nprobe = node.nprobe if node.scan is None else self._scanned[node]
+        wanted = (node.key, name, nprobe)
         if wanted not in self._probes:
-            self._probes[wanted] = Probe(self.snapshot.quantizers[node.key], self.vectors[name], node.nprobe)
+            self._probes[wanted] = Probe(self.snapshot.quantizers[node.key], self.vectors[name], nprobe)
         return self._probes[wanted]
+
+    def _resolve_scan(self, node: tree.Nn, allowed: Sets | None) -> None:
+        """Find out how many clusters a `:scan` comes to; `allowed` may hold deleted documents."""
+        if node.scan is not None and node not in self._scanned:
+            vector = self.vectors[node.vector or node.key]
+            live = None if allowed is None else self.live(allowed)
+            self._scanned[node] = clusters_to_scan(self.snapshot, node.key, vector, node.scan, live)
 
     def _radius(self, node: tree.Nn, within: Sets | None) -> Sets:
         assert node.radius is not None
+        self._resolve_scan(node, None)
         counters = Counters(self.step is not None)
         found = within_radius(
             self.snapshot, node.key, self.probe(node), node.radius, within, counters, forced=self.forced
@@ -162,7 +173,9 @@ class Evaluation:
     def ranked(self, node: tree.Nn) -> Ranked:
         """The documents of an `nn` with k, nearest first."""
         assert node.k is not None
-        allowed = None if node.filter is None else self.evaluate(node.filter, self._probed_ranges(node))
+        within = None if node.filter is None or node.scan is not None else self._probed_ranges(node)
+        allowed = None if node.filter is None else self.evaluate(node.filter, within)
+        self._resolve_scan(node, allowed)
         counters = Counters(self.step is not None)
         found = k_nearest(self.snapshot, node.key, self.probe(node), node.k, allowed, counters, forced=self.forced)
         self._note(node, counters)

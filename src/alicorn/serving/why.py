@@ -70,7 +70,8 @@ def in_common(profile: Mapping[str, Any], document: Mapping[str, Any]) -> dict[s
 
 
 def _skips_clusters(nn: tree.Nn, snapshot: Snapshot) -> bool:
-    return nn.nprobe is not None and nn.nprobe < snapshot.quantizers[nn.key].coarse.num_clusters
+    few = nn.nprobe is not None and nn.nprobe < snapshot.quantizers[nn.key].coarse.num_clusters
+    return few or nn.scan is not None
 
 
 def _cosine(view: SegmentView, number: int, key: str, query: np.ndarray) -> float | None:

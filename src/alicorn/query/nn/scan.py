@@ -1,0 +1,87 @@
+"""How many clusters must be read to have looked at N of the documents that a filter allows? `:scan N` of an `nn`.
+
+Clusters are taken by falling cosine of their centroid, whole, until they hold N allowed live documents, over all
+segments together. With at most N allowed documents that is every cluster, and the answer is exact; without a filter it
+is an nprobe that follows the sizes of the clusters. It is EBR's measure of work, documents scanned (section 4.2).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alicorn.compiled import kernel
+from alicorn.index import EmbeddingBlock, SegmentView, Snapshot
+from alicorn.query.nn.nearest import allowed_rows
+from alicorn.query.sets import bits, docset
+from alicorn.query.sets.docset import Bitmap, DocSet
+
+_SPARE = 2  # times as many clusters are ranked as evenly spread documents would need
+
+
+def clusters_to_scan(
+    snapshot: Snapshot, key: str, query: np.ndarray, scan: int, allowed: list[DocSet] | None
+) -> int | None:
+    """The number of nearest clusters that hold `scan` allowed live documents with the embedding; None: all are needed.
+
+    query: (dim,) float32 of unit length. allowed: live documents, per segment; None: all.
+    """
+    quantizer = snapshot.quantizers[key]
+    members = []
+    for at, view in enumerate(snapshot.segments):
+        block = view.segment.embeddings.get(key)
+        if block is not None:
+            members.append((block, _rows(view, block, None if allowed is None else allowed[at])))
+    total = sum(len(block.docs) if rows is None else docset.size(rows) for block, rows in members)
+    if total <= scan:
+        return None
+    ranked = min(quantizer.num_clusters, 1 + _SPARE * quantizer.num_clusters * scan // total)
+    while True:
+        clusters, _ = quantizer.coarse.nearest(query, ranked)
+        held = np.cumsum(sum(_counts(block, rows, clusters) for block, rows in members))
+        enough = int(np.searchsorted(held, scan))
+        if enough < len(held):
+            return enough + 1
+        if ranked == quantizer.num_clusters:
+            return None
+        ranked = min(quantizer.num_clusters, 4 * ranked)
+
+
+def _rows(view: SegmentView, block: EmbeddingBlock, allowed: DocSet | None) -> DocSet | None:
+    """The allowed live rows of a segment's block; None: all rows."""
+    if allowed is None:
+        if view.deleted is None:
+            return None
+        allowed = Bitmap(view.live_words, view.num_live)
+    return allowed if block.identity else allowed_rows(block, allowed)
+
+
+def _counts(block: EmbeddingBlock, rows: DocSet | None, clusters: np.ndarray) -> np.ndarray:
+    """How many of the rows each of the clusters holds: (len(clusters),) int64."""
+    starts, stops = block.starts[clusters], block.starts[clusters + 1]
+    if rows is None:
+        return stops - starts
+    counts = np.empty(len(clusters), dtype=np.int64)
+    if isinstance(rows, Bitmap):
+        _count_bits(rows.words, starts, stops, counts)
+    else:
+        numbers = docset.as_array(rows)
+        counts = np.searchsorted(numbers, stops) - np.searchsorted(numbers, starts)
+    return counts
+
+
+@kernel("void(uint64[::1], int64[::1], int64[::1], int64[::1])")
+def _count_bits(words, starts, stops, counts):
+    """How many bits are set in each range of numbers."""
+    every = ~np.uint64(0)
+    for i in range(len(starts)):
+        counts[i] = 0
+        if starts[i] == stops[i]:
+            continue
+        first, last = starts[i] >> 6, (stops[i] - 1) >> 6
+        for at in range(first, last + 1):
+            word = words[at]
+            if at == first:
+                word &= every << np.uint64(starts[i] & 63)
+            if at == last:
+                word &= every >> np.uint64(63 - ((stops[i] - 1) & 63))
+            counts[i] += bits.ones(word)
