@@ -13,7 +13,7 @@ import alicorn
 SOURCE = Path(alicorn.__file__).parent
 # fmt: off
 ROOMS = [
-    "errors", "text", "compiled", "config", "reporting", "tables", "language", "vertical", "worlds", "logs", "pairs",
+    "errors", "text", "compiled", "config", "reporting", "tables", "language", "vertical", "worlds", "pairs", "logs",
     "features", "losses", "negatives", "towers", "training", "quantization", "index", "query", "tuning",
     "publish", "publishing", "retrieval", "evaluation", "interests", "feedback", "serving", "demo", "cli",
 ]

@@ -65,7 +65,7 @@ def test_nothing_to_evaluate_on_says_so(pairs):
 
 
 def test_a_folder_that_is_no_pairs_folder(tmp_path):
-    with pytest.raises(TableError, match=r"searches\.parquet is missing: write the folder with `alicorn mine`"):
+    with pytest.raises(TableError, match=r"no readable manifest\.json: it is no folder that `alicorn mine` wrote"):
         read_searches(tmp_path)
 
 

@@ -1,6 +1,5 @@
 """Learning several interests: searchers of two tastes each, whose next document is of one of them."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from pairs_toy import write_folder
 
 from alicorn.config import parse_config
 from alicorn.errors import ConfigError
@@ -51,7 +51,6 @@ def recipe(interests: dict[str, Any] | None, **changes: Any) -> Recipe:
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Documents of eight topics; a searcher has seen documents of two, and chooses one more of either."""
     folder = tmp_path_factory.mktemp("tastes") / "pairs"
-    folder.mkdir()
     rng = np.random.default_rng(0)
     num_searchers = 2200
     topics = np.array([rng.choice(TOPICS, 2, replace=False) for _ in range(num_searchers)])
@@ -75,11 +74,8 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "pairs": {**searches, "doc_id": wanted, "source": ["click"] * num_searchers, **facts},
         "searches": {**searches, "targets": [[doc_id] for doc_id in wanted]},
     }
-    for name, columns in tables.items():
-        pq.write_table(pa.table(columns), folder / f"{name}.parquet")
-    manifest = {"vertical_fingerprint": VERTICAL.fingerprint(), "data_fingerprint": "tastes"}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return folder
+    given = {name: pa.table(columns) for name, columns in tables.items()}
+    return write_folder(folder, given, VERTICAL.fingerprint(), "tastes")
 
 
 def learned(pairs: Path, out: Path, given: Recipe) -> tuple[Trained, float, float]:

@@ -143,9 +143,10 @@ def test_a_missing_or_damaged_file_is_named(folder: Path, tmp_path: Path) -> Non
 
 
 def test_no_pair_of_the_sources_is_an_error(folder: Path, tmp_path: Path) -> None:
-    only_clicks = broken(
-        folder, tmp_path / "d", "pairs", lambda t: t.set_column(5, "source", pa.array(["click"] * len(t)))
-    )
+    def with_clicks(table: pa.Table) -> pa.Table:
+        return table.drop_columns(["source"]).append_column("source", pa.array(["click"] * len(table)))
+
+    only_clicks = broken(folder, tmp_path / "d", "pairs", with_clicks)
     with pytest.raises(TableError, match="no training pair is of hard"):
         training_data(only_clicks, tmp_path / "w", recipe(positives=["hard"]))
 

@@ -1,12 +1,11 @@
 """A small pairs/ folder in which names repeat across cities, so that only text and city together find the document."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+from pairs_toy import write_folder
 
 from alicorn.training import Recipe
 from alicorn.vertical import Vertical
@@ -42,7 +41,6 @@ NUM_DOCUMENTS = len(FIRST) * len(LAST) * len(CITIES)
 
 def write_pairs(folder: Path, num_pairs: int = 1500, num_valid: int = 100, seed: int = 0) -> Path:
     """A searcher of a city types a name, or its last word misspelled, and wants the person of that name and city."""
-    folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     names = [f"{first} {last}" for first in FIRST for last in LAST]
     documents = pa.table(
@@ -60,8 +58,6 @@ def write_pairs(folder: Path, num_pairs: int = 1500, num_valid: int = 100, seed:
             "age": pa.array([float(i) for i in range(30)]),
         }
     )
-    pq.write_table(documents, folder / "documents.parquet")
-    pq.write_table(searchers, folder / "searchers.parquet")
     wanted = rng.integers(0, NUM_DOCUMENTS, num_pairs + num_valid)
     searcher = wanted // 100 + 3 * rng.integers(0, 9, len(wanted))
     query = [_typed(names[number % 100], rng) for number in wanted]
@@ -77,16 +73,18 @@ def write_pairs(folder: Path, num_pairs: int = 1500, num_valid: int = 100, seed:
         }
     )
     pairs = _with_facts(pairs)
-    pq.write_table(pairs, folder / "pairs.parquet")
     shown = pairs.drop_columns(list(FACTS)).set_column(5, "source", pa.array(["impression"] * len(pairs)))
-    pq.write_table(shown, folder / "impressions.parquet")
     held_out = pairs.slice(num_pairs)
     targets = pa.array([[doc_id] for doc_id in held_out["doc_id"].to_pylist()], pa.list_(pa.string()))
     searches = held_out.drop_columns(["doc_id", "source", *FACTS]).append_column("targets", targets)
-    pq.write_table(searches, folder / "searches.parquet")
-    manifest = {"vertical_fingerprint": VERTICAL.fingerprint(), "data_fingerprint": f"toy-{seed}"}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return folder
+    tables = {
+        "documents": documents,
+        "searchers": searchers,
+        "pairs": pairs,
+        "impressions": shown,
+        "searches": searches,
+    }
+    return write_folder(folder, tables, VERTICAL.fingerprint(), f"toy-{seed}")
 
 
 def _with_facts(pairs: pa.Table) -> pa.Table:

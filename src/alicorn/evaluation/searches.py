@@ -5,20 +5,18 @@ split. Documents are numbered by doc_id (UTF-8 bytes), which is how a collection
 exact and indexed runs agree on ties.
 """
 
-import json
 import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from alicorn.errors import TableError
 from alicorn.evaluation.metrics.ranking import Targets
+from alicorn.pairs import PairsFolder, is_pairs_folder
 from alicorn.vertical import Vertical
 from alicorn.vertical.requests import request_table
 
@@ -71,7 +69,7 @@ def open_searches(
 ) -> Searches:
     """`read_searches` of a pairs/ folder; a log folder is first mined into a temporary one. Raises TableError."""
     folder = Path(folder)
-    if (folder / "searches.parquet").exists():
+    if is_pairs_folder(folder):
         return read_searches(folder, num_searches, seed, split)
     from alicorn.logs import mine
 
@@ -86,8 +84,8 @@ def read_searches(pairs: str | Path, num_searches: int = 10_000, seed: int = 0, 
     split: "test" or "valid"; without it the test split where there is one, else valid. Searches without targets are
     counted and left out before sampling. Raises TableError.
     """
-    folder = Path(pairs)
-    searches = _read(folder, "searches")
+    folder = PairsFolder(pairs)
+    searches = folder.read("searches")
     if split is None:
         split = "test" if pc.any(pc.equal(searches["split"], "test")).as_py() else "valid"
     searches = searches.filter(pc.equal(searches["split"], split))
@@ -95,14 +93,15 @@ def read_searches(pairs: str | Path, num_searches: int = 10_000, seed: int = 0, 
     with_targets = searches.filter(pc.greater(lengths, 0))
     if len(with_targets) == 0:
         raise TableError(
-            f"{folder}: no search of the {split} split has a target (a click or a hard positive): there is nothing to"
-            f" evaluate on; {len(searches)} searches without targets. Widen the split in the vertical and mine again",
+            f"{folder.folder}: no search of the {split} split has a target (a click or a hard positive): there is "
+            f"nothing to evaluate on; {len(searches)} searches without targets. Widen the split in the vertical and "
+            "mine again",
             table="searches",
             column="targets",
             count=len(searches),
         )
     sampled = with_targets.take(sample(len(with_targets), num_searches, seed))
-    documents = _read(folder, "documents").sort_by("doc_id")
+    documents = folder.read("documents").sort_by("doc_id")
     return Searches(
         split=split,
         session_ids=sampled["session_id"],
@@ -112,7 +111,7 @@ def read_searches(pairs: str | Path, num_searches: int = 10_000, seed: int = 0, 
         segments=[row or [] for row in sampled["segment"].to_pylist()],
         num_in_split=len(with_targets),
         num_without_targets=len(searches) - len(with_targets),
-        simulated=_manifest(folder).get("simulated", False),
+        simulated=folder.manifest.simulated,
     )
 
 
@@ -123,13 +122,11 @@ def sample(count: int, size: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(count, size, replace=False))
 
 
-def _requests(searches: pa.Table, folder: Path) -> pa.Table:
+def _requests(searches: pa.Table, folder: PairsFolder) -> pa.Table:
     """What the request tower reads of them; of what searchers had done before, only the rows of these searches."""
-    searchers = _read(folder, "searchers") if (folder / "searchers.parquet").exists() else None
-    behaviour = None
-    if (path := folder / "behaviour.parquet").exists():
-        behaviour = pq.read_table(path, filters=pc.field("session_id").isin(searches["session_id"].to_pylist()))
-    return request_table(searches, searchers, behaviour)
+    sessions = searches["session_id"].combine_chunks()
+    behaviour = folder.read("behaviour", sessions=sessions) if folder.has("behaviour") else None
+    return request_table(searches, folder.searchers, behaviour)
 
 
 def _targets(lists: pa.ListArray, doc_ids: pa.Array) -> Targets:
@@ -142,15 +139,3 @@ def _targets(lists: pa.ListArray, doc_ids: pa.Array) -> Targets:
 def _numbers(ids: pa.Array, doc_ids: pa.Array) -> np.ndarray:
     """int32 (ids,): the row of each id in doc_ids, -1 where it is not there."""
     return pc.fill_null(pc.index_in(ids, doc_ids), -1).to_numpy(zero_copy_only=False).astype(np.int32)
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    path = folder / "manifest.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def _read(folder: Path, table: str) -> pa.Table:
-    path = folder / f"{table}.parquet"
-    if not path.exists():
-        raise TableError(f"{path} is missing: write the folder with `alicorn mine`", table=table)
-    return pq.read_table(path)

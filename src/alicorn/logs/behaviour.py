@@ -1,26 +1,26 @@
 """What each searcher had done before each search, as vertical/behaviour.py asks.
 
-    behaviour.parquet    session_id and the columns of request.behaviour, a row per search, in the order of time
-    searchers.parquet    one row per searcher, with the same columns as they are after the last row of the log
+    behaviour    session_id and the columns of request.behaviour, a row per search, in the order of time
+    searchers    one row per searcher, with the same columns as they are after the last row of the log
 
 Nothing at or after the time of a search is in its row: a click counts from the time of its impression on, and one of
 the same microsecond does not. Elements of equal time are ordered by document, then kind. The events of a searcher
 stand in a row, so that a window is a slice of them (timelines.py). Words are numbers until they are written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import ibis
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from ibis import _
 
 from alicorn.errors import TableError
 from alicorn.logs.tables import Logs
 from alicorn.logs.timelines import Moments, bisect, distinct, flat, in_order, micros, row_of, span
+from alicorn.pairs import PairsWriter
 from alicorn.tables import read_table
 from alicorn.vertical import Behaviour
 from alicorn.vertical.behaviour import PAST_QUERIES
@@ -83,26 +83,30 @@ class Histories:
         return len(self._events.time)
 
 
-def write_behaviour(logs: Logs, searches: ibis.Table, settings: Behaviour, folder: Path) -> dict[str, int]:
-    """Write both files into `folder`, where searchers.parquet may be already: its columns stay. Returns counts."""
+def write_behaviour(logs: Logs, searches: ibis.Table, settings: Behaviour, writer: PairsWriter) -> dict[str, int]:
+    """Write both tables; columns of searchers that are written already stay. Returns counts."""
     histories = Histories(logs, searches, settings)
     rows = searches.order_by("time", "session_id").select("session_id", "searcher_id", "time").to_pyarrow()
-    with_any, writer = 0, None
-    for start in range(0, len(rows), _ROWS):
-        part = rows.slice(start, _ROWS)
-        found = histories.before(part["searcher_id"], micros(part["time"]))
-        with_any += int((_lengths(found, settings) > 0).sum())
-        table = pa.table({"session_id": part["session_id"], **{n: found[n] for n in found.column_names}})
-        writer = writer or pq.ParquetWriter(folder / "behaviour.parquet", table.schema)
-        writer.write_table(table)
-    assert writer is not None, "mine refuses logs without a search"
-    writer.close()
-    _write_searchers(histories, folder / "searchers.parquet")
+    with_any = 0
+
+    def parts() -> Iterator[pa.Table]:
+        nonlocal with_any
+        for start in range(0, len(rows), _ROWS):
+            part = rows.slice(start, _ROWS)
+            found = histories.before(part["searcher_id"], micros(part["time"]))
+            with_any += int((_lengths(found, settings) > 0).sum())
+            yield pa.table({"session_id": part["session_id"], **{n: found[n] for n in found.column_names}})
+
+    writer.write("behaviour", parts())  # of one part at least: logs without a search are refused
+    _write_searchers(histories, writer)
     return {"behaviour_events": len(histories), "searches_with_behaviour": with_any}
 
 
-def _write_searchers(histories: Histories, path: Path) -> None:
-    known = read_table(path, "searchers") if path.exists() else pa.table({"searcher_id": histories.everybody()})
+def _write_searchers(histories: Histories, writer: PairsWriter) -> None:
+    if "searchers" in writer.counts:
+        known = read_table(writer.path("searchers"), "searchers")
+    else:
+        known = pa.table({"searcher_id": histories.everybody()})
     made = [column.name for column in histories.settings.columns()]
     if taken := [name for name in made if name in known.column_names]:
         raise TableError(
@@ -115,7 +119,7 @@ def _write_searchers(histories: Histories, path: Path) -> None:
     state = histories.before(known["searcher_id"], now)
     for name in made:
         known = known.append_column(name, state[name])
-    pq.write_table(known, path)
+    writer.write("searchers", known)
 
 
 def _events(logs: Logs, settings: Behaviour) -> ibis.Table:

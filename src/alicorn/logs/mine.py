@@ -1,37 +1,16 @@
-"""From a log folder to pairs/, the folder that training and evaluation read. The verb `alicorn mine`.
+"""From a log folder to pairs/, the folder that training and evaluation read (pairs/schema.py). The verb `alicorn mine`.
 
-    pairs.parquet        session_id, searcher_id, time, query, doc_id, source ("click"; or "hard": whatever was reached
-                         after a failed search), split, and the facts of vertical/failed_searches.py (null for a click)
-    impressions.parquet  the first seven columns, source "impression": every document shown
-    non_clicks.parquet   the same columns, source "non_click"
-    searches.parquet     searches of valid and test that have a target: session_id, searcher_id, time, query, targets
-                         list<string> (clicked, in the order shown; else what was reached, by the vertical's rules),
-                         segment list<string>, split
-    popularity.parquet   doc_id, clicks: of the train split, every document
-    documents.parquet, searchers.parquet   copies in plain types (tables/plain.py), so that pairs/ stands alone
-    behaviour.parquet    where the vertical asks for request.behaviour: what searchers had done before each search; then
-                         searchers.parquet has the same columns, as they are at the end of the log (behaviour.py)
-    manifest.json        fingerprints of vertical and data, version of alicorn, splits, counts, simulated or not
-
-Rows are ordered by time, then session_id, then document, so that the same logs give the same files. The folder is
-written beside its place and renamed when it is complete.
+The same logs give the same rows in the same order.
 """
 
-import json
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import ibis
 import pyarrow as pa
-import pyarrow.parquet as pq
 from ibis import _
 from ibis.expr.datatypes import DataType
 
-import alicorn
-from alicorn.errors import ConfigError
 from alicorn.logs import positives, splits
 from alicorn.logs.behaviour import write_behaviour
 from alicorn.logs.fingerprint import data_fingerprint
@@ -39,6 +18,7 @@ from alicorn.logs.likeness import likeness
 from alicorn.logs.non_clicks import non_clicks
 from alicorn.logs.popularity import popularity
 from alicorn.logs.tables import MEMORY_LIMIT, Logs, read_logs
+from alicorn.pairs import Manifest, PairsWriter, check_place, new_folder
 from alicorn.tables import read_table
 from alicorn.vertical import TextFeature, Vertical
 from alicorn.vertical.failed_searches import FACTS
@@ -61,34 +41,18 @@ def mine(
     memory_limit: of DuckDB. on_step is called with what is about to be done.
     Raises TableError when the logs break their contract; then nothing is written.
     """
-    out = Path(out)
-    _refuse_taken(out, overwrite)
+    check_place(Path(out), overwrite)
     on_step("check the logs")
-    with read_logs(logs_folder, vertical, memory_limit=memory_limit) as logs:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        try:
-            manifest = _write(logs, vertical, temporary, on_step) | {"simulated": _is_simulated(Path(logs_folder))}
-            (temporary / "manifest.json").write_text(
-                json.dumps(manifest, indent=2, allow_nan=False) + "\n", encoding="utf-8"
-            )
-            _put_in_place(temporary, out)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    return manifest["counts"]
+    with read_logs(logs_folder, vertical, memory_limit=memory_limit) as logs, new_folder(out, overwrite) as writer:
+        manifest = _write(logs, vertical, writer, on_step, simulated=_is_simulated(Path(logs_folder)))
+        writer.finish(manifest)
+    return manifest.counts
 
 
-def _refuse_taken(out: Path, overwrite: bool) -> None:
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    if not overwrite:
-        raise ConfigError(f"{out} exists and is not empty: choose another folder, or ask to overwrite it")
-    if not (out / "manifest.json").is_file():
-        raise ConfigError(f"{out} was not written by `alicorn mine` (no manifest.json): it is not overwritten")
-
-
-def _write(logs: Logs, vertical: Vertical, folder: Path, on_step: Callable[[str], None]) -> dict[str, Any]:
-    """All files but the manifest, which is returned."""
+def _write(
+    logs: Logs, vertical: Vertical, writer: PairsWriter, on_step: Callable[[str], None], simulated: bool
+) -> Manifest:
+    """All tables; the manifest is returned."""
     on_step("split the searches by time")
     searches = logs.keep("searches", splits.searches(logs.impressions))
     boundaries = splits.boundaries(searches, vertical.split)
@@ -111,23 +75,24 @@ def _write(logs: Logs, vertical: Vertical, folder: Path, on_step: Callable[[str]
         "popularity": popularity(logs.documents, clicks, searches).order_by("doc_id"),
     }
     for name, table in tables.items():
-        table.to_parquet(folder / f"{name}.parquet")
+        table.to_parquet(writer.path(name))
+        writer.adopt(name)
     for name in ("documents", "searchers"):
         if name in logs.copies:
-            shutil.copyfile(logs.copies[name], folder / f"{name}.parquet")
+            writer.copy(name, logs.copies[name])
     behaviour = vertical.request.behaviour
     if behaviour is not None:
         on_step("look up what searchers did before")
-    looked_up = write_behaviour(logs, searches, behaviour, folder) if behaviour else {}
+    looked_up = write_behaviour(logs, searches, behaviour, writer) if behaviour else {}
     on_step("count")
-    return {
-        "alicorn_version": alicorn.__version__,
-        "vertical_fingerprint": vertical.fingerprint(),
-        "data_fingerprint": data_fingerprint(logs.files),
-        "valid_from": boundaries.valid_from.isoformat(),
-        "test_from": None if boundaries.test_from is None else boundaries.test_from.isoformat(),
-        "counts": _counts(logs, searches, pairs, reached, folder) | looked_up,
-    }
+    return Manifest(
+        vertical_fingerprint=vertical.fingerprint(),
+        data_fingerprint=data_fingerprint(logs.files),
+        valid_from=boundaries.valid_from.isoformat(),
+        test_from=None if boundaries.test_from is None else boundaries.test_from.isoformat(),
+        counts=_counts(logs, searches, pairs, reached, writer.counts) | looked_up,
+        simulated=simulated,
+    )
 
 
 def _is_simulated(logs_folder: Path) -> bool:
@@ -176,9 +141,10 @@ def _targets(searches: ibis.Table, clicks: ibis.Table, reached: ibis.Table, segm
     return held_out.select("session_id", "searcher_id", "time", "query", "targets", "segment", "split")
 
 
-def _counts(logs: Logs, searches: ibis.Table, pairs: ibis.Table, reached: ibis.Table, folder: Path) -> dict[str, int]:
+def _counts(
+    logs: Logs, searches: ibis.Table, pairs: ibis.Table, reached: ibis.Table, written: dict[str, int]
+) -> dict[str, int]:
     """Rows read by table, rows written by table, and what became of the difference."""
-    written = {path.stem: pq.read_metadata(path).num_rows for path in folder.glob("*.parquet")}
     splits_found = searches.group_by("split").aggregate(count=_.count()).to_pyarrow().to_pylist()
     sources = pairs.group_by("source", "split").aggregate(count=_.count()).to_pyarrow().to_pylist()
     totals = searches.aggregate(
@@ -215,15 +181,3 @@ def _in_order(counts: dict[str, int]) -> dict[str, int]:
             counts.items(), key=lambda item: (item[0].rsplit("_", 1)[0], splits.SPLITS.index(item[0].rsplit("_", 1)[1]))
         )
     )
-
-
-def _put_in_place(temporary: Path, out: Path) -> None:
-    """Rename the finished folder to `out`; what stood there goes last."""
-    temporary.chmod(0o755)
-    if not out.exists():
-        temporary.rename(out)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{out.name}-old-", dir=out.parent))
-    out.rename(old)
-    temporary.rename(out)
-    shutil.rmtree(old)

@@ -1,6 +1,5 @@
 """What a training run reads: pairs/ (alicorn mine) as featurised rows on disk and a few arrays."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +8,12 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from alicorn.errors import ConfigError, TableError
 from alicorn.features import Features, open_features, write_features
 from alicorn.features.store import is_written
 from alicorn.negatives import KnownPositives, OwnNegatives
+from alicorn.pairs import PairsFolder
 from alicorn.text import normalize
 from alicorn.towers import Model
 from alicorn.training.auxiliary import DocumentQueries
@@ -71,17 +70,16 @@ class Pairs:
     folder was mined with another vertical."""
 
     def __init__(self, folder: str | Path, vertical: Vertical) -> None:
-        self.folder = Path(folder).absolute()
+        self.tables = PairsFolder(folder)
         self.vertical = vertical
-        manifest = self._manifest()
-        if manifest["vertical_fingerprint"] != vertical.fingerprint():
+        if self.tables.manifest.vertical_fingerprint != vertical.fingerprint():
             raise ConfigError(
-                f"{self.folder} was mined with another vertical than '{vertical.name}' as it is now: "
+                f"{self.tables.folder} was mined with another vertical than '{vertical.name}' as it is now: "
                 "run `alicorn mine` again, or train with the vertical it was mined with"
             )
-        self.fingerprint: str = manifest["data_fingerprint"]
-        self.documents = self._read("documents")
-        self.searchers = self._read("searchers") if (self.folder / "searchers.parquet").exists() else None
+        self.fingerprint = self.tables.manifest.data_fingerprint
+        self.documents = self.tables.read("documents")
+        self.searchers = self.tables.searchers
         self.behaviour = self._behaviour()
         self._doc_ids = self.documents["doc_id"].combine_chunks()
 
@@ -97,9 +95,9 @@ class Pairs:
 
     def training(self, model: Model, recipe: Recipe, work: Path) -> TrainingData:
         """Featurise documents and training pairs into `work`, unless the same run has done so before."""
-        chosen = self._read("pairs", [*_PAIR, "source", "split", *FACTS])
+        chosen = self.tables.read("pairs", [*_PAIR, "source", "split", *FACTS])
         if "impression" in recipe.positives:
-            shown = self._read("impressions", [*_PAIR, "source", "split"])
+            shown = self.tables.read("impressions", [*_PAIR, "source", "split"])
             chosen = pa.concat_tables([chosen, shown], promote_options="permissive")
         chosen = chosen.filter(pc.equal(chosen["split"], "train"))
         documents = self._rows_of(chosen["doc_id"], "pairs")
@@ -107,7 +105,8 @@ class Pairs:
         used = np.flatnonzero(_used(chosen, recipe))
         if len(used) == 0:
             raise TableError(
-                f"{self.folder}: no training pair is of {', '.join(recipe.positives)}: change the recipe's positives",
+                f"{self.tables.folder}: no training pair is of {', '.join(recipe.positives)}: change the recipe's "
+                "positives",
                 table="pairs",
                 column="source",
             )
@@ -135,14 +134,14 @@ class Pairs:
         queries = DocumentQueries.of(_queries(pairs), documents, len(self.documents), auxiliary.queries)
         if queries.num_queries < 2:
             raise ConfigError(
-                f"{self.folder}: the auxiliary task tells queries apart, and the training pairs have one: leave "
+                f"{self.tables.folder}: the auxiliary task tells queries apart, and the training pairs have one: leave "
                 "auxiliary out of the recipe"
             )
         return queries
 
     def _non_clicks(self, pairs: pa.Table) -> OwnNegatives:
         """What the search of each pair showed beside it; `per_positive` is 1, a step of the recipe has its own."""
-        shown = self._read("non_clicks", ["session_id", "doc_id"])
+        shown = self.tables.read("non_clicks", ["session_id", "doc_id"])
         numbered = pairs.select(["session_id"]).append_column("pair", pa.array(np.arange(len(pairs))))
         beside = shown.join(numbered, "session_id", join_type="inner").sort_by(
             [("pair", "ascending"), ("doc_id", "ascending")]
@@ -152,7 +151,7 @@ class Pairs:
 
     def validation(self, model: Model, recipe: Recipe) -> ValidationData:
         """A seeded sample of the valid split's searches that have a target."""
-        searches = self._read("searches")
+        searches = self.tables.read("searches")
         searches = searches.filter(pc.equal(searches["split"], "valid"))
         searches = searches.filter(pc.greater(pc.fill_null(pc.list_value_length(searches["targets"]), 0), 0))
         size = min(recipe.validation.searches, len(searches))
@@ -181,9 +180,7 @@ class Pairs:
 
     def _shown(self, searches: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """Search and document of what was shown and not clicked."""
-        if not (self.folder / "non_clicks.parquet").exists():
-            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-        shown = self._read("non_clicks", ["session_id", "doc_id"])
+        shown = self.tables.read("non_clicks", ["session_id", "doc_id"])
         rows = pc.index_in(shown["session_id"], searches["session_id"].combine_chunks())
         known = pc.is_valid(rows)
         documents = self._rows_of(shown["doc_id"].filter(known), "non_clicks")
@@ -198,30 +195,13 @@ class Pairs:
         behaviour = self.vertical.request.behaviour
         made = {column.name for column in behaviour.columns()} if behaviour else set()
         read = [column.name for column in self.vertical.searcher_columns() if column.name in made]
-        return self._read("behaviour", ["session_id", *dict.fromkeys(read)]) if read else None
+        return self.tables.read("behaviour", ["session_id", *dict.fromkeys(read)]) if read else None
 
     def _rows_of(self, doc_ids: pa.ChunkedArray, table: str) -> np.ndarray:
         """int64: the document row of each id."""
         rows = pc.index_in(doc_ids, self._doc_ids)
         _refuse(pc.is_null(rows), doc_ids, table, "doc_id", "is no document of documents.parquet")
         return rows.to_numpy().astype(np.int64)
-
-    def _read(self, name: str, columns: list[str] | None = None) -> pa.Table:
-        path = self.folder / f"{name}.parquet"
-        try:
-            return pq.read_table(path, columns=columns)
-        except FileNotFoundError:
-            message = f"{self.folder} has no {path.name}: it is no folder that `alicorn mine` wrote"
-            raise TableError(message, table=name) from None
-        except pa.ArrowInvalid as error:
-            raise TableError(f"{path} cannot be read: {error}; run `alicorn mine` again", table=name) from error
-
-    def _manifest(self) -> dict[str, Any]:
-        try:
-            return json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            message = f"{self.folder} has no readable manifest.json: it is no folder that `alicorn mine` wrote"
-            raise TableError(message, table="manifest") from None
 
 
 def _used(pairs: pa.Table, recipe: Recipe) -> np.ndarray:

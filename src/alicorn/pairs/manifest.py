@@ -1,0 +1,51 @@
+"""Of which logs and which vertical a folder of training examples was made: its manifest.json, written last."""
+
+import json
+from pathlib import Path
+
+from alicorn import __version__
+from alicorn.config import Config, parse_config
+from alicorn.errors import ConfigError, TableError
+from alicorn.reporting.json_text import to_json
+
+FORMAT = 1
+NAME = "manifest.json"
+
+
+class Manifest(Config):
+    """vertical_fingerprint, data_fingerprint: of the vertical and the bytes of the log files. valid_from, test_from:
+    where the splits begin, ISO 8601 in UTC. counts: of everything read, made and left out. simulated: the searches come
+    from a generated world, and every table that shows them must say so."""
+
+    vertical_fingerprint: str
+    data_fingerprint: str
+    valid_from: str
+    test_from: str | None
+    counts: dict[str, int]
+    simulated: bool
+    format: int = FORMAT
+    alicorn_version: str = __version__
+
+    def write(self, folder: Path) -> None:
+        (folder / NAME).write_text(to_json(self.model_dump(), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Manifest":
+        """Raises TableError where the folder is unfinished, of another format, or not one of training examples."""
+        path = folder / NAME
+        try:
+            plain = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            message = f"{folder} has no readable {NAME}: it is no folder that `alicorn mine` wrote"
+            raise TableError(message, table="manifest") from None
+        found = plain.get("format") if isinstance(plain, dict) else None
+        if found != FORMAT:
+            raise TableError(
+                f"{folder} has format {found}, this is alicorn {__version__}, which reads format {FORMAT}: run "
+                "`alicorn mine` again",
+                table="manifest",
+            )
+        try:
+            return parse_config(plain, cls, where=str(path))
+        except ConfigError as error:
+            raise TableError(f"{error}; run `alicorn mine` again", table="manifest") from error

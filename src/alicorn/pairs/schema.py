@@ -1,0 +1,67 @@
+"""The tables of a folder of training examples, each one Parquet file: columns and types.
+
+    pairs         a search and a document that its searcher chose: source "click"; or "hard", whatever was reached after
+                  a failed search, with the facts of vertical/failed_searches.py (null for a click)
+    impressions   every document shown, source "impression"
+    non_clicks    documents shown and not clicked, source "non_click"
+    searches      searches of valid and test that have a target: clicked, in the order shown; else what was reached, by
+                  the vertical's rules; and their segments
+    popularity    clicks of each document in the train split
+    documents     as in the log, every column
+    searchers     as in the log, every column; may be absent
+    behaviour     what searchers had done before each search; there where the vertical asks for request.behaviour, and
+                  then searchers has the same columns, as they are at the end of the log
+
+Rows are ordered by time, then session_id, then doc_id. Times are UTC.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from alicorn.vertical.failed_searches import FACTS
+
+_STRINGS = pa.list_(pa.string())
+_SEARCH = {
+    "session_id": pa.string(),
+    "searcher_id": pa.string(),
+    "time": pa.timestamp("us"),
+    "query": pa.string(),
+}
+_LABELS = {"source": pa.string(), "split": pa.string()}
+_SHOWN = {**_SEARCH, "doc_id": pa.string(), **_LABELS}
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """columns: name -> type. further: columns of the log follow. optional: the table may be absent."""
+
+    columns: Mapping[str, pa.DataType]
+    further: bool = False
+    optional: bool = False
+
+
+TABLES = {
+    "pairs": TableSchema({**_SEARCH, "doc_id": pa.string(), **FACTS, **_LABELS}),
+    "impressions": TableSchema(_SHOWN),
+    "non_clicks": TableSchema(_SHOWN),
+    "searches": TableSchema({**_SEARCH, "targets": _STRINGS, "segment": _STRINGS, "split": pa.string()}),
+    "popularity": TableSchema({"doc_id": pa.string(), "clicks": pa.int64()}),
+    "documents": TableSchema({"doc_id": pa.string()}, further=True),
+    "searchers": TableSchema({"searcher_id": pa.string()}, further=True, optional=True),
+    "behaviour": TableSchema({"session_id": pa.string()}, further=True, optional=True),
+}
+
+
+def conformed(table: pa.Table, name: str) -> pa.Table:
+    """The columns of a table's schema in its types; further columns behind them, where it has some.
+
+    A column that `table` lacks is left out: whoever needs it asks for it by name. Raises pa.ArrowInvalid or
+    pa.ArrowNotImplementedError for a column that cannot have its type.
+    """
+    wanted = TABLES[name]
+    columns = {key: table[key].cast(kind) for key, kind in wanted.columns.items() if key in table.column_names}
+    if wanted.further:
+        columns |= {key: table[key] for key in table.column_names if key not in columns}
+    return pa.table(columns)

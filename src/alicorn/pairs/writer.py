@@ -1,0 +1,109 @@
+"""A folder of training examples is whole or not there: it is written beside its place, and renamed when complete."""
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from alicorn.errors import ConfigError
+from alicorn.pairs.folder import is_pairs_folder
+from alicorn.pairs.manifest import Manifest
+from alicorn.pairs.schema import TABLES, conformed
+
+
+def check_place(out: Path, overwrite: bool) -> None:
+    """Raises ConfigError where `out` may not be written. overwrite: a folder of training examples may be replaced."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not overwrite:
+        raise ConfigError(f"{out} exists and is not empty: choose another folder, or ask to overwrite it")
+    if not is_pairs_folder(out):
+        raise ConfigError(f"{out} was not written by `alicorn mine` (no manifest.json): it is not overwritten")
+
+
+class PairsWriter:
+    """Writes the tables of one folder. folder: where they are until all are there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.counts: dict[str, int] = {}
+
+    def write(self, name: str, rows: pa.Table | Iterable[pa.Table | pa.RecordBatch]) -> int:
+        """Write a table, in parts of at least one; memory holds one part at a time. Returns the number of rows."""
+        parts = iter([rows] if isinstance(rows, pa.Table) else rows)
+        first = self._conformed(next(parts), name)
+        with pq.ParquetWriter(self.path(name), first.schema) as file:
+            file.write_table(first)
+            count = len(first)
+            for part in parts:
+                table = self._conformed(part, name)
+                file.write_table(table)
+                count += len(table)
+        self.counts[name] = count
+        return count
+
+    def adopt(self, name: str) -> int:
+        """Take the file at `path(name)` as a table; the columns are in the types of the schema. Returns its rows."""
+        metadata = pq.read_metadata(self.path(name))
+        found = {field.name: field.type for field in metadata.schema.to_arrow_schema()}
+        wanted = TABLES[name].columns
+        assert found.items() >= wanted.items(), f"table {name} has {found}"
+        assert TABLES[name].further or len(found) == len(wanted), f"table {name} has {found}"
+        self.counts[name] = metadata.num_rows
+        return metadata.num_rows
+
+    def copy(self, name: str, file: Path) -> int:
+        """Copy a file whose columns are in the types of the schema. Returns its rows."""
+        shutil.copyfile(file, self.path(name))
+        return self.adopt(name)
+
+    def path(self, name: str) -> Path:
+        """The file of a table."""
+        return self.folder / f"{name}.parquet"
+
+    def finish(self, manifest: Manifest) -> None:
+        missing = [name for name, table in TABLES.items() if not table.optional and name not in self.counts]
+        assert not missing, f"tables not written: {missing}"
+        manifest.write(self.folder)
+
+    @staticmethod
+    def _conformed(part: pa.Table | pa.RecordBatch, name: str) -> pa.Table:
+        table = part if isinstance(part, pa.Table) else pa.Table.from_batches([part])
+        found = conformed(table, name)
+        missing = TABLES[name].columns.keys() - set(found.column_names)
+        assert not missing, f"table {name} lacks {sorted(missing)}"
+        return found
+
+
+@contextmanager
+def new_folder(out: str | Path, overwrite: bool = False) -> Iterator[PairsWriter]:
+    """A writer of the folder `out`, which takes its place at the end of the block, if `finish` was called in it.
+
+    Whatever is raised in the block leaves `out` as it was. Raises ConfigError as check_place.
+    """
+    out = Path(out).absolute()
+    check_place(out, overwrite)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        yield PairsWriter(temporary)
+        assert is_pairs_folder(temporary), "finish was not called"
+        _put_in_place(temporary, out)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put_in_place(temporary: Path, out: Path) -> None:
+    """Rename the finished folder to `out`; a folder that is replaced is removed last."""
+    temporary.chmod(0o755)
+    if not out.exists():
+        temporary.rename(out)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{out.name}-old-", dir=out.parent))
+    out.rename(old)
+    temporary.rename(out)
+    shutil.rmtree(old)
