@@ -6,10 +6,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from hypothesis import settings
 from shell import Done, succeed
 
 from alicorn.text import words
 from alicorn.worlds import PEOPLE_VERTICAL, PeopleWorld
+
+# The first example of a test may wait until kernels are compiled, and machines differ.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 RECIPE = """
 towers:

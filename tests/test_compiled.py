@@ -1,5 +1,6 @@
 """compiled: kernels kept on disk are those of the sources as they are now."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +32,8 @@ print(calling(4), sum(calling.stats.cache_hits.values()), calling.__qualname__)
 def test_what_a_kernel_calls_is_as_new_as_its_source(tmp_path: Path) -> None:
     def run() -> list[str]:
         command = [sys.executable, "-c", RUN, str(tmp_path)]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+        own = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "kept")}
+        return subprocess.run(command, check=True, capture_output=True, text=True, env=own).stdout.split()
 
     (tmp_path / "caller.py").write_text(CALLER)
     (tmp_path / "helper.py").write_text(HELPER)

@@ -10,6 +10,7 @@ import typer
 
 from alicorn import __version__
 from alicorn.cli.collection import embed, interests, publish, tune, verify
+from alicorn.cli.compiling import compile
 from alicorn.cli.demo import demo
 from alicorn.cli.evaluate import evaluate
 from alicorn.cli.learn import ensemble, export, mine, train
@@ -19,7 +20,7 @@ from alicorn.cli.serve import serve
 from alicorn.errors import AlicornError
 
 # In the order of the loop, which is that of `alicorn --help`.
-VERBS = (demo, mine, train, evaluate, ensemble, embed, export, publish, interests, query, serve, tune, verify)
+VERBS = (demo, mine, train, evaluate, ensemble, embed, export, publish, interests, query, serve, tune, verify, compile)
 
 app = typer.Typer(
     name="alicorn",

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from alicorn.cli.options import CollectionFolder, Json, ModelFolder, OtherVertical, load_models
-from alicorn.cli.output import log, print_values, progress, say_when_compiling
+from alicorn.cli.output import log, print_values, progress
 from alicorn.errors import ConfigError
 from alicorn.reporting.json_text import to_json
 
@@ -25,7 +25,6 @@ def embed(
 
     Example: alicorn embed model/ --documents documents.parquet --out embeddings.parquet
     """
-    say_when_compiling()
     from alicorn.publish import embed as embed_documents
     from alicorn.towers import Model
 
@@ -56,7 +55,6 @@ def publish(
 
     Example: alicorn publish documents.parquet --into collection/ --model model/
     """
-    say_when_compiling()
     from alicorn.publish import publish as publish_documents
 
     now = None if as_of is None else as_of.replace(tzinfo=UTC)
@@ -99,7 +97,6 @@ def interests(
 
     Example: alicorn interests logs/activity.parquet --collection collection/ --key movies --out interests.parquet
     """
-    say_when_compiling()
     import pyarrow.dataset as ds
     import pyarrow.parquet as pq
 
@@ -149,7 +146,6 @@ def tune(
     alicorn tune collection/ --key people --queries queries.parquet --grid 'codec=sq8,rabitq bits=2,4' --apply
     --out tuning/
     """
-    say_when_compiling()
     from alicorn.query import Collection
     from alicorn.tuning import Grid
     from alicorn.tuning import tune as tune_key
@@ -182,7 +178,6 @@ def verify(collection: CollectionFolder, as_json: Json = False) -> None:
 
     Example: alicorn verify collection/
     """
-    say_when_compiling()
     from alicorn.index import verify as verify_collection
 
     found = verify_collection(collection)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from alicorn.cli.output import log, say_when_compiling
+from alicorn.cli.output import log
 
 
 class Size(StrEnum):
@@ -30,7 +30,6 @@ def demo(
 
     Example: alicorn demo --size small --out demo --no-serve
     """
-    say_when_compiling()
     from alicorn.demo import run_demo, serve_demo
 
     run_demo(out, str(size), seed, log)

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from alicorn.cli.options import Json, ModelFolder, cutoffs
-from alicorn.cli.output import say_when_compiling
 from alicorn.errors import ConfigError
 from alicorn.reporting.json_text import to_json
 
@@ -70,7 +69,6 @@ def evaluate(
 
     alicorn evaluate model/ --logs pairs/ --labels labels.parquet --collection collection/ --control '(or {terms})'
     """
-    say_when_compiling()
     from alicorn.evaluation.judges.word_overlap import RelevanceModel, read_labels
     from alicorn.evaluation.reports.ablation import ablate as ablate_model
     from alicorn.evaluation.reports.channel_weights import channel_weights

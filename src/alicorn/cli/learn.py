@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from alicorn.cli.options import Json, ModelFolder, VerticalFile, load_models
-from alicorn.cli.output import log, print_values, say_when_compiling
+from alicorn.cli.output import log, print_values
 
 
 def mine(
@@ -46,7 +46,6 @@ def train(
 
     Example: alicorn train pairs/ --vertical vertical.yaml --recipe recipe.yaml --out model/
     """
-    say_when_compiling()
     from alicorn.publish import nearest
     from alicorn.towers import Model
     from alicorn.training import Recipe
@@ -74,7 +73,6 @@ def ensemble(
 
     Example: alicorn ensemble model-a/ model-b/ --logs pairs/ --out model-ab/
     """
-    say_when_compiling()
     from alicorn.evaluation.systems.ensemble_weights import make_ensemble
 
     made, found = make_ensemble(load_models(models), logs, out, embedding, k, searches, seed)
@@ -99,7 +97,6 @@ def export(
 
     Example: alicorn export model/ --out query_tower/
     """
-    say_when_compiling()
     from alicorn.towers import Model
     from alicorn.towers.onnx_export import export_query_tower
 

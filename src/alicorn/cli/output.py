@@ -6,7 +6,6 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 from rich.console import Console
@@ -44,21 +43,3 @@ def progress(what: str) -> Iterator[Any]:
     with Progress(*columns, console=log, transient=True, disable=not log.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-@cache
-def say_when_compiling() -> None:
-    """Loops are compiled when they are first imported on a machine: up to ten seconds that would look like a hang."""
-    from numba.core import event
-
-    class Once(event.Listener):  # type: ignore[misc]
-        said = False
-
-        def on_start(self, event: Any) -> None:
-            if not self.said:
-                self.said = True
-                log.print("compiling for this machine: up to a minute, and only the first time")
-
-        def on_end(self, event: Any) -> None: ...
-
-    event.register("numba:compile", Once())

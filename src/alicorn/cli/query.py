@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alicorn.cli.options import CollectionFolder, Json, OtherVertical, load_models
-from alicorn.cli.output import log, say_when_compiling
+from alicorn.cli.output import log
 from alicorn.errors import ConfigError
 from alicorn.reporting.json_text import to_json
 
@@ -57,7 +57,6 @@ def query(
 
     alicorn query collection/ --interests interests.parquet --of u17
     """
-    say_when_compiling()
     from alicorn.query import Collection
     from alicorn.retrieval.retriever import Retriever
 

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from alicorn.cli.options import CollectionFolder, OtherVertical, load_models
-from alicorn.cli.output import say_when_compiling
 
 
 def serve(
@@ -26,7 +25,6 @@ def serve(
 
     Example: alicorn serve collection/ --model model/ --searchers logs/searchers.parquet
     """
-    say_when_compiling()
     from alicorn.serving import serve as serve_collection
 
     models = load_models(model, vertical)

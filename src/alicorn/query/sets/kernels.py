@@ -1,6 +1,6 @@
 """The loops of the engine: sorted document numbers, bitmaps, BM25.
 
-All have fixed signatures and are compiled when first imported (compiled.py): no request waits for it.
+All have fixed signatures: one is compiled when it is first called on a machine (`alicorn.compiled`).
 Document numbers are uint32, ascending and without repetition, wherever an argument is called a set.
 """
 
