@@ -13,7 +13,7 @@ import alicorn
 SOURCE = Path(alicorn.__file__).parent
 # fmt: off
 ROOMS = [
-    "errors", "text", "compiled", "config", "reporting", "tables", "language", "vertical", "worlds", "pairs", "logs",
+    "errors", "processes", "text", "compiled", "config", "reporting", "tables", "language", "vertical", "worlds", "pairs", "logs",
     "features", "losses", "negatives", "towers", "training", "quantization", "index", "query", "tuning",
     "publish", "publishing", "retrieval", "evaluation", "interests", "feedback", "serving", "demo", "cli",
 ]
@@ -24,7 +24,7 @@ INSIDE = {
 }
 # The engine stands alone: no vertical, no model, no log tooling.
 ENGINE = ("language", "quantization", "index", "query")
-ENGINE_MAY_USE = ("errors", "text", "compiled", "tables", *ENGINE)
+ENGINE_MAY_USE = ("errors", "processes", "text", "compiled", "tables", *ENGINE)
 NOT_IN_ENGINE = ("torch", "ibis", "duckdb", "pydantic")
 
 

@@ -1,11 +1,13 @@
 """What was served and clicked is in the log once, in the contract's columns, whatever ends the process."""
 
 import datetime
+import gc
 import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from forked import in_child
 
 from alicorn.errors import AlicornError, CorruptionError
 from alicorn.feedback import ServedLog, served_log
@@ -43,7 +45,7 @@ def shown(folder):
 
 def crash(log):
     """What the end of the process does: nothing is written, descriptors are closed."""
-    served_log.os.close(log._lock_file)
+    log._lock_file.release()
     log._journal._file.close()
 
 
@@ -184,3 +186,31 @@ def test_the_mining_of_logs_reads_what_was_served(tmp_path, clock):
     with read_logs(tmp_path, vertical) as logs:
         assert logs.counts["impressions"] == 3
         assert logs.impressions.filter(logs.impressions.clicked).doc_id.to_pyarrow().to_pylist() == ["a"]
+
+
+def test_a_forked_child_neither_writes_nor_unlocks_the_log(tmp_path, clock):
+    with ServedLog(tmp_path / "log", clock) as log:
+        session = log.search("s1", "john", ["a"], "hybrid")
+        for use in (lambda: log.search("s1", "x", ["b"], "hybrid"), lambda: log.click(session, "a"), log.flush):
+            assert "opened by the process that forked this one" in in_child(use)
+        assert in_child(log.close) == "None"
+        with pytest.raises(AlicornError, match="another server is writing it"):
+            ServedLog(tmp_path / "log", clock)
+        assert log.click(session, "a")
+    assert shown(tmp_path / "log") == [("john", "a", True)]
+
+
+def test_a_log_that_is_dropped_or_given_by_a_relative_path_loses_nothing(tmp_path, clock, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    log = ServedLog("log", clock)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    log.search("s1", "john", ["a"], "hybrid")
+    log.flush()
+    log.search("s1", "mary", ["b"], "hybrid")
+    del log
+    gc.collect()
+    with ServedLog(tmp_path / "log", clock):
+        pass
+    assert shown(tmp_path / "log") == [("john", "a", False), ("mary", "b", False)]
+    assert list((tmp_path / "elsewhere").iterdir()) == []

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from alicorn.index import Store
+
 DIMS = {"a": 8, "b": 4}
 SCHEMA = pa.schema(
     [
@@ -25,6 +27,13 @@ SCHEMA = pa.schema(
         ("friends", pa.list_(pa.string())),
     ]
 )
+
+
+def abandon(store: Store) -> None:
+    """Release the lock, and close nothing: as after a kill."""
+    found = store._release.detach()
+    assert found is not None
+    found[2][-1].release()
 
 
 def unit(rng: np.random.Generator, dim: int) -> list[float]:

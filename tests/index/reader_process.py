@@ -1,4 +1,4 @@
-"""What other processes do with a collection that a test writes; started by test_processes.py.
+"""What other processes do with a collection that a test writes; started by test_other_processes.py.
 
 reader_process.py read PATH LAST    three readers follow the writer until they see batch LAST; prints what they saw
 reader_process.py write PATH        opens it for writing; prints the error

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from index_tables import DIMS, documents, table
+from index_tables import DIMS, abandon, documents, table
 
 from alicorn.errors import CollectionError, CorruptionError
 from alicorn.index import Store, verify
@@ -81,7 +81,7 @@ def test_a_collection_that_is_not_closed_keeps_its_log(path: Path) -> None:
     store._journal._database.close()
     assert (path / f"{MANIFEST}-wal").stat().st_size
     store._journal._manifest.close()
-    store._lock_file.release()
+    abandon(store)
     with Store.open(path) as again:
         assert again.get("late")
     assert not (path / f"{MANIFEST}-wal").exists()

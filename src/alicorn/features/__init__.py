@@ -10,7 +10,6 @@ pretrained/    vectors of a pretrained text encoder
 magnitude.py   numbers too large to compute with
 arrays.py      Bag, Tokens, Sequences, Features;  store.py  the same on disk, memory-mapped
 hashing.py     64-bit hashes and buckets
-torch_threads.py  torch in a forked process
 """
 
 from alicorn.features.arrays import Bag as Bag
@@ -24,4 +23,3 @@ from alicorn.features.pretrained import TextEncoder as TextEncoder
 from alicorn.features.store import open_features as open_features
 from alicorn.features.store import write_features as write_features
 from alicorn.features.text import TextSettings as TextSettings
-from alicorn.features.torch_threads import is_forked as is_forked

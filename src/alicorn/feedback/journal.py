@@ -43,9 +43,8 @@ class EventJournal:
         self.path = path
         lines = "".join(line for search in searches for line in _lines_of(search))
         temporary = path.with_suffix(".creating")
-        self._file = temporary.open("wb")
-        self._file.write(lines.encode())
-        self._file.flush()
+        self._file = temporary.open("wb", buffering=0)  # a forked child has nothing left to write
+        self._append(lines)
         os.fsync(self._file.fileno())
         os.replace(temporary, path)
 
@@ -59,8 +58,9 @@ class EventJournal:
         self._file.close()
 
     def _append(self, text: str) -> None:
-        self._file.write(text.encode())
-        self._file.flush()
+        left = memoryview(text.encode())
+        while left:
+            left = left[self._file.write(left) :]
 
 
 def read_journal(path: Path) -> list[ServedSearch]:

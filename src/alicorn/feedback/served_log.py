@@ -19,7 +19,8 @@ import fcntl
 import os
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -29,6 +30,7 @@ import pyarrow.parquet as pq
 from alicorn.errors import AlicornError
 from alicorn.feedback.choices import Choices
 from alicorn.feedback.journal import EventJournal, ServedSearch, read_journal
+from alicorn.processes import forget_in_children
 
 CLICK_WINDOW_S = 30 * 60
 PART_S = 10 * 60
@@ -57,7 +59,7 @@ class ServedLog:
 
     def __init__(self, folder: str | Path, now: Callable[[], datetime.datetime] = utc_now) -> None:
         """Continue the log in `folder`, which is made where it is missing. Raises AlicornError where it is in use."""
-        self._folder = Path(folder)
+        self._folder = Path(folder).absolute()  # the program may change its own
         self._parts = self._folder / "impressions"
         self._now = now
         self._lock = threading.Lock()
@@ -66,7 +68,7 @@ class ServedLog:
         self._num_open_rows = 0
         try:
             self._parts.mkdir(parents=True, exist_ok=True)
-            self._lock_file = _locked(self._folder)
+            self._lock_file = FolderLock(self._folder)
         except OSError as error:
             message = f"served log {self._folder}: cannot be written: {error.strerror or error}"
             raise AlicornError(message) from error
@@ -85,7 +87,7 @@ class ServedLog:
         """Log one search and the documents that it showed, in order -> its session_id, under which clicks come."""
         time_us = self._microseconds()
         served = ServedSearch(uuid.uuid4().hex, searcher_id, time_us, query, source, list(dict.fromkeys(doc_ids)))
-        with self._lock:
+        with self._locked():
             self._journal.search(served)
             self._keep([served])
             if self._num_open_rows > MAX_OPEN_ROWS:
@@ -96,7 +98,7 @@ class ServedLog:
 
     def click(self, session_id: str, doc_id: str) -> bool:
         """Log that a shown document was chosen. False: no open search of that id showed it, and nothing was logged."""
-        with self._lock:
+        with self._locked():
             search = self._open.get(session_id)
             if search is None or doc_id not in search.doc_ids:
                 return False
@@ -109,7 +111,7 @@ class ServedLog:
 
     def remember(self, days: float) -> None:
         """From now on answer `chosen` for so many days, from the log that is there and from further clicks."""
-        with self._lock:
+        with self._locked():
             choices, now_us = Choices(days), self._microseconds()
             since_us = now_us - int(days * 86_400_000_000)
             for path in self._parts.glob("part-*.parquet"):
@@ -121,19 +123,37 @@ class ServedLog:
 
     def chosen(self, searcher_id: str | None, query: str, days: float) -> Sequence[str]:
         """The documents that the searcher chose for these words in the last `days`; none without `remember`."""
-        with self._lock:
+        with self._locked():
             return () if self._choices is None else self._choices.of(searcher_id, query, self._microseconds(), days)
 
     def flush(self) -> None:
         """Write a part of all that was served until now; later clicks on it are lost."""
-        with self._lock:
+        with self._locked():
             self._write_part(list(self._open.values()))
 
     def close(self) -> None:
-        """Flush, and let go of the folder."""
+        """Flush, and let go of the folder. In a forked child this does nothing: the folder is the parent's."""
+        if self._lock_file.is_inherited:
+            return
         self.flush()
         self._journal.close()
-        os.close(self._lock_file)
+        self._lock_file.release()
+
+    def __del__(self) -> None:
+        """Without `close`, the journal keeps what is in no part yet."""
+        with suppress(AttributeError):  # it was never opened
+            self._journal.close()
+            self._lock_file.release()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        if self._lock_file.is_inherited:
+            raise AlicornError(
+                f"served log {self._folder}: opened by the process that forked this one, which writes it: give each "
+                "worker its own folder, opened after the fork"
+            )
+        with self._lock:
+            yield
 
     def _left_over(self) -> tuple[int, list[ServedSearch]]:
         """The number of the next journal, and the searches that an earlier process left open."""
@@ -212,13 +232,26 @@ def _number_of(path: Path) -> int:
     return int(path.stem.rpartition("-")[2])
 
 
-def _locked(folder: Path) -> int:
-    """The descriptor of the folder's lock, held by this process until it is closed."""
-    descriptor = os.open(folder / "served.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        message = f"served log {folder}: another server is writing it: give each server its own folder"
-        raise AlicornError(message) from error
-    return descriptor
+class FolderLock:
+    """Held by one process, from construction to `release`; a forked child lets go of its copy at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.is_inherited = False
+        self._descriptor: int | None = os.open(folder / "served.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._descriptor)
+            message = f"served log {folder}: another server is writing it: give each server its own folder"
+            raise AlicornError(message) from error
+        forget_in_children(self)
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def forget(self) -> None:
+        """In a forked child."""
+        self.release()
+        self.is_inherited = True

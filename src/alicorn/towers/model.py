@@ -47,7 +47,7 @@ _OFF_UNIT = 0.01  # a unit vector of float32 is within 1e-5 of its length, one t
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Threads may share a model; it is pickled whole, and a forked child may use it (features/torch_threads.py).
+    """Threads may share a model; it is pickled whole, and a forked child may use it (processes.py).
 
     key: under which the documents' vectors are published. recipe: plain data, as in recipe.yaml.
 

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from alicorn.config import nearest
 from alicorn.errors import AlicornError, ConfigError
-from alicorn.features import is_forked
 from alicorn.negatives import OwnNegatives, Search
+from alicorn.processes import is_forked_with
 from alicorn.reporting.json_text import to_json
 from alicorn.towers import AnyModel, Model, Unified
 from alicorn.training.auxiliary import AuxiliaryHead
@@ -153,7 +153,7 @@ def _refuse_without_search(recipe: Recipe, search: Search | None) -> None:
 
 
 def _refuse_threads_after_fork(recipe: Recipe) -> None:
-    if recipe.threads > 1 and is_forked():
+    if recipe.threads > 1 and is_forked_with("torch"):
         raise ConfigError(
             f"recipe, threads: a forked process has one thread of torch, which cannot use {recipe.threads}: set "
             "threads: 1, or start the process by spawn (multiprocessing.get_context('spawn'))"

@@ -19,6 +19,7 @@ from itertools import pairwise
 import faiss
 import numpy as np
 
+from alicorn import processes as processes  # Faiss in forked children
 from alicorn.compiled import kernel
 from alicorn.errors import VectorError
 

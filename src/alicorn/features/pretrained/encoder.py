@@ -9,9 +9,7 @@ Threads may share an encoder. It keeps no lock over a fork, and is pickled witho
 anew from the folder where the copy is first used. Needs the extra `encoder`.
 """
 
-import os
 import threading
-import weakref
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +22,7 @@ from alicorn.errors import ConfigError
 from alicorn.features.arrays import Tokens
 from alicorn.features.pretrained.cache import VectorCache
 from alicorn.features.pretrained.folder import check_installed, find_folder, fingerprint_of, shape_of
+from alicorn.processes import forget_in_children
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,20 +57,20 @@ class TextEncoder:
                 f"recipe, towers.encoder.tuned_layers: {settings.model} has {self.num_layers} layers, got "
                 f"{settings.tuned_layers}"
             )
-        self._start()
+        self.forget()
 
-    def _start(self) -> None:
+    def forget(self) -> None:
         """What belongs to this process: the vectors kept, and the lock under which tokenizer and weights are loaded."""
         self._kept = VectorCache(_KEPT_BYTES)
         self._loading = threading.RLock()
-        _ENCODERS.add(self)
+        forget_in_children(self)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: vars(self)[name] for name in ("settings", "folder", "width", "num_layers")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._start()
+        self.forget()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -185,15 +184,3 @@ class TextEncoder:
             logging.set_verbosity(verbosity)
             logging.enable_progress_bar()
         return model.eval(), model.encoder.layer
-
-
-_ENCODERS: "weakref.WeakSet[TextEncoder]" = weakref.WeakSet()
-
-
-def _start_in_child() -> None:
-    """A lock that another thread held at a fork is never released in the child."""
-    for encoder in list(_ENCODERS):
-        encoder._start()
-
-
-os.register_at_fork(after_in_child=_start_in_child)

@@ -37,11 +37,13 @@ from alicorn.index.durability.sqlite_file import (
     create_database,
     damage,
     keep_log,
+    never_close,
     put_setting,
     reported,
     row_checksum,
 )
 from alicorn.index.durability.wal import read_wal
+from alicorn.processes import forget_in_children
 from alicorn.quantization import FLOAT32
 
 CHECKPOINT_BYTES = 32 << 20  # of the write-ahead log, before it is copied to the database: some 50 ms
@@ -110,6 +112,7 @@ class Journal:
                 raise self._lost(collection, commits)
             with self._reported("written"):
                 self._mark = None if read_only else Mark(folder, collection)
+            forget_in_children(self)
             undo.pop_all()
 
     @staticmethod
@@ -261,6 +264,10 @@ class Journal:
             self._mark.sync()
         self._database.close()
         self._manifest.close()
+
+    def forget(self) -> None:
+        """In a forked child: the connection is the parent's, so it is not even closed."""
+        never_close(self._database)
 
     # -- within
 

@@ -8,6 +8,9 @@ Two things that SQLite does to a file make this necessary:
   program ends without closing the collection; seal.py could not tell that from damage. To do so it needs an exclusive
   lock on certain bytes of the file. A shared lock of the descriptor, which unlike SQLite's own belongs to the open file
   and not to the process, denies it that until `unlock`.
+
+SQLite keeps what it knows of a file, its locks among them, in the memory of the process, and cannot be told that a fork
+has made it untrue. So a forked child opens no manifest that was open when it was forked.
 """
 
 from __future__ import annotations
@@ -20,21 +23,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from alicorn.errors import CollectionError
+from alicorn.processes import forget_in_children
+
 _LOCKED = (0x40000002, 510)  # first and number: SQLite's SHARED bytes
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock: type, whence, start, length, pid
 _SET_LOCK = getattr(fcntl, "F_OFD_SETLKW", None)  # Linux; Python 3.12 has another way everywhere, see sqlite_file.py
 
 
-@dataclass
+@dataclass(eq=False)
 class _Shared:
+    """One open file of this process. users: how many OpenManifests have it."""
+
+    key: tuple[int, int]  # device and inode
     descriptor: int
     users: int
+
+    def forget(self) -> None:
+        """In a forked child."""
+        os.close(self.descriptor)
+        del OpenManifest._open[self.key]
+        OpenManifest._of_parents.add(self.key)
+        OpenManifest._guard = threading.Lock()
 
 
 class OpenManifest:
     """Open it before SQLite opens the file, close it after SQLite has closed it."""
 
-    _open: ClassVar[dict[tuple[int, int], _Shared]] = {}  # by device and inode
+    _open: ClassVar[dict[tuple[int, int], _Shared]] = {}
+    _of_parents: ClassVar[set[tuple[int, int]]] = set()  # open when this process was forked
     _guard: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, path: Path) -> None:
@@ -43,8 +60,15 @@ class OpenManifest:
         with self._guard:
             found = os.stat(path)
             self._key = (found.st_dev, found.st_ino)
+            if self._key in self._of_parents:
+                raise CollectionError(
+                    f"{path.parent} was open in the process that forked this one, and SQLite does not survive a fork: "
+                    "open it in a process that was spawned, or close it before the fork"
+                )
             if self._key not in self._open:
-                self._open[self._key] = _Shared(os.open(path, os.O_RDONLY | os.O_CLOEXEC), 0)
+                shared = _Shared(self._key, os.open(path, os.O_RDONLY | os.O_CLOEXEC), 0)
+                self._open[self._key] = shared
+                forget_in_children(shared)
                 self._lock(fcntl.F_RDLCK)
             self._open[self._key].users += 1
 

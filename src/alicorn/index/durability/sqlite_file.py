@@ -17,6 +17,7 @@ Every checksum is the xxh3-64, in hex, of all other values of its row.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sqlite3
 import sys
@@ -114,6 +115,11 @@ def keep_log(database: sqlite3.Connection, keep: bool) -> None:
     """Whether the end of the last connection leaves the log alone. Older Pythons: open_manifest.py."""
     if sys.version_info >= (3, 12):
         database.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep)
+
+
+def never_close(database: sqlite3.Connection) -> None:
+    """Not by the garbage collector or the end of the process either: a reference too many keeps it."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(database))
 
 
 def check_identity(path: Path, database: sqlite3.Connection) -> None:

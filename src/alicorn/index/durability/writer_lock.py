@@ -1,6 +1,7 @@
 """One writer at a time: an exclusive lock on a file of the collection.
 
-The lock is the kernel's (flock), so it ends with the process that holds it, however that ends.
+The lock is the kernel's (flock), so it ends with the process that holds it, however that ends. It belongs to the open
+file, which a forked child shares: so the child closes its copy at once, and neither keeps nor ends the lock.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 from pathlib import Path
 
 from alicorn.errors import CollectionError
+from alicorn.processes import forget_in_children
 
 LOCK_FILE = "writer.lock"
 
@@ -34,7 +36,12 @@ class WriterLock:
             ) from error
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        forget_in_children(self)
 
     def release(self) -> None:
-        fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # also for copies that forked children hold
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # also for a child that was forked and not told
+        os.close(self._descriptor)
+
+    def forget(self) -> None:
+        """In a forked child: the lock is the parent's."""
         os.close(self._descriptor)

@@ -130,6 +130,11 @@ class Maintenance:
         with self._live.turn:
             self.await_turn()
 
+    @property
+    def is_worker(self) -> bool:
+        """Whether the caller runs in the worker's thread."""
+        return self._worker.is_here
+
     def remove_orphans(self) -> None:
         """Files that the manifest does not name: replaced, or left by a crash. Mapped ones stay readable."""
         contents = self._live.contents

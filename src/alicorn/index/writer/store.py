@@ -14,10 +14,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import threading
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, NoReturn, Self
 
 import pyarrow as pa
 
@@ -61,17 +64,18 @@ class Store:
 
     def __init__(self, path: Path, *, read_only: bool) -> None:
         """Use `create` or `open`."""
-        self.path = path
+        self.path = path = path.absolute()  # the program may change its folder
         self.read_only = read_only
+        self._process = os.getpid()
         self._closed = False
         if not path.is_dir():
             raise CollectionError(f"{path} is not a folder: create a collection there, or check the path")
         if not (path / MANIFEST).is_file():
             raise CollectionError(f"{path} holds no collection (no {MANIFEST}): create one, or check the path")
         with contextlib.ExitStack() as undo:
-            self._lock_file = None if read_only else WriterLock(path)
-            if self._lock_file is not None:
-                undo.callback(self._lock_file.release)
+            lock = None if read_only else WriterLock(path)
+            if lock is not None:
+                undo.callback(lock.release)
             self._journal = Journal(path, read_only=read_only)
             undo.callback(self._journal.close)
             self._live = Live(path, self._journal)
@@ -79,6 +83,7 @@ class Store:
             if not read_only:
                 self._maintenance.remove_orphans()
             undo.pop_all()
+        self._release = weakref.finalize(self, _release, self._process, self._maintenance, self._live, lock)
 
     @classmethod
     def create(
@@ -93,7 +98,7 @@ class Store:
         are kept (docs/decisions/006-stored-precision.md). metadata: whatever should be kept with the collection, as
         JSON.
         """
-        path = Path(path)
+        path = Path(path).absolute()
         declared = checked_embeddings(embeddings or {})
         metadata = checked_metadata(metadata or {})
         try:
@@ -148,8 +153,7 @@ class Store:
 
     def refresh(self) -> bool:
         """For a read-only collection: see what was committed since -> whether anything was."""
-        with self._live.turn:
-            self._check_open()
+        with self._locked():
             return self.read_only and self._live.refresh()
 
     def verify(self) -> Verification:
@@ -253,16 +257,11 @@ class Store:
         """Release the folder. Snapshots taken before stay usable; nothing is lost by not flushing.
 
         What is written in the background is abandoned, and begun again after the next opening where it is due.
+        The end of `with`, of the collection's last reference and of the interpreter close it as well. In a forked child
+        this does nothing: the folder is the parent's.
         """
-        with self._live.turn:
-            if self._closed:
-                return
-            self._closed = True
-        self._maintenance.close()
-        with self._live.turn:
-            self._journal.close()
-            if self._lock_file is not None:
-                self._lock_file.release()
+        self._closed = True
+        self._release()
 
     def __enter__(self) -> Self:
         return self
@@ -272,9 +271,19 @@ class Store:
 
     # -- within
 
+    def __reduce__(self) -> NoReturn:
+        raise CollectionError(f"{self.path}: a collection cannot be sent to another process: open it there")
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._check_open()  # before the lock, which in a forked child may be held for ever
+        with self._live.turn:
+            self._check_open()
+            yield
+
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        with self._live.turn:
+        with self._locked():
             self._check_writable()
             self._live.settle()
             yield
@@ -285,6 +294,11 @@ class Store:
             raise CollectionError(f"{self.path} was opened with read_only=True: open it for writing to change it")
 
     def _check_open(self) -> None:
+        if os.getpid() != self._process:
+            raise CollectionError(
+                f"{self.path} was opened by process {self._process}, and this is {os.getpid()}, forked from it: "
+                "here it can be searched as it was at the fork; to write, refresh or verify, open it in a spawned one"
+            )
         if self._closed:
             raise CollectionError(f"{self.path} is closed: open it again")
 
@@ -308,6 +322,20 @@ class Store:
         with self._live.changing():
             self._journal.append(operations, columns)
             self._live.publish(replace(contents, mutable=mutable))
+
+
+def _release(process: int, maintenance: Maintenance, live: Live, lock: WriterLock | None) -> None:
+    """Close what a store holds. It does not hold the store, which may be gone."""
+    if os.getpid() != process:
+        return  # all of it is the parent's
+    if maintenance.is_worker:  # the garbage collector runs in any thread, and this one is to be waited for
+        threading.Thread(target=_release, args=(process, maintenance, live, lock)).start()
+        return
+    maintenance.close()
+    with live.turn:
+        live.journal.close()
+        if lock is not None:
+            lock.release()
 
 
 def _columns_with(columns: pa.Schema, pieces: Sequence[Documents]) -> pa.Schema | None:

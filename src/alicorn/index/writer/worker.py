@@ -1,17 +1,12 @@
-"""A thread for what need not be waited for: it lives while there is work, and no longer.
+"""A background thread that starts when there is work, and ends when there is none: an idle collection has no thread.
 
-An idle collection has no thread. At the exit of the interpreter those that work are asked to abandon, and waited for;
-they are daemons only so that the interpreter comes to that point.
+It is a daemon, so that the interpreter at its exit comes to close the collection (store.py), which ends the thread.
 """
 
 from __future__ import annotations
 
-import atexit
 import threading
-import weakref
 from collections.abc import Callable
-
-_working: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 
 class Worker:
@@ -20,7 +15,7 @@ class Worker:
     def __init__(self, work: Callable[[], None]) -> None:
         self.abandoned = threading.Event()  # `work` looks at it between its steps
         self._work = work
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a garbage collection inside may close the collection
         self._wanted = False
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
@@ -32,7 +27,6 @@ class Worker:
             self._wanted = True
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="alicorn-worker", daemon=True)
-                _working.add(self)
                 self._thread.start()
 
     def take_failure(self) -> BaseException | None:
@@ -40,6 +34,11 @@ class Worker:
         with self._lock:
             failure, self._failure = self._failure, None
             return failure
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the caller runs in the thread of this worker."""
+        return self._thread is threading.current_thread()
 
     @property
     def busy(self) -> bool:
@@ -67,9 +66,3 @@ class Worker:
                 if not self.abandoned.is_set():
                     with self._lock:
                         self._failure = error
-
-
-@atexit.register
-def _abandon_all() -> None:
-    for worker in list(_working):
-        worker.abandon()

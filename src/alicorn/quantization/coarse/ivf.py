@@ -15,6 +15,7 @@ from typing import Self
 import faiss
 import numpy as np
 
+from alicorn import processes as processes  # Faiss in forked children
 from alicorn.quantization.coarse.assigning import nearest_centroids
 from alicorn.quantization.coarse.probing import CentroidCodes, centroid_cosines, nearest_of
 

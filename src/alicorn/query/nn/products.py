@@ -16,6 +16,7 @@ from threadpoolctl import ThreadpoolController
 
 from alicorn.compiled import kernel
 from alicorn.index import EmbeddingBlock, SegmentView
+from alicorn.processes import forget_in_children
 from alicorn.quantization.kernels.simd import address
 from alicorn.query.nn import scoring
 from alicorn.query.nn.kernel import BINS, best_of, bin_of, doubled, highest_edge, lower_edge
@@ -41,6 +42,11 @@ class _OneThread:
     """
 
     def __init__(self) -> None:
+        forget_in_children(self)
+        self.forget()
+
+    def forget(self) -> None:
+        """In a forked child, which has none of the threads that may be inside."""
         self._lock = Lock()
         self._inside = 0
         self._blas: ThreadpoolController | None = None

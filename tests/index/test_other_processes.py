@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from index_tables import abandon
 from reader_process import READERS
 
 from alicorn.errors import CollectionError
@@ -58,7 +59,7 @@ def test_a_reader_of_one_writer_sees_what_the_next_one_writes(tmp_path: Path, ho
         if how == "closed":
             store.close()
         else:
-            store._lock_file.release()  # and no more of it: as after a kill
+            abandon(store)
         for number in range(1, 4):
             with Store.open(tmp_path / "c") as again:
                 again.upsert(batch(number))
