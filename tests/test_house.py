@@ -13,9 +13,10 @@ import alicorn
 SOURCE = Path(alicorn.__file__).parent
 # fmt: off
 ROOMS = [
-    "errors", "processes", "text", "compiled", "config", "reporting", "tables", "language", "vertical", "worlds", "pairs", "logs",
-    "features", "losses", "negatives", "towers", "training", "quantization", "index", "query", "tuning",
-    "publish", "publishing", "retrieval", "evaluation", "interests", "feedback", "serving", "demo", "cli",
+    "errors", "processes", "text", "interval", "compiled", "config", "reporting", "tables", "language", "vertical",
+    "worlds", "pairs", "logs", "features", "losses", "negatives", "towers", "training", "quantization", "index",
+    "query", "tuning", "publish", "publishing", "retrieval", "evaluation", "interests", "feedback", "serving", "demo",
+    "cli",
 ]
 # fmt: on
 # Rooms inside a room, in the same one-way order; what is not listed may be used by all of them.
@@ -24,7 +25,7 @@ INSIDE = {
 }
 # The engine stands alone: no vertical, no model, no log tooling.
 ENGINE = ("language", "quantization", "index", "query")
-ENGINE_MAY_USE = ("errors", "processes", "text", "compiled", "tables", *ENGINE)
+ENGINE_MAY_USE = ("errors", "processes", "text", "interval", "compiled", "tables", *ENGINE)
 NOT_IN_ENGINE = ("torch", "ibis", "duckdb", "pydantic")
 
 

@@ -99,7 +99,7 @@ def test_a_newer_format_asks_for_an_upgrade(tmp_path: Path, monkeypatch) -> None
         patch.setattr(archive, "FORMAT_VERSION", archive.FORMAT_VERSION + 1)
         with ArchiveWriter(tmp_path / "b.zip", MAGIC) as writer:
             checksum = writer.finish({})
-    with pytest.raises(CollectionError, match=r"format 2.*up to 1.*upgrade alicorn") as caught:
+    with pytest.raises(CollectionError, match=r"format 3.*up to 2.*upgrade alicorn") as caught:
         ArchiveReader(tmp_path / "b.zip", MAGIC, checksum)
     assert not isinstance(caught.value, CorruptionError)
 

@@ -2,6 +2,7 @@
 
 import random
 import time
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
@@ -49,6 +50,10 @@ A, B = Term("a"), Term("b")
         ("(difference a b a)", Difference((A, B, A))),
         ("(range price :min 10 :max 20.5)", Range("price", 10, 20.5)),
         ("(range :max -1e3 price)", Range("price", None, -1000.0)),
+        ("(range price :max 0.1)", Range("price", None, 0.1)),
+        ("(range price :min 18446744073709551616)", Range("price", 2**64)),
+        ("(range price :min 12345678901234567890.12)", Range("price", Decimal("12345678901234567890.12"))),
+        ("(range price :min 1e-300)", Range("price", 1e-300)),
         ("(nn m-1 : radius 0.24 :nprobe 16)", Nn("m-1", radius=0.24, nprobe=16)),
         ("(nn m :\n\tradius 2)", Nn("m", radius=2.0)),
         ("(nn m :k 10 :filter (or a b) :vector v-2)", Nn("m", k=10, filter=Or((A, B)), vector="v-2")),
@@ -145,14 +150,9 @@ def test_nodes_keep_their_offset_and_equality_ignores_it():
         ("(nn m :k 3 :vector (or a))", 19, "needs vector as a name, got an expression"),
         ("(nn m :k 3 :filter)", 11, "needs filter as an expression, got no value"),
         ("(range price)", 0, "(range ...) needs :min or :max or both"),
-        (
-            "(range price :min ten)",
-            18,
-            "(range ...) needs min as a finite number (an integer fits in 64 bits), got ten",
-        ),
+        ("(range price :min ten)", 18, "(range ...) needs min as a finite number, got ten"),
         ("(range price :max inf)", 18, "as a finite number"),
         ("(range price :max 1e999)", 18, "as a finite number"),
-        ("(range price :max 9223372036854775808)", 18, "an integer fits in 64 bits"),
         ("(and a :limit 3)", 7, "(and ...) has no option :limit; it takes none"),
         ("(apply friend: a :limit 0)", 24, "(apply ...) needs limit as an integer from 1"),
         ("(apply friend: a :limit 100001)", 24, "(apply ...) needs limit as an integer from 1 to 100000, got 100001"),

@@ -5,7 +5,6 @@ segment/     what a segment is: documents, terms, columns, embeddings, snapshots
 writer/      who changes state: Store and its background work
 """
 
-from alicorn.index.segment.numeric import is_numeric
 from alicorn.index.segment.segment import EmbeddingBlock, NumericColumn, Segment
 from alicorn.index.segment.snapshot import SegmentView, Snapshot
 from alicorn.index.segment.terms import TermDictionary
@@ -23,6 +22,5 @@ __all__ = [
     "Store",
     "TermDictionary",
     "Verification",
-    "is_numeric",
     "verify",
 ]

@@ -6,9 +6,11 @@ tree.py says what the nodes mean; parse.py reads an expression by this table.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from alicorn.errors import QueryError
+from alicorn.interval import Number
 from alicorn.language.tree import (
     DEFAULT_LIMIT,
     And,
@@ -39,7 +41,10 @@ MAX_SEARCHES = 256
 MARK_OPTIONS = ("optional-hits", "optional-weight")
 """Options of an operand of weak-and and strong-or."""
 
-_INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
+MAX_DIGITS = 76
+"""Of a number that is kept exactly: as many as Arrow's widest decimal has."""
+
+_INTEGER = re.compile(rf"[+-]?[0-9]{{1,{MAX_DIGITS}}}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,5})?")
 
 
@@ -130,14 +135,17 @@ def _nn(parts: Parts) -> Node:
     return Nn(parts.name, offset=parts.offset, **options)
 
 
-def _number(word: str) -> int | float | None:
+def _number(word: str) -> Number | None:
+    """An int, or a float where that is spelled so, else a Decimal; of more digits, the nearest float."""
     if _INTEGER.fullmatch(word):
-        integer = int(word)
-        return integer if -(2**63) <= integer < 2**63 else None
+        return int(word)
     if len(word) > 400 or not _NUMBER.fullmatch(word):
         return None
-    number = float(word)
-    return number if abs(number) != float("inf") else None
+    number, exact = float(word), Decimal(word)
+    if abs(number) == float("inf"):
+        return None
+    kept = len(exact.as_tuple().digits) <= MAX_DIGITS and abs(exact.adjusted()) <= MAX_DIGITS
+    return exact if kept and exact != Decimal(repr(number)) else number
 
 
 def _counted_to(bound: int) -> Value:
@@ -157,7 +165,7 @@ def _at_most(bound: int) -> Callable[[str], float | None]:
 
 
 _COUNT = _counted_to(MAX_COUNT)
-_FINITE = Value("as a finite number (an integer fits in 64 bits)", _number)
+_FINITE = Value("as a finite number", _number)
 NAME = Value("as a name", lambda word: word or None)
 VALUES = {
     "min": _FINITE,

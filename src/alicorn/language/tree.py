@@ -8,7 +8,10 @@ canonical S-expression, and `parse(str(tree)) == tree` for every tree that the p
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import ClassVar
+
+from alicorn.interval import Number
 
 DEFAULT_LIMIT = 5000
 """Inner results that apply and extract expand when `:limit` is not given (Unicorn's usual value)."""
@@ -87,12 +90,15 @@ class Not(Node):
 
 @dataclass(frozen=True, slots=True)
 class Range(Node):
-    """Documents whose stored number is at least `minimum` and at most `maximum`. None: that end is open."""
+    """Documents whose stored number is at least `minimum` and at most `maximum`. None: that end is open.
+
+    A Decimal is an end that no float is spelled as. alicorn.interval says what a number is to each type of column.
+    """
 
     operator: ClassVar[str] = "range"
     column: str
-    minimum: int | float | None = None
-    maximum: int | float | None = None
+    minimum: Number | None = None
+    maximum: Number | None = None
     offset: int = _offset()
 
 
@@ -232,12 +238,14 @@ def _list(node: Node, *parts: str) -> str:
     return "(" + " ".join((node.operator, *parts)) + ")"
 
 
-def _options(**values: int | float | None) -> list[str]:
+def _options(**values: Number | None) -> list[str]:
     return [f":{name} {spelled_number(value)}" for name, value in values.items() if value is not None]
 
 
-def spelled_number(value: int | float) -> str:
+def spelled_number(value: Number) -> str:
     """A number as it is written in an expression, and read back exactly."""
+    if isinstance(value, Decimal):
+        return str(value)
     return repr(int(value)) if isinstance(value, int) else repr(float(value))
 
 

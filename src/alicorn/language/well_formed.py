@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, NoReturn
 
 from alicorn.errors import QueryError
@@ -70,7 +71,7 @@ def _is_allowed(name: str, value: object) -> bool:
         return isinstance(value, Node)
     if VALUES[name] is NAME:
         return _is_name(value) and bool(value)
-    return isinstance(value, int | float) and VALUES[name].read(spelled_number(value)) == value
+    return isinstance(value, int | float | Decimal) and VALUES[name].read(spelled_number(value)) == value
 
 
 def _is_name(value: object) -> bool:

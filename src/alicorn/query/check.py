@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from alicorn.errors import QueryError, VectorError
 from alicorn.index import Snapshot
+from alicorn.interval import has_interval
 from alicorn.language import tree
 from alicorn.query.sets import kernels
 
@@ -23,8 +24,8 @@ def check_expression(named: Iterable[tree.Node], snapshot: Snapshot, vectors: Ma
     for node in named:
         match node:
             case tree.Range(column=column):
-                numeric = [name for name, kind in snapshot.columns.items() if is_numeric(kind)]
-                _need_column(column, snapshot, numeric, "a numeric stored column", node.offset)
+                numeric = [name for name, kind in snapshot.columns.items() if has_interval(kind)]
+                _need_column(column, snapshot, numeric, "a stored column of numbers, times or booleans", node.offset)
             case tree.Extract(column=column):
                 listed = [name for name, kind in snapshot.columns.items() if _holds_ids(kind)]
                 _need_column(column, snapshot, listed, "a stored column of document ids", node.offset)
@@ -84,11 +85,6 @@ def check_matrix(name: str, matrix: object, num_rows: int) -> np.ndarray:
             else np.empty(array.shape, np.float32)
         )
     return rows
-
-
-def is_numeric(kind: pa.DataType) -> bool:
-    """Whether `range` reads a stored column of this type."""
-    return pa.types.is_primitive(kind)
 
 
 def _holds_ids(kind: pa.DataType) -> bool:

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from alicorn.errors import QueryError
 from alicorn.index import SegmentView, Snapshot
+from alicorn.index.segment.numeric import places_within
 from alicorn.language import tree
 from alicorn.query.cost import Known, estimate
 from alicorn.query.explain import Step, spelled
@@ -309,22 +310,15 @@ def _range(view: SegmentView, node: tree.Range, inside: DocSet | None) -> DocSet
     column = view.segment.columns.get(node.column)
     if column is None:
         return EMPTY
-    low = 0 if node.minimum is None else int(np.searchsorted(column.sorted_values, node.minimum, side="left"))
-    high = len(column.sorted_values)
-    if node.maximum is not None:
-        high = int(np.searchsorted(column.sorted_values, node.maximum, side="right"))
-    if high <= low:
+    places = places_within(column, view.segment.fields.column(node.column), node.minimum, node.maximum)
+    docs = column.sorted_docs[places]
+    if len(docs) == 0:
         return EMPTY
-    if inside is not None and docset.size(inside) < high - low:
+    if inside is not None and docset.size(inside) < len(docs):
         numbers = docset.as_array(inside)
-        values = column.values[numbers]
-        kept = column.valid[numbers]
-        if node.minimum is not None:
-            kept = kept & (values >= node.minimum)
-        if node.maximum is not None:
-            kept = kept & (values <= node.maximum)
-        return numbers[kept]
-    return _narrow(docset.from_unsorted(column.sorted_docs[low:high], view.segment.num_docs), inside)
+        values, within = column.values[numbers], column.sorted_values[places]
+        return numbers[column.valid[numbers] & (values >= within[0]) & (values <= within[-1])]
+    return _narrow(docset.from_unsorted(docs, view.segment.num_docs), inside)
 
 
 def _terms(view: SegmentView, terms: pa.BinaryArray) -> DocSet:

@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from alicorn.config import Config
+from alicorn.interval import interval
 from alicorn.text import words
 from alicorn.vertical.columns import Column, ColumnType, read_as
 
@@ -57,8 +58,8 @@ class RangeRule(Config):
 
     kind: Literal["range"]
     column: str
-    min: float | None = None
-    max: float | None = None
+    min: int | float | None = None
+    max: int | float | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "RangeRule":
@@ -78,10 +79,14 @@ class RangeRule(Config):
         return ColumnType.NUMBER
 
     def keeps(self, values: pa.ChunkedArray, now: datetime.datetime) -> pa.ChunkedArray:
-        numbers = values.cast(pa.float64(), safe=False)
-        above = True if self.min is None else pc.greater_equal(numbers, self.min)
-        below = True if self.max is None else pc.less_equal(numbers, self.max)
-        return pc.and_(above, below)
+        """As `range` in a query: the column compares in its own type (alicorn.interval)."""
+        within = interval(values.type, self.min, self.max)
+        if within is None:
+            return pc.if_else(values.is_null(), None, False)
+        kind = pa.float64() if pa.types.is_floating(values.type) else values.type
+        low, high = (pa.scalar(end, kind) for end in within)
+        numbers = values.cast(kind)
+        return pc.and_(pc.greater_equal(numbers, low), pc.less_equal(numbers, high))
 
 
 class OneOfRule(Config):

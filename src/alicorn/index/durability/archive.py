@@ -41,7 +41,7 @@ from alicorn.errors import CollectionError, CorruptionError
 from alicorn.index.durability.durable import sync_file, sync_folder
 from alicorn.index.durability.mapping import map_file, release
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 HEADER = "header.json"
 RESTORE = "Restore the collection from a backup, or build it again"
 _ALIGNMENT = 64
@@ -184,6 +184,10 @@ class ArchiveReader:
         if self._header["magic"] != magic:
             raise CorruptionError(f"{path} is no {magic} but {self._header['magic']!r}. {RESTORE}")
         check_format(path, self._header["format_version"], FORMAT_VERSION)
+
+    @property
+    def format_version(self) -> int:
+        return int(self._header["format_version"])
 
     @property
     def content(self) -> dict[str, Any]:

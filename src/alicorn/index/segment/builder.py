@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from alicorn.compiled import kernel
 from alicorn.index.segment.doc_ids import IdIndex
 from alicorn.index.segment.documents import Documents, KeyVectors, concatenate_fields, one_chunk
-from alicorn.index.segment.numeric import numeric_column
-from alicorn.index.segment.segment import EmbeddingBlock, NumericColumn, Segment
+from alicorn.index.segment.numeric import numeric_columns
+from alicorn.index.segment.segment import EmbeddingBlock, Segment
 from alicorn.index.segment.terms import TEXT, TermDictionary, TermLists, count_holders, invert
 from alicorn.quantization import CODES, FLOAT16, Codes, KeyQuantizer
 
@@ -80,7 +80,7 @@ def build_segment(
         static_order=_ranks(np.lexsort((id_order, -static_rank))).astype(np.uint32),
         doc_lengths=_doc_lengths(terms),
         ids=IdIndex.build(one_chunk(fields.column("doc_id")), hashes),
-        columns=_columns(fields),
+        columns=numeric_columns(fields),
         embeddings={
             key: _embedding_block(
                 key, sources, offsets, numbers, quantizer, np.concatenate(clusters.pop(key)), key == first_key, keep
@@ -125,11 +125,6 @@ def _doc_lengths(terms: TermLists) -> np.ndarray:
     before = np.zeros(len(terms.codes) + 1, dtype=np.int64)
     np.cumsum(is_text[terms.codes], out=before[1:])
     return np.diff(before[terms.starts]).astype(np.uint32)
-
-
-def _columns(fields: pa.Table) -> dict[str, NumericColumn]:
-    columns = {name: numeric_column(one_chunk(fields.column(name))) for name in fields.column_names}
-    return {name: column for name, column in columns.items() if column is not None}
 
 
 def _embedding_block(

@@ -18,7 +18,8 @@ where n = documents, t = terms, p = postings, o = occurrences of terms, r = rows
     doc_lengths           uint32 (n,)    number of `text:` terms with repetition [0]
     id_hashes             uint32 (n,)    xxh32 of the doc_ids, ascending
     id_docs               uint32 (n,)    document number of each hash
-    column-<i>-values     float64 or int64 (n,)     i: place in content.columns of the header [0.0]
+    column-<i>-values     float64, int64 or uint64 (n,)   i: place in content.columns of the header [0.0]; what the
+                                                    values are: NumericColumn
     column-<i>-valid      bool (n,)      [true]
     column-<i>-sorted_values, -sorted_docs          as values, uint32: the valid ones by (value, document number)
                                                     [0.0; 0, 1, 2 ...]
@@ -56,11 +57,14 @@ from alicorn.index.segment.builder import build_segment
 from alicorn.index.segment.doc_ids import IdIndex
 from alicorn.index.segment.documents import Documents, one_chunk
 from alicorn.index.segment.implied import Implied, all_valid, in_order, in_order_signed, no_lengths, no_ranks, once
+from alicorn.index.segment.numeric import numeric_columns
 from alicorn.index.segment.segment import EmbeddingBlock, NumericColumn, Segment
 from alicorn.index.segment.terms import TermDictionary, TermLists
 from alicorn.quantization import Codes, KeyQuantizer
 
 MAGIC = "alicorn segment"
+_OWN_TYPES = 2
+"""Archive format from which a NumericColumn is in its column's own type; before, times were in microseconds."""
 _ARRAYS: dict[str, Implied | None] = {
     "posting_starts": None,
     "postings": None,
@@ -177,6 +181,8 @@ def open_segment(path: Path, checksum: str, quantizers: Mapping[str, KeyQuantize
         )
         for i, entry in enumerate(reader.content["columns"])
     }
+    if reader.format_version < _OWN_TYPES:
+        columns = numeric_columns(stored)
     embeddings = {}
     for i, entry in enumerate(reader.content["embeddings"]):
         quantizer = quantizers.get(entry["key"])

@@ -1,29 +1,26 @@
-"""A stored column as numbers that `range` can search."""
+"""A stored column as numbers that `range` can search: alicorn.interval, in the column's own type."""
 
 from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from alicorn.index.segment.documents import one_chunk
 from alicorn.index.segment.segment import NumericColumn
+from alicorn.interval import Number, has_interval, interval
 
-
-def is_numeric(kind: pa.DataType) -> bool:
-    """Whether `range` can search a stored column of this type: int, float, bool, timestamp, date."""
-    types = pa.types
-    return (
-        types.is_integer(kind)
-        or types.is_floating(kind)
-        or types.is_boolean(kind)
-        or types.is_timestamp(kind)
-        or types.is_date(kind)
-    )
+_WIDE = 18  # digits that int64 holds whatever they are
 
 
 def numeric_column(column: pa.Array) -> NumericColumn | None:
-    """The column as float64 or int64; None when its type is not numeric. See NumericColumn for the units."""
-    if not is_numeric(column.type):
+    """None where `range` cannot search the type. NumericColumn says what the values are."""
+    if not has_interval(column.type):
         return None
     valid = column.is_valid().to_numpy(zero_copy_only=False)
     values = np.array(_values(column))  # a copy: Arrow's own memory is read-only, which kernels do not take
@@ -34,15 +31,66 @@ def numeric_column(column: pa.Array) -> NumericColumn | None:
     return NumericColumn(values, valid, values[docs], docs)
 
 
+def numeric_columns(fields: pa.Table) -> dict[str, NumericColumn]:
+    """The columns that `range` can search, by name."""
+    columns = {name: numeric_column(one_chunk(fields.column(name))) for name in fields.column_names}
+    return {name: column for name, column in columns.items() if column is not None}
+
+
+def places_within(
+    column: NumericColumn, stored: pa.ChunkedArray, minimum: Number | None, maximum: Number | None
+) -> slice:
+    """Where in `sorted_docs` the documents within the ends are. stored: the same column as the documents have it."""
+    within = interval(stored.type, minimum, maximum)
+    if within is None:
+        return slice(0, 0)
+    low, high = within
+    if _is_wide(stored.type):
+
+        def digits(doc: int) -> int:
+            return _digits(stored[int(doc)].as_py(), stored.type.scale)
+
+        return slice(
+            bisect_left(column.sorted_docs, low, key=digits), bisect_right(column.sorted_docs, high, key=digits)
+        )
+    ends = np.array([low, high], dtype=column.sorted_values.dtype)
+    return slice(
+        int(np.searchsorted(column.sorted_values, ends[0], side="left")),
+        int(np.searchsorted(column.sorted_values, ends[1], side="right")),
+    )
+
+
 def _values(column: pa.Array) -> np.ndarray:
     types = pa.types
     kind = column.type
     if types.is_floating(kind):
-        return pc.fill_null(column.cast(pa.float64()), float("nan")).to_numpy(zero_copy_only=False)
-    if types.is_timestamp(kind):
-        ticks = pc.fill_null(column.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
-        per_microsecond = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 1}[kind.unit]
-        return ticks // 1_000 if kind.unit == "ns" else ticks * per_microsecond  # floor: never later than it was
-    if types.is_date(kind):
-        column = column.cast(pa.date32()).cast(pa.int32())
-    return pc.fill_null(column.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
+        return _filled(column.cast(pa.float64()), math.nan)
+    if types.is_decimal(kind):
+        return _decimals(column)
+    if types.is_uint64(kind):
+        return _filled(column, 0)
+    if types.is_date32(kind) or types.is_time32(kind):
+        column = column.cast(pa.int32())
+    return _filled(column.cast(pa.int64()), 0)
+
+
+def _filled(column: pa.Array, value: float) -> np.ndarray:
+    return np.asarray(pc.fill_null(column, value).to_numpy(zero_copy_only=False))
+
+
+def _decimals(column: pa.Array) -> np.ndarray:
+    """Their digits without the point; of wide ones, which int64 does not hold, the rank of each among the values."""
+    if _is_wide(column.type):
+        return np.asarray(pc.rank(column, "ascending", tiebreaker="dense"), dtype=np.int64)
+    column = pc.fill_null(column.cast(pa.decimal128(38, column.type.scale)), 0)
+    words: np.ndarray = np.frombuffer(column.buffers()[1], dtype="<i8").reshape(-1, 2)
+    return words[column.offset : column.offset + len(column), 0]
+
+
+def _digits(number: Decimal, scale: int) -> int:
+    """The number times 10 ** scale, which is whole."""
+    return int(Fraction(number) * Fraction(10) ** scale)
+
+
+def _is_wide(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_decimal(kind) and kind.precision > _WIDE)

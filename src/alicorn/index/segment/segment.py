@@ -23,9 +23,10 @@ from alicorn.quantization import CODES, Codes, KeyQuantizer
 
 @dataclass(frozen=True, eq=False)
 class NumericColumn:
-    """A stored number, boolean, time or date as an array; NaN counts as null.
+    """A stored number, boolean, date, time or duration as an array; NaN counts as null.
 
-    values: (num_docs,) float64 or int64 (bool as 0 and 1, timestamps in microseconds since 1970 UTC, dates in days);
+    values: (num_docs,) float64 of floats, uint64 of uint64, else int64: bool as 0 and 1, times in the column's own
+        unit, decimals without their point, or, of more than 18 digits, as ranks among the segment's values;
     valid: (num_docs,) bool; sorted_values, sorted_docs (uint32): the valid ones by (value, document number).
     """
 

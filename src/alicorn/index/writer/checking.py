@@ -147,9 +147,7 @@ def _check_type(name: str, got: pa.DataType, columns: Mapping[str, pa.DataType])
 
 
 def _check_range(name: str, column: pa.ChunkedArray) -> None:
-    """What `range` searches as int64 must fit it."""
-    if column.type == pa.uint64():
-        _refuse(name, pc.greater(column, pa.scalar(2**63 - 1, pa.uint64())), "is above 2**63 - 1", "cast it to string")
+    """A time must be one that microseconds can express."""
     if pa.types.is_timestamp(column.type):
         try:
             column.cast(pa.timestamp("us", column.type.tz), safe=column.type.unit != "ns")
