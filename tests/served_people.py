@@ -1,9 +1,12 @@
 """A small real collection of people, its searchers, and models whose vectors can be worked out by hand."""
 
+import datetime
+
 import numpy as np
 import pyarrow as pa
 
-from alicorn.publish import indexed, metadata_of
+from alicorn.publishing.documents import indexed
+from alicorn.publishing.provenance import metadata_of
 from alicorn.query import Collection
 from alicorn.text import words
 from alicorn.vertical import Vertical
@@ -77,5 +80,5 @@ TEXT, UNIFIED = Model("people-text", personal=False), Model("people", personal=T
 
 def make_collection(path, models=(TEXT, UNIFIED)):
     collection = Collection.create(path, {model.key: model.dim for model in models}, metadata_of(models))
-    collection.upsert(indexed(DOCUMENTS, models))
+    collection.upsert(indexed(DOCUMENTS, models, datetime.datetime.now(datetime.UTC)).documents)
     return collection

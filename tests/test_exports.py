@@ -22,7 +22,7 @@ def loaded_by(program: str) -> set[str]:
 
 
 def test_the_engine_and_publishing_load_nothing_that_learns_or_serves():
-    modules = loaded_by("import alicorn; alicorn.Collection; import alicorn.publish")
+    modules = loaded_by("import alicorn; alicorn.Collection; import alicorn.publishing.publish")
     assert "alicorn.query.collection" in modules
     assert not modules & set(LEARNING)
 

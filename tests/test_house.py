@@ -15,7 +15,7 @@ SOURCE = Path(alicorn.__file__).parent
 ROOMS = [
     "errors", "processes", "text", "interval", "compiled", "config", "reporting", "tables", "language", "vertical",
     "worlds", "pairs", "logs", "features", "losses", "negatives", "towers", "training", "quantization", "index",
-    "query", "tuning", "publish", "publishing", "retrieval", "evaluation", "interests", "feedback", "serving", "demo",
+    "query", "tuning", "publishing", "retrieval", "evaluation", "interests", "feedback", "serving", "demo",
     "cli",
 ]
 # fmt: on

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from alicorn.config import parse_yaml
 from alicorn.errors import ConfigError, TableError
 from alicorn.feedback.choices import Choices
-from alicorn.publish import publish
+from alicorn.publishing.publish import publish
 from alicorn.query import Collection
 from alicorn.vertical import Selection, Vertical
 from alicorn.vertical.selection import order_without_nn
@@ -224,7 +224,7 @@ def indexed_ids(folder):
 
 
 def test_publish_leaves_out_what_the_rules_refuse_and_counts_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("alicorn.publish._BATCH_ROWS", 2)
+    monkeypatch.setattr("alicorn.publishing.publish.BATCH_ROWS", 2)
     path = write(tmp_path / "d.parquet", days_ago=[1, 8, 1, 9, 2], rank=[5, 5, 1, 1, 2])
     done = publish(path, tmp_path / "c", [FixedModel(SELECTION)], now=NOW)
     assert (done.documents, done.removed) == (2, 0)

@@ -41,7 +41,7 @@ from alicorn.evaluation.reports.comparison_report import markdown, write_report
 from alicorn.evaluation.searches import Searches, read_searches
 from alicorn.evaluation.systems.runs import bm25_run, embedding_run, expression_run
 from alicorn.language.templates import Template
-from alicorn.publish import publish
+from alicorn.publishing.publish import publish
 from alicorn.training import Recipe
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

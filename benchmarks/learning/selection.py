@@ -41,7 +41,7 @@ from alicorn.evaluation.metrics.bootstrap import mean_interval, paired_differenc
 from alicorn.evaluation.metrics.ranking import recall_at
 from alicorn.evaluation.searches import Searches, read_searches
 from alicorn.feedback.choices import Choices
-from alicorn.publish import publish
+from alicorn.publishing.publish import publish
 from alicorn.query.explain import Step
 from alicorn.towers import AnyModel
 from alicorn.vertical import Selection, Vertical

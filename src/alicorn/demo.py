@@ -27,7 +27,7 @@ from alicorn.evaluation.reports.comparison_report import SIMULATION, write_repor
 from alicorn.evaluation.searches import Searches, read_searches
 from alicorn.evaluation.systems import runs as systems
 from alicorn.logs import mine
-from alicorn.publish import publish
+from alicorn.publishing.publish import publish
 from alicorn.query import Collection
 from alicorn.retrieval.nearest import default_nprobe
 from alicorn.retrieval.retriever import Retriever

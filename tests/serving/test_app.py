@@ -14,7 +14,7 @@ from served_people import DOCUMENTS, SEARCHERS, TEXT, UNIFIED, Model, make_colle
 
 from alicorn.errors import CollectionError, ConfigError, TableError
 from alicorn.feedback import ServedLog
-from alicorn.publish import indexed
+from alicorn.publishing.documents import indexed
 from alicorn.query import Collection
 from alicorn.serving import create_app
 from alicorn.serving.messages import MAX_DOCUMENTS, MAX_LIMIT, MAX_TEXT
@@ -398,9 +398,8 @@ def test_a_hit_is_shown_as_it_was_when_it_was_scored(client, collection, monkeyp
     whole = Collection.search
 
     def jane(doc_id, city):
-        return indexed(
-            DOCUMENTS.slice(2, 1).set_column(0, "doc_id", [[doc_id]]).set_column(2, "city", [[city]]), (TEXT, UNIFIED)
-        )
+        row = DOCUMENTS.slice(2, 1).set_column(0, "doc_id", [[doc_id]]).set_column(2, "city", [[city]])
+        return indexed(row, (TEXT, UNIFIED), datetime.datetime.now(datetime.UTC)).documents
 
     def search_while_others_write(self, *arguments):
         self.upsert(jane("fleeting", "Bergen"))
@@ -464,6 +463,24 @@ def test_a_document_that_the_selection_leaves_out_is_not_indexed_and_removed(col
     assert client.post("/v1/documents", json=body).json() == {"upserted": 1, "left_out": 2}
     assert client.get("/v1/documents/p1").status_code == 404
     assert client.get("/v1/documents/new").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"doc_id": ""}, "row 1: is empty"),
+        ({"doc_id": "p1"}, "the id of an earlier row again; first bad row 1 "),
+        ({"columns": {"name": "A", "city": 7, "year": 1995}}, "column 'city', row 1: '7' is no string"),
+    ],
+)
+def test_a_refused_body_deletes_nothing_and_its_rows_are_those_of_the_body(collection, start, bad, message):
+    client = start(collection, selective(SELECTIVE), searchers=SEARCHERS)
+    columns = {"name": "John Smith", "city": "Oslo"}
+    left_out = {"doc_id": "p1", "columns": {**columns, "year": 1980}}
+    answer = client.post("/v1/documents", json=[left_out, {"doc_id": "x", "columns": {**columns, "year": 1995}, **bad}])
+    assert answer.status_code == 400
+    assert message in answer.json()["error"]
+    assert client.get("/v1/documents/p1").json()["year"] == 1990
 
 
 def test_a_request_rule_makes_a_text_boolean_and_is_told_and_counted(collection, start):

@@ -12,7 +12,7 @@ from pairs_toy import write_folder
 
 from alicorn.config import parse_config
 from alicorn.errors import ConfigError
-from alicorn.publish import nearest
+from alicorn.publishing.shard_search import search_shard
 from alicorn.towers import Model
 from alicorn.training import Recipe, Trained, train
 from alicorn.training.objective import nearest_interest
@@ -80,7 +80,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def learned(pairs: Path, out: Path, given: Recipe) -> tuple[Trained, float, float]:
     """With recall@25 of the valid split and the mean cosine of two interests of one request."""
-    found = train(pairs, VERTICAL, given, out, progress=False, search=nearest)
+    found = train(pairs, VERTICAL, given, out, progress=False, search=search_shard)
     requests = pa.table({"seen": pq.read_table(pairs / "searchers.parquet")["seen"].slice(2000)})
     interests = found.model.encode_interests(requests)
     count = interests.shape[1]

@@ -25,7 +25,7 @@ ROUNDS = [{"epochs": 2}, {"negatives": MINED, "epochs": 1, "rounds": 2}]
 
 
 def search(documents: np.ndarray, requests: np.ndarray, k: int) -> np.ndarray:
-    """The slow oracle of alicorn.publish.nearest."""
+    """The slow oracle of alicorn.publishing.shard_search.search_shard."""
     return np.argsort(-(requests @ documents.T), axis=1, kind="stable")[:, :k]
 
 

@@ -24,7 +24,7 @@ from lab.production import production_engine
 from alicorn import Collection, Model, Vertical, mine, train
 from alicorn.evaluation.metrics.ranking import Targets
 from alicorn.evaluation.searches import Searches, read_searches
-from alicorn.publish import nearest
+from alicorn.publishing.shard_search import search_shard
 from alicorn.training import Recipe
 from alicorn.worlds import PEOPLE_VERTICAL, SIZES, PeopleWorld
 
@@ -95,7 +95,7 @@ class Lab:
         if not (folder / "model.json").exists():
             self._refuse_when_late()
             started = time.monotonic()
-            train(self.pairs, self.vertical, recipe, folder, progress=False, resume=True, search=nearest)
+            train(self.pairs, self.vertical, recipe, folder, progress=False, resume=True, search=search_shard)
             print(f"  seed {self.seed}: {folder.name} trained in {time.monotonic() - started:.0f} s", flush=True)
         return folder
 

@@ -25,7 +25,7 @@ def embed(
 
     Example: alicorn embed model/ --documents documents.parquet --out embeddings.parquet
     """
-    from alicorn.publish import embed as embed_documents
+    from alicorn.publishing.embed import embed as embed_documents
     from alicorn.towers import Model
 
     loaded = Model.load(model)
@@ -55,7 +55,7 @@ def publish(
 
     Example: alicorn publish documents.parquet --into collection/ --model model/
     """
-    from alicorn.publish import publish as publish_documents
+    from alicorn.publishing.publish import publish as publish_documents
 
     now = None if as_of is None else as_of.replace(tzinfo=UTC)
     with progress("publish") as advance:

@@ -46,7 +46,7 @@ def train(
 
     Example: alicorn train pairs/ --vertical vertical.yaml --recipe recipe.yaml --out model/
     """
-    from alicorn.publish import nearest
+    from alicorn.publishing.shard_search import search_shard
     from alicorn.towers import Model
     from alicorn.training import Recipe
     from alicorn.training import train as train_model
@@ -54,7 +54,7 @@ def train(
 
     given = None if start is None else Model.load(start)
     trained = train_model(
-        pairs, Vertical.load(vertical), Recipe.load(recipe), out, resume=resume, start=given, search=nearest
+        pairs, Vertical.load(vertical), Recipe.load(recipe), out, resume=resume, start=given, search=search_shard
     )
     print_values(trained.summary(), as_json)
 

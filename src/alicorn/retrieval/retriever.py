@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from alicorn.errors import AlicornError
 from alicorn.language.prepared import prepare
 from alicorn.language.tree import Nn, Node, walk
-from alicorn.publish import check_models
+from alicorn.publishing.provenance import check_models
 from alicorn.query import Collection, Result
 from alicorn.query.check import UnitVectors, check_vectors
 from alicorn.query.order.order_by import OrderBy

@@ -4,7 +4,7 @@ A column that is not known is null, which every feature has a meaning for.
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from alicorn.config import nearest
 from alicorn.errors import AlicornError, TableError
+from alicorn.tables import repeated
 from alicorn.vertical.columns import refuse_rows
 from alicorn.vertical.json_columns import arrow_type, typed_array
 from alicorn.vertical.schema import Vertical
@@ -99,10 +100,9 @@ def _checked(table: pa.Table, vertical: Vertical) -> pa.Table:
     if "searcher_id" not in table.column_names or not pa.types.is_string(table.schema.field("searcher_id").type):
         message = "table searchers: column 'searcher_id' must be string"
         raise TableError(message, table="searchers", column="searcher_id")
-    vertical.check_searchers(table)
-    ids: Sequence[Any] = table["searcher_id"].combine_chunks()
-    refuse_rows(pc.is_null(ids), "searchers", "searcher_id", "a key is null")
-    if (distinct := pc.count_distinct(ids).as_py()) < len(ids):
-        problem = f"{len(ids) - distinct} rows have the key of an earlier row again"
-        raise TableError(f"table searchers, column 'searcher_id': {problem}", table="searchers", column="searcher_id")
+    table = vertical.check_searchers(table)
+    refuse_rows(pc.is_null(table["searcher_id"]), "searchers", "searcher_id", "a key is null")
+    again = repeated(table["searcher_id"])
+    if again is not None:
+        refuse_rows(again, "searchers", "searcher_id", "the key of an earlier row again")
     return table

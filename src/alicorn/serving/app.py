@@ -133,10 +133,9 @@ def _add_documents(app: FastAPI, collection: Collection, models: "Sequence[AnyMo
 
     def upsert(body: bytes) -> dict[str, int]:
         sent = decode(body, documents)
-        table, left_out = documents_table(sent, models, collection.snapshot().columns)
-        if left_out:
-            collection.delete(left_out)
-        return {"upserted": collection.upsert(table), "left_out": len(left_out)}
+        chosen = documents_table(sent, models, collection.snapshot().columns)
+        applied = collection.apply(chosen.documents, chosen.left_out)
+        return {"upserted": applied.upserted, "left_out": len(chosen.left_out)}
 
     @app.post("/v1/documents", summary="Add or replace documents", openapi_extra=openapi(DocumentList, dict[str, int]))
     async def post_documents(request: Request) -> Response:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from alicorn.config import nearest
 from alicorn.errors import TableError
-from alicorn.publish import indexed, selected
+from alicorn.publishing.documents import Indexed, indexed
 from alicorn.serving.messages import DocumentBody
 from alicorn.vertical import Vertical
 from alicorn.vertical.columns import Column
@@ -27,14 +27,14 @@ _TABLE = "documents"
 
 def documents_table(
     documents: Sequence[DocumentBody], models: "Sequence[AnyModel]", stored: Mapping[str, pa.DataType]
-) -> tuple[pa.Table, list[str]]:
+) -> Indexed:
     """The table to upsert, and the ids that the vertical's selection leaves out of it.
 
-    stored: the types that stored columns have already. Raises TableError.
+    stored: the types that stored columns have already. Raises TableError and VectorError, rows counted in `documents`.
     """
     is_plain = [document.terms is not None or document.embeddings is not None for document in documents]
     if not models or all(is_plain):
-        return _plain_table(documents, stored), []
+        return Indexed(_plain_table(documents, stored), [], {})
     if any(is_plain):
         row = is_plain.index(True)
         raise TableError(
@@ -44,8 +44,7 @@ def documents_table(
             row=row,
         )
     table = _raw_table(documents, models[0].vertical, stored)
-    chosen = selected(table, models, datetime.datetime.now(datetime.UTC))
-    return indexed(chosen.documents, models), chosen.left_out
+    return indexed(table, models, datetime.datetime.now(datetime.UTC))
 
 
 def _plain_table(documents: Sequence[DocumentBody], stored: Mapping[str, pa.DataType]) -> pa.Table:

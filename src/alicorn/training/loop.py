@@ -102,7 +102,7 @@ def train(
     interrupted, bit for bit on a processor. A finished run is returned as it is. CUDA is used when present.
     start: a model of the same towers whose weights are learned on, such as one trained on hard negatives first.
     search: ranks documents where the recipe mines hard negatives (negatives/offline_hard.py); `alicorn train` passes
-    alicorn.publish.nearest, which publishes the shard to a collection of its own and asks that.
+    alicorn.publishing.shard_search.search_shard, which publishes the shard to a collection of its own and asks that.
     Raises ConfigError or TableError before anything is written when recipe, vertical and pairs do not fit; and
     TrainingError when training diverges (divergence.py): then no model is written, the last good checkpoint stays.
     """
@@ -148,7 +148,7 @@ def _refuse_without_search(recipe: Recipe, search: Search | None) -> None:
     if search is None and any(step.negatives.mined for step in recipe.steps()):
         raise ConfigError(
             "the recipe mines hard negatives, which takes a search: train with `alicorn train`, or give train(..., "
-            "search=alicorn.publish.nearest)"
+            "search=alicorn.publishing.shard_search.search_shard)"
         )
 
 

@@ -10,8 +10,8 @@
         - {kind: repeat, days: 30}                           # this searcher chose a document for these words before,
                                                              # and the Boolean expression's first page still shows it
 
-A null satisfies no rule. publish.py and serving/ apply the rules to documents and say how many each left out; serving/
-and the command line apply those of requests. Part of Vertical (schema.py), but not of its fingerprint: the rules may
+A null satisfies no rule. Publishing applies the rules to documents and says how many each left out; retrieval
+applies those of requests. Part of Vertical (schema.py), but not of its fingerprint: the rules may
 change without training again.
 """
 

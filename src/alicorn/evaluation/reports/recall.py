@@ -16,7 +16,7 @@ from alicorn.evaluation.metrics.comparison import OVERALL, Comparison, compare, 
 from alicorn.evaluation.reports.comparison_report import SIMULATION, markdown, write_report
 from alicorn.evaluation.searches import Searches, open_searches
 from alicorn.evaluation.systems.runs import Encoder, Searchable, embedding_run, index_run, reranked_run
-from alicorn.publish import check_published
+from alicorn.publishing.provenance import check_published
 from alicorn.retrieval.encoder import search_vectors
 from alicorn.vertical import Vertical
 

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from alicorn.errors import TableError
 from alicorn.index.segment.documents import EMBEDDING, Documents, KeyVectors
 from alicorn.index.writer.checking_vectors import unit_vectors
+from alicorn.tables import repeated
 
 TABLE = "documents"  # how messages call the table
 PIECE_BYTES = 1 << 30  # of stored columns: Arrow strings of one segment have 32-bit offsets
@@ -77,15 +78,10 @@ def _doc_ids(table: pa.Table) -> pa.ChunkedArray:
         raise TableError(message, table=TABLE, column="doc_id")
     _refuse("doc_id", column.is_null(), "is null", "give every document an id")
     _refuse("doc_id", pc.equal(pc.binary_length(column), 0), "is empty", "give every document an id")
-    if len(column.unique()) == len(column):
-        return column
-    encoded = column.dictionary_encode().unify_dictionaries()
-    indices = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks] or [np.empty(0, np.int32)])
-    _, first = np.unique(indices, return_index=True)
-    repeated = np.ones(len(indices), dtype=bool)
-    repeated[first] = False
-    what = f"repeats the id {column[int(np.argmax(repeated))].as_py()!r}"
-    _refuse("doc_id", repeated, what, "keep one row for each document")
+    again = repeated(column)
+    if again is not None:
+        what = f"repeats the id {column[int(np.argmax(again))].as_py()!r}"
+        _refuse("doc_id", again, what, "keep one row for each document")
     return column
 
 

@@ -1,15 +1,13 @@
-"""Publishing plain tables: accepted whole or not at all, and what a collection remembers of its models."""
+"""Publishing plain tables: accepted whole or not at all."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from alicorn.errors import AlicornError, CollectionError, ConfigError, TableError, VectorError
-from alicorn.publish import check_models, nearest, publish
+from alicorn.publishing.publish import publish
 from alicorn.query import Collection
 
 VECTORS = pa.list_(pa.float32())
@@ -79,7 +77,7 @@ def test_a_refused_table_leaves_no_folder(
 
 
 def test_an_id_that_stands_in_two_batches_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("alicorn.publish._BATCH_ROWS", 1)
+    monkeypatch.setattr("alicorn.publishing.publish.BATCH_ROWS", 1)
     with pytest.raises(TableError, match="row 1: repeats the id 'd1'"):
         publish(plain(tmp_path, doc_id=["d1", "d1"]), tmp_path / "c")
     assert not (tmp_path / "c").exists()
@@ -97,25 +95,3 @@ def test_another_dimension_is_refused_and_nothing_is_lost(tmp_path: Path) -> Non
         publish(wider, tmp_path / "c")
     with Collection.open(tmp_path / "c", read_only=True) as collection:
         assert len(collection) == 2
-
-
-def test_a_model_that_did_not_make_the_vectors_is_refused(tmp_path: Path) -> None:
-    models = {"models": {"x": "m7"}}
-    with Collection.create(tmp_path / "c", {"x": 2}, metadata=models) as collection:
-        check_models(collection, [SimpleNamespace(key="x", fingerprint="m7")])
-        with pytest.raises(CollectionError, match="was published with model m7, this is model m8"):
-            check_models(collection, [SimpleNamespace(key="x", fingerprint="m8")])
-        with pytest.raises(CollectionError, match="has no embedding 'y'"):
-            check_models(collection, [SimpleNamespace(key="y", fingerprint="m7")])
-
-
-def test_nearest_is_the_brute_force_ranking() -> None:
-    rng = np.random.default_rng(0)
-    documents, requests = (rng.normal(size=(rows, 8)).astype(np.float32) for rows in (60, 9))
-    documents /= np.linalg.norm(documents, axis=1, keepdims=True)
-    requests /= np.linalg.norm(requests, axis=1, keepdims=True)
-    ranked = np.argsort(-(requests @ documents.T), axis=1)
-    assert nearest(documents, requests, 20).tolist() == ranked[:, :20].tolist()
-    more = nearest(documents[:5], requests, 7)
-    assert (more[:, 5:] == -1).all()
-    assert np.sort(more[:, :5], axis=1).tolist() == [[0, 1, 2, 3, 4]] * 9

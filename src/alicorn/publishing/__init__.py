@@ -1,0 +1,8 @@
+"""How do documents get into a collection?
+
+documents.py     tables of documents as a collection takes them: selection, terms, vectors
+publish.py       a table into a collection, new or existing
+embed.py         vectors of documents into a file
+provenance.py    which models made the vectors of a collection
+shard_search.py  exact search for the documents nearest to training requests
+"""

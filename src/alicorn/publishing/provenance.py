@@ -1,0 +1,64 @@
+"""Which models made the vectors of a collection? Written when documents are published, checked before it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from alicorn import __version__
+from alicorn.errors import CollectionError
+
+
+class Fingerprinted(Protocol):
+    """A model, by the embedding key that it publishes under and what it is."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+
+class Described(Protocol):
+    """A collection that says which models its embeddings are of: `metadata["models"]`, key -> fingerprint."""
+
+    @property
+    def metadata(self) -> Mapping[str, Any]: ...
+
+
+class Embedded(Described, Protocol):
+    """And which embeddings it has: key -> dimension."""
+
+    @property
+    def embeddings(self) -> Mapping[str, int]: ...
+
+
+def metadata_of(models: Sequence[Fingerprinted]) -> dict[str, object]:
+    """What a collection remembers of the models that made its vectors; `check_models` compares it."""
+    return {"alicorn": __version__, "models": {model.key: model.fingerprint for model in models}}
+
+
+def check_models(collection: Embedded, models: Sequence[Fingerprinted]) -> None:
+    """Raise CollectionError where a model is not the one that made the collection's vectors of its key."""
+    for model in models:
+        if model.key not in collection.embeddings:
+            known = ", ".join(sorted(collection.embeddings)) or "none"
+            raise CollectionError(
+                f"the collection has no embedding {model.key!r} (it has: {known}): publish with this model first"
+            )
+        check_published(model, collection)
+
+
+def check_published(model: Fingerprinted, collection: Described) -> None:
+    """The collection's embeddings are this model's, or a CollectionError that says what to do."""
+    published = collection.metadata.get("models", {}).get(model.key)
+    if published is None:
+        raise CollectionError(
+            f"the collection does not say which model made its embedding {model.key!r}; this is {model.fingerprint}:"
+            " publish the documents with `alicorn publish DOCS --into COLLECTION --model MODEL`"
+        )
+    if published != model.fingerprint:
+        raise CollectionError(
+            f"embedding {model.key!r} was published with model {published}, this is model {model.fingerprint}: publish"
+            f" the documents with this model into a new collection, or evaluate model {published}"
+        )

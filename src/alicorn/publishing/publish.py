@@ -1,0 +1,166 @@
+"""Tables of documents, embedded by models where given, into a collection, new or existing.
+
+A new collection is made beside its place and renamed when every row was accepted: a refused table leaves nothing.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from alicorn.errors import CollectionError, ConfigError, TableError
+from alicorn.index.segment.documents import EMBEDDING
+from alicorn.publishing.documents import BATCH_ROWS, indexed, open_documents
+from alicorn.publishing.provenance import check_models, metadata_of
+from alicorn.quantization import FLOAT32
+from alicorn.query import Collection
+from alicorn.tables import PartFiles
+
+if TYPE_CHECKING:  # a plain table is published without torch
+    from alicorn.towers import AnyModel
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a publish did: documents written, seconds it took, embedding keys and their dimensions.
+
+    left_out: documents by the rule of the vertical's selection that refused them. removed: of these, those that the
+    collection held before.
+    """
+
+    documents: int
+    seconds: float
+    embeddings: dict[str, int]
+    left_out: dict[str, int]
+    removed: int
+
+
+def publish(
+    documents: Path,
+    into: Path,
+    models: Sequence[AnyModel] = (),
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    now: datetime.datetime | None = None,
+    stored: str | None = None,
+) -> Published:
+    """Write the documents of a Parquet file or folder into a collection, new or existing.
+
+    models: each embeds the documents under its own key, unless they bring that column already (`alicorn embed` makes
+    it); terms and stored columns come from the first one's vertical. A document that its `selection` leaves out is not
+    written, and removed where the collection holds it. now: for rules about time, with its zone; the present unless
+    given.
+    stored: how a new collection keeps the vectors of every key, one of quantization.STORED, float32 unless given; an
+    existing one keeps them as it does, and another value is refused.
+    Without a model the table is plain: doc_id, terms, embedding:<key> and stored columns.
+    on_progress(done, total) is called after every batch.
+    Raises TableError, CollectionError (the collection was published with another model), ConfigError.
+    """
+    started = time.perf_counter()
+    source = open_documents(documents)
+    embeddings = _embeddings(source, models)
+    if into.exists() and not into.is_dir():
+        raise CollectionError(f"{into} is a file: give the folder of a collection, new or existing")
+    is_new = not (into.exists() and any(into.iterdir()))
+    now = now or datetime.datetime.now(datetime.UTC)
+    done = removed = 0
+    left_out: Counter[str] = Counter()
+    opened = _created(into, embeddings, models, stored) if is_new else _existing(into, embeddings, models, stored)
+    with opened as collection:
+        for batch in source.batches(num_rows=BATCH_ROWS):
+            with source.located(done + left_out.total()):
+                chosen = indexed(batch, models, now)
+                removed += collection.apply(chosen.documents, chosen.left_out).deleted
+            left_out.update(chosen.counts)
+            done += len(chosen.documents)
+            on_progress(done + left_out.total(), source.num_rows)
+        if is_new and done == 0:
+            counts = "; ".join(f"{rule}: {count:,}" for rule, count in left_out.items())
+            message = f"{documents}: the vertical's selection leaves out every document ({counts})"
+            raise TableError(message, table="documents")
+    return Published(done, time.perf_counter() - started, embeddings, dict(left_out), removed)
+
+
+@contextmanager
+def _created(
+    into: Path, embeddings: dict[str, int], models: Sequence[AnyModel], stored: str | None
+) -> Iterator[Collection]:
+    """A new collection, made beside its place; it is in its place when everything was accepted, else it is gone."""
+    unfinished = into.with_name(f".{into.name}.publishing")
+    if unfinished.exists():
+        shutil.rmtree(unfinished)  # left by a publish that was killed
+    declared = {key: {"dim": dim, "stored": stored or FLOAT32} for key, dim in embeddings.items()}
+    try:
+        with Collection.create(unfinished, declared, metadata=metadata_of(models)) as collection:
+            yield collection
+            collection.flush()
+            collection.merge()
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    if into.exists():
+        into.rmdir()  # empty, as was checked
+    os.replace(unfinished, into)
+
+
+@contextmanager
+def _existing(
+    into: Path, embeddings: dict[str, int], models: Sequence[AnyModel], stored: str | None
+) -> Iterator[Collection]:
+    """A collection that these models and embeddings fit; flushed when everything was accepted."""
+    with Collection.open(into) as collection:
+        check_models(collection, models)
+        _check_embeddings(collection, embeddings, stored)
+        yield collection
+        collection.flush()
+
+
+def _embeddings(source: PartFiles, models: Sequence[AnyModel]) -> dict[str, int]:
+    """Embedding key -> dimension, of the models, or of the columns of a plain table."""
+    if models:
+        keys = [model.key for model in models]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        if twice:
+            raise ConfigError(f"two models publish under the embedding key {twice[0]!r}: give each recipe its own")
+        return {model.key: model.dim for model in models}
+    return {
+        field.name.removeprefix(EMBEDDING): _dimension(source, field)
+        for field in source.schema
+        if field.name.startswith(EMBEDDING)
+    }
+
+
+def _dimension(source: PartFiles, field: pa.Field) -> int:
+    """The dimension of the first vector of the column, however many rows come before it."""
+    if pa.types.is_list(field.type):
+        for batch in source.batches([field.name], num_rows=1024):
+            lengths = pc.list_value_length(batch[field.name]).drop_null()
+            if len(lengths):
+                return int(lengths[0].as_py())
+    raise TableError(
+        f"column {field.name!r} has no vector to take its dimension from", table="documents", column=field.name
+    )
+
+
+def _check_embeddings(collection: Collection, embeddings: dict[str, int], stored: str | None) -> None:
+    if stored and any(kept != stored for kept in collection.stored.values()):
+        raise CollectionError(
+            f"the collection keeps its vectors as {collection.stored}, not as {stored!r}: how they are kept is chosen"
+            " when a collection is made, so publish into a new one"
+        )
+    for key, dim in embeddings.items():
+        if collection.embeddings.get(key) != dim:
+            raise CollectionError(
+                f"embedding {key!r} of {dim} dimensions does not fit the collection, whose embeddings are"
+                f" {collection.embeddings}: publish into a new collection"
+            )
