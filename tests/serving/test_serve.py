@@ -76,5 +76,5 @@ def test_what_cannot_be_served_is_an_error_before_anything_starts(tmp_path):
         serve(tmp_path / "nothing")
     make_collection(tmp_path / "collection").close()
     (tmp_path / "searchers.parquet").write_text("no table")
-    with pytest.raises(TableError, match="is no readable Parquet"):
+    with pytest.raises(TableError, match="cannot be read as Parquet"):
         serve(tmp_path / "collection", searchers=tmp_path / "searchers.parquet")

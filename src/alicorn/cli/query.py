@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -100,9 +99,11 @@ def query(
 
 def _columns(searcher: str) -> dict[str, Any]:
     """The columns of the searcher. One that is not given is null: unknown to the model."""
+    from alicorn.tables import JsonError, parse_json
+
     try:
-        columns = json.loads(searcher)
-    except json.JSONDecodeError as error:
+        columns = parse_json(searcher)
+    except JsonError as error:
         raise ConfigError(f"--searcher must be a JSON object of context columns: {error}") from error
     if not isinstance(columns, dict):
         raise ConfigError(f"--searcher must be a JSON object of context columns, got {type(columns).__name__}")

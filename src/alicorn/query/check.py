@@ -90,6 +90,8 @@ def check_matrix(name: str, matrix: object, num_rows: int) -> np.ndarray:
 def _holds_ids(kind: pa.DataType) -> bool:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         kind = kind.value_type
+        if pa.types.is_null(kind):  # no value has decided its type yet
+            return True
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 

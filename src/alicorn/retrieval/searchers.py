@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alicorn.config import nearest
-from alicorn.errors import AlicornError, TableError
-from alicorn.tables import repeated
-from alicorn.vertical.columns import refuse_rows
-from alicorn.vertical.json_columns import arrow_type, typed_array
+from alicorn.errors import AlicornError
+from alicorn.tables import array_of_json, is_open, plain_table, python_values, repeated
+from alicorn.vertical.columns import Column, ColumnType, read_as, refuse_rows
+from alicorn.vertical.json_columns import arrow_type
 from alicorn.vertical.schema import Vertical
 
 Searcher = str | Mapping[str, Any] | None
@@ -50,12 +50,16 @@ class Searchers:
         if isinstance(searcher, Mapping):
             return dict(searcher)
         row = None if searcher is None else self._row_of(searcher)
-        return {} if row is None else self._rows(row, 1).to_pylist()[0]
+        return {} if row is None else self._values(row)
 
     def some(self, count: int) -> list[dict[str, Any]]:
         """Profiles of at most `count` searchers, evenly spread over the table."""
         count = min(count, len(self))
-        return [self._rows(at * len(self) // count, 1).to_pylist()[0] for at in range(count)]
+        return [self._values(at * len(self) // count) for at in range(count)]
+
+    def _values(self, row: int) -> dict[str, Any]:
+        known = self._rows(row, 1)
+        return {name: python_values(known[name])[0] for name in known.column_names}
 
     def _rows(self, start: int, length: int) -> pa.Table:
         assert self._table is not None
@@ -86,23 +90,22 @@ class Searchers:
                 hint = nearest(name[:100], list(self.columns))
                 raise AlicornError(f"searcher: unknown column {name[:100]!r}; {hint}columns: {known}")
         return {
-            name: typed_array("searcher", name, [searcher.get(name)], self._type(name, searcher.get(name)))
+            name: array_of_json([searcher.get(name)], self._type(name, searcher.get(name)), "searcher", name)
             for name in self.columns
         }
 
     def _type(self, name: str, value: Any) -> pa.DataType | None:
-        if self._table is not None:
-            return self._table.schema.field(name).type
+        if self._table is not None and not is_open(kind := self._table.schema.field(name).type):
+            return kind
         return arrow_type([self.columns[name]], [value])
 
 
 def _checked(table: pa.Table, vertical: Vertical) -> pa.Table:
-    if "searcher_id" not in table.column_names or not pa.types.is_string(table.schema.field("searcher_id").type):
-        message = "table searchers: column 'searcher_id' must be string"
-        raise TableError(message, table="searchers", column="searcher_id")
-    table = vertical.check_searchers(table)
-    refuse_rows(pc.is_null(table["searcher_id"]), "searchers", "searcher_id", "a key is null")
-    again = repeated(table["searcher_id"])
+    searcher_id = Column("searcher_id", ColumnType.STRING, "every table of searchers")
+    table = vertical.check_searchers(read_as(plain_table(table, "searchers"), [searcher_id], "searchers"))
+    ids = table["searcher_id"]
+    refuse_rows(pc.is_null(ids), "searchers", "searcher_id", "a key is null")
+    again = repeated(ids)
     if again is not None:
         refuse_rows(again, "searchers", "searcher_id", "the key of an earlier row again")
     return table

@@ -17,9 +17,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-import msgspec
 import pyarrow as pa
-import pyarrow.dataset as ds
 import uvicorn
 from fastapi import FastAPI, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -28,16 +26,26 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from alicorn import __version__
-from alicorn.errors import AlicornError, CollectionError, TableError
+from alicorn.errors import AlicornError, CollectionError
 from alicorn.feedback import ServedLog
 from alicorn.query import Collection
+from alicorn.reporting.json_text import plain_json
 from alicorn.retrieval.retriever import Retriever
 from alicorn.retrieval.searchers import Searchers
 from alicorn.serving.documents import documents_table
 from alicorn.serving.guard import DOCUMENTS_BYTES, SEARCH_BYTES, Json, SafeHeaders, answer_errors, read_body
-from alicorn.serving.messages import ClickRequest, DocumentList, SearchAnswer, SearchRequest, decode, openapi
+from alicorn.serving.messages import (
+    ClickRequest,
+    DocumentBody,
+    DocumentList,
+    SearchAnswer,
+    SearchRequest,
+    decode,
+    openapi,
+)
 from alicorn.serving.metrics import Measured, Metrics
 from alicorn.serving.searching import Searching
+from alicorn.tables import read_table
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel
@@ -91,7 +99,7 @@ def serve(
 
     searchers: Parquet file or folder. served_log: folder for the log of searches and clicks; None keeps none.
     """
-    table = None if searchers is None else _read_searchers(Path(searchers))
+    table = None if searchers is None else read_table(searchers, "searchers")
     with _open(Path(collection)) as opened:
         log = None if served_log is None else ServedLog(served_log)
         try:
@@ -103,12 +111,9 @@ def serve(
 
 
 def _add_search(app: FastAPI, searching: Searching, metrics: Metrics) -> None:
-    searches = msgspec.json.Decoder(SearchRequest)
-    clicks = msgspec.json.Decoder(ClickRequest)
-
     @app.post("/v1/search", summary="Search", openapi_extra=openapi(SearchRequest, SearchAnswer))
     async def search(request: Request) -> Response:
-        asked = decode(await read_body(request, SEARCH_BYTES), searches)
+        asked = decode(await read_body(request, SEARCH_BYTES), SearchRequest)
         answer = await run_in_threadpool(searching.search, asked)
         if answer.without_nn is not None:
             metrics.without_nn.labels(answer.without_nn).inc()
@@ -116,7 +121,7 @@ def _add_search(app: FastAPI, searching: Searching, metrics: Metrics) -> None:
 
     @app.post("/v1/clicks", summary="Report a chosen hit", openapi_extra=openapi(ClickRequest, dict[str, bool]))
     async def click(request: Request) -> Response:
-        chosen = decode(await read_body(request, SEARCH_BYTES), clicks)
+        chosen = decode(await read_body(request, SEARCH_BYTES), ClickRequest)
         if searching.served_log is None:
             raise AlicornError("this server keeps no log of what it serves: start it with a folder for one")
         recorded = await run_in_threadpool(searching.served_log.click, chosen.session_id, chosen.doc_id)
@@ -129,10 +134,8 @@ def _add_search(app: FastAPI, searching: Searching, metrics: Metrics) -> None:
 
 
 def _add_documents(app: FastAPI, collection: Collection, models: "Sequence[AnyModel]") -> None:
-    documents = msgspec.json.Decoder(DocumentList)
-
     def upsert(body: bytes) -> dict[str, int]:
-        sent = decode(body, documents)
+        sent: list[DocumentBody] = decode(body, DocumentList)
         chosen = documents_table(sent, models, collection.snapshot().columns)
         applied = collection.apply(chosen.documents, chosen.left_out)
         return {"upserted": applied.upserted, "left_out": len(chosen.left_out)}
@@ -146,7 +149,7 @@ def _add_documents(app: FastAPI, collection: Collection, models: "Sequence[AnyMo
         document = collection.get(doc_id)
         if document is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, f"no document {doc_id[:200]!r}")
-        return Json(document)
+        return Json(plain_json(document))
 
     @app.delete("/v1/documents/{doc_id:path}", summary="Delete a document")
     def delete_document(doc_id: str) -> Response:
@@ -196,13 +199,6 @@ def _open(path: Path) -> Collection:
             raise error from None
         sys.stderr.write(f"alicorn: serving read-only: {error}\n")
         return opened
-
-
-def _read_searchers(path: Path) -> pa.Table:
-    try:
-        return ds.dataset(path, format="parquet").to_table()
-    except (pa.ArrowException, OSError) as error:
-        raise TableError(f"table searchers: {path} is no readable Parquet: {error}", table="searchers") from error
 
 
 def _run(app: FastAPI, host: str, port: int) -> None:

@@ -15,9 +15,10 @@ from alicorn.config import nearest
 from alicorn.errors import TableError
 from alicorn.publishing.documents import Indexed, indexed
 from alicorn.serving.messages import DocumentBody
+from alicorn.tables import array_of_json, is_open
 from alicorn.vertical import Vertical
 from alicorn.vertical.columns import Column
-from alicorn.vertical.json_columns import arrow_type, typed_array
+from alicorn.vertical.json_columns import arrow_type
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel
@@ -51,15 +52,15 @@ def _plain_table(documents: Sequence[DocumentBody], stored: Mapping[str, pa.Data
     columns: dict[str, Any] = {
         "doc_id": pa.array([document.doc_id for document in documents], pa.string()),
         "terms": pa.array([document.terms or [] for document in documents], pa.list_(pa.string())),
-        "static_rank": pa.array([document.static_rank or 0.0 for document in documents], pa.float64()),
+        "static_rank": array_of_json([d.static_rank or 0.0 for d in documents], pa.float64(), _TABLE, "static_rank"),
     }
     for key in dict.fromkeys(key for document in documents for key in document.embeddings or ()):
         vectors = [(document.embeddings or {}).get(key) for document in documents]
-        columns[f"embedding:{key}"] = pa.array(vectors, pa.list_(pa.float32()))
+        columns[f"embedding:{key}"] = pa.array(vectors, pa.list_(pa.float64()))
     for name in _names(documents):
         if name in columns or name.startswith("embedding:"):
             raise _misplaced(name)
-        columns[name] = typed_array(_TABLE, name, _values(documents, name), stored.get(name))
+        columns[name] = array_of_json(_values(documents, name), stored.get(name), _TABLE, name)
     return pa.table(columns)
 
 
@@ -85,7 +86,9 @@ def _raw_table(documents: Sequence[DocumentBody], vertical: Vertical, stored: Ma
     columns = {"doc_id": pa.array([document.doc_id for document in documents], pa.string())}
     for name, wanted in asked.items():
         values = _values(documents, name)
-        columns[name] = typed_array(_TABLE, name, values, stored.get(name) or arrow_type(wanted, values))
+        kept = stored.get(name)
+        kind = arrow_type(wanted, values) if kept is None or is_open(kept) else kept
+        columns[name] = array_of_json(values, kind, _TABLE, name)
     return pa.table(columns)
 
 

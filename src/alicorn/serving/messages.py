@@ -1,12 +1,13 @@
-"""Bodies and answers of the HTTP API: typed, unknown fields refused. msgspec reads and writes them for app.py."""
+"""Bodies and answers of the HTTP API: typed, unknown fields refused; JSON is strict (docs/tables.md)."""
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
 from alicorn.errors import BodyError
 from alicorn.retrieval.retriever import Mode
+from alicorn.tables import JsonError, parse_json
 
 MAX_LIMIT = 1000
 """Hits of one answer: each is read with its stored columns. Larger answers are Python's, `Collection.search`."""
@@ -16,7 +17,6 @@ MAX_DOCUMENTS = 10_000
 """Documents of one request."""
 
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
-T = TypeVar("T")
 
 
 class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
@@ -90,7 +90,7 @@ class DocumentBody(Struct, forbid_unknown_fields=True, frozen=True):
 
     doc_id: str
     terms: list[str] | None = None
-    static_rank: float | None = None
+    static_rank: int | float | None = None
     columns: dict[str, Any] = {}
     embeddings: dict[str, list[float]] | None = None
 
@@ -98,13 +98,13 @@ class DocumentBody(Struct, forbid_unknown_fields=True, frozen=True):
 DocumentList = Annotated[list[DocumentBody], Meta(max_length=MAX_DOCUMENTS)]
 
 
-def decode(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
-    """The message in a body. Raises BodyError with the place, as `$.limit`."""
+def decode(body: bytes, message: Any) -> Any:
+    """The message in a body, of the type `message`. Raises BodyError with the place, as `$.limit`."""
     try:
-        return decoder.decode(body)
+        return msgspec.convert(parse_json(body), message)
     except msgspec.ValidationError as error:
         raise BodyError(f"the body is not what this route takes: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except JsonError as error:
         raise BodyError(f"the body is no JSON: {error}") from error
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from alicorn.errors import ConfigError
 from alicorn.feedback import ServedLog
 from alicorn.query import Result
+from alicorn.reporting.json_text import plain_json
 from alicorn.retrieval.retriever import Request, Retriever
 from alicorn.retrieval.searchers import Searcher
 from alicorn.serving.messages import Hit, SearchAnswer, SearchRequest
@@ -134,6 +135,6 @@ class Searching:
 
 def _hit(result: Result, at: int, explainer: Explainer) -> Hit:
     document, score = result.document(at), float(result.scores[at])
-    stored = {name: value for name, value in document.items() if name not in ("doc_id", "terms")}
+    stored = {name: plain_json(value) for name, value in document.items() if name not in ("doc_id", "terms")}
     why = explainer.why(*result.address(at), document)
     return Hit(result.ids[at], score if score > float("-inf") else None, stored, why)

@@ -5,9 +5,13 @@ times.py        times that an answer can show
 unify.py        one type for two: part files that differ, columns whose type no value has decided yet
 parts.py        a Parquet file or a folder of part files as one table
 keys.py         keys that an earlier row has already
+values.py       values as Python has them
+strict_json.py  JSON text, strictly
+from_json.py    JSON values as a column of a type, exactly; iso_times.py reads the times among them
 notes.py        what a person should know about how a table was read
 """
 
+from alicorn.tables.from_json import array_of_json as array_of_json
 from alicorn.tables.keys import repeated as repeated
 from alicorn.tables.notes import note as note
 from alicorn.tables.parts import PartFiles as PartFiles
@@ -16,3 +20,8 @@ from alicorn.tables.parts import read_table as read_table
 from alicorn.tables.plain import plain_schema as plain_schema
 from alicorn.tables.plain import plain_table as plain_table
 from alicorn.tables.plain import plain_type as plain_type
+from alicorn.tables.strict_json import JsonError as JsonError
+from alicorn.tables.strict_json import parse_json as parse_json
+from alicorn.tables.unify import concatenated as concatenated
+from alicorn.tables.unify import is_open as is_open
+from alicorn.tables.values import python_values as python_values

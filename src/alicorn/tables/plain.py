@@ -221,8 +221,8 @@ def _refuse_broken(array: pa.Array, table: str, column: str, first_row: int) -> 
         array.validate(full=True)
     except pa.ArrowInvalid as error:
         row = first_row + _first_broken(array)
-        what = "text is not UTF-8" if "UTF8" in str(error) else "the column is broken"
-        message = f"table {table}, column '{column}', row {row} (from 0): {what} ({error})"
+        what = "its text is not UTF-8" if "UTF8" in str(error) else str(error)
+        message = f"table {table}, column '{column}' is broken in row {row} (from 0): {what}"
         raise TableError(message, table=table, column=column, row=row) from error
 
 

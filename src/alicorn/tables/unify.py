@@ -145,6 +145,8 @@ def fitted_table(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 def concatenated(tables: Sequence[pa.Table]) -> pa.Table:
     """Tables one after another whose types differ in what no value has decided; a column that is missing is null."""
+    if all(table.schema == tables[0].schema for table in tables):
+        return pa.concat_tables(tables)
     kinds: dict[str, pa.DataType] = {}
     for table in tables:
         for field in table.schema:

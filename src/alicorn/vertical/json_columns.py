@@ -1,11 +1,10 @@
-"""JSON values -> Arrow columns of the types a vertical or collection asks for."""
+"""In which Arrow type are JSON values of a column read? In that which the vertical asks for."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from alicorn.errors import TableError
 from alicorn.vertical.columns import Column, ColumnType
 
 _STRINGS = pa.list_(pa.string())
@@ -33,26 +32,3 @@ def arrow_type(asked: Sequence[Column], values: Sequence[Any]) -> pa.DataType | 
             return _STRINGS
         return pa.int64() if isinstance(first, int) and not isinstance(first, bool) else pa.string()
     return None
-
-
-def typed_array(table: str, name: str, values: Sequence[Any], data_type: pa.DataType | None) -> pa.Array:
-    """The column. Raises TableError that names the first row whose value does not fit."""
-    try:
-        return _array(values, data_type)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        pass
-    for row, value in enumerate(values):
-        try:
-            _array([value], data_type)
-        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-            wanted = "" if data_type is None else f" is no {data_type}"
-            message = f"{table}, column {name[:100]!r}, row {row}: {str(value)[:60]!r}{wanted} ({str(error)[:200]})"
-            raise TableError(message, table=table, column=name, row=row) from error
-    message = f"{table}, column {name[:100]!r}: the rows have values of different types"
-    raise TableError(message, table=table, column=name)
-
-
-def _array(values: Sequence[Any], data_type: pa.DataType | None) -> pa.Array:
-    if data_type is not None and pa.types.is_temporal(data_type):  # JSON has times as strings
-        return pa.array(values, pa.string()).cast(data_type)
-    return pa.array(values, data_type)

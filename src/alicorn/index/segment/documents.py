@@ -20,6 +20,7 @@ from alicorn.index.segment.doc_ids import hash_ids
 from alicorn.index.segment.segment import Segment
 from alicorn.index.segment.terms import TermLists
 from alicorn.quantization import CODES, FLOAT16, FLOAT32, Codes, KeyQuantizer
+from alicorn.tables import concatenated
 
 EMBEDDING = "embedding:"  # prefix of the columns that hold vectors
 _BLOCK = 65_536  # vectors in memory at a time: 32 MiB of 128 dimensions
@@ -200,5 +201,5 @@ def one_chunk(column: pa.ChunkedArray) -> pa.Array:
 
 
 def concatenate_fields(documents: Sequence[Documents]) -> pa.Table:
-    """The fields of all, one after the other; a column that some lack is null there."""
-    return pa.concat_tables([part.fields for part in documents], promote_options="default")
+    """The fields of all, one after the other; a column that some lack is null there, and values decide its type."""
+    return concatenated([part.fields for part in documents])

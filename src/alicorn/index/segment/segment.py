@@ -19,6 +19,7 @@ from alicorn.index.segment.doc_ids import IdIndex, hash_ids
 from alicorn.index.segment.impacts import Impacts
 from alicorn.index.segment.terms import TermDictionary, TermLists
 from alicorn.quantization import CODES, Codes, KeyQuantizer
+from alicorn.tables import python_values
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,9 +145,9 @@ class Segment:
         return self.fields.add_column(1, "terms", self.term_lists.array)
 
     def document(self, number: int) -> dict[str, Any]:
-        """doc_id, terms and stored columns of one document as Python values."""
+        """doc_id, terms and stored columns of one document as Python values (tables/values.py)."""
         row = self.stored.slice(number, 1)
-        return {name: row.column(name)[0].as_py() for name in row.column_names}
+        return {name: python_values(row.column(name))[0] for name in row.column_names}
 
     def number_of(self, doc_id: str) -> int:
         """The document number, or -1."""

@@ -4,9 +4,9 @@
     terms             list<string>, optional: null is no terms; a null or empty term is refused
     embedding:<key>   list<float32 or float64>, optional: see checking_vectors.py
     static_rank       any float or integer, optional, 0 where the column is missing: finite, no null
-    others            stored columns: any type but unions; a column keeps the type of its first upsert
+    others            stored columns, of any type that alicorn.tables takes; a column keeps the type of its first value
 
-Encodings of one type are one type: dictionary, view, run-end and large forms become plain, an extension its storage.
+The table comes in by alicorn.tables, so that encodings of one type are one type.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ import pyarrow.compute as pc
 from alicorn.errors import TableError
 from alicorn.index.segment.documents import EMBEDDING, Documents, KeyVectors
 from alicorn.index.writer.checking_vectors import unit_vectors
-from alicorn.tables import repeated
+from alicorn.tables import is_open, plain_table, repeated
+from alicorn.tables.unify import fitted, merged
 
 TABLE = "documents"  # how messages call the table
 PIECE_BYTES = 1 << 30  # of stored columns: Arrow strings of one segment have 32-bit offsets
@@ -36,6 +37,7 @@ def check_documents(
     Raises TableError, and VectorError for the contents of an embedding: column, first bad row, count, remedy.
     """
     _check_shape(table)
+    table = plain_table(table, TABLE)
     checked: dict[str, pa.ChunkedArray] = {
         "doc_id": _doc_ids(table),
         "terms": _terms(table),
@@ -45,13 +47,11 @@ def check_documents(
     for name in table.column_names:
         if name.startswith(EMBEDDING):
             key = _known_key(name, embeddings)
-            vectors[key] = KeyVectors(*unit_vectors(_sound(table, name), name, embeddings[key]))
+            vectors[key] = KeyVectors(*unit_vectors(table[name], name, embeddings[key]))
         elif name not in checked:
-            column = _sound(table, name)
-            if not pa.types.is_null(column.type):  # only nulls: says nothing about the type
-                _check_type(name, column.type, columns)
-                _check_range(name, column)
-                checked[name] = column
+            column = table[name]
+            if not pa.types.is_null(column.type):  # only nulls: no value, and nothing decided
+                checked[name] = _typed(name, column, columns)
     for key, dim in embeddings.items():
         vectors.setdefault(key, KeyVectors(np.empty(0, np.int64), np.empty((0, dim), np.float32)))
     return _pieces(pa.table(checked), vectors)
@@ -61,9 +61,6 @@ def _check_shape(table: pa.Table) -> None:
     if not isinstance(table, pa.Table):
         raise TableError(f"upsert takes a pyarrow.Table, got {type(table).__name__}", table=TABLE)
     names = table.column_names
-    for name in names:
-        if names.count(name) > 1:
-            raise TableError(f"column '{name}' is there {names.count(name)} times", table=TABLE, column=name)
     if "doc_id" not in names:
         near = difflib.get_close_matches("doc_id", names, n=1, cutoff=0.4)
         hint = f"; rename column '{near[0]}'?" if near else ""
@@ -72,7 +69,7 @@ def _check_shape(table: pa.Table) -> None:
 
 
 def _doc_ids(table: pa.Table) -> pa.ChunkedArray:
-    column = _sound(table, "doc_id")
+    column = table["doc_id"]
     if not pa.types.is_string(column.type):
         message = f"column 'doc_id' must be string, got {column.type}: cast it, or prefix integer ids"
         raise TableError(message, table=TABLE, column="doc_id")
@@ -90,10 +87,8 @@ def _terms(table: pa.Table) -> pa.ChunkedArray:
     wanted = pa.list_(pa.string())
     if "terms" not in table.column_names:
         return _filled(table.num_rows, pa.scalar([], wanted))
-    column = _sound(table, "terms")
-    if pa.types.is_null(column.type) or column.type == pa.list_(pa.null()):
-        column = column.cast(wanted)
-    if pa.types.is_fixed_size_list(column.type) and pa.types.is_string(column.type.value_type):
+    column = table["terms"]
+    if is_open(column.type) and not pa.types.is_struct(column.type):
         column = column.cast(wanted)
     if column.type != wanted:
         message = f"column 'terms' must be list<string>, got {column.type}"
@@ -111,7 +106,7 @@ def _ranks(table: pa.Table) -> pa.ChunkedArray:
     """float64."""
     if "static_rank" not in table.column_names:
         return _filled(table.num_rows, pa.scalar(0.0))
-    column = _sound(table, "static_rank")
+    column = table["static_rank"]
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_null(column.type)):
         message = f"column 'static_rank' must be a float or an integer, got {column.type}"
         raise TableError(message, table=TABLE, column="static_rank")
@@ -134,60 +129,14 @@ def _known_key(name: str, embeddings: Mapping[str, int]) -> str:
     return key
 
 
-def _check_type(name: str, got: pa.DataType, columns: Mapping[str, pa.DataType]) -> None:
-    if pa.types.is_union(got):
-        raise TableError(f"column '{name}': type {got} cannot be stored", table=TABLE, column=name)
-    if name in columns and got != columns[name]:
-        message = f"column '{name}' is {columns[name]} in this collection, got {got}: cast it to {columns[name]}"
+def _typed(name: str, column: pa.ChunkedArray, columns: Mapping[str, pa.DataType]) -> pa.ChunkedArray:
+    """The column in the type that the collection has for it, as far as values have decided one."""
+    kept = columns.get(name, column.type)
+    kind = merged(kept, column.type)
+    if kind is None:
+        message = f"column '{name}' is {kept} in this collection, got {column.type}: cast it to {kept}"
         raise TableError(message, table=TABLE, column=name)
-
-
-def _check_range(name: str, column: pa.ChunkedArray) -> None:
-    """A time must be one that microseconds can express."""
-    if pa.types.is_timestamp(column.type):
-        try:
-            column.cast(pa.timestamp("us", column.type.tz), safe=column.type.unit != "ns")
-        except pa.ArrowInvalid as error:
-            message = f"column '{name}' has a time that microseconds cannot express: {error}"
-            raise TableError(message, table=TABLE, column=name) from error
-
-
-def _sound(table: pa.Table, name: str) -> pa.ChunkedArray:
-    """The column in its plain type. Refuses broken offsets and text that is not UTF-8."""
-    column = table.column(name)
-    try:
-        column.validate(full=True)
-    except pa.ArrowInvalid as error:
-        raise TableError(f"column '{name}' is broken: {error}", table=TABLE, column=name) from error
-    plain = _plain(column.type)
-    try:
-        return column if plain == column.type else column.cast(plain)
-    except pa.ArrowInvalid as error:
-        message = f"column '{name}' does not fit {plain}: {error}; upsert the table in parts"
-        raise TableError(message, table=TABLE, column=name) from error
-    except pa.ArrowNotImplementedError as error:
-        message = f"column '{name}': type {column.type} cannot be stored ({error})"
-        raise TableError(message, table=TABLE, column=name) from error
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """The type without its encoding: dictionary<string>, large_string and string_view are all string."""
-    types = pa.types
-    if isinstance(kind, pa.BaseExtensionType):
-        return _plain(kind.storage_type)
-    if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
-        return _plain(kind.value_type)
-    if types.is_large_string(kind) or types.is_string_view(kind):
-        return pa.string()
-    if types.is_large_binary(kind) or types.is_binary_view(kind):
-        return pa.binary()
-    if types.is_list(kind) or types.is_large_list(kind) or types.is_list_view(kind) or types.is_large_list_view(kind):
-        return pa.list_(_plain(kind.value_type))
-    if types.is_fixed_size_list(kind):
-        return pa.list_(_plain(kind.value_type), kind.list_size)
-    if types.is_struct(kind):
-        return pa.struct([pa.field(part.name, _plain(part.type)) for part in kind])
-    return kind
+    return column if kind == column.type else pa.chunked_array([fitted(chunk, kind) for chunk in column.chunks], kind)
 
 
 def _refuse(column: str, bad: pa.ChunkedArray | np.ndarray, what: str, remedy: str) -> None:

@@ -13,6 +13,7 @@ from alicorn.index.durability.journal import SegmentRecord
 from alicorn.index.segment.snapshot import SegmentView, Snapshot, discard
 from alicorn.index.writer.mutable import MutableLayer
 from alicorn.quantization import KeyQuantizer
+from alicorn.tables import plain_type
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +65,7 @@ class Contents:
         return self.frozen.num_bytes + self.mutable.num_bytes
 
     def column_types(self) -> dict[str, pa.DataType]:
-        return dict(zip(self.columns.names, self.columns.types, strict=True))
+        return {field.name: plain_type(field.type) for field in self.columns}
 
     def segment_records(self) -> list[SegmentRecord]:
         """What the manifest keeps of the segments on disk."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from alicorn.index.durability.journal import Operation
 from alicorn.index.segment.documents import Documents
+from alicorn.tables import concatenated
 
 
 def replay(operations: Iterable[Operation], embeddings: Mapping[str, int]) -> tuple[pa.StringArray, Documents | None]:
@@ -31,6 +32,6 @@ def replay(operations: Iterable[Operation], embeddings: Mapping[str, int]) -> tu
                 last_row.pop(doc_id, None)
     documents = None
     if last_row:
-        table = pa.concat_tables(tables, promote_options="default").combine_chunks()
+        table = concatenated(tables).combine_chunks()
         documents = Documents.from_table(table.take(pa.array(sorted(last_row.values()))), embeddings)
     return pa.array(list(touched), pa.string()), documents

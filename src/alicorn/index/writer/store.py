@@ -44,6 +44,9 @@ from alicorn.quantization import Settings
 _NO_DOCUMENTS = pa.table({"doc_id": pa.array([], pa.string())})
 
 
+_OWN = ("doc_id", "static_rank")  # fields of a document that are no stored columns
+
+
 class Deletion(NamedTuple):
     """How many of the ids were deleted, and how many were not there."""
 
@@ -339,7 +342,9 @@ def _release(process: int, maintenance: Maintenance, live: Live, lock: WriterLoc
 
 
 def _columns_with(columns: pa.Schema, pieces: Sequence[Documents]) -> pa.Schema | None:
-    """The schema of stored columns with those that arrive for the first time; None when there is none."""
-    own = {"doc_id", "static_rank", *columns.names}
-    arriving = [field for field in (pieces[0].fields.schema if pieces else ()) if field.name not in own]
-    return pa.schema([*columns, *arriving]) if arriving else None
+    """The schema of stored columns with those that arrive, and the types that their values decide; None when nothing is
+    new. All pieces are of one schema."""
+    kinds = dict(zip(columns.names, columns.types, strict=True))
+    arriving = [field for field in (pieces[0].fields.schema if pieces else ()) if field.name not in _OWN]
+    known = {**kinds, **{field.name: field.type for field in arriving}}
+    return None if known == kinds else pa.schema(list(known.items()))
