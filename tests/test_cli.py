@@ -65,7 +65,7 @@ def test_evaluate_prints_the_report_and_writes_it(loop, tmp_path):
     assert SIMULATION in report
     assert "| exact search |" in report
     assert "| quantized index |" in report
-    assert files_below(tmp_path / "reports") == ["evaluation.json", "evaluation.md", "evaluation.png"]
+    assert files_below(tmp_path / "reports") == ["evaluation.json", "evaluation.md", "evaluation.svg"]
     assert (tmp_path / "reports" / "evaluation.md").read_text().strip() == report.strip()
 
 
@@ -112,7 +112,7 @@ def test_evaluate_takes_features_away_and_reports_what_is_lost(loop, tmp_path):
     report = succeed(*evaluate, "--out", tmp_path / "reports").out
     assert "## Without a feature" in report
     written = files_below(tmp_path / "reports")
-    assert [name for name in written if name.startswith("ablation")] == ["ablation.json", "ablation.md", "ablation.png"]
+    assert [name for name in written if name.startswith("ablation")] == ["ablation.json", "ablation.md", "ablation.svg"]
     lost = succeed(*evaluate, "--json").json()["ablation"]["differences"]["overall"]
     assert set(lost) == {
         f"{side}.{feature}"
@@ -238,7 +238,7 @@ def test_tune_measures_recommends_and_applies(loop, tmp_path):
         *(("sq8", 1), ("sq8", 8), ("none", 1), ("none", 8)),
     ]
     assert [point["recall"] for point in found["points"] if point["nprobe"] == 8] == [1.0, 1.0]
-    assert files_below(tmp_path / "out") == ["tuning.json", "tuning.md", "tuning.png"]
+    assert files_below(tmp_path / "out") == ["tuning.json", "tuning.md", "tuning.svg"]
     with Collection.open(collection, read_only=True) as opened:
         assert opened.snapshot().quantizers["people"].version == 0
     shown = succeed(*tune, "--grid", "num_clusters=8 codec=none nprobe=8", "--apply").out

@@ -30,7 +30,7 @@ def test_it_leaves_every_step_s_files_and_nothing_else(tiny):
     out, _ = tiny
     assert {path.name for path in out.iterdir()} == LEFT | {"collection", "reports"}
     assert {"documents", "impressions", "searchers", "activity"} <= {path.name for path in (out / "logs").iterdir()}
-    assert {path.name for path in (out / "reports").iterdir()} == {"report.md", "report.json", "report.png"}
+    assert {path.name for path in (out / "reports").iterdir()} == {"report.md", "report.json", "report.svg"}
     assert not [name for name in files_below(out) if re.search(r"tmp|temp|production|publishing|checkpoint", name)]
 
 

@@ -97,7 +97,7 @@ def _once(out: Path, work: Callable[[], object]) -> None:
 
 
 def report(name: str, folder: Path, models: list[Model]) -> None:
-    """Run every system on the test split; write relevance.md, .json and .png, and print the Markdown."""
+    """Run every system on the test split; write relevance.md, .json and .svg, and print the Markdown."""
     vertical = Vertical.load(EXAMPLES / name / "vertical.yaml")
     valid, test = (read_searches(folder / "pairs", split=split) for split in ("valid", "test"))
     judged = judgements(folder / "pairs", test)

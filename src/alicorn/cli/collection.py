@@ -120,7 +120,7 @@ def interests(
 def tune(
     collection: CollectionFolder,
     key: Annotated[str, typer.Option(help="Embedding key to tune.")],
-    out: Annotated[Path, typer.Option(help="Folder for tuning.md, tuning.json and tuning.png.")],
+    out: Annotated[Path, typer.Option(help="Folder for tuning.md, tuning.json and tuning.svg.")],
     queries: Annotated[
         Path | None,
         typer.Option(help="Query vectors as Parquet; without it, documents look for their neighbours."),

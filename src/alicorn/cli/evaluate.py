@@ -48,7 +48,7 @@ def evaluate(
         str | None, typer.Option(help="Template such as '(or {terms})': how many of the nearest pass it, and go on.")
     ] = None,
     pre_rank: Annotated[int, typer.Option(min=1, help="For --control: candidates kept after it, by BM25.")] = 100,
-    out: Annotated[Path | None, typer.Option(help="Folder for evaluation.md, .json, .png; ablation.*.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for evaluation.md, .json, .svg; ablation.*.")] = None,
     report: Annotated[
         Path | None, typer.Option(help="HTML file: all that is known of the model on one page, which opens offline.")
     ] = None,

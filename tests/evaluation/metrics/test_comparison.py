@@ -88,7 +88,7 @@ def test_tables(comparison):
 
 def test_report_files(comparison, tmp_path):
     paths = write_report(comparison, tmp_path / "out", title="People", notes=[SIMULATION], facts={"model": "m1"})
-    assert [path.name for path in paths] == ["report.md", "report.json", "report.png"]
+    assert [path.name for path in paths] == ["report.md", "report.json", "report.svg"]
     text = paths[0].read_text()
     assert text == markdown(comparison, title="People", notes=[SIMULATION])
     assert SIMULATION in text

@@ -82,7 +82,7 @@ def test_features_of_one_column_go_together(pairs):
 def test_reports(pairs, tmp_path):
     found = ablate(Featured(), read_searches(pairs), "zero", ks=(1, 10))
     paths = found.write(tmp_path)
-    assert [path.name for path in paths] == ["ablation.md", "ablation.json", "ablation.png"]
+    assert [path.name for path in paths] == ["ablation.md", "ablation.json", "ablation.svg"]
     text = paths[0].read_text()
     assert "| all features | 1.000 [1.000, 1.000] |" in text
     assert "| request.city | +0.000 [+0.000, +0.000] |" in text

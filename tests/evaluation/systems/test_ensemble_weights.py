@@ -6,7 +6,7 @@ from evaluation_fakes import DIM, NUM_DOCUMENTS, FakeCollection, FakeModel, unit
 
 from alicorn.errors import ConfigError
 from alicorn.evaluation.metrics.ranking import recall_at
-from alicorn.evaluation.reports.recall import EXACT, INDEX, evaluate
+from alicorn.evaluation.reports.recall import EXACT, INDEX, measure_recall
 from alicorn.evaluation.searches import read_searches
 from alicorn.evaluation.systems.ensemble_weights import GRID, search_weights
 from alicorn.evaluation.systems.runs import embedding_run, index_run, reranked_run
@@ -98,7 +98,7 @@ def test_evaluate_with_a_second_model(pairs, vertical):
     searches = read_searches(pairs)
     documents = _documents(first, searches)
     collection = FakeCollection(searches.documents["doc_id"].to_pylist(), documents)
-    found = evaluate(first, pairs, vertical, (1, 10), collection, second=second, depths=(10, 200))
+    found = measure_recall(first, pairs, vertical, (1, 10), collection, second=second, depths=(10, 200))
     recalls = {system: found.comparison.mean(system, "recall@1").mean for system in found.comparison.systems}
     assert list(recalls) == [
         EXACT,
@@ -114,7 +114,7 @@ def test_evaluate_with_a_second_model(pairs, vertical):
     assert found.comparison.difference("first 10 re-ranked", "recall@1").low > 0
     assert "ordered anew by model m9" in found.markdown()
     with pytest.raises(ConfigError, match="depths of a cascade"):
-        evaluate(first, pairs, vertical, second=second, depths=(0,))
+        measure_recall(first, pairs, vertical, second=second, depths=(0,))
 
 
 def test_before_and_after_an_index_that_lost_documents(pairs):

@@ -6,5 +6,6 @@ ablation.py           the recall lost without a feature
 channel_weights.py    what each channel counts where channels are fused by attention
 relevance.py          P_good of several systems, by a judge
 survivors.py          how many of the nearest pass a Boolean control and a pre-ranker
-page.py               all that is known of a model on one page; charts.py, examples.py, embedding_map.py are its parts
+charts.py             means with intervals, curves, a map of points
+page/                 all that is known of a model on one HTML page
 """

@@ -18,8 +18,10 @@ import pyarrow as pa
 from alicorn.errors import ConfigError
 from alicorn.evaluation.metrics.bootstrap import CONFIDENCE, Interval
 from alicorn.evaluation.metrics.comparison import OVERALL, Comparison, compare, recall_measures
+from alicorn.evaluation.reports.charts import interval_chart
 from alicorn.evaluation.searches import Searches
 from alicorn.evaluation.systems.runs import Encoder, embedding_run
+from alicorn.reporting.figure import Chart
 from alicorn.reporting.json_text import to_json
 from alicorn.reporting.markdown import table
 from alicorn.retrieval.encoder import search_vectors
@@ -77,41 +79,28 @@ class Ablation:
         )
         return f"## Without a feature\n\n{note}\n\n{table(header, rows)}\n"
 
+    def chart(self, measures: Sequence[str]) -> Chart:
+        """One panel per measure, one line per feature; logarithmic beyond a loss of 0.01, because text is often worth a
+        hundred times what the others are."""
+        panels = {
+            f"loss of {measure}": {
+                side: [self.loss(name, measure) if name.startswith(side) else None for name in self.features]
+                for side in ("request", "document")
+            }
+            for measure in measures
+        }
+        low = min(self.loss(name, measure).low for name in self.features for measure in measures)
+        return interval_chart(self.features, panels, low, f"Recall lost when one feature is {_DONE[self.how]}", 0.01)
+
     def write(self, folder: str | Path) -> list[Path]:
-        """Write ablation.md, ablation.json and ablation.png into the folder; returns their paths."""
+        """Write ablation.md, ablation.json and ablation.svg into the folder; returns their paths."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        paths = [folder / f"ablation.{ending}" for ending in ("md", "json", "png")]
+        paths = [folder / f"ablation.{ending}" for ending in ("md", "json", "svg")]
         paths[0].write_text(self.markdown(), encoding="utf-8")
         paths[1].write_text(to_json(self.to_dict(), indent=1) + "\n", encoding="utf-8")
-        self._draw(paths[2])
+        self.chart(self.comparison.measures).write(paths[2], "recall lost without each feature")
         return paths
-
-    def _draw(self, path: Path) -> None:
-        """One panel per measure, one dot with its interval per feature; logarithmic beyond a loss of 0.01, because text
-        is often worth a hundred times what the others are."""
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        measures, features = self.comparison.measures, self.features[::-1]
-        figure = Figure(figsize=(3.2 * len(measures) + 1.8, 1.4 + 0.32 * len(features)), layout="constrained")
-        FigureCanvasAgg(figure)
-        panels = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
-        for panel, measure in zip(panels, measures, strict=True):
-            for row, feature in enumerate(features):
-                cell = self.loss(feature, measure)
-                colour = "#2b6cb0" if feature.startswith("request.") else "#c05621"
-                panel.plot([cell.low, cell.high], [row, row], color=colour, lw=1.6)
-                panel.plot(cell.mean, row, "o", color=colour, ms=5)
-            panel.axvline(0, color="0.4", lw=0.8)
-            panel.set_xscale("symlog", linthresh=0.01)
-            panel.set_xticks([0, 0.01, 0.1, 1], ["0", "0.01", "0.1", "1"])
-            panel.set_xlim(min(-0.01, 1.1 * min(self.loss(feature, measure).low for feature in features)), 1.1)
-            panel.set_title(f"loss of {measure}", fontsize=10)
-            panel.grid(axis="x", alpha=0.3)
-        panels[0].set_yticks(np.arange(len(features)), features)
-        figure.suptitle(f"Recall lost when one feature is {_DONE[self.how]}", fontsize=10)
-        figure.savefig(path, dpi=130, metadata={"Software": None})
 
 
 def ablate(

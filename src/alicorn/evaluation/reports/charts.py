@@ -1,175 +1,149 @@
-"""Numbers -> inline SVG, as strings: lines, intervals, a map of points. No script, no network.
+"""The charts of the reports: means with their intervals, curves, a map of points."""
 
-Colours are the variables s0 to s8 of page.css and lines its classes, so that a chart follows the light or dark page
-that it stands in. Coordinates are pixels of the drawing, y downwards.
-"""
+from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from alicorn.evaluation.metrics.bootstrap import Interval
+from alicorn.reporting.figure import AXIS, INK, MUTED, OTHER, SERIES, Chart, drawing, panels
 
-_ROW = 26
-_LABELS = 190  # width of the row labels
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Series = Mapping[str, Sequence[Interval | None]]
+"""Name -> one mean with its interval for each row of the chart, None where the row has none of this series."""
+_ROW = 26  # pixels
+_LABELS = 210  # pixels left of the panels
 
 
 @dataclass(frozen=True)
-class Line:
-    """One curve. points: (x, y). colour: s0 to s8."""
+class Curve:
+    """points: (x, y), x rising."""
 
     label: str
     points: Sequence[tuple[float, float]]
-    colour: str
-
-
-def line_chart(lines: Sequence[Line], x_title: str, y_title: str, marked_x: float | None = None) -> str:
-    """Curves over one x, each named at its end; a broken vertical line at `marked_x`."""
-    width, height, left, right, top, bottom = 520, 270, 52, 92, 26, 40
-    xs = [x for line in lines for x, _ in line.points]
-    x_of, x_ticks = _scale(min(xs), max(xs), left, width - right, whole=True)
-    ys = [y for line in lines for _, y in line.points]
-    y_of, y_ticks = _scale(min(ys), max(ys), height - bottom, top)
-    parts = [_text(8, 14, y_title, "muted")]
-    for tick in y_ticks:
-        parts.append(_segment(left, y_of(tick), width - right, y_of(tick), "grid"))
-        parts.append(_text(left - 8, y_of(tick) + 4, f"{tick:.4g}", "tick end"))
-    for tick in x_ticks:
-        parts.append(_text(x_of(tick), height - bottom + 18, f"{tick:g}", "tick middle"))
-    parts.append(_text((left + width - right) / 2, height - 6, x_title, "muted middle"))
-    if marked_x is not None:
-        parts.append(_segment(x_of(marked_x), top, x_of(marked_x), height - bottom, "mark"))
-    ends = _apart([y_of(line.points[-1][1]) for line in lines], 14)
-    for line, end in zip(lines, ends, strict=True):
-        path = " ".join(f"{x_of(x):.1f},{y_of(y):.1f}" for x, y in line.points)
-        parts.append(f'<polyline class="curve" style="stroke: var(--{line.colour})" points="{path}"/>')
-        for x, y in line.points:
-            parts.append(_dot(x_of(x), y_of(y), 3.2, line.colour, f"{line.label}: {y:.4g} at {x:g}"))
-        parts.append(_text(x_of(line.points[-1][0]) + 9, end + 4, line.label, "", line.colour))
-    return _svg(width, height, parts, f"{y_title} over {x_title}")
 
 
 def interval_chart(
-    rows: Sequence[tuple[str, Sequence[tuple[Interval, str]]]],
-    low: float,
-    high: float,
-    linear_below: float | None = None,
-) -> str:
-    """A row per label; in it dots with their intervals, one above the other, each with its colour.
+    rows: Sequence[str], measures: Mapping[str, Series], low: float, title: str = "", linear_below: float | None = None
+) -> Chart:
+    """One panel per measure, one line per row, one dot with its interval per series; the axis is from `low` to 1.
 
-    low, high: ends of the axis. linear_below: the axis is logarithmic beyond this distance from 0.
+    linear_below: the axis is logarithmic beyond this distance from 0.
     """
-    width, top = 720, 22
-    height = top + _ROW * len(rows) + 8
-    bend = _linear if linear_below is None else _bend(linear_below)
-    span = bend(high) - bend(low)
-
-    def x_of(value: float) -> float:
-        return _LABELS + (bend(min(max(value, low), high)) - bend(low)) / span * (width - _LABELS - 20)
-
-    ticks = _ticks(low, high) if linear_below is None else [0.0, linear_below, 10 * linear_below, 1.0]
-    parts = []
-    for tick in ticks:
-        parts.append(_segment(x_of(tick), top - 4, x_of(tick), height - 8, "axis" if tick == 0 else "grid"))
-        parts.append(_text(x_of(tick), 12, f"{tick:g}", "tick middle"))
-    for at, (label, cells) in enumerate(rows):
-        middle = top + _ROW * (at + 0.5)
-        parts.append(_text(_LABELS - 12, middle + 4, label, "label end"))
-        for number, (cell, colour) in enumerate(cells):
-            if math.isnan(cell.mean):
-                continue
-            y = middle + (number - (len(cells) - 1) / 2) * 8
-            title = f"{label}: {cell.mean:.4f} [{cell.low:.4f}, {cell.high:.4f}]"
-            parts.append(_segment(x_of(cell.low), y, x_of(cell.high), y, "whisker", colour))
-            parts.append(_dot(x_of(cell.mean), y, 4, colour, title))
-    return _svg(width, height, parts, "means with their intervals")
+    names = list(next(iter(measures.values())))
+    per_row = max(sum(values[at] is not None for values in next(iter(measures.values())).values()) for at in range(len(rows)))
+    row = _ROW + 7 * max(0, per_row - 2)
+    lines = title.count("\n") + 1 if title else 0
+    height = row * len(rows) + 50 + 17 * lines + 24 * ((len(names) - 1) // 3 + 1) * (len(names) > 1)
+    with drawing(980 if len(measures) == 1 else _LABELS + 250 * len(measures), height) as figure:
+        titles: dict[str, list[str]] = {}
+        for panel, (measure, series) in zip(panels(figure, len(measures)), measures.items(), strict=True):
+            titles |= _draw_intervals(panel, rows, measure, series, row)
+            _limit(panel, low, linear_below)
+            panel.set_title(measure, fontsize=12)
+            panel.set_ylim(len(rows) - 0.5, -0.5)
+            panel.set_yticks(range(len(rows)), rows, color=INK)
+            panel.grid(axis="y", visible=False)
+        if len(names) > 1:
+            handles, labels = figure.axes[0].get_legend_handles_labels()
+            figure.legend(handles, labels, loc="outside lower left", ncols=3, labelcolor=MUTED)
+        if title:
+            figure.suptitle(title, fontsize=13, ha="left", x=0.01)
+    return Chart(figure, titles)
 
 
-def point_map(points: np.ndarray, colours: Sequence[int], titles: Sequence[str]) -> str:
-    """Points of the plane, float (n, 2), each with the number of its colour and what it is. Equal scales."""
-    width, height, margin = 720, 500, 12
-    low, high = points.min(axis=0), points.max(axis=0)
-    scale = min((width - 2 * margin) / (high[0] - low[0] or 1), (height - 2 * margin) / (high[1] - low[1] or 1))
-    centre = (low + high) / 2
-    x = width / 2 + (points[:, 0] - centre[0]) * scale
-    y = height / 2 - (points[:, 1] - centre[1]) * scale
-    parts = [
-        _dot(float(px), float(py), 3, f"s{colour}", title)
-        for px, py, colour, title in zip(x, y, colours, titles, strict=True)
-    ]
-    return _svg(width, height, parts, "documents in the plane of their first two principal components", "map")
+def _draw_intervals(
+    panel: Axes, rows: Sequence[str], measure: str, series: Series, row_height: float
+) -> dict[str, list[str]]:
+    """Series of one row are one above the other. Returns gid -> titles of the dots."""
+    titles = {}
+    for colour, (name, values) in zip(SERIES, series.items(), strict=False):
+        known = [(at, cell) for at, cell in enumerate(values) if cell is not None and not np.isnan(cell.mean)]
+        places = [at + _shift(series, name, at) * 8 / row_height for at, _ in known]
+        means, lows, highs = ([getattr(cell, end) for _, cell in known] for end in ("mean", "low", "high"))
+        gid = f"{measure}/{name}"
+        panel.hlines(places, lows, highs, color=colour, alpha=0.55, lw=2.5)
+        panel.scatter(means, places, color=colour, s=44, zorder=3, label=name, linewidths=0, gid=gid)
+        titles[gid] = [f"{rows[at]}: {cell.mean:.4f} [{cell.low:.4f}, {cell.high:.4f}]" for at, cell in known]
+    return titles
 
 
-def legend(labels: Mapping[str, str]) -> str:
-    """label -> colour."""
-    return "".join(
-        f'<span class="key"><i class="swatch" style="background: var(--{colour})"></i>{escape(label)}</span>'
-        for label, colour in labels.items()
-    )
+def _shift(series: Series, name: str, row: int) -> float:
+    """How far below the middle of the row this series is, in places, of those that the row has."""
+    present = [one for one, values in series.items() if values[row] is not None]
+    return present.index(name) - (len(present) - 1) / 2
 
 
-def _svg(width: int, height: int, parts: Sequence[str], label: str, kind: str = "chart") -> str:
-    head = f'<svg class="{kind}" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}">'
-    return head + "".join(parts) + "</svg>"
+def _limit(panel: Axes, low: float, linear_below: float | None) -> None:
+    panel.axvline(0, color=AXIS, lw=1)
+    if linear_below is None:
+        panel.set_xlim(low, 1 + 0.02 * (1 - low))
+        return
+    panel.set_xscale("symlog", linthresh=linear_below)
+    panel.set_xticks([0, linear_below, 10 * linear_below, 1], ["0", f"{linear_below:g}", f"{10 * linear_below:g}", "1"])
+    panel.minorticks_off()
+    panel.set_xlim(min(low, -linear_below), 1.2)
 
 
-def _text(x: float, y: float, text: str, classes: str, colour: str | None = None) -> str:
-    painted = "" if colour is None else f' style="fill: var(--{colour})"'
-    return f'<text x="{x:.1f}" y="{y:.1f}" class="{classes}"{painted}>{escape(text)}</text>'
+def curve_chart(curves: Sequence[Curve], x_title: str, y_title: str, marked_x: float | None = None) -> Chart:
+    """Curves over one x, each named at its end; a broken vertical line at `marked_x`."""
+    with drawing(480, 270) as figure:
+        (panel,) = panels(figure, 1)
+        titles = {}
+        for colour, curve in zip(SERIES, curves, strict=False):
+            x, y = np.array(curve.points, dtype=float).T
+            panel.plot(x, y, color=colour)
+            panel.scatter(x, y, color=colour, s=24, zorder=3, linewidths=0, gid=curve.label)
+            titles[curve.label] = [f"{curve.label}: {y:.4g} at {x:g}" for x, y in curve.points]
+        for colour, curve, y in zip(SERIES, curves, _apart(panel, curves), strict=False):
+            panel.annotate(
+                curve.label,
+                (curve.points[-1][0], y),
+                (9, 0),
+                textcoords="offset points",
+                color=colour,
+                va="center",
+                annotation_clip=False,
+            )
+        if marked_x is not None:
+            panel.axvline(marked_x, color=AXIS, lw=1.2, ls=(0, (4, 4)))
+        panel.set_title(y_title, fontsize=12, color=MUTED)
+        panel.set_xlabel(x_title)
+        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.grid(axis="x", visible=False)
+    return Chart(figure, titles)
 
 
-def _segment(x1: float, y1: float, x2: float, y2: float, classes: str, colour: str | None = None) -> str:
-    painted = "" if colour is None else f' style="stroke: var(--{colour})"'
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{classes}"{painted}/>'
+def _apart(panel: Axes, curves: Sequence[Curve]) -> list[float]:
+    """Heights of the curves' names: at their ends, and a line of text from one another."""
+    ends = [curve.points[-1][1] for curve in curves]
+    low, high = panel.get_ylim()
+    least, last = 0.075 * (high - low), -np.inf
+    for at in np.argsort(ends):
+        ends[at] = last = max(ends[at], last + least)
+    return ends
 
 
-def _dot(x: float, y: float, radius: float, colour: str, title: str) -> str:
-    """With what a pointer on it shows."""
-    style = f"fill: var(--{colour})"
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" style="{style}"><title>{escape(title)}</title></circle>'
-
-
-def _scale(low: float, high: float, start: float, stop: float, whole: bool = False):  # type: ignore[no-untyped-def]
-    """(value -> pixel, ticks) for an axis a little longer than the values."""
-    if high == low:
-        low, high = low - 0.5, high + 0.5
-    pad = 0.0 if whole else (high - low) * 0.06
-    low, high = low - pad, high + pad
-    ticks = _ticks(low, high)
-    return (lambda value: start + (value - low) / (high - low) * (stop - start)), (
-        [tick for tick in ticks if tick == int(tick)] if whole else ticks
-    )
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers between the ends: 4 to 8 of them."""
-    step = 10.0 ** math.floor(math.log10((high - low) / 4))
-    step *= next(factor for factor in (1, 2, 5, 10) if (high - low) / (step * factor) <= 8)
-    first = math.ceil(low / step - 1e-9)
-    return [round(number * step, 10) for number in range(first, math.floor(high / step + 1e-9) + 1)]
-
-
-def _apart(places: Sequence[float], least: float) -> list[float]:
-    """The places, moved so that no two are nearer than `least`, in their order."""
-    moved = list(places)
-    last = -math.inf
-    for at in np.argsort(places):
-        moved[at] = last = max(places[at], last + least)
-    return moved
-
-
-def _linear(value: float) -> float:
-    return value
-
-
-def _bend(linear_below: float):  # type: ignore[no-untyped-def]
-    """Linear up to a distance of 0, logarithmic beyond: a decade is as wide as the linear part."""
-
-    def bend(value: float) -> float:
-        size = abs(value) / linear_below
-        return math.copysign(size if size <= 1 else 1 + math.log10(size), value)
-
-    return bend
+def point_map(points: np.ndarray, colours: np.ndarray, labels: Sequence[str], titles: Sequence[str]) -> Chart:
+    """Points of the plane, float (n, 2), in equal scales, each with its title. colours: int (n,), number of a point's
+    label; len(labels) for what has no colour of its own."""
+    shown = {}
+    with drawing(980, 640) as figure:
+        (panel,) = panels(figure, 1)
+        for number in (len(labels), *range(len(labels))):  # the coloured ones on top
+            chosen = np.flatnonzero(colours == number)
+            if len(chosen):
+                colour = SERIES[number] if number < len(labels) or not labels else OTHER
+                label = [*labels, "all others"][number]
+                panel.scatter(*points[chosen].T, color=colour, s=30, alpha=0.78, linewidths=0, gid=f"{number}", label=label)
+                shown[f"{number}"] = [titles[at] for at in chosen]
+        panel.set_aspect("equal")
+        panel.set_axis_off()
+        if labels:
+            figure.legend(*panel.get_legend_handles_labels(), loc="outside upper left", ncols=5, labelcolor=MUTED)
+    return Chart(figure, shown)

@@ -1,4 +1,4 @@
-"""A Comparison as Markdown, JSON and a plot. The last step of evaluation/; the files say what they measure."""
+"""A comparison as Markdown, JSON and a chart."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,6 +8,8 @@ import numpy as np
 
 from alicorn.evaluation.metrics.bootstrap import CONFIDENCE, Interval
 from alicorn.evaluation.metrics.comparison import Comparison
+from alicorn.evaluation.reports.charts import interval_chart
+from alicorn.reporting.figure import Chart
 from alicorn.reporting.json_text import to_json
 from alicorn.reporting.markdown import table
 
@@ -23,18 +25,18 @@ def write_report(
     notes: Sequence[str] = (),
     facts: Mapping[str, Any] | None = None,
 ) -> list[Path]:
-    """Write NAME.md, NAME.json and NAME.png into the folder and return the three paths.
+    """Write NAME.md, NAME.json and NAME.svg into the folder and return the three paths.
 
-    notes: sentences that stand under the title, such as SIMULATION. facts: further entries of the JSON file. The same
-    comparison gives the same bytes of Markdown and JSON.
+    notes: sentences under the title, such as SIMULATION. facts: further entries of the JSON file. The same
+    comparison gives the same bytes.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.{ending}" for ending in ("md", "json", "png")]
+    paths = [folder / f"{name}.{ending}" for ending in ("md", "json", "svg")]
     paths[0].write_text(markdown(comparison, title=title, notes=notes), encoding="utf-8")
     content = {"title": title, "notes": list(notes), **(facts or {}), **comparison.to_dict()}
     paths[1].write_text(to_json(content, indent=1) + "\n", encoding="utf-8")
-    draw(comparison, paths[2], title=title, notes=notes)
+    chart(comparison, title=title, notes=notes).write(paths[2], title)
     return paths
 
 
@@ -75,42 +77,17 @@ def difference_table(comparison: Comparison) -> str:
     return table(["segment", "system", *comparison.measures], rows)
 
 
-def draw(comparison: Comparison, path: Path, *, title: str, notes: Sequence[str] = ()) -> None:
-    """One panel per measure; one line per segment; one dot with its interval per system. Writes a PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    segments, systems = list(comparison.segments), comparison.systems
-    height = 1.6 + 0.22 * len(segments) * (len(systems) + 1)
-    figure = Figure(figsize=(3.4 * len(comparison.measures) + 1.6, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(comparison.measures), sharey=True, squeeze=False)[0]
-    offsets = np.linspace(-0.36, 0.36, len(systems)) if len(systems) > 1 else np.zeros(1)
-    for panel, measure in zip(panels, comparison.measures, strict=True):
-        for system, offset in zip(systems, offsets, strict=True):
-            cells = [comparison.means[segment, system, measure] for segment in segments]
-            means = np.array([cell.mean for cell in cells])
-            spread = np.array([[c.mean - c.low for c in cells], [c.high - c.mean for c in cells]])
-            panel.errorbar(
-                means,
-                np.arange(len(segments)) + offset,
-                xerr=np.maximum(spread, 0),
-                fmt="o",
-                ms=4,
-                lw=1.2,
-                label=system,
-            )
-        panel.set_title(measure, fontsize=10)
-        panel.set_xlim(-0.02, 1.02)
-        panel.grid(axis="x", alpha=0.3)
-        for border in np.arange(len(segments) - 1) + 0.5:
-            panel.axhline(border, color="0.85", lw=0.8)
-    labels = [f"{segment} ({count:,})" for segment, count in comparison.segments.items()]
-    panels[0].set_yticks(np.arange(len(segments)), labels)
-    panels[0].set_ylim(len(segments) - 0.5, -0.5)
-    figure.suptitle("\n".join([title, *notes]), fontsize=10)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=min(len(systems), 4))
-    figure.savefig(path, dpi=130, metadata={"Software": None})
+def chart(comparison: Comparison, *, title: str, notes: Sequence[str] = ()) -> Chart:
+    """One panel per measure, one line per segment, one dot with its interval per system."""
+    rows = [f"{segment} ({count:,})" for segment, count in comparison.segments.items()]
+    panels = {
+        measure: {
+            system: [comparison.mean(system, measure, segment) for segment in comparison.segments]
+            for system in comparison.systems
+        }
+        for measure in comparison.measures
+    }
+    return interval_chart(rows, panels, 0.0, "\n".join([title, *notes]))
 
 
 def _cell(cell: Interval) -> str:

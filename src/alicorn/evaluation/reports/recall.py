@@ -33,8 +33,8 @@ class PublishedCollection(Searchable, Protocol):
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """Recall of one model. `comparison` has the system EXACT and, with a collection, INDEX; beside each, with a second
+class RecallReport:
+    """The recall of one model. `comparison` has the system EXACT and, with a collection, INDEX; beside each, with a second
     model, the cascades: `first 100 re-ranked`, and the same after INDEX.
 
     ratios: measure -> recall through the index / recall by exact search; empty without a collection.
@@ -54,7 +54,7 @@ class Evaluation:
         return {**self.facts, "ratios": ratios, **self.comparison.to_dict()}
 
     def write(self, folder: str | Path, title: str = "Evaluation", notes: Sequence[str] = ()) -> list[Path]:
-        """Write evaluation.md, evaluation.json and evaluation.png into the folder; returns their paths."""
+        """Write evaluation.md, evaluation.json and evaluation.svg into the folder; returns their paths."""
         notes = [*notes, *self._sentences()]
         return write_report(self.comparison, folder, title=title, name="evaluation", notes=notes, facts=self.to_dict())
 
@@ -79,7 +79,7 @@ class Evaluation:
         return sentences
 
 
-def evaluate(
+def measure_recall(
     model: Encoder,
     searched: str | Path | Searches,
     vertical: Vertical,
@@ -90,7 +90,7 @@ def evaluate(
     nprobe: int | None = 16,
     second: Encoder | None = None,
     depths: Sequence[int] = DEPTHS,
-) -> Evaluation:
+) -> RecallReport:
     """Exact recall@K of a model on sampled searches of the last split, and the same through an index.
 
     searched: pairs/, a log folder, or opened searches. collection: holds the model's embeddings of the same corpus;
@@ -120,7 +120,7 @@ def evaluate(
         baseline=EXACT if len(runs) > 1 else None,
         seed=seed,
     )
-    return Evaluation(comparison, _ratios(comparison) if collection is not None else {}, facts, runs)
+    return RecallReport(comparison, _ratios(comparison) if collection is not None else {}, facts, runs)
 
 
 def _mean_cosine(interests: np.ndarray) -> float:

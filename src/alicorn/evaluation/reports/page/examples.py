@@ -28,6 +28,16 @@ class Found:
     is_target: bool
     known: Mapping[str, str]
 
+    @property
+    def name(self) -> str:
+        """What it is called: its first known column."""
+        return next(iter(self.known.values()), self.doc_id)
+
+    @property
+    def further(self) -> list[str]:
+        """What else is known of it."""
+        return list(self.known.values())[1:]
+
 
 @dataclass(frozen=True)
 class Example:
@@ -38,6 +48,12 @@ class Example:
     searcher: Mapping[str, str]
     targets: Sequence[Found]
     found: Sequence[Found]
+
+    @property
+    def shown(self) -> list[Found]:
+        """What was found, and the targets that were not."""
+        ids = {found.doc_id for found in self.found}
+        return [*self.found, *(target for target in self.targets if target.doc_id not in ids)]
 
 
 @dataclass(frozen=True)

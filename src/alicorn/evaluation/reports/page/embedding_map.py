@@ -7,18 +7,19 @@ import numpy as np
 import pyarrow as pa
 
 from alicorn.errors import ConfigError
+from alicorn.reporting.figure import SERIES
 from alicorn.vertical import IdFeature, Vertical
 
 _POINTS = 2000
-NUM_COLOURS = 8
-"""The most frequent values have colours of their own; all others share one more."""
+_COLOURED = len(SERIES)  # the most frequent values have colours of their own; all others share one more
 
 
 @dataclass(frozen=True)
 class EmbeddingMap:
-    """points: float64 (n, 2). colours: of each point, 0 to NUM_COLOURS, the last for other values. rows: of the corpus.
+    """points: float64 (n, 2). rows: of the corpus. labels: the values that have colours, most frequent first.
 
-    labels: the values that have colours, most frequent first. explained: share of the variance on the two axes.
+    colours: int (n,), the number of the point's label; len(labels) for all other values. explained: share of the
+    variance on the two axes.
     """
 
     points: np.ndarray
@@ -64,5 +65,5 @@ def _values(documents: pa.Table, column: str) -> list[str | None]:
 def _coloured(values: list[str | None], rows: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     chosen = [values[row] for row in rows]
     counts = Counter(value for value in chosen if value is not None)
-    labels = tuple(sorted(counts, key=lambda value: (-counts[value], value))[:NUM_COLOURS])
-    return np.array([labels.index(value) if value in labels else NUM_COLOURS for value in chosen]), labels
+    labels = tuple(sorted(counts, key=lambda value: (-counts[value], value))[:_COLOURED])
+    return np.array([labels.index(value) if value in labels else len(labels) for value in chosen]), labels
