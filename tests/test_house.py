@@ -21,7 +21,7 @@ ROOMS = [
 # fmt: on
 # Rooms inside a room, in the same one-way order; what is not listed may be used by all of them.
 INSIDE = {
-    "evaluation": ["metrics", "searches", "systems", "judges", "reports"],
+    "evaluation": ["metrics", "searches", "systems", "judges", "reports", "run"],
 }
 # The engine stands alone: no vertical, no model, no log tooling.
 ENGINE = ("language", "quantization", "index", "query")

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from alicorn.cli.options import Json, ModelFolder, cutoffs
-from alicorn.errors import ConfigError
 from alicorn.reporting.json_text import to_json
 
 
@@ -69,62 +68,27 @@ def evaluate(
 
     alicorn evaluate model/ --logs pairs/ --labels labels.parquet --collection collection/ --control '(or {terms})'
     """
-    from alicorn.evaluation.judges.word_overlap import RelevanceModel, read_labels
-    from alicorn.evaluation.reports.ablation import ablate as ablate_model
-    from alicorn.evaluation.reports.channel_weights import channel_weights
-    from alicorn.evaluation.reports.page import Measured, check_page, page
-    from alicorn.evaluation.reports.recall import evaluate as evaluate_model
-    from alicorn.evaluation.reports.relevance import relevance
-    from alicorn.evaluation.reports.survivors import control_template, survivors
-    from alicorn.evaluation.searches import open_searches
-    from alicorn.query import Collection
-    from alicorn.retrieval.encoder import search_vectors
-    from alicorn.retrieval.nearest import default_nprobe
-    from alicorn.towers import Model
+    from alicorn.evaluation.run import Questions
+    from alicorn.evaluation.run import evaluate as evaluate_model
 
-    if control is not None and collection is None:
-        raise ConfigError("--control asks the engine which documents pass: give --collection too")
-    if control is not None:
-        control_template(control)
-    loaded = Model.load(model)
-    second = None if rerank is None else Model.load(rerank)
-    ks, sampled = cutoffs(k, "--k"), open_searches(logs, loaded.vertical, searches, seed)
-    if report is not None:
-        check_page(report, sampled, map_by)
-    judge = None if labels is None else RelevanceModel(read_labels(labels), sampled.documents, loaded.vertical, seed)
-    opened = None if collection is None else Collection.open(collection, read_only=True)
-    found = evaluate_model(
-        loaded,
-        sampled,
-        loaded.vertical,
-        ks,
-        collection=opened,
+    questions = Questions(
+        ks=cutoffs(k, "--k"),
+        num_searches=searches,
         seed=seed,
-        nprobe=default_nprobe(loaded.vertical) if nprobe is None else nprobe,
-        second=second,
+        collection=collection,
+        nprobe=nprobe,
+        ablate=None if ablate is None else ablate.value,
+        rerank=rerank,
         depths=cutoffs(depths, "--depths"),
+        labels=labels,
+        control=control,
+        pre_rank=pre_rank,
+        page=report,
+        map_by=map_by,
     )
-    ablation = None if ablate is None else ablate_model(loaded, sampled, ablate.value, ks, seed)
-    weights = channel_weights(loaded, sampled)
-    good = None if judge is None else relevance(found.runs, sampled, judge, ks, judge.auc, judge.num_labels)
-    stages = None
-    if control is not None and opened is not None:
-        vectors = search_vectors(loaded, sampled.requests)
-        vertical = loaded.vertical
-        stages = survivors(opened, loaded.key, vertical, sampled, vectors, control, max(ks), pre_rank, nprobe)
+    found = evaluate_model(model, logs, questions)
     if out is not None:
         found.write(out)
-    if out is not None and ablation is not None:
-        ablation.write(out)
-    if report is not None:
-        ablated = ablation or ablate_model(loaded, sampled, "shuffle", ks, seed)
-        measured = Measured(loaded, model, sampled, found, ablated, map_by, seed)
-        report.write_text(page(measured), encoding="utf-8")
-    if as_json:
-        told = found.to_dict() | ({} if ablation is None else {"ablation": ablation.to_dict()})
-        named = {"channel_weights": weights, "relevance": good, "stages": stages}
-        told |= {name: part.to_dict() for name, part in named.items() if part is not None}
-        sys.stdout.write(to_json(told) + "\n")
-        return
-    further = [part.markdown() for part in (ablation, weights, good, stages) if part is not None]
-    sys.stdout.write("\n".join([found.markdown(), *further]) + "\n")
+    if report is not None and found.page is not None:
+        report.write_text(found.page, encoding="utf-8")
+    sys.stdout.write((to_json(found.to_dict()) if as_json else found.markdown()) + "\n")

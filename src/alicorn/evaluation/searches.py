@@ -138,4 +138,5 @@ def _targets(lists: pa.ListArray, doc_ids: pa.Array) -> Targets:
 
 def _numbers(ids: pa.Array, doc_ids: pa.Array) -> np.ndarray:
     """int32 (ids,): the row of each id in doc_ids, -1 where it is not there."""
-    return pc.fill_null(pc.index_in(ids, doc_ids), -1).to_numpy(zero_copy_only=False).astype(np.int32)
+    rows: np.ndarray = pc.fill_null(pc.index_in(ids, doc_ids), -1).to_numpy(zero_copy_only=False)
+    return rows.astype(np.int32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from itertools import product
+from typing import Any
 
 from alicorn.errors import ConfigError
 from alicorn.quantization import CODES, FLOAT32, Settings, default_num_clusters
@@ -35,7 +36,7 @@ class Grid:
     def parse(cls, texts: Iterable[str]) -> Grid:
         """Of texts such as "codec=sq8,opq" or "num_clusters=256,512 nprobe=4,8". Raises ConfigError."""
         known = [field.name for field in fields(cls)]
-        found: dict[str, tuple] = {}
+        found: dict[str, tuple[Any, ...]] = {}
         for part in " ".join(texts).split():
             name, _, values = part.partition("=")
             if name not in known or not values:
@@ -72,10 +73,10 @@ class Grid:
         default = (None,)
         codecs = self.codec or default
         for coarse, num_clusters, codec in product(self.coarse or default, self.num_clusters or default, codecs):
-            sizes: tuple = default
+            sizes: tuple[int | None, ...] = default
             if codec in PRODUCT_CODECS or (codec is None and self.pq_bytes):
                 sizes = self.pq_bytes or default
-            bits: tuple = default
+            bits: tuple[int | None, ...] = default
             if codec == "rabitq" or (codec is None and self.bits):
                 bits = self.bits or default
             for one_size, one_bits in product(sizes, bits):

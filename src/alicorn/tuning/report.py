@@ -1,4 +1,4 @@
-"""A Tuning as a Markdown table, JSON and curves. The last step of tune.py's way; the files say what was measured."""
+"""What was tuned, as a Markdown table, JSON and curves."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alicorn.errors import ConfigError
 from alicorn.quantization import Settings
+from alicorn.reporting.figure import AXIS, INK, SERIES, Chart, drawing
 from alicorn.reporting.json_text import to_json
 from alicorn.reporting.markdown import table
 from alicorn.tuning.measure import Point
 from alicorn.tuning.recommend import recommend
 from alicorn.tuning.tune import Tuning
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _HEADER = (
     *("coarse", "clusters", "code", "bytes of code", "nprobe", "recall", "1-recall@10", "documents scanned"),
@@ -29,12 +33,12 @@ def check_drawing() -> None:
 
 
 def write_report(tuning: Tuning, folder: Path) -> list[Path]:
-    """Write tuning.md, tuning.json and tuning.png into the folder and return the three paths."""
+    """Write tuning.md, tuning.json and tuning.svg into the folder and return the three paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"tuning.{ending}" for ending in ("md", "json", "png")]
+    paths = [folder / f"tuning.{ending}" for ending in ("md", "json", "svg")]
     paths[0].write_text(markdown(tuning), encoding="utf-8")
     paths[1].write_text(to_json(tuning.to_dict(), indent=1) + "\n", encoding="utf-8")
-    draw(tuning, paths[2])
+    chart(tuning).write(paths[2], f"recall of {tuning.key} against its costs")
     return paths
 
 
@@ -112,52 +116,48 @@ def described(settings: Settings) -> str:
     return f"{settings.coarse} {settings.num_clusters:,} clusters, {code_of(settings)}"
 
 
-def draw(tuning: Tuning, path: Path) -> None:
-    """Recall against documents scanned, bytes read and latency. Writes a PNG.
+def chart(tuning: Tuning) -> Chart:
+    """Recall against documents scanned, bytes read and latency.
 
     One line a setting; against documents scanned one for each set of clusters, because a code changes what a document
     costs, not which are scanned.
     """
-    from matplotlib import colormaps
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(14, 8), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(2, 2, sharey=True)
     groups = by_setting(tuning.points)
     clusters = [(group[0].settings.coarse, group[0].settings.num_clusters) for group in groups]
     codes = dict.fromkeys(code_of(group[0].settings) for group in groups)
     markers = dict(zip(codes, cycle("osv^D*PXh<>p"), strict=False))
-    color_of = colormaps["tab20"]
-    for at, (group, of) in enumerate(zip(groups, clusters, strict=True)):
-        settings = group[0].settings
-        recalls = [point.recall for point in group]
-        style: dict[str, Any] = {"color": color_of((2 * at + at // 10) % 20), "lw": 1.0, "ms": 4}
-        style["marker"] = markers[code_of(settings)]
-        if clusters.index(of) == at:
-            scanned = [point.documents_scanned for point in group]
-            label = f"{settings.coarse} {settings.num_clusters:,}"
-            panels[0, 0].plot(scanned, recalls, label=label, **style)
-            panels[0, 1].plot(scanned, [point.one_recall_at_10 for point in group], **style)
-        panels[1, 0].plot([point.bytes_read for point in group], recalls, **style)
-        panels[1, 1].plot([point.p50_us for point in group], recalls, label=described(settings), **style)
-    best = tuning.recommended
+    with drawing(1280, 720) as figure:
+        (scanned, one_at_10), (read, latency) = figure.subplots(2, 2, sharey=True)
+        for at, (group, of) in enumerate(zip(groups, clusters, strict=True)):
+            settings = group[0].settings
+            style: dict[str, Any] = {"color": SERIES[at % len(SERIES)], "lw": 1.2, "ms": 5}
+            style |= {"marker": markers[code_of(settings)], "ls": ("-", "--", ":")[at // len(SERIES) % 3]}
+            recalls = [point.recall for point in group]
+            if clusters.index(of) == at:
+                documents = [point.documents_scanned for point in group]
+                scanned.plot(documents, recalls, label=f"{settings.coarse} {settings.num_clusters:,}", **style)
+                one_at_10.plot(documents, [point.one_recall_at_10 for point in group], **style)
+            read.plot([point.bytes_read for point in group], recalls, **style)
+            latency.plot([point.p50_us for point in group], recalls, label=described(settings), **style)
+        _ring(tuning.recommended, scanned, read, latency)
+        recall, us = f"recall@{tuning.k}", "latency, median us"
+        titles = {scanned: (recall, "documents scanned"), one_at_10: ("1-recall@10", "documents scanned")}
+        for panel, (title, unit) in (titles | {read: (recall, "bytes read"), latency: (recall, us)}).items():
+            panel.set(xscale="log", xlabel=unit, title=title)
+            panel.axhline(tuning.target_recall, color=AXIS, lw=1, ls="--")
+        scanned.legend(fontsize=10)
+        figure.legend(*latency.get_legend_handles_labels(), loc="outside right center", fontsize=10)
+        figure.suptitle(f"{tuning.key}: {_sample(tuning)}, {tuning.num_queries:,} queries", ha="left", x=0.01)
+    return Chart(figure)
+
+
+def _ring(best: Point | None, scanned: Axes, read: Axes, latency: Axes) -> None:
+    """Around what is recommended."""
     if best is not None:
-        ring: dict[str, Any] = {"marker": "o", "ms": 12, "mfc": "none", "mec": "black", "ls": "none"}
-        panels[0, 0].plot([best.documents_scanned], [best.recall], **ring)
-        panels[1, 0].plot([best.bytes_read], [best.recall], **ring)
-        panels[1, 1].plot([best.p50_us], [best.recall], label="recommended", **ring)
-    recall, us = f"recall@{tuning.k}", "latency, median us"
-    titles = ((recall, "documents scanned"), ("1-recall@10", "documents scanned"), (recall, "bytes read"), (recall, us))
-    for panel, (title, unit) in zip(panels.flat, titles, strict=True):
-        panel.set(xscale="log", xlabel=unit, title=title)
-        panel.grid(alpha=0.3)
-        panel.axhline(tuning.target_recall, color="0.5", lw=0.8, ls="--")
-    panels[0, 0].legend(fontsize=8)
-    figure.legend(*panels[1, 1].get_legend_handles_labels(), loc="outside right center", fontsize=8)
-    figure.suptitle(f"{tuning.key}: {_sample(tuning)}, {tuning.num_queries:,} queries", fontsize=11)
-    figure.savefig(path, dpi=80, metadata={"Software": None})
+        ring: dict[str, Any] = {"marker": "o", "ms": 12, "mfc": "none", "mec": INK, "ls": "none"}
+        scanned.plot([best.documents_scanned], [best.recall], **ring)
+        read.plot([best.bytes_read], [best.recall], **ring)
+        latency.plot([best.p50_us], [best.recall], label="recommended", **ring)
 
 
 def _row_of(points: Sequence[Point], target_recall: float) -> Point:

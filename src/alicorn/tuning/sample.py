@@ -97,11 +97,11 @@ def _vector_column(path: Path, schema: pa.Schema, key: str) -> str:
         raise TableError(
             f"{path}: expected a column 'embedding:{key}' or one column of lists, got {schema.names}", table="queries"
         )
-    return lists[0]
+    return str(lists[0])
 
 
 def _is_list(type_: pa.DataType) -> bool:
-    return pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_)
+    return bool(pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_))
 
 
 def _live_rows(snapshot: Snapshot, key: str) -> list[tuple[int, np.ndarray]]:

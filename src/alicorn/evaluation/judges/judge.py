@@ -26,4 +26,6 @@ def good_at(chances: np.ndarray, k: int) -> np.ndarray:
     first = chances[:, :k]
     judged = (~np.isnan(first)).sum(axis=1)
     good = (first >= 0.5).sum(axis=1)
-    return np.divide(good, judged, out=np.full(len(first), np.nan), where=judged > 0)
+    shares = np.full(len(first), np.nan)
+    np.divide(good, judged, out=shares, where=judged > 0)
+    return shares

@@ -128,7 +128,8 @@ def _fitted(seen: np.ndarray, good: np.ndarray) -> np.ndarray:
 
 
 def _chance(seen: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(seen @ weights[:-1] + weights[-1], -30, 30)))
+    chance: np.ndarray = 1 / (1 + np.exp(-np.clip(seen @ weights[:-1] + weights[-1], -30, 30)))
+    return chance
 
 
 def _held_out_auc(seen: np.ndarray, good: np.ndarray, queries: Sequence[str], seed: int) -> float | None:

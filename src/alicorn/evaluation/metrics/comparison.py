@@ -7,6 +7,7 @@ systems see the same bootstrap resamples, so every difference is paired.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class Comparison:
     def difference(self, system: str, measure: str, segment: str = OVERALL) -> Interval:
         return self.differences[segment, system, measure]
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """For JSON: {"systems", "measures", "segments", "baseline", "means", "differences", ...}, six decimals."""
         return {
             "systems": list(self.systems),
@@ -130,8 +131,8 @@ def _check(
         raise ValueError(f"the baseline {baseline!r} is none of the systems {', '.join(map(repr, runs))}")
 
 
-def _nested(cells: dict[tuple[str, str, str], Interval]) -> dict:
-    nested: dict = {}
+def _nested(cells: dict[tuple[str, str, str], Interval]) -> dict[str, dict[str, dict[str, dict[str, float | None]]]]:
+    nested: dict[str, dict[str, dict[str, dict[str, float | None]]]] = {}
     for (segment, system, measure), cell in cells.items():
         numbers = [None if np.isnan(x) else round(x, 6) for x in (cell.mean, cell.low, cell.high)]
         nested.setdefault(segment, {}).setdefault(system, {})[measure] = dict(

@@ -139,4 +139,6 @@ def _discount(ranks: np.ndarray) -> np.ndarray:
 
 
 def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    return np.divide(numerator, denominator, out=np.full(len(numerator), np.nan), where=denominator > 0)
+    quotients = np.full(len(numerator), np.nan)
+    np.divide(numerator, denominator, out=quotients, where=denominator > 0)
+    return quotients

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alicorn.evaluation.metrics.bootstrap import Interval
-from alicorn.reporting.figure import AXIS, INK, MUTED, OTHER, SERIES, Chart, drawing, panels
+from alicorn.reporting.figure import AXIS, INK, LINE, MUTED, OTHER, SERIES, Chart, drawing, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,8 +35,9 @@ def interval_chart(
 
     linear_below: the axis is logarithmic beyond this distance from 0.
     """
-    names = list(next(iter(measures.values())))
-    per_row = max(sum(values[at] is not None for values in next(iter(measures.values())).values()) for at in range(len(rows)))
+    first = next(iter(measures.values()))
+    names = list(first)
+    per_row = max(sum(values[at] is not None for values in first.values()) for at in range(len(rows)))
     row = _ROW + 7 * max(0, per_row - 2)
     lines = title.count("\n") + 1 if title else 0
     height = row * len(rows) + 50 + 17 * lines + 24 * ((len(names) - 1) // 3 + 1) * (len(names) > 1)
@@ -49,6 +50,9 @@ def interval_chart(
             panel.set_ylim(len(rows) - 0.5, -0.5)
             panel.set_yticks(range(len(rows)), rows, color=INK)
             panel.grid(axis="y", visible=False)
+            if per_row > 1:
+                between, across = np.arange(len(rows) - 1) + 0.5, panel.get_yaxis_transform()
+                panel.hlines(between, 0, 1, transform=across, color=LINE, lw=1)
         if len(names) > 1:
             handles, labels = figure.axes[0].get_legend_handles_labels()
             figure.legend(handles, labels, loc="outside lower left", ncols=3, labelcolor=MUTED)
@@ -92,6 +96,8 @@ def _limit(panel: Axes, low: float, linear_below: float | None) -> None:
 
 def curve_chart(curves: Sequence[Curve], x_title: str, y_title: str, marked_x: float | None = None) -> Chart:
     """Curves over one x, each named at its end; a broken vertical line at `marked_x`."""
+    from matplotlib.ticker import MaxNLocator
+
     with drawing(480, 270) as figure:
         (panel,) = panels(figure, 1)
         titles = {}
@@ -114,7 +120,7 @@ def curve_chart(curves: Sequence[Curve], x_title: str, y_title: str, marked_x: f
             panel.axvline(marked_x, color=AXIS, lw=1.2, ls=(0, (4, 4)))
         panel.set_title(y_title, fontsize=12, color=MUTED)
         panel.set_xlabel(x_title)
-        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.grid(axis="x", visible=False)
     return Chart(figure, titles)
 
@@ -140,10 +146,14 @@ def point_map(points: np.ndarray, colours: np.ndarray, labels: Sequence[str], ti
             if len(chosen):
                 colour = SERIES[number] if number < len(labels) or not labels else OTHER
                 label = [*labels, "all others"][number]
-                panel.scatter(*points[chosen].T, color=colour, s=30, alpha=0.78, linewidths=0, gid=f"{number}", label=label)
-                shown[f"{number}"] = [titles[at] for at in chosen]
+                x, y = points[chosen].T
+                panel.scatter(x, y, color=colour, s=30, alpha=0.78, linewidths=0, gid=f"{number}", label=label)
+                shown[f"{number}"] = [titles[at] for at in chosen.tolist()]
         panel.set_aspect("equal")
         panel.set_axis_off()
         if labels:
-            figure.legend(*panel.get_legend_handles_labels(), loc="outside upper left", ncols=5, labelcolor=MUTED)
+            handles, names = panel.get_legend_handles_labels()
+            if names[0] not in labels:  # what has no colour of its own is drawn first and named last
+                handles, names = [*handles[1:], handles[0]], [*names[1:], names[0]]
+            figure.legend(handles, names, loc="outside upper left", ncols=5, labelcolor=MUTED)
     return Chart(figure, shown)

@@ -87,7 +87,7 @@ def chart(comparison: Comparison, *, title: str, notes: Sequence[str] = ()) -> C
         }
         for measure in comparison.measures
     }
-    return interval_chart(rows, panels, 0.0, "\n".join([title, *notes]))
+    return interval_chart(rows, panels, -0.02, "\n".join([title, *notes]))
 
 
 def _cell(cell: Interval) -> str:

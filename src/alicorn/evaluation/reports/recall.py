@@ -34,8 +34,8 @@ class PublishedCollection(Searchable, Protocol):
 
 @dataclass(frozen=True)
 class RecallReport:
-    """The recall of one model. `comparison` has the system EXACT and, with a collection, INDEX; beside each, with a second
-    model, the cascades: `first 100 re-ranked`, and the same after INDEX.
+    """The recall of one model. `comparison` has the system EXACT and, with a collection, INDEX; with a second model
+    also the cascades after each of them: `first 100 re-ranked`.
 
     ratios: measure -> recall through the index / recall by exact search; empty without a collection.
     facts: what was evaluated on what, for the JSON report. runs: of every system, for those who look closer.
@@ -127,7 +127,7 @@ def _mean_cosine(interests: np.ndarray) -> float:
     """Of two interests of one request. interests: float32 (searches, interests, dim), unit length."""
     count = interests.shape[1]
     total = np.square(interests.sum(axis=1, dtype=np.float64)).sum(axis=1)  # of all pairs, each with itself too
-    return round(float((total - count).mean()) / (count * (count - 1)), 6)
+    return round(float((total - count).mean()) / float(count * (count - 1)), 6)
 
 
 def _cascades(

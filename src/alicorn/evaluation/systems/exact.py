@@ -13,6 +13,7 @@ Memory: Faiss's blocks, the `(requests, K + 32)` candidates, and at most 64 MiB 
 """
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
@@ -76,17 +77,28 @@ def _search_again(
             _rescore_rows(requests[row : row + 1], candidates, numbers[row : row + 1], scores[row : row + 1], documents)
 
 
-def _in_threads(kernel, requests, candidates, numbers, scores, documents) -> None:
+def _in_threads(
+    rescore: Callable[..., None],
+    requests: np.ndarray,
+    candidates: np.ndarray,
+    numbers: np.ndarray,
+    scores: np.ndarray,
+    documents: np.ndarray,
+) -> None:
     """Run a kernel on equal shares of the rows of all arguments but the documents; it releases the GIL."""
     bounds = np.linspace(0, len(requests), (os.cpu_count() or 1) + 1).astype(np.int64)
     shares = [slice(low, high) for low, high in pairwise(bounds)]
     with ThreadPoolExecutor(len(shares)) as pool:
-        for done in [pool.submit(kernel, requests[s], candidates[s], numbers[s], scores[s], documents) for s in shares]:
+        for done in [
+            pool.submit(rescore, requests[s], candidates[s], numbers[s], scores[s], documents) for s in shares
+        ]:
             done.result()
 
 
 @kernel(fastmath={"reassoc", "contract"})
-def _rescore_rows(requests, candidates, numbers, scores, documents):
+def _rescore_rows(
+    requests: np.ndarray, candidates: np.ndarray, numbers: np.ndarray, scores: np.ndarray, documents: np.ndarray
+) -> None:
     """Sort each row's candidates by (float64 inner product descending, document number) and keep the first k of them.
 
     candidates: int64 (rows, depth). numbers, scores: (rows, k), written. One compiled loop makes every sum, so equal

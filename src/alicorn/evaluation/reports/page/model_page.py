@@ -37,7 +37,9 @@ def model_page(measured: MeasuredModel) -> str:
     middle = measures[len(measures) // 2]
     k = int(middle.partition("@")[2])
     encoded = Encoded(
-        measured.recall.runs[EXACT], model.encode_requests(searches.requests), model.encode_documents(searches.documents)
+        measured.recall.runs[EXACT],
+        model.encode_requests(searches.requests),
+        model.encode_documents(searches.documents),
     )
     kind = f"Ensemble of {len(model.members)} models" if isinstance(model, Ensemble) else "Two-tower model"
     loader = PackageLoader("alicorn.evaluation.reports.page")

@@ -113,7 +113,9 @@ def training(measured: MeasuredModel) -> dict[str, Any] | None:
     losses = [(epoch["number"], epoch["loss"]) for epoch in epochs if epoch["loss"] is not None]
     charts = []
     if recalls:
-        charts.append(_svg(curve_chart(recalls, "epoch", "recall on the valid split", best), "recall", "recall by epoch"))
+        charts.append(
+            _svg(curve_chart(recalls, "epoch", "recall on the valid split", best), "recall", "recall by epoch")
+        )
     if losses:
         charts.append(_svg(curve_chart([Curve("loss", losses)], "epoch", "mean loss", best), "loss", "loss by epoch"))
     seconds = sum(epoch["seconds"] for epoch in epochs)
@@ -137,7 +139,11 @@ def _tried_weights(history: Mapping[str, Any]) -> dict[str, Any] | None:
 def segments(comparison: Comparison, middle: str) -> dict[str, Any]:
     """A chart of one measure, and a table of all."""
     rows = [
-        [Cell(segment), Cell(f"{count:,}"), *(_cell(comparison.mean(EXACT, one, segment)) for one in comparison.measures)]
+        [
+            Cell(segment),
+            Cell(f"{count:,}"),
+            *(_cell(comparison.mean(EXACT, one, segment)) for one in comparison.measures),
+        ]
         for segment, count in comparison.segments.items()
     ]
     series = {EXACT: [comparison.mean(EXACT, middle, segment) for segment in comparison.segments]}
@@ -174,7 +180,9 @@ def index(report: RecallReport, middle: str) -> dict[str, Any] | None:
 def features(ablation: Ablation, middle: str) -> dict[str, Any]:
     """What is lost without each feature: a chart, a table of all measures, and one of all segments."""
     measures, names = ablation.comparison.measures, list(ablation.comparison.segments)
-    rows = [[Cell(one), *(_cell(ablation.loss(one, measure), "+") for measure in measures)] for one in ablation.features]
+    rows = [
+        [Cell(one), *(_cell(ablation.loss(one, measure), "+") for measure in measures)] for one in ablation.features
+    ]
     return {
         "done": "made unknown" if ablation.how == "zero" else "exchanged with those of other rows",
         "chart": _svg(ablation.chart([middle]), "features", f"{middle} lost without each feature"),
@@ -220,7 +228,7 @@ def _svg(chart: Chart, name: str, label: str) -> Markup:
     text = chart.svg(name, label)
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, f"var({variable})")
-    return Markup(text)  # noqa: S704  (matplotlib and ElementTree have escaped the texts)
+    return Markup(text)
 
 
 def _named(comparison: Comparison) -> list[str]:
