@@ -11,17 +11,41 @@ import pytest
 import alicorn
 
 SOURCE = Path(alicorn.__file__).parent
-# fmt: off
 ROOMS = [
-    "errors", "processes", "text", "interval", "compiled", "config", "reporting", "tables", "language", "vertical",
-    "worlds", "pairs", "logs", "features", "losses", "negatives", "towers", "training", "quantization", "index",
-    "query", "tuning", "publishing", "retrieval", "evaluation", "interests", "feedback", "serving", "demo",
+    "errors",
+    "processes",
+    "text",
+    "interval",
+    "compiled",
+    "config",
+    "reporting",
+    "tables",
+    "language",
+    "vertical",
+    "worlds",
+    "pairs",
+    "logs",
+    "features",
+    "losses",
+    "negatives",
+    "towers",
+    "training",
+    "quantization",
+    "index",
+    "query",
+    "tuning",
+    "publishing",
+    "retrieval",
+    "evaluation",
+    "interests",
+    "feedback",
+    "serving",
+    "demo",
     "cli",
 ]
-# fmt: on
 # Rooms inside a room, in the same one-way order; what is not listed may be used by all of them.
 INSIDE = {
-    "evaluation": ["metrics", "searches", "systems", "judges", "reports", "run"],
+    "evaluation": ["metrics", "searches", "systems", "judges", "reports"],
 }
 # The engine stands alone: no vertical, no model, no log tooling.
 ENGINE = ("language", "quantization", "index", "query")
