@@ -87,9 +87,9 @@ def test_medoids_that_are_gone_are_left_out(tmp_path: Path, stored: str) -> None
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        (LOG.drop_columns(["time"]), "column 'time' is missing"),
-        (LOG.set_column(1, "time", pa.array([1] * 6)), "must be a timestamp"),
-        (activity(("u", 1, None)), "1 rows are null"),  # type: ignore[arg-type]
+        (LOG.drop_columns(["time"]), "column 'time' .* is missing"),
+        (LOG.set_column(1, "time", pa.array([1] * 6)), "must be timestamp"),
+        (activity(("u", 1, None)), "a value is null"),  # type: ignore[arg-type]
     ],
 )
 def test_an_activity_that_cannot_be_read_is_refused(collection: Collection, table: pa.Table, words: str) -> None:

@@ -97,20 +97,20 @@ def interests(
 
     Example: alicorn interests logs/activity.parquet --collection collection/ --key movies --out interests.parquet
     """
-    import pyarrow.dataset as ds
     import pyarrow.parquet as pq
 
     from alicorn.interests import PinnerSage, searcher_interests
     from alicorn.query import Collection
+    from alicorn.tables import open_parts
 
     settings = PinnerSage(threshold=threshold, decay=decay, newest=newest)
     now = None if as_of is None else as_of.replace(tzinfo=UTC)
     with Collection.open(collection, read_only=True) as opened:
         if key not in opened.embeddings:
             raise ConfigError(f"--key: the collection has {', '.join(sorted(opened.embeddings))}, got {key!r}")
-        found = searcher_interests(
-            ds.dataset(activity, format="parquet").to_table(), opened.snapshot(), key, settings, now
-        )
+        source = open_parts(activity, "activity")
+        with source.located():
+            found = searcher_interests(source.read(), opened.snapshot(), key, settings, now)
     pq.write_table(found.table, out)
     counts = [len(ids) for ids in found.table["doc_ids"].to_pylist()]
     summary = {"searchers": len(counts), "interests": sum(counts), "rows_without_vector": found.without_vector}

@@ -113,12 +113,13 @@ def _columns(searcher: str) -> dict[str, Any]:
 def _drawn_interests(collection: Collection, table: Path, searcher: str, seed: int) -> tuple[Node, dict[str, Any]]:
     """An expression for the 100 nearest documents to each of three interests drawn by importance, and the vectors."""
     import numpy as np
-    import pyarrow.parquet as pq
 
     from alicorn.interests import interest_vectors, key_of
     from alicorn.retrieval.nearest import nearest
+    from alicorn.tables import open_parts
 
-    read = pq.read_table(table)
+    source = open_parts(table, "interests")
+    read = source.read().replace_schema_metadata(source.metadata)
     vectors = interest_vectors(read, searcher, collection.snapshot(), 3, np.random.default_rng(seed))
     return nearest(key_of(read), 100, vectors=tuple(vectors)), dict(vectors)
 

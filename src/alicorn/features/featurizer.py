@@ -31,7 +31,7 @@ from alicorn.vertical import (
     TextFeature,
     VectorsFeature,
 )
-from alicorn.vertical.columns import check_parallel, check_types, check_vector_lists, check_vectors, check_weights
+from alicorn.vertical.columns import check_parallel, check_vector_lists, check_vectors, check_weights, read_as
 
 _STRINGS = pa.large_list(pa.large_string())
 _VECTORS = pa.large_list(pa.large_list(pa.float32()))
@@ -100,14 +100,14 @@ class Featurizer:
     def fitted(self, table: pa.Table) -> "Featurizer":
         """The same featurizer with numeric features standardised by this table."""
         numeric = {name: f for name, f in self.features.items() if isinstance(f, NumericFeature)}
-        check_types(table.schema, [c for name, f in numeric.items() for c in f.columns(f"feature {name}")], self.side)
+        table = read_as(table, [c for name, f in numeric.items() for c in f.columns(f"feature {name}")], self.side)
         fitted = {name: standardization_of(_whole(table[feature.column])) for name, feature in numeric.items()}
         others = (self.encoded, self.encoder, self.granular, self.ordered)
         return Featurizer(self.side, self.features, self.buckets, self.text, fitted, *others)
 
     def transform(self, table: pa.Table) -> Features:
         """Features of every row. Raises TableError for a missing column, a wrong type, or an unreadable vector."""
-        check_types(table.schema, self.columns, self.side)
+        table = read_as(table, self.columns, self.side)
         otherwise = {wanted.name for wanted in self.granular.values()}
         plain = {name: feature for name, feature in self.features.items() if name not in otherwise}
         channels = {name: self._channel(name, feature, table) for name, feature in plain.items()}
@@ -129,7 +129,7 @@ class Featurizer:
         match feature:
             case TextFeature():
                 bags = text_bags(_as_text(_whole(column)), self.buckets[name], self.text)
-                return bags.at_unit_length() if _is_list(column.type) else bags
+                return bags.at_unit_length() if pa.types.is_list(column.type) else bags
             case IdFeature():
                 return id_bags(_whole(column).cast(pa.large_string()), self.buckets[name])
             case IdsFeature():
@@ -183,7 +183,7 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
 
 def _as_text(column: pa.Array) -> pa.Array:
     """large_string; a list of strings is its members, one blank apart."""
-    if not _is_list(column.type):
+    if not pa.types.is_list(column.type):
         return column.cast(pa.large_string())
     ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(column), 0).cast(pa.int64()))
     offsets = pa.concat_arrays([pa.array([0], pa.int64()), ends])
@@ -193,10 +193,6 @@ def _as_text(column: pa.Array) -> pa.Array:
 
 def _as_texts(column: pa.Array) -> pa.Array:
     """large_list<large_string>; a string is a list of one."""
-    if _is_list(column.type):
+    if pa.types.is_list(column.type):
         return column.cast(_STRINGS)
     return pa.LargeListArray.from_arrays(pa.array(range(len(column) + 1), pa.int64()), column.cast(pa.large_string()))
-
-
-def _is_list(data_type: pa.DataType) -> bool:
-    return pa.types.is_list(data_type) or pa.types.is_large_list(data_type)

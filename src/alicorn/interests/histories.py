@@ -19,7 +19,13 @@ from alicorn.errors import AlicornError, TableError
 from alicorn.index import Snapshot
 from alicorn.interests.clusters import PinnerSage, drawn, interests
 from alicorn.language.templates import interest_names
+from alicorn.vertical.columns import Column, ColumnType, read_as, refuse_rows
 
+_ACTIVITY = (
+    Column("searcher_id", ColumnType.STRING, "interests: who acted"),
+    Column("time", ColumnType.TIME, "interests: when"),
+    Column("doc_id", ColumnType.STRING, "interests: on which document"),
+)
 _DAY = datetime.timedelta(days=1)
 
 
@@ -38,9 +44,10 @@ def searcher_interests(
     activity: searcher_id, time, doc_id, as in the log folder. now: what ages count from, with its zone; the time of the
     last row unless given. Rows after it are not read. Raises TableError.
     """
-    _check(activity)
-    activity = activity.select(["searcher_id", "time", "doc_id"])
-    times = activity["time"].cast(pa.timestamp("us", "UTC"))
+    activity = read_as(activity, _ACTIVITY, "activity").select([column.name for column in _ACTIVITY])
+    for name in activity.column_names:
+        refuse_rows(activity[name].is_null(), "activity", name, "a value is null")
+    times = activity["time"].cast(pa.timestamp("us", "UTC"), safe=False)  # ages are of days: to the microsecond
     now = now or pc.max(times).as_py()
     activity = activity.set_column(1, "time", times)
     if now is not None:
@@ -125,16 +132,3 @@ def _row(
         "importance": found.importance.tolist(),
         "sizes": np.bincount(found.clusters).tolist(),
     }
-
-
-def _check(activity: pa.Table) -> None:
-    for name in ("searcher_id", "time", "doc_id"):
-        if name not in activity.column_names:
-            message = f"table activity: column '{name}' is missing: give searcher_id, time and doc_id"
-            raise TableError(message, table="activity", column=name)
-        if nulls := activity[name].null_count:
-            message = f"table activity, column '{name}': {nulls} rows are null"
-            raise TableError(message, table="activity", column=name, count=nulls)
-    if not pa.types.is_timestamp(activity.schema.field("time").type):
-        message = f"table activity, column 'time': must be a timestamp, got {activity.schema.field('time').type}"
-        raise TableError(message, table="activity", column="time")

@@ -10,7 +10,7 @@ rows       none is left out; a file without rows is one of them, a table without
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +29,14 @@ _MAGIC = b"PAR1"
 
 @dataclass(frozen=True)
 class PartFiles:
-    """The files of a table. name: of the table in messages; schema: plain, of all files; counts: rows of each file."""
+    """The files of a table. name: of the table in messages; schema: plain, of all files; counts: rows of each file;
+    metadata: that of the first file's schema."""
 
     name: str
     files: tuple[Path, ...]
     schema: pa.Schema
     counts: tuple[int, ...]
+    metadata: Mapping[bytes, bytes]
 
     @property
     def num_rows(self) -> int:
@@ -108,11 +110,13 @@ def open_parts(path: str | Path, name: str) -> PartFiles:
     path = Path(path)
     files = _files_of(path, name) if path.is_dir() else (path,)
     schemas, counts = [], []
+    metadata: dict[bytes, bytes] = {}
     for file in files:
         with _reading(name, file), _opened(file) as opened:
+            metadata = metadata or dict(opened.schema_arrow.metadata or {})
             schemas.append(plain_schema(opened.schema_arrow, name if len(files) == 1 else f"{name} ({file.name})"))
             counts.append(opened.metadata.num_rows)
-    return PartFiles(name, files, _unified(files, schemas, name), tuple(counts))
+    return PartFiles(name, files, _unified(files, schemas, name), tuple(counts), metadata)
 
 
 def read_table(path: str | Path, name: str, columns: Iterable[str] | None = None) -> pa.Table:

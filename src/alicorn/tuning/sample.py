@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from alicorn.errors import CollectionError, ConfigError, TableError, VectorError
 from alicorn.index import Snapshot
+from alicorn.tables import open_parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,12 +66,9 @@ def read_queries(path: Path, key: str, dim: int, most: int, seed: int) -> Querie
 
     Of more than `most` rows a seeded sample is taken. Raises TableError, VectorError.
     """
-    try:
-        schema = pq.read_schema(path)
-        column = _vector_column(path, schema, key)
-        values = pq.read_table(path, columns=[column])[column]
-    except (pa.ArrowException, OSError) as error:
-        raise TableError(f"{path} cannot be read as Parquet: {error}", table="queries") from error
+    source = open_parts(path, "queries")
+    column = _vector_column(path, source.schema, key)
+    values = source.read([column])[column]
     if values.null_count or len(values) == 0:
         problem = "has no row" if len(values) == 0 else f"has {values.null_count} rows without a vector"
         raise TableError(f"{path}, column {column!r}: it {problem}: give vectors only", table="queries", column=column)
@@ -90,7 +87,7 @@ def read_queries(path: Path, key: str, dim: int, most: int, seed: int) -> Querie
 
 
 def _vector_column(path: Path, schema: pa.Schema, key: str) -> str:
-    lists = [field.name for field in schema if _is_list(field.type)]
+    lists = [field.name for field in schema if pa.types.is_list(field.type)]
     if f"embedding:{key}" in lists:
         return f"embedding:{key}"
     if len(lists) != 1:
@@ -98,10 +95,6 @@ def _vector_column(path: Path, schema: pa.Schema, key: str) -> str:
             f"{path}: expected a column 'embedding:{key}' or one column of lists, got {schema.names}", table="queries"
         )
     return str(lists[0])
-
-
-def _is_list(type_: pa.DataType) -> bool:
-    return bool(pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_))
 
 
 def _live_rows(snapshot: Snapshot, key: str) -> list[tuple[int, np.ndarray]]:

@@ -13,15 +13,22 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from alicorn.errors import TableError
 from alicorn.evaluation.searches import Searches
+from alicorn.tables import open_parts
 from alicorn.text import words
 from alicorn.training.validation import roc_auc
 from alicorn.vertical import IdFeature, IdsFeature, TextFeature, Vertical
+from alicorn.vertical.columns import Column, ColumnType, read_as, refuse_rows
 
 _FOLDS = 5
+_WHY = "labels: query, doc_id and grade (above 0: the document answers the query)"
+_LABELS = (
+    Column("query", ColumnType.STRING, _WHY),
+    Column("doc_id", ColumnType.STRING, _WHY),
+    Column("grade", ColumnType.NUMBER, _WHY),
+)
 _RIDGE = 1.0  # of a standardised weight
 _STEPS = 30
 
@@ -31,7 +38,9 @@ class RelevanceModel:
 
     def __init__(self, labels: pa.Table, documents: pa.Table, vertical: Vertical, seed: int = 0) -> None:
         """documents: the corpus, with the vertical's columns. Raises TableError where labels cannot be learned from."""
-        _check(labels)
+        labels = read_as(labels, _LABELS, "labels")
+        for column in ("doc_id", "grade"):
+            refuse_rows(labels[column].is_null(), "labels", column, "a value is null")
         self._texts = _Texts(documents, vertical)
         rows = pc.index_in(labels["doc_id"], documents["doc_id"].combine_chunks())
         labels = labels.filter(pc.is_valid(rows))
@@ -61,12 +70,9 @@ class RelevanceModel:
 
 def read_labels(path: str | Path) -> pa.Table:
     """query, doc_id, grade. Raises TableError."""
-    try:
-        return pq.read_table(path, columns=["query", "doc_id", "grade"])
-    except (OSError, pa.ArrowInvalid, KeyError) as error:
-        raise TableError(
-            f"{path}: labels need the columns query, doc_id and grade in a Parquet file: {error}", table="labels"
-        ) from error
+    source = open_parts(path, "labels")
+    with source.located():
+        return read_as(source.read([column.name for column in _LABELS]), _LABELS, "labels")
 
 
 class _Texts:
@@ -143,17 +149,6 @@ def _held_out_auc(seen: np.ndarray, good: np.ndarray, queries: Sequence[str], se
             return None
         told[left_out] = _chance(seen[left_out], _fitted(seen[~left_out], good[~left_out]))
     return roc_auc(told[good], told[~good])
-
-
-def _check(labels: pa.Table) -> None:
-    for column in ("query", "doc_id", "grade"):
-        if column not in labels.column_names:
-            raise TableError(
-                f"table labels: column '{column}' is missing; labels have query, doc_id and grade (above 0: it answers"
-                " the query)",
-                table="labels",
-                column=column,
-            )
 
 
 def _check_both(good: np.ndarray) -> None:
