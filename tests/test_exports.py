@@ -7,7 +7,7 @@ import pytest
 
 import alicorn
 
-LEARNING = ("torch", "ibis", "duckdb", "matplotlib", "fastapi", "uvicorn", "pydantic", "typer")
+LEARNING = ("torch", "ibis", "duckdb", "matplotlib", "starlette", "uvicorn", "pydantic", "typer")
 
 
 def loaded_by(program: str) -> set[str]:

@@ -1,6 +1,11 @@
-"""A synchronous client of an app in this process, over httpx's ASGI transport; `with` starts it and shuts it down."""
+"""A synchronous client of an app in this process, over httpx's ASGI transport; `with` starts it and shuts it down.
+
+Every answer is compared with the app's own description of itself: a status that is not documented fails the test.
+"""
 
 import asyncio
+import contextlib
+import re
 
 import httpx
 
@@ -8,14 +13,22 @@ import httpx
 class Client:
     """Answers are the app's own, also where it fails: an exception in a route is a 500, as over a socket."""
 
-    def __init__(self, app):
+    def __init__(self, app, starts=True):
+        """starts: whether it starts the app and shuts it down; of several clients of one app, one does."""
         self._runner = asyncio.Runner()
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url="http://test")
-        self._lifespan = app.router.lifespan_context(app)
+        self._lifespan = app.router.lifespan_context(app) if starts else contextlib.nullcontext()
+        self._documented = {}
 
     def __enter__(self):
         self._runner.run(self._lifespan.__aenter__())
+        paths = self._runner.run(self._client.get("/openapi.json")).json()["paths"]
+        for path, operations in paths.items():
+            pattern = re.compile(re.sub(r"\{\w+\}", ".+", path))
+            self._documented[pattern] = {
+                method.upper(): set(found["responses"]) for method, found in operations.items()
+            }
         return self
 
     def __exit__(self, *raised):
@@ -23,7 +36,11 @@ class Client:
         self._runner.close()
 
     def request(self, method, path, **arguments):
-        return self._runner.run(self._client.request(method, path, **arguments))
+        answer = self._runner.run(self._client.request(method, path, **arguments))
+        for pattern, operations in self._documented.items():
+            if method in operations and pattern.fullmatch(answer.request.url.path):
+                assert str(answer.status_code) in operations[method], f"{method} {path}: undocumented {answer}"
+        return answer
 
     def get(self, path, **arguments):
         return self.request("GET", path, **arguments)

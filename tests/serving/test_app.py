@@ -373,6 +373,49 @@ def test_other_routes_and_methods_are_errors_as_json(client, method, path, statu
     assert set(answer.json()) == {"error"}
 
 
+GET_PATHS = ["/healthz", "/metrics", "/v1/about", "/v1/searchers", "/v1/documents/p1", "/openapi.json", "/"]
+GET_PATHS += ["/static/page.js"]
+
+
+@pytest.mark.parametrize("path", GET_PATHS)
+def test_head_is_answered_as_get(client, path):
+    head, get = client.request("HEAD", path), client.get(path)
+    assert (head.status_code, head.headers["content-type"]) == (200, get.headers["content-type"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/v1/documents/p1", {"GET", "HEAD", "DELETE"}),
+        ("GET", "/v1/documents", {"POST"}),
+        ("HEAD", "/v1/search", {"POST"}),
+        ("DELETE", "/healthz", {"GET", "HEAD"}),
+    ],
+)
+def test_a_wrong_method_is_told_all_right_ones(client, method, path, allowed):
+    answer = client.request(method, path)
+    assert answer.status_code == 405
+    assert set(answer.headers["allow"].split(", ")) == allowed
+
+
+def test_every_operation_is_described_with_what_it_takes_gives_and_refuses(client):
+    paths = client.get("/openapi.json").json()["paths"]
+    described = {(method, path): found for path, methods in paths.items() for method, found in methods.items()}
+    assert len(described) == 9
+    assert len({found["operationId"] for found in described.values()}) == 9
+    for (method, path), found in described.items():
+        assert ("requestBody" in found) == (method == "post")
+        assert [p["name"] for p in found.get("parameters", []) if p["in"] == "path"] == re.findall(r"{(\w+)}", path)
+        for status, answer in found["responses"].items():
+            (schema,) = (content["schema"] for content in answer["content"].values())
+            assert status == "200" or set(schema["properties"]) == {"error", "offset"}
+    searching = described["post", "/v1/search"]["responses"]
+    assert set(searching) == {"200", "400", "409", "413", "415", "500"}
+    assert {"hits", "total", "notices"} <= set(searching["200"]["content"]["application/json"]["schema"]["properties"])
+    (limit,) = described["get", "/v1/searchers"]["parameters"]
+    assert limit == {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100}}
+
+
 def test_our_own_failure_shows_no_trace(client, monkeypatch):
     monkeypatch.setattr(Collection, "search", lambda *_, **__: 1 / 0)
     answer = client.post("/v1/search", json={"text": "john"})

@@ -1,6 +1,9 @@
 """How is it asked from outside? An HTTP API and a search page over one collection and its models.
 
-app.py          create_app: the routes; serve: the process
+app.py          create_app: what may be asked, and what answers it
+operations.py   an operation: what it takes, gives and refuses; its route
+openapi.py      the description of the API
+process.py      serve: the process
 messages.py     bodies and answers, checked and encoded by msgspec
 searching.py    a request -> an expression, vectors, hits
 why.py          why a hit matched: terms, cosines, what it has in common with the searcher
@@ -11,4 +14,4 @@ static/         the search page: one page, one style, one script
 """
 
 from alicorn.serving.app import create_app as create_app
-from alicorn.serving.app import serve as serve
+from alicorn.serving.process import serve as serve

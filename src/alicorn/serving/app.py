@@ -1,4 +1,4 @@
-"""The HTTP API and the search page over one collection: routes, and the process that answers them.
+"""The HTTP API and the search page over one collection.
 
 POST   /v1/search              an expression, or a text with its searcher -> hits and why they matched
 POST   /v1/clicks              a hit was chosen
@@ -8,49 +8,59 @@ GET    /v1/about               what is served
 GET    /healthz   /metrics   /openapi.json   and the page at /
 """
 
-import signal
-import sys
-import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import uvicorn
-from fastapi import FastAPI, Query, Request
-from starlette.concurrency import run_in_threadpool
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from alicorn import __version__
-from alicorn.errors import AlicornError, CollectionError
+from alicorn.errors import AlicornError
 from alicorn.feedback import ServedLog
 from alicorn.query import Collection
 from alicorn.reporting.json_text import plain_json
 from alicorn.retrieval.retriever import Retriever
 from alicorn.retrieval.searchers import Searchers
 from alicorn.serving.documents import documents_table
-from alicorn.serving.guard import DOCUMENTS_BYTES, SEARCH_BYTES, Json, SafeHeaders, answer_errors, read_body
+from alicorn.serving.guard import ERROR_ANSWERS, Json, SafeHeaders
 from alicorn.serving.messages import (
+    DOCUMENTS_BYTES,
+    SEARCH_BYTES,
+    About,
+    Clicked,
     ClickRequest,
+    Deleted,
     DocumentBody,
     DocumentList,
+    Health,
+    NumSearchers,
     SearchAnswer,
+    SearchersAnswer,
     SearchRequest,
-    decode,
-    openapi,
+    Stored,
+    Upserted,
+    from_query,
 )
 from alicorn.serving.metrics import Measured, Metrics
+from alicorn.serving.openapi import openapi
+from alicorn.serving.operations import Operation, resources
 from alicorn.serving.searching import Searching
-from alicorn.tables import read_table
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel
 
 _STATIC = Path(__file__).parent / "static"
+_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_OF_A_BODY = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 
 
 def create_app(
@@ -59,7 +69,7 @@ def create_app(
     *,
     searchers: pa.Table | None = None,
     served_log: ServedLog | None = None,
-) -> FastAPI:
+) -> Starlette:
     """The app over an open collection, which the caller closes.
 
     models: of the collection's embedding keys; the first one's vertical is the one that is served.
@@ -71,145 +81,133 @@ def create_app(
     metrics = Metrics(collection)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
         if served_log is not None:
             served_log.flush()
 
-    app = FastAPI(title="alicorn", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.add_middleware(SafeHeaders)
-    app.add_middleware(Measured, metrics=metrics)
-    answer_errors(app)
-    _add_search(app, searching, metrics)
-    _add_documents(app, collection, models)
-    _add_status(app, searching, metrics)
-    return app
+    operations = [
+        *_search_operations(searching, metrics),
+        *_document_operations(collection, models),
+        *_status_operations(searching, metrics),
+    ]
+    document = openapi(operations)
+    pages = [
+        Operation("GET", "/openapi.json", "This description", lambda request, body: Json(document), dict),
+        Operation("GET", "/", "The search page", lambda request, body: _page(), "text/html"),
+    ]
+    routes = [Route(found.path, found, methods=found.methods) for found in resources([*operations, *pages])]
+    return Starlette(
+        routes=[*routes, Mount("/static", StaticFiles(directory=_STATIC))],
+        middleware=[Middleware(Measured, metrics=metrics), Middleware(SafeHeaders)],
+        exception_handlers=ERROR_ANSWERS,
+        lifespan=lifespan,
+    )
 
 
-def serve(
-    collection: str | Path,
-    models: "Sequence[AnyModel]" = (),
-    *,
-    searchers: str | Path | None = None,
-    served_log: str | Path | None = None,
-    host: str = "127.0.0.1",
-    port: int = 8080,
-) -> None:
-    """Answer over HTTP until interrupted. A collection that another process writes is served read-only.
-
-    searchers: Parquet file or folder. served_log: folder for the log of searches and clicks; None keeps none.
-    """
-    table = None if searchers is None else read_table(searchers, "searchers")
-    with _open(Path(collection)) as opened:
-        log = None if served_log is None else ServedLog(served_log)
-        try:
-            app = create_app(opened, models, searchers=table, served_log=log)
-            _run(app, host, port)
-        finally:
-            if log is not None:
-                log.close()
-
-
-def _add_search(app: FastAPI, searching: Searching, metrics: Metrics) -> None:
-    @app.post("/v1/search", summary="Search", openapi_extra=openapi(SearchRequest, SearchAnswer))
-    async def search(request: Request) -> Response:
-        asked = decode(await read_body(request, SEARCH_BYTES), SearchRequest)
-        answer = await run_in_threadpool(searching.search, asked)
+def _search_operations(searching: Searching, metrics: Metrics) -> list[Operation]:
+    def search(request: Request, asked: SearchRequest) -> SearchAnswer:
+        answer = searching.search(asked)
         if answer.without_nn is not None:
             metrics.without_nn.labels(answer.without_nn).inc()
-        return Json(answer)
+        return answer
 
-    @app.post("/v1/clicks", summary="Report a chosen hit", openapi_extra=openapi(ClickRequest, dict[str, bool]))
-    async def click(request: Request) -> Response:
-        chosen = decode(await read_body(request, SEARCH_BYTES), ClickRequest)
+    def click(request: Request, chosen: ClickRequest) -> Clicked:
         if searching.served_log is None:
             raise AlicornError("this server keeps no log of what it serves: start it with a folder for one")
-        recorded = await run_in_threadpool(searching.served_log.click, chosen.session_id, chosen.doc_id)
-        return Json({"recorded": recorded})
+        return Clicked(searching.served_log.click(chosen.session_id, chosen.doc_id))
 
-    @app.get("/v1/searchers", summary="Searchers to choose from")
-    def some_searchers(limit: Annotated[int, Query(ge=1, le=100)] = 20) -> Response:
-        total = 0 if searching.retriever.searchers is None else len(searching.retriever.searchers)
-        return Json({"total": total, "searchers": searching.some_searchers(limit)})
+    def some_searchers(request: Request, body: None) -> SearchersAnswer:
+        searchers = searching.retriever.searchers
+        count = from_query(request.query_params, "limit", NumSearchers, 20)
+        return SearchersAnswer(len(searchers or ()), searching.some_searchers(count))
+
+    return [
+        Operation(
+            *("POST", "/v1/search", "Search", search),
+            gives=SearchAnswer,
+            takes=SearchRequest,
+            max_bytes=SEARCH_BYTES,
+            errors=(*_OF_A_BODY, HTTPStatus.CONFLICT),
+        ),
+        Operation(
+            *("POST", "/v1/clicks", "Report a chosen hit", click),
+            gives=Clicked,
+            takes=ClickRequest,
+            max_bytes=SEARCH_BYTES,
+            errors=_OF_A_BODY,
+        ),
+        Operation(
+            *("GET", "/v1/searchers", "Searchers to choose from", some_searchers),
+            gives=SearchersAnswer,
+            query={"limit": NumSearchers},
+            errors=(HTTPStatus.BAD_REQUEST,),
+        ),
+    ]
 
 
-def _add_documents(app: FastAPI, collection: Collection, models: "Sequence[AnyModel]") -> None:
-    def upsert(body: bytes) -> dict[str, int]:
-        sent: list[DocumentBody] = decode(body, DocumentList)
-        chosen = documents_table(sent, models, collection.snapshot().columns)
+def _document_operations(collection: Collection, models: "Sequence[AnyModel]") -> list[Operation]:
+    def upsert(request: Request, documents: list[DocumentBody]) -> Upserted:
+        chosen = documents_table(documents, models, collection.snapshot().columns)
         applied = collection.apply(chosen.documents, chosen.left_out)
-        return {"upserted": applied.upserted, "left_out": len(chosen.left_out)}
+        return Upserted(applied.upserted, len(chosen.left_out))
 
-    @app.post("/v1/documents", summary="Add or replace documents", openapi_extra=openapi(DocumentList, dict[str, int]))
-    async def post_documents(request: Request) -> Response:
-        return Json(await run_in_threadpool(upsert, await read_body(request, DOCUMENTS_BYTES)))
-
-    @app.get("/v1/documents/{doc_id:path}", summary="A document")
-    def get_document(doc_id: str) -> Response:
+    def get(request: Request, body: None) -> Stored:
+        doc_id: str = request.path_params["doc_id"]
         document = collection.get(doc_id)
         if document is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, f"no document {doc_id[:200]!r}")
-        return Json(plain_json(document))
+        return {name: plain_json(value) for name, value in document.items()}
 
-    @app.delete("/v1/documents/{doc_id:path}", summary="Delete a document")
-    def delete_document(doc_id: str) -> Response:
-        return Json(collection.delete([doc_id])._asdict())
+    def delete(request: Request, body: None) -> Deleted:
+        return Deleted(*collection.delete([request.path_params["doc_id"]]))
 
-
-def _add_status(app: FastAPI, searching: Searching, metrics: Metrics) -> None:
-    collection = searching.collection
-
-    @app.get("/healthz", summary="Is it up?")
-    def health() -> Response:
-        return Json({"status": "ok", "documents": len(collection), "read_only": collection.read_only})
-
-    @app.get("/metrics", summary="Prometheus metrics")
-    def prometheus() -> Response:
-        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-    @app.get("/v1/about", summary="What is served")
-    def about() -> Response:
-        retriever = searching.retriever
-        answer: dict[str, Any] = {
-            "version": __version__,
-            "vertical": None if retriever.vertical is None else retriever.vertical.name,
-            "documents": len(collection),
-            "embeddings": collection.embeddings,
-            "models": {key: model.fingerprint for key, model in retriever.models.items()},
-            "columns": searching.columns(),
-            "searcher_columns": [] if retriever.searchers is None else list(retriever.searchers.columns),
-            "logs_clicks": searching.served_log is not None,
-        }
-        return Json(answer)
-
-    @app.get("/", include_in_schema=False)
-    def page() -> Response:
-        return FileResponse(_STATIC / "index.html", headers={"cache-control": "no-cache"})
-
-    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    return [
+        Operation(
+            *("POST", "/v1/documents", "Add or replace documents", upsert),
+            gives=Upserted,
+            takes=DocumentList,
+            max_bytes=DOCUMENTS_BYTES,
+            errors=(*_OF_A_BODY, HTTPStatus.CONFLICT),
+        ),
+        Operation(
+            *("GET", "/v1/documents/{doc_id:path}", "A document", get), gives=Stored, errors=(HTTPStatus.NOT_FOUND,)
+        ),
+        Operation(
+            *("DELETE", "/v1/documents/{doc_id:path}", "Delete a document", delete),
+            gives=Deleted,
+            errors=(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT),
+        ),
+    ]
 
 
-def _open(path: Path) -> Collection:
-    try:
-        return Collection.open(path)
-    except CollectionError as error:
-        try:
-            opened = Collection.open(path, read_only=True)
-        except CollectionError:
-            raise error from None
-        sys.stderr.write(f"alicorn: serving read-only: {error}\n")
-        return opened
+def _status_operations(searching: Searching, metrics: Metrics) -> list[Operation]:
+    collection, retriever = searching.collection, searching.retriever
+
+    def health(request: Request, body: None) -> Health:
+        return Health("ok", len(collection), collection.read_only)
+
+    def prometheus(request: Request, body: None) -> Response:
+        return Response(metrics.text(), media_type=_METRICS_TYPE)
+
+    def about(request: Request, body: None) -> About:
+        return About(
+            version=__version__,
+            vertical=None if retriever.vertical is None else retriever.vertical.name,
+            documents=len(collection),
+            embeddings=dict(collection.embeddings),
+            models={key: model.fingerprint for key, model in retriever.models.items()},
+            columns=searching.columns(),
+            searcher_columns=[] if retriever.searchers is None else list(retriever.searchers.columns),
+            logs_clicks=searching.served_log is not None,
+        )
+
+    return [
+        Operation("GET", "/healthz", "Is it up?", health, gives=Health),
+        Operation("GET", "/metrics", "Prometheus metrics", prometheus, gives="text/plain"),
+        Operation("GET", "/v1/about", "What is served", about, gives=About),
+    ]
 
 
-def _run(app: FastAPI, host: str, port: int) -> None:
-    """Until SIGINT or SIGTERM, both of which leave through `finally` of the callers."""
-
-    def leave(*_: object) -> NoReturn:
-        raise SystemExit(0)
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, leave)  # uvicorn raises the signal again when it has shut down
-    try:
-        uvicorn.run(app, host=host, port=port, access_log=False)
-    except KeyboardInterrupt:
-        return
+def _page() -> Response:
+    return FileResponse(_STATIC / "index.html", headers={"cache-control": "no-cache"})

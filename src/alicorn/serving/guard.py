@@ -7,22 +7,18 @@
 """
 
 import logging
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alicorn.errors import AlicornError, CollectionError, CorruptionError, QueryError
-
-SEARCH_BYTES = 4 << 20
-"""Largest body of a search: an expression of 1,000,000 characters and a few vectors."""
-DOCUMENTS_BYTES = 64 << 20
-"""Largest body of documents: about 20,000 vectors of 128 dimensions as text."""
+from alicorn.serving.messages import ErrorAnswer
 
 _HEADERS = [
     (b"content-security-policy", b"default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"),
@@ -55,14 +51,6 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     return bytes(body)
 
 
-def answer_errors(app: FastAPI) -> None:
-    """Register the answers to everything that routes raise."""
-    app.add_exception_handler(AlicornError, _refused)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _bad_parameter)
-    app.add_exception_handler(Exception, _failed)
-
-
 class SafeHeaders:
     """Every answer says that nothing from elsewhere belongs to the page."""
 
@@ -85,21 +73,22 @@ def _refused(request: Request, error: Exception) -> Response:
         status = HTTPStatus.INTERNAL_SERVER_ERROR
     elif isinstance(error, CollectionError):
         status = HTTPStatus.CONFLICT
-    offset = {"offset": error.offset} if isinstance(error, QueryError) else {}
-    return Json({"error": str(error), **offset}, status)
+    return Json(ErrorAnswer(str(error), error.offset if isinstance(error, QueryError) else msgspec.UNSET), status)
 
 
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return Json({"error": error.detail}, error.status_code, headers=error.headers)
-
-
-def _bad_parameter(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    return Json({"error": f"{'.'.join(map(str, first['loc']))}: {first['msg']}"}, HTTPStatus.BAD_REQUEST)
+    return Json(ErrorAnswer(error.detail), error.status_code, headers=error.headers)
 
 
 def _failed(request: Request, error: Exception) -> Response:
     """Starlette logs the traceback after this answer."""
-    return Json({"error": "the server failed on this request; its log says why"}, HTTPStatus.INTERNAL_SERVER_ERROR)
+    return Json(ErrorAnswer("the server failed on this request; its log says why"), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+ERROR_ANSWERS: Mapping[Any, Callable[[Request, Exception], Response]] = {
+    AlicornError: _refused,
+    HTTPException: _http_error,
+    Exception: _failed,
+}
+"""The answer to everything that an operation raises."""

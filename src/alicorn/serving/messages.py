@@ -1,14 +1,19 @@
 """Bodies and answers of the HTTP API: typed, unknown fields refused; JSON is strict (docs/tables.md)."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from alicorn.errors import BodyError
 from alicorn.retrieval.retriever import Mode
 from alicorn.tables import JsonError, parse_json
 
+SEARCH_BYTES = 4 << 20
+"""Largest body of a search: an expression of 1,000,000 characters and a few vectors."""
+DOCUMENTS_BYTES = 64 << 20
+"""Largest body of documents: about 20,000 vectors of 128 dimensions as text."""
 MAX_LIMIT = 1000
 """Hits of one answer: each is read with its stored columns. Larger answers are Python's, `Collection.search`."""
 MAX_TEXT = 1000
@@ -95,6 +100,64 @@ class DocumentBody(Struct, forbid_unknown_fields=True, frozen=True):
     embeddings: dict[str, list[float]] | None = None
 
 
+class Clicked(Struct, frozen=True):
+    """recorded: whether an open search of that session showed the document."""
+
+    recorded: bool
+
+
+class SearchersAnswer(Struct, frozen=True):
+    """total: of the table of searchers; searchers: some of them, each with searcher_id and label."""
+
+    total: int
+    searchers: list[dict[str, str]]
+
+
+class Upserted(Struct, frozen=True):
+    """left_out: documents that the vertical's selection refuses; they are removed where the collection held them."""
+
+    upserted: int
+    left_out: int
+
+
+class Deleted(Struct, frozen=True):
+    """unknown: ids that were not there."""
+
+    deleted: int
+    unknown: int
+
+
+class Health(Struct, frozen=True):
+    """status: always ok; documents: how many are live."""
+
+    status: str
+    documents: int
+    read_only: bool
+
+
+class About(Struct, frozen=True):
+    """embeddings: key -> dimension; models: key -> fingerprint; columns: of the search page."""
+
+    version: str
+    vertical: str | None
+    documents: int
+    embeddings: dict[str, int]
+    models: dict[str, str]
+    columns: list[dict[str, str]]
+    searcher_columns: list[str]
+    logs_clicks: bool
+
+
+class ErrorAnswer(Struct, frozen=True):
+    """error: what is wrong and what to do; offset: of the character of the expression, where one is malformed."""
+
+    error: str
+    offset: int | UnsetType = UNSET
+
+
+Stored = dict[str, Any]
+"""doc_id, terms, static_rank and the stored columns of a document."""
+NumSearchers = Annotated[int, Meta(ge=1, le=100)]
 DocumentList = Annotated[list[DocumentBody], Meta(max_length=MAX_DOCUMENTS)]
 
 
@@ -108,24 +171,11 @@ def decode(body: bytes, message: Any) -> Any:
         raise BodyError(f"the body is no JSON: {error}") from error
 
 
-def openapi(body: Any = None, answer: Any = None) -> dict[str, Any]:
-    """The part of a route's OpenAPI description that says what it takes and gives."""
-    described: dict[str, Any] = {}
-    if body is not None:
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": _schema(body)}}}
-    if answer is not None:
-        content = {"application/json": {"schema": _schema(answer)}}
-        described["responses"] = {"200": {"description": "The answer", "content": content}}
-    return described
-
-
-def _schema(message: Any) -> dict[str, Any]:
-    """Its JSON schema, with every definition in its place: these messages are not recursive."""
-    (schema,), definitions = msgspec.json.schema_components([message], ref_template="{name}")
-
-    def inlined(node: Any) -> Any:
-        if isinstance(node, dict):
-            return inlined(definitions[node["$ref"]]) if "$ref" in node else {k: inlined(v) for k, v in node.items()}
-        return [inlined(part) for part in node] if isinstance(node, list) else node
-
-    return inlined(schema)
+def from_query(parameters: Mapping[str, str], name: str, kind: Any, default: Any) -> Any:
+    """A parameter of the query string. Raises BodyError."""
+    if name not in parameters:
+        return default
+    try:
+        return msgspec.convert(parameters[name], kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise BodyError(f"query.{name}: {error}") from error

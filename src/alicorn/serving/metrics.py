@@ -67,7 +67,7 @@ class Measured:
         try:
             await self.app(scope, receive, send_and_look)
         finally:
-            route = getattr(scope.get("route"), "path", "none")
+            route = getattr(scope.get("endpoint"), "path", "none")
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self.metrics.requests.labels(route, method, str(status)).inc()
             self.metrics.seconds.labels(route, method).observe(time.perf_counter() - started)

@@ -1,0 +1,71 @@
+"""The process that answers over HTTP until it is interrupted."""
+
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from alicorn.errors import CollectionError
+from alicorn.feedback import ServedLog
+from alicorn.query import Collection
+from alicorn.serving.app import create_app
+from alicorn.tables import read_table
+
+if TYPE_CHECKING:
+    from alicorn.towers import AnyModel
+
+
+def serve(
+    collection: str | Path,
+    models: "Sequence[AnyModel]" = (),
+    *,
+    searchers: str | Path | None = None,
+    served_log: str | Path | None = None,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+) -> None:
+    """Answer over HTTP until interrupted. A collection that another process writes is served read-only.
+
+    searchers: Parquet file or folder. served_log: folder for the log of searches and clicks; None keeps none.
+    Raises AlicornError, before anything is answered, where collection, models and searchers do not fit each other.
+    """
+    table = None if searchers is None else read_table(searchers, "searchers")
+    with _open(Path(collection)) as opened:
+        log = None if served_log is None else ServedLog(served_log)
+        try:
+            app = create_app(opened, models, searchers=table, served_log=log)
+            _run(app, host, port)
+        finally:
+            if log is not None:
+                log.close()
+
+
+def _open(path: Path) -> Collection:
+    try:
+        return Collection.open(path)
+    except CollectionError as error:
+        try:
+            opened = Collection.open(path, read_only=True)
+        except CollectionError:
+            raise error from None
+        sys.stderr.write(f"alicorn: serving read-only: {error}\n")
+        return opened
+
+
+def _run(app: ASGIApp, host: str, port: int) -> None:
+    """Until SIGINT or SIGTERM, both of which leave through `finally` of the callers."""
+
+    def leave(*_: object) -> NoReturn:
+        raise SystemExit(0)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, leave)  # uvicorn raises the signal again when it has shut down
+    try:
+        uvicorn.run(app, host=host, port=port, access_log=False)
+    except KeyboardInterrupt:
+        return
