@@ -46,7 +46,8 @@ from alicorn.index.durability.wal import read_wal
 from alicorn.processes import forget_in_children
 from alicorn.quantization import FLOAT32
 
-CHECKPOINT_BYTES = 32 << 20  # of the write-ahead log, before it is copied to the database: some 50 ms
+CHECKPOINT_BYTES = 8 << 20  # of the write-ahead log, before it is copied to the database: some 15 ms
+_PAGES_OF_COMMIT = 4  # that a commit writes beside the bodies of its rows: of the settings, the journal, its tree
 
 
 class Declared(NamedTuple):
@@ -89,7 +90,7 @@ class Operation:
 
 
 class Journal:
-    """One connection. Call its methods under the store's lock."""
+    """One connection. Call its methods under the store's lock. num_bytes: of a writer's operations in no segment."""
 
     def __init__(self, folder: Path, *, read_only: bool) -> None:
         """Raises CollectionError when there is no collection or its format is newer, CorruptionError for damage."""
@@ -106,8 +107,9 @@ class Journal:
                 self._database = connect(self._path, read_only=read_only)
                 undo.callback(self._database.close)
                 check_identity(self._path, self._database)
-            self._logged = log.num_frames * PAGE_SIZE
+            self._logged = log.num_frames * PAGE_SIZE  # bytes, or somewhat more
             self.state = self.read_state()
+            self.num_bytes = self._num_bytes()
             if self.state.collection != collection or self.state.commits < commits:
                 raise self._lost(collection, commits)
             with self._reported("written"):
@@ -207,11 +209,12 @@ class Journal:
         columns: given when they add some.
         """
         rows = [(self.state.last + 1 + i, kind, _ipc(table)) for i, (kind, table) in enumerate(operations)]
-        self._logged += sum(len(body) for _, _, body in rows)
-        with self._transaction("operation", replace(self.state, last=rows[-1][0])):
+        size = sum(len(body) for _, _, body in rows)
+        with self._transaction("operation", replace(self.state, last=rows[-1][0]), size):
             for row in rows:
                 self._database.execute("INSERT INTO journal VALUES (?, ?, ?, ?)", (*row, row_checksum(*row)))
             self._put_columns(columns)
+        self.num_bytes += size
 
     def swap(
         self,
@@ -224,13 +227,15 @@ class Journal:
         """These are the segments from now on, and the journal up to `flushed` is in them. Durable when this returns."""
         names = tuple(segment.name for segment in segments)
         state = replace(self.state, generation=generation, segments=names, quantizers=quantizers, flushed=flushed)
-        with self._transaction("swap", state):
+        written = PAGE_SIZE * (flushed - self.state.flushed)  # at most one page for each row that is deleted
+        with self._transaction("swap", state, written):
             self._database.execute("DELETE FROM segments")
             for segment in segments:
                 row = (segment.name, segment.checksum, segment.tombstones.astype("<u4").tobytes())
                 self._database.execute("INSERT INTO segments VALUES (?, ?, ?, ?)", (*row, row_checksum(*row)))
             self._database.execute("DELETE FROM journal WHERE sequence <= ?", (flushed,))
             self._put_columns(columns)
+        self.num_bytes = self._num_bytes()
 
     def set_metadata(self, metadata: Mapping[str, Any]) -> None:
         value = _json(metadata)
@@ -243,6 +248,7 @@ class Journal:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
         self.state = self.read_state()
+        self.num_bytes = self._num_bytes()
 
     def checkpoint(self) -> None:
         """Copy the write-ahead log into the database, as far as readers let it, and seal that."""
@@ -272,8 +278,10 @@ class Journal:
     # -- within
 
     @contextmanager
-    def _transaction(self, what: str, state: State) -> Iterator[None]:
+    def _transaction(self, what: str, state: State, written: int = 0) -> Iterator[None]:
+        """written: bytes beside those that every commit writes."""
         assert self._mark is not None
+        self._logged += written + _PAGES_OF_COMMIT * PAGE_SIZE
         state = replace(state, commits=state.commits + 1)
         with self._reported("written"):
             self._database.execute("BEGIN IMMEDIATE")
@@ -292,6 +300,11 @@ class Journal:
         if self._logged > CHECKPOINT_BYTES:
             with contextlib.suppress(sqlite3.Error, OSError):  # what was asked for is done; the next commit tries again
                 self.checkpoint()
+
+    def _num_bytes(self) -> int:
+        """Of the operations that are in no segment."""
+        with self._reported("read"):
+            return int(self._database.execute("SELECT total(length(body)) FROM journal").fetchone()[0])
 
     def _put_columns(self, columns: pa.Schema | None) -> None:
         if columns is not None:

@@ -2,7 +2,7 @@
 
 The same class holds the batches of the mutable layer (arrays in memory) and the segments on disk (arrays mapped from
 files). Documents are numbered by (coarse cluster of the segment's first embedding key, doc_id); documents without that
-embedding come last. A cluster is therefore a range of numbers, and its codes lie together (DESIGN 3.1).
+embedding come last. A cluster is therefore a range of numbers, and its codes lie together.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Segment:
     doc_lengths: uint32 number of `text:` terms with repetition (BM25);
     columns: every stored column that is a number, boolean, timestamp or date;
     embeddings: every key of the collection, also one without any row here;
-    name: of its folder; None in memory.
+    name: of its file, without the suffix; None in memory.
     """
 
     fields: pa.Table
@@ -112,6 +112,11 @@ class Segment:
     @property
     def doc_ids(self) -> pa.StringArray:
         return self.ids.doc_ids
+
+    @cached_property
+    def nbytes(self) -> int:
+        """Of what the documents hold: fields, terms, vectors and codes; orders and columns add some."""
+        return self.fields.nbytes + self.term_lists.nbytes + sum(block.nbytes for block in self.embeddings.values())
 
     def span_of(self, term: str) -> slice:
         """Where the postings of a term are; of no length where no document has it."""

@@ -64,6 +64,10 @@ class Contents:
     def num_bytes_in_memory(self) -> int:
         return self.frozen.num_bytes + self.mutable.num_bytes
 
+    @property
+    def live_bytes_in_memory(self) -> int:
+        return self.frozen.live_bytes + self.mutable.live_bytes
+
     def column_types(self) -> dict[str, pa.DataType]:
         return {field.name: plain_type(field.type) for field in self.columns}
 

@@ -27,7 +27,9 @@ from alicorn.index.writer.worker import Worker
 
 FLUSH_DOCS = 50_000  # the mutable layer is flushed when it holds more documents,
 FLUSH_BYTES = 128 << 20  # or more bytes,
-FLUSH_OPERATIONS = 8_192  # or the journal more operations: they are replayed when the collection is opened
+FLUSH_OPERATIONS = 8_192  # or the journal more operations: they are replayed when the collection is opened,
+DEAD_BYTES = 4 << 20  # or the journal more bytes than this and DEAD_SHARE times those of its live documents
+DEAD_SHARE = 3
 MAX_BACKLOG = 4  # so many times as much waits in memory at most, while the worker is busy
 RECODED_DOCS = 1_000  # so many documents are coded anew during a swap: some milliseconds
 
@@ -156,11 +158,14 @@ class Maintenance:
 
     def _pressure(self, num_docs: int = 0, num_bytes: int = 0) -> float:
         """How full the mutable layer would be with so much more: above 1 it should be flushed."""
-        contents, state = self._live.contents, self._live.journal.state
+        contents, journal = self._live.contents, self._live.journal
+        state = journal.state
+        journaled = min(FLUSH_BYTES, DEAD_BYTES + DEAD_SHARE * contents.live_bytes_in_memory)
         return max(
             (contents.num_docs_in_memory + num_docs) / FLUSH_DOCS,
             (contents.num_bytes_in_memory + num_bytes) / FLUSH_BYTES,
             (state.last - state.flushed + 1) / FLUSH_OPERATIONS,
+            journal.num_bytes / journaled,
         )
 
     def _begin(self) -> None:

@@ -18,14 +18,11 @@ from alicorn.quantization import KeyQuantizer
 
 @dataclass(frozen=True, eq=False)
 class MutableLayer:
-    """num_bytes: what its documents take, including those deleted since."""
-
     views: tuple[SegmentView, ...] = ()
-    num_bytes: int = 0
 
     def with_views(self, views: tuple[SegmentView, ...]) -> MutableLayer:
         """The same documents, some of them deleted since."""
-        return MutableLayer(views, self.num_bytes)
+        return MutableLayer(views)
 
     def with_documents(self, documents: Documents, quantizers: Mapping[str, KeyQuantizer]) -> MutableLayer:
         """The layer after an upsert; the replaced documents are taken out of `views` before."""
@@ -35,22 +32,31 @@ class MutableLayer:
         if merged:
             segment = merge_views([views[i] for i in merged], quantizers)
             views = [view for i, view in enumerate(views) if i not in merged] + [SegmentView(segment)]
-        return MutableLayer(tuple(views), self.num_bytes + documents.nbytes)
+        return MutableLayer(tuple(views))
 
     def joined(self, other: MutableLayer) -> MutableLayer:
         """The documents of both layers."""
-        return MutableLayer(self.views + other.views, self.num_bytes + other.num_bytes)
+        return MutableLayer(self.views + other.views)
 
     def coded_by(self, quantizers: Mapping[str, KeyQuantizer]) -> MutableLayer:
         """The live documents with clusters and codes by these quantizers."""
         live = [view for view in self.views if view.num_live]
         views = (SegmentView(merge_views(live, quantizers)),) if live else ()
-        return MutableLayer(views, self.num_bytes)
+        return MutableLayer(views)
 
     @property
     def num_docs(self) -> int:
         """With the deleted ones that still take room."""
         return sum(view.segment.num_docs for view in self.views)
+
+    @property
+    def num_bytes(self) -> int:
+        """With the deleted ones that still take room."""
+        return sum(view.segment.nbytes for view in self.views)
+
+    @property
+    def live_bytes(self) -> int:
+        return sum(view.segment.nbytes * view.num_live // view.segment.num_docs for view in self.views)
 
 
 def merge_views(views: list[SegmentView], quantizers: Mapping[str, KeyQuantizer]) -> Segment:
