@@ -31,7 +31,7 @@ from lab.shop import GOOD_AT, SIZES, ShopLab
 from rows.ebr import Row
 
 from alicorn.towers import Model
-from alicorn.towers.channels import batch_tensors
+from alicorn.towers.channels.tensors import batch_tensors
 from alicorn.training import Recipe
 
 Expected = Literal["up", "down", ""]

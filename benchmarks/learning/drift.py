@@ -21,12 +21,13 @@ import torch
 
 import alicorn.training
 from alicorn import Model, Vertical
-from alicorn.towers.channels import batch_tensors
+from alicorn.towers.channels.tensors import batch_tensors
+from alicorn.towers.layout.layout import layout
 from alicorn.training import Recipe
-from alicorn.training.batches import epoch_batches
-from alicorn.training.data import Pairs
-from alicorn.training.objective import Objective
-from alicorn.training.optimizer import Optimizers
+from alicorn.training.examples.batches import epoch_batches
+from alicorn.training.examples.data import Pairs
+from alicorn.training.objective.objective import Objective
+from alicorn.training.run.optimizer import Optimizers
 from alicorn.worlds import PEOPLE_VERTICAL
 
 STEPS = (1, 5, 10)
@@ -35,8 +36,8 @@ SAMPLE = 2000  # documents
 
 def drifts(pairs: Pairs, recipe: Recipe, batches: int) -> list[dict[int, float]]:
     """For each batch from the 11th: dt -> D."""
-    unfitted = Model.new(pairs.vertical, recipe.plain(), "", {}, recipe.seed)
-    model = Model.new(pairs.vertical, recipe.plain(), "", pairs.standardizations(unfitted), recipe.seed)
+    numbers = pairs.standardizations(layout(recipe.towers, pairs.vertical))
+    model = Model.new(pairs.vertical, recipe.plain(), "", numbers, recipe.seed)
     device, module = torch.device("cpu"), model.module
     with tempfile.TemporaryDirectory() as work:
         data = pairs.training(model, recipe, Path(work))

@@ -22,7 +22,8 @@ import pyarrow as pa
 
 from alicorn.features import Featurizer
 from alicorn.features.text import TextSettings, text_bags, text_grams
-from alicorn.towers.settings import Towers, layout
+from alicorn.towers.layout.layout import layout
+from alicorn.towers.settings.towers import Towers
 from alicorn.vertical import Vertical
 from alicorn.worlds.people.world import VERTICAL, PeopleWorld
 

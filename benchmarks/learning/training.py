@@ -38,9 +38,11 @@ from two_towers import BATCH, BUCKETS, DEVICE, DIM, Learned, Texts, plain, sente
 from alicorn.features import EncoderSettings, TextEncoder
 from alicorn.logs import mine
 from alicorn.text import words
-from alicorn.towers.table import EmbeddingTable, RowGradient
-from alicorn.training import Recipe, batches, loop, train
-from alicorn.training.optimizer import RowAdagrad
+from alicorn.towers.tables.table import EmbeddingTable, RowGradient
+from alicorn.training import Recipe, train
+from alicorn.training.examples import batches
+from alicorn.training.run.optimizer import RowAdagrad
+from alicorn.training.run.run import Run
 from alicorn.vertical import Vertical
 from alicorn.worlds.people.world import VERTICAL, PeopleWorld
 
@@ -150,7 +152,7 @@ def _print_shares(pairs: Path) -> None:
         timed(RowGradient, "add", "gradient"),
         timed(RowAdagrad, "step", "update"),
         timed(batches._Batches, "__next__", "input"),
-        timed(loop._Run, "_learn", "epoch"),
+        timed(Run, "_train_epoch", "epoch"),
     ):
         train(pairs, Vertical.load(VERTICAL), recipe, Path(out) / "model", progress=False)
     print(f"\nOf an epoch of the default recipe ({spent['epoch']:.2f} s):")

@@ -26,7 +26,7 @@ import torch
 
 from alicorn import Model, Vertical
 from alicorn.serving.query_tower import QueryTower
-from alicorn.towers.onnx_export import export_query_tower
+from alicorn.towers.export.onnx_export import export_query_tower
 from alicorn.training import Recipe
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}

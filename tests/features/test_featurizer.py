@@ -9,9 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alicorn.errors import TableError
-from alicorn.features import Bag, Features, Featurizer, Sequences, TextSettings, open_features, write_features
+from alicorn.features import (
+    Bag,
+    Features,
+    Featurizer,
+    Sequences,
+    TextSettings,
+    open_features,
+    standardizations,
+    write_features,
+)
 from alicorn.features.ids import id_bags, id_bucket
-from alicorn.vertical import DenseFeature, IdFeature, IdsFeature, NumericFeature, SequenceFeature, TextFeature
+from alicorn.vertical import DenseFeature, Feature, IdFeature, IdsFeature, NumericFeature, SequenceFeature, TextFeature
 
 FEATURES = {
     "name": TextFeature(kind="text", column="name"),
@@ -26,6 +35,12 @@ BUCKETS = {"name": 1000, "city": 100, "clusters": 100, "tags": 100}
 
 def featurizer() -> Featurizer:
     return Featurizer("documents", FEATURES, BUCKETS, TextSettings(), {})
+
+
+def fitted(features: dict[str, Feature], buckets: dict[str, int], numbers: pa.Table) -> Featurizer:
+    """With numeric features standardised by the rows of `numbers`."""
+    found = standardizations(features, numbers, "documents")
+    return Featurizer("documents", features, buckets, TextSettings(), found)
 
 
 def table() -> pa.Table:
@@ -48,7 +63,7 @@ def rows(bag: Bag | np.ndarray) -> list[list[int]]:
 
 
 def test_every_kind_of_value_has_a_defined_meaning() -> None:
-    features = featurizer().fitted(table()).transform(table())
+    features = fitted(FEATURES, BUCKETS, table()).transform(table())
     channels = features.channels
     assert [len(row) for row in rows(channels["name"])] == [4, 0, 0]
     assert rows(channels["city"]) == [[id_bucket("Rome", 100)], [], [id_bucket("Rome", 100)]]
@@ -60,10 +75,10 @@ def test_every_kind_of_value_has_a_defined_meaning() -> None:
 
 
 def test_a_row_alone_and_a_row_among_others_are_the_same() -> None:
-    fitted = featurizer().fitted(table())
-    together = fitted.transform(table()).take(np.array([2, 0, 1, 0]))
+    given = fitted(FEATURES, BUCKETS, table())
+    together = given.transform(table()).take(np.array([2, 0, 1, 0]))
     for i, row in enumerate([2, 0, 1, 0]):
-        alone = fitted.transform(table().slice(row, 1))
+        alone = given.transform(table().slice(row, 1))
         for name, channel in alone.channels.items():
             among = together.channels[name]
             assert rows(channel)[0] == rows(among)[i] if isinstance(channel, Bag) else (channel[0] == among[i]).all()
@@ -92,19 +107,17 @@ def test_ids_equal_their_oracle(ids: list[str | None]) -> None:
 
 
 def test_unknown_numbers_are_told_from_the_mean_and_absurd_ones_are_cut() -> None:
-    ages = Featurizer("documents", {"age": FEATURES["age"]}, {}, TextSettings(), {}).fitted(
-        pa.table({"age": [0.0, 2.0]})
-    )
+    ages = fitted({"age": FEATURES["age"]}, {}, pa.table({"age": [0.0, 2.0]}))
     got = ages.transform(pa.table({"age": [1.0, float("nan"), 1e300, float("-inf")]})).channels["age"]
     np.testing.assert_array_equal(got, [[0, 1], [0, 0], [8, 1], [-8, 1]])
 
 
 def test_a_column_without_any_value_is_standardised_by_the_neutral_numbers() -> None:
-    ages = Featurizer("documents", {"age": FEATURES["age"]}, {}, TextSettings(), {})
-    fitted = ages.fitted(pa.table({"age": pa.array([None, None], pa.float64())}))
-    assert fitted.standardizations["age"].deviation == 1.0
-    fitted = ages.fitted(pa.table({"age": [7, 7]}))
-    np.testing.assert_array_equal(fitted.transform(pa.table({"age": [7]})).channels["age"], [[0, 1]])
+    features = {"age": FEATURES["age"]}
+    unknown = fitted(features, {}, pa.table({"age": pa.array([None, None], pa.float64())}))
+    assert unknown.standardizations["age"].deviation == 1.0
+    equal = fitted(features, {}, pa.table({"age": [7, 7]}))
+    np.testing.assert_array_equal(equal.transform(pa.table({"age": [7]})).channels["age"], [[0, 1]])
 
 
 @pytest.mark.parametrize(

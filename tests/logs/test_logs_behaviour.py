@@ -14,7 +14,7 @@ from alicorn.errors import TableError
 from alicorn.evaluation.searches import read_searches
 from alicorn.logs import mine
 from alicorn.retrieval.searchers import Searchers
-from alicorn.training.data import Pairs
+from alicorn.training.examples.data import Pairs
 from alicorn.vertical import Behaviour, Vertical
 from alicorn.vertical.behaviour import Window
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from alicorn.towers.attention import SelfAttention, TransformerLayer, present_of, read
+from alicorn.towers.channels.attention import SelfAttention, TransformerLayer, present_of, read
 
 LENGTHS = torch.tensor([3, 0, 5, 1])
 

@@ -4,8 +4,8 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from alicorn.towers.attention import present_of, read
-from alicorn.towers.behaviour import RealTime, ShortTerm, means_by_kind
+from alicorn.towers.channels.attention import present_of, read
+from alicorn.towers.semantic.behaviour import RealTime, ShortTerm, means_by_kind
 
 DIM = 8
 

@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 from alicorn.config import parse_config
 from alicorn.errors import ConfigError
 from alicorn.towers import Ensemble, Model
-from alicorn.towers.capsules import Capsules
+from alicorn.towers.channels.capsules import Capsules
 from alicorn.training import Recipe
 from alicorn.vertical import Vertical
 

@@ -7,8 +7,8 @@ from towers_toy import documents, requests, toy_model
 
 from alicorn.features import Bag, Features
 from alicorn.towers import Model
-from alicorn.towers.channels import Batch, batch_tensors
-from alicorn.towers.fusion import ByChannel
+from alicorn.towers.channels.tensors import Batch, batch_tensors
+from alicorn.towers.fusions.encoder import ByChannel
 
 ATTENTION = {"fusion": {"kind": "attention"}}
 

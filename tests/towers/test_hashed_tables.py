@@ -8,9 +8,9 @@ from towers_toy import documents, requests, toy_model
 
 from alicorn.errors import ConfigError
 from alicorn.towers import Model
-from alicorn.towers.dhe import DeepHash
-from alicorn.towers.hashed import HashedTable, UniversalHashes
-from alicorn.towers.table import EmbeddingTable
+from alicorn.towers.tables.dhe import DeepHash
+from alicorn.towers.tables.hashed import HashedTable, UniversalHashes
+from alicorn.towers.tables.table import EmbeddingTable
 
 DHE = {"kind": "dhe", "dim": 4, "hashes": 16, "width": 8, "layers": 2}
 HASHED = {"kind": "hashed", "dim": 4, "buckets": 7, "hashes": 2}

@@ -9,10 +9,10 @@ import torch
 
 from alicorn.errors import ConfigError, TableError
 from alicorn.towers import Model
-from alicorn.towers.channels import TokenTensors
-from alicorn.towers.deep_set import DeepSet
-from alicorn.towers.numbers import AutoDisNumber, BinnedNumber
-from alicorn.towers.transformer import TextTransformer
+from alicorn.towers.channels.deep_set import DeepSet
+from alicorn.towers.channels.numbers import AutoDisNumber, BinnedNumber
+from alicorn.towers.channels.tensors import TokenTensors
+from alicorn.towers.channels.transformer import TextTransformer
 from alicorn.training import Recipe
 from alicorn.vertical import Vertical
 

@@ -15,7 +15,7 @@ from towers_toy import toy_model
 
 from alicorn.errors import ConfigError, ModelError
 from alicorn.towers import Ensemble, Model
-from alicorn.towers.onnx_export import export_query_tower
+from alicorn.towers.export.onnx_export import export_query_tower
 from alicorn.training import Recipe
 from alicorn.vertical import Vertical
 

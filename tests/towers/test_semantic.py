@@ -10,9 +10,9 @@ from semantic_toy import SEMANTIC, SHOP, products, shop_model, shoppers
 
 from alicorn.errors import ConfigError
 from alicorn.towers import Model
-from alicorn.towers.channels import batch_tensors
-from alicorn.towers.semantic import SemanticDocument, SemanticRequest
-from alicorn.towers.semantic_reading import LongTerm, Recent
+from alicorn.towers.channels.tensors import batch_tensors
+from alicorn.towers.semantic.reading import LongTerm, Recent
+from alicorn.towers.semantic.towers import SemanticDocument, SemanticRequest
 
 WINDOWS = ("realtime", "short", "long")
 
@@ -83,7 +83,7 @@ def test_a_row_does_not_depend_on_the_rest_of_its_batch() -> None:
 def test_many_rows_are_read_in_groups_of_like_length(monkeypatch: pytest.MonkeyPatch) -> None:
     model = shop_model()
     whole = model.encode_requests(shoppers())
-    monkeypatch.setattr("alicorn.towers.semantic._GROUP", 2)
+    monkeypatch.setattr("alicorn.towers.semantic.towers._GROUP", 2)
     np.testing.assert_allclose(model.encode_requests(shoppers()), whole, atol=1e-6)
 
 

@@ -2,8 +2,9 @@
 
 import torch
 
-from alicorn.towers.attention import present_of
-from alicorn.towers.semantic_unit import GRANULARITIES, QueryVectors, SemanticUnit
+from alicorn.towers.channels.attention import present_of
+from alicorn.towers.semantic.unit import QueryVectors, SemanticUnit
+from alicorn.towers.settings.semantic import GRANULARITIES
 
 DIM = 8
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alicorn.towers.table import EmbeddingTable
+from alicorn.towers.tables.table import EmbeddingTable
 
 
 def bags(rng: np.random.Generator, num_bags: int, buckets: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -13,9 +13,9 @@ from alicorn.config import parse_config
 from alicorn.errors import ConfigError, ModelError
 from alicorn.features import EncoderSettings, TextEncoder
 from alicorn.towers import Model, Towers
-from alicorn.towers.channels import TokenTensors, batch_tensors
-from alicorn.towers.settings import layout
-from alicorn.towers.tuned import TunedLayers
+from alicorn.towers.channels.tensors import TokenTensors, batch_tensors
+from alicorn.towers.channels.tuned import TunedLayers
+from alicorn.towers.layout.layout import layout
 
 TEXTS = ["ada lovelace", None, "turing", "", "grace brewster murray hopper"]
 
@@ -52,7 +52,7 @@ def test_many_texts_in_parts_are_those_at_once(folder: Path, monkeypatch: pytest
     model = encoded_model(folder, 1)
     table = pa.concat_tables([requests()] * 3)
     together = model.encode_requests(table)
-    monkeypatch.setattr("alicorn.towers.tuned._TEXTS", 5)
+    monkeypatch.setattr("alicorn.towers.channels.tuned._TEXTS", 5)
     np.testing.assert_allclose(model.encode_requests(table), together, atol=1e-6)
 
 

@@ -9,7 +9,7 @@ from towers_toy import VERTICAL, documents, requests, toy_model
 from alicorn.config import parse_config
 from alicorn.errors import ConfigError
 from alicorn.towers import Model, Towers
-from alicorn.towers.settings import layout
+from alicorn.towers.layout.layout import layout
 from alicorn.training import Recipe
 from alicorn.vertical import Vertical
 

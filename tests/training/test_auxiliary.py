@@ -13,7 +13,8 @@ from training_toy import VERTICAL, recipe, write_pairs
 
 from alicorn.errors import ConfigError
 from alicorn.training import train
-from alicorn.training.auxiliary import DocumentQueries, multi_label_loss
+from alicorn.training.examples.document_queries import DocumentQueries
+from alicorn.training.objective.auxiliary import multi_label_loss
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 7)), min_size=1, max_size=40), st.integers(2, 7))

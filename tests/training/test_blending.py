@@ -9,7 +9,7 @@ import torch
 from training_toy import CITIES, VERTICAL, recipe, write_pairs
 
 from alicorn.errors import ConfigError
-from alicorn.towers.channels import batch_tensors
+from alicorn.towers.channels.tensors import batch_tensors
 from alicorn.training import Recipe, train
 
 

@@ -14,7 +14,7 @@ from training_toy import VERTICAL, recipe, write_pairs
 from alicorn.errors import TrainingError
 from alicorn.towers import Model
 from alicorn.training import Epoch, train
-from alicorn.training.divergence import all_alike, all_unit
+from alicorn.training.run.divergence import all_alike, all_unit
 
 HUGE = {"rate": 1e25, "table_rate": 1e25}
 

@@ -15,7 +15,7 @@ from alicorn.errors import ConfigError
 from alicorn.publishing.shard_search import search_shard
 from alicorn.towers import Model
 from alicorn.training import Recipe, Trained, train
-from alicorn.training.objective import nearest_interest
+from alicorn.training.objective.objective import nearest_interest
 from alicorn.vertical import Vertical
 from alicorn.vertical.failed_searches import FACTS
 

@@ -12,9 +12,9 @@ from alicorn.losses import bpr_loss, softmax_loss, triplet_loss
 from alicorn.negatives import interpolated
 from alicorn.towers import Model
 from alicorn.training import Epoch, Recipe, train
-from alicorn.training.batches import PairBatch, epoch_batches
-from alicorn.training.data import Pairs, TrainingData
-from alicorn.training.objective import Embedded, Negatives, Objective, batch_loss, batch_recall
+from alicorn.training.examples.batches import PairBatch, epoch_batches
+from alicorn.training.examples.data import Pairs, TrainingData
+from alicorn.training.objective.objective import Embedded, Negatives, Objective, batch_loss, batch_recall
 
 CPU = torch.device("cpu")
 

@@ -8,9 +8,9 @@ import torch
 from training_toy import VERTICAL, recipe
 
 from alicorn.towers import Model
-from alicorn.towers.table import EmbeddingTable
-from alicorn.training.optimizer import Optimizers, RowAdagrad, _update_sparse
-from alicorn.training.recipe import Optimizer
+from alicorn.towers.tables.table import EmbeddingTable
+from alicorn.training.recipe.recipe import Optimizer
+from alicorn.training.run.optimizer import Optimizers, RowAdagrad, _update_sparse
 
 
 def test_two_steps_by_hand() -> None:

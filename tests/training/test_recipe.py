@@ -9,8 +9,8 @@ import yaml
 from alicorn.config import parse_config
 from alicorn.errors import ConfigError
 from alicorn.training import Recipe
-from alicorn.training import recipe as recipe_module
-from alicorn.training.loss_settings import BPRLoss, TripletLoss
+from alicorn.training.recipe import recipe as recipe_module
+from alicorn.training.recipe.loss_settings import BPRLoss, TripletLoss
 
 
 def test_plain_data_reads_back_to_an_equal_recipe() -> None:
@@ -84,7 +84,9 @@ def test_the_named_recipes_can_be_read(path: Path) -> None:
 
 
 def test_que2search_is_softmax_and_then_margin_rank_against_the_hardest_of_the_batch() -> None:
-    first, second = Recipe.load(Path(str(resources.files("alicorn.training"))) / "recipes" / "que2search.yaml").steps()
+    first, second = Recipe.load(
+        Path(str(resources.files("alicorn.training"))) / "recipes" / "que2search.yaml"
+    ).stage_recipes()
     assert (first.loss.kind, first.validation.metric) == ("softmax", "auc")
     assert second.loss == TripletLoss(kind="triplet", margin=0.15, reduction="sum")
     assert (second.negatives.num_easy(768), second.negatives.online_hard) == (0, 1)

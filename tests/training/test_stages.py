@@ -15,10 +15,10 @@ from training_toy import VERTICAL, recipe, write_pairs
 from alicorn.errors import ConfigError, TableError
 from alicorn.towers import Model
 from alicorn.training import Epoch, train
-from alicorn.training.batches import epoch_batches
-from alicorn.training.data import Pairs, TrainingData
-from alicorn.training.loop import _Run
-from alicorn.training.recipe import Recipe
+from alicorn.training.examples.batches import epoch_batches
+from alicorn.training.examples.data import Pairs, TrainingData
+from alicorn.training.recipe.recipe import Recipe
+from alicorn.training.run.run import Run
 
 MINED = {"random": 32, "mined": {"ranks": [2, 40], "shard": 0.5, "easy_per_hard": 10}}
 ROUNDS = [{"epochs": 2}, {"negatives": MINED, "epochs": 1, "rounds": 2}]
@@ -137,7 +137,7 @@ def test_mined_negatives_are_in_the_window_of_ranks_and_weigh_a_tenth_of_the_eas
         assert len(np.unique(mined["pairs"])) == 600
     assert seen["ranked"].shape == (600, 20)  # rank 40 of all is rank 20 of a half
     easy = 32 + 127
-    step = given.steps()[0].negatives
+    step = given.stage_recipes()[0].negatives
     assert step.num_easy(given.batch) == easy
 
 
@@ -220,14 +220,14 @@ def test_a_run_may_start_from_another_model(pairs: Path, tmp_path: Path) -> None
 
 def test_stages_are_recipes_of_their_own() -> None:
     given = recipe(stages=[{"epochs": 7}, {"loss": {"kind": "triplet"}, "rounds": 2, "patience": 1}])
-    steps = given.steps()
+    steps = given.stage_recipes()
     assert [(step.epochs, step.patience, step.loss.kind) for step in steps] == [
         (7, 4, "softmax"),
         (4, 1, "triplet"),
         (4, 1, "triplet"),
     ]
     assert all(step.stages == () for step in steps)
-    assert recipe().steps() == (recipe(),)
+    assert recipe().stage_recipes() == (recipe(),)
     with pytest.raises(ValueError, match="stage 2: log_q"):
         recipe(negatives={"log_q": True}, stages=[{}, {"loss": {"kind": "triplet"}}])
     with pytest.raises(ValueError, match="impression is not among the positives"):
@@ -237,15 +237,15 @@ def test_stages_are_recipes_of_their_own() -> None:
 def test_patience_counts_epochs_of_the_stage_alone() -> None:
     """A first stage that ended two epochs behind its best one leaves the second, which is worse, two of its own."""
     given = recipe(stages=[{}, {}], patience=2, epochs=9)
-    run = object.__new__(_Run)
-    run.recipe, run.steps = given, given.steps()
+    run = object.__new__(Run)
+    run.recipe, run.stages = given, given.stage_recipes()
     run.validation = SimpleNamespace(requests=range(1))  # type: ignore[assignment]
     recalls = [(0, 0.1), (1, 0.6), (1, 0.5), (1, 0.5), (2, 0.4), (2, 0.3)]
     run.epochs = [
         Epoch(number, None, {"10": recall}, 1.0, None, stage) for number, (stage, recall) in enumerate(recalls)
     ]
     assert run.best_epoch == 1
-    assert run._is_done(2, run.steps[1])
+    assert run._is_done(2, run.stages[1])
     run.epochs.pop()
-    assert not run._is_done(2, run.steps[1])
-    assert run._is_done(1, run.steps[0])
+    assert not run._is_done(2, run.stages[1])
+    assert run._is_done(1, run.stages[0])

@@ -14,9 +14,10 @@ from alicorn.errors import ConfigError, TableError
 from alicorn.features import Bag
 from alicorn.features.ids import id_bucket
 from alicorn.towers import Model
-from alicorn.training.batches import epoch_batches
-from alicorn.training.data import Pairs, TrainingData
-from alicorn.training.recipe import Recipe
+from alicorn.towers.layout.layout import layout
+from alicorn.training.examples.batches import epoch_batches
+from alicorn.training.examples.data import Pairs, TrainingData
+from alicorn.training.recipe.recipe import Recipe
 
 CPU = torch.device("cpu")
 
@@ -152,7 +153,7 @@ def test_no_pair_of_the_sources_is_an_error(folder: Path, tmp_path: Path) -> Non
 
 
 def test_numbers_of_both_sides_are_standardised_by_their_tables(folder: Path) -> None:
-    fitted = Pairs(folder, VERTICAL).standardizations(model(recipe()))
+    fitted = Pairs(folder, VERTICAL).standardizations(layout(recipe().towers, VERTICAL))
     assert fitted["request"]["age"]["mean"] == pytest.approx(14.5)
     assert json.dumps(fitted)
     assert 40 < fitted["document"]["age"]["mean"] < 50

@@ -9,7 +9,7 @@ import pytest
 from alicorn.config import load_yaml
 from alicorn.logs import mine
 from alicorn.towers import Model
-from alicorn.towers.semantic_settings import Semantic
+from alicorn.towers.settings.semantic import Semantic
 from alicorn.training import Recipe, train
 from alicorn.vertical import Vertical
 from alicorn.worlds import SHOP_VERTICAL, ShopWorld

@@ -14,8 +14,8 @@ from training_toy import VERTICAL, recipe, write_pairs
 
 from alicorn.towers import Model
 from alicorn.training import train
-from alicorn.training.data import Pairs
-from alicorn.training.validation import _ranks, roc_auc
+from alicorn.training.examples.data import Pairs
+from alicorn.training.run.validation import _ranks, roc_auc
 
 
 def test_ranks_equal_a_stable_sort() -> None:

@@ -98,7 +98,7 @@ def export(
     Example: alicorn export model/ --out query_tower/
     """
     from alicorn.towers import Model
-    from alicorn.towers.onnx_export import export_query_tower
+    from alicorn.towers.export.onnx_export import export_query_tower
 
     loaded = Model.load(model)
     folder = export_query_tower(loaded, out)

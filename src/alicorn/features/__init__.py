@@ -18,6 +18,7 @@ from alicorn.features.arrays import Sequences as Sequences
 from alicorn.features.arrays import Tokens as Tokens
 from alicorn.features.featurizer import Featurizer as Featurizer
 from alicorn.features.numeric import Standardization as Standardization
+from alicorn.features.numeric import standardizations as standardizations
 from alicorn.features.pretrained import EncoderSettings as EncoderSettings
 from alicorn.features.pretrained import TextEncoder as TextEncoder
 from alicorn.features.store import open_features as open_features

@@ -39,7 +39,7 @@ class Bag:
 
     def at_unit_length(self) -> "Bag":
         """With weights 1 / sqrt(sum of squared counts): the length of a bag of orthonormal rows is then 1, however
-        often a row repeats. Without weights (towers/channels.py) that holds only where no row repeats."""
+        often a row repeats. Without weights (towers/channels/tensors.py) that holds only where no row repeats."""
         weights = np.empty(len(self.indices), dtype=np.float32)
         _unit_weights(self.offsets, self.indices, weights)
         return Bag(self.offsets, self.indices, weights)

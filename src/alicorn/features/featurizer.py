@@ -16,7 +16,7 @@ from alicorn.features.dense import dense_rows
 from alicorn.features.granular import GranularText, granular
 from alicorn.features.ids import id_bags, multi_hot_bags
 from alicorn.features.magnitude import LARGEST, LARGEST_FLOAT16, check_magnitude
-from alicorn.features.numeric import Standardization, numeric_rows, standardization_of
+from alicorn.features.numeric import Standardization, numeric_rows
 from alicorn.features.pretrained import EncoderSettings, TextEncoder
 from alicorn.features.sequences import sequences
 from alicorn.features.text import OrderedText, TextSettings, text_bags, text_tokens
@@ -39,8 +39,8 @@ _VECTORS = pa.large_list(pa.large_list(pa.float32()))
 
 class Featurizer:
     """side: "documents" or "requests", for messages. features: of the vertical, those in use. buckets: of each feature
-    that is read through a table; of a sequence, of `<feature>.<part>`. standardizations: of numeric features; see
-    `fitted`. encoded: channel -> the text feature that `encoder` reads for it. granular:
+    that is read through a table; of a sequence, of `<feature>.<part>`. standardizations: of numeric
+    features (numeric.py). encoded: channel -> the text feature that `encoder` reads for it. granular:
     channels that read a text feature in another way; its n-grams are not read then. ordered: channels of its tokens."""
 
     def __init__(
@@ -96,14 +96,6 @@ class Featurizer:
             parsed.granular,
             parsed.ordered,
         )
-
-    def fitted(self, table: pa.Table) -> "Featurizer":
-        """The same featurizer with numeric features standardised by this table."""
-        numeric = {name: f for name, f in self.features.items() if isinstance(f, NumericFeature)}
-        table = read_as(table, [c for name, f in numeric.items() for c in f.columns(f"feature {name}")], self.side)
-        fitted = {name: standardization_of(_whole(table[feature.column])) for name, feature in numeric.items()}
-        others = (self.encoded, self.encoder, self.granular, self.ordered)
-        return Featurizer(self.side, self.features, self.buckets, self.text, fitted, *others)
 
     def transform(self, table: pa.Table) -> Features:
         """Features of every row. Raises TableError for a missing column, a wrong type, or an unreadable vector."""

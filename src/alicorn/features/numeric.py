@@ -4,10 +4,14 @@ A null or NaN is unknown: (0, 0). A known value is (z, 1), z = (value - mean) / 
 absurd number cannot drown the other features.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 
 from alicorn.config import Config
+from alicorn.vertical import Feature, NumericFeature
+from alicorn.vertical.columns import read_as
 
 _LARGEST = 8.0
 _SQUARED = 1e140  # a sum of 2^31 squares of it is below the end of float64
@@ -19,6 +23,14 @@ class Standardization(Config):
 
     mean: float = 0.0
     deviation: float = 1.0
+
+
+def standardizations(features: Mapping[str, Feature], table: pa.Table, side: str) -> dict[str, Standardization]:
+    """Of the numeric ones among the features, by name, measured on a table. side: "documents" or "requests", for
+    messages. Raises TableError for a column that is missing or holds no numbers."""
+    numeric = {name: feature for name, feature in features.items() if isinstance(feature, NumericFeature)}
+    table = read_as(table, [c for name, f in numeric.items() for c in f.columns(f"feature {name}")], side)
+    return {name: standardization_of(table[feature.column].combine_chunks()) for name, feature in numeric.items()}
 
 
 def standardization_of(column: pa.Array) -> Standardization:

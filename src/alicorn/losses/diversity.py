@@ -1,4 +1,4 @@
-"""How alike are the interests of one request? Three regularisers of DRIM, added to the loss by training/objective.py.
+"""How alike are the interests of one request? Three regularisers of DRIM, to be added to the loss.
 
 Capsules often end as the same vector several times. Each function is smaller where the interests of a request lie
 farther apart; none looks at documents. `v` is an interest of unit length, K their number.

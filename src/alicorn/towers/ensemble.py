@@ -14,11 +14,11 @@ and is read by `Model.load` like any other model. evaluation/systems/ensemble_we
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 import pyarrow as pa
@@ -26,10 +26,34 @@ import xxhash
 
 import alicorn
 from alicorn.errors import ConfigError, ModelError
-from alicorn.towers.model import Model
 from alicorn.vertical import Feature, Vertical
 
 _FORMAT = 1
+
+
+class Member(Protocol):
+    """What a model or an ensemble has as a member of another; meanings as in Ensemble."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def vertical(self) -> Vertical: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def num_interests(self) -> int: ...
+    @property
+    def data(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def request_features(self) -> dict[str, Feature]: ...
+    @property
+    def document_features(self) -> dict[str, Feature]: ...
+    def with_vertical(self, vertical: Vertical) -> Self: ...
+    def encode_requests(self, requests: pa.Table) -> np.ndarray: ...
+    def encode_documents(self, documents: pa.Table) -> np.ndarray: ...
+    def save(self, folder: str | Path) -> Self: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +61,11 @@ class Ensemble:
     """key: under which the documents' vectors are published. weights: a_i of each member, positive."""
 
     key: str
-    members: "tuple[Model | Ensemble, ...]"
+    members: tuple[Member, ...]
     weights: tuple[float, ...]
 
     @classmethod
-    def of(cls, members: "Sequence[Model | Ensemble]", weights: Sequence[float], key: str | None = None) -> "Ensemble":
+    def of(cls, members: Sequence[Member], weights: Sequence[float], key: str | None = None) -> "Ensemble":
         """key: the vertical's unless given. Raises ConfigError where members do not fit each other or the weights."""
         if len(members) < 2:
             raise ConfigError(f"an ensemble has two members or more, got {len(members)}")
@@ -136,10 +160,10 @@ class Ensemble:
         return saved
 
 
-def load_ensemble(folder: Path, header: dict[str, Any]) -> Ensemble:
-    """The ensemble in a folder whose model.json is `header`. Raises ModelError."""
+def load_ensemble(folder: Path, header: dict[str, Any], load: Callable[[Path], Member]) -> Ensemble:
+    """The ensemble in a folder whose model.json is `header`. load: reads the folder of a member. Raises ModelError."""
     try:
-        members = [Model.load(folder / "members" / str(number)) for number in range(len(header["weights"]))]
+        members = [load(folder / "members" / str(number)) for number in range(len(header["weights"]))]
         ensemble = Ensemble.of(members, header["weights"], header["key"])
     except (ConfigError, TypeError) as error:
         raise ModelError(f"{folder / 'model.json'} does not fit the members: {error}") from error

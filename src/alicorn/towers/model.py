@@ -17,7 +17,7 @@ import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,14 +31,13 @@ from alicorn.config import dump_yaml, parse_config
 from alicorn.errors import ConfigError, ModelError
 from alicorn.features import Featurizer, Standardization, TextEncoder
 from alicorn.text import RULES
-from alicorn.towers.channels import Batch, batch_tensors
-from alicorn.towers.fusion import ByChannel
-from alicorn.towers.settings import Towers, layout
-from alicorn.towers.unified import Unified
+from alicorn.towers.channels.tensors import Batch, batch_tensors
+from alicorn.towers.ensemble import Ensemble, load_ensemble
+from alicorn.towers.fusions.encoder import ByChannel
+from alicorn.towers.layout.layout import layout
+from alicorn.towers.settings.towers import Towers
+from alicorn.towers.two_tower import TwoTower
 from alicorn.vertical import Feature, Vertical
-
-if TYPE_CHECKING:
-    from alicorn.towers.ensemble import Ensemble
 
 _FORMAT = 1
 _ROWS = 4096  # encoded at once
@@ -60,7 +59,7 @@ class Model:
     data: str
     requests: Featurizer
     documents: Featurizer
-    module: Unified
+    module: TwoTower
     fingerprint: str
 
     @property
@@ -125,7 +124,7 @@ class Model:
                 given.ordered,
             )
         key = recipe.get("embedding") or vertical.embedding
-        module = Unified(towers, laid_out, seed, encoder).eval()
+        module = TwoTower(towers, laid_out, seed, encoder).eval()
         return cls(vertical, recipe, key, data, featurizers["request"], featurizers["document"], module, "untrained")
 
     def encode_requests(self, requests: pa.Table) -> np.ndarray:
@@ -149,7 +148,7 @@ class Model:
     def request_weights(self, requests: pa.Table) -> dict[str, np.ndarray] | None:
         """What each channel counts in the embedding of each row: float32 (rows,), shares that sum to 1.
 
-        None where the fusion has no such weights (towers/fusion.py).
+        None where the fusion has no such weights (towers/fusions/).
         """
         return self._weights(requests, self.requests, self.module.request_channels)
 
@@ -243,9 +242,7 @@ class Model:
         folder = Path(folder)
         header = _read_header(folder)
         if "weights" in header:
-            from alicorn.towers.ensemble import load_ensemble
-
-            return load_ensemble(folder, header)
+            return load_ensemble(folder, header, cls.load)
         return cls._load(folder, header)
 
     @classmethod

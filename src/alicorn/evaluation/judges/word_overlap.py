@@ -18,7 +18,7 @@ from alicorn.errors import TableError
 from alicorn.evaluation.searches import Searches
 from alicorn.tables import open_parts
 from alicorn.text import words
-from alicorn.training.validation import roc_auc
+from alicorn.training.run.validation import roc_auc
 from alicorn.vertical import IdFeature, IdsFeature, TextFeature, Vertical
 from alicorn.vertical.columns import Column, ColumnType, read_as, refuse_rows
 

@@ -1,9 +1,9 @@
 """The frozen layers of a pretrained transformer, as a channel of text beside the n-grams of text.py.
 
-The last `tuned_layers` of the transformer belong to the towers (towers/tuned.py), which learn them. The layers below
-are frozen and run here, once for each distinct text: with nothing tuned a text becomes its sentence vector, the mean
-over its tokens at unit length; else the vectors of its tokens below the tuned layers, rounded to float16. A null and an
-empty text become zeros, and no token. torch, tokenizers and transformers are imported when the first text is encoded.
+The last `tuned_layers` of the transformer belong to the towers (towers/channels/tuned.py), which learn them. The layers
+below are frozen and run here, once for each distinct text: with nothing tuned a text becomes its sentence vector, the
+mean over its tokens at unit length; else the vectors of its tokens below the tuned layers, rounded to float16. A null
+and an empty text become zeros, and no token. torch, tokenizers and transformers are imported for the first text.
 
 Threads may share an encoder. It keeps no lock over a fork, and is pickled without vectors and weights, which are loaded
 anew from the folder where the copy is first used. Needs the extra `encoder`.

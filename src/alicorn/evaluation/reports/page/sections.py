@@ -21,7 +21,7 @@ from alicorn.evaluation.reports.page.embedding_map import default_column, embedd
 from alicorn.evaluation.reports.recall import EXACT, INDEX, RecallReport
 from alicorn.evaluation.searches import Searches
 from alicorn.reporting.figure import AXIS, INK, LINE, MUTED, OTHER, SERIES, Chart
-from alicorn.towers import AnyModel, Ensemble
+from alicorn.towers import AnyModel, Ensemble, Model
 
 _VARIABLES = {INK: "--fg", MUTED: "--muted", LINE: "--line", AXIS: "--strong", OTHER: "--other"}
 _VARIABLES |= {colour: f"--s{number}" for number, colour in enumerate(SERIES)}
@@ -89,11 +89,11 @@ def provenance(measured: MeasuredModel) -> dict[str, str]:
 
 def recipes(model: AnyModel) -> list[tuple[str, str]]:
     """(embedding key, recipe as YAML) of the model, or of each member of an ensemble."""
-    members = model.members if isinstance(model, Ensemble) else [model]
+    members = model.members if isinstance(model, Ensemble) else (model,)
     return [
         (member.key, yaml.safe_dump(dict(member.recipe), sort_keys=False, allow_unicode=True))
         for member in members
-        if not isinstance(member, Ensemble)
+        if isinstance(member, Model)
     ]
 
 

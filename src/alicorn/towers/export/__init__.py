@@ -1,0 +1,4 @@
+"""How does a tower leave torch?
+
+onnx_export.py  the request tower as ONNX
+"""

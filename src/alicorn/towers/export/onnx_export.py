@@ -1,0 +1,153 @@
+"""`alicorn export`: the request tower of a model as ONNX, for a service without torch.
+
+    query_tower.onnx    one request at a time: inputs as features/padded.py names them, of one row; output `vectors`,
+                        float32 (1, dim), or (1, interests, dim) of a model with several, of unit length
+    query_tower.json    {"format": 1, "alicorn": version, "key", "dim", "interests", "fingerprint" of the model,
+                        "inputs": names in order, "featurizer": how a row becomes the inputs, "vertical": fingerprint,
+                        "text_rules": by which texts are read (alicorn.text),
+                        "padded_to": channel -> places, of what an LSTM reads: its steps are written out}
+
+The featurizer is the one of training and of serving: both towers read the same arrays.
+"""
+
+import importlib.util
+import json
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor, nn
+
+import alicorn
+from alicorn.errors import ConfigError
+from alicorn.features.padded import padded
+from alicorn.text import RULES
+from alicorn.towers.channels.tensors import Batch, ChannelTensors, PaddedBag, SequenceTensors, TokenTensors
+from alicorn.towers.ensemble import Ensemble
+from alicorn.towers.model import Model
+from alicorn.towers.two_tower import TwoTower
+from alicorn.vertical import SequenceFeature
+from alicorn.vertical.columns import Column
+from alicorn.vertical.json_columns import arrow_type
+
+FORMAT = 1
+
+
+def export_query_tower(model: Model | Ensemble, folder: str | Path) -> Path:
+    """Write the folder, which must be new or empty. Returns it. Raises ConfigError."""
+    folder = Path(folder)
+    _check(model, folder)
+    assert isinstance(model, Model)
+    fixed = _fixed(model)
+    inputs = _example(model, fixed)
+    tower = _PlainInputs(model.module, list(inputs)).eval()
+    folder.mkdir(parents=True, exist_ok=True)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch's own exporter
+        program = _quietly(tower, inputs, fixed)
+    program.save(folder / "query_tower.onnx")
+    header = {
+        "format": FORMAT,
+        "alicorn": alicorn.__version__,
+        "key": model.key,
+        "dim": model.dim,
+        "interests": model.module.interests,
+        "fingerprint": model.fingerprint,
+        "vertical": model.vertical.fingerprint(),
+        "inputs": list(inputs),
+        "padded_to": fixed,
+        "featurizer": model.requests.plain(),
+        "text_rules": RULES,
+    }
+    (folder / "query_tower.json").write_text(json.dumps(header, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return folder
+
+
+class _PlainInputs(nn.Module):
+    """The request tower of a module, as a function of padded arrays."""
+
+    def __init__(self, module: TwoTower, names: list[str]) -> None:
+        super().__init__()
+        self.module = module
+        self._names = names
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        batch = _batch(dict(zip(self._names, inputs, strict=True)))
+        if self.module.interests > 1:
+            return self.module.encode_interests(batch)
+        return self.module.encode_requests(batch)
+
+
+def _batch(inputs: dict[str, Tensor]) -> Batch:
+    channels: dict[str, dict[str, Tensor]] = {}
+    for name, values in inputs.items():
+        channel, _, part = name.rpartition(".")
+        channels.setdefault(channel, {})[part] = values
+    return {name: _channel(parts) for name, parts in channels.items()}
+
+
+def _channel(parts: dict[str, Tensor]) -> ChannelTensors:
+    if "values" in parts:
+        return parts["values"]
+    if "hidden" in parts:
+        return TokenTensors(**parts)
+    return PaddedBag(**parts) if "weights" in parts else SequenceTensors(**parts)
+
+
+def _fixed(model: Model) -> dict[str, int]:
+    """How many places each channel has that an LSTM reads: the real-time behaviour of the fusion `semantic`."""
+    name = model.recipe["towers"].get("fusion", {}).get("realtime")
+    feature = model.requests.features.get(name)
+    return {name: feature.last} if isinstance(feature, SequenceFeature) else {}
+
+
+def _example(model: Model, fixed: dict[str, int]) -> dict[str, Tensor]:
+    """Inputs of a row without values, each list two long: their shapes are what matters."""
+    columns: dict[str, list[Column]] = {}
+    for column in model.requests.columns:
+        columns.setdefault(column.name, []).append(column)
+    rows = {name: pa.nulls(1, arrow_type(asked, [])) for name, asked in columns.items()}
+    found = padded(model.requests.transform(pa.table(rows)), fixed)
+    return {name: torch.from_numpy(_widened(name, values)) for name, values in found.items()}
+
+
+def _widened(name: str, values: np.ndarray) -> np.ndarray:
+    if name.endswith(".lengths"):
+        return np.full(1, 2)
+    if name.endswith(".values"):
+        return values
+    return values if values.shape[1] > 1 else np.repeat(values, 2, axis=1)
+
+
+def _quietly(tower: _PlainInputs, inputs: dict[str, Tensor], fixed: dict[str, int]) -> Any:
+    """The exporter's work without its talk."""
+    shapes: list[dict[int, Any]] = []
+    for name in inputs:
+        channel, _, part = name.rpartition(".")
+        list_of = part not in ("lengths", "values") and channel not in fixed
+        longest = torch.export.Dim(f"longest_{list(inputs).index(next(n for n in inputs if n.startswith(channel)))}")
+        shapes.append({1: longest} if list_of else {})
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    return torch.onnx.export(
+        tower,
+        tuple(inputs.values()),
+        input_names=list(inputs),
+        output_names=["vectors"],
+        dynamic_shapes=(tuple(shapes),),
+        dynamo=True,
+        verbose=False,
+    )
+
+
+def _check(model: Model | Ensemble, folder: Path) -> None:
+    missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"the export needs {' and '.join(missing)}: pip install 'alicorn[onnx]'")
+    if isinstance(model, Ensemble):
+        raise ConfigError("an ensemble is exported member by member: give the folder of one, members/0 and so on")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} is there already: choose another folder for the export")

@@ -1,0 +1,172 @@
+"""What the towers of MGDSPR are made of: a query, recent and long behaviour, other channels, as vectors of one width.
+
+Elements of behaviour are their parts one beside the other, through the tables that documents read. A projection brings
+every table's rows to the width of an embedding, and starts alike wherever the table is the same.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from alicorn.features.ids import id_bucket
+from alicorn.towers.channels.attention import present_of, read
+from alicorn.towers.channels.sequences import element_vectors, mean_of
+from alicorn.towers.channels.tensors import BagTensors, Batch, ChannelTensors, PaddedBag, SequenceTensors
+from alicorn.towers.channels.vectors import ChannelVectors, orthogonal
+from alicorn.towers.layout.layout import Layout, Side
+from alicorn.towers.semantic.behaviour import RealTime, ShortTerm, means_by_kind
+from alicorn.towers.semantic.unit import QueryVectors
+from alicorn.towers.settings.semantic import Semantic
+from alicorn.towers.settings.tables import buckets_of
+from alicorn.vertical import SequenceFeature
+
+Tables = Mapping[str, nn.Module]
+
+
+class QueryReader(nn.Module):
+    """The query and its searcher's past ones as vectors, through the table of text and one projection."""
+
+    def __init__(self, side: Side, layout: Layout, dim: int, settings: Semantic, seed: int) -> None:
+        super().__init__()
+        self._name, self._past = settings.query, settings.past_queries
+        self._chosen, self._newest = settings.chosen, settings.newest_queries
+        self._tables = {name: side.tables[name] for name in self.features}
+        self.projections = nn.ModuleList([text_projection(table, layout, dim, seed) for table in self._tables.values()])
+
+    @property
+    def features(self) -> list[str]:
+        return [self._name] if self._past is None else [self._name, self._past]
+
+    def forward(self, batch: Batch, tables: Tables) -> QueryVectors:
+        """What is not among the chosen granularities is zero."""
+        table, project = tables[self._tables[self._name]], self.projections[0]
+        sequence = batch[f"{self._name}@sequence"]
+        assert isinstance(sequence, SequenceTensors)
+        segments = project(element_vectors(sequence, [table]))
+        nothing = torch.zeros_like(segments[:, 0])
+        unigrams, bigrams = (
+            project(bag_mean(batch[f"{self._name}@{name}"], table)) if name in self._chosen else nothing
+            for name in ("unigrams", "bigrams")
+        )
+        history, asked = self._history(batch, tables, nothing)
+        return QueryVectors(unigrams, bigrams, segments, sequence.lengths, history, asked)
+
+    def _history(self, batch: Batch, tables: Tables, nothing: Tensor) -> tuple[Tensor, Tensor]:
+        """(rows, queries, dim) and bool (rows, queries): each past query is the mean of its segments."""
+        if self._past is None:
+            return nothing[:, None, :], torch.zeros_like(nothing[:, :1], dtype=torch.bool)
+        lists = batch[f"{self._past}@lists"]
+        assert isinstance(lists, SequenceTensors)
+        words = SequenceTensors(lists.ids[:, :, :1], lists.lengths)
+        segments = element_vectors(words, [tables[self._tables[self._past]]])
+        numbers = torch.arange(1, self._newest + 1, dtype=lists.ids.dtype, device=lists.ids.device)
+        means, asked = means_by_kind(segments, lists.ids[:, :, 1], numbers)
+        return self.projections[1](means), asked
+
+
+class Recent(nn.Module):
+    """Real-time behaviour, or short: elements, what happened between them, and what the query reads of it."""
+
+    def __init__(self, name: str, side: Side, layout: Layout, dim: int, settings: Semantic, seed: int) -> None:
+        super().__init__()
+        feature = side.features[name]
+        assert isinstance(feature, SequenceFeature)
+        self._tables = [side.tables[f"{name}.{part}"] for part in feature.parts]
+        starts = [_start(table, layout, dim, seed) for table in self._tables]
+        self.project = _linear(torch.cat(starts, dim=1))
+        realtime = name == settings.realtime
+        self.path = RealTime(dim, settings.heads, settings.dropout) if realtime else ShortTerm(dim, settings.heads)
+        self._zero_vector = settings.zero_vector
+
+    def forward(self, queries: Tensor, channel: ChannelTensors, tables: Tables) -> Tensor:
+        """What each query finds, of the shape of `queries`, (rows, queries, dim)."""
+        return self.reads(queries, channel, tables)[0]
+
+    def reads(self, queries: Tensor, channel: ChannelTensors, tables: Tables) -> tuple[Tensor, Tensor]:
+        """As attention.read: what each query finds, and its weights over the zero vector and the elements."""
+        assert isinstance(channel, SequenceTensors)
+        elements = self.project(element_vectors(channel, [tables[table] for table in self._tables]))
+        present = present_of(channel.lengths, elements.shape[1])
+        return read(queries, self.path(elements, channel.lengths), present, self._zero_vector)
+
+
+class LongTerm(nn.Module):
+    """For each attribute a list of means, one for each kind of behaviour; the query reads each list."""
+
+    def __init__(self, name: str, side: Side, layout: Layout, dim: int, settings: Semantic, seed: int) -> None:
+        super().__init__()
+        feature = side.features[name]
+        assert isinstance(feature, SequenceFeature)
+        parts = list(feature.parts)
+        self._kind = parts.index("kind") if settings.kinds else None
+        self._tables = {place: side.tables[f"{name}.{part}"] for place, part in enumerate(parts) if place != self._kind}
+        starts = {table: _start(table, layout, dim, seed) for table in self._tables.values()}
+        self.project = nn.ModuleList([_linear(starts[table]) for table in self._tables.values()])
+        buckets = buckets_of(layout.tables[side.tables[f"{name}.kind"]]) if settings.kinds else 0
+        wanted = torch.tensor([id_bucket(kind, buckets) for kind in settings.kinds], dtype=torch.int32)
+        self.wanted: Tensor
+        self.register_buffer("wanted", wanted, persistent=False)
+        self._zero_vector = settings.zero_vector
+
+    def forward(self, queries: Tensor, channel: ChannelTensors, tables: Tables) -> Tensor:
+        """The sum over attributes, (rows, queries, dim)."""
+        assert isinstance(channel, SequenceTensors)
+        found = torch.zeros_like(queries)
+        for (place, table), project in zip(self._tables.items(), self.project, strict=True):
+            of_part = SequenceTensors(channel.ids[:, :, place : place + 1], channel.lengths)
+            means, present = self._means(element_vectors(of_part, [tables[table]]), channel)
+            found = found + read(queries, project(means), present, self._zero_vector)[0]
+        return found
+
+    def _means(self, elements: Tensor, channel: SequenceTensors) -> tuple[Tensor, Tensor]:
+        if self._kind is None:
+            return mean_of(elements, channel.lengths)[:, None, :], (channel.lengths > 0)[:, None]
+        return means_by_kind(elements, channel.ids[:, :, self._kind], self.wanted)
+
+
+class Projected(nn.Module):
+    """Every channel of a side that is not `taken`, each projected to the width of an embedding."""
+
+    def __init__(self, side: Side, taken: list[str], layout: Layout, dim: int, seed: int, pretrained: int) -> None:
+        super().__init__()
+        rest = {name: feature for name, feature in side.features.items() if name not in taken}
+        self.vectors = ChannelVectors(replace(side, features=rest), layout, pretrained)
+        self.project = nn.ModuleList([_linear(start) for start in self.vectors.starts(dim, seed)])
+
+    @property
+    def names(self) -> list[str]:
+        return self.vectors.names
+
+    def forward(self, batch: Batch, tables: Tables, tuned: nn.Module | None) -> list[Tensor]:
+        """(rows, dim) of each channel."""
+        vectors = self.vectors(batch, tables, tuned)
+        return [project(vector) for project, vector in zip(self.project, vectors, strict=True)]
+
+
+def bag_mean(channel: ChannelTensors, table: nn.Module) -> Tensor:
+    """(rows, width): the mean of each bag's rows; a bag comes as their sum over the root of their number."""
+    if isinstance(channel, PaddedBag):
+        exported: Any = table
+        return exported.padded(*channel) / (channel.weights > 0).sum(dim=1).clamp(min=1).sqrt()[:, None]
+    assert isinstance(channel, BagTensors)
+    ends = torch.cat([channel.offsets[1:], channel.offsets.new_full((1,), len(channel.indices))])
+    return table(*channel) / (ends - channel.offsets).clamp(min=1).sqrt()[:, None]
+
+
+def text_projection(table: str, layout: Layout, dim: int, seed: int) -> nn.Linear:
+    return _linear(_start(table, layout, dim, seed))
+
+
+def _start(table: str, layout: Layout, dim: int, seed: int) -> Tensor:
+    return orthogonal(f"table {table}", layout.tables[table].dim, dim, seed)
+
+
+def _linear(start: Tensor) -> nn.Linear:
+    """Without a bias, so that nothing stays nothing. start: (out, in)."""
+    linear = nn.Linear(start.shape[1], start.shape[0], bias=False)
+    with torch.no_grad():
+        linear.weight.copy_(start)
+    return linear

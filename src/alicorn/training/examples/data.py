@@ -1,0 +1,250 @@
+"""What a training run reads: pairs/ (alicorn mine) as featurised rows on disk and a few arrays."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from alicorn.errors import ConfigError, TableError
+from alicorn.features import Features, open_features, standardizations, write_features
+from alicorn.features.store import is_written
+from alicorn.negatives import KnownPositives, OwnNegatives
+from alicorn.pairs import PairsFolder
+from alicorn.text import normalize
+from alicorn.towers import Model
+from alicorn.towers.layout.layout import Layout
+from alicorn.training.examples.document_queries import DocumentQueries
+from alicorn.training.recipe.loss_settings import Auxiliary
+from alicorn.training.recipe.recipe import Recipe
+from alicorn.vertical import Vertical
+from alicorn.vertical.failed_searches import FACTS
+from alicorn.vertical.requests import check_known, request_table
+
+_ROWS = 1 << 16  # featurised at once
+_RANDOM = 10  # documents that stand against the targets of a search in the AUC, where it showed none
+_PAIR = ["session_id", "searcher_id", "query", "doc_id"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """requests: a row per training pair. documents: a row per document. positives: int64, the document of each pair.
+
+    non_clicks: of each pair the documents that its search showed and that were not clicked; None unless asked for.
+    queries: the frequent queries of each document, where the recipe has the auxiliary task.
+    """
+
+    requests: Features
+    documents: Features
+    positives: np.ndarray
+    known: KnownPositives
+    non_clicks: OwnNegatives | None = None
+    queries: DocumentQueries | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ValidationData:
+    """requests: one row per search. Targets of search i: targets[offsets[i]:offsets[i + 1]], document rows.
+
+    wrong: (rows, documents), both int64: a search and a document that is none of its targets, for the AUC. against:
+    what those are, "shown" by the search and not clicked, or "random" where no search has such; searches without have
+    no part in the AUC.
+    """
+
+    requests: Features
+    offsets: np.ndarray
+    targets: np.ndarray
+    wrong: tuple[np.ndarray, np.ndarray]
+    against: Literal["shown", "random"]
+
+    @property
+    def rows(self) -> np.ndarray:
+        """int64 (targets,): the search of each target."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
+
+class Pairs:
+    """A pairs/ folder, checked against the vertical. Raises TableError where a file is missing, ConfigError where the
+    folder was mined with another vertical."""
+
+    def __init__(self, folder: str | Path, vertical: Vertical) -> None:
+        self.tables = PairsFolder(folder)
+        self.vertical = vertical
+        if self.tables.manifest.vertical_fingerprint != vertical.fingerprint():
+            raise ConfigError(
+                f"{self.tables.folder} was mined with another vertical than '{vertical.name}' as it is now: "
+                "run `alicorn mine` again, or train with the vertical it was mined with"
+            )
+        self.fingerprint = self.tables.manifest.data_fingerprint
+        self.documents = self.tables.read("documents")
+        self.searchers = self.tables.searchers
+        self.behaviour = self._behaviour()
+        self._doc_ids = self.documents["doc_id"].combine_chunks()
+
+    def standardizations(self, towers: Layout) -> dict[str, Any]:
+        """Of the numeric features of both sides, as Model.new takes them."""
+        found = {"document": standardizations(towers.document.features, self.documents, "documents")}
+        if self.searchers is not None:
+            found["request"] = standardizations(towers.request.features, self.searchers, "requests")
+        return {
+            side: {name: values.model_dump() for name, values in numeric.items()} for side, numeric in found.items()
+        }
+
+    def training(self, model: Model, recipe: Recipe, work: Path) -> TrainingData:
+        """Featurise documents and training pairs into `work`, unless the same run has done so before."""
+        chosen = self.tables.read("pairs", [*_PAIR, "source", "split", *FACTS])
+        if "impression" in recipe.positives:
+            shown = self.tables.read("impressions", [*_PAIR, "source", "split"])
+            chosen = pa.concat_tables([chosen, shown], promote_options="permissive")
+        chosen = chosen.filter(pc.equal(chosen["split"], "train"))
+        documents = self._rows_of(chosen["doc_id"], "pairs")
+        known = KnownPositives.of(_groups(chosen), documents)  # of every source: what is chosen is no negative
+        used = np.flatnonzero(_used(chosen, recipe))
+        if len(used) == 0:
+            raise TableError(
+                f"{self.tables.folder}: no training pair is of {', '.join(recipe.positives)}: change the recipe's "
+                "positives",
+                table="pairs",
+                column="source",
+            )
+        pairs = chosen.take(used)
+        check_known(pairs, self.searchers, self.behaviour)
+        for name, tables, featurizer in (
+            ("documents", _parts(self.documents), model.documents),
+            ("requests", map(self.requests, _parts(pairs)), model.requests),
+        ):
+            if not is_written(work / name):
+                write_features(work / name, map(featurizer.transform, tables))
+        known = KnownPositives(known.groups[used], known.offsets, known.documents)
+        with_non_clicks = any(stage.negatives.non_click for stage in recipe.stage_recipes())
+        return TrainingData(
+            open_features(work / "requests"),
+            open_features(work / "documents"),
+            documents[used],
+            known,
+            self._non_clicks(pairs) if with_non_clicks else None,
+            self._document_queries(pairs, documents[used], recipe.auxiliary) if recipe.auxiliary else None,
+        )
+
+    def _document_queries(self, pairs: pa.Table, documents: np.ndarray, auxiliary: Auxiliary) -> DocumentQueries:
+        """Raises ConfigError where the training pairs have fewer than two queries: nothing could be told apart."""
+        queries = DocumentQueries.of(_queries(pairs), documents, len(self.documents), auxiliary.queries)
+        if queries.num_queries < 2:
+            raise ConfigError(
+                f"{self.tables.folder}: the auxiliary task tells queries apart, and the training pairs have one: leave "
+                "auxiliary out of the recipe"
+            )
+        return queries
+
+    def _non_clicks(self, pairs: pa.Table) -> OwnNegatives:
+        """What the search of each pair showed beside it; `per_positive` is 1, a stage of the recipe has its own."""
+        shown = self.tables.read("non_clicks", ["session_id", "doc_id"])
+        numbered = pairs.select(["session_id"]).append_column("pair", pa.array(np.arange(len(pairs))))
+        beside = shown.join(numbered, "session_id", join_type="inner").sort_by(
+            [("pair", "ascending"), ("doc_id", "ascending")]
+        )
+        documents = self._rows_of(beside["doc_id"], "non_clicks")
+        return OwnNegatives.of(beside["pair"].to_numpy(), documents, len(pairs), per_positive=1)
+
+    def validation(self, model: Model, recipe: Recipe) -> ValidationData:
+        """A seeded sample of the valid split's searches that have a target."""
+        searches = self.tables.read("searches")
+        searches = searches.filter(pc.equal(searches["split"], "valid"))
+        searches = searches.filter(pc.greater(pc.fill_null(pc.list_value_length(searches["targets"]), 0), 0))
+        size = min(recipe.validation.searches, len(searches))
+        sample = np.sort(np.random.default_rng(recipe.seed).choice(len(searches), size, replace=False))
+        searches = searches.take(sample)
+        targets = searches["targets"].combine_chunks()
+        offsets = np.zeros(len(searches) + 1, dtype=np.int64)
+        np.cumsum(pc.list_value_length(targets).to_numpy(zero_copy_only=False), out=offsets[1:])
+        rows = self._rows_of(pa.chunked_array([targets.flatten()]), "searches")
+        requests = model.requests.transform(self.requests(searches))
+        return ValidationData(requests, offsets, rows, *self._wrong(searches, offsets, rows, recipe.seed))
+
+    def _wrong(
+        self, searches: pa.Table, offsets: np.ndarray, targets: np.ndarray, seed: int
+    ) -> tuple[tuple[np.ndarray, np.ndarray], Literal["shown", "random"]]:
+        """What the validation searches showed and nobody clicked; where they showed nothing, random documents."""
+        against: Literal["shown", "random"] = "shown"
+        rows, documents = self._shown(searches)
+        if len(rows) == 0:
+            against = "random"
+            rows = np.repeat(np.arange(len(searches)), _RANDOM)
+            documents = np.random.default_rng([seed, 1]).integers(0, len(self.documents), len(rows))
+        chosen = np.repeat(np.arange(len(searches)), np.diff(offsets)) * len(self.documents) + targets
+        kept = ~np.isin(rows * len(self.documents) + documents, chosen)
+        return (rows[kept], documents[kept]), against
+
+    def _shown(self, searches: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+        """Search and document of what was shown and not clicked."""
+        shown = self.tables.read("non_clicks", ["session_id", "doc_id"])
+        rows = pc.index_in(shown["session_id"], searches["session_id"].combine_chunks())
+        known = pc.is_valid(rows)
+        documents = self._rows_of(shown["doc_id"].filter(known), "non_clicks")
+        return rows.filter(known).to_numpy().astype(np.int64), documents
+
+    def requests(self, searches: pa.Table) -> pa.Table:
+        """What the request tower reads of searches or pairs (vertical/requests.py). Raises TableError."""
+        return request_table(searches, self.searchers, self.behaviour)
+
+    def _behaviour(self) -> pa.Table | None:
+        """Of each search what its searcher had done before: the columns that a feature reads, if any does."""
+        behaviour = self.vertical.request.behaviour
+        made = {column.name for column in behaviour.columns()} if behaviour else set()
+        read = [column.name for column in self.vertical.searcher_columns() if column.name in made]
+        return self.tables.read("behaviour", ["session_id", *dict.fromkeys(read)]) if read else None
+
+    def _rows_of(self, doc_ids: pa.ChunkedArray, table: str) -> np.ndarray:
+        """int64: the document row of each id."""
+        rows = pc.index_in(doc_ids, self._doc_ids)
+        _refuse(pc.is_null(rows), doc_ids, table, "doc_id", "is no document of documents.parquet")
+        return rows.to_numpy().astype(np.int64)
+
+
+def _used(pairs: pa.Table, recipe: Recipe) -> np.ndarray:
+    """bool (rows,): pairs of the recipe's sources, by its rules and volume; a small volume is part of a large one."""
+    source = np.asarray(pairs["source"].to_pylist())
+    used = np.isin(source, recipe.positives)
+    used &= (source != "hard") | recipe.hard_positives.mask(pairs)
+    chance = np.random.default_rng(recipe.seed).random(len(pairs))
+    for name, share in recipe.volume.items():
+        used &= (source != name) | (chance < share)
+    return used
+
+
+def _groups(pairs: pa.Table) -> np.ndarray:
+    """int64: equal for pairs of one query (normalised) and one searcher."""
+    query = _queries(pairs)
+    searchers = pairs["searcher_id"].combine_chunks().dictionary_encode()
+    searcher = pc.fill_null(searchers.indices, -1).to_numpy() + 1
+    _, groups = np.unique(query * (len(searchers.dictionary) + 1) + searcher, return_inverse=True)
+    return groups.astype(np.int64)
+
+
+def _queries(pairs: pa.Table) -> np.ndarray:
+    """int64 (pairs,): equal for equal queries, normalised."""
+    queries = pc.fill_null(pairs["query"], "").combine_chunks().dictionary_encode()
+    _, spelling = np.unique([normalize(text) for text in queries.dictionary.to_pylist()], return_inverse=True)
+    return spelling[queries.indices.to_numpy()].astype(np.int64) if len(pairs) else np.empty(0, dtype=np.int64)
+
+
+def _parts(table: pa.Table) -> Iterator[pa.Table]:
+    for start in range(0, max(len(table), 1), _ROWS):
+        yield table.slice(start, _ROWS)
+
+
+def _refuse(bad: pa.ChunkedArray, values: pa.ChunkedArray, table: str, column: str, problem: str) -> None:
+    mask = bad.to_numpy()
+    if count := int(mask.sum()):
+        row = int(mask.argmax())
+        raise TableError(
+            f"table {table}, column '{column}', row {row}: {values[row].as_py()!r} {problem} ({count} such rows): "
+            "run `alicorn mine` again",
+            table=table,
+            column=column,
+            row=row,
+            count=count,
+        )

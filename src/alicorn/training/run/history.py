@@ -1,0 +1,75 @@
+"""What a training run tells: an epoch, a finished run, and history.json beside the model's files."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from alicorn.errors import ConfigError
+from alicorn.reporting.json_text import to_json
+from alicorn.towers import Model
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """number: 0 is before training. loss: mean over batches, None for epoch 0. recall: k -> mean over searches;
+    empty without validation searches. stage: of the recipe, from 1; each round counts as one, and 0 is before all.
+
+    auc: of the validation searches (validation.py), None without. batch_recall: k -> recall within the training batch,
+    a mean over every tenth batch, before its update; empty for epoch 0."""
+
+    number: int
+    loss: float | None
+    recall: dict[str, float]
+    seconds: float
+    pairs_per_s: float | None
+    stage: int
+    auc: float | None = None
+    batch_recall: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """The model with the weights of the best epoch of the last stage, its start included."""
+
+    model: Model
+    epochs: list[Epoch]
+    best_epoch: int
+    num_pairs: int
+    num_searches: int
+
+    def summary(self) -> dict[str, Any]:
+        """Plain data: what history.json says in short."""
+        return {
+            "key": self.model.key,
+            "dim": self.model.dim,
+            "fingerprint": self.model.fingerprint,
+            "pairs": self.num_pairs,
+            "validation_searches": self.num_searches,
+            "epochs": len(self.epochs) - 1,
+            "best_epoch": self.best_epoch,
+            "recall": self.epochs[self.best_epoch].recall,
+            "auc": self.epochs[self.best_epoch].auc,
+            "seconds": round(sum(epoch.seconds for epoch in self.epochs), 2),
+        }
+
+
+def write_history(
+    out: Path, made_from: dict[str, str], epochs: Sequence[Epoch], best_epoch: int, facts: dict[str, Any]
+) -> None:
+    """made_from: fingerprints of recipe, vertical and data. facts: of the run as a whole, plain data."""
+    history = {"made_from": made_from, **facts, "best_epoch": best_epoch, "epochs": [asdict(epoch) for epoch in epochs]}
+    (out / "history.json").write_text(to_json(history, indent=2) + "\n", encoding="utf-8")
+
+
+def finished_run(out: Path, made_from: dict[str, str]) -> Trained:
+    """The finished run in a folder. Raises ConfigError where it was made from something else."""
+    model = Model.load(out)
+    if not isinstance(model, Model):
+        raise ConfigError(f"{out} holds an ensemble: choose another folder")
+    history = json.loads((out / "history.json").read_text(encoding="utf-8"))
+    if history["made_from"] != made_from:
+        raise ConfigError(f"{out} holds a model made with another recipe, vertical or data: choose another folder")
+    epochs = [Epoch(**epoch) for epoch in history["epochs"]]
+    return Trained(model, epochs, history["best_epoch"], history["pairs"], history["validation_searches"])

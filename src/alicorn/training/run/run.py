@@ -1,0 +1,234 @@
+"""A run between its epochs: weights, optimizers, what was measured. Stages, epochs, batches, early stop.
+
+Time (epochs, progress, interruption) and state (weights, optimizers) are here and nowhere else; everything that is
+called is a function of arrays.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from alicorn.negatives import OwnNegatives, Search
+from alicorn.towers import TwoTower
+from alicorn.training.examples.batches import epoch_batches
+from alicorn.training.examples.data import TrainingData, ValidationData
+from alicorn.training.objective.auxiliary import AuxiliaryHead
+from alicorn.training.objective.objective import Objective, batch_recall
+from alicorn.training.recipe.recipe import Recipe
+from alicorn.training.run.checkpoint import Checkpoint
+from alicorn.training.run.divergence import Place, check_batch, check_epoch
+from alicorn.training.run.history import Epoch
+from alicorn.training.run.mining import mined_once
+from alicorn.training.run.optimizer import Optimizers
+from alicorn.training.run.progress import Progress
+from alicorn.training.run.validation import encode_corpus, validate
+
+_MONITORED = 10  # one batch of so many has its recall measured
+_BATCH_KS = (1, 10)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What an epoch of learning leaves to tell; as in Epoch."""
+
+    loss: float
+    batch_recall: dict[str, float]
+
+
+class Run:
+    """The state of a run between epochs."""
+
+    def __init__(
+        self,
+        module: TwoTower,
+        recipe: Recipe,
+        data: TrainingData,
+        validation: ValidationData,
+        checkpoint: Checkpoint,
+        search: Search | None,
+    ) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.module = module.to(self.device)
+        self.recipe = recipe
+        self.data = data
+        self.validation = validation
+        self.checkpoint = checkpoint
+        self.search = search
+        self.stages = recipe.stage_recipes()
+        self.head = auxiliary_head(recipe, data, module.dim, self.device)
+        self.epochs: list[Epoch] = []
+        self._prepare(self.stages[0])
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch whose weights the run has to give away now."""
+        return self._best(self.epochs[-1].stage)
+
+    def facts(self) -> dict[str, Any]:
+        """Of the run as a whole, plain data for its history."""
+        return {
+            "pairs": len(self.data.positives),
+            "validation_searches": len(self.validation.requests),
+            "metric": self.recipe.validation.metric,
+            "auc_against": self.validation.against,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.epochs = [Epoch(**epoch) for epoch in state["epochs"]]
+        self.module.load_state_dict(state["module"])
+        self._prepare(self.stages[max(self.epochs[-1].stage, 1) - 1])
+        self.optimizers.load_state(state["optimizers"])
+        self.objective.load_state(state["objective"])
+        if self.head is not None:
+            self.head.load_state_dict(state["head"])
+
+    def _prepare(self, stage_recipe: Recipe) -> None:
+        """Optimizers that have seen nothing, and an objective that remembers nothing."""
+        self.optimizers = Optimizers(self.module, stage_recipe.optimizer, self.head)
+        self.objective = Objective(stage_recipe, self.data, self.module.dim, self.head, self.device)
+
+    def fit(self, bar: Progress, on_epoch: Callable[[Epoch], None]) -> None:
+        """All stages; each ends with its number of epochs, or when validation has not risen for `patience` of them."""
+        if not self.epochs:
+            self._finish_epoch(0, None, time.perf_counter(), bar, on_epoch)
+        for stage, stage_recipe in enumerate(self.stages, 1):
+            if stage < self.epochs[-1].stage or self._is_done(stage, stage_recipe):
+                continue
+            if stage > self.epochs[-1].stage:
+                self._begin(stage, stage_recipe)
+            mined = self._mined(stage, stage_recipe)
+            while not self._is_done(stage, stage_recipe):
+                started = time.perf_counter()
+                with dropout(self.module, (self.recipe.seed, len(self.epochs))):
+                    learned = self._train_epoch(stage, stage_recipe, mined, bar)
+                self._finish_epoch(stage, learned, started, bar, on_epoch)
+
+    def _begin(self, stage: int, stage_recipe: Recipe) -> None:
+        """The weights of the stage before; all else begins anew."""
+        if stage > 1:
+            self.module.load_state_dict(self.checkpoint.best_weights())
+        self._prepare(stage_recipe)
+
+    def _mined(self, stage: int, stage_recipe: Recipe) -> OwnNegatives | None:
+        """The hard negatives of a stage; those of a stage that was interrupted are on disk."""
+        settings = stage_recipe.negatives.mined
+        if settings is None or self.search is None:
+            return None
+        path = self.checkpoint.folder / f"mined-{stage}.npz"
+        return mined_once(path, self.module, self.data, settings, self.search, (self.recipe.seed, stage))
+
+    def _finish_epoch(
+        self,
+        stage: int,
+        learned: "Learned | None",
+        started: float,
+        bar: Progress,
+        on_epoch: Callable[[Epoch], None],
+    ) -> None:
+        """Measure, save, tell. learned: None before training."""
+        seconds = time.perf_counter() - started
+        corpus = encode_corpus(self.module, self.data.documents, self.device)
+        check_epoch(self.module, self.stages[max(stage, 1) - 1].optimizer, corpus, self._place(stage))
+        measured = validate(self.module, corpus, self.validation, self._ks(), self.device)
+        self.epochs.append(
+            Epoch(
+                len(self.epochs),
+                learned.loss if learned else None,
+                {str(k): value for k, value in measured.recall.items()},
+                time.perf_counter() - started,
+                len(self.data.positives) / seconds if learned else None,
+                stage,
+                measured.auc,
+                learned.batch_recall if learned else {},
+            )
+        )
+        self._save()
+        bar.finish_epoch(self.epochs[-1])
+        on_epoch(self.epochs[-1])
+
+    def _train_epoch(self, stage: int, stage_recipe: Recipe, mined: OwnNegatives | None, bar: Progress) -> "Learned":
+        number = len(self.epochs)
+        losses: list[Tensor] = []
+        monitored: list[list[float]] = []
+        num_batches = -(-len(self.data.positives) // stage_recipe.batch)
+        for batch in epoch_batches(self.data, stage_recipe, number, self.device, mined, self.objective.streaming):
+            embedded = self.objective.embedded(self.module, batch)
+            loss = self.objective.loss(batch, embedded)
+            sides = {"request": embedded.requests, "document": embedded.documents}
+            check_batch(self.module, stage_recipe.optimizer, sides, loss.detach(), self._place(stage, len(losses) + 1))
+            if len(losses) % _MONITORED == 0 and batch.size == min(stage_recipe.batch, len(self.data.positives)):
+                monitored.append(
+                    [batch_recall(embedded.requests, embedded.documents[: batch.size], k) for k in _BATCH_KS]
+                )
+            loss.backward()
+            self.optimizers.step()
+            losses.append(loss.detach())
+            bar.advance(number, len(losses), num_batches)
+        of_batches = dict(zip(map(str, _BATCH_KS), np.mean(monitored, axis=0).tolist(), strict=True))
+        return Learned(float(torch.stack(losses).double().mean()), of_batches)
+
+    def _place(self, stage: int, batch: int | None = None) -> Place:
+        return Place(stage, len(self.epochs), batch, str(self.checkpoint.folder))
+
+    def _is_done(self, stage: int, stage_recipe: Recipe) -> bool:
+        trained = [epoch.number for epoch in self.epochs if epoch.stage == stage]
+        if not trained:
+            return False
+        best = self._best(stage)  # of the stage, or what it starts from
+        if len(self.validation.requests) and sum(number > best for number in trained) >= stage_recipe.patience:
+            return True
+        return len(trained) >= stage_recipe.epochs
+
+    def _best(self, stage: int) -> int:
+        """The first epoch of the highest validation among those of a stage, in the last stage with its start where the
+        recipe says so; without validation searches the last epoch of the stage."""
+        own = [epoch.number for epoch in self.epochs if epoch.stage == stage]
+        if stage == 0 or (own and len(self.validation.requests) == 0):
+            return own[-1]
+        if (stage == len(self.stages) and self.recipe.validation.start) or not own:
+            own = [self._best(stage - 1), *own]
+        return own[int(np.argmax([self._monitored_metric(self.epochs[number]) for number in own]))]
+
+    def _save(self) -> None:
+        state = {
+            "module": self.module.state_dict(),
+            "optimizers": self.optimizers.state(),
+            "objective": self.objective.state(),
+            "head": self.head.state_dict() if self.head else {},
+            "epochs": [asdict(epoch) for epoch in self.epochs],
+        }
+        self.checkpoint.save(state, is_best=self.best_epoch == len(self.epochs) - 1)
+
+    def _ks(self) -> tuple[int, ...]:
+        return tuple(sorted({1, 10, 100, self.recipe.validation.k}))
+
+    def _monitored_metric(self, epoch: Epoch) -> float:
+        """The metric by which epochs are compared: what has to rise."""
+        if self.recipe.validation.metric == "auc":
+            assert epoch.auc is not None
+            return epoch.auc
+        return epoch.recall[str(self.recipe.validation.k)]
+
+
+def auxiliary_head(recipe: Recipe, data: TrainingData, dim: int, device: torch.device) -> AuxiliaryHead | None:
+    if recipe.auxiliary is None or data.queries is None:
+        return None
+    return AuxiliaryHead(dim, recipe.auxiliary.hidden, data.queries.num_queries, recipe.seed).to(device)
+
+
+@contextmanager
+def dropout(module: TwoTower, seed: tuple[int, int]) -> Iterator[None]:
+    """Dropout within the towers, drawn from `seed`: an epoch is the same after a resume."""
+    with torch.random.fork_rng():
+        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+        module.train()
+        try:
+            yield
+        finally:
+            module.eval()
