@@ -3,7 +3,7 @@
 SOURCE holds corpus.parquet, queries.parquet and qrels.parquet. Two kinds of queries, told apart by table `segments`:
   alternate  a real alternate name of a city that is hidden from the corpus (spelling and language variants); nobody in
              particular asks
-  ambiguous  a name that 2 to 9 cities share; the searcher stands 5 to 60 km from the wanted one (a position that the
+  ambiguous  a name that 2 to 9 cities share; the searcher is 5 to 60 km from the wanted one (a position that the
              set CONSTRUCTED), and his country, region and position are the context that decides
 
 Derived, beside the set's own columns:

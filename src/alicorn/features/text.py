@@ -162,7 +162,7 @@ def _hash(symbols, starts, ends, targets, trigrams, word_ngrams, buckets, out):
         word = np.uint64(0)
         num_words = 0
         i = starts[row]
-        while i <= ends[row]:  # at the end stands a blank, so to speak
+        while i <= ends[row]:  # the end of the row counts as a blank
             folded, width = _next(symbols, i, ends[row]) if i < ends[row] else (0, 1)
             symbol = np.uint64(folded)
             i += width

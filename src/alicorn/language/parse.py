@@ -43,7 +43,7 @@ def parse(text: str) -> Node:
             raise QueryError("one expression is expected, more follows: join them with (and ...) or (or ...)", offset)
         if kind == OPTION:
             if not open_lists:
-                raise QueryError(f"an option stands inside parentheses, got :{_shown(word)}", offset)
+                raise QueryError(f"an option belongs inside parentheses, got :{_shown(word)}", offset)
             open_lists[-1].open_option(word, offset)
             continue
         if kind == OPEN:
@@ -269,8 +269,8 @@ def _unmarked(node: Node, mark: _Mark | None) -> Node:
 
 def _refuse_not(node: Node) -> NoReturn:
     raise QueryError(
-        "(not ...) stands only inside (and ...), beside an operand that is no (not ...): elsewhere nearly the whole "
-        "collection would match; (difference a b) is a without b",
+        "(not ...) is allowed only inside (and ...), beside an operand that is no (not ...): elsewhere nearly the "
+        "whole collection would match; (difference a b) is a without b",
         node.offset,
     )
 

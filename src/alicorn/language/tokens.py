@@ -61,7 +61,7 @@ def _refuse_character(text: str, offset: int) -> NoReturn:
     if character == ":":
         raise QueryError("a colon here begins an option, :name value; a term that begins with one is quoted", offset)
     if character == "\\":
-        raise QueryError('a backslash stands only inside quotes: "tag:new york"', offset)
+        raise QueryError('a backslash is allowed only inside quotes: "tag:new york"', offset)
     if character != '"':
         raise QueryError('a word has no quote or backslash inside: quote the whole, "tag:new york"', offset)
     end = _QUOTED_PART.match(text, offset + 1).end()  # type: ignore[union-attr]

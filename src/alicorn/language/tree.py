@@ -81,7 +81,7 @@ class Difference(Node):
 
 @dataclass(frozen=True, slots=True)
 class Not(Node):
-    """Documents outside the operand; stands only inside `And`, beside an operand that is no `Not`."""
+    """Documents outside the operand; is allowed only inside `And`, beside an operand that is no `Not`."""
 
     operator: ClassVar[str] = "not"
     operand: Node

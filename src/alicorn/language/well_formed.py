@@ -42,7 +42,7 @@ def check_tree(root: Node) -> None:
                 f" weak-and, and {MAX_DEPTH} parentheses open at one place",
             )
         if isinstance(node, Not) and not isinstance(parent, And):
-            _refuse(node, "(not ...) stands only inside (and ...); (difference a b) is a without b")
+            _refuse(node, "(not ...) is allowed only inside (and ...); (difference a b) is a without b")
         _check_node(node)
         marks = _marks(node)
         for at, operand in enumerate(children(node)):

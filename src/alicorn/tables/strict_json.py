@@ -21,7 +21,7 @@ def parse_json(text: str | bytes) -> Any:
             decoded, object_pairs_hook=_object, parse_float=_float, parse_constant=_constant, parse_int=_integer
         )
         if "\\u" in decoded:
-            json.dumps(value, ensure_ascii=False).encode("utf-8")  # half of a surrogate pair is no character
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()  # half of a surrogate pair is no text
     except JsonError:
         raise
     except UnicodeDecodeError as error:

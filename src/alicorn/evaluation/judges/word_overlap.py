@@ -4,7 +4,7 @@
 
 MGDSPR measures P_good by such a model, whose AUC on labels of people is 0.915 (papers.md 4.3). This one reads words
 alone, so that it is no judge of meaning: look at its AUC, or bring a judge of your own (judge.py). Labels it has
-seen are facts: they stand above what it says.
+seen are facts: they overrule what it says.
 """
 
 from collections.abc import Sequence

@@ -4,7 +4,7 @@ The tables are those of sqlite_file.py. SQLite runs in WAL mode with synchronous
 when it returns. An operation is acknowledged once its journal row is committed; a flush replaces rows by segments in
 one transaction. Writers hold the lock of writer_lock.py, so a transaction here never waits for another writer.
 
-Three witnesses tell that nothing was lost: the checksums and numbers of the rows, the seal over the pages (seal.py,
+Three independent checks detect lost data: the checksums and numbers of the rows, the seal over the pages (seal.py,
 with wal.py), and the mark of the last commit (mark.py).
 """
 

@@ -35,7 +35,7 @@ where n = documents, t = terms, p = postings, o = occurrences of terms, r = rows
     embedding-<i>-rows_of int32 (n,)                row of each document, -1 for none [0, 1, 2 ...]
     embedding-<i>-min_cosines float32 (c,)          no member of the cluster has a smaller cosine to its centroid
 
-Everything without an ending is a .npy member. A member that holds nothing but what stands in brackets is left out.
+Everything without an ending is a .npy member. A member that holds only what is in brackets is left out.
 header.json's content:
     num_docs    n
     columns     list of {name, num_valid}: the numeric columns

@@ -1,4 +1,4 @@
-"""Arrays that follow from their length alone: not stored, and shared by all segments.
+"""Constant arrays (all 0, all 1, or 0, 1, 2, ...): rebuilt from their length instead of stored, shared by all segments.
 
 Most collections have no static rank, no text terms, no term twice in a document, and every document its embedding. What
 a segment would say about these is always the same.

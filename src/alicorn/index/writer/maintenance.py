@@ -6,7 +6,7 @@ sources under the lock, writes without it, and takes the lock again for the swap
 meanwhile. While quantizers are trained, documents arrive with codes of the old ones; they are frozen and written too,
 until so few are left that they are coded anew during the swap.
 
-What fails in the worker is raised by the next write, which is not carried out; the one after that wakes it again.
+If the background worker fails, the next write raises its error and changes nothing; the write after that restarts it.
 """
 
 from __future__ import annotations

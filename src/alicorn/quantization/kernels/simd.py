@@ -578,7 +578,7 @@ def unpacked(plane: np.ndarray, dim: int) -> np.ndarray:
 
 @numba.njit
 def place_of(j, width):
-    """Where level_weights puts the high part of dimension j, for planes of `width` bytes; and how far on the low is."""
+    """Index in level_weights of dimension j's high part, for planes of `width` bytes, and the offset to the low one."""
     start = j // (2 * _CHUNK) * _CHUNK
     size = min(_CHUNK, width - start)
     return 4 * start + j - 2 * start, 2 * size

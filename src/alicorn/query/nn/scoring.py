@@ -196,7 +196,7 @@ def scan_codes(estimate, count, rows, bases, codes, size, errors, prepared, slac
 
 
 class Prepared(NamedTuple):
-    """Where that lies which a codec makes of a query; each codec fills what it needs.
+    """Addresses of the arrays that a codec prepares from one query; a codec sets only those it uses.
 
     words: of one plane. bits, padded: of codes of several bits.
     """

@@ -161,7 +161,8 @@ def _by_nn(evaluation: Evaluation, prepared: Prepared, found: list[DocSet], limi
 def _nearest_to_any(snapshot: Snapshot, nearest: list[Ranked], limit: int) -> Ranked:
     """The nearest to any of several vectors, by the greatest cosine. nearest: the `limit` nearest to each.
 
-    What is not among those of the vector it is nearest to has `limit` documents before it.
+    A document missing from the list of its nearest vector has `limit` better documents there, so that it cannot be in
+    the answer.
     """
     segments, numbers, scores = (
         np.concatenate([getattr(one, name) for one in nearest]) for name in ("segments", "numbers", "scores")

@@ -75,7 +75,7 @@ class Blending(Config):
 class Diversity(Config):
     """A regulariser of several interests (DRIM): losses/diversity.py. weight: of it beside the main loss.
 
-    entropy is at most ln K away from nothing, centre K, and pairs K^2: their weights are to be compared accordingly.
+    For K interests the term is within ln K of 0 (entropy), K (centre), or K^2 (pairs): scale `weight` accordingly.
     """
 
     kind: Literal["entropy", "centre", "pairs"] = "entropy"

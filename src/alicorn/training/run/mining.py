@@ -1,7 +1,7 @@
 """Offline hard negatives of the training pairs, by the model as it is now.
 
 Documents of a random shard and all requests are encoded, the search that was passed in ranks the shard for every
-request, and what stands in the window is kept as candidates. They are written beside the checkpoint, so that a resumed
+request, and what is in the window is kept as candidates. They are written beside the checkpoint, so that a resumed
 run learns from the same ones.
 """
 
