@@ -80,9 +80,7 @@ def main() -> None:
     arguments = parser.parse_args()
     live = len(IDS) * row(0, arguments.body).nbytes
     print(f"Live data: {live / MIB:.3f} MiB.\n")
-    print(
-        "| writes | log, MiB | manifest, MiB | all files, MiB | within the bound | memory, MiB | processor, us a write |"
-    )
+    print("| writes | log, MiB | manifest, MiB | all files, MiB | within the bound | memory, MiB | CPU, us a write |")
     print("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         path = Path(folder) / "c"
