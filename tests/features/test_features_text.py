@@ -2,10 +2,11 @@
 
 import pyarrow as pa
 import pytest
+from hashing_oracle import text_grams
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alicorn.features.text import OrderedText, TextSettings, text_bags, text_grams, text_tokens
+from alicorn.features.text import OrderedText, TextSettings, text_bags, text_tokens
 from alicorn.vertical import TextFeature
 
 BOTH = TextSettings()

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from hashing_oracle import id_bucket
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ from alicorn.features import (
     standardizations,
     write_features,
 )
-from alicorn.features.ids import id_bags, id_bucket
+from alicorn.features.ids import id_bags
 from alicorn.vertical import DenseFeature, Feature, IdFeature, IdsFeature, NumericFeature, SequenceFeature, TextFeature
 
 FEATURES = {

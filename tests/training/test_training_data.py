@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from hashing_oracle import id_bucket
 from training_toy import NUM_DOCUMENTS, VERTICAL, recipe, write_pairs
 
 from alicorn.errors import ConfigError, TableError
 from alicorn.features import Bag
-from alicorn.features.ids import id_bucket
 from alicorn.towers import Model
 from alicorn.towers.layout.layout import layout
 from alicorn.training.examples.batches import epoch_batches

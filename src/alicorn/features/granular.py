@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 from alicorn.config import Config
 from alicorn.errors import ConfigError
 from alicorn.features.arrays import Bag, Sequences
-from alicorn.features.hashing import CHARACTER_SEED, hashed_keys, oracle_bucket, oracle_mix
+from alicorn.features.hashing import CHARACTER_SEED, hashed_keys
 from alicorn.features.text import TextSettings, text_bags, word_points
-from alicorn.text import normalize, words
+from alicorn.text import normalize
 from alicorn.vertical import TextFeature
 
 Granule = Literal["unigrams", "bigrams", "segments", "sequence", "lists"]
@@ -117,13 +117,3 @@ def _jieba() -> Any:
         import jieba
     jieba.setLogLevel(logging.WARNING)
     return jieba
-
-
-def character_grams(text: str | None, buckets: int, length: Literal[1, 2]) -> list[int]:
-    """The bag of one text, slow and obvious: what `character_bags` is tested against."""
-    bag = []
-    for word in words(text or ""):
-        for at in range(len(word) - length + 1):
-            key = ord(word[at]) | (ord(word[at + 1]) << 21 if length == 2 else 0)
-            bag.append(oracle_bucket(oracle_mix(key ^ CHARACTER_SEED), buckets))
-    return bag

@@ -8,7 +8,6 @@ import numpy as np
 
 from alicorn.compiled import kernel
 
-MASK = (1 << 64) - 1
 FNV_PRIME = 0x100000001B3
 WORD_SEED = 0xCBF29CE484222325
 BIGRAM_SEED = 0x9E3779B97F4A7C15
@@ -53,15 +52,3 @@ def hashed_keys(keys: np.ndarray, buckets: int) -> np.ndarray:
 def _hash_keys(keys, buckets, out):
     for i in range(len(keys)):
         out[i] = bucket(mix(keys[i]), buckets)
-
-
-def oracle_mix(h: int) -> int:
-    """`mix` on Python's integers."""
-    h = ((h ^ (h >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-    h = ((h ^ (h >> 27)) * 0x94D049BB133111EB) & MASK
-    return h ^ (h >> 31)
-
-
-def oracle_bucket(h: int, buckets: int) -> int:
-    """`bucket` on Python's integers."""
-    return 1 + (((h >> 32) * buckets) >> 32)

@@ -11,7 +11,7 @@ from numba import types
 
 from alicorn.compiled import kernel
 from alicorn.features.arrays import Bag, string_buffers
-from alicorn.features.hashing import FNV_PRIME, ID_SEED, MASK, absorb, bucket, mix, oracle_bucket, oracle_mix
+from alicorn.features.hashing import ID_SEED, absorb, bucket, mix
 
 
 def id_bags(column: pa.Array, buckets: int) -> Bag:
@@ -57,11 +57,3 @@ def _hash_strings(data, offsets, buckets, out):
         for i in range(offsets[row], offsets[row + 1]):
             h = absorb(h, np.uint64(data[i]))
         out[row] = bucket(mix(h), np.uint64(buckets)) if offsets[row + 1] > offsets[row] else 0
-
-
-def id_bucket(value: str, buckets: int) -> int:
-    """The bucket of one non-empty id, slow and obvious: what the kernel is tested against."""
-    h = ID_SEED
-    for byte in value.encode():
-        h = ((h ^ byte) * FNV_PRIME) & MASK
-    return oracle_bucket(oracle_mix(h), buckets)

@@ -6,7 +6,7 @@ order. A null, an empty string and a text without any word are the empty bag. Ev
 bucket, seen before or not.
 
 Rows of Latin letters are decoded, folded, cut and hashed in one pass over Arrow's own buffer; others go through
-alicorn.text and then through the same loop over code points. `text_grams` is the slow oracle: the same bag by strings.
+alicorn.text and then through the same loop over code points.
 """
 
 from typing import Annotated, Literal
@@ -19,18 +19,7 @@ from pydantic import Field, model_validator
 from alicorn.compiled import kernel
 from alicorn.config import Config
 from alicorn.features.arrays import Bag, Sequences, string_buffers
-from alicorn.features.hashing import (
-    BIGRAM_SEED,
-    FNV_PRIME,
-    MASK,
-    TRIGRAM_SEED,
-    WORD_SEED,
-    absorb,
-    bucket,
-    mix,
-    oracle_bucket,
-    oracle_mix,
-)
+from alicorn.features.hashing import BIGRAM_SEED, TRIGRAM_SEED, WORD_SEED, absorb, bucket, mix
 from alicorn.text import normalize, words
 from alicorn.vertical import TextFeature
 
@@ -213,23 +202,3 @@ _count_points = _kernel(_count, _readonly(types.uint32), _I64, types.boolean, ty
 _HASH = (_I64, _I64, _I64, types.boolean, types.int64, types.int64, types.int32[::1])
 _hash_bytes = _kernel(_hash, _readonly(types.uint8), *_HASH)
 _hash_points = _kernel(_hash, _readonly(types.uint32), *_HASH)
-
-
-def text_grams(text: str | None, buckets: int, settings: TextSettings) -> list[int]:
-    """The bag of one text, slow and obvious: what `text_bags` is tested against."""
-    bag: list[int] = []
-    before = None
-    for word in words(text or ""):
-        marked = [_START, *map(ord, word), _END]
-        hashed = WORD_SEED
-        for symbol in map(ord, word):
-            hashed = ((hashed ^ symbol) * FNV_PRIME) & MASK
-        if settings.trigrams:
-            for a, b, c in zip(marked, marked[1:], marked[2:], strict=False):
-                bag.append(oracle_bucket(oracle_mix((a | b << 21 | c << 42) ^ TRIGRAM_SEED), buckets))
-        if settings.word_ngrams >= 1:
-            bag.append(oracle_bucket(oracle_mix(hashed), buckets))
-        if settings.word_ngrams >= 2 and before is not None:
-            bag.append(oracle_bucket(oracle_mix((((before ^ BIGRAM_SEED) ^ hashed) * FNV_PRIME) & MASK), buckets))
-        before = oracle_mix(hashed)
-    return bag

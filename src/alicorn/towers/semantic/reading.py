@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
 import torch
 from torch import Tensor, nn
 
-from alicorn.features.ids import id_bucket
+from alicorn.features.ids import hashed_ids
 from alicorn.towers.channels.attention import present_of, read
 from alicorn.towers.channels.sequences import element_vectors, mean_of
 from alicorn.towers.channels.tensors import BagTensors, Batch, ChannelTensors, PaddedBag, SequenceTensors
@@ -106,9 +107,9 @@ class LongTerm(nn.Module):
         starts = {table: _start(table, layout, dim, seed) for table in self._tables.values()}
         self.project = nn.ModuleList([_linear(starts[table]) for table in self._tables.values()])
         buckets = buckets_of(layout.tables[side.tables[f"{name}.kind"]]) if settings.kinds else 0
-        wanted = torch.tensor([id_bucket(kind, buckets) for kind in settings.kinds], dtype=torch.int32)
+        kinds = hashed_ids(pa.array(settings.kinds, pa.large_string()), buckets)
         self.wanted: Tensor
-        self.register_buffer("wanted", wanted, persistent=False)
+        self.register_buffer("wanted", torch.from_numpy(kinds), persistent=False)
         self._zero_vector = settings.zero_vector
 
     def forward(self, queries: Tensor, channel: ChannelTensors, tables: Tables) -> Tensor:
