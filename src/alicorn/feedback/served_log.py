@@ -92,7 +92,7 @@ class ServedLog:
             self._keep([served])
             if self._num_open_rows > MAX_OPEN_ROWS:
                 self._write_part(list(self._open.values())[: (len(self._open) + 1) // 2])
-            elif time_us - self._last_part_us > PART_S * 1_000_000:
+            elif abs(time_us - self._last_part_us) > PART_S * 1_000_000:  # a clock that was set back waits for nothing
                 self._write_part(self._finished(time_us))
         return served.session_id
 
@@ -181,7 +181,7 @@ class ServedLog:
             self._num_open_rows += search.num_rows
 
     def _finished(self, time_us: int) -> list[ServedSearch]:
-        return [s for s in self._open.values() if time_us - s.time_us >= CLICK_WINDOW_S * 1_000_000]
+        return [s for s in self._open.values() if abs(time_us - s.time_us) >= CLICK_WINDOW_S * 1_000_000]
 
     def _write_part(self, searches: list[ServedSearch]) -> None:
         self._last_part_us = self._microseconds()

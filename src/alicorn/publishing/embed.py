@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from alicorn.errors import ConfigError
 from alicorn.index.segment.documents import EMBEDDING
 from alicorn.publishing.documents import BATCH_ROWS, embedding_column, open_documents
+from alicorn.tables.plain import text_column
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel
@@ -38,7 +39,9 @@ def embed(
             for batch in source.batches(num_rows=BATCH_ROWS):
                 with source.located(done):
                     vectors = embedding_column(model, batch)
-                writer.write_table(pa.table([batch["doc_id"], vectors], schema=schema))
+                writer.write_table(
+                    pa.table([text_column(batch["doc_id"], "documents", "doc_id"), vectors], schema=schema)
+                )
                 done += len(batch)
                 on_progress(done, source.num_rows)
         os.replace(unfinished, out)

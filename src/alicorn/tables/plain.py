@@ -129,6 +129,18 @@ def plain_column(column: pa.ChunkedArray, table: str, name: str, first_row: int 
     return pa.chunked_array(chunks, kind)
 
 
+def text_column(column: pa.ChunkedArray, table: str, name: str, first_row: int = 0) -> pa.ChunkedArray:
+    """A plain column with its bytes, or lists of bytes, read as UTF-8; any other as it is."""
+    kind = {pa.binary(): pa.string(), pa.list_(pa.binary()): pa.list_(pa.string())}.get(column.type)
+    if kind is None:
+        return column
+    row, chunks = first_row, []
+    for chunk in column.chunks:
+        chunks.append(tried(chunk, lambda array: array.cast(kind), table, name, row))
+        row += len(chunk)
+    return pa.chunked_array(chunks, kind)
+
+
 def plain_array(array: pa.Array) -> pa.Array:
     """The array in its plain type; itself where it is plain. Raises pa.ArrowInvalid for a value that has none."""
     kind = array.type

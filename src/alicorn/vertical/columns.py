@@ -102,9 +102,9 @@ class Column(NamedTuple):
 def read_as(table: pa.Table, columns: Sequence[Column], name: str, first_row: int = 0) -> pa.Table:
     """The table with the columns that are asked for in the types in which they are read; others as they are.
 
-    columns: a column that is asked for as `any type` as well keeps its own type. name: of the table in messages;
-    first_row: the number of its first row there. Raises TableError for a column that is missing or of another type,
-    and for the first row that cannot be read so: bytes that are not UTF-8, a decimal that is no integer.
+    columns: a column that is asked for as `any type` as well keeps its own type, unless its bytes are text. name: of the
+    table in messages; first_row: the number of its first row there. Raises TableError for a column that is missing or of
+    another type, and for the first row that cannot be read so: bytes that are not UTF-8, a decimal that is no integer.
     """
     check_types(table.schema, columns, name)
     asked: dict[str, list[ColumnType]] = {}
@@ -115,7 +115,7 @@ def read_as(table: pa.Table, columns: Sequence[Column], name: str, first_row: in
         column = table.column(at)
         if column.type != plain_type(column.type):
             column = plain_column(column, name, column_name, first_row)
-        if ColumnType.ANY not in types:
+        if ColumnType.ANY not in types or (_holds_bytes(column.type) and set(types) & set(_TEXTS)):
             column = _read(column, sorted(types, key=_PRECEDENCE.index)[0], name, column_name, first_row)
         if column is not table.column(at):
             table = table.set_column(at, column_name, column)
@@ -137,7 +137,7 @@ def note_bytes(schema: pa.Schema, columns: Sequence[Column], table: str) -> None
     """A note on every column of bytes that is read as text."""
     texts = {column.name for column in columns if column.type in _TEXTS}
     for field in schema:
-        if field.name in texts and (pa.types.is_binary(field.type) or field.type == pa.list_(pa.binary())):
+        if field.name in texts and _holds_bytes(field.type):
             note(f"table {table}: column '{field.name}' is {field.type}: its bytes are read as UTF-8")
 
 
@@ -236,6 +236,10 @@ _PRECEDENCE = (  # which of several asked types a column of nulls takes: the nar
     *(ColumnType.STRING, ColumnType.STRINGS, ColumnType.FLOATS, ColumnType.VECTORS, ColumnType.INTEGER),
     *(ColumnType.NUMBER, ColumnType.BOOLEAN, ColumnType.TIME, ColumnType.TEXT, ColumnType.TERMS, ColumnType.ANY),
 )
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or kind == pa.list_(pa.binary()))
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -22,6 +22,7 @@ from alicorn.errors import TableError
 from alicorn.index.segment.documents import EMBEDDING, Documents, KeyVectors
 from alicorn.index.writer.checking_vectors import unit_vectors
 from alicorn.tables import is_open, plain_table, repeated
+from alicorn.tables.plain import text_column
 from alicorn.tables.unify import fitted, merged
 
 TABLE = "documents"  # how messages call the table
@@ -69,7 +70,7 @@ def _check_shape(table: pa.Table) -> None:
 
 
 def _doc_ids(table: pa.Table) -> pa.ChunkedArray:
-    column = table["doc_id"]
+    column = text_column(table["doc_id"], TABLE, "doc_id")
     if not pa.types.is_string(column.type):
         message = f"column 'doc_id' must be string, got {column.type}: cast it, or prefix integer ids"
         raise TableError(message, table=TABLE, column="doc_id")
@@ -90,6 +91,7 @@ def _terms(table: pa.Table) -> pa.ChunkedArray:
     column = table["terms"]
     if is_open(column.type) and not pa.types.is_struct(column.type):
         column = column.cast(wanted)
+    column = text_column(column, TABLE, "terms")
     if column.type != wanted:
         message = f"column 'terms' must be list<string>, got {column.type}"
         raise TableError(message, table=TABLE, column="terms")
