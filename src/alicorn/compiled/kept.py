@@ -1,6 +1,6 @@
 """Compiled code on disk: one file for each kernel and types of arguments.
 
-A file is looked for in each of these folders, and written to the first that takes it:
+The first of these folders that can be written takes it. A file is looked for there, and in those before it:
 
     $NUMBA_CACHE_DIR/alicorn                         where that variable is set; otherwise the next two
     __pycache__/kernels, in the package              also read by users who cannot write there
@@ -96,15 +96,24 @@ def _type(one: Any) -> Any:
 
 
 def folders() -> Iterator[Path]:
-    """Where compiled code is looked for, in this order."""
+    """Where compiled code is looked for, in this order. Only the last can be written, if any can."""
+    for folder in _places():
+        yield folder
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK | os.X_OK):
+            return
+    if private := _private_folder():
+        yield private
+
+
+def _places() -> Iterator[Path]:
     if config.CACHE_DIR:
         yield Path(config.CACHE_DIR, "alicorn").absolute()
     else:
         yield Path(alicorn.__file__).parent / "__pycache__" / "kernels"
         if caches := _user_caches():
             yield caches / "alicorn"
-    if private := _private_folder():
-        yield private
 
 
 def _user_caches() -> Path | None:
