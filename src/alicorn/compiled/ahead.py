@@ -1,6 +1,7 @@
 """Compile everything now, in several processes, so that nobody waits for it later."""
 
 import os
+import re
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib import import_module
@@ -11,6 +12,8 @@ from typing import NamedTuple
 import alicorn
 from alicorn.compiled.kernels import KERNELS, Kernel
 from alicorn.compiled.waiting import be_silent
+
+_IMPORT = re.compile(r"^from alicorn\.compiled import .*\bkernel\b", re.MULTILINE)
 
 
 class Task(NamedTuple):
@@ -52,7 +55,7 @@ def tasks() -> list[Task]:
 def _modules_with_kernels() -> Iterator[str]:
     package = Path(alicorn.__file__).parent
     for path in sorted(package.rglob("*.py")):
-        if "from alicorn.compiled import kernel\n" in path.read_text(encoding="utf-8"):
+        if _IMPORT.search(path.read_text(encoding="utf-8")):
             yield ".".join(("alicorn", *path.relative_to(package).with_suffix("").parts))
 
 
