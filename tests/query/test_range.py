@@ -38,6 +38,7 @@ TICKS = {
     "time64[ns]": pa.time64("ns"),
     "date32": pa.date32(),
 }
+DAY_US = 86_400 * 10**6
 PER_MICROSECOND = {"s": Fraction(1, 10**6), "ms": Fraction(1, 1000), "us": Fraction(1), "ns": Fraction(1000)}
 
 
@@ -64,13 +65,15 @@ def column_of(name: str, numbers: list[Any]) -> tuple[pa.Array, list[Fraction | 
         ]
     kind = TICKS[name]
     per = Fraction(1) if name == "date32" else PER_MICROSECOND[kind.unit]
-    most = 2**31 - 1 if kind.bit_width == 32 else 2**62
-    if pa.types.is_timestamp(kind):
-        most = min(most, int(2**62 * min(per, Fraction(1))))
     if pa.types.is_time(kind):
-        most = int(86_399_000_000 * per)
-    low = 0 if pa.types.is_time(kind) else -most
-    ticks = [None if n is None else min(max(int(n), low), most) for n in numbers]
+        low, high = 0, int(86_399_000_000 * per)
+    elif pa.types.is_duration(kind):
+        high = min(2**62, int(999_999_999 * DAY_US * per))
+        low = -high
+    else:  # what a calendar shows, with any zone
+        per_day = 1 if name == "date32" else int(DAY_US * per)
+        low, high = max(-(2**62), -719_161 * per_day), min(2**62, 2_932_895 * per_day)
+    ticks = [None if n is None else min(max(int(n), low), high) for n in numbers]
     array = pa.array(ticks, pa.int32() if kind.bit_width == 32 else pa.int64()).cast(kind)
     return array, [None if n is None else Fraction(n) / per for n in ticks]
 

@@ -137,7 +137,6 @@ def _products(
     took_ms = (time.perf_counter() - started) * 1000.0 / len(found)
     return [
         Result(
-            ids[start:stop],
             scores[:limit],
             len(rows),
             took_ms,
@@ -145,6 +144,7 @@ def _products(
             segments[start:stop],
             numbers[start:stop],
             told,
+            _ids=ids[start:stop],
         )
         for (rows, scores), start, stop, told in zip(found, [0, *stops[:-1]], stops, notices[part], strict=True)
     ]
@@ -226,6 +226,13 @@ def _look_at_all(
         scores = found_scores[request, :shown]
         part = slice(at, at + shown)
         results[place] = Result(
-            ids[part], scores, total, took_ms, snapshot, segments[part], numbers[part], notices[request]
+            scores,
+            total,
+            took_ms,
+            snapshot,
+            segments[part],
+            numbers[part],
+            notices[request],
+            _ids=ids[part],
         )
         at += shown

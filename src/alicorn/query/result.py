@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from alicorn.index import SegmentView, Snapshot
 from alicorn.query.explain import Step
@@ -15,14 +16,13 @@ from alicorn.query.explain import Step
 class Result:
     """The first hits of an expression. total counts all of them, whatever the limit.
 
-    ids, scores: parallel; higher scores first, ties by doc_id. explanation: the steps, when asked for.
+    scores: (hits,) in the order of the hits; higher first, ties by doc_id. explanation: the steps, when asked for.
     notices: what a user should know about the answer: a likely misreading, an inner result that was cut.
     snapshot: what was searched. segments, numbers: (hits,) integers, the address of each hit in it: the place in
     `snapshot.segments` and the document number there. A result keeps its snapshot in memory, and its hits are read from
     it, whatever has been written since.
     """
 
-    ids: list[str]
     scores: np.ndarray
     total: int
     took_ms: float
@@ -31,6 +31,28 @@ class Result:
     numbers: np.ndarray
     notices: tuple[str, ...] = ()
     explanation: Step | None = None
+    _ids: list[str] | None = None
+
+    @property
+    def ids(self) -> list[str]:
+        """The doc_id of each hit. Made when first read: strings of many hits take longer than finding them."""
+        if self._ids is None:
+            if len(self.snapshot.segments) == 1:
+                self._ids = self.snapshot.segments[0].segment.ids.of(self.numbers)
+            else:
+                self._ids = self.doc_ids.to_pylist()
+        return self._ids
+
+    @property
+    def doc_ids(self) -> pa.StringArray:
+        """The same as an Arrow array."""
+        views = self.snapshot.segments
+        here = [np.flatnonzero(self.segments == at) for at in range(len(views))]
+        parts = [view.segment.doc_ids.take(pa.array(self.numbers[at])) for view, at in zip(views, here, strict=True)]
+        if not parts:
+            return pa.array([], pa.string())
+        places = np.argsort(np.concatenate(here), kind="stable")
+        return pa.concat_arrays(parts).take(pa.array(places))
 
     def address(self, at: int) -> tuple[SegmentView, int]:
         """The segment of hit `at`, and its document number there."""

@@ -48,23 +48,10 @@ def search(
 def _result(
     snapshot: Snapshot, prepared: Prepared, evaluation: Evaluation, best: Ranked, total: int, started: float
 ) -> Result:
-    ids = _doc_ids(snapshot, best)
     notices = prepared.notices + tuple(evaluation.notices)
     explanation = None if evaluation.step is None else evaluation.step.children[0]
     took_ms = (time.perf_counter() - started) * 1000.0
-    return Result(ids, best.scores, total, took_ms, snapshot, best.segments, best.numbers, notices, explanation)
-
-
-def _doc_ids(snapshot: Snapshot, best: Ranked) -> list[str]:
-    if len(snapshot.segments) == 1:
-        return snapshot.segments[0].segment.ids.of(best.numbers)
-    ids: list[str] = [""] * len(best.numbers)
-    for at, view in enumerate(snapshot.segments):
-        places = np.flatnonzero(best.segments == at)
-        found = view.segment.ids.of(best.numbers[places])
-        for place, doc_id in zip(places.tolist(), found, strict=True):
-            ids[place] = doc_id
-    return ids
+    return Result(best.scores, total, took_ms, snapshot, best.segments, best.numbers, notices, explanation)
 
 
 def check_limit(limit: int) -> None:

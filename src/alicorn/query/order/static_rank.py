@@ -21,15 +21,17 @@ def first_by_static_rank(segment: Segment, documents: DocSet, limit: int) -> np.
     limit = min(limit, docset.size(documents))
     if limit == 0:
         return docset.EMPTY
+    out = np.empty(limit, dtype=np.uint32)
+    if isinstance(documents, Bitmap):
+        num_tests = min(segment.num_docs, _TESTS * limit * segment.num_docs // documents.count)
+        if _walk(segment.by_static_rank, documents.words, num_tests, out) == limit:
+            return out
     if limit > _FEW:
         return _partitioned(segment, docset.as_array(documents), limit)
-    out = np.empty(limit, dtype=np.uint32)
-    if not isinstance(documents, Bitmap):
-        _best_of_array(docset.as_array(documents), segment.static_order, out)
-        return out
-    num_tests = min(segment.num_docs, _TESTS * limit * segment.num_docs // documents.count)
-    if _walk(segment.by_static_rank, documents.words, num_tests, out) < limit:
+    if isinstance(documents, Bitmap):
         _best_of_bits(documents.words, segment.static_order, out)
+    else:
+        _best_of_array(docset.as_array(documents), segment.static_order, out)
     return out
 
 
