@@ -8,7 +8,7 @@ differ in one thing: one vector (the mean of the history), four capsules, and th
 exact search over all movies, a document as near as to the nearest interest; **distance**: 1 - the mean cosine of two
 interests. **Effect**: relative change of the mean over seeds; **interval**: 95 %, bootstrap over users, paired; it does
 not cover what differs between trainings: recall of each seed is printed. **Verdict** as in effects.py. DRIM's figures
-are unknown (papers.md 6.2): a row claims a sign. All is kept in DIR; a run that is interrupted goes on.
+are unknown: a row claims a sign. All is kept in DIR; a run that is interrupted goes on.
 """
 
 import argparse

@@ -130,7 +130,7 @@ def markdown(effects: dict[Row, dict[int, Effect]], world: str, size: str) -> st
 
 
 def pools(labs: list[Lab]) -> str:
-    """K ~ N/n (papers.md 1.1): the chance that a target is first among n random documents, and recall@(N/n)."""
+    """EBR's K ~ N/n: the chance that a target is first among n random documents, and recall@(N/n)."""
     lines = [
         "",
         "## Recall@1 among n random documents, and recall@K of all N with K = N/n, of the model with random",

@@ -1,11 +1,11 @@
-"""Do several vectors of a searcher find more of what they choose next? PinnerSage (papers.md 7.3) on MovieLens.
+"""Do several vectors of a searcher find more of what they choose next? PinnerSage on MovieLens.
 
     python benchmarks/effects/interests.py --data ml-latest-small/ [--texts msrd/] [--out DIR]
 
 Data, vectors (of tastes, or of texts) and days: lab/movielens_days.py; real people, day by day in the order of time. Of
 each day, the 100 nearest movies to the vectors of a system, in equal shares of each vector and without those of the
 history, are compared with what was liked. **Recall**: share of the liked among them. **Relevance**: share of the liked
-with a cosine of 0.8 or more to one of them (papers.md 7.2); of 0.4 for vectors of texts, which are less alike. Means
+with a cosine of 0.8 or more to one of them (PinnerSage); of 0.4 for vectors of texts, which are less alike. Means
 over days, then over users; drawing is averaged over five draws.
 
 The thresholds of Ward and of complete linkage are those of best recall on half of the users; the table is of the other

@@ -8,7 +8,7 @@ and P_good@10, the share of the first 10 that have what the query asks for, by t
 verdict are those of effects.py. An interrupted run goes on; the table shows what is there. Writes
 DIR/shop-<size>/effects-semantic.md and .json.
 
-The paper does not say what its base has instead of a part (papers.md 4.5). Here: the mean of the query's words for the
+The paper does not say what its base has instead of a part. Here: the mean of the query's words for the
 semantic unit, the mean of all tokens for the Transformer, half the temperature, no generated negatives.
 """
 
@@ -83,8 +83,8 @@ WHOLE = recipe({}, scale=10, interpolated=684)
 
 @dataclass(frozen=True, eq=False)
 class Ablation:
-    """expected, size: of recall and of P_good; sizes are shares of the baseline, from the paper's table (papers.md
-    4.4). kind: only searches of these kinds."""
+    """expected, size: of recall and of P_good; sizes are shares of the baseline, from MGDSPR's table.
+    kind: only searches of these kinds."""
 
     compared: str
     claim: str

@@ -2,7 +2,7 @@
 
     python benchmarks/engine/column.py [--documents 16700000] [--queries 300] [--peers] [--cache DIR] [--json FILE]
 
-16,700,000 x 128 is one of the paper's six columns (papers.md, MGDSPR); it takes 9 GB for the vectors that the truth is
+16,700,000 x 128 is one of the paper's six columns (MGDSPR); it takes 9 GB for the vectors that the truth is
 computed from, 3 GB for our index, which keeps 8-bit codes of them, and 9 GB again for each peer that keeps vectors.
 Recall is against the exact float32 vectors: what rounding them loses counts. A document has an id and 1.4 tags. The
 default of 1,000,000 documents is for a quick look; without names after `--peers` only ours is measured. Last comes what

@@ -2,7 +2,7 @@
 
     python benchmarks/learning/drift.py PAIRS [--batch 256] [--batches 2000]
 
-What cross-batch negatives rest on (CBNS, papers.md 5.1): D(t; dt), the mean over documents of the L2 norm of
+What cross-batch negatives rest on (CBNS): D(t; dt), the mean over documents of the L2 norm of
 g(I; theta_t) - g(I; theta_t-dt), for dt of 1, 5 and 10 batches. Embeddings are unit vectors, so that D is at most 2.
 PAIRS: as `alicorn mine` wrote it from a people world. In-batch softmax with logQ; other settings as the shipped recipe.
 """

@@ -6,7 +6,7 @@ Data: the people world, small, as `alicorn demo` leaves it in FOLDER (made there
 simulation. The hybrid expression answers every search; recall over all searches, with paired differences to no rule.
 
 Documents. Every rule counts back from the first search of the test split and sees the log before it only:
-  active     the person searched, or visited or added somebody, within so many days ("monthly-active users", papers 1.7)
+  active     the person searched, or visited or added somebody, within so many days (EBR: "monthly-active users")
   chosen     somebody clicked, visited or added the person within so many days
   popularity the static rank, by quantile
 In this world whom one wants is independent of how active that person is, so that `active` can only lose; on a real site

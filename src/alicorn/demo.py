@@ -17,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 from rich.console import Console
 from rich.markdown import Markdown
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from alicorn.errors import ConfigError
@@ -29,6 +28,7 @@ from alicorn.evaluation.systems import runs as systems
 from alicorn.logs import mine
 from alicorn.publishing.publish import publish
 from alicorn.query import Collection
+from alicorn.reporting.progress import progress_bar
 from alicorn.retrieval.nearest import default_nprobe
 from alicorn.retrieval.retriever import Retriever
 from alicorn.towers import AnyModel, Model
@@ -48,7 +48,7 @@ BOOLEAN, BM25, TEXT, UNIFIED, HYBRID, INDEX = (
 )
 _PAGE = 10  # results that the production engine shows
 _DEPTH = 100
-_EVALUATED = 10_000  # searches, as in EBR (papers 1.1)
+_EVALUATED = 10_000  # searches, as in EBR
 
 
 def run_demo(out: Path, size: str, seed: int, console: Console) -> None:
@@ -114,11 +114,9 @@ class _Steps:
     @contextmanager
     def __call__(self, what: str) -> Iterator[Callable[[int, int], None]]:
         started = time.perf_counter()
-        columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self.console.print(f"[bold]{what}[/bold]")
-        with Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as bar:
-            task = bar.add_task(what, total=None, visible=False)
-            yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+        with progress_bar(self.console, f"  {what}") as advance:
+            yield advance
         self.console.print(f"  {time.perf_counter() - started:.1f} s")
 
 
@@ -200,7 +198,7 @@ def _print_tables(comparison: Comparison, console: Console) -> None:
     console.print(
         Markdown(
             f"- Through the quantized index recall@100 is {indexed / exact:.3f} of exact search.\n"
-            "- EBR reports +18 % (events) and +16 % (groups) recall of unified over text embeddings (papers 1.8)."
+            "- EBR reports +18 % (events) and +16 % (groups) recall of unified over text embeddings."
         )
     )
 

@@ -1,7 +1,7 @@
 """The rows of effects.py: for each claim of the EBR paper two recipes that differ in one thing.
 
 Features are compared with the shipped recipe of the people world. Sampling is compared with EBR's own recipe, as far as
-it is known (papers.md 1): triplet loss, clicks, and a hundred random negatives for each positive. Its margin and its
+it is known: triplet loss, clicks, and a hundred random negatives for each positive. Its margin and its
 number of negatives are unknown; both are swept.
 """
 

@@ -70,7 +70,7 @@ def cascade(lab: Lab, first: Recipe, second: Recipe, depth: int) -> np.ndarray:
 
 
 def ensemble_rows() -> list[Row]:
-    """Bytes of a code: a quarter of the dimension (papers 1.6, tip 4), 32 for two models and 16 for one; or 16 each."""
+    """Bytes of a code: a quarter of the dimension (EBR), 32 for two models and 16 for one; or 16 each."""
     row = partial(Row, "Weighted ensembles")
 
     def exact(second: Recipe, lab: Lab) -> Ranks:

@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from alicorn.cli.options import CollectionFolder, Json, ModelFolder, OtherVertical, load_models
-from alicorn.cli.output import log, print_values, progress
+from alicorn.cli.output import log, print_values
 from alicorn.errors import ConfigError
 from alicorn.reporting.json_text import to_json
+from alicorn.reporting.progress import progress_bar
 
 
 def embed(
@@ -29,7 +30,7 @@ def embed(
     from alicorn.towers import Model
 
     loaded = Model.load(model)
-    with progress("embed") as advance:
+    with progress_bar(log, "embed") as advance:
         count = embed_documents(documents, loaded, out, advance)
     print_values({"documents": count, "dim": loaded.dim, "key": loaded.key, "out": str(out)}, as_json)
 
@@ -58,7 +59,7 @@ def publish(
     from alicorn.publishing.publish import publish as publish_documents
 
     now = None if as_of is None else as_of.replace(tzinfo=UTC)
-    with progress("publish") as advance:
+    with progress_bar(log, "publish") as advance:
         done = publish_documents(documents, into, load_models(model, vertical), advance, now, stored)
     rate = (done.documents + sum(done.left_out.values())) / done.seconds
     for rule, count in done.left_out.items():
@@ -154,7 +155,7 @@ def tune(
     check_drawing()
     tried = Grid.parse(grid or [])
     out.mkdir(parents=True, exist_ok=True)
-    with Collection.open(collection, read_only=not apply) as opened, progress("tune") as advance:
+    with Collection.open(collection, read_only=not apply) as opened, progress_bar(log, "tune") as advance:
         found = tune_key(
             opened,
             key,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from alicorn.cli.output import log, print_values, progress
+from alicorn.cli.output import log, print_values
+from alicorn.reporting.progress import progress_bar
 
 
 def compile() -> None:
@@ -16,7 +17,7 @@ def compile() -> None:
 
     log.print("compiling for this processor: up to a minute")
     start = time.monotonic()
-    with progress("compile") as advance:
+    with progress_bar(log, "compile") as advance:
         total = len(tasks())
         for done, _ in enumerate(compile_all(), 1):
             advance(done, total)

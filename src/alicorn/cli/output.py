@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from alicorn.reporting.json_text import to_json
 
@@ -34,12 +31,3 @@ class Notes(logging.Handler):
 
 
 NOTES = Notes()
-
-
-@contextmanager
-def progress(what: str) -> Iterator[Any]:
-    """A bar on standard error, where that is a terminal, while a callback (done, total) is called."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=log, transient=True, disable=not log.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -15,7 +15,7 @@ from alicorn.quantization import Settings
 from alicorn.query import Collection
 from alicorn.tuning.sample import Queries
 
-ONE_RECALL_DEPTH = 10  # 1-recall@10: EBR's measure (papers 1.6)
+ONE_RECALL_DEPTH = 10  # 1-recall@10: EBR's measure
 _REPEATS = 3  # of each request; the fastest counts, so that a pause of the machine is not the setting's
 _EQUAL = 2e-6  # cosines of float32 vectors that differ by less are equal
 

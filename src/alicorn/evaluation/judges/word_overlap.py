@@ -2,7 +2,7 @@
 
     labels.parquet    query string, doc_id string, grade: a number, above 0 where the document answers the query
 
-MGDSPR measures P_good by such a model, whose AUC on labels of people is 0.915 (papers.md 4.3). This one reads words
+MGDSPR measures P_good by such a model, whose AUC on labels of people is 0.915. This one reads words
 alone, so that it is no judge of meaning: look at its AUC, or bring a judge of your own (judge.py). Labels it has
 seen are facts: they overrule what it says.
 """

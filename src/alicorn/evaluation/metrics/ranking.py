@@ -86,7 +86,7 @@ def target_ranks(ranked: np.ndarray, targets: Targets) -> np.ndarray:
 
 
 def recall_at(ranked: np.ndarray, targets: Targets, k: int) -> np.ndarray:
-    """float64 (searches,): sum over i <= k of 1[d_i in T], divided by |T|. EBR, papers 1.1."""
+    """float64 (searches,): sum over i <= k of 1[d_i in T], divided by |T|. Source: EBR."""
     found = (target_ranks(ranked[:, :k], targets) > 0) & (targets.grades > 0)
     return _divide(targets.sums(found), targets.counts)
 

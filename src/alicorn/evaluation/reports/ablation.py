@@ -10,7 +10,7 @@ not trained again: a feature that others could replace after training still coun
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -20,26 +20,17 @@ from alicorn.evaluation.metrics.bootstrap import CONFIDENCE, Interval
 from alicorn.evaluation.metrics.comparison import OVERALL, Comparison, compare, recall_measures
 from alicorn.evaluation.reports.charts import interval_chart
 from alicorn.evaluation.searches import Searches
-from alicorn.evaluation.systems.runs import Encoder, embedding_run
+from alicorn.evaluation.systems.runs import embedding_run
 from alicorn.reporting.figure import Chart
 from alicorn.reporting.json_text import to_json
 from alicorn.reporting.markdown import table
 from alicorn.retrieval.encoder import search_vectors
+from alicorn.towers import AnyModel
 from alicorn.vertical import Feature
 
 How = Literal["zero", "shuffle"]
 WHOLE = "all features"
 _DONE = {"zero": "set to unknown", "shuffle": "shuffled among the rows"}
-
-
-class FeaturedEncoder(Encoder, Protocol):
-    """What ablation needs of a model: which of the vertical's features it reads."""
-
-    @property
-    def request_features(self) -> Mapping[str, Feature]: ...
-
-    @property
-    def document_features(self) -> Mapping[str, Feature]: ...
 
 
 @dataclass(frozen=True)
@@ -103,9 +94,7 @@ class Ablation:
         return paths
 
 
-def ablate(
-    model: FeaturedEncoder, searches: Searches, how: How, ks: Sequence[int] = (1, 10, 100), seed: int = 0
-) -> Ablation:
+def ablate(model: AnyModel, searches: Searches, how: How, ks: Sequence[int] = (1, 10, 100), seed: int = 0) -> Ablation:
     """Take away every feature of either side in turn and search the whole corpus again, exactly.
 
     Raises ConfigError for another `how`.

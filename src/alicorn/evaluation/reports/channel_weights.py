@@ -1,6 +1,6 @@
 """`alicorn evaluate` of a model fused by attention: how much each channel counts, also by the length of the query.
 
-Que2Search (papers.md 3.1) reports about 0.64 for its transformer and 0.36 for trigrams over all queries, with trigrams
+Que2Search reports about 0.64 for its transformer and 0.36 for trigrams over all queries, with trigrams
 ahead for short queries. The weights are those of the softmax over channels: towers/fusions/.
 """
 

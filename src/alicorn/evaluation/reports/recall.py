@@ -1,13 +1,13 @@
 """`alicorn evaluate`: the recall of a model over the whole corpus, exact and through the quantized index.
 
-EBR's measure (papers 1.1): recall@K by exact search over the whole corpus, mean over 10,000 sampled searches. A better
-model may be worse after quantization (papers 1.9), so that the index is measured beside it, with the ratio of the two.
+EBR's measure: recall@K by exact search over the whole corpus, mean over 10,000 sampled searches. A better
+model may be worse after quantization (EBR), so that the index is measured beside it, with the ratio of the two.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -15,21 +15,16 @@ from alicorn.errors import ConfigError
 from alicorn.evaluation.metrics.comparison import OVERALL, Comparison, compare, recall_measures
 from alicorn.evaluation.reports.comparison_report import SIMULATION, markdown, write_report
 from alicorn.evaluation.searches import Searches, open_searches
-from alicorn.evaluation.systems.runs import Encoder, Searchable, embedding_run, index_run, reranked_run
+from alicorn.evaluation.systems.runs import embedding_run, index_run, reranked_run
 from alicorn.publishing.provenance import check_published
+from alicorn.query import Collection
 from alicorn.retrieval.encoder import search_vectors
+from alicorn.towers import AnyModel
 from alicorn.vertical import Vertical
 
 EXACT, INDEX = "exact search", "quantized index"
 DEPTHS = (10, 30, 100, 300, 1000)
 """How many of the first documents a second model orders anew, by default."""
-
-
-class PublishedCollection(Searchable, Protocol):
-    """A collection that knows which models its embeddings are of: `metadata["models"]`, key -> fingerprint."""
-
-    @property
-    def metadata(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -80,15 +75,15 @@ class RecallReport:
 
 
 def measure_recall(
-    model: Encoder,
+    model: AnyModel,
     searched: str | Path | Searches,
     vertical: Vertical,
     ks: Sequence[int] = (1, 10, 100),
-    collection: PublishedCollection | None = None,
+    collection: Collection | None = None,
     num_searches: int = 10_000,
     seed: int = 0,
     nprobe: int | None = 16,
-    second: Encoder | None = None,
+    second: AnyModel | None = None,
     depths: Sequence[int] = DEPTHS,
 ) -> RecallReport:
     """Exact recall@K of a model on sampled searches of the last split, and the same through an index.
@@ -131,7 +126,7 @@ def _mean_cosine(interests: np.ndarray) -> float:
 
 
 def _cascades(
-    runs: Mapping[str, np.ndarray], second: Encoder, searches: Searches, depths: Sequence[int]
+    runs: Mapping[str, np.ndarray], second: AnyModel, searches: Searches, depths: Sequence[int]
 ) -> dict[str, np.ndarray]:
     requests = search_vectors(second, searches.requests)
     documents = second.encode_documents(searches.documents)
@@ -152,7 +147,7 @@ def _check_arguments(ks: Sequence[int], num_searches: int, depths: Sequence[int]
         raise ConfigError(f"the depths of a cascade must be one or more numbers from 1, got {list(depths)}")
 
 
-def _facts(model: Encoder, vertical: Vertical, searches: Searches, seed: int) -> dict[str, Any]:
+def _facts(model: AnyModel, vertical: Vertical, searches: Searches, seed: int) -> dict[str, Any]:
     return {
         "model": model.fingerprint,
         "vertical": vertical.name,

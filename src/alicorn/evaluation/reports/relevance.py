@@ -1,4 +1,4 @@
-"""P_good: the share of the first K results that answer the query, as a judge sees it (MGDSPR, papers.md 4.3).
+"""P_good: the share of the first K results that answer the query, as a judge sees it (MGDSPR).
 
 Recall asks whether what was chosen is found; P_good asks whether what is found fits, chosen or not. A judge is whatever
 says so: judges/word_overlap.py learns one from labels of people, a generated world knows the truth.

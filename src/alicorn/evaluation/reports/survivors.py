@@ -1,4 +1,4 @@
-"""How many of the nearest documents survive later stages: MGDSPR's Num_prank and Num_rank (papers.md 4.3).
+"""How many of the nearest documents survive later stages: MGDSPR's Num_prank and Num_rank.
 
     retrieved      (nn key :k K), for each vector of a request with several interests
     passed         those that a Boolean expression of the query lets through: the relevance control
@@ -15,9 +15,9 @@ import numpy as np
 from alicorn.errors import ConfigError, QueryError
 from alicorn.evaluation.metrics.bootstrap import Interval, mean_interval
 from alicorn.evaluation.searches import Searches
-from alicorn.evaluation.systems.runs import Searchable
 from alicorn.language.templates import Template, interest_names
 from alicorn.language.tree import And, Or
+from alicorn.query import Collection
 from alicorn.reporting.markdown import table
 from alicorn.retrieval.encoder import named_vectors
 from alicorn.retrieval.nearest import nearest
@@ -62,7 +62,7 @@ def control_template(control: str) -> Template:
 
 
 def survivors(
-    collection: Searchable,
+    collection: Collection,
     key: str,
     vertical: Vertical,
     searches: Searches,

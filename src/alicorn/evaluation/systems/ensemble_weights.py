@@ -1,6 +1,6 @@
 """`alicorn ensemble`: the weights of an ensemble, searched on the valid split, and the folder that `Model.load` reads.
 
-EBR chooses the weights of the weighted concatenation (towers/ensemble.py) on its evaluation set (papers 1.5). Here that
+EBR chooses the weights of the weighted concatenation (towers/ensemble.py) on its evaluation set. Here that
 is the valid split, so that the test split still tells what the ensemble is worth.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from alicorn.errors import ConfigError
 from alicorn.evaluation.metrics.ranking import recall_at
 from alicorn.evaluation.searches import Searches, open_searches
-from alicorn.evaluation.systems.runs import Encoder, embedding_run
+from alicorn.evaluation.systems.runs import embedding_run
 from alicorn.reporting.json_text import to_json
 from alicorn.towers import AnyModel, Ensemble
 
@@ -41,7 +41,7 @@ class WeightSearch:
         return {"k": self.k, "validation_searches": self.num_searches, "weights": list(self.weights), "tried": tried}
 
 
-def search_weights(members: Sequence[Encoder], searches: Searches, k: int = 10) -> WeightSearch:
+def search_weights(members: Sequence[AnyModel], searches: Searches, k: int = 10) -> WeightSearch:
     """Coordinate ascent over GRID from equal weights, by exact recall@k; a tie goes to the more equal weights."""
     requests = [member.encode_requests(searches.requests) for member in members]
     documents = np.concatenate([member.encode_documents(searches.documents) for member in members], axis=1)

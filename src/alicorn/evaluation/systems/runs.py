@@ -1,22 +1,20 @@
 """Runs of Boolean, BM25, embedding, cascaded and hybrid retrieval over the same searches.
 
-The engine is a later room; it comes in as a collection, through the one method `search_many` (DESIGN 2.4). Every
-function returns a run: int32 (searches, depth) document numbers of `searches.documents`.
+Every function returns a run: int32 (searches, depth) document numbers of `searches.documents`.
 
 Vectors of requests are float32 (searches, dim), or (searches, interests, dim) of a model of several interests: a
 document is then as near as it is to the nearest of them. All of unit length.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
 
 import numpy as np
-import pyarrow as pa
 
 from alicorn.evaluation.searches import Searches
 from alicorn.evaluation.systems.exact import exact_top_k
 from alicorn.language.templates import Template
 from alicorn.language.tree import Node
+from alicorn.query import Collection
 from alicorn.retrieval.encoder import named_vectors
 from alicorn.retrieval.nearest import nearest
 from alicorn.vertical import Vertical
@@ -25,45 +23,13 @@ OrderBy = str | Mapping[str, float]
 _CELLS = 1 << 24  # numbers gathered at once: 64 MiB of float32
 
 
-class Encoder(Protocol):
-    """What evaluation needs of a model: alicorn.Model, or an ensemble."""
-
-    @property
-    def key(self) -> str: ...
-
-    @property
-    def fingerprint(self) -> str: ...
-
-    @property
-    def num_interests(self) -> int: ...
-
-    def encode_requests(self, requests: pa.Table) -> np.ndarray: ...
-
-    def encode_interests(self, requests: pa.Table) -> np.ndarray: ...
-
-    def encode_documents(self, documents: pa.Table) -> np.ndarray: ...
-
-
-class Searchable(Protocol):
-    """What evaluation needs of alicorn.Collection."""
-
-    def search_many(
-        self,
-        expressions: Sequence[str | Node],
-        vectors: Mapping[str, np.ndarray] | None = None,
-        limit: int = 10,
-        order_by: OrderBy | None = None,
-    ) -> Sequence[Any]:
-        """One result per expression, each with `.ids`: doc_ids, best first."""
-
-
-def boolean_run(collection: Searchable, vertical: Vertical, searches: Searches, depth: int) -> np.ndarray:
+def boolean_run(collection: Collection, vertical: Vertical, searches: Searches, depth: int) -> np.ndarray:
     """The production engine: the vertical's Boolean template, by static rank."""
     expressions = [vertical.expression("boolean", query) for query in searches.queries]
     return expression_run(collection, expressions, searches, depth)
 
 
-def bm25_run(collection: Searchable, searches: Searches, depth: int) -> np.ndarray:
+def bm25_run(collection: Collection, searches: Searches, depth: int) -> np.ndarray:
     """Documents with any word of the query, by BM25."""
     any_word = Template.parse("(or {terms})")
     expressions = [any_word.fill(query, "") for query in searches.queries]
@@ -98,7 +64,7 @@ def best_of_each(numbers: np.ndarray, scores: np.ndarray, depth: int) -> np.ndar
 def reranked_run(
     first: np.ndarray, request_vectors: np.ndarray, document_vectors: np.ndarray, depth: int
 ) -> np.ndarray:
-    """A cascade (papers 1.5): the first `depth` documents of a run, ordered anew by a second model; the rest stays.
+    """A cascade (EBR): the first `depth` documents of a run, ordered anew by a second model; the rest stays.
 
     first: int32 (searches, documents), of the first stage. Vectors: of the second model, in the order of the searches
     and of the corpus. Ties go to the lower document number; empty ranks (-1) stay last.
@@ -117,7 +83,7 @@ def reranked_run(
 
 
 def index_run(
-    collection: Searchable, key: str, searches: Searches, request_vectors: np.ndarray, depth: int, nprobe: int | None
+    collection: Collection, key: str, searches: Searches, request_vectors: np.ndarray, depth: int, nprobe: int | None
 ) -> np.ndarray:
     """The same through the quantized index, in the `nprobe` nearest clusters, or in all with None."""
     vectors = named_vectors(key, request_vectors)
@@ -126,7 +92,7 @@ def index_run(
 
 
 def hybrid_run(
-    collection: Searchable,
+    collection: Collection,
     vertical: Vertical,
     searches: Searches,
     request_vectors: np.ndarray,
@@ -141,7 +107,7 @@ def hybrid_run(
 
 
 def expression_run(
-    collection: Searchable,
+    collection: Collection,
     expressions: Sequence[str | Node],
     searches: Searches,
     depth: int,

@@ -7,6 +7,7 @@ bytes.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from alicorn.errors import ConfigError
 from alicorn.evaluation.metrics.bootstrap import CONFIDENCE
@@ -19,6 +20,9 @@ from alicorn.evaluation.reports.recall import EXACT
 from alicorn.evaluation.searches import Searches
 from alicorn.towers import Ensemble
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 
 def check_page(path: Path, searches: Searches, map_by: str | None) -> None:
     """Raise ConfigError where the file cannot be written, or documents have no column to colour the map by."""
@@ -30,8 +34,6 @@ def check_page(path: Path, searches: Searches, map_by: str | None) -> None:
 
 def model_page(measured: MeasuredModel) -> str:
     """The whole document."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     model, searches = measured.model, measured.searches
     measures = measured.recall.comparison.measures
     middle = measures[len(measures) // 2]
@@ -42,27 +44,35 @@ def model_page(measured: MeasuredModel) -> str:
         model.encode_documents(searches.documents),
     )
     kind = f"Ensemble of {len(model.members)} models" if isinstance(model, Ensemble) else "Two-tower model"
+    return (
+        page_templates()
+        .get_template("page.html.jinja")
+        .render(
+            title=f"{model.vertical.name} / {model.key}",
+            kind=kind,
+            dim=model.dim,
+            facts=measured.recall.facts,
+            simulated=SIMULATION if searches.simulated else None,
+            measure=middle,
+            k=k,
+            confidence=f"{CONFIDENCE:.0%}",
+            tiles=sections.tiles(measured.recall),
+            provenance=sections.provenance(measured),
+            recipes=sections.recipes(model),
+            training=sections.training(measured),
+            segments=sections.segments(measured.recall.comparison, middle),
+            index=sections.index(measured.recall, middle),
+            features=sections.features(measured.ablation, middle),
+            channels=sections.channels(measured),
+            pairs=wrong_and_right(searches, encoded, model.vertical, k, seed=measured.seed),
+            map=sections.document_map(measured, encoded.documents),
+        )
+    )
+
+
+def page_templates() -> Environment:
+    """The templates of the page: every value is escaped, and one that is missing is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     loader = PackageLoader("alicorn.evaluation.reports.page")
-    templates = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return templates.get_template("page.html.jinja").render(
-        title=f"{model.vertical.name} / {model.key}",
-        kind=kind,
-        dim=model.dim,
-        facts=measured.recall.facts,
-        simulated=SIMULATION if searches.simulated else None,
-        measure=middle,
-        k=k,
-        confidence=f"{CONFIDENCE:.0%}",
-        tiles=sections.tiles(measured.recall),
-        provenance=sections.provenance(measured),
-        recipes=sections.recipes(model),
-        training=sections.training(measured),
-        segments=sections.segments(measured.recall.comparison, middle),
-        index=sections.index(measured.recall, middle),
-        features=sections.features(measured.ablation, middle),
-        channels=sections.channels(measured),
-        pairs=wrong_and_right(searches, encoded, model.vertical, k, seed=measured.seed),
-        map=sections.document_map(measured, encoded.documents),
-    )
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
