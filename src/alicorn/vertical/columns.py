@@ -102,9 +102,10 @@ class Column(NamedTuple):
 def read_as(table: pa.Table, columns: Sequence[Column], name: str, first_row: int = 0) -> pa.Table:
     """The table with the columns that are asked for in the types in which they are read; others as they are.
 
-    columns: a column that is asked for as `any type` as well keeps its own type, unless its bytes are text. name: of the
-    table in messages; first_row: the number of its first row there. Raises TableError for a column that is missing or of
-    another type, and for the first row that cannot be read so: bytes that are not UTF-8, a decimal that is no integer.
+    columns: a column that is asked for as `any type` as well keeps its own type, unless its bytes are text.
+    name: of the table in messages; first_row: the number of its first row there.
+    Raises TableError for a column that is missing or of another type, and for the first row that cannot be read so:
+    bytes that are not UTF-8, a decimal that is no integer.
     """
     check_types(table.schema, columns, name)
     asked: dict[str, list[ColumnType]] = {}
