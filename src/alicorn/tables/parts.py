@@ -74,7 +74,7 @@ class PartFiles:
         try:
             yield
         except TableError as error:
-            if error.row is None or _PLACE in str(error) or (len(self.files) == 1 and not first_row):
+            if error.row is None or _PLACE in str(error):
                 raise
             row = first_row + error.row
             file, within = self._place(row)
@@ -203,7 +203,7 @@ def _fitted(table: pa.Table, schema: pa.Schema, name: str, first_row: int) -> pa
             continue
         row, chunks = first_row, []
         for chunk in plain.chunks:
-            chunks.append(tried(chunk, lambda array: fitted(array, field.type), name, field.name, row))  # noqa: B023
+            chunks.append(tried(chunk, lambda array: fitted(array, field.type), field.type, name, field.name, row))  # noqa: B023
             row += len(chunk)
         columns.append(pa.chunked_array(chunks, field.type))
     return pa.Table.from_arrays(columns, schema=schema)

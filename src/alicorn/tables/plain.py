@@ -122,7 +122,7 @@ def plain_column(column: pa.ChunkedArray, table: str, name: str, first_row: int 
     for chunk in column.chunks:
         _refuse_broken(chunk, table, name, row)
         for piece in _pieces(chunk):
-            done = piece if piece.type == kind else tried(piece, plain_array, table, name, row)
+            done = piece if piece.type == kind else tried(piece, plain_array, kind, table, name, row)
             refuse_times(done, table, name, row)
             chunks.append(done)
             row += len(piece)
@@ -136,7 +136,7 @@ def text_column(column: pa.ChunkedArray, table: str, name: str, first_row: int =
         return column
     row, chunks = first_row, []
     for chunk in column.chunks:
-        chunks.append(tried(chunk, lambda array: array.cast(kind), table, name, row))
+        chunks.append(tried(chunk, lambda array: array.cast(kind), kind, table, name, row))
         row += len(chunk)
     return pa.chunked_array(chunks, kind)
 
@@ -208,9 +208,14 @@ def with_fields(array: pa.StructArray, kind: pa.StructType, parts: list[pa.Array
 
 
 def tried(
-    array: pa.Array, convert: Callable[[pa.Array], pa.Array], table: str, column: str, first_row: int
+    array: pa.Array,
+    convert: Callable[[pa.Array], pa.Array],
+    kind: pa.DataType,
+    table: str,
+    column: str,
+    first_row: int,
 ) -> pa.Array:
-    """convert(array), or a TableError that names the first row that cannot be converted."""
+    """convert(array), of the type `kind`, or a TableError that names the first row that cannot be converted."""
     try:
         return convert(array)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -223,7 +228,7 @@ def tried(
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
                 high = middle
         row = first_row + low
-        message = f"table {table}, column '{column}', row {row} (from 0): {error}"
+        message = f"table {table}, column '{column}', row {row} (from 0) cannot be read as {kind}: {error}"
         raise TableError(message, table=table, column=column, row=row) from error
 
 

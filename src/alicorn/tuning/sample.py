@@ -92,7 +92,8 @@ def _vector_column(path: Path, schema: pa.Schema, key: str) -> str:
         return f"embedding:{key}"
     if len(lists) != 1:
         raise TableError(
-            f"{path}: expected a column 'embedding:{key}' or one column of lists, got {schema.names}", table="queries"
+            f"{path}: expected Parquet with a column 'embedding:{key}' or one column of lists, got {schema.names}",
+            table="queries",
         )
     return str(lists[0])
 

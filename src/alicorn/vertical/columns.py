@@ -129,7 +129,7 @@ def _read(column: pa.ChunkedArray, asked: ColumnType, table: str, name: str, fir
         return column
     row, chunks = first_row, []
     for chunk in column.chunks:
-        chunks.append(tried(chunk, lambda array: array.cast(kind), table, name, row))
+        chunks.append(tried(chunk, lambda array: array.cast(kind), kind, table, name, row))
         row += len(chunk)
     return pa.chunked_array(chunks, kind)
 
