@@ -42,7 +42,7 @@ from alicorn.evaluation.metrics.ranking import recall_at
 from alicorn.evaluation.searches import Searches, read_searches
 from alicorn.feedback.choices import Choices
 from alicorn.publishing.publish import publish
-from alicorn.query.explain import Step
+from alicorn.query.explain.step import Step
 from alicorn.towers import AnyModel
 from alicorn.vertical import Selection, Vertical
 

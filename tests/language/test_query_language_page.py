@@ -10,7 +10,7 @@ from alicorn.language import parse
 from alicorn.language.operators import MAX_COUNT, MAX_DEPTH, MAX_LIMIT, MAX_NODES, MAX_SEARCHES, OPERATORS
 from alicorn.language.tokens import MAX_LENGTH
 from alicorn.language.tree import DEFAULT_LIMIT
-from alicorn.query.explain import Step
+from alicorn.query.explain.step import Step
 from alicorn.query.nn.nearest import Counters
 
 PAGE = (Path(__file__).parents[2] / "docs" / "query-language.md").read_text(encoding="utf-8")

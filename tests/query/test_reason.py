@@ -12,7 +12,7 @@ from test_engine import World, fits
 
 from alicorn.language import tree
 from alicorn.query import Collection
-from alicorn.query.reason import Reason
+from alicorn.query.explain.reason import Reason
 
 
 @pytest.fixture(scope="module")

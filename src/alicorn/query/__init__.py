@@ -1,4 +1,4 @@
-"""What is in the answer, and what comes first? check -> run -> order; `explain` shows each step.
+"""What is in the answer, and what comes first? check -> run -> order.
 
 collection.py       Collection: a store that can be searched
 search.py, many.py  one request; many requests at once
@@ -6,8 +6,8 @@ result.py           its hits, each with its address in the snapshot that scored 
 check.py            does the expression fit the collection and the request?
 run.py              a set of documents per node and segment
 cost.py             estimated sizes, and the price of each plan of an `nn`
-explain.py          what a query did; reason.py: why a document is in a result, or not
 sets/ nn/ text/ order/  sets of documents; nearest neighbours; BM25; which hits come first
+explain/            what a query did; why a document is in a result, or not; what a hit has of the query
 """
 
 from alicorn.language.parse import parse

@@ -92,7 +92,7 @@ def _holds_ids(kind: pa.DataType) -> bool:
         kind = kind.value_type
         if pa.types.is_null(kind):  # no value has decided its type yet
             return True
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _need_column(column: str, snapshot: Snapshot, allowed: list[str], wanted: str, offset: int) -> None:

@@ -15,9 +15,9 @@ from alicorn.index import Store
 from alicorn.language.prepared import prepare
 from alicorn.language.tree import Node
 from alicorn.query.check import check_expression, check_vectors
+from alicorn.query.explain.reason import Reason, reason
 from alicorn.query.many import search_many
 from alicorn.query.order.order_by import OrderBy
-from alicorn.query.reason import Reason, reason
 from alicorn.query.result import Result
 from alicorn.query.run import Evaluation
 from alicorn.query.search import search

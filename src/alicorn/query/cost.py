@@ -6,7 +6,7 @@ because the answer is the same whatever the plan.
 
 from __future__ import annotations
 
-from alicorn.index import Snapshot
+from alicorn.index import Segment, Snapshot
 from alicorn.language import tree
 
 # Nanoseconds.
@@ -89,13 +89,15 @@ def _estimate(node: tree.Node, snapshot: Snapshot, known: Known) -> int:
             return total
 
 
-def posting_size(segment, term: str) -> int:
+def posting_size(segment: Segment, term: str) -> int:
+    """How many documents of the segment have the term, deleted ones included."""
     number = segment.terms.find(term)
     if number < 0:
         return 0
     return int(segment.posting_starts[number + 1] - segment.posting_starts[number])
 
 
-def prefix_size(segment, prefix: str) -> int:
+def prefix_size(segment: Segment, prefix: str) -> int:
+    """How many postings the terms with the prefix have: at least as many as documents."""
     low, high = segment.terms.prefix(prefix)
     return int(segment.posting_starts[high] - segment.posting_starts[low])

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from alicorn.index import SegmentView, Snapshot
-from alicorn.query.explain import Step
+from alicorn.query.explain.step import Step
 
 
 @dataclass(slots=True)

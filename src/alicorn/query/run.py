@@ -12,7 +12,7 @@ operator counts.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,7 @@ from alicorn.index import SegmentView, Snapshot
 from alicorn.index.segment.numeric import places_within
 from alicorn.language import tree
 from alicorn.query.cost import Known, estimate
-from alicorn.query.explain import Step, spelled
+from alicorn.query.explain.step import Step, spelled
 from alicorn.query.nn.nearest import Counters, Probe, Ranked, k_nearest, within_radius
 from alicorn.query.nn.scan import clusters_to_scan
 from alicorn.query.sets import docset, kernels
@@ -103,7 +103,7 @@ class Evaluation:
 
     # --- set algebra over segments ---
 
-    def _each(self, within: Sets | None, find) -> Sets:
+    def _each(self, within: Sets | None, find: Callable[[SegmentView, DocSet | None], DocSet]) -> Sets:
         return [find(view, None if within is None else within[at]) for at, view in enumerate(self.snapshot.segments)]
 
     def _narrow_all(self, found: Sets, within: Sets | None) -> Sets:
@@ -317,7 +317,8 @@ def _range(view: SegmentView, node: tree.Range, inside: DocSet | None) -> DocSet
     if inside is not None and docset.size(inside) < len(docs):
         numbers = docset.as_array(inside)
         values, within = column.values[numbers], column.sorted_values[places]
-        return numbers[column.valid[numbers] & (values >= within[0]) & (values <= within[-1])]
+        found: DocSet = numbers[column.valid[numbers] & (values >= within[0]) & (values <= within[-1])]
+        return found
     return _narrow(docset.from_unsorted(docs, view.segment.num_docs), inside)
 
 

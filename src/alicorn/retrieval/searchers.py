@@ -77,11 +77,11 @@ class Searchers:
         at = bisect_left(range(len(self._by_id)), searcher_id, key=lambda i: self._id(i))
         if at == len(self._by_id) or self._id(at) != searcher_id:
             raise AlicornError(f"searcher {searcher_id[:100]!r} is not in the table of searchers")
-        return self._by_id[at].as_py()
+        return int(self._by_id[at].as_py())
 
     def _id(self, at: int) -> str:
         """The id at a place of the order of ids, which is that of code points in Arrow and in Python."""
-        return self._ids[self._by_id[at].as_py()].as_py()
+        return str(self._ids[self._by_id[at].as_py()].as_py())
 
     def _given(self, searcher: Mapping[str, Any]) -> dict[str, pa.Array]:
         for name in searcher:

@@ -5,8 +5,8 @@ operations.py   an operation: what it takes, gives and refuses; its route
 openapi.py      the description of the API
 process.py      serve: the process
 messages.py     bodies and answers, checked and encoded by msgspec
-searching.py    a request -> an expression, vectors, hits
-why.py          why a hit matched: terms, cosines, what it has in common with the searcher
+search_endpoint.py  a search request -> hits, and why they matched
+in_common.py    what a searcher and a document have in common
 documents.py    documents as JSON -> tables of a collection
 guard.py        sizes, content types, and errors as JSON
 metrics.py      counts and latencies for Prometheus

@@ -50,10 +50,10 @@ from alicorn.serving.messages import (
     Upserted,
     from_query,
 )
-from alicorn.serving.metrics import Measured, Metrics
+from alicorn.serving.metrics import CountRequests, Metrics
 from alicorn.serving.openapi import openapi
 from alicorn.serving.operations import Operation, resources
-from alicorn.serving.searching import Searching
+from alicorn.serving.search_endpoint import SearchEndpoint
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel
@@ -77,7 +77,7 @@ def create_app(
     Raises AlicornError where models, searchers and collection do not fit each other.
     """
     known = Searchers(models[0].vertical, searchers) if models else None
-    searching = Searching(Retriever(collection, models, known), served_log)
+    endpoint = SearchEndpoint(Retriever(collection, models, known), served_log)
     metrics = Metrics(collection)
 
     @asynccontextmanager
@@ -87,9 +87,9 @@ def create_app(
             served_log.flush()
 
     operations = [
-        *_search_operations(searching, metrics),
+        *_search_operations(endpoint, metrics),
         *_document_operations(collection, models),
-        *_status_operations(searching, metrics),
+        *_status_operations(endpoint, metrics),
     ]
     document = openapi(operations)
     pages = [
@@ -99,28 +99,28 @@ def create_app(
     routes = [Route(found.path, found, methods=found.methods) for found in resources([*operations, *pages])]
     return Starlette(
         routes=[*routes, Mount("/static", StaticFiles(directory=_STATIC))],
-        middleware=[Middleware(Measured, metrics=metrics), Middleware(SafeHeaders)],
+        middleware=[Middleware(CountRequests, metrics=metrics), Middleware(SafeHeaders)],
         exception_handlers=ERROR_ANSWERS,
         lifespan=lifespan,
     )
 
 
-def _search_operations(searching: Searching, metrics: Metrics) -> list[Operation]:
+def _search_operations(endpoint: SearchEndpoint, metrics: Metrics) -> list[Operation]:
     def search(request: Request, asked: SearchRequest) -> SearchAnswer:
-        answer = searching.search(asked)
+        answer = endpoint.search(asked)
         if answer.without_nn is not None:
             metrics.without_nn.labels(answer.without_nn).inc()
         return answer
 
     def click(request: Request, chosen: ClickRequest) -> Clicked:
-        if searching.served_log is None:
+        if endpoint.served_log is None:
             raise AlicornError("this server keeps no log of what it serves: start it with a folder for one")
-        return Clicked(searching.served_log.click(chosen.session_id, chosen.doc_id))
+        return Clicked(endpoint.served_log.click(chosen.session_id, chosen.doc_id))
 
     def some_searchers(request: Request, body: None) -> SearchersAnswer:
-        searchers = searching.retriever.searchers
+        searchers = endpoint.retriever.searchers
         count = from_query(request.query_params, "limit", NumSearchers, 20)
-        return SearchersAnswer(len(searchers or ()), searching.some_searchers(count))
+        return SearchersAnswer(len(searchers or ()), endpoint.some_searchers(count))
 
     return [
         Operation(
@@ -181,8 +181,8 @@ def _document_operations(collection: Collection, models: "Sequence[AnyModel]") -
     ]
 
 
-def _status_operations(searching: Searching, metrics: Metrics) -> list[Operation]:
-    collection, retriever = searching.collection, searching.retriever
+def _status_operations(endpoint: SearchEndpoint, metrics: Metrics) -> list[Operation]:
+    collection, retriever = endpoint.collection, endpoint.retriever
 
     def health(request: Request, body: None) -> Health:
         return Health("ok", len(collection), collection.read_only)
@@ -197,9 +197,9 @@ def _status_operations(searching: Searching, metrics: Metrics) -> list[Operation
             documents=len(collection),
             embeddings=dict(collection.embeddings),
             models={key: model.fingerprint for key, model in retriever.models.items()},
-            columns=searching.columns(),
+            columns=endpoint.columns(),
             searcher_columns=[] if retriever.searchers is None else list(retriever.searchers.columns),
-            logs_clicks=searching.served_log is not None,
+            logs_clicks=endpoint.served_log is not None,
         )
 
     return [

@@ -44,7 +44,7 @@ class Metrics:
         return generate_latest(self._registry)
 
 
-class Measured:
+class CountRequests:
     """Counts and times every request. Routes are named by their pattern, so that labels stay few."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:

@@ -66,7 +66,8 @@ class QueryTower:
 
     def encode_padded(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """(1, dim), or (1, interests, dim), of what `padded` returns."""
-        return self._session.run(["vectors"], {name: inputs[name] for name in self._inputs})[0]
+        vectors: np.ndarray = self._session.run(["vectors"], {name: inputs[name] for name in self._inputs})[0]
+        return vectors
 
 
 def _session(path: Path, threads: int) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from alicorn.errors import ConfigError, QueryError
-from alicorn.index import Snapshot
+from alicorn.index import EmbeddingBlock, Snapshot
 from alicorn.language import tree
 from alicorn.language.prepared import Prepared
 from alicorn.query.nn.nearest import Counters, Ranked, best_first, exact_cosines, k_nearest
@@ -188,7 +188,7 @@ def _scores(name: str, evaluation: Evaluation, prepared: Prepared, numbers: list
     ]
 
 
-def _cosines(block, query: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+def _cosines(block: EmbeddingBlock | None, query: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """Exact cosines; -1, the least there is, without the embedding: in a sum -inf would drown the other parts."""
     cosines = np.full(len(numbers), -1.0, dtype=np.float32)
     if block is None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from alicorn.index import SegmentView
 from alicorn.language import tree
-from alicorn.query.explain import spelled
+from alicorn.query.explain.step import spelled
 from alicorn.query.nn.nearest import exact_cosines
 from alicorn.query.run import Evaluation
 from alicorn.query.sets import docset

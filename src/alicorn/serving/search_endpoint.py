@@ -10,16 +10,18 @@ from typing import Any
 from alicorn.errors import ConfigError
 from alicorn.feedback import ServedLog
 from alicorn.query import Result
+from alicorn.query.explain.match import Matcher
 from alicorn.reporting.json_text import plain_json
 from alicorn.retrieval.retriever import Request, Retriever
 from alicorn.retrieval.searchers import Searcher
-from alicorn.serving.messages import Hit, SearchAnswer, SearchRequest
-from alicorn.serving.why import Explainer, in_common
+from alicorn.serving.in_common import in_common
+from alicorn.serving.messages import Hit, SearchAnswer, SearchRequest, Why
 
 _REFRESH_S = 1.0
+_MAX_SHOWN = 20  # terms of a hit
 
 
-class Searching:
+class SearchEndpoint:
     """A retriever and the log of what it served."""
 
     def __init__(self, retriever: Retriever, served_log: ServedLog | None) -> None:
@@ -43,8 +45,9 @@ class Searching:
         self._refresh()
         request = self._request(asked)
         result = self.retriever.search(request, asked.explain)
-        explainer = Explainer(request.root, result.snapshot, request.vectors, self._profile(asked.searcher))
-        hits = [_hit(result, at, explainer) for at in range(len(result.ids))]
+        matcher = Matcher(request.root, result.snapshot, request.vectors)
+        profile = {name: value for name, value in self._profile(asked.searcher).items() if value}
+        hits = [_hit(result, at, matcher, profile) for at in range(len(result.ids))]
         notices = [*result.notices, *request.notices]
         session_id = self._log(asked, result.ids, notices)
         return SearchAnswer(
@@ -133,8 +136,9 @@ class Searching:
             return None
 
 
-def _hit(result: Result, at: int, explainer: Explainer) -> Hit:
+def _hit(result: Result, at: int, matcher: Matcher, profile: Mapping[str, Any]) -> Hit:
     document, score = result.document(at), float(result.scores[at])
+    match = matcher.match(*result.address(at), document["terms"])
     stored = {name: plain_json(value) for name, value in document.items() if name not in ("doc_id", "terms")}
-    why = explainer.why(*result.address(at), document)
+    why = Why(match.terms[:_MAX_SHOWN], match.cosine, matcher.approximate, in_common(profile, document))
     return Hit(result.ids[at], score if score > float("-inf") else None, stored, why)
