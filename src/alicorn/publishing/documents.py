@@ -14,7 +14,7 @@ from alicorn.errors import TableError
 from alicorn.index.segment.documents import EMBEDDING
 from alicorn.index.writer.checking import check_documents
 from alicorn.tables import PartFiles, open_parts
-from alicorn.vertical.columns import Column, ColumnType, note_bytes
+from alicorn.tables.notes import note_bytes
 
 if TYPE_CHECKING:  # a plain table is published without torch
     from alicorn.towers import AnyModel
@@ -27,16 +27,10 @@ def open_documents(documents: Path) -> PartFiles:
     source = open_parts(documents, "documents")
     if source.num_rows == 0:
         raise TableError(f"{documents}: the table of documents is empty", table="documents")
-    note_bytes(source.schema, _TEXTS, "documents")
+    note_bytes(source.schema, ("doc_id", "terms"), "documents")
     with source.located():
         check_documents(source.read(["doc_id"] if "doc_id" in source.schema.names else None), {}, {})
     return source
-
-
-_TEXTS = (
-    Column("doc_id", ColumnType.STRING, "every table of documents"),
-    Column("terms", ColumnType.STRINGS, "tables without a model"),
-)
 
 
 class Indexed(NamedTuple):

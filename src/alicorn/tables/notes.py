@@ -1,9 +1,20 @@
 """Notes: what a person should know about how a table was read. Log messages of the logger `alicorn.tables`."""
 
 import logging
+from collections.abc import Collection
+
+import pyarrow as pa
 
 LOGGER = logging.getLogger("alicorn.tables")
 
 
 def note(text: str) -> None:
     LOGGER.warning(text)
+
+
+def note_bytes(schema: pa.Schema, names: Collection[str], table: str) -> None:
+    """A note on every column of bytes, or of lists of bytes, among those named, which are read as text."""
+    for field in schema:
+        kind = field.type.value_type if pa.types.is_list(field.type) else field.type
+        if field.name in names and pa.types.is_binary(kind):
+            note(f"table {table}: column '{field.name}' is {field.type}: its bytes are read as UTF-8")

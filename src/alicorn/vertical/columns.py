@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from alicorn.config import nearest
 from alicorn.errors import TableError
-from alicorn.tables.notes import note
+from alicorn.tables import notes
 from alicorn.tables.plain import plain_column, plain_schema, plain_type, tried
 
 
@@ -136,10 +136,7 @@ def _read(column: pa.ChunkedArray, asked: ColumnType, table: str, name: str, fir
 
 def note_bytes(schema: pa.Schema, columns: Sequence[Column], table: str) -> None:
     """A note on every column of bytes that is read as text."""
-    texts = {column.name for column in columns if column.type in _TEXTS}
-    for field in schema:
-        if field.name in texts and _holds_bytes(field.type):
-            note(f"table {table}: column '{field.name}' is {field.type}: its bytes are read as UTF-8")
+    notes.note_bytes(schema, {column.name for column in columns if column.type in _TEXTS}, table)
 
 
 def check_types(schema: pa.Schema, columns: Sequence[Column], table: str) -> None:
