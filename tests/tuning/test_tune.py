@@ -156,8 +156,8 @@ def test_queries_are_read_normalised_and_cut(tmp_path: Path, query_file: Path, q
 @pytest.mark.parametrize(
     ("columns", "kind", "message"),
     [
-        ({"q": ["john"]}, TableError, "expected a column 'embedding:x' or one column of lists"),
-        ({"a": [[1.0]], "b": [[1.0]]}, TableError, "expected a column 'embedding:x' or one column of lists"),
+        ({"q": ["john"]}, TableError, "a column 'embedding:x' or one column of lists"),
+        ({"a": [[1.0]], "b": [[1.0]]}, TableError, "a column 'embedding:x' or one column of lists"),
         ({"v": [[1.0] * 12, None]}, TableError, "it has 1 rows without a vector"),
         ({"v": [[1.0, 2.0]]}, VectorError, "embedding 'x' has 12 dimensions, got [2]"),
         ({"v": [[1.0] * 12, [0.0] * 12]}, VectorError, "row 1: a vector is finite and not zero"),

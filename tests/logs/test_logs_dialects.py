@@ -1,0 +1,120 @@
+"""What pandas 3, polars, DuckDB and Spark write by default is mined, and gives the same pairs as plain Arrow."""
+
+import logging
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from logs_world import good_tables, vertical, write_logs
+
+from alicorn.errors import TableError
+from alicorn.logs import mine
+from alicorn.pairs import PairsFolder
+from alicorn.tables import read_table
+
+TIME = pa.timestamp("us")
+
+
+def each(change):
+    """A change of columns, by their type, as a change of a table."""
+    return lambda table: pa.table({name: change(table[name], table[name].type) for name in table.column_names})
+
+
+def cast_of(*kinds):
+    """Columns of a type become another: (from, to) pairs."""
+    known = dict(kinds)
+    return each(lambda column, kind: column.cast(known.get(kind, kind)))
+
+
+LISTS = ((pa.list_(pa.float32()), pa.large_list(pa.float32())), (pa.list_(pa.string()), pa.large_list(pa.string())))
+DIALECTS = {
+    "large_string": cast_of((pa.string(), pa.large_string()), *LISTS),
+    "string_view": cast_of((pa.string(), pa.string_view())),
+    "binary": cast_of((pa.string(), pa.binary()), (pa.list_(pa.string()), pa.list_(pa.binary()))),
+    "categories": each(lambda column, kind: column.dictionary_encode() if kind == pa.string() else column),
+    "nanoseconds in a zone": cast_of((TIME, pa.timestamp("ns", "Asia/Tokyo"))),
+    "milliseconds": cast_of((TIME, pa.timestamp("ms"))),
+    "positions of pandas": cast_of((pa.int32(), pa.float64())),
+    "decimals": cast_of((pa.int32(), pa.decimal128(10, 0))),
+    "unsigned": cast_of((pa.int32(), pa.uint8())),
+    "half floats": cast_of((pa.list_(pa.float32()), pa.list_(pa.float16()))),
+    "fixed lists": cast_of((pa.list_(pa.float32()), pa.list_(pa.float32(), 2))),
+    "doubles": cast_of((pa.list_(pa.float32()), pa.list_(pa.float64()))),
+}
+
+
+def pairs_of(logs, out):
+    counts = mine(logs, vertical(), out)
+    return counts, {name: read_table(out / f"{name}.parquet", name).to_pydict() for name in ("pairs", "searches")}
+
+
+@pytest.fixture
+def plain(tmp_path):
+    return pairs_of(write_logs(tmp_path / "plain", good_tables()), tmp_path / "plain-pairs")
+
+
+@pytest.mark.parametrize("change", DIALECTS.values(), ids=DIALECTS)
+def test_a_dialect_is_mined_and_read_as_plain_arrow_is(tmp_path, plain, change):
+    logs = write_logs(tmp_path / "logs", {name: change(table) for name, table in good_tables().items()})
+    assert pairs_of(logs, tmp_path / "pairs") == plain
+    documents = PairsFolder(tmp_path / "pairs").read("documents")
+    assert documents.schema.field("doc_id").type == documents.schema.field("name").type == pa.string()
+
+
+@pytest.mark.parametrize(
+    "name", ["query=v2", "clicked=true", "position=9", "segment=x", "[a]", "*", "?", "~", "grün heiß"]
+)
+def test_names_of_folders_are_no_data(tmp_path, plain, name):
+    logs = write_logs(tmp_path / name / "logs", good_tables())
+    assert pairs_of(logs, tmp_path / name / "pairs") == plain
+
+
+def test_what_spark_writes_is_mined(tmp_path, plain):
+    """A folder for each table, with markers, checksums, a part without rows, and times of 96 bits."""
+    for name, table in good_tables().items():
+        folder = tmp_path / "logs" / f"{name}.parquet"
+        folder.mkdir(parents=True)
+        (folder / "_SUCCESS").write_bytes(b"")
+        for number, part in enumerate((table.slice(0, 0), table.slice(0, 1), table.slice(1))):
+            file = folder / f"part-{number:05d}-c000.snappy.parquet"
+            pq.write_table(part, file, use_deprecated_int96_timestamps=True, store_schema=False)
+            (folder / f".{file.name}.crc").write_bytes(b"crc")
+    assert pairs_of(tmp_path / "logs", tmp_path / "pairs") == plain
+
+
+def test_what_duckdb_and_pandas_write_is_mined(tmp_path, plain):
+    for writer in ("duckdb", "pandas"):
+        (tmp_path / writer).mkdir()
+    for name, rows in good_tables().items():
+        duckdb.sql(f"COPY (FROM rows) TO '{tmp_path / 'duckdb' / name}.parquet' (FORMAT parquet)")
+        rows.to_pandas().to_parquet(tmp_path / "pandas" / f"{name}.parquet")
+    assert pairs_of(tmp_path / "duckdb", tmp_path / "duckdb-pairs") == plain
+    assert pairs_of(tmp_path / "pandas", tmp_path / "pandas-pairs") == plain
+
+
+def test_times_finer_than_a_microsecond_are_counted(tmp_path, caplog):
+    caplog.set_level(logging.WARNING, logger="alicorn.tables")
+    tables = good_tables()
+    ns = tables["activity"]["time"].cast(pa.timestamp("ns")).cast(pa.int64()).to_pylist()
+    tables["activity"] = tables["activity"].set_column(1, "time", pa.array([ns[0] + 1, ns[1]], pa.timestamp("ns")))
+    mine(write_logs(tmp_path / "logs", tables), vertical(), tmp_path / "pairs")
+    assert any("activity: 1 times are finer than a microsecond" in note.getMessage() for note in caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "values", "why"),
+    [
+        ("activity", "time", pa.array([0, 2**63 - 1], TIME), r"years 1 to 9999.*first bad row 1 .*activity\.parquet"),
+        ("impressions", "position", pa.array([1, 2, 1, 1.5, None]), r"row 3 .*cannot be read as int64"),
+        ("searchers", "city", pa.array([b"Rome", b"\xff"]), r"row 1 .*cannot be read as string"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_before_any_work(tmp_path, table, column, values, why):
+    tables = good_tables()
+    at = tables[table].schema.get_field_index(column)
+    tables[table] = tables[table].set_column(at, column, values)
+    with pytest.raises(TableError, match=why) as caught:
+        mine(write_logs(tmp_path / "logs", tables), vertical(), tmp_path / "pairs")
+    assert (caught.value.table, caught.value.column) == (table, column)
+    assert not (tmp_path / "pairs").exists()
