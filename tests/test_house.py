@@ -58,6 +58,7 @@ INSIDE = {
         "model",
         "export",
     ],
+    "index": ["durability", "segment", "state", "writer"],
     "evaluation": ["metrics", "searches", "systems", "judges", "reports"],
 }
 # The engine stands alone: no vertical, no model, no log tooling.

@@ -2,7 +2,7 @@
 
 A vector is stored as its cluster and the code of its residual, vector - centroid (EBR 4.2: cluster term and payload),
 or as its cluster and its Int8 code, where that is all that is kept of it.
-Segments, the mutable layer and shards share it, so a document's cluster and code depend on its vector alone.
+Segments, the memtable and shards share it, so a document's cluster and code depend on its vector alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A file of arrays and tables, written once: every byte is covered by a checksum. For segment_file, quantizer_file.
+"""A file of arrays and tables, written once: every byte is covered by a checksum.
 
 It is a ZIP archive without compression: any unzip gives its members, np.load its arrays. One file and not a folder,
 because every file costs an fsync: a small flush has 2 (the file, the names of its folder), and had 50 with a folder.
@@ -191,7 +191,8 @@ class ArchiveReader:
 
     @property
     def content(self) -> dict[str, Any]:
-        return self._header["content"]
+        content: dict[str, Any] = self._header["content"]
+        return content
 
     def names(self) -> list[str]:
         return list(self._header["members"])

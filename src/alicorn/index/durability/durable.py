@@ -1,4 +1,4 @@
-"""The calls that make bytes and names durable, each with a failpoint before and after. Used wherever index/ writes."""
+"""The calls that make bytes and names durable, each with a failpoint before and after."""
 
 from __future__ import annotations
 

@@ -33,17 +33,15 @@ from alicorn.index.durability.sqlite_file import (
     MANIFEST_VERSION,
     PLAIN_VERSION,
     check_identity,
+    close,
     connect,
     create_database,
     damage,
-    keep_log,
-    never_close,
     put_setting,
     reported,
     row_checksum,
 )
 from alicorn.index.durability.wal import read_wal
-from alicorn.processes import forget_in_children
 from alicorn.quantization import FLOAT32
 
 CHECKPOINT_BYTES = 8 << 20  # of the write-ahead log, before it is copied to the database: some 15 ms
@@ -105,7 +103,7 @@ class Journal:
                 self._sealed, log = check_seal(self._manifest)
                 collection, commits = read_mark(folder)
                 self._database = connect(self._path, read_only=read_only)
-                undo.callback(self._database.close)
+                undo.callback(close, self._database)
                 check_identity(self._path, self._database)
             self._logged = log.num_frames * PAGE_SIZE  # bytes, or somewhat more
             self.state = self.read_state()
@@ -114,7 +112,6 @@ class Journal:
                 raise self._lost(collection, commits)
             with self._reported("written"):
                 self._mark = None if read_only else Mark(folder, collection)
-            forget_in_children(self)
             undo.pop_all()
 
     @staticmethod
@@ -142,7 +139,8 @@ class Journal:
         return {key: Declared(*declared) for key, *declared in found}
 
     def metadata(self) -> dict[str, Any]:
-        return json.loads(self._setting("metadata"))
+        metadata: dict[str, Any] = json.loads(self._setting("metadata"))
+        return metadata
 
     def columns(self) -> pa.Schema:
         return pa.ipc.read_schema(pa.py_buffer(self._setting("columns")))
@@ -187,7 +185,7 @@ class Journal:
     def data_version(self) -> int:
         """Changes when another process has committed."""
         with self._reported("read"):
-            return self._database.execute("PRAGMA data_version").fetchone()[0]
+            return int(self._database.execute("PRAGMA data_version").fetchone()[0])
 
     def copy_to(self, target: sqlite3.Connection) -> None:
         """Copy the whole database; within `reading`, as of that moment."""
@@ -263,17 +261,13 @@ class Journal:
     def close(self) -> None:
         """A writer leaves the database complete in itself; with readers at work it may not be able to."""
         if self._mark is not None:
-            with contextlib.suppress(sqlite3.Error, OSError):  # a full disk: then it is left as after a crash
-                self.checkpoint()
-                self._manifest.unlock()
-                keep_log(self._database, False)
             self._mark.sync()
-        self._database.close()
+            try:
+                self.checkpoint()
+            except (sqlite3.Error, OSError):
+                return  # a full disk: the log is not sealed, so it is left as after a crash
+        close(self._database)
         self._manifest.close()
-
-    def forget(self) -> None:
-        """In a forked child: the connection is the parent's, so it is not even closed."""
-        never_close(self._database)
 
     # -- within
 
@@ -316,7 +310,7 @@ class Journal:
         if row is None:
             raise self._damage(f"its setting '{name}' is missing")
         self._check_row(f"setting '{name}'", row[1], name, row[0])
-        return row[0]
+        return bytes(row[0])
 
     def _check_row(self, what: str, checksum: str, *values: str | int | bytes) -> None:
         if row_checksum(*values) != checksum:
@@ -343,7 +337,7 @@ def _ipc(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue())
 
 
 def _json(value: Any) -> bytes:

@@ -1,13 +1,7 @@
-"""The bytes of manifest.sqlite beside SQLite: read, and guarded from a checkpoint without a seal.
+"""The bytes of manifest.sqlite, read beside SQLite.
 
-Two things that SQLite does to a file make this necessary:
-
-- When a process closes any descriptor of a file, the kernel drops all its locks on it, those of SQLite included. So one
-  descriptor serves all who read the file, and the last closes it when SQLite has done so.
-- SQLite copies the write-ahead log into the database and removes it when the last connection is closed, also when a
-  program ends without closing the collection; seal.py could not tell that from damage. To do so it needs an exclusive
-  lock on certain bytes of the file. A shared lock of the descriptor, which unlike SQLite's own belongs to the open file
-  and not to the process, denies it that until `unlock`.
+When a process closes any descriptor of a file, the kernel drops all its locks on it, those of SQLite included. So one
+descriptor serves all who read the file, and the last closes it when SQLite has done so.
 
 SQLite keeps what it knows of a file, its locks among them, in the memory of the process, and cannot be told that a fork
 has made it untrue. So a forked child opens no manifest that was open when it was forked.
@@ -15,9 +9,7 @@ has made it untrue. So a forked child opens no manifest that was open when it wa
 
 from __future__ import annotations
 
-import fcntl
 import os
-import struct
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +17,6 @@ from typing import ClassVar
 
 from alicorn.errors import CollectionError
 from alicorn.processes import forget_in_children
-
-_LOCKED = (0x40000002, 510)  # first and number: SQLite's SHARED bytes
-_FLOCK = struct.Struct("hhqqi4x")  # struct flock: type, whence, start, length, pid
-_SET_LOCK = getattr(fcntl, "F_OFD_SETLKW", None)  # Linux; Python 3.12 has another way everywhere, see sqlite_file.py
 
 
 @dataclass(eq=False)
@@ -69,19 +57,12 @@ class OpenManifest:
                 shared = _Shared(self._key, os.open(path, os.O_RDONLY | os.O_CLOEXEC), 0)
                 self._open[self._key] = shared
                 forget_in_children(shared)
-                self._lock(fcntl.F_RDLCK)
             self._open[self._key].users += 1
 
     def read(self) -> bytes:
         """The whole file as of now."""
         descriptor = self._open[self._key].descriptor
         return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-
-    def unlock(self) -> None:
-        """From now on SQLite may copy and remove the log: it is sealed."""
-        with self._guard:
-            if self._open[self._key].users == 1:
-                self._lock(fcntl.F_UNLCK)
 
     def close(self) -> None:
         with self._guard:
@@ -90,8 +71,3 @@ class OpenManifest:
             if not shared.users:
                 del self._open[self._key]
                 os.close(shared.descriptor)
-
-    def _lock(self, kind: int) -> None:
-        if _SET_LOCK is not None:
-            wanted = _FLOCK.pack(kind, os.SEEK_SET, *_LOCKED, 0)
-            fcntl.fcntl(self._open[self._key].descriptor, _SET_LOCK, wanted)

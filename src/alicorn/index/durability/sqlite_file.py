@@ -20,7 +20,6 @@ from __future__ import annotations
 import ctypes
 import os
 import sqlite3
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,7 +78,12 @@ def publish_database(folder: Path, collection: str, commits: int) -> None:
 
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    """Autocommit; used from several threads under the store's lock. Only `PRAGMA wal_checkpoint` copies pages."""
+    """Autocommit; used from several threads under the store's lock. Only `PRAGMA wal_checkpoint` copies pages.
+
+    SQLite also copies the write-ahead log and removes it when the last connection is closed, which seal.py could not
+    tell from damage. So neither the garbage collector nor the end of the program closes a connection, only `close`: a
+    reference too many keeps it.
+    """
     uri = path.absolute().as_uri()
 
     def connected(mode: str) -> sqlite3.Connection:
@@ -89,10 +93,10 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
             database.execute("PRAGMA wal_autocheckpoint = 0")
             database.execute("PRAGMA synchronous = FULL")
             database.execute("PRAGMA secure_delete = OFF")  # else a flush writes all rows that it deletes once more
-            keep_log(database, True)
         except sqlite3.Error:
             database.close()
             raise
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(database))
         return database
 
     if not read_only:
@@ -111,15 +115,10 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
         return connected("immutable=1")
 
 
-def keep_log(database: sqlite3.Connection, keep: bool) -> None:
-    """Whether the end of the last connection leaves the log alone. Older Pythons: open_manifest.py."""
-    if sys.version_info >= (3, 12):
-        database.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep)
-
-
-def never_close(database: sqlite3.Connection) -> None:
-    """Not by the garbage collector or the end of the process either: a reference too many keeps it."""
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(database))
+def close(database: sqlite3.Connection) -> None:
+    """The one way to close what `connect` has opened."""
+    database.close()
+    ctypes.pythonapi.Py_DecRef(ctypes.py_object(database))
 
 
 def check_identity(path: Path, database: sqlite3.Connection) -> None:

@@ -1,4 +1,4 @@
-"""From documents to a segment: numbering, postings, orders, columns, embeddings. Feeds mutable.py and file.py.
+"""From documents to a segment: numbering, postings, orders, columns, embeddings.
 
 One path builds the segment of a one-document upsert, of a bulk load, and of a merge. Of the vectors only a block is in
 memory at a time: it is gathered in the order of the segment, coded where it has no codes yet, and handed on to where
@@ -124,7 +124,8 @@ def _doc_lengths(terms: TermLists) -> np.ndarray:
     is_text = pc.starts_with(terms.dictionary, TEXT).to_numpy(zero_copy_only=False).astype(bool)
     before = np.zeros(len(terms.codes) + 1, dtype=np.int64)
     np.cumsum(is_text[terms.codes], out=before[1:])
-    return np.diff(before[terms.starts]).astype(np.uint32)
+    lengths: np.ndarray = np.diff(before[terms.starts]).astype(np.uint32)
+    return lengths
 
 
 def _embedding_block(

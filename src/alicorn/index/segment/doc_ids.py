@@ -60,7 +60,8 @@ class IdIndex:
     def of(self, numbers: np.ndarray) -> list[str]:
         """The doc_ids of document numbers, (n,) integers."""
         if len(numbers) >= _MANY:
-            return self.doc_ids.take(pa.array(numbers)).to_pylist()
+            found: list[str] = self.doc_ids.take(pa.array(numbers)).to_pylist()
+            return found
         offsets, data = self.buffers
         stops = np.empty(len(numbers), dtype=np.int64)
         gathered = _gather(offsets, data, numbers.astype(np.int64), stops).tobytes()

@@ -1,4 +1,4 @@
-"""Documents on their way into a segment: checked, normalised, not yet numbered. Feeds builder.py, journal.py.
+"""Documents on their way into a segment: checked, normalised, not yet numbered.
 
 They come from an upsert (checking.py), from the journal, or from the live documents of a segment that is merged. The
 last carry their clusters and codes along, so that a merge neither computes them again nor could change them.
@@ -108,8 +108,8 @@ class KeyVectors:
     @property
     def nbytes(self) -> int:
         if self.coded is not None and self.coded.quantizer.stored == CODES:
-            return len(self) * self.coded.quantizer.codec.code_size
-        return len(self) * self.vectors.shape[1] * self.vectors.itemsize
+            return len(self) * int(self.coded.quantizer.codec.code_size)
+        return int(len(self) * self.vectors.shape[1] * self.vectors.itemsize)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +151,7 @@ class Documents:
 
     @property
     def nbytes(self) -> int:
-        return self.fields.nbytes + self.terms.nbytes + sum(part.nbytes for part in self.vectors.values())
+        return int(self.fields.nbytes) + self.terms.nbytes + sum(part.nbytes for part in self.vectors.values())
 
     def kept_by(self, quantizers: Mapping[str, KeyQuantizer]) -> Documents:
         """The documents with vectors as the collection stores them."""

@@ -1,4 +1,4 @@
-"""A segment as a file: the byte layout, writing and opening. Between builder.py and rewriting.py, loading.py.
+"""A segment as a file: the byte layout, writing and opening.
 
 The container (header.json, checksums, .npy, .arrow) is that of archive.py, with magic "alicorn segment". Its members,
 where n = documents, t = terms, p = postings, o = occurrences of terms, r = rows of an embedding, c = its clusters:

@@ -1,4 +1,4 @@
-"""The quantizers of a collection as a file. Between quantization/ and rewriting.py, loading.py.
+"""The quantizers of a collection as a file.
 
 The container is that of archive.py, with magic "alicorn quantizers". header.json's content:
     keys    list of {key, arrays}: the embedding keys, and the names of the arrays that KeyQuantizer.to_arrays gave

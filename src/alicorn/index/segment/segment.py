@@ -1,6 +1,6 @@
-"""A segment: one immutable, searchable set of documents. Built by builder.py, stored by file.py.
+"""A segment: one immutable, searchable set of documents.
 
-The same class holds the batches of the mutable layer (arrays in memory) and the segments on disk (arrays mapped from
+The same class holds the batches of the memtable (arrays in memory) and the segments on disk (arrays mapped from
 files). Documents are numbered by (coarse cluster of the segment's first embedding key, doc_id); documents without that
 embedding come last. A cluster is therefore a range of numbers, and its codes lie together.
 """
@@ -62,7 +62,8 @@ class EmbeddingBlock:
         """The stored vectors of some rows -> (len(rows), dim) float32."""
         if self.quantizer.stored == CODES:
             return self.quantizer.decode(self.coded.take(rows))
-        return self.vectors[rows].astype(np.float32, copy=False)
+        vectors: np.ndarray = self.vectors[rows].astype(np.float32, copy=False)
+        return vectors
 
     def documents_of(self, rows: np.ndarray) -> np.ndarray:
         """The documents of some rows. uint32 (n,) -> uint32 (n,)."""
@@ -116,7 +117,7 @@ class Segment:
     @cached_property
     def nbytes(self) -> int:
         """Of what the documents hold: fields, terms, vectors and codes; orders and columns add some."""
-        return self.fields.nbytes + self.term_lists.nbytes + sum(block.nbytes for block in self.embeddings.values())
+        return int(self.fields.nbytes) + self.term_lists.nbytes + sum(one.nbytes for one in self.embeddings.values())
 
     def span_of(self, term: str) -> slice:
         """Where the postings of a term are; of no length where no document has it."""

@@ -168,7 +168,7 @@ class TermLists:
 
     @property
     def nbytes(self) -> int:
-        return self.codes.nbytes + self.starts.nbytes + self.dictionary.nbytes
+        return int(self.codes.nbytes + self.starts.nbytes + self.dictionary.nbytes)
 
 
 def _starts_of(lengths: np.ndarray) -> np.ndarray:

@@ -44,9 +44,10 @@ def _checked_declaration(key: str, declared: Declared) -> Declared:
 
 def checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return json.loads(json.dumps(dict(metadata), allow_nan=False))
+        kept: dict[str, Any] = json.loads(json.dumps(dict(metadata), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"metadata must be what JSON can express: {error}") from error
+    return kept
 
 
 def checked_ids(doc_ids: Sequence[str]) -> pa.StringArray:

@@ -1,4 +1,4 @@
-"""Is a table of documents acceptable? Every check of an upsert, before anything is written. Feeds store.py.
+"""Is a table of documents acceptable? Every check of an upsert, before anything is written.
 
     doc_id            string, required: no null, no empty one, none twice
     terms             list<string>, optional: null is no terms; a null or empty term is refused

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from alicorn.index.durability.journal import Journal
-from alicorn.index.writer.contents import Contents
-from alicorn.index.writer.loading import load
+from alicorn.index.state.contents import Contents
+from alicorn.index.state.loading import load
 
 
 class Live:
-    """`snapshot` is read without the lock; all else is read and changed under `turn`, a re-entrant condition.
+    """`snapshot` is read without the lock; all else is read and changed under `lock`, a re-entrant condition.
 
     A change of the manifest and of the contents is made within `changing`. When something comes between the two, as
     Ctrl-C may, the next change first brings the contents to what the manifest says.
@@ -22,9 +22,9 @@ class Live:
     def __init__(self, path: Path, journal: Journal) -> None:
         self.path = path
         self.journal = journal
-        self.turn = threading.Condition()
+        self.lock = threading.Condition()
         self._seen = journal.data_version()
-        self._settled = True
+        self._is_current = True
         self.publish(load(journal, path))
 
     def publish(self, contents: Contents) -> None:
@@ -44,14 +44,14 @@ class Live:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        self.settle()
-        self._settled = False
+        self.roll_forward()
+        self._is_current = False
         yield
-        self._settled = True
+        self._is_current = True
 
-    def settle(self) -> None:
+    def roll_forward(self) -> None:
         """Bring the contents to what the manifest says, where a change was cut short."""
-        if not self._settled:
+        if not self._is_current:
             self.journal.roll_back()
             self.publish(load(self.journal, self.path, self.contents, self._applied))
-            self._settled = True
+            self._is_current = True

@@ -1,6 +1,6 @@
-"""When are segments written, merged and trained anew, and by whom? Behind every write of store.py; rewriting.py works.
+"""When are segments written, merged and trained anew, and by whom?
 
-A write that finds the mutable layer large, segments many, or training due wakes the worker, and goes on: it waits only
+A write that finds the memtable large, segments many, or training due wakes the worker, and goes on: it waits only
 when the documents in memory would outgrow MAX_BACKLOG times the size of a flush. One rewriting at a time: it takes its
 sources under the lock, writes without it, and takes the lock again for the swap, which carries over what was deleted
 meanwhile. While quantizers are trained, documents arrive with codes of the old ones; they are frozen and written too,
@@ -18,14 +18,14 @@ import pyarrow as pa
 
 from alicorn.errors import AbandonedError, CollectionError
 from alicorn.index.segment.documents import Documents
+from alicorn.index.state.contents import Contents
 from alicorn.index.writer import rewriting
-from alicorn.index.writer.contents import Contents
 from alicorn.index.writer.live import Live
 from alicorn.index.writer.rewriting import Rewriting, Rewritten
 from alicorn.index.writer.training import Training
 from alicorn.index.writer.worker import Worker
 
-FLUSH_DOCS = 50_000  # the mutable layer is flushed when it holds more documents,
+FLUSH_DOCS = 50_000  # the memtable is flushed when it holds more documents,
 FLUSH_BYTES = 128 << 20  # or more bytes,
 FLUSH_OPERATIONS = 8_192  # or the journal more operations: they are replayed when the collection is opened,
 DEAD_BYTES = 4 << 20  # or the journal more bytes than this and DEAD_SHARE times those of its live documents
@@ -35,7 +35,7 @@ RECODED_DOCS = 1_000  # so many documents are coded anew during a swap: some mil
 
 
 class Maintenance:
-    """Its methods are called under `live.turn`, where nothing else is said."""
+    """Its methods are called under `live.lock`, where nothing else is said."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
@@ -58,7 +58,7 @@ class Maintenance:
         if self._pressure(num_docs, num_bytes) > 1:
             self._worker.wake()
         while self._pressure(num_docs, num_bytes) > MAX_BACKLOG and self._worker.busy:
-            self._live.turn.wait(0.05)
+            self._live.lock.wait(0.05)
             waited = True
             self.raise_failure()
         return waited
@@ -79,9 +79,9 @@ class Maintenance:
     def rewrite(self, training: Training | None = None, *, everything: bool = False) -> None:
         """Write what is in memory, and merge and train as due. Called without the lock."""
         live = self._live
-        with live.turn:
+        with live.lock:
             self._begin()
-            live.contents = live.contents.freeze()
+            live.publish(live.contents.freeze())
             flushed = live.journal.state.last
             plan = rewriting.decide(live.contents, self._generation, training, everything=everything)
         try:
@@ -89,23 +89,23 @@ class Maintenance:
                 return
             done = rewriting.rewrite(plan, live.path, self._worker.abandoned)
             while plan.training is not None:
-                with live.turn:
+                with live.lock:
                     late = live.contents.mutable.views
                     if live.contents.mutable.num_docs <= RECODED_DOCS:
                         break
-                    live.contents = live.contents.freeze()
+                    live.publish(live.contents.freeze())
                     flushed = live.journal.state.last
                 done = rewriting.catch_up(done, late, plan.generation, live.path, self._worker.abandoned)
-            with live.turn:
+            with live.lock:
                 self._swap(live.contents, done, plan.generation, flushed)
         finally:
-            with live.turn:
+            with live.lock:
                 self._end()
 
     def add(self, contents: Contents, arriving: Sequence[Documents], columns: pa.Schema | None = None) -> None:
-        """Write documents that are too many for the mutable layer, with all that is in it.
+        """Write documents that are too many for the memtable, with all that is in it.
 
-        contents: without the documents that they replace. The lock is held throughout; `await_turn` comes before.
+        contents: without the documents that they replace. The lock is held throughout; `await_rewriting` comes before.
         """
         live = self._live
         self.raise_failure()
@@ -119,18 +119,18 @@ class Maintenance:
             self._end()
         self.wake_if_due()
 
-    def await_turn(self) -> bool:
+    def await_rewriting(self) -> bool:
         """Wait until no rewriting is under way -> whether there was one."""
         waited = self._rewriting
         while self._rewriting:
-            self._live.turn.wait()
+            self._live.lock.wait()
         return waited
 
     def close(self) -> None:
         """End the worker: what it has not finished is abandoned, and the journal keeps it. Called without the lock."""
         self._worker.abandon()
-        with self._live.turn:
-            self.await_turn()
+        with self._live.lock:
+            self.await_rewriting()
 
     @property
     def is_worker(self) -> bool:
@@ -142,22 +142,22 @@ class Maintenance:
         contents = self._live.contents
         quantizers = {contents.quantizer_file[0]} if contents.quantizer_file else set()
         for folder, named in (("segments", set(contents.checksums)), ("quantizers", quantizers)):
-            with suppress(OSError):
-                for entry in (self._live.path / folder).iterdir():
-                    if entry.stem not in named:
+            for entry in (self._live.path / folder).glob("*"):
+                if entry.stem not in named:
+                    with suppress(OSError):  # the next rewriting or opening tries again
                         entry.unlink()
 
     def _work(self) -> None:
         """Of the worker: until nothing is due."""
         with suppress(AbandonedError):
             while not self._worker.abandoned.is_set():
-                with self._live.turn:
+                with self._live.lock:
                     if self._pressure() <= 1 and not rewriting.is_due(self._live.contents):
                         return
                 self.rewrite()
 
     def _pressure(self, num_docs: int = 0, num_bytes: int = 0) -> float:
-        """How full the mutable layer would be with so much more: above 1 it should be flushed."""
+        """How full the memtable would be with so much more: above 1 it should be flushed."""
         contents, journal = self._live.contents, self._live.journal
         state = journal.state
         journaled = min(FLUSH_BYTES, DEAD_BYTES + DEAD_SHARE * contents.live_bytes_in_memory)
@@ -169,18 +169,18 @@ class Maintenance:
         )
 
     def _begin(self) -> None:
-        self.await_turn()
-        self._live.settle()
+        self.await_rewriting()
+        self._live.roll_forward()
         self._rewriting = True
         self._generation += 1
 
     def _end(self) -> None:
         """Also after a failure: what was frozen is mutable again, and what was written is removed."""
-        self._live.settle()
-        self._live.contents = self._live.contents.thaw()
+        self._live.roll_forward()
+        self._live.publish(self._live.contents.thaw())
         self.remove_orphans()
         self._rewriting = False
-        self._live.turn.notify_all()
+        self._live.lock.notify_all()
 
     def _swap(
         self, contents: Contents, done: Rewritten, generation: int, flushed: int, columns: pa.Schema | None = None

@@ -27,10 +27,10 @@ from alicorn.index.segment.file import open_segment, segment_path, write_segment
 from alicorn.index.segment.quantizer_file import quantizer_path, write_quantizers
 from alicorn.index.segment.snapshot import SegmentView, discard
 from alicorn.index.segment.tiers import smallest_to_merge
+from alicorn.index.state.contents import Contents
+from alicorn.index.state.memtable import Memtable
 from alicorn.index.writer import training as training_rules
 from alicorn.index.writer.checking import PIECE_BYTES
-from alicorn.index.writer.contents import Contents
-from alicorn.index.writer.mutable import MutableLayer
 from alicorn.index.writer.training import Training
 from alicorn.quantization import KeyQuantizer
 
@@ -150,7 +150,7 @@ def swapped(contents: Contents, done: Rewritten, generation: int) -> Contents:
         checksums={str(view.segment.name): checksums[str(view.segment.name)] for view in disk},
         generation=generation,
         disk=disk,
-        frozen=MutableLayer(),
+        frozen=Memtable(),
         mutable=contents.mutable.coded_by(done.quantizers) if retrained else contents.mutable,
     )
 

@@ -5,7 +5,7 @@
            segments/<name>.zip   immutable segments (file.py)
            quantizers/<name>.zip (quantizer_file.py)
 
-An upsert or delete is one transaction in the journal, and lives in memory (mutable.py) until a segment is made of it
+An upsert or delete is one transaction in the journal, and lives in memory (memtable.py) until a segment is made of it
 in the background (maintenance.py). A table too large for that becomes a segment at once, in one transaction too.
 Writing is serialised by a lock; readers take the current snapshot, one reference, and never wait.
 """
@@ -13,7 +13,7 @@ Writing is serialised by a lock; readers take the current snapshot, one referenc
 from __future__ import annotations
 
 import contextlib
-import json
+import copy
 import os
 import threading
 import weakref
@@ -31,14 +31,14 @@ from alicorn.index.durability.writer_lock import WriterLock
 from alicorn.index.segment.doc_ids import hash_ids
 from alicorn.index.segment.documents import Documents
 from alicorn.index.segment.snapshot import Snapshot
+from alicorn.index.state.backup import back_up
+from alicorn.index.state.contents import Contents
+from alicorn.index.state.verify import Verification, verify
 from alicorn.index.writer.arguments import checked_embeddings, checked_ids, checked_metadata
-from alicorn.index.writer.backup import back_up
 from alicorn.index.writer.checking import check_documents
-from alicorn.index.writer.contents import Contents
 from alicorn.index.writer.live import Live
 from alicorn.index.writer.maintenance import Maintenance
 from alicorn.index.writer.training import Training
-from alicorn.index.writer.verify import Verification, verify
 from alicorn.quantization import Settings
 
 _NO_DOCUMENTS = pa.table({"doc_id": pa.array([], pa.string())})
@@ -140,7 +140,7 @@ class Store:
     @property
     def metadata(self) -> dict[str, Any]:
         """What was given to `create` or `set_metadata` last."""
-        return json.loads(json.dumps(self._live.contents.metadata, allow_nan=False))
+        return copy.deepcopy(self._live.contents.metadata)
 
     def snapshot(self) -> Snapshot:
         """The live documents as of now. Never waits, and stays as it is whatever is written later."""
@@ -170,7 +170,7 @@ class Store:
     def backup(self, path: str | Path) -> None:
         """Copy the collection as it is now to a path that does not exist yet, durably. Writing goes on meanwhile.
 
-        The copy is a collection: open it, or verify it with alicorn.index.writer.verify. See backup.py.
+        The copy is a collection: open it, or verify it with alicorn.index.state.verify. See backup.py.
         """
         self._check_open()
         back_up(self.path, Path(path))
@@ -190,7 +190,7 @@ class Store:
             pieces = self._checked(upserts)
             count, size = sum(piece.num_docs for piece in pieces), sum(piece.nbytes for piece in pieces)
             is_large = self._maintenance.is_bulk(max(count, len(wanted)), size)
-            if self._maintenance.await_turn() if is_large else self._maintenance.make_room(count, size):
+            if self._maintenance.await_rewriting() if is_large else self._maintenance.make_room(count, size):
                 pieces = self._checked(upserts)  # another thread may have added columns meanwhile
             contents, known = self._live.contents.without(wanted, hashes)
             deleted = wanted.filter(pa.array(known))
@@ -214,7 +214,7 @@ class Store:
         return Deletion(deleted, unknown)
 
     def flush(self) -> None:
-        """Make a segment of the mutable layer; train the quantizers and merge segments where that is due.
+        """Make a segment of the memtable; train the quantizers and merge segments where that is due.
 
         It happens in the background as well; this returns when it is done.
         """
@@ -280,7 +280,7 @@ class Store:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         self._check_open()  # before the lock, which in a forked child may be held for ever
-        with self._live.turn:
+        with self._live.lock:
             self._check_open()
             yield
 
@@ -288,7 +288,7 @@ class Store:
     def _writing(self) -> Iterator[None]:
         with self._locked():
             self._check_writable()
-            self._live.settle()
+            self._live.roll_forward()
             yield
 
     def _check_writable(self) -> None:
@@ -335,7 +335,7 @@ def _release(process: int, maintenance: Maintenance, live: Live, lock: WriterLoc
         threading.Thread(target=_release, args=(process, maintenance, live, lock)).start()
         return
     maintenance.close()
-    with live.turn:
+    with live.lock:
         live.journal.close()
         if lock is not None:
             lock.release()

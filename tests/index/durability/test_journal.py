@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from index_tables import DIMS, abandon, documents, table
+from index_tables import DIMS, documents, table
 
 from alicorn.errors import CollectionError, CorruptionError
 from alicorn.index import Store, verify
@@ -75,13 +77,21 @@ def test_verify_of_an_open_collection_notices_damage_that_came_later(path: Path)
 
 
 def test_a_collection_that_is_not_closed_keeps_its_log(path: Path) -> None:
-    """Closed by SQLite alone, the pages of the log would be in the manifest without a seal."""
-    store = Store.open(path)
-    store.upsert(table(documents(np.random.default_rng(1), ["late"])))
-    store._journal._database.close()
+    """Closed by SQLite alone, as the garbage collector or the end of a program would, the log would have no seal."""
+    script = f"""
+import gc, sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+import numpy as np
+from index_tables import abandon, documents, table
+from alicorn.index import Store
+store = Store.open({str(path)!r})
+store.upsert(table(documents(np.random.default_rng(1), ["late"])))
+abandon(store)
+del store
+gc.collect()
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
     assert (path / f"{MANIFEST}-wal").stat().st_size
-    store._journal._manifest.close()
-    abandon(store)
     with Store.open(path) as again:
         assert again.get("late")
     assert not (path / f"{MANIFEST}-wal").exists()

@@ -1,4 +1,4 @@
-"""A backup is a collection of one moment, made while writing goes on. Of index/writer/backup.py."""
+"""A backup is a collection of one moment, made while writing goes on. Of index/state/backup.py."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from alicorn.errors import CollectionError, CorruptionError
 from alicorn.index import Store, verify
 from alicorn.index.durability import failpoints
-from alicorn.index.writer import backup
+from alicorn.index.state import backup
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The mutable layer: what was upserted since the last flush, as a few segments in memory.
+"""The memtable: what was upserted since the last flush, as a few segments in memory.
 
 A value: every change gives a new layer, and views that a snapshot holds stay as they are.
 """
@@ -17,14 +17,14 @@ from alicorn.quantization import KeyQuantizer
 
 
 @dataclass(frozen=True, eq=False)
-class MutableLayer:
+class Memtable:
     views: tuple[SegmentView, ...] = ()
 
-    def with_views(self, views: tuple[SegmentView, ...]) -> MutableLayer:
+    def with_views(self, views: tuple[SegmentView, ...]) -> Memtable:
         """The same documents, some of them deleted since."""
-        return MutableLayer(views)
+        return Memtable(views)
 
-    def with_documents(self, documents: Documents, quantizers: Mapping[str, KeyQuantizer]) -> MutableLayer:
+    def with_documents(self, documents: Documents, quantizers: Mapping[str, KeyQuantizer]) -> Memtable:
         """The layer after an upsert; the replaced documents are taken out of `views` before."""
         views = [view for view in self.views if view.num_live]
         views.append(SegmentView(build_segment([documents], quantizers)))
@@ -32,17 +32,17 @@ class MutableLayer:
         if merged:
             segment = merge_views([views[i] for i in merged], quantizers)
             views = [view for i, view in enumerate(views) if i not in merged] + [SegmentView(segment)]
-        return MutableLayer(tuple(views))
+        return Memtable(tuple(views))
 
-    def joined(self, other: MutableLayer) -> MutableLayer:
+    def joined(self, other: Memtable) -> Memtable:
         """The documents of both layers."""
-        return MutableLayer(self.views + other.views)
+        return Memtable(self.views + other.views)
 
-    def coded_by(self, quantizers: Mapping[str, KeyQuantizer]) -> MutableLayer:
+    def coded_by(self, quantizers: Mapping[str, KeyQuantizer]) -> Memtable:
         """The live documents with clusters and codes by these quantizers."""
         live = [view for view in self.views if view.num_live]
         views = (SegmentView(merge_views(live, quantizers)),) if live else ()
-        return MutableLayer(views)
+        return Memtable(views)
 
     @property
     def num_docs(self) -> int:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from alicorn.index.durability.journal import SegmentRecord
 from alicorn.index.segment.snapshot import SegmentView, Snapshot, discard
-from alicorn.index.writer.mutable import MutableLayer
+from alicorn.index.state.memtable import Memtable
 from alicorn.quantization import KeyQuantizer
 from alicorn.tables import plain_type
 
@@ -22,7 +22,7 @@ class Contents:
 
     checksums: name of every segment on disk -> its checksum, quantizer_file: name and checksum, both as the manifest
     keeps them; generation: of the last rewriting that is in here.
-    The documents are in `disk`, in `frozen` (a part of the mutable layer that is being written to disk) and in
+    The documents are in `disk`, in `frozen` (a part of the memtable that is being written to disk) and in
     `mutable`: a document is live in one place.
     """
 
@@ -34,8 +34,8 @@ class Contents:
     checksums: Mapping[str, str]
     generation: int
     disk: tuple[SegmentView, ...]
-    frozen: MutableLayer
-    mutable: MutableLayer
+    frozen: Memtable
+    mutable: Memtable
 
     def without(self, doc_ids: pa.StringArray, hashes: np.ndarray) -> tuple[Contents, np.ndarray]:
         """The same without these documents, and which of them were live: (len(doc_ids),) bool."""
@@ -48,12 +48,12 @@ class Contents:
         return contents, found | in_frozen | in_mutable
 
     def freeze(self) -> Contents:
-        """The whole mutable layer is frozen, and an empty one takes its place."""
-        return replace(self, frozen=self.frozen.joined(self.mutable), mutable=MutableLayer())
+        """The whole memtable is frozen, and an empty one takes its place."""
+        return replace(self, frozen=self.frozen.joined(self.mutable), mutable=Memtable())
 
     def thaw(self) -> Contents:
         """The frozen part is mutable again: its writing failed."""
-        return replace(self, frozen=MutableLayer(), mutable=self.frozen.joined(self.mutable))
+        return replace(self, frozen=Memtable(), mutable=self.frozen.joined(self.mutable))
 
     @property
     def num_docs_in_memory(self) -> int:

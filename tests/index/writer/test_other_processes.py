@@ -26,7 +26,7 @@ def batch(number: int) -> pa.Table:
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, str(Path(__file__).with_name("reader_process.py")), *map(str, arguments)]
+    command = [sys.executable, str(Path(__file__).parents[1] / "reader_process.py"), *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

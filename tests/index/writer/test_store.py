@@ -17,7 +17,8 @@ from index_tables import DIMS, documents, normalized, same, stored, table
 
 from alicorn.errors import CollectionError, ConfigError, TableError, VectorError
 from alicorn.index import Applied, Deletion, Store
-from alicorn.index.writer import loading, maintenance
+from alicorn.index.state import loading
+from alicorn.index.writer import maintenance
 from alicorn.quantization import default_num_clusters
 
 

@@ -13,9 +13,9 @@ from alicorn.index.segment.file import open_segment, segment_path
 from alicorn.index.segment.quantizer_file import open_quantizers, quantizer_path
 from alicorn.index.segment.segment import Segment
 from alicorn.index.segment.snapshot import SegmentView
-from alicorn.index.writer.contents import Contents
-from alicorn.index.writer.mutable import MutableLayer
-from alicorn.index.writer.replay import replay
+from alicorn.index.state.contents import Contents
+from alicorn.index.state.memtable import Memtable
+from alicorn.index.state.replay import replay
 from alicorn.quantization import KeyQuantizer
 
 
@@ -55,8 +55,8 @@ def _load_moment(journal: Journal, path: Path, before: Contents | None, applied:
             checksums={record.name: record.checksum for record in records},
             generation=state.generation,
             disk=tuple(_view(record, known, path, quantizers) for record in records),
-            frozen=MutableLayer(),
-            mutable=MutableLayer(),
+            frozen=Memtable(),
+            mutable=Memtable(),
         )
     touched, documents = replay(journal.operations(applied), embeddings)
     if len(touched):

@@ -1,4 +1,4 @@
-"""A copy of a collection as of one moment, while writing goes on. Behind Store.backup.
+"""A copy of a collection as of one moment, while writing goes on.
 
 Segments and quantizers never change: they are linked where the target is on the same file system, and copied
 elsewhere. The manifest is copied by SQLite within one read transaction, which also tells the files of that moment. The
