@@ -30,6 +30,7 @@ from lab.people import OutOfTimeError, recall
 from lab.shop import GOOD_AT, SIZES, ShopLab
 from rows.ebr import Row
 
+from alicorn.features import ChannelId
 from alicorn.towers import Model
 from alicorn.towers.channels.tensors import batch_tensors
 from alicorn.training import Recipe
@@ -199,8 +200,9 @@ def left_out(lab: ShopLab) -> dict[str, float]:
     batch = batch_tensors(model.requests.transform(lab.searches.requests))
     with torch.inference_mode():
         queries = tower.unit(tower.query(batch, tables))
-        weights = tower.behaviour[0].reads(queries, batch["realtime"], tables)[1][:, :, 0].mean(dim=1).numpy()
-    active = batch["realtime"].lengths.numpy() > 0
+        realtime = batch[ChannelId("request", "realtime")]
+        weights = tower.behaviour[0].reads(queries, realtime, tables)[1][:, :, 0].mean(dim=1).numpy()
+    active = realtime.lengths.numpy() > 0
     kinds = [next(iter(labels & {*LINKED, "unlinked"})) for labels in lab.labels]
     return {kind: float(weights[active & (np.array(kinds) == kind)].mean()) for kind in (*LINKED, "unlinked")}
 

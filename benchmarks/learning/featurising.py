@@ -65,8 +65,8 @@ def main() -> None:
 
     vertical = Vertical.load(VERTICAL)
     side = layout(Towers(), vertical).document
-    buckets = dict.fromkeys(side.tables, _BUCKETS)
-    featurizer = Featurizer("documents", side.features, buckets, settings, {})
+    buckets = {channel: (_BUCKETS,) * len(tables) for channel, tables in side.tables.items()}
+    featurizer = Featurizer("document", side.features, buckets, settings, {})
     seconds, _ = _best_s(lambda: featurizer.transform(documents))
     print(f"| documents, all {len(side.features)} features | {len(documents) / seconds:,.0f} | | |")
     one = documents.slice(0, 1)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from channel_names import document
 
 from alicorn.features import Bag, Features, open_features, write_features
 from alicorn.features.store import is_written
@@ -14,7 +15,14 @@ def part(seed: int, num_rows: int) -> Features:
     indices = rng.integers(1, 50, offsets[-1]).astype(np.int32)
     weights = rng.random(offsets[-1], dtype=np.float32)
     dense = rng.random((num_rows, 3), dtype=np.float32)
-    return Features({"text": Bag(offsets, indices), "tags": Bag(offsets, indices, weights), "v": dense}, num_rows)
+    return Features(
+        {
+            document("text"): Bag(offsets, indices),
+            document("tags"): Bag(offsets, indices, weights),
+            document("v"): dense,
+        },
+        num_rows,
+    )
 
 
 def test_parts_are_concatenated(tmp_path: Path) -> None:
@@ -30,14 +38,14 @@ def test_parts_are_concatenated(tmp_path: Path) -> None:
     for i, (source, row) in enumerate(wanted[r] for r in rows):
         one = source.take(np.array([row]))
         for name in ("text", "tags"):
-            bag, alone = taken.channels[name], one.channels[name]
+            bag, alone = taken.channels[document(name)], one.channels[document(name)]
             assert isinstance(bag, Bag)
             assert isinstance(alone, Bag)
             part_of = slice(bag.offsets[i], bag.offsets[i + 1])
             np.testing.assert_array_equal(bag.indices[part_of], alone.indices)
             if name == "tags":
                 np.testing.assert_array_equal(bag.weights[part_of], alone.weights)
-        np.testing.assert_array_equal(taken.channels["v"][i], one.channels["v"][0])
+        np.testing.assert_array_equal(taken.channels[document("v")][i], one.channels[document("v")][0])
 
 
 def test_a_table_without_rows_can_be_stored(tmp_path: Path) -> None:

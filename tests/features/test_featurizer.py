@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from channel_names import document, request
 from hashing_oracle import id_bucket
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from alicorn.errors import TableError
 from alicorn.features import (
     Bag,
+    ChannelId,
     Features,
     Featurizer,
     Sequences,
@@ -31,17 +33,17 @@ FEATURES = {
     "social": DenseFeature(kind="dense", column="social", dim=2),
     "age": NumericFeature(kind="numeric", column="age"),
 }
-BUCKETS = {"name": 1000, "city": 100, "clusters": 100, "tags": 100}
+BUCKETS = {document(name): (size,) for name, size in {"name": 1000, "city": 100, "clusters": 100, "tags": 100}.items()}
 
 
 def featurizer() -> Featurizer:
-    return Featurizer("documents", FEATURES, BUCKETS, TextSettings(), {})
+    return Featurizer("document", FEATURES, BUCKETS, TextSettings(), {})
 
 
-def fitted(features: dict[str, Feature], buckets: dict[str, int], numbers: pa.Table) -> Featurizer:
+def fitted(features: dict[str, Feature], buckets: dict[ChannelId, tuple[int, ...]], numbers: pa.Table) -> Featurizer:
     """With numeric features standardised by the rows of `numbers`."""
     found = standardizations(features, numbers, "documents")
-    return Featurizer("documents", features, buckets, TextSettings(), found)
+    return Featurizer("document", features, buckets, TextSettings(), found)
 
 
 def table() -> pa.Table:
@@ -66,13 +68,13 @@ def rows(bag: Bag | np.ndarray) -> list[list[int]]:
 def test_every_kind_of_value_has_a_defined_meaning() -> None:
     features = fitted(FEATURES, BUCKETS, table()).transform(table())
     channels = features.channels
-    assert [len(row) for row in rows(channels["name"])] == [4, 0, 0]
-    assert rows(channels["city"]) == [[id_bucket("Rome", 100)], [], [id_bucket("Rome", 100)]]
-    assert rows(channels["clusters"]) == [[id_bucket("a", 100), id_bucket("b", 100)], [], []]
-    assert channels["clusters"].weights.tolist() == [0.5, 2.0]  # type: ignore[union-attr]
-    assert rows(channels["tags"]) == [[id_bucket("x", 100), id_bucket("y", 100)], [], []]
-    np.testing.assert_array_equal(channels["social"], [[1, 2], [0, 0], [3, 4]])
-    np.testing.assert_allclose(channels["age"], [[-1, 1], [0, 0], [1, 1]])
+    assert [len(row) for row in rows(channels[document("name")])] == [4, 0, 0]
+    assert rows(channels[document("city")]) == [[id_bucket("Rome", 100)], [], [id_bucket("Rome", 100)]]
+    assert rows(channels[document("clusters")]) == [[id_bucket("a", 100), id_bucket("b", 100)], [], []]
+    assert channels[document("clusters")].weights.tolist() == [0.5, 2.0]  # type: ignore[union-attr]
+    assert rows(channels[document("tags")]) == [[id_bucket("x", 100), id_bucket("y", 100)], [], []]
+    np.testing.assert_array_equal(channels[document("social")], [[1, 2], [0, 0], [3, 4]])
+    np.testing.assert_allclose(channels[document("age")], [[-1, 1], [0, 0], [1, 1]])
 
 
 def test_a_row_alone_and_a_row_among_others_are_the_same() -> None:
@@ -86,19 +88,19 @@ def test_a_row_alone_and_a_row_among_others_are_the_same() -> None:
 
 
 def test_a_list_of_strings_is_the_text_of_its_members() -> None:
-    aliases = Featurizer("documents", {"name": FEATURES["name"]}, BUCKETS, TextSettings(), {})
+    aliases = Featurizer("document", {"name": FEATURES["name"]}, BUCKETS, TextSettings(), {})
     listed = aliases.transform(pa.table({"name": [["New", "York"], [None, "Rome"], None]}))
     plain = aliases.transform(pa.table({"name": ["New York", "Rome", ""]}))
-    assert rows(listed.channels["name"]) == rows(plain.channels["name"])
+    assert rows(listed.channels[document("name")]) == rows(plain.channels[document("name")])
 
 
 @pytest.mark.parametrize(
     "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
 )
 def test_every_arrow_string_is_read_alike(kind: pa.DataType) -> None:
-    strings = Featurizer("documents", {k: FEATURES[k] for k in ("name", "city")}, BUCKETS, TextSettings(), {})
+    strings = Featurizer("document", {k: FEATURES[k] for k in ("name", "city")}, BUCKETS, TextSettings(), {})
     got = strings.transform(table().select(["name", "city"]).set_column(0, "name", table()["name"].cast(kind)))
-    assert [len(row) for row in rows(got.channels["name"])] == [4, 0, 0]
+    assert [len(row) for row in rows(got.channels[document("name")])] == [4, 0, 0]
 
 
 @given(st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=12)))
@@ -109,7 +111,7 @@ def test_ids_equal_their_oracle(ids: list[str | None]) -> None:
 
 def test_unknown_numbers_are_told_from_the_mean_and_absurd_ones_are_cut() -> None:
     ages = fitted({"age": FEATURES["age"]}, {}, pa.table({"age": [0.0, 2.0]}))
-    got = ages.transform(pa.table({"age": [1.0, float("nan"), 1e300, float("-inf")]})).channels["age"]
+    got = ages.transform(pa.table({"age": [1.0, float("nan"), 1e300, float("-inf")]})).channels[document("age")]
     np.testing.assert_array_equal(got, [[0, 1], [0, 0], [8, 1], [-8, 1]])
 
 
@@ -118,7 +120,7 @@ def test_a_column_without_any_value_is_standardised_by_the_neutral_numbers() -> 
     unknown = fitted(features, {}, pa.table({"age": pa.array([None, None], pa.float64())}))
     assert unknown.standardizations["age"].deviation == 1.0
     equal = fitted(features, {}, pa.table({"age": [7, 7]}))
-    np.testing.assert_array_equal(equal.transform(pa.table({"age": [7]})).channels["age"], [[0, 1]])
+    np.testing.assert_array_equal(equal.transform(pa.table({"age": [7]})).channels[document("age")], [[0, 1]])
 
 
 @pytest.mark.parametrize(
@@ -140,7 +142,7 @@ def test_a_column_that_cannot_be_read_is_named(change, column: str) -> None:  # 
 def test_a_table_without_rows_has_features_without_rows() -> None:
     features = featurizer().transform(table().slice(0, 0))
     assert len(features) == 0
-    assert features.channels["social"].shape == (0, 2)  # type: ignore[union-attr]
+    assert features.channels[document("social")].shape == (0, 2)  # type: ignore[union-attr]
 
 
 WORDS = st.lists(st.sampled_from(["york", "new york", "nova iorque", "", None]), max_size=6)
@@ -148,8 +150,10 @@ WORDS = st.lists(st.sampled_from(["york", "new york", "nova iorque", "", None]),
 
 @given(lists=st.lists(WORDS, min_size=1, max_size=4))
 def test_a_list_of_texts_has_length_one_however_often_its_names_share_an_n_gram(lists: list[list[str | None]]) -> None:
-    names = Featurizer("documents", {"n": TextFeature(kind="text", column="n")}, {"n": 1000}, TextSettings(), {})
-    bags = names.transform(pa.table({"n": pa.array(lists, pa.list_(pa.string()))})).channels["n"]
+    names = Featurizer(
+        "document", {"n": TextFeature(kind="text", column="n")}, {document("n"): (1000,)}, TextSettings(), {}
+    )
+    bags = names.transform(pa.table({"n": pa.array(lists, pa.list_(pa.string()))})).channels[document("n")]
     assert isinstance(bags, Bag)
     assert bags.weights is not None
     for start, end in zip(bags.offsets, bags.offsets[1:], strict=False):
@@ -164,8 +168,8 @@ VISITS = SequenceFeature(kind="sequence", parts={"shop": "seen_shop", "brand": "
 def visits(shops: list[list[str | None] | None], brands: list[list[str | None] | None]) -> Features:
     lists = pa.list_(pa.string())
     rows = pa.table({"seen_shop": pa.array(shops, lists), "seen_brand": pa.array(brands, lists)})
-    buckets = {"visits.shop": 50, "visits.brand": 60}
-    return Featurizer("requests", {"visits": VISITS}, buckets, TextSettings(), {}).transform(rows)
+    buckets = {request("visits"): (50, 60)}
+    return Featurizer("request", {"visits": VISITS}, buckets, TextSettings(), {}).transform(rows)
 
 
 def test_a_sequence_keeps_its_newest_elements_in_order_and_each_part_has_its_own_buckets(tmp_path: Path) -> None:
@@ -174,7 +178,7 @@ def test_a_sequence_keeps_its_newest_elements_in_order_and_each_part_has_its_own
     wanted = [[[b, 0], [c, id_bucket("y", 60)]], [], [], [[d, 0]]]
     write_features(tmp_path, [found, found.take(np.array([3, 0]))])
     for features, rows in ((found, [0, 1, 2, 3]), (open_features(tmp_path), [0, 1, 2, 3, 3, 0])):
-        channel = features.channels["visits"]
+        channel = features.channels[request("visits")]
         assert isinstance(channel, Sequences)
         ends = zip(channel.offsets, channel.offsets[1:], strict=False)
         assert [channel.ids[start:end].tolist() for start, end in ends] == [wanted[row] for row in rows]

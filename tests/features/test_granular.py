@@ -47,7 +47,7 @@ def test_neighbours_are_of_one_word_and_ordered() -> None:
 @settings(deadline=None)
 @given(TEXTS)
 def test_a_sequence_is_the_words_in_order(texts: list[str | None]) -> None:
-    wanted = GranularText(name="text", feature=TextFeature(kind="text", column="query"), granule="sequence")
+    wanted = GranularText(feature=TextFeature(kind="text", column="query"), granule="sequence")
     found = granular(strings(texts), BUCKETS, wanted)
     rows = [found.ids[a:b, 0].tolist() for a, b in zip(found.offsets, found.offsets[1:], strict=False)]  # type: ignore[union-attr]
     assert rows == [text_grams(text, BUCKETS, WORDS) for text in texts]

@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from channel_names import document
 
 from alicorn.errors import TableError
 from alicorn.features import Featurizer, TextSettings
@@ -30,7 +31,7 @@ def table(share: float = 0.5, social: float = 0.5, image: float = 0.5) -> pa.Tab
 
 
 def featurizer() -> Featurizer:
-    return Featurizer("documents", FEATURES, {"clusters": 10}, TextSettings(), {})
+    return Featurizer("document", FEATURES, {document("clusters"): (10,)}, TextSettings(), {})
 
 
 def test_numbers_that_can_be_computed_with_pass() -> None:

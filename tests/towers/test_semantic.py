@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from channel_names import document, request
 from semantic_toy import SEMANTIC, SHOP, products, shop_model, shoppers
 
 from alicorn.errors import ConfigError
@@ -35,7 +36,7 @@ def test_the_paper_s_25_tokens() -> None:
 
 def test_other_channels_are_tokens_and_parts_of_a_document() -> None:
     model = shop_model()
-    assert model.module.channel_names == (
+    assert tuple(map(str, model.module.channel_names)) == (
         *("request.text", "request.past", "request.realtime", "request.short", "request.long", "request.city"),
         *("document.title", "document.item", "document.brand"),
     )
@@ -51,8 +52,8 @@ def test_the_document_tower_is_the_paper_s_formula() -> None:
     tower, tables = model.module.document, dict(zip(model.module._names, model.module.tables, strict=True))
     assert isinstance(tower, SemanticDocument)
     channels = model.documents.transform(products()).channels
-    words = channels["title@segments"].indices[:3].tolist()  # type: ignore[union-attr]
-    item = channels["item"].indices[:1].tolist()  # type: ignore[union-attr]
+    words = channels[document("title@segments")].indices[:3].tolist()  # type: ignore[union-attr]
+    item = channels[document("item")].indices[:1].tolist()  # type: ignore[union-attr]
     with torch.no_grad():
         title = torch.tanh(tower.title(tables["text"].weight[words].mean(dim=0)))
         e = tower.bias + tower.others.project[0](tables["item"].weight[item[0]])
@@ -98,10 +99,10 @@ def test_long_behaviour_is_pooled_by_kind() -> None:
     long = next(window for window in request_tower(model).behaviour if isinstance(window, LongTerm))
     queries = torch.randn(3, 6, 16, generator=torch.Generator().manual_seed(0))
     tables = dict(zip(model.module._names, model.module.tables, strict=True))
-    channel = batch_tensors(model.requests.transform(shoppers()))["long"]
+    channel = batch_tensors(model.requests.transform(shoppers()))[request("long")]
     with torch.no_grad():
         found = long(queries, channel, tables)
-        swapped = long(queries, batch_tensors(model.requests.transform(turned))["long"], tables)
+        swapped = long(queries, batch_tensors(model.requests.transform(turned))[request("long")], tables)
     torch.testing.assert_close(found, swapped)  # two means in another order: a list has no order
     assert found[1:].abs().max() == 0
     unknown = shop_model({"kinds": ["collected"]})  # a kind that nothing is of
@@ -112,7 +113,7 @@ def test_irrelevant_behaviour_can_be_left_out_only_with_the_zero_vector() -> Non
     for zero_vector in (True, False):
         model = shop_model({"zero_vector": zero_vector})
         recent = next(window for window in request_tower(model).behaviour if isinstance(window, Recent))
-        channel = batch_tensors(model.requests.transform(shoppers()))["realtime"]
+        channel = batch_tensors(model.requests.transform(shoppers()))[request("realtime")]
         tables = dict(zip(model.module._names, model.module.tables, strict=True))
         with torch.no_grad():
             weights = recent.reads(torch.randn(3, 6, 16), channel, tables)[1]
@@ -130,15 +131,15 @@ def test_by_channel_is_the_embedding_and_each_channel_alone() -> None:
     only = shoppers().select(["query"])
     for name in shoppers().column_names[1:]:
         only = only.append_column(name, pa.nulls(3, shoppers().schema.field(name).type))
-    np.testing.assert_allclose(found.channels["text"], model.encode_requests(only), atol=1e-6)
-    assert list(documents.channels) == ["title", "item", "brand"]
+    np.testing.assert_allclose(found.channels[request("text")], model.encode_requests(only), atol=1e-6)
+    assert list(documents.channels) == [document(name) for name in ("title", "item", "brand")]
 
 
 def test_fewer_parts_make_a_smaller_tower() -> None:
     plain = {"past_queries": None, "realtime": None, "short": None, "long": None, "kinds": []}
     features = {"request": ["text"], "document": ["title"]}
     model = shop_model({**plain, "granularities": ["segments"], "pool": "mean"}, features=features)
-    assert list(model.requests.transform(shoppers()).channels) == ["text@sequence"]
+    assert list(model.requests.transform(shoppers()).channels) == [request("text@sequence")]
     assert not len(request_tower(model).layers)
     vectors = model.encode_requests(shoppers()) @ model.encode_documents(products()).T
     assert vectors[:2].argmax(axis=1).tolist() == [0, 1]  # before training, shared words are likeness

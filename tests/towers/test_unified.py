@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from channel_names import document, request
 from towers_toy import VERTICAL, documents, requests, toy_model
 
 from alicorn.config import parse_config
@@ -40,11 +41,15 @@ def test_before_training_overlap_of_words_is_likeness() -> None:
 
 def test_text_is_shared_and_ids_where_a_table_lists_them() -> None:
     found = lay_out()
-    assert found.request.tables == {"text": "text", "city": "city"}
-    assert found.document.tables == {"name": "text", "place": "place", "clusters": "clusters"}
+    assert found.request.tables == {request("text"): ("text",), request("city"): ("city",)}
+    assert found.document.tables == {
+        document("name"): ("text",),
+        document("place"): ("place",),
+        document("clusters"): ("clusters",),
+    }
     assert list(found.tables) == ["text", "city", "place", "clusters"]
     found = lay_out(tables={"where": {"buckets": 9, "dim": 2, "features": ["request.city", "document.place"]}})
-    assert found.request.tables["city"] == found.document.tables["place"] == "where"
+    assert found.request.tables[request("city")] == found.document.tables[document("place")] == ("where",)
     assert found.tables["where"].buckets == 9
 
 

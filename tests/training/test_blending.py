@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from channel_names import request
 from training_toy import CITIES, VERTICAL, recipe, write_pairs
 
 from alicorn.errors import ConfigError
@@ -26,7 +27,9 @@ def surprise_of_city_alone(pairs: Path, out: Path, given: Recipe) -> float:
         {"query": pa.array([None] * 3, pa.string()), "city": CITIES, "age": pa.array([None] * 3, pa.float64())}
     )
     with torch.inference_mode():
-        alone = model.module.request_channels(batch_tensors(model.requests.transform(searches))).channels["city"]
+        alone = model.module.request_channels(batch_tensors(model.requests.transform(searches))).channels[
+            request("city")
+        ]
     log_p = torch.log_softmax(20 * alone @ torch.from_numpy(model.encode_documents(documents)).T, dim=1)
     own = [CITIES.index(city) for city in documents["city"].to_pylist()]
     return -float(log_p[own, range(len(documents))].mean())

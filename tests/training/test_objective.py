@@ -8,6 +8,7 @@ import pytest
 import torch
 from training_toy import VERTICAL, recipe, write_pairs
 
+from alicorn.features.channel_id import ChannelId, Side
 from alicorn.losses import bpr_loss, softmax_loss, triplet_loss
 from alicorn.negatives import interpolated
 from alicorn.towers import Model
@@ -37,8 +38,8 @@ def embeddings(batch: PairBatch, seed: int, channels: int = 0) -> Embedded:
     def unit(rows: int) -> torch.Tensor:
         return torch.nn.functional.normalize(torch.randn(rows, 16, generator=generator), dim=1)
 
-    sizes = {"request": batch.size, "document": len(batch.numbers)}
-    by_channel = [{f"{side}.{c}": unit(rows) for c in range(channels)} for side, rows in sizes.items()]
+    sizes: dict[Side, int] = {"request": batch.size, "document": len(batch.numbers)}
+    by_channel = [{ChannelId(side, str(c)): unit(rows) for c in range(channels)} for side, rows in sizes.items()]
     return Embedded(unit(batch.size), unit(len(batch.numbers)), *by_channel)
 
 
@@ -150,9 +151,9 @@ def test_blended_gradients_are_those_of_m_and_n_and_one_losses(pairs: Path, tmp_
     columns, allowed = torch.cat([documents, remembered]), torch.cat([batch.allowed, ~chosen], dim=1)
     expected = (
         0.5 * softmax_loss(requests, columns, allowed, 20.0)
-        + 0.2 * softmax_loss(of_request["request.0"], columns, allowed, 20.0)
-        + 0.7 * softmax_loss(of_request["request.1"], columns, allowed, 20.0)
-        + 0.2 * softmax_loss(requests, of_document["document.1"], batch.allowed, 20.0)
+        + 0.2 * softmax_loss(of_request[ChannelId("request", "0")], columns, allowed, 20.0)
+        + 0.7 * softmax_loss(of_request[ChannelId("request", "1")], columns, allowed, 20.0)
+        + 0.2 * softmax_loss(requests, of_document[ChannelId("document", "1")], batch.allowed, 20.0)
     )
     assert objective.loss(batch, embedded).item() == pytest.approx(expected.item(), rel=1e-5)
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from channel_names import document, request
 from hashing_oracle import id_bucket
 from training_toy import NUM_DOCUMENTS, VERTICAL, recipe, write_pairs
 
@@ -43,7 +44,7 @@ def test_rows_are_the_pairs_of_the_recipe(folder: Path, tmp_path: Path) -> None:
     data = training_data(folder, tmp_path, recipe(positives=["hard"]))
     assert data.positives.tolist() == [int(pair["doc_id"][1:]) for pair in wanted]
     assert len(data.documents) == NUM_DOCUMENTS
-    city = data.requests.channels["city"]
+    city = data.requests.channels[request("city")]
     assert isinstance(city, Bag)
     for row, pair in enumerate(wanted):
         got = city.indices[city.offsets[row] : city.offsets[row + 1]].tolist()
@@ -82,9 +83,9 @@ def test_an_epoch_has_every_pair_once_and_is_the_same_again(folder: Path, tmp_pa
     assert [batch.size for batch in first] == [64, 64, 64, 64, 44]
     for a, b in zip(first, again, strict=True):
         assert torch.equal(a.allowed, b.allowed)
-        for x, y in zip(a.documents["name"], b.documents["name"], strict=True):
+        for x, y in zip(a.documents[document("name")], b.documents[document("name")], strict=True):
             assert torch.equal(x, y)
-    assert not torch.equal(first[0].requests["text"][0], other[0].requests["text"][0])
+    assert not torch.equal(first[0].requests[request("text")][0], other[0].requests[request("text")][0])
 
 
 def test_dropout_leaves_out_its_share(folder: Path, tmp_path: Path) -> None:
@@ -92,7 +93,7 @@ def test_dropout_leaves_out_its_share(folder: Path, tmp_path: Path) -> None:
     counts = {}
     for dropout in (0.0, 0.25):
         given = recipe(dropout=dropout, negatives={"random": 0})
-        counts[dropout] = sum(len(batch.documents["name"][0]) for batch in epoch_batches(data, given, 1, CPU))
+        counts[dropout] = sum(len(batch.documents[document("name")][0]) for batch in epoch_batches(data, given, 1, CPU))
     assert counts[0.25] / counts[0.0] == pytest.approx(0.75, abs=0.03)
 
 

@@ -8,6 +8,7 @@ sequences.py   lists of ids in the order of time
 numeric.py     standardised numbers with a presence flag;  dense.py, vectors.py  vectors made elsewhere
 pretrained/    vectors of a pretrained text encoder
 magnitude.py   numbers too large to compute with
+channel_id.py  what a channel is, and how it is spelled
 arrays.py      Bag, Tokens, Sequences, Features;  store.py  the same on disk, memory-mapped
 hashing.py     64-bit hashes and buckets
 """
@@ -16,6 +17,7 @@ from alicorn.features.arrays import Bag as Bag
 from alicorn.features.arrays import Features as Features
 from alicorn.features.arrays import Sequences as Sequences
 from alicorn.features.arrays import Tokens as Tokens
+from alicorn.features.channel_id import ChannelId as ChannelId
 from alicorn.features.featurizer import Featurizer as Featurizer
 from alicorn.features.numeric import Standardization as Standardization
 from alicorn.features.numeric import standardizations as standardizations

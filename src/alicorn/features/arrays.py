@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from numba import types
 
 from alicorn.compiled import kernel
+from alicorn.features.channel_id import ChannelId
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,9 +112,9 @@ Channel = Bag | Tokens | Sequences | np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """A featurised table: channel name -> Bag, Tokens, Sequences, or float32 (rows, width)."""
+    """A featurised table: channel -> Bag, Tokens, Sequences, or float32 (rows, width)."""
 
-    channels: Mapping[str, Channel]
+    channels: Mapping[ChannelId, Channel]
     num_rows: int
 
     def __len__(self) -> int:

@@ -5,13 +5,14 @@ mean and deviation of numeric columns.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from alicorn.config import Config, parse_config
 from alicorn.features.arrays import Channel, Features
+from alicorn.features.channel_id import ChannelId, Side
 from alicorn.features.dense import dense_rows
 from alicorn.features.granular import GranularText, granular
 from alicorn.features.ids import id_bags, multi_hot_bags
@@ -33,29 +34,31 @@ from alicorn.vertical import (
 )
 from alicorn.vertical.columns import check_parallel, check_vector_lists, check_vectors, check_weights, read_as
 
+V = TypeVar("V")
 _STRINGS = pa.large_list(pa.large_string())
 _VECTORS = pa.large_list(pa.large_list(pa.float32()))
 
 
 class Featurizer:
-    """side: "documents" or "requests", for messages. features: of the vertical, those in use. buckets: of each feature
-    that is read through a table; of a sequence, of `<feature>.<part>`. standardizations: of numeric
-    features (numeric.py). encoded: channel -> the text feature that `encoder` reads for it. granular:
-    channels that read a text feature in another way; its n-grams are not read then. ordered: channels of its tokens."""
+    """Of one side. features: of the vertical, those in use, by name. buckets: of each channel that is read through
+    tables, the size of each; a sequence has one for each part, other channels have one. standardizations: of numeric
+    features (numeric.py). encoded: the channels that `encoder` reads. granular: channels that read a text feature in
+    another way; its n-grams are not read then. ordered: channels of a text's tokens."""
 
     def __init__(
         self,
-        side: str,
+        side: Side,
         features: Mapping[str, Feature],
-        buckets: Mapping[str, int],
+        buckets: Mapping[ChannelId, tuple[int, ...]],
         text: TextSettings,
         standardizations: Mapping[str, Standardization],
-        encoded: Mapping[str, TextFeature] | None = None,
+        encoded: Mapping[ChannelId, TextFeature] | None = None,
         encoder: TextEncoder | None = None,
-        granular: Mapping[str, GranularText] | None = None,
-        ordered: Mapping[str, OrderedText] | None = None,
+        granular: Mapping[ChannelId, GranularText] | None = None,
+        ordered: Mapping[ChannelId, OrderedText] | None = None,
     ) -> None:
         self.side = side
+        self.table = f"{side}s"  # in messages
         self.features = dict(features)
         self.buckets = dict(buckets)
         self.text = text
@@ -64,17 +67,19 @@ class Featurizer:
         self.encoder = encoder
         self.granular = dict(granular or {})
         self.ordered = dict(ordered or {})
-        read = {**self.features, **self.encoded, **{name: text.feature for name, text in self.ordered.items()}}
-        self.columns = [c for name, feature in read.items() for c in feature.columns(f"feature {name}")]
+        read: list[tuple[str, Feature]] = [*self.features.items()]
+        read += [(channel.name, feature) for channel, feature in self.encoded.items()]
+        read += [(channel.name, text.feature) for channel, text in self.ordered.items()]
+        self.columns = [c for name, feature in read for c in feature.columns(f"feature {name}")]
 
     def plain(self) -> dict[str, Any]:
         """As JSON, for a tower that is exported."""
         return {
             "side": self.side,
-            "features": _dumped(self.features),
-            "buckets": self.buckets,
+            "features": {name: feature.model_dump(mode="json") for name, feature in self.features.items()},
+            "buckets": {channel.name: sizes for channel, sizes in self.buckets.items()},
             "text": self.text.model_dump(),
-            "standardizations": _dumped(self.standardizations),
+            "standardizations": {name: one.model_dump() for name, one in self.standardizations.items()},
             "encoded": _dumped(self.encoded),
             "encoder": self.encoder.settings.model_dump(mode="json") if self.encoder else None,
             "granular": _dumped(self.granular),
@@ -88,74 +93,77 @@ class Featurizer:
         return cls(
             parsed.side,
             parsed.features,
-            parsed.buckets,
+            _by_channel(parsed.side, {name: tuple(sizes) for name, sizes in parsed.buckets.items()}),
             parsed.text,
             parsed.standardizations,
-            parsed.encoded,
+            _by_channel(parsed.side, parsed.encoded),
             TextEncoder(parsed.encoder) if parsed.encoder else None,
-            parsed.granular,
-            parsed.ordered,
+            _by_channel(parsed.side, parsed.granular),
+            _by_channel(parsed.side, parsed.ordered),
         )
 
     def transform(self, table: pa.Table) -> Features:
         """Features of every row. Raises TableError for a missing column, a wrong type, or an unreadable vector."""
-        table = read_as(table, self.columns, self.side)
-        otherwise = {wanted.name for wanted in self.granular.values()}
-        plain = {name: feature for name, feature in self.features.items() if name not in otherwise}
-        channels = {name: self._channel(name, feature, table) for name, feature in plain.items()}
-        for name, wanted in self.granular.items():
+        table = read_as(table, self.columns, self.table)
+        otherwise = {channel.feature for channel in self.granular}
+        own = {ChannelId(self.side, name): f for name, f in self.features.items() if name not in otherwise}
+        channels = {channel: self._channel(channel, feature, table) for channel, feature in own.items()}
+        for channel, wanted in self.granular.items():
             column = _whole(table[wanted.feature.column])
             texts = _as_texts(column) if wanted.granule == "lists" else _as_text(column)
-            channels[name] = granular(texts, self.buckets[wanted.name], wanted)
-        for name, text in self.ordered.items():
-            channels[name] = text_tokens(_as_text(_whole(table[text.feature.column])), self.buckets[name], text)
+            channels[channel] = granular(texts, self.buckets[channel][0], wanted)
+        for channel, text in self.ordered.items():
+            column = _as_text(_whole(table[text.feature.column]))
+            channels[channel] = text_tokens(column, self.buckets[channel][0], text)
         if self.encoder is not None:
-            for name, feature in self.encoded.items():
-                channels[name] = self.encoder.transform(_as_text(_whole(table[feature.column])))
+            for channel, feature in self.encoded.items():
+                channels[channel] = self.encoder.transform(_as_text(_whole(table[feature.column])))
         return Features(channels, len(table))
 
-    def _channel(self, name: str, feature: Feature, table: pa.Table) -> Channel:
+    def _channel(self, channel: ChannelId, feature: Feature, table: pa.Table) -> Channel:
         if isinstance(feature, SequenceFeature):
-            return self._sequences(name, feature, table)
+            return self._sequences(channel, feature, table)
         column = table[feature.column]
         match feature:
             case TextFeature():
-                bags = text_bags(_as_text(_whole(column)), self.buckets[name], self.text)
+                bags = text_bags(_as_text(_whole(column)), self.buckets[channel][0], self.text)
                 return bags.at_unit_length() if pa.types.is_list(column.type) else bags
             case IdFeature():
-                return id_bags(_whole(column).cast(pa.large_string()), self.buckets[name])
+                return id_bags(_whole(column).cast(pa.large_string()), self.buckets[channel][0])
             case IdsFeature():
-                return multi_hot_bags(_whole(column).cast(_STRINGS), self._weights(feature, table), self.buckets[name])
+                return multi_hot_bags(
+                    _whole(column).cast(_STRINGS), self._weights(feature, table), self.buckets[channel][0]
+                )
             case DenseFeature():
-                check_vectors(column, feature.dim, self.side, feature.column)
-                check_magnitude(column, LARGEST, self.side, feature.column)
+                check_vectors(column, feature.dim, self.table, feature.column)
+                check_magnitude(column, LARGEST, self.table, feature.column)
                 return dense_rows(_whole(column), feature.dim)
             case VectorsFeature():
-                check_vector_lists(column, feature.dim, self.side, feature.column)
-                check_magnitude(column, LARGEST_FLOAT16, self.side, feature.column)
+                check_vector_lists(column, feature.dim, self.table, feature.column)
+                check_magnitude(column, LARGEST_FLOAT16, self.table, feature.column)
                 return vector_lists(_whole(column).cast(_VECTORS), feature.dim)
             case NumericFeature():
-                return numeric_rows(_whole(column), self.standardizations.get(name, Standardization()))
+                return numeric_rows(_whole(column), self.standardizations.get(channel.feature, Standardization()))
 
-    def _sequences(self, name: str, feature: SequenceFeature, table: pa.Table) -> Channel:
-        check_parallel({column: table[column] for column in feature.parts.values()}, self.side)
+    def _sequences(self, channel: ChannelId, feature: SequenceFeature, table: pa.Table) -> Channel:
+        check_parallel({column: table[column] for column in feature.parts.values()}, self.table)
         parts = [_whole(table[column]).cast(_STRINGS) for column in feature.parts.values()]
-        return sequences(parts, [self.buckets[f"{name}.{part}"] for part in feature.parts], feature.last)
+        return sequences(parts, self.buckets[channel], feature.last)
 
     def _weights(self, feature: IdsFeature, table: pa.Table) -> pa.Array | None:
         if feature.weights is None:
             return None
-        check_weights(table[feature.column], table[feature.weights], self.side, feature.weights)
-        check_magnitude(table[feature.weights], LARGEST, self.side, feature.weights)
+        check_weights(table[feature.column], table[feature.weights], self.table, feature.weights)
+        check_magnitude(table[feature.weights], LARGEST, self.table, feature.weights)
         return _whole(table[feature.weights])
 
 
 class _Plain(Config):
     """The arguments of a Featurizer, as JSON has them."""
 
-    side: str
+    side: Side
     features: dict[str, Feature]
-    buckets: dict[str, int]
+    buckets: dict[str, list[int]]
     text: TextSettings
     standardizations: dict[str, Standardization]
     encoded: dict[str, TextFeature]
@@ -164,8 +172,12 @@ class _Plain(Config):
     ordered: dict[str, OrderedText]
 
 
-def _dumped(configs: Mapping[str, Config]) -> dict[str, Any]:
-    return {name: config.model_dump(mode="json") for name, config in configs.items()}
+def _dumped(configs: Mapping[ChannelId, Config]) -> dict[str, Any]:
+    return {channel.name: config.model_dump(mode="json") for channel, config in configs.items()}
+
+
+def _by_channel(side: Side, values: Mapping[str, V]) -> dict[ChannelId, V]:
+    return {ChannelId.of_name(side, name): value for name, value in values.items()}
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

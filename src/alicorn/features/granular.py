@@ -31,14 +31,13 @@ _BLANK = 32
 
 
 class GranularText(Config):
-    """A channel that reads the text feature `name` at one granularity.
+    """A channel that reads a text feature at one granularity.
 
     unigrams, bigrams: a Bag of characters. segments: a Bag. sequence: the segments as Sequences of one part. lists: of
     a list of texts, the last one the newest, the segments of its `newest` last ones, as Sequences of two parts
     (segment_lists).
     """
 
-    name: str
     feature: TextFeature
     granule: Granule
     segmenter: Segmenter = "words"

@@ -6,18 +6,30 @@ are int64. Fed by serving/query_tower.py and towers/export/onnx_export.py; tower
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from alicorn.features.arrays import Bag, Channel, Features, Sequences, Tokens
+from alicorn.features.channel_id import ChannelId
 
 
-def padded(features: Features, least: Mapping[str, int] | None = None) -> dict[str, np.ndarray]:
-    """`channel.part` -> array, in the order of the channels. least: channel -> places that its rows have at least."""
+class Input(NamedTuple):
+    """An input of an exported tower: a part of a channel."""
+
+    channel: ChannelId
+    part: str
+
+    def __str__(self) -> str:
+        return f"{self.channel.name}.{self.part}"
+
+
+def padded(features: Features, least: Mapping[ChannelId, int] | None = None) -> dict[Input, np.ndarray]:
+    """In the order of the channels. least: places that the rows of a channel have at least."""
     return {
-        f"{name}.{part}": values
-        for name, channel in features.channels.items()
-        for part, values in _parts(channel, (least or {}).get(name, 1)).items()
+        Input(channel_id, part): values
+        for channel_id, channel in features.channels.items()
+        for part, values in _parts(channel, (least or {}).get(channel_id, 1)).items()
     }
 
 

@@ -1,7 +1,7 @@
 """A featurised table on disk: written once, part by part, then memory-mapped; training slices, it does not tokenise.
 
-    features.json             {"format": 1, "rows": n, "channels": {name: "bag" | "weighted" | "dense" | "tokens" |
-                              "sequences"}}
+    features.json             {"format": 1, "rows": n, "channels": {channel: "bag" | "weighted" | "dense" | "tokens" |
+                              "sequences"}}, a channel as channel_id.py spells it
     <channel>.offsets.npy     int64 (rows + 1,)        of a bag, of tokens, or of sequences
     <channel>.indices.npy     int32 (entries,)
     <channel>.weights.npy     float32 (entries,)       of a weighted bag
@@ -20,6 +20,7 @@ from typing import BinaryIO
 import numpy as np
 
 from alicorn.features.arrays import Bag, Channel, Features, Sequences, Tokens
+from alicorn.features.channel_id import ChannelId
 
 _FORMAT = 1
 
@@ -34,8 +35,8 @@ def write_features(folder: Path, parts: Iterable[Features]) -> int:
     kinds: dict[str, str] = {}
     rows = 0
     for part in parts:
-        for name, channel in part.channels.items():
-            kinds[name] = _append(folder, files, name, channel)
+        for channel_id, channel in part.channels.items():
+            kinds[str(channel_id)] = _append(folder, files, str(channel_id), channel)
         rows += part.num_rows
     for file in files.values():
         file.close()
@@ -52,20 +53,27 @@ def is_written(folder: Path) -> bool:
 def open_features(folder: Path) -> Features:
     """The stored features, memory-mapped: nothing is read until rows are taken."""
     header = json.loads((folder / "features.json").read_text())
-    channels: dict[str, Channel] = {}
+    channels: dict[ChannelId, Channel] = {}
     for name, kind in header["channels"].items():
-        if kind == "dense":
-            channels[name] = _mapped(folder / f"{name}.values.npy")
-        elif kind == "tokens":
-            channels[name] = Tokens(_mapped(folder / f"{name}.offsets.npy"), _mapped(folder / f"{name}.vectors.npy"))
-        elif kind == "sequences":
-            channels[name] = Sequences(_mapped(folder / f"{name}.offsets.npy"), _mapped(folder / f"{name}.ids.npy"))
-        else:
-            weights = _mapped(folder / f"{name}.weights.npy") if kind == "weighted" else None
-            channels[name] = Bag(
-                _mapped(folder / f"{name}.offsets.npy"), _mapped(folder / f"{name}.indices.npy"), weights
-            )
+        channel = ChannelId.parse(name)
+        assert channel is not None, name
+        channels[channel] = _opened(folder, name, kind)
     return Features(channels, header["rows"])
+
+
+def _opened(folder: Path, name: str, kind: str) -> Channel:
+    def mapped(part: str) -> np.ndarray:
+        return _mapped(folder / f"{name}.{part}.npy")
+
+    match kind:
+        case "dense":
+            return mapped("values")
+        case "tokens":
+            return Tokens(mapped("offsets"), mapped("vectors"))
+        case "sequences":
+            return Sequences(mapped("offsets"), mapped("ids"))
+        case _:
+            return Bag(mapped("offsets"), mapped("indices"), mapped("weights") if kind == "weighted" else None)
 
 
 def _append(folder: Path, files: dict[str, "_GrowingArray"], name: str, channel: Channel) -> str:

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from alicorn.errors import ConfigError, ModelError
-from alicorn.features import Featurizer
+from alicorn.features import ChannelId, Featurizer
 from alicorn.features.padded import padded
 from alicorn.text import RULES
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 class QueryTower:
@@ -26,7 +26,7 @@ class QueryTower:
         self.fingerprint: str = header["fingerprint"]
         self.requests = featurizer
         self._inputs: list[str] = header["inputs"]
-        self._least: dict[str, int] = header["padded_to"]
+        self._least = {ChannelId("request", name): places for name, places in header["padded_to"].items()}
         self._session = session
 
     @classmethod
@@ -62,7 +62,8 @@ class QueryTower:
 
     def padded(self, request: pa.Table) -> dict[str, np.ndarray]:
         """A table of one row, featurised (features/padded.py)."""
-        return padded(self.requests.transform(request), self._least)
+        found = padded(self.requests.transform(request), self._least)
+        return {str(one): values for one, values in found.items()}
 
     def encode_padded(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """(1, dim), or (1, interests, dim), of what `padded` returns."""

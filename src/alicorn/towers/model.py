@@ -30,6 +30,7 @@ import alicorn
 from alicorn.config import dump_yaml, parse_config
 from alicorn.errors import ConfigError, ModelError
 from alicorn.features import Featurizer, Standardization, TextEncoder
+from alicorn.features.channel_id import SIDES
 from alicorn.text import RULES
 from alicorn.towers.channels.tensors import Batch, batch_tensors
 from alicorn.towers.ensemble import Ensemble, load_ensemble
@@ -106,14 +107,15 @@ class Model:
         laid_out = layout(towers, vertical)
         encoder = TextEncoder(towers.encoder) if towers.encoder else None
         featurizers = {}
-        for side, given in (("request", laid_out.request), ("document", laid_out.document)):
+        for side in SIDES:
+            given = laid_out.half(side)
             numbers = {
                 name: parse_config(dict(values), Standardization, where=f"standardization of {name}")
                 for name, values in standardizations.get(side, {}).items()
             }
-            buckets = laid_out.buckets(given)
+            buckets = laid_out.buckets(side)
             featurizers[side] = Featurizer(
-                f"{side}s",
+                side,
                 given.features,
                 buckets,
                 towers.text,
@@ -166,7 +168,7 @@ class Model:
                 if weights is None:
                     return None
                 parts.append(weights)
-        return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
+        return {channel.name: np.concatenate([part[channel].numpy() for part in parts]) for channel in parts[0]}
 
     def _encode(
         self, table: pa.Table, featurizer: Featurizer, encode: Callable[[Batch], Tensor], shape: tuple[int, ...]
@@ -176,7 +178,7 @@ class Model:
             for start in range(0, len(table), _ROWS):
                 features = featurizer.transform(table.slice(start, _ROWS))
                 out[start : start + _ROWS] = encode(batch_tensors(features)).numpy()
-        self._check_lengths(out, featurizer.side)
+        self._check_lengths(out, featurizer.table)
         if len(table) == 0:
             featurizer.transform(table)  # a missing column is an error whatever the number of rows
         return out

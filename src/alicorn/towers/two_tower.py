@@ -4,19 +4,20 @@ All channels of a pretrained text encoder are one space, and share its tuned lay
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from alicorn.features import TextEncoder
+from alicorn.features import ChannelId, TextEncoder
 from alicorn.towers.channels.networks import network
 from alicorn.towers.channels.tensors import Batch
 from alicorn.towers.channels.tuned import TunedLayers
-from alicorn.towers.channels.vectors import ChannelVectors, network_name
+from alicorn.towers.channels.vectors import ChannelVectors, Tables
 from alicorn.towers.fusions.attention import AttentionEncoder
 from alicorn.towers.fusions.concat import ConcatEncoder
 from alicorn.towers.fusions.encoder import ByChannel, Encoder
-from alicorn.towers.layout.layout import Layout, Side
+from alicorn.towers.layout.layout import Half, Layout
 from alicorn.towers.semantic.towers import SemanticDocument, SemanticRequest
 from alicorn.towers.settings.semantic import Semantic
 from alicorn.towers.settings.tables import DHE, Hashed, Table
@@ -37,7 +38,7 @@ class TwoTower(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self._names = list(layout.tables)
-            self._readers = {name: _readers(name, layout) for name in self._names}
+            self._readers = {name: layout.readers(name) for name in self._names}
             self.tables = nn.ModuleList([_table(table, _start(name, layout)) for name, table in layout.tables.items()])
             self._owners = list(layout.networks)
             self.networks = nn.ModuleList([_network(owner, layout) for owner in self._owners])
@@ -55,10 +56,9 @@ class TwoTower(nn.Module):
         return self
 
     @property
-    def channel_names(self) -> tuple[str, ...]:
-        """As `request.text`, of both sides."""
-        sides = {"request": self.request, "document": self.document}
-        return tuple(f"{side}.{name}" for side, encoder in sides.items() for name in encoder.names)
+    def channel_names(self) -> tuple[ChannelId, ...]:
+        """Of both sides."""
+        return (*self.request.names, *self.document.names)
 
     def embedding_tables(self) -> list[EmbeddingTable]:
         """Those whose gradient is a list of rows; a hashed table has one, a deep hash embedding none."""
@@ -98,17 +98,8 @@ class TwoTower(nn.Module):
         """As request_channels."""
         return self.document.by_channel(batch, self._named_tables(), self.tuned)
 
-    def _named_tables(self) -> dict[str, nn.Module]:
-        named = dict(zip(self._names, self.tables, strict=True))
-        return named | {network_name(owner): one for owner, one in zip(self._owners, self.networks, strict=True)}
-
-
-def _readers(table: str, layout: Layout) -> list[str]:
-    """The channels and parts of sequences that read a table, as `request.text`."""
-    sides = {"request": layout.request, "document": layout.document}
-    return [
-        f"{name}.{reader}" for name, side in sides.items() for reader in side.tables if side.tables[reader] == table
-    ]
+    def _named_tables(self) -> Tables:
+        return dict(zip([*self._names, *self._owners], [*self.tables, *self.networks], strict=True))
 
 
 def _table(settings: Table | Hashed | DHE, length: float) -> nn.Module:
@@ -121,18 +112,17 @@ def _table(settings: Table | Hashed | DHE, length: float) -> nn.Module:
             return DeepHash(settings.dim, settings.hashes, settings.width, settings.layers, length)
 
 
-def _network(owner: str, layout: Layout) -> nn.Module:
-    side, _, name = owner.partition(".")
+def _network(owner: ChannelId, layout: Layout) -> nn.Module:
     settings, feature = layout.networks[owner]
-    table = getattr(layout, side).tables.get(f"{name}@transformer")
-    return network(settings, feature, layout.tables[table].dim if table else None)
+    tables = layout.half(owner.side).tables.get(replace(owner, reader="transformer"))
+    return network(settings, feature, layout.tables[tables[0]].dim if tables else None)
 
 
-def _encoder(side: Side, layout: Layout, towers: Towers, seed: int, pretrained: int) -> Encoder:
+def _encoder(half: Half, layout: Layout, towers: Towers, seed: int, pretrained: int) -> Encoder:
     if isinstance(towers.fusion, Semantic):
-        kind = SemanticRequest if side is layout.request else SemanticDocument
-        return kind(side, layout, towers.dim, towers.fusion, seed, pretrained)
-    vectors = ChannelVectors(side, layout, pretrained)
+        kind = SemanticRequest if half is layout.request else SemanticDocument
+        return kind(half, layout, towers.dim, towers.fusion, seed, pretrained)
+    vectors = ChannelVectors(half, layout, pretrained)
     if isinstance(towers.fusion, Attention):
         return AttentionEncoder(vectors, towers.dim, seed)
     return ConcatEncoder(vectors, towers.dim, towers.hidden, seed)
@@ -143,5 +133,5 @@ def _start(table: str, layout: Layout) -> float:
 
     On the people world recall@1 before training is 0.53 so, and 0.33 with all at 1.
     """
-    reading = [feature for side in (layout.request, layout.document) for feature in side.reading(table)]
+    reading = [feature for half in (layout.request, layout.document) for feature in half.reading(table)]
     return 1.0 if any(isinstance(feature, TextFeature) for feature in reading) else 0.1

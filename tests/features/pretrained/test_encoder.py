@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from channel_names import request
 from tiny_encoder import LAYERS, WIDTH, write_tiny_encoder
 
 from alicorn.errors import ConfigError
@@ -166,12 +167,12 @@ def test_a_long_text_is_cut_and_not_refused(folder: Path) -> None:
 def test_rows_of_tokens_are_taken_and_stored(folder: Path, tmp_path: Path) -> None:
     found = encoder(folder, tuned_layers=1).transform(column(TEXTS))
     parts = [
-        Features({"t@encoder": found.take(np.array(rows, dtype=np.int64))}, len(rows))
+        Features({request("t@encoder"): found.take(np.array(rows, dtype=np.int64))}, len(rows))
         for rows in ([0, 1], [], [2, 3, 4, 5])
     ]
     write_features(tmp_path, parts)
     rows = np.array([5, 0, 0, 1, 2])
-    taken = open_features(tmp_path).take(rows).channels["t@encoder"]
+    taken = open_features(tmp_path).take(rows).channels[request("t@encoder")]
     assert isinstance(taken, Tokens)
     for place, row in enumerate(rows):
         np.testing.assert_array_equal(

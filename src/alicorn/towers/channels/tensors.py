@@ -13,6 +13,7 @@ from torch import Tensor
 
 from alicorn.features import Features, Sequences, Tokens
 from alicorn.features.arrays import Channel
+from alicorn.features.channel_id import ChannelId
 from alicorn.features.padded import bag_weights, padded_rows
 
 
@@ -56,7 +57,7 @@ class SequenceTensors(NamedTuple):
 
 
 ChannelTensors = BagTensors | PaddedBag | TokenTensors | SequenceTensors | Tensor
-Batch = dict[str, ChannelTensors]
+Batch = dict[ChannelId, ChannelTensors]
 
 
 def batch_tensors(features: Features, device: torch.device | str = "cpu") -> Batch:

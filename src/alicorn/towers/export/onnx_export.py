@@ -2,7 +2,7 @@
 
     query_tower.onnx    one request at a time: inputs as features/padded.py names them, of one row; output `vectors`,
                         float32 (1, dim), or (1, interests, dim) of a model with several, of unit length
-    query_tower.json    {"format": 1, "alicorn": version, "key", "dim", "interests", "fingerprint" of the model,
+    query_tower.json    {"format": 2, "alicorn": version, "key", "dim", "interests", "fingerprint" of the model,
                         "inputs": names in order, "featurizer": how a row becomes the inputs, "vertical": fingerprint,
                         "text_rules": by which texts are read (alicorn.text),
                         "padded_to": channel -> places, of what an LSTM reads: its steps are written out}
@@ -24,7 +24,8 @@ from torch import Tensor, nn
 
 import alicorn
 from alicorn.errors import ConfigError
-from alicorn.features.padded import padded
+from alicorn.features import ChannelId
+from alicorn.features.padded import Input, padded
 from alicorn.text import RULES
 from alicorn.towers.channels.tensors import Batch, ChannelTensors, PaddedBag, SequenceTensors, TokenTensors
 from alicorn.towers.ensemble import Ensemble
@@ -34,7 +35,7 @@ from alicorn.vertical import SequenceFeature
 from alicorn.vertical.columns import Column
 from alicorn.vertical.json_columns import arrow_type
 
-FORMAT = 1
+FORMAT = 2
 
 
 def export_query_tower(model: Model | Ensemble, folder: str | Path) -> Path:
@@ -58,8 +59,8 @@ def export_query_tower(model: Model | Ensemble, folder: str | Path) -> Path:
         "interests": model.module.interests,
         "fingerprint": model.fingerprint,
         "vertical": model.vertical.fingerprint(),
-        "inputs": list(inputs),
-        "padded_to": fixed,
+        "inputs": [str(one) for one in inputs],
+        "padded_to": {channel.name: places for channel, places in fixed.items()},
         "featurizer": model.requests.plain(),
         "text_rules": RULES,
     }
@@ -70,24 +71,23 @@ def export_query_tower(model: Model | Ensemble, folder: str | Path) -> Path:
 class _PlainInputs(nn.Module):
     """The request tower of a module, as a function of padded arrays."""
 
-    def __init__(self, module: TwoTower, names: list[str]) -> None:
+    def __init__(self, module: TwoTower, inputs: list[Input]) -> None:
         super().__init__()
         self.module = module
-        self._names = names
+        self._inputs = inputs
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        batch = _batch(dict(zip(self._names, inputs, strict=True)))
+        batch = _batch(dict(zip(self._inputs, inputs, strict=True)))
         if self.module.interests > 1:
             return self.module.encode_interests(batch)
         return self.module.encode_requests(batch)
 
 
-def _batch(inputs: dict[str, Tensor]) -> Batch:
-    channels: dict[str, dict[str, Tensor]] = {}
-    for name, values in inputs.items():
-        channel, _, part = name.rpartition(".")
+def _batch(inputs: dict[Input, Tensor]) -> Batch:
+    channels: dict[ChannelId, dict[str, Tensor]] = {}
+    for (channel, part), values in inputs.items():
         channels.setdefault(channel, {})[part] = values
-    return {name: _channel(parts) for name, parts in channels.items()}
+    return {channel: _channel(parts) for channel, parts in channels.items()}
 
 
 def _channel(parts: dict[str, Tensor]) -> ChannelTensors:
@@ -98,44 +98,43 @@ def _channel(parts: dict[str, Tensor]) -> ChannelTensors:
     return PaddedBag(**parts) if "weights" in parts else SequenceTensors(**parts)
 
 
-def _fixed(model: Model) -> dict[str, int]:
+def _fixed(model: Model) -> dict[ChannelId, int]:
     """How many places each channel has that an LSTM reads: the real-time behaviour of the fusion `semantic`."""
     name = model.recipe["towers"].get("fusion", {}).get("realtime")
     feature = model.requests.features.get(name)
-    return {name: feature.last} if isinstance(feature, SequenceFeature) else {}
+    return {ChannelId("request", name): feature.last} if isinstance(feature, SequenceFeature) else {}
 
 
-def _example(model: Model, fixed: dict[str, int]) -> dict[str, Tensor]:
+def _example(model: Model, fixed: dict[ChannelId, int]) -> dict[Input, Tensor]:
     """Inputs of a row without values, each list two long: their shapes are what matters."""
     columns: dict[str, list[Column]] = {}
     for column in model.requests.columns:
         columns.setdefault(column.name, []).append(column)
     rows = {name: pa.nulls(1, arrow_type(asked, [])) for name, asked in columns.items()}
     found = padded(model.requests.transform(pa.table(rows)), fixed)
-    return {name: torch.from_numpy(_widened(name, values)) for name, values in found.items()}
+    return {one: torch.from_numpy(_widened(one.part, values)) for one, values in found.items()}
 
 
-def _widened(name: str, values: np.ndarray) -> np.ndarray:
-    if name.endswith(".lengths"):
+def _widened(part: str, values: np.ndarray) -> np.ndarray:
+    if part == "lengths":
         return np.full(1, 2)
-    if name.endswith(".values"):
+    if part == "values":
         return values
     return values if values.shape[1] > 1 else np.repeat(values, 2, axis=1)
 
 
-def _quietly(tower: _PlainInputs, inputs: dict[str, Tensor], fixed: dict[str, int]) -> Any:
+def _quietly(tower: _PlainInputs, inputs: dict[Input, Tensor], fixed: dict[ChannelId, int]) -> Any:
     """The exporter's work without its talk."""
     shapes: list[dict[int, Any]] = []
-    for name in inputs:
-        channel, _, part = name.rpartition(".")
+    channels = [one.channel for one in inputs]
+    for channel, part in inputs:
         list_of = part not in ("lengths", "values") and channel not in fixed
-        longest = torch.export.Dim(f"longest_{list(inputs).index(next(n for n in inputs if n.startswith(channel)))}")
-        shapes.append({1: longest} if list_of else {})
+        shapes.append({1: torch.export.Dim(f"longest_{channels.index(channel)}")} if list_of else {})
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     return torch.onnx.export(
         tower,
         tuple(inputs.values()),
-        input_names=list(inputs),
+        input_names=[str(one) for one in inputs],
         output_names=["vectors"],
         dynamic_shapes=(tuple(shapes),),
         dynamo=True,

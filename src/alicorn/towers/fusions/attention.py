@@ -7,14 +7,13 @@ sides, and A starts at 0: before any training, the cosine already measures overl
 vectors.
 """
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from alicorn.features.channel_id import ChannelId
 from alicorn.towers.channels.tensors import Batch
-from alicorn.towers.channels.vectors import ChannelVectors
+from alicorn.towers.channels.vectors import ChannelVectors, Tables
 from alicorn.towers.fusions.encoder import ByChannel, Encoder, linear_from
 
 
@@ -30,21 +29,19 @@ class AttentionEncoder(Encoder):
         nn.init.zeros_(self.attention.bias)
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def names(self) -> tuple[ChannelId, ...]:
         return tuple(self.vectors.names)
 
-    def forward(self, batch: Batch, tables: Mapping[str, nn.Module], tuned: nn.Module | None) -> Tensor:
+    def forward(self, batch: Batch, tables: Tables, tuned: nn.Module | None) -> Tensor:
         phi, weights = self._attended(batch, tables, tuned)
         return _weighted(phi, weights)
 
-    def by_channel(self, batch: Batch, tables: Mapping[str, nn.Module], tuned: nn.Module | None) -> ByChannel:
+    def by_channel(self, batch: Batch, tables: Tables, tuned: nn.Module | None) -> ByChannel:
         phi, weights = self._attended(batch, tables, tuned)
         alone = dict(zip(self.names, normalize(phi, dim=2).unbind(dim=1), strict=True))
         return ByChannel(_weighted(phi, weights), alone, dict(zip(self.names, weights.unbind(dim=1), strict=True)))
 
-    def _attended(
-        self, batch: Batch, tables: Mapping[str, nn.Module], tuned: nn.Module | None
-    ) -> tuple[Tensor, Tensor]:
+    def _attended(self, batch: Batch, tables: Tables, tuned: nn.Module | None) -> tuple[Tensor, Tensor]:
         """phi: (rows, channels, dim), and the weights, (rows, channels)."""
         vectors = self.vectors(batch, tables, tuned)
         phi = torch.stack([project(vector) for project, vector in zip(self.projections, vectors, strict=True)], dim=1)

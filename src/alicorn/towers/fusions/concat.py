@@ -6,14 +6,13 @@ W starts so that features reading one table (or dense features of one name and w
 and V starts at 0: before any training, the cosine already measures overlap of n-grams and likeness of dense vectors.
 """
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from alicorn.features.channel_id import ChannelId
 from alicorn.towers.channels.tensors import Batch
-from alicorn.towers.channels.vectors import ChannelVectors
+from alicorn.towers.channels.vectors import ChannelVectors, Tables
 from alicorn.towers.fusions.encoder import ByChannel, Encoder, linear_from
 
 
@@ -31,13 +30,13 @@ class ConcatEncoder(Encoder):
             nn.init.zeros_(self.output.weight)
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def names(self) -> tuple[ChannelId, ...]:
         return tuple(self.vectors.names)
 
-    def forward(self, batch: Batch, tables: Mapping[str, nn.Module], tuned: nn.Module | None) -> Tensor:
+    def forward(self, batch: Batch, tables: Tables, tuned: nn.Module | None) -> Tensor:
         return self._fused(torch.cat(self.vectors(batch, tables, tuned), dim=1))
 
-    def by_channel(self, batch: Batch, tables: Mapping[str, nn.Module], tuned: nn.Module | None) -> ByChannel:
+    def by_channel(self, batch: Batch, tables: Tables, tuned: nn.Module | None) -> ByChannel:
         """A channel alone is the fusion with all others at zero, which is what a null is."""
         vectors = self.vectors(batch, tables, tuned)
         alone = {}

@@ -1,13 +1,14 @@
 """One side of the towers: its channels, then a fusion of them to one embedding of unit length."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from alicorn.features.channel_id import ChannelId
 from alicorn.towers.channels.tensors import Batch
+from alicorn.towers.channels.vectors import Tables
 
 _BIAS = 0.01  # deviation: a row without any known feature gets the direction of the bias
 
@@ -15,13 +16,13 @@ _BIAS = 0.01  # deviation: a row without any known feature gets the direction of
 class ByChannel(NamedTuple):
     """A batch through one side, with what its channels say.
 
-    embedding: (rows, dim), unit length. channels: name -> (rows, dim), unit length, by this channel alone.
-    weights: name -> (rows,), shares that sum to 1 over the channels; None for a fusion that has none.
+    embedding: (rows, dim), unit length. channels: (rows, dim) of each, unit length, by this channel alone.
+    weights: (rows,) of each, shares that sum to 1 over the channels; None for a fusion that has none.
     """
 
     embedding: Tensor
-    channels: dict[str, Tensor]
-    weights: dict[str, Tensor] | None
+    channels: dict[ChannelId, Tensor]
+    weights: dict[ChannelId, Tensor] | None
 
 
 class Encoder(nn.Module, ABC):
@@ -29,15 +30,15 @@ class Encoder(nn.Module, ABC):
 
     @property
     @abstractmethod
-    def names(self) -> tuple[str, ...]:
+    def names(self) -> tuple[ChannelId, ...]:
         """Of the channels."""
 
     @abstractmethod
-    def forward(self, batch: Batch, tables: Mapping[str, nn.Module], tuned: nn.Module | None) -> Tensor:
-        """(rows, dim), unit length. tables: by name. tuned: layers of a pretrained encoder."""
+    def forward(self, batch: Batch, tables: Tables, tuned: nn.Module | None) -> Tensor:
+        """(rows, dim), unit length. tuned: layers of a pretrained encoder."""
 
     @abstractmethod
-    def by_channel(self, batch: Batch, tables: Mapping[str, nn.Module], tuned: nn.Module | None) -> ByChannel:
+    def by_channel(self, batch: Batch, tables: Tables, tuned: nn.Module | None) -> ByChannel:
         """The embedding of `forward`, and the channels'."""
 
 

@@ -4,11 +4,12 @@ A feature reads the table that lists it; else text reads `text`, an id feature t
 `brand` of a sequence the table `brand`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from alicorn.config import nearest
 from alicorn.errors import ConfigError
+from alicorn.features.channel_id import SIDES, ChannelId, Side
 from alicorn.features.granular import GranularText
 from alicorn.features.text import OrderedText
 from alicorn.towers.layout.networks import owners, settings_of
@@ -26,138 +27,174 @@ from alicorn.vertical import (
     Vertical,
 )
 
-SIDES = ("request", "document")
 _TEXT = "text"
-
 
 # 2^17 rows: the names of 20,000 people and their misspelled queries have about 60,000 distinct n-grams.
 _TEXT_TABLE = Table(buckets=1 << 17, dim=64)
 _ID_TABLE = Table(buckets=1 << 14, dim=16)
 
+Features = Mapping[Side, Mapping[str, Feature]]  # side -> name -> feature
+
 
 @dataclass(frozen=True)
-class Side:
-    """One encoder's input. tables: the table each feature reads; a dense or numeric feature has none, and of a sequence
-    each part has one, as `<feature>.<part>`.
+class Half:
+    """One side of the towers. features: those that are read, by name. tables: of each channel that reads some, their
+    names; a sequence reads one for each part, other channels read one, and a dense or numeric channel none.
 
-    encoded: channels of the pretrained encoder, `<feature>@encoder` -> the text feature it reads. granular: channels
-    that read a text feature in other ways than its n-grams, instead of them, as `<feature>@segments`. ordered: channels
-    of a text's tokens in order, `<feature>@transformer`. owners: channels that a network reads -> its place in
-    Layout.networks, which is that of one of the channels which share it. interests: of the request, where it has
-    several embeddings.
+    encoded: channels of the pretrained encoder. granular: channels that read a text feature in other ways than its
+    n-grams, instead of them. ordered: channels of a text's tokens in order. owners: channels that a network reads ->
+    the one of them that says how the network is. interests: of the request, where it has several embeddings.
     """
 
+    side: Side
     features: Mapping[str, Feature]
-    tables: Mapping[str, str]
-    encoded: Mapping[str, TextFeature]
-    granular: Mapping[str, GranularText] = field(default_factory=dict)
-    ordered: Mapping[str, OrderedText] = field(default_factory=dict)
-    owners: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[ChannelId, tuple[str, ...]]
+    encoded: Mapping[ChannelId, TextFeature]
+    granular: Mapping[ChannelId, GranularText] = field(default_factory=dict)
+    ordered: Mapping[ChannelId, OrderedText] = field(default_factory=dict)
+    owners: Mapping[ChannelId, ChannelId] = field(default_factory=dict)
     interests: Interests | None = None
 
-    def reading(self, table: str) -> list[Feature]:
+    def own(self, feature: str) -> ChannelId:
+        """The channel of a feature as it is."""
+        return ChannelId(self.side, feature)
+
+    def reading(self, table: str) -> Iterator[Feature]:
         """The features that read a table."""
-        of_features = [
-            feature
-            for name, feature in self.features.items()
-            for reader in readers(name, feature)
-            if self.tables[reader] == table
-        ]
-        return of_features + [text.feature for name, text in self.ordered.items() if self.tables[name] == table]
+        for channel, tables in self.tables.items():
+            if table in tables and channel not in self.granular:
+                ordered = self.ordered.get(channel)
+                yield ordered.feature if ordered else self.features[channel.feature]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The towers of one recipe over one vertical, every default filled in. networks: by `side.feature` of the channel
-    that says how it is, the settings and the feature it reads."""
+    """The towers of one recipe over one vertical. networks: by the channel that says how it is, the settings and the
+    feature it reads."""
 
-    request: Side
-    document: Side
+    request: Half
+    document: Half
     tables: Mapping[str, Table | Hashed | DHE]
-    networks: Mapping[str, tuple[Network, Feature]]
+    networks: Mapping[ChannelId, tuple[Network, Feature]]
 
-    def buckets(self, side: Side) -> dict[str, int]:
-        return {name: buckets_of(self.tables[table]) for name, table in side.tables.items()}
+    def half(self, side: Side) -> Half:
+        return self.request if side == "request" else self.document
+
+    def buckets(self, side: Side) -> dict[ChannelId, tuple[int, ...]]:
+        """Of the tables that each channel reads, their sizes."""
+        of_side = self.half(side).tables.items()
+        return {channel: tuple(buckets_of(self.tables[table]) for table in tables) for channel, tables in of_side}
+
+    def readers(self, table: str) -> list[str]:
+        """The channels, and parts of sequences, that read a table, as a recipe names them."""
+        return [
+            name
+            for half in (self.request, self.document)
+            for channel, tables in half.tables.items()
+            if channel not in half.granular
+            for name, read in zip(part_names(channel, half.features.get(channel.feature)), tables, strict=True)
+            if read == table
+        ]
 
 
 def layout(towers: Towers, vertical: Vertical) -> Layout:
     """Raises ConfigError for a feature that the vertical does not have, for one that lists two tables, for an encoder
     that would read something else than text, and for interests in something else than a sequence."""
-    known = {"request": vertical.request.features, "document": vertical.document.features}
+    known: Features = {"request": vertical.request.features, "document": vertical.document.features}
     named = _named_tables(towers, known)
     if isinstance(towers.fusion, Semantic):
         towers.fusion.check_width(towers.dim)
-    used = {side: _used(towers, known[side], side) for side in SIDES}
+    used: Features = {side: _used(towers, known[side], side) for side in SIDES}
     owned = owners(towers.channels, known, used)
-    sides = {}
-    for side in SIDES:
-        features, ordered = used[side], _ordered(owned, towers, known[side], side)
-        defaults = {name: table for item in features.items() for name, table in readers(*item).items()}
-        defaults |= dict.fromkeys(ordered, _TEXT)
-        reads = {reader: named.get(f"{side}.{reader}", default) for reader, default in defaults.items()}
-        granular = towers.fusion.texts(side, features) if isinstance(towers.fusion, Semantic) else {}
-        interests = _checked(towers.interests, features) if towers.interests and side == "request" else None
-        encoded = _encoded(towers, known[side], side)
-        own = {channel: owner for (of_side, channel), owner in owned.items() if of_side == side}
-        sides[side] = Side(features, reads, encoded, granular, ordered, own, interests)
-    tables = dict.fromkeys([*sides["request"].tables.values(), *sides["document"].tables.values()])
-    sized = {name: _sized(name, towers, sides) for name in tables}
-    _refuse_unequal_tables(owned, sides, sized)
+    halves = {side: _half(side, towers, known[side], used[side], owned, named) for side in SIDES}
+    sized = {table: _sized(table, towers, halves) for half in halves.values() for table in _tables_of(half)}
+    _refuse_unequal_tables(owned, halves, sized)
     networks = {
-        owner: (settings_of(owner, towers.channels), _of_owner(owner, known)) for owner in dict.fromkeys(owned.values())
+        owner: (settings_of(owner, towers.channels), known[owner.side][owner.feature])
+        for owner in dict.fromkeys(owned.values())
     }
-    return Layout(**sides, tables=sized, networks=networks)
+    return Layout(halves["request"], halves["document"], sized, networks)
+
+
+def default_tables(name: str, feature: Feature) -> tuple[str, ...]:
+    """The tables that a feature reads where no table lists it: one, or one for each part of a sequence."""
+    match feature:
+        case DenseFeature() | NumericFeature() | VectorsFeature():
+            return ()
+        case SequenceFeature():
+            return tuple(feature.parts)
+        case _:
+            return (_TEXT if isinstance(feature, TextFeature) else name,)
+
+
+def part_names(channel: ChannelId, feature: Feature | None) -> tuple[str, ...]:
+    """What reads tables, as a recipe names it: `request.city`; of a sequence `request.history.brand` for each part."""
+    if isinstance(feature, SequenceFeature) and channel.reader == "own":
+        return tuple(f"{channel}.{part}" for part in feature.parts)
+    return (str(channel),)
+
+
+def _half(
+    side: Side,
+    towers: Towers,
+    known: Mapping[str, Feature],
+    used: Mapping[str, Feature],
+    owned: Mapping[ChannelId, ChannelId],
+    named: Mapping[str, str],
+) -> Half:
+    ordered = _ordered(owned, towers, known, side)
+    own = {channel: owner for channel, owner in owned.items() if channel.side == side}
+    defaults = {ChannelId(side, name): default_tables(name, feature) for name, feature in used.items()}
+    defaults |= dict.fromkeys(ordered, (_TEXT,))
+    tables = {}
+    for channel, of_channel in defaults.items():
+        names = part_names(channel, known[channel.feature])
+        if of_channel:
+            tables[channel] = tuple(named.get(*pair) for pair in zip(names, of_channel, strict=True))
+    granular = towers.fusion.texts(side, used) if isinstance(towers.fusion, Semantic) else {}
+    tables |= {channel: tables[channel.own] for channel in granular}
+    interests = _checked(towers.interests, used) if towers.interests and side == "request" else None
+    return Half(side, used, tables, _encoded(towers, known, side), granular, ordered, own, interests)
+
+
+def _tables_of(half: Half) -> Iterator[str]:
+    for tables in half.tables.values():
+        yield from tables
 
 
 def _refuse_unequal_tables(
-    owned: Mapping[tuple[str, str], str], sides: Mapping[str, Side], tables: Mapping[str, Table | Hashed | DHE]
+    owned: Mapping[ChannelId, ChannelId], halves: Mapping[Side, Half], tables: Mapping[str, Table | Hashed | DHE]
 ) -> None:
     """A transformer reads rows of one width, whichever channel they come from."""
-    widths: dict[str, int] = {}
-    for (side, channel), owner in owned.items():
-        if channel in sides[side].ordered:
-            width = tables[sides[side].tables[channel]].dim
+    widths: dict[ChannelId, int] = {}
+    for channel, owner in owned.items():
+        if channel in halves[channel.side].ordered:
+            width = tables[halves[channel.side].tables[channel][0]].dim
             if widths.setdefault(owner, width) != width:
                 raise ConfigError(
-                    f"recipe, towers.channels: '{side}.{channel}' shares the network of '{owner}', and reads a table "
+                    f"recipe, towers.channels: '{channel}' shares the network of '{owner}', and reads a table "
                     f"of dim {width} where that reads one of {widths[owner]}: give both tables one dim"
                 )
 
 
-def _used(towers: Towers, known: Mapping[str, Feature], side: str) -> dict[str, Feature]:
+def _used(towers: Towers, known: Mapping[str, Feature], side: Side) -> dict[str, Feature]:
     """The features of a side that are read."""
-    chosen = getattr(towers.features, side)
+    chosen = towers.features.request if side == "request" else towers.features.document
     return {name: _feature(known, name, side) for name in chosen} if chosen else dict(known)
 
 
-def _of_owner(owner: str, known: Mapping[str, Mapping[str, Feature]]) -> Feature:
-    side, _, name = owner.partition(".")
-    return known[side][name]
-
-
 def _ordered(
-    owned: Mapping[tuple[str, str], str], towers: Towers, known: Mapping[str, Feature], side: str
-) -> dict[str, OrderedText]:
+    owned: Mapping[ChannelId, ChannelId], towers: Towers, known: Mapping[str, Feature], side: Side
+) -> dict[ChannelId, OrderedText]:
     """The channels of one side that transformers read."""
     found = {}
-    for (of_side, channel), owner in owned.items():
+    for channel, owner in owned.items():
         settings = settings_of(owner, towers.channels)
-        if of_side == side and isinstance(settings, Transformer):
-            feature = known[channel.partition("@")[0]]
+        if channel.side == side and isinstance(settings, Transformer):
+            feature = known[channel.feature]
             assert isinstance(feature, TextFeature)
             found[channel] = OrderedText(feature=feature, tokens=settings.tokens, most=settings.max_tokens)
     return found
-
-
-def readers(name: str, feature: Feature) -> dict[str, str]:
-    """What of a feature reads a table, and which by default: the feature itself, or each part of a sequence."""
-    match feature:
-        case DenseFeature() | NumericFeature() | VectorsFeature():
-            return {}
-        case SequenceFeature():
-            return {f"{name}.{part}": part for part in feature.parts}
-        case _:
-            return {name: _TEXT if isinstance(feature, TextFeature) else name}
 
 
 def _checked(interests: Interests, features: Mapping[str, Feature]) -> Interests:
@@ -170,31 +207,36 @@ def _checked(interests: Interests, features: Mapping[str, Feature]) -> Interests
     return interests
 
 
-def _encoded(towers: Towers, known: Mapping[str, Feature], side: str) -> dict[str, TextFeature]:
+def _encoded(towers: Towers, known: Mapping[str, Feature], side: Side) -> dict[ChannelId, TextFeature]:
     """The encoder's channels of one side."""
     channels = {}
-    for reader in towers.encoder.features if towers.encoder else ():
-        of_side, name = _reader(reader, "encoder")
-        if of_side != side:
+    for name in towers.encoder.features if towers.encoder else ():
+        channel = _channel(name, "encoder")
+        if channel.side != side:
             continue
-        feature = _feature(known, name, side)
+        feature = _feature(known, channel.feature, side)
         if not isinstance(feature, TextFeature):
-            raise ConfigError(f"recipe, towers.encoder.features: '{reader}' is {feature.kind}: the encoder reads text")
-        channels[f"{name}@encoder"] = feature
+            raise ConfigError(f"recipe, towers.encoder.features: '{name}' is {feature.kind}: the encoder reads text")
+        channels[ChannelId(side, channel.feature, "encoder")] = feature
     return channels
 
 
-def _named_tables(towers: Towers, known: Mapping[str, Mapping[str, Feature]]) -> dict[str, str]:
-    """`side.feature` -> table, as the tables list them."""
+def _named_tables(towers: Towers, known: Features) -> dict[str, str]:
+    """What reads a table, as part_names names it -> the table that lists it."""
+    readers = {
+        name
+        for side, features in known.items()
+        for feature_name, feature in features.items()
+        if default_tables(feature_name, feature)
+        for name in part_names(ChannelId(side, feature_name), feature)
+    }
+    own = {name: ChannelId.parse(name) for name in towers.channels}
+    readers |= {str(ChannelId(one.side, one.feature, "transformer")) for one in own.values() if one}
     named: dict[str, str] = {}
     for table, settings in towers.tables.items():
         for reader in settings.features:
-            side, name = _reader(reader, f"tables.{table}")
-            if not any(name in readers(*item) for item in known[side].items()) and not _is_ordered(towers, side, name):
-                feature = _feature(known[side], name, side)
-                parts = ", ".join(f"{side}.{part}" for part in readers(name, feature))
-                of_it = f"its parts read tables: {parts}" if parts else "it reads no table"
-                raise ConfigError(f"recipe, towers.tables.{table}.features: '{reader}' is {feature.kind}: {of_it}")
+            if reader not in readers:
+                _refuse_reader(reader, table, known)
             if reader in named:
                 raise ConfigError(
                     f"recipe, towers.tables: '{reader}' is listed by {named[reader]} and by {table}: keep one"
@@ -203,21 +245,24 @@ def _named_tables(towers: Towers, known: Mapping[str, Mapping[str, Feature]]) ->
     return named
 
 
-def _is_ordered(towers: Towers, side: str, name: str) -> bool:
-    """Whether a name is that of a transformer's channel."""
-    feature, _, kind = name.partition("@")
-    return kind == "transformer" and f"{side}.{feature}" in towers.channels
+def _refuse_reader(reader: str, table: str, known: Features) -> None:
+    """Raises ConfigError that says why it reads no table."""
+    channel = _channel(reader, f"tables.{table}")
+    feature = _feature(known[channel.side], channel.name, channel.side)
+    parts = ", ".join(part_names(channel, feature)) if isinstance(feature, SequenceFeature) else ""
+    of_it = f"its parts read tables: {parts}" if parts else "it reads no table"
+    raise ConfigError(f"recipe, towers.tables.{table}.features: '{reader}' is {feature.kind}: {of_it}")
 
 
-def _reader(reader: str, place: str) -> tuple[str, str]:
-    """side and name of `request.<name>` or `document.<name>`."""
-    side, _, name = reader.partition(".")
-    if side not in SIDES or not name:
-        raise ConfigError(f"recipe, towers.{place}.features: '{reader}' must be request.<name> or document.<name>")
-    return side, name
+def _channel(text: str, place: str) -> ChannelId:
+    """The channel that a recipe names."""
+    channel = ChannelId.parse(text)
+    if channel is None:
+        raise ConfigError(f"recipe, towers.{place}.features: '{text}' must be request.<name> or document.<name>")
+    return channel
 
 
-def _feature(known: Mapping[str, Feature], name: str, side: str) -> Feature:
+def _feature(known: Mapping[str, Feature], name: str, side: Side) -> Feature:
     if name not in known:
         raise ConfigError(
             f"recipe, towers: the vertical has no {side} feature '{name}'; "
@@ -226,8 +271,8 @@ def _feature(known: Mapping[str, Feature], name: str, side: str) -> Feature:
     return known[name]
 
 
-def _sized(name: str, towers: Towers, sides: Mapping[str, Side]) -> Table | Hashed | DHE:
+def _sized(name: str, towers: Towers, halves: Mapping[Side, Half]) -> Table | Hashed | DHE:
     if name in towers.tables:
         return towers.tables[name]
-    reading = [feature for side in sides.values() for feature in side.reading(name)]
+    reading = [feature for half in halves.values() for feature in half.reading(name)]
     return _TEXT_TABLE if any(isinstance(feature, TextFeature) for feature in reading) else _ID_TABLE

@@ -4,47 +4,52 @@ A network is known by the channel that says how it is, as `request.text`; one th
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from alicorn.config import nearest
 from alicorn.errors import ConfigError
+from alicorn.features.channel_id import ChannelId, Side
 from alicorn.towers.settings.channels import ChannelSettings, DeepSetSettings, Network, Shared, Transformer
 from alicorn.vertical import Feature, VectorsFeature
 
 _READS = {"autodis": "numeric", "bins": "numeric", "deep_set": "vectors", "transformer": "text"}
 
 
-Features = Mapping[str, Mapping[str, Feature]]  # side -> name -> feature
+Features = Mapping[Side, Mapping[str, Feature]]  # side -> name -> feature
 
 
-def owners(channels: Mapping[str, ChannelSettings], known: Features, used: Features) -> dict[tuple[str, str], str]:
-    """(side, channel) -> `side.feature` of the channel whose network reads it. used: the features that are read as
+def owners(channels: Mapping[str, ChannelSettings], known: Features, used: Features) -> dict[ChannelId, ChannelId]:
+    """Channel -> the channel whose network reads it. used: the features that are read as
     channels of their own name; a text that a transformer reads need not be among them.
 
     Raises ConfigError for a feature that is not there, and for a network that does not fit it.
     """
     found = {
-        (side, name): f"{side}.{name}"
+        ChannelId(side, name): ChannelId(side, name)
         for side, features in used.items()
         for name, feature in features.items()
         if isinstance(feature, VectorsFeature)
     }
     for reader, settings in channels.items():
-        side, _, name = reader.partition(".")
         owner = settings.channel if isinstance(settings, Shared) else reader
         of_owner = channels.get(owner, DeepSetSettings())
-        feature, first = _feature(reader, known), _feature(owner, known)
+        (channel, feature), (owner_id, first) = _feature(reader, known), _feature(owner, known)
         _check(reader, owner, feature, first, of_owner)
         if isinstance(of_owner, Transformer):
-            found[side, f"{name}@transformer"] = owner
-        elif name in used[side]:
-            found[side, name] = owner
+            found[replace(channel, reader="transformer")] = owner_id
+        elif channel.feature in used[channel.side]:
+            found[channel] = owner_id
         else:
             raise ConfigError(f"recipe, towers.channels.{reader}: towers.features leaves it out: name it there as well")
     return found
 
 
-def _feature(reader: str, known: Features) -> Feature:
-    everything = {f"{side}.{name}": feature for side, features in known.items() for name, feature in features.items()}
+def _feature(reader: str, known: Features) -> tuple[ChannelId, Feature]:
+    everything = {
+        str(ChannelId(side, name)): (ChannelId(side, name), feature)
+        for side, features in known.items()
+        for name, feature in features.items()
+    }
     if reader not in everything:
         raise ConfigError(
             f"recipe, towers.channels: the vertical has no feature '{reader}'; {nearest(reader, list(everything))}"
@@ -53,9 +58,9 @@ def _feature(reader: str, known: Features) -> Feature:
     return everything[reader]
 
 
-def settings_of(owner: str, channels: Mapping[str, ChannelSettings]) -> Network:
+def settings_of(owner: ChannelId, channels: Mapping[str, ChannelSettings]) -> Network:
     """How a network is; of vectors that the recipe does not name, the default."""
-    settings = channels.get(owner, DeepSetSettings())
+    settings = channels.get(str(owner), DeepSetSettings())
     assert not isinstance(settings, Shared)
     return settings
 

@@ -4,7 +4,7 @@ Elements of behaviour are their parts one beside the other, through the tables t
 every table's rows to the width of an embedding, and starts alike wherever the table is the same.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,45 +12,49 @@ import pyarrow as pa
 import torch
 from torch import Tensor, nn
 
+from alicorn.features.channel_id import ChannelId, Reader
 from alicorn.features.ids import hashed_ids
 from alicorn.towers.channels.attention import present_of, read
 from alicorn.towers.channels.sequences import element_vectors, mean_of
 from alicorn.towers.channels.tensors import BagTensors, Batch, ChannelTensors, PaddedBag, SequenceTensors
-from alicorn.towers.channels.vectors import ChannelVectors, orthogonal
-from alicorn.towers.layout.layout import Layout, Side
+from alicorn.towers.channels.vectors import ChannelVectors, Tables, orthogonal
+from alicorn.towers.layout.layout import Half, Layout
 from alicorn.towers.semantic.behaviour import RealTime, ShortTerm, means_by_kind
 from alicorn.towers.semantic.unit import QueryVectors
 from alicorn.towers.settings.semantic import Semantic
 from alicorn.towers.settings.tables import buckets_of
 from alicorn.vertical import SequenceFeature
 
-Tables = Mapping[str, nn.Module]
+_CHARACTERS: tuple[Reader, ...] = ("unigrams", "bigrams")
 
 
 class QueryReader(nn.Module):
     """The query and its searcher's past ones as vectors, through the table of text and one projection."""
 
-    def __init__(self, side: Side, layout: Layout, dim: int, settings: Semantic, seed: int) -> None:
+    def __init__(self, half: Half, layout: Layout, dim: int, settings: Semantic, seed: int) -> None:
         super().__init__()
-        self._name, self._past = settings.query, settings.past_queries
+        self._query = half.own(settings.query)
+        self._past = half.own(settings.past_queries) if settings.past_queries is not None else None
         self._chosen, self._newest = settings.chosen, settings.newest_queries
-        self._tables = {name: side.tables[name] for name in self.features}
+        self._tables = {channel: half.tables[channel][0] for channel in self.channels}
         self.projections = nn.ModuleList([text_projection(table, layout, dim, seed) for table in self._tables.values()])
 
     @property
-    def features(self) -> list[str]:
-        return [self._name] if self._past is None else [self._name, self._past]
+    def channels(self) -> list[ChannelId]:
+        return [self._query] if self._past is None else [self._query, self._past]
 
     def forward(self, batch: Batch, tables: Tables) -> QueryVectors:
         """What is not among the chosen granularities is zero."""
-        table, project = tables[self._tables[self._name]], self.projections[0]
-        sequence = batch[f"{self._name}@sequence"]
+        table, project = tables[self._tables[self._query]], self.projections[0]
+        sequence = batch[replace(self._query, reader="sequence")]
         assert isinstance(sequence, SequenceTensors)
         segments = project(element_vectors(sequence, [table]))
         nothing = torch.zeros_like(segments[:, 0])
         unigrams, bigrams = (
-            project(bag_mean(batch[f"{self._name}@{name}"], table)) if name in self._chosen else nothing
-            for name in ("unigrams", "bigrams")
+            project(bag_mean(batch[replace(self._query, reader=granule)], table))
+            if granule in self._chosen
+            else nothing
+            for granule in _CHARACTERS
         )
         history, asked = self._history(batch, tables, nothing)
         return QueryVectors(unigrams, bigrams, segments, sequence.lengths, history, asked)
@@ -59,7 +63,7 @@ class QueryReader(nn.Module):
         """(rows, queries, dim) and bool (rows, queries): each past query is the mean of its segments."""
         if self._past is None:
             return nothing[:, None, :], torch.zeros_like(nothing[:, :1], dtype=torch.bool)
-        lists = batch[f"{self._past}@lists"]
+        lists = batch[replace(self._past, reader="lists")]
         assert isinstance(lists, SequenceTensors)
         words = SequenceTensors(lists.ids[:, :, :1], lists.lengths)
         segments = element_vectors(words, [tables[self._tables[self._past]]])
@@ -71,11 +75,9 @@ class QueryReader(nn.Module):
 class Recent(nn.Module):
     """Real-time behaviour, or short: elements, what happened between them, and what the query reads of it."""
 
-    def __init__(self, name: str, side: Side, layout: Layout, dim: int, settings: Semantic, seed: int) -> None:
+    def __init__(self, name: str, half: Half, layout: Layout, dim: int, settings: Semantic, seed: int) -> None:
         super().__init__()
-        feature = side.features[name]
-        assert isinstance(feature, SequenceFeature)
-        self._tables = [side.tables[f"{name}.{part}"] for part in feature.parts]
+        self._tables = half.tables[half.own(name)]
         starts = [_start(table, layout, dim, seed) for table in self._tables]
         self.project = _linear(torch.cat(starts, dim=1))
         realtime = name == settings.realtime
@@ -97,16 +99,15 @@ class Recent(nn.Module):
 class LongTerm(nn.Module):
     """For each attribute a list of means, one for each kind of behaviour; the query reads each list."""
 
-    def __init__(self, name: str, side: Side, layout: Layout, dim: int, settings: Semantic, seed: int) -> None:
+    def __init__(self, name: str, half: Half, layout: Layout, dim: int, settings: Semantic, seed: int) -> None:
         super().__init__()
-        feature = side.features[name]
+        feature, of_parts = half.features[name], half.tables[half.own(name)]
         assert isinstance(feature, SequenceFeature)
-        parts = list(feature.parts)
-        self._kind = parts.index("kind") if settings.kinds else None
-        self._tables = {place: side.tables[f"{name}.{part}"] for place, part in enumerate(parts) if place != self._kind}
+        self._kind = list(feature.parts).index("kind") if settings.kinds else None
+        self._tables = {place: table for place, table in enumerate(of_parts) if place != self._kind}
         starts = {table: _start(table, layout, dim, seed) for table in self._tables.values()}
         self.project = nn.ModuleList([_linear(starts[table]) for table in self._tables.values()])
-        buckets = buckets_of(layout.tables[side.tables[f"{name}.kind"]]) if settings.kinds else 0
+        buckets = 0 if self._kind is None else buckets_of(layout.tables[of_parts[self._kind]])
         kinds = hashed_ids(pa.array(settings.kinds, pa.large_string()), buckets)
         self.wanted: Tensor
         self.register_buffer("wanted", torch.from_numpy(kinds), persistent=False)
@@ -131,14 +132,16 @@ class LongTerm(nn.Module):
 class Projected(nn.Module):
     """Every channel of a side that is not `taken`, each projected to the width of an embedding."""
 
-    def __init__(self, side: Side, taken: list[str], layout: Layout, dim: int, seed: int, pretrained: int) -> None:
+    def __init__(
+        self, half: Half, taken: Sequence[ChannelId], layout: Layout, dim: int, seed: int, pretrained: int
+    ) -> None:
         super().__init__()
-        rest = {name: feature for name, feature in side.features.items() if name not in taken}
-        self.vectors = ChannelVectors(replace(side, features=rest), layout, pretrained)
+        rest = {name: feature for name, feature in half.features.items() if half.own(name) not in taken}
+        self.vectors = ChannelVectors(replace(half, features=rest), layout, pretrained)
         self.project = nn.ModuleList([_linear(start) for start in self.vectors.starts(dim, seed)])
 
     @property
-    def names(self) -> list[str]:
+    def names(self) -> list[ChannelId]:
         return self.vectors.names
 
     def forward(self, batch: Batch, tables: Tables, tuned: nn.Module | None) -> list[Tensor]:

@@ -7,20 +7,23 @@ and the embedding is that over its length, as the index is cosine (docs/decision
 takes the inner product. The parts are in reading.py, unit.py and behaviour.py.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from alicorn.features.channel_id import ChannelId
 from alicorn.towers.channels.attention import TransformerLayer
 from alicorn.towers.channels.tensors import BagTensors, Batch, ChannelTensors, PaddedBag, SequenceTensors, TokenTensors
+from alicorn.towers.channels.vectors import Tables
 from alicorn.towers.fusions.encoder import ByChannel, Encoder
-from alicorn.towers.layout.layout import Layout, Side
+from alicorn.towers.layout.layout import Half, Layout
 from alicorn.towers.semantic.reading import (
     LongTerm,
     Projected,
     QueryReader,
     Recent,
-    Tables,
     bag_mean,
     text_projection,
 )
@@ -34,25 +37,26 @@ _BIAS = 0.01  # deviation: a document of which nothing is known gets the directi
 class SemanticRequest(Encoder):
     """The user tower."""
 
-    def __init__(self, side: Side, layout: Layout, dim: int, settings: Semantic, seed: int, pretrained: int) -> None:
+    def __init__(self, half: Half, layout: Layout, dim: int, settings: Semantic, seed: int, pretrained: int) -> None:
         super().__init__()
-        self.query = QueryReader(side, layout, dim, settings, seed)
+        self.query = QueryReader(half, layout, dim, settings, seed)
         self.unit = SemanticUnit(settings.chosen, dim, settings.heads, settings.layers)
-        self._windows = [name for name in (settings.realtime, settings.short, settings.long) if name is not None]
+        windows = [name for name in (settings.realtime, settings.short, settings.long) if name is not None]
+        self._windows = [half.own(name) for name in windows]
         self.behaviour = nn.ModuleList(
             [
-                (LongTerm if name == settings.long else Recent)(name, side, layout, dim, settings, seed)
-                for name in self._windows
+                (LongTerm if name == settings.long else Recent)(name, half, layout, dim, settings, seed)
+                for name in windows
             ]
         )
-        self.others = Projected(side, [*self.query.features, *self._windows], layout, dim, seed, pretrained)
+        self.others = Projected(half, [*self.query.channels, *self._windows], layout, dim, seed, pretrained)
         self.first = nn.Parameter(torch.randn(dim) * 0.02)
         layers = settings.layers if settings.pool == "cls" else 0
         self.layers = nn.ModuleList([TransformerLayer(dim, settings.heads) for _ in range(layers)])
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return (*self.query.features, *self._windows, *self.others.names)
+    def names(self) -> tuple[ChannelId, ...]:
+        return (*self.query.channels, *self._windows, *self.others.names)
 
     def forward(self, batch: Batch, tables: Tables, tuned: nn.Module | None) -> Tensor:
         queries = self.unit(self.query(batch, tables))  # (rows, granularities, dim)
@@ -78,20 +82,20 @@ class SemanticRequest(Encoder):
 class SemanticDocument(Encoder):
     """The item tower."""
 
-    def __init__(self, side: Side, layout: Layout, dim: int, settings: Semantic, seed: int, pretrained: int) -> None:
+    def __init__(self, half: Half, layout: Layout, dim: int, settings: Semantic, seed: int, pretrained: int) -> None:
         super().__init__()
-        self._title = settings.title
-        self._table = side.tables[settings.title]
+        self._title = half.own(settings.title)
+        self._table = half.tables[self._title][0]
         self.title = text_projection(self._table, layout, dim, seed)
-        self.others = Projected(side, [settings.title], layout, dim, seed, pretrained)
+        self.others = Projected(half, [self._title], layout, dim, seed, pretrained)
         self.bias = nn.Parameter(torch.randn(dim) * _BIAS)
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def names(self) -> tuple[ChannelId, ...]:
         return (self._title, *self.others.names)
 
     def forward(self, batch: Batch, tables: Tables, tuned: nn.Module | None) -> Tensor:
-        title = torch.tanh(self.title(bag_mean(batch[f"{self._title}@segments"], tables[self._table])))
+        title = torch.tanh(self.title(bag_mean(batch[replace(self._title, reader="segments")], tables[self._table])))
         e = self.bias + sum(self.others(batch, tables, tuned))
         return normalize(e + title, dim=1)
 
@@ -113,16 +117,15 @@ def _by_channel(encoder: Encoder, batch: Batch, tables: Tables, tuned: nn.Module
     """A channel alone is the encoder of rows in which all other channels are empty."""
     empty = {name: _emptied(channel) for name, channel in batch.items()}
     alone = {
-        name: encoder({**empty, **{key: batch[key] for key in batch if _feature(key) == _feature(name)}}, tables, tuned)
+        name: encoder({**empty, **{key: batch[key] for key in batch if _whole(key) == _whole(name)}}, tables, tuned)
         for name in encoder.names
     }
     return ByChannel(encoder(batch, tables, tuned), alone, None)
 
 
-def _feature(channel: str) -> str:
-    """Of `text@bigrams` text; a channel of the pretrained encoder, or of a transformer, is one of its own."""
-    name, _, how = channel.partition("@")
-    return channel if how in ("encoder", "transformer") else name
+def _whole(channel: ChannelId) -> ChannelId:
+    """All granules of a text are one channel; that of the encoder, or of a transformer, is a channel of its own."""
+    return channel if channel.reader in ("encoder", "transformer") else channel.own
 
 
 def _emptied(channel: ChannelTensors) -> ChannelTensors:

@@ -22,6 +22,7 @@ from pydantic import Field, model_validator
 
 from alicorn.config import Config, nearest
 from alicorn.errors import ConfigError
+from alicorn.features.channel_id import ChannelId, Side
 from alicorn.features.granular import GranularText, Granule, Segmenter, check_segmenter
 from alicorn.vertical import Feature, SequenceFeature, TextFeature
 
@@ -69,27 +70,27 @@ class Semantic(Config):
         """The granularities that there is something to read for."""
         return tuple(name for name in self.granularities if name != "history" or self.past_queries is not None)
 
-    def texts(self, side: str, features: Mapping[str, Feature]) -> dict[str, GranularText]:
-        """The channels that text is read by: `<feature>@<granule>`. Raises ConfigError for what does not fit."""
+    def texts(self, side: Side, features: Mapping[str, Feature]) -> dict[ChannelId, GranularText]:
+        """The channels that text is read by, one for each granule. Raises ConfigError for what does not fit."""
         if side == "document":
-            return self._granular("title", self.title, ("segments",), features)
+            return self._granular(side, "title", self.title, ("segments",), features)
         self._check_sequences(features)
-        of_query = [name for name in ("unigrams", "bigrams") if name in self.chosen]
-        channels = self._granular("query", self.query, (*of_query, "sequence"), features)
+        of_query: list[Granule] = [name for name in ("unigrams", "bigrams") if name in self.chosen]
+        channels = self._granular(side, "query", self.query, (*of_query, "sequence"), features)
         if self.past_queries is not None:
-            channels |= self._granular("past_queries", self.past_queries, ("lists",), features)
+            channels |= self._granular(side, "past_queries", self.past_queries, ("lists",), features)
         return channels
 
     def _granular(
-        self, key: str, name: str, granules: tuple[Granule, ...], features: Mapping[str, Feature]
-    ) -> dict[str, GranularText]:
+        self, side: Side, key: str, name: str, granules: tuple[Granule, ...], features: Mapping[str, Feature]
+    ) -> dict[ChannelId, GranularText]:
         feature = _named(key, name, features)
         if not isinstance(feature, TextFeature):
             raise ConfigError(f"recipe, towers.fusion.{key}: '{name}' is {feature.kind}: it must be text")
         check_segmenter(self.segmenter)
         return {
-            f"{name}@{granule}": GranularText(
-                name=name, feature=feature, granule=granule, segmenter=self.segmenter, newest=self.newest_queries
+            ChannelId(side, name, granule): GranularText(
+                feature=feature, granule=granule, segmenter=self.segmenter, newest=self.newest_queries
             )
             for granule in granules
         }

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from alicorn.features import ChannelId
 from alicorn.losses import (
     bpr_loss,
     centre_distance,
@@ -53,15 +54,15 @@ class Negatives:
 class Embedded(NamedTuple):
     """A batch as embeddings of unit length. requests: (batch, dim). documents: (columns, dim), the positives first.
 
-    request_channels, document_channels: by `side.feature`, what each channel alone says, as long as its side; empty
+    request_channels, document_channels: what each channel alone says, as long as its side; empty
     unless gradients are blended. interests: (batch, interests, dim), of which each request is the one nearest to its
     positive; None where there is one.
     """
 
     requests: Tensor
     documents: Tensor
-    request_channels: Mapping[str, Tensor]
-    document_channels: Mapping[str, Tensor]
+    request_channels: Mapping[ChannelId, Tensor]
+    document_channels: Mapping[ChannelId, Tensor]
     interests: Tensor | None = None
 
 
@@ -83,16 +84,14 @@ class Objective:
 
     def embedded(self, module: TwoTower, batch: PairBatch) -> Embedded:
         """The batch through the towers."""
-        of_documents: dict[str, Tensor] = {}
-        of_requests: dict[str, Tensor] = {}
+        of_documents: dict[ChannelId, Tensor] = {}
+        of_requests: dict[ChannelId, Tensor] = {}
         if self._stage.blending is None:
             documents = module.encode_documents(batch.documents)
             requests = module.encode_interests(batch.requests).flatten(0, 1)
         else:
             documents, of_documents, _ = module.document_channels(batch.documents)
             requests, of_requests, _ = module.request_channels(batch.requests)
-        of_documents = {f"document.{name}": channel for name, channel in of_documents.items()}
-        of_requests = {f"request.{name}": channel for name, channel in of_requests.items()}
         if module.interests == 1:
             return Embedded(requests, documents, of_requests, of_documents)
         interests = requests.unflatten(0, (-1, module.interests))
@@ -139,10 +138,10 @@ class Objective:
         of_batch = negatives.first(len(documents))
         terms = [blending.fused * loss]
         for name, channel in embedded.request_channels.items():
-            if weight := blending.weight(name):
+            if weight := blending.weight(str(name)):
                 terms.append(weight * batch_loss(self._stage.loss, channel, documents, negatives))
         for name, channel in embedded.document_channels.items():
-            if weight := blending.weight(name):
+            if weight := blending.weight(str(name)):
                 terms.append(weight * batch_loss(self._stage.loss, requests, channel, of_batch))
         return torch.stack(terms).sum()
 

@@ -98,10 +98,10 @@ def _refuse_threads_after_fork(recipe: Recipe) -> None:
 
 def _refuse_unknown_channels(recipe: Recipe, model: Model) -> None:
     named = recipe.blending.channels if recipe.blending else {}
-    known = model.module.channel_names
+    known = [str(channel) for channel in model.module.channel_names]
     for name in set(named) - set(known):
         raise ConfigError(
-            f"recipe, blending.channels: the towers have no channel '{name}'; {nearest(name, list(known))}channels: "
+            f"recipe, blending.channels: the towers have no channel '{name}'; {nearest(name, known)}channels: "
             f"{', '.join(known)}"
         )
 
