@@ -1,4 +1,9 @@
-"""One tiny people world that went through every step by the shell's own verbs, made once for the tests beside it."""
+"""One tiny people world that went through every step by the shell's own verbs, made once for the tests beside it.
+
+The rule of equality (docs/machines.md): bits are asked only of our own kernels, which fix the order of a sum, and of
+the same operations repeated on one machine (a resumed run, a seed). What PyTorch, BLAS, Faiss or ONNX Runtime computed
+is compared within a tolerance that follows from the arithmetic: 1e-6 for components of unit vectors.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path

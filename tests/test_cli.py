@@ -208,7 +208,7 @@ def test_embed_writes_the_model_s_vectors(loop, tmp_path):
     assert table.column_names == ["doc_id", "embedding:people"]
     assert table["doc_id"].equals(documents["doc_id"])
     vectors = np.array(table["embedding:people"].to_pylist(), dtype=np.float32)
-    assert np.array_equal(vectors, Model.load(loop.model).encode_documents(documents))
+    np.testing.assert_allclose(vectors, Model.load(loop.model).encode_documents(documents), atol=1e-6)
     assert files_below(tmp_path) == ["embeddings.parquet"]
 
 

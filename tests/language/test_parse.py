@@ -300,12 +300,12 @@ DEEP = "(or " * 100_000
     ],
 )
 def test_hostile_text_is_refused_in_bounded_time_with_a_short_message(hostile, message):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(QueryError) as caught:
         parse(hostile)
     assert message in str(caught.value)
     assert len(str(caught.value)) < 400
-    assert time.perf_counter() - start < 5  # about 0.2 s on one idle core
+    assert time.process_time() - start < 5  # about 0.2 s on one idle core
 
 
 def test_what_is_just_within_the_bounds_is_read():

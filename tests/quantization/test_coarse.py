@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from alicorn.quantization import IMI, CoarseQuantizer
 from alicorn.quantization.coarse.probing import nearest
@@ -64,7 +64,7 @@ def test_more_clusters_than_vectors_is_refused() -> None:
 @BOTH
 def test_same_seed_same_centroids(kind: type[CoarseQuantizer] | type[IMI], clustered: np.ndarray) -> None:
     fits = [kind.fit(clustered, 9, seed=seed).centroids for seed in (5, 5, 6)]
-    assert_array_equal(fits[0], fits[1])
+    assert_allclose(fits[0], fits[1], atol=1e-5)  # Faiss adds in an order of its own
     assert (fits[0] != fits[2]).any()
 
 

@@ -148,7 +148,7 @@ def test_fewer_parts_make_a_smaller_tower() -> None:
 def test_saved_and_loaded_it_is_the_same(tmp_path) -> None:  # type: ignore[no-untyped-def]
     model = shop_model()
     loaded = Model.load(model.save(tmp_path / "model") and tmp_path / "model")
-    np.testing.assert_array_equal(loaded.encode_requests(shoppers()), model.encode_requests(shoppers()))
+    np.testing.assert_allclose(loaded.encode_requests(shoppers()), model.encode_requests(shoppers()), atol=1e-6)
     fusion = loaded.recipe["towers"]["fusion"]
     assert json.loads(json.dumps(fusion))["kinds"] == SEMANTIC["kinds"]
 
