@@ -7,7 +7,7 @@ is read once and its best places are kept.
 
 import numpy as np
 
-from alicorn.compiled import kernel
+from alicorn.compiled import kernel, subroutine
 from alicorn.index import Segment
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import Bitmap, DocSet
@@ -57,7 +57,7 @@ def _walk(best_first, words, num_tests, out):
     return found
 
 
-@kernel()
+@subroutine
 def _keep(document, place, found, places, out):
     """Put a document among the `found` best, which are in order of their places -> how many are kept now."""
     at = min(found, len(out) - 1)

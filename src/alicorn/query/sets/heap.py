@@ -1,14 +1,14 @@
 """The best of many documents by score: a heap with the worst at its root, ties to the smaller doc_id."""
 
-from alicorn.compiled import kernel
+from alicorn.compiled import subroutine
 
 
-@kernel()
+@subroutine
 def is_worse(score, id_rank, other_score, other_id_rank):
     return score < other_score or (score == other_score and id_rank > other_id_rank)
 
 
-@kernel()
+@subroutine
 def push(found, score, id_rank, document, scores, id_ranks, documents):
     """Put a document into a heap of `found` documents -> how many it holds then.
 
@@ -39,7 +39,7 @@ def push(found, score, id_rank, document, scores, id_ranks, documents):
     return found
 
 
-@kernel()
+@subroutine
 def sort_in_place(found, scores, id_ranks, documents):
     """Put the documents of a heap in order, the best first."""
     for last in range(found - 1, 0, -1):

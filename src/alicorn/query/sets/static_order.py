@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
-from alicorn.compiled import kernel
+from alicorn.compiled import kernel, subroutine
 from alicorn.index import Snapshot
 from alicorn.quantization.kernels.simd import (
     address,
@@ -102,22 +101,22 @@ def _addresses(arrays: Sequence[np.ndarray]) -> np.ndarray:
 # bitmap words of each segment.
 
 
-@numba.njit
+@subroutine
 def _has(words, segment, number):
     return (_words(words, segment)[number >> 6] >> np.uint64(number & 63)) & np.uint64(1) != np.uint64(0)
 
 
-@numba.njit
+@subroutine
 def _words(words, segment):
     return words_at(longs_at(words)[segment])
 
 
-@numba.njit
+@subroutine
 def _numbers(orders, segment):
     return numbers_at(longs_at(orders.numbers)[segment])
 
 
-@numba.njit
+@subroutine
 def _next_place(orders, words, segment, place):
     """The first place from `place` on whose document is in the set; the size of the segment when there is none."""
     numbers, size = _numbers(orders, segment), longs_at(orders.sizes)[segment]
@@ -126,7 +125,7 @@ def _next_place(orders, words, segment, place):
     return place
 
 
-@numba.njit
+@subroutine
 def _precedes(orders, first, a, second, b):
     """Whether document a of one segment comes before document b of another."""
     first_rank = doubles_at(longs_at(orders.ranks)[first])[a]
@@ -143,7 +142,7 @@ def _precedes(orders, first, a, second, b):
     return size < other_size
 
 
-@numba.njit
+@subroutine
 def _placed(orders, count, segment):
     """Insert a segment into the first `count` heads, which ascend, from the front -> how many there are now."""
     places, heads = longs_at(orders.places), longs_at(orders.heads)
@@ -160,7 +159,7 @@ def _placed(orders, count, segment):
     return count + 1
 
 
-@numba.njit
+@subroutine
 def _started(orders, words, num_segments):
     """Go to the first document of the set in every segment -> how many segments have one."""
     places, count = longs_at(orders.places), 0
@@ -171,14 +170,14 @@ def _started(orders, words, num_segments):
     return count
 
 
-@numba.njit
+@subroutine
 def _current(orders):
     """Segment and number of the document that the merge has come to."""
     segment = longs_at(orders.heads)[0]
     return segment, np.int64(_numbers(orders, segment)[longs_at(orders.places)[segment]])
 
 
-@numba.njit
+@subroutine
 def _advanced(orders, words, count):
     """Go on to the next document -> how many of the `count` segments have one."""
     places, heads = longs_at(orders.places), longs_at(orders.heads)
@@ -201,7 +200,7 @@ def _first(order_arrays, word_addresses, segments, numbers):
         count = _advanced(orders, words, count)
 
 
-@numba.njit
+@subroutine
 def _keep_those_with(words, num_words, has):
     """Drop the documents that lack an operand, in every segment."""
     for segment in range(len(num_words)):
@@ -210,7 +209,7 @@ def _keep_those_with(words, num_words, has):
             kept[at] &= wanted[at]
 
 
-@numba.njit
+@subroutine
 def _take_all_that_fit(words, num_words, has, hits, taken):
     """Take all documents that are left, if no operand is lacked by more of them than it has hits -> whether it did."""
     step = 8 * len(num_words)

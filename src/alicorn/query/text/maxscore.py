@@ -11,7 +11,7 @@ answer is that of scoring everything, ties included.
 
 import numpy as np
 
-from alicorn.compiled import kernel
+from alicorn.compiled import kernel, subroutine
 from alicorn.index.segment.impacts import BLOCK
 from alicorn.query.sets.heap import is_worse, push, sort_in_place
 
@@ -22,14 +22,14 @@ _NEAR = 8  # postings
 _EXACT = 512  # postings whose largest factor is found by looking at each
 
 
-@kernel()
+@subroutine
 def _factor(frequency, length, saturation, per_length):
     """BM25 without idf: tf / (tf + k1 (1 - b) + (k1 b / average) * length)."""
     tf = np.float64(frequency)
     return tf / (tf + saturation + per_length * np.float64(length))
 
 
-@kernel()
+@subroutine
 def _made(block, postings, frequencies, lengths, id_order, saturation, per_length, blocks):
     """The word of a block (impacts.py). saturation, per_length: of words of a text."""
     word = blocks[block]
@@ -50,7 +50,7 @@ def _made(block, postings, frequencies, lengths, id_order, saturation, per_lengt
     return word
 
 
-@kernel()
+@subroutine
 def _bound(word, saturation, per_length):
     """The largest factor of a block for a term with this saturation and part of the length."""
     if per_length == 0.0:
@@ -88,7 +88,7 @@ def largest_factor(
     return largest
 
 
-@kernel()
+@subroutine
 def _seek(postings, at, stop, document):
     """The first place from `at` on whose document is not below `document`: some steps, doubling ones, then halves."""
     near = min(at + _NEAR, stop)
