@@ -1,9 +1,9 @@
 """How long is the first minute: import, first answer and first served request, on a machine that compiled nothing yet?
 
-Data: the snippet "the engine alone" of README.md, two documents. Baseline: another checkout's src, if one is given, in the
+Data: the snippet "the engine alone" of README.md, two documents. Baseline: the src of another checkout, if any, in the
 same run. Each step is a process of its own, first with an empty folder for compiled code, then with what it left there.
-Wall seconds and processor seconds; then the kernels that the snippet compiles: seconds (without the kernels that they
-call), bytes of machine code.
+Wall seconds and processor seconds; then the functions that the snippet compiles: processor seconds (without those that
+they call) and bytes of machine code.
 
     python benchmarks/engine/first_minute.py --base ../alicorn-before/src
 """
@@ -66,7 +66,7 @@ def served(source: Path, kept: Path) -> tuple[float, float]:
         for file in kept.rglob("*.*"):
             file.unlink(missing_ok=True)
         port = "8917"
-        command = [sys.executable, "-m", "alicorn", "serve", "things", "--port", port]
+        command = [sys.executable, "-c", "from alicorn.cli import main; main()", "serve", "things", "--port", port]
         start = time.perf_counter()
         with subprocess.Popen(command, env=_env(source, kept), cwd=folder) as server:
             try:

@@ -4,6 +4,7 @@ app.py          create_app: what may be asked, and what answers it
 operations.py   an operation: what it takes, gives and refuses; its route
 openapi.py      the description of the API
 process.py      serve: the process
+ready.py        what is compiled before the first request
 messages.py     bodies and answers, checked and encoded by msgspec
 search_endpoint.py  a search request -> hits, and why they matched
 in_common.py    what a searcher and a document have in common

@@ -14,6 +14,7 @@ from alicorn.errors import CollectionError
 from alicorn.feedback import ServedLog
 from alicorn.query import Collection
 from alicorn.serving.app import create_app
+from alicorn.serving.ready import make_ready
 from alicorn.tables import read_table
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def serve(
         log = None if served_log is None else ServedLog(served_log)
         try:
             app = create_app(opened, models, searchers=table, served_log=log)
+            make_ready(opened)
             _run(app, host, port)
         finally:
             if log is not None:

@@ -1,0 +1,23 @@
+"""What has to be compiled before the first request, so that none waits for it."""
+
+import numpy as np
+
+from alicorn.compiled.kernels import KERNELS
+from alicorn.language.tree import Nn
+from alicorn.query import Collection
+
+_ENGINE = ("alicorn.index.", "alicorn.query.")
+
+
+def make_ready(collection: Collection) -> None:
+    """Compile the engine's loops, or read them from disk: seconds on a machine where nothing is compiled yet.
+
+    A loop that is declared for several types, as one for each codec, is compiled for those of this collection.
+    """
+    for kernel in KERNELS:
+        if kernel.py_func.__module__.startswith(_ENGINE) and len(kernel.declared) == 1:
+            kernel.compile(kernel.declared[0])
+    for key, dim in collection.embeddings.items():
+        vector = np.eye(1, dim, dtype=np.float32)[0]
+        for node in (Nn(key, k=1), Nn(key, radius=0.1), Nn(key, k=1, nprobe=1)):
+            collection.search(node, vectors={key: vector})
