@@ -159,4 +159,5 @@ def _lists(offsets: np.ndarray, values: pa.Array) -> pa.Array:
 def _lengths(found: pa.Table, settings: Behaviour) -> np.ndarray:
     """Elements of all windows in each row."""
     columns = [settings.window_columns(window)["item"] for window in settings.windows]
-    return np.sum([pc.list_value_length(found[column]).to_numpy() for column in columns], axis=0)
+    lengths = np.array([pc.list_value_length(found[column]).to_numpy() for column in columns])
+    return lengths.sum(axis=0)

@@ -102,7 +102,7 @@ def _check_rows(name: str, table: ibis.Table) -> int:
     for i, rule in enumerate(rules):
         if found[f"count_{i}"]:
             bad_rows(name, rule.column, rule.problem, row=found[f"first_{i}"], count=found[f"count_{i}"])
-    return found["rows"]
+    return int(found["rows"])
 
 
 def _check_unique(name: str, path: Path, key: str) -> None:

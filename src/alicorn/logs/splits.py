@@ -79,7 +79,7 @@ def _by_shares(searches: ibis.Table, valid: float, test: float | None) -> Bounda
 
 
 def _time_at(times: ibis.Table, place: int) -> datetime.datetime:
-    found = times.limit(1, offset=place).to_pyarrow()["time"].to_pylist()
+    found: list[datetime.datetime] = times.limit(1, offset=place).to_pyarrow()["time"].to_pylist()
     if not found:
         raise ConfigError("split: too few searches for these shares: one of the splits would be empty")
     return found[0]

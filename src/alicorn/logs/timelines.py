@@ -53,7 +53,8 @@ def distinct(rows: ibis.Table, column: str) -> pa.Array:
 
 
 def row_of(searchers: pa.ChunkedArray, known: pa.Array) -> np.ndarray:
-    return pc.fill_null(pc.index_in(searchers.cast(pa.string()), known), -1).to_numpy().astype(np.int64)
+    rows: np.ndarray = pc.fill_null(pc.index_in(searchers.cast(pa.string()), known), -1).to_numpy()
+    return rows.astype(np.int64)
 
 
 def span(events: Timelines, moments: Moments) -> tuple[np.ndarray, np.ndarray]:

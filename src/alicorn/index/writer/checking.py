@@ -152,7 +152,8 @@ def _refuse(column: str, bad: pa.ChunkedArray | np.ndarray, what: str, remedy: s
 
 
 def _numpy(column: pa.ChunkedArray) -> np.ndarray:
-    return column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
+    values: np.ndarray = column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
+    return values
 
 
 def _filled(count: int, value: pa.Scalar) -> pa.ChunkedArray:
