@@ -254,7 +254,7 @@ def test_tune_refuses_mistakes_before_it_works(loop, tmp_path):
     assert "no embedding 'persons' (it has: people, people-text)" in alicorn(*tune, "persons").refusal()
     assert "a grid is name=value,value" in alicorn(*tune, "people", "--grid", "codecs=sq8").refusal()
     queries = loop.logs / "documents"
-    assert "expected a column 'embedding:people'" in alicorn(*tune, "people", "--queries", queries).refusal()
+    assert "a column 'embedding:people'" in alicorn(*tune, "people", "--queries", queries).refusal()
 
 
 # -- query
