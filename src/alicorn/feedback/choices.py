@@ -28,7 +28,7 @@ class Choices:
             chosen[doc_id] = max(time_us, chosen.get(doc_id, time_us))
 
     def add_table(self, impressions: pa.Table, since_us: int) -> None:
-        """The clicks of a table of impressions (DESIGN 2.1) from a time on."""
+        """The clicks of a table of impressions from a time on."""
         times = impressions["time"].cast(pa.timestamp("us"), safe=False).cast(pa.int64())
         rows = impressions.filter(pc.and_(impressions["clicked"], pc.greater_equal(times, since_us)))
         columns = [rows[name].to_pylist() for name in ("searcher_id", "query", "doc_id")]

@@ -1,4 +1,4 @@
-"""What was served and what was chosen, as the log table `impressions` (DESIGN 2.1). serving/ writes, logs/ reads.
+"""What was served and what was chosen, as the log table `impressions`, which `alicorn mine` reads.
 
     <folder>/impressions/part-<number>.parquet    finished searches: session_id string, searcher_id string or null,
                                                   time timestamp[us] UTC, query, doc_id string or null, position int32

@@ -72,7 +72,7 @@ class Value:
 class Operator:
     """How one operator is written. name_of: what its first word names; least, most: number of operands.
 
-    searches: it may look at the whole collection, whatever stands beside it.
+    searches: it may look at the whole collection, whatever its siblings match.
     """
 
     name: str

@@ -5,7 +5,7 @@
     marked      (expression :optional-hits 2)   in weak-and;   (expression :optional-weight 0.2)   in strong-or
                 (term word :optional-hits 2) is the same; a quoted head is a term, never an operator
 
-A bare word is a term wherever an expression may stand. In quotes, \\" and \\\\ stand for " and \\.
+A bare word is a term wherever an expression is allowed. In quotes, \\" means " and \\\\ means \\.
 Every error is a QueryError with the offset of the character to look at. Time and memory are linear in the length of
 the text and bounded by the constants below; the parser does not recurse.
 """
@@ -259,7 +259,7 @@ class _List:
 
 
 def _unmarked(node: Node, mark: _Mark | None) -> Node:
-    """The node, where neither a mark nor a (not ...) may stand."""
+    """The node, where neither a mark nor a (not ...) is allowed."""
     if mark is not None:
         _refuse_mark(mark)
     if type(node) is Not:

@@ -80,7 +80,7 @@ def _alternatives(node: tree.Node) -> list[tree.Nn]:
 
 
 def _top_k_notices(nodes: tuple[tree.Node, ...]) -> list[str]:
-    """The papers' top-K mode, which people often mistake for a filtered search (DESIGN 2.3)."""
+    """Notices about the top-K mode of EBR 4.2, which people often mistake for a filtered search."""
     return [
         _TOP_K_NOTICE.format(key=child.key, k=child.k)
         for node in nodes

@@ -1,4 +1,4 @@
-"""What stands before every route: sizes, content types, headers; and every failure as JSON.
+"""Checks on every request (size, content type), headers of every answer, and every failure as JSON.
 
 400  a mistake in the request: {"error": message, "offset": of an expression}
 404  no such document or route    405  wrong method    409  the collection cannot be written here

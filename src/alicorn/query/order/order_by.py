@@ -1,6 +1,6 @@
 """Which hits come first? Scores of a result by nn, static rank, BM25 or a weighted sum, cut to the limit.
 
-Order is separate from membership (DESIGN 2.3).
+Order is separate from membership: an order never changes which documents match.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""strong-or under a limit: each marked operand keeps its share of the answer (Unicorn section 4; DESIGN 2.5)."""
+"""strong-or under a limit: each marked operand keeps its share of the answer (Unicorn, section 4)."""
 
 from __future__ import annotations
 
