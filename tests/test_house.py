@@ -1,6 +1,7 @@
 """The rooms' one-way order (DESIGN 1), read from the imports: a room uses earlier rooms, never later ones."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -199,3 +200,9 @@ def test_the_engine_loads_without_the_learning_side():
     program = f"import alicorn.query, sys; print([name for name in {unwanted} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_tests_that_play_other_machines_exist():
+    text = (SOURCE.parent.parent / ".ci" / "machines").read_text(encoding="utf-8")
+    for path in re.findall(r'"(tests/[\w/.]+)"', text):
+        assert (SOURCE.parent.parent / path).exists(), path
