@@ -156,7 +156,7 @@ def code_table(vectors: np.ndarray, queries: np.ndarray) -> None:
         loss = np.linalg.norm(codec.decode(codes) - residuals, axis=1).mean()
         errors, settled = [], []
         for query in queries:
-            estimates = codec.score(codec.prepare(query), codes) + coarse.cosines(query)[clusters]
+            estimates = codec.decode(codes) @ query + coarse.cosines(query)[clusters]
             exact = vectors @ query
             errors.append(np.abs(estimates - exact).mean())
             settled.append(np.count_nonzero(estimates + bounds >= np.partition(exact, -K)[-K]))

@@ -11,7 +11,7 @@ from alicorn.language.operators import MAX_COUNT, MAX_DEPTH, MAX_LIMIT, MAX_NODE
 from alicorn.language.tokens import MAX_LENGTH
 from alicorn.language.tree import DEFAULT_LIMIT
 from alicorn.query.explain.step import Step
-from alicorn.query.nn.nearest import Counters
+from alicorn.query.nn.counters import Counters
 
 PAGE = (Path(__file__).parents[2] / "docs" / "query-language.md").read_text(encoding="utf-8")
 BEFORE, REFUSED_ON = PAGE.split("### Refused\n")

@@ -1,26 +1,28 @@
-"""What the instructions of this process make of packed levels, as one number: `python products_digest.py SIMD.PY`.
+"""What the instructions of this process make of packed levels, as one number: `python products_digest.py`.
 
-test_simd.py runs it as another processor would; it loads simd.py alone, so that nothing else is compiled.
+test_kernels.py runs it as another processor would.
 """
-
-import importlib.util
-import sys
-from types import ModuleType
 
 import numba
 import numpy as np
 import xxhash
 
+from alicorn.quantization.kernels.dot import dot
+from alicorn.quantization.kernels.intrinsics import HAS_VNNI, address
+from alicorn.quantization.kernels.levels import (
+    TILE,
+    dot_levels,
+    dot_tile,
+    level_weights,
+    packed,
+    plane_width,
+    split_weights,
+    tiled,
+)
 
-def digest(simd: ModuleType) -> str:
+
+def digest() -> str:
     """Of products of planes, of tiles and of float32 rows, for many dimensions."""
-    address, dot, dot_levels, dot_tile, width_of_tile = (
-        simd.address,
-        simd.dot,
-        simd.dot_levels,
-        simd.dot_tile,
-        simd.TILE,
-    )
 
     @numba.njit
     def products(plane, weights, tiles, parts, unit, rows, sums, estimates, cosines):
@@ -29,21 +31,21 @@ def digest(simd: ModuleType) -> str:
             cosines[row] = dot(address(rows), address(rows) + 4 * row * rows.shape[1], rows.shape[1])
         groups = tiles.shape[1]
         for tile in range(len(tiles)):
-            out = address(estimates) + 4 * width_of_tile * tile
+            out = address(estimates) + 4 * TILE * tile
             dot_tile(address(tiles) + 64 * groups * tile, groups, address(parts), unit, np.float32(0.1), out)
 
     seen = xxhash.xxh3_64()
     for dim in (1, 31, 32, 33, 64, 65, 100, 128, 300):
         rng = np.random.default_rng(dim)
-        plane = simd.packed(rng.integers(16, size=(5, dim), dtype=np.uint8))
-        weights = np.empty(4 * simd.plane_width(dim), dtype=np.int8)
-        simd.level_weights(rng.standard_normal(dim).astype(np.float32), weights)
-        tiles = simd.tiled(rng.integers(256, size=(20, dim), dtype=np.uint8))
+        plane = packed(rng.integers(16, size=(5, dim), dtype=np.uint8))
+        weights = np.empty(4 * plane_width(dim), dtype=np.int8)
+        level_weights(rng.standard_normal(dim).astype(np.float32), weights)
+        tiles = tiled(rng.integers(256, size=(20, dim), dtype=np.uint8))
         parts = np.empty((2, 4 * tiles.shape[1]), dtype=np.int8)
-        unit = np.float32(simd.split_weights(rng.standard_normal(dim).astype(np.float32), parts))
+        unit = np.float32(split_weights(rng.standard_normal(dim).astype(np.float32), parts))
         rows = rng.standard_normal((5, dim)).astype(np.float32)
         sums = np.empty(len(plane), dtype=np.int32)
-        estimates = np.empty(len(tiles) * simd.TILE, dtype=np.float32)
+        estimates = np.empty(len(tiles) * TILE, dtype=np.float32)
         cosines = np.empty(len(plane), dtype=np.float32)
         products(plane, weights, tiles, parts, unit, rows, sums, estimates, cosines)
         for array in (sums, estimates, cosines):
@@ -52,10 +54,4 @@ def digest(simd: ModuleType) -> str:
 
 
 if __name__ == "__main__":
-    spec = importlib.util.spec_from_file_location("simd", sys.argv[1])
-    assert spec is not None
-    assert spec.loader is not None
-    simd = importlib.util.module_from_spec(spec)
-    sys.modules["simd"] = simd
-    spec.loader.exec_module(simd)
-    print(simd._HAS_VNNI, digest(simd))
+    print(HAS_VNNI, digest())

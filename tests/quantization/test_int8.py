@@ -49,12 +49,12 @@ def test_bounds_hold_for_scores_with_rounded_weights(shape: tuple[int, int]) -> 
     quantizer = KeyQuantizer.untrained(shape[1], CODES)
     codes = quantizer.encode(vectors, np.empty(0, dtype=np.int32))
     query = unit_rows(shape[0] + 1, shape[1])[0]
-    weights, numbers = codec.prepare_levels(query)
-    unit, off = np.float64(numbers[2]), numbers[4]
+    prepared = codec.prepare(query)
+    unit, off = np.float64(prepared.unit), prepared.rounding
     rounded = np.rint(query.astype(np.float64) / unit) * unit
     exact = codec.decode(np.hstack([codes.codes, codes.fine])).astype(np.float64)
     near = codec.decode(codes.codes).astype(np.float64)
-    assert np.any(weights)
+    assert np.any(prepared.weights)
     assert (np.abs(near @ rounded - exact @ query) <= codes.errors + off + 1e-6).all()
     assert (np.abs(exact @ rounded - exact @ query) <= off + 1e-6).all()
 

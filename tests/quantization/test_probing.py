@@ -6,7 +6,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from alicorn.quantization.coarse.probing import CentroidCodes, centroid_cosines, falling, nearest, nearest_of
+from alicorn.quantization.coarse.probing import CentroidCodes, _largest, centroid_cosines, falling, nearest, nearest_of
+from alicorn.quantization.kernels.intrinsics import address
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -76,3 +77,18 @@ def test_falling_orders_numbers_as_they_are(values: list[float]) -> None:
     assert (keys < 2**32).all()
     assert_array_equal(np.argsort(keys, kind="stable"), np.argsort(-scores, kind="stable"))
     assert_array_equal(keys[:, None] == keys, scores[:, None] == scores)
+
+
+@numba.njit
+def largest_of(numbers, start):
+    return _largest(address(numbers) + 4 * start, len(numbers) - start)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(1, 400), st.integers(0, 2**32 - 1))
+def test_the_largest_is_found_wherever_it_stands(count: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    numbers = rng.standard_normal(count + 3).astype(np.float32) - np.float32(2)
+    assert largest_of(numbers, 3) == numbers[3:].max()
+    numbers[3 + rng.integers(count)] = 9
+    assert largest_of(numbers, 3) == 9

@@ -1,13 +1,11 @@
 """RaBitQ of one bit and of several: unbiased, bounded with high probability, and near the best levels there are."""
 
-import numba
 import numpy as np
 import pytest
+from estimates import estimates
 
 from alicorn.quantization import ExtendedRaBitQ, RaBitQ
-from alicorn.quantization.codecs.extended_rabitq import weighted_levels
 from alicorn.quantization.codecs.rabitq import EPSILON, random_rotation
-from alicorn.quantization.kernels.simd import address, load_float
 
 BITS = range(1, 9)
 
@@ -31,15 +29,15 @@ def queries() -> np.ndarray:
     return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
 
 
-def estimates(codec: RaBitQ | ExtendedRaBitQ, codes: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    return np.array([codec.score(codec.prepare(query), codes) for query in queries])
+def all_estimates(codec: RaBitQ | ExtendedRaBitQ, codes: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    return np.array([estimates(codec, query, codes) for query in queries])
 
 
 @pytest.mark.parametrize("bits", BITS)
 def test_the_bound_is_so_many_deviations_of_the_error(bits: int, residuals: np.ndarray, queries: np.ndarray) -> None:
     codec = fit(residuals, bits)
     codes = codec.encode(residuals)
-    shares = (estimates(codec, codes, queries) - queries @ residuals.T) / codec.bounds(residuals, codes)
+    shares = (all_estimates(codec, codes, queries) - queries @ residuals.T) / codec.bounds(residuals, codes)
     assert np.count_nonzero(np.abs(shares) > 1) <= 5, "7 in a million are expected, and these are 100,000"
     assert 0.6 < shares.std() * EPSILON < 1.1, "a bound that is not loose either"
 
@@ -53,7 +51,7 @@ def test_the_estimate_is_unbiased_over_rotations(bits: int, residuals: np.ndarra
     found = []
     for seed in range(60):
         codec = fit(residual, bits, seed)
-        found.append(codec.score(codec.prepare(query), codec.encode(residual))[0])
+        found.append(estimates(codec, query, codec.encode(residual))[0])
     assert abs(np.mean(found) / exact - 1) < 4 * np.std(found) / exact / np.sqrt(len(found)) + 1e-5
 
 
@@ -103,19 +101,10 @@ def test_the_rotation_is_orthogonal_and_unlike_vectors_of_the_same_seed() -> Non
     assert np.abs(np.diag(rotation @ drawn.T)).mean() < 2
 
 
-@numba.njit
-def engine_estimates(codes, padded, levels, table, numbers, out):
-    size = codes.shape[1]
-    for row in range(len(codes)):
-        at = address(codes) + size * row
-        product = weighted_levels(at, padded, np.int64(numbers[3]), address(levels), address(table), numbers)
-        out[row] = load_float(at + size - 4) * product
-
-
 @pytest.mark.parametrize("bits", range(2, 9))
 @pytest.mark.parametrize("dim", [3, 64, 130, 300])
-def test_the_compiled_estimate_is_that_of_score(bits: int, dim: int) -> None:
-    """But for the rounding of the query's weights, which stays within what prepare_levels says of it."""
+def test_the_estimate_is_that_of_the_decoded_vector(bits: int, dim: int) -> None:
+    """But for the rounding of the query's weights, which stays within what `prepare` says of it."""
     rng = np.random.default_rng(bits)
     residuals = rng.standard_normal((500, dim)).astype(np.float32)
     residuals /= np.linalg.norm(residuals, axis=1, keepdims=True)
@@ -123,10 +112,7 @@ def test_the_compiled_estimate_is_that_of_score(bits: int, dim: int) -> None:
     query /= np.linalg.norm(query)
     codec = ExtendedRaBitQ.fit(residuals, bits)
     codes = codec.encode(residuals)
-    levels, table, numbers = codec.prepare_levels(query)
-    found = np.empty(len(codes), dtype=np.float32)
-    engine_estimates(codes, codec.padded, levels, table, numbers, found)
-    off = np.abs(found - codec.score(codec.prepare(query), codes)).max()
-    assert off <= numbers[4] + 2e-6
-    assert numbers[4] < 1e-3
-    assert (numbers[4] == 0) == (bits < 4)
+    rounding = codec.prepare(query).rounding
+    assert np.abs(estimates(codec, query, codes) - codec.decode(codes) @ query).max() <= rounding + 2e-6
+    assert rounding < 1e-3
+    assert (rounding == 0) == (bits < 4)

@@ -58,7 +58,7 @@ def test_codes_scored_in_whole_numbers_end_at_8192_dimensions(codec: str) -> Non
         ({"codec": "sq8", "pq_bytes": 8}, "pq_bytes is for codec pq or opq or pca-pq; the size of 'sq8' is its own"),
         ({"codec": "opq", "bits": 4}, "bits is for codec rabitq; the size of 'opq' is its own: leave bits out"),
         ({"bits": 9}, "bits, of codec 'rabitq', is at most 8; got 9"),
-        ({"bits": 4, "pq_bytes": 8}, "bits, of codec 'rabitq', and pq_bytes are of different codecs"),
+        ({"bits": 4, "pq_bytes": 8}, "pq_bytes and bits are of different codecs: leave one out; got 8 and 4"),
         ({"coarse": "imi", "num_clusters": 1000}, "must be a square, got 1000; use 961 or 1024"),
         ({"coarse": "imi", "num_clusters": 512**2}, "takes at most 65,536 cells, got 262,144"),
     ],

@@ -6,6 +6,7 @@ state/       what a collection holds at one moment; opening, verifying, copying 
 writer/      who changes state: Store and its background work
 """
 
+from alicorn.index.segment.block_arrays import BlockArrays
 from alicorn.index.segment.segment import EmbeddingBlock, NumericColumn, Segment
 from alicorn.index.segment.snapshot import SegmentView, Snapshot
 from alicorn.index.segment.terms import TermDictionary
@@ -14,6 +15,7 @@ from alicorn.index.writer.store import Applied, Deletion, Store
 
 __all__ = [
     "Applied",
+    "BlockArrays",
     "Deletion",
     "EmbeddingBlock",
     "NumericColumn",

@@ -8,26 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 
-from alicorn.quantization.codecs.int8 import Int8
-
-
-class _Sizes(Protocol):
-    scan_size: int
-    code_size: int
+from alicorn.quantization.codecs import Codec
 
 
 @dataclass(frozen=True, eq=False)
 class Codes:
     """codes: (n, scan_size) uint8; fine: (n, code_size - scan_size) uint8;
-    errors: (n,) float32; fine_errors: (n, 1) float32, or (n, 0) where `fine` is empty or leaves no error (int8).
+    errors: (n,) float32; fine_errors: (n, 1) float32, or (n, 0) where `fine` is empty or leaves no error.
 
     An error is the Euclidean norm of (vector - decoded), rounded up, decoded from `codes` alone or from both parts, so
-    that |<q, vector> - <q, decoded>| <= error for every unit q (Cauchy-Schwarz). With NoCodec scores come from the
-    vectors themselves, and the errors are 0; with RaBitQ the bound holds with high probability.
+    that |<q, vector> - <q, decoded>| <= error for every unit q (Cauchy-Schwarz). Where scores come from the vectors
+    themselves, the errors are 0; of random codes (rabitq.py) the bound holds with high probability.
     """
 
     codes: np.ndarray
@@ -36,14 +31,14 @@ class Codes:
     fine_errors: np.ndarray
 
     @classmethod
-    def empty(cls, count: int, codec: _Sizes) -> Self:
+    def empty(cls, count: int, codec: Codec) -> Self:
         """Room for `count` codes."""
         rest = codec.code_size - codec.scan_size
         return cls(
             np.empty((count, codec.scan_size), dtype=np.uint8),
             np.empty((count, rest), dtype=np.uint8),
             np.empty(count, dtype=np.float32),
-            np.empty((count, 0 if isinstance(codec, Int8) else min(rest, 1)), dtype=np.float32),
+            np.empty((count, codec.num_errors - 1), dtype=np.float32),
         )
 
     def take(self, rows: np.ndarray | slice) -> Self:

@@ -13,29 +13,26 @@ from typing import Self
 
 import numpy as np
 
-from alicorn.errors import ConfigError
+from alicorn.errors import CollectionError, ConfigError
 from alicorn.quantization.coarse.imi import IMI
 from alicorn.quantization.coarse.ivf import CoarseQuantizer
-from alicorn.quantization.codecs.extended_rabitq import ExtendedRaBitQ
-from alicorn.quantization.codecs.int8 import Int8
-from alicorn.quantization.codecs.none import NoCodec
-from alicorn.quantization.codecs.opq import OPQ
-from alicorn.quantization.codecs.pca_pq import PCAPQ
-from alicorn.quantization.codecs.pq import PQ
-from alicorn.quantization.codecs.rabitq import RaBitQ
-from alicorn.quantization.codecs.sq8 import SQ8
+from alicorn.quantization.codecs import CHOICES, CODECS, Codec, Int8, NoCodec
+from alicorn.quantization.codecs.int8 import PlaneRows
 from alicorn.quantization.codes import Codes
-from alicorn.quantization.settings import CODES, FLOAT16, FLOAT32, PRODUCT_CODECS, Settings
+from alicorn.quantization.settings import CODES, FLOAT16, FLOAT32, Settings
+from alicorn.quantization.stored import Float16Rows, Float32Rows
 
 Coarse = CoarseQuantizer | IMI
-Codec = NoCodec | SQ8 | Int8 | PQ | OPQ | PCAPQ | RaBitQ | ExtendedRaBitQ
+ROWS: dict[str, type[Float32Rows | Float16Rows | PlaneRows]] = {
+    FLOAT32: Float32Rows,
+    FLOAT16: Float16Rows,
+    CODES: PlaneRows,
+}
+"""What compiled loops read stored vectors as, by how they are kept."""
 _COARSE: dict[str, type[CoarseQuantizer] | type[IMI]] = {kind.name: kind for kind in (CoarseQuantizer, IMI)}
-_PRODUCT: dict[str, type[PQ] | type[OPQ] | type[PCAPQ]] = {kind.name: kind for kind in (PQ, OPQ, PCAPQ)}
-_OTHER: dict[str, type[NoCodec] | type[SQ8] | type[RaBitQ]] = {kind.name: kind for kind in (NoCodec, SQ8, RaBitQ)}
 
 _BLOCK = 65_536
 _TRAINING_RESIDUALS = 65_536
-_ROUNDING = np.float32(1e-6)  # added to a code's error: what float32 sums of unit vectors may be off by
 _BY_SIZE = Settings()
 
 
@@ -78,14 +75,8 @@ class KeyQuantizer:
     @property
     def settings(self) -> Settings:
         """What it was trained with, every value filled in."""
-        codec = self.codec
-        if isinstance(codec, Int8):
-            return Settings(self.coarse.name, self.num_clusters)
-        if isinstance(codec, RaBitQ | ExtendedRaBitQ):
-            bits = codec.bits if isinstance(codec, ExtendedRaBitQ) else 1
-            return Settings(self.coarse.name, self.num_clusters, "rabitq", bits=bits)
-        pq_bytes = codec.code_size if codec.name in PRODUCT_CODECS else None
-        return Settings(self.coarse.name, self.num_clusters, codec.name, pq_bytes)
+        sizes = {} if self.codec.option is None else {self.codec.option: self.codec.size}
+        return Settings(self.coarse.name, self.num_clusters, self.codec.choice, **sizes)
 
     @classmethod
     def train(
@@ -118,63 +109,58 @@ class KeyQuantizer:
         if count > _TRAINING_RESIDUALS:
             vectors = vectors[np.sort(np.random.default_rng(seed).choice(count, _TRAINING_RESIDUALS, replace=False))]
         residuals = vectors - coarse.centroids[coarse.assign(vectors)]
-        codec: Codec
-        if settings.pq_bytes is not None:
-            codec = _PRODUCT[settings.codec].fit(residuals, settings.pq_bytes, seed)
-        elif settings.bits is not None and settings.bits > 1:
-            codec = ExtendedRaBitQ.fit(residuals, settings.bits, seed)
-        else:
-            codec = _OTHER[settings.codec].fit(residuals, seed)
-        return cls(coarse, codec, version, trained_on or count, chosen, stored)
+        kind = CHOICES[settings.codec]
+        size = getattr(settings, kind.option) if kind.option else None
+        return cls(coarse, kind.train(residuals, size, seed), version, trained_on or count, chosen, stored)
 
     def assign(self, vectors: np.ndarray) -> np.ndarray:
         """(n, dim) float32 -> (n,) int32 clusters."""
         return self.coarse.assign(vectors)
 
     def encode(self, vectors: np.ndarray, clusters: np.ndarray) -> Codes:
-        """Codes of the residuals, or of the vectors where the codec is Int8, and how far each decodes from its vector.
+        """Codes of the residuals, or of the vectors where the codec codes those, and how far each may be off.
 
-        vectors: (n, dim) float32 unit rows; clusters: (n,) int, not read for Int8.
+        vectors: (n, dim) float32 unit rows; clusters: (n,) int, read for residuals only.
         """
-        count = len(vectors)
-        codes = Codes.empty(count, self.codec)
-        if isinstance(self.codec, NoCodec):
-            codes.errors[:] = 0
-            return codes
-        for start in range(0, count, _BLOCK):
+        codes = Codes.empty(len(vectors), self.codec)
+        for start in range(0, len(vectors), _BLOCK):
             block = slice(start, start + _BLOCK)
-            if isinstance(self.codec, Int8):
-                whole = self.codec.encode(vectors[block])
-                codes.codes[block], codes.fine[block] = np.hsplit(whole, [self.codec.scan_size])
-                codes.errors[block] = self.codec.scan_errors(whole) * 1.0001 + _ROUNDING
-                continue
-            residuals = vectors[block] - self.coarse.centroids[clusters[block]]
-            whole = self.codec.encode(residuals)
-            scanned = whole[:, : self.codec.scan_size]
-            codes.codes[block], codes.fine[block] = scanned, whole[:, self.codec.scan_size :]
-            if isinstance(self.codec, RaBitQ | ExtendedRaBitQ):
-                codes.errors[block] = self.codec.bounds(residuals, whole) + _ROUNDING
-                continue
-            codes.errors[block] = self._distances(residuals, scanned)
-            if codes.fine_errors.shape[1]:
-                codes.fine_errors[block, 0] = self._distances(residuals, whole)
+            points = vectors[block]
+            if self.codec.of_residuals:
+                points = points - self.coarse.centroids[clusters[block]]
+            whole = self.codec.encode(points)
+            errors = self.codec.errors(points, whole)
+            codes.codes[block], codes.fine[block] = np.hsplit(whole, [self.codec.scan_size])
+            codes.errors[block], codes.fine_errors[block] = errors[:, 0], errors[:, 1:]
         return codes
 
     def decode(self, codes: Codes) -> np.ndarray:
-        """Of Int8 codes, the vectors that they are -> (n, dim) float32 unit rows."""
-        assert isinstance(self.codec, Int8)
+        """Where nothing but codes is stored, the vectors that they are -> (n, dim) float32 unit rows."""
+        assert self.stored == CODES
         return self.codec.decode(np.hstack([codes.codes, codes.fine]))
 
-    def _distances(self, residuals: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        return np.linalg.norm(residuals - self.codec.decode(codes), axis=1) * 1.0001 + _ROUNDING
+    def stored_rows(self, vectors: np.ndarray, codes: Codes) -> Float32Rows | Float16Rows | PlaneRows:
+        """Stored vectors as compiled loops read them. vectors: as stored; codes: of the same rows."""
+        if isinstance(self.codec, Int8) and self.stored == CODES:
+            return self.codec.rows(codes.codes, codes.fine)
+        if self.stored == FLOAT16:
+            return Float16Rows(vectors.view(np.uint8), self.dim)
+        return Float32Rows(vectors, self.dim)
+
+    def exact_query(self, queries: np.ndarray) -> np.ndarray:
+        """Queries as stored rows are compared with them. (..., dim) float32."""
+        if isinstance(self.codec, Int8) and self.stored == CODES:
+            return self.codec.padded(queries)
+        return queries
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything needed to rebuild it: what index/ writes to the quantizer's file."""
         arrays = {f"coarse.{name}": array for name, array in self.coarse.to_arrays().items()}
-        arrays |= {f"codec.{self.codec.name}.{name}": array for name, array in self.codec.to_arrays().items()}
+        arrays |= {f"codec.{name}": array for name, array in self.codec.to_arrays().items()}
+        arrays |= {"coarse": _as_array(self.coarse.name), "codec": _as_array(self.codec.name)}
         arrays["version"] = np.array([self.version, self.trained_on], dtype=np.int64)
         if self.stored != FLOAT32:
-            arrays["stored"] = np.frombuffer(self.stored.encode(), dtype=np.uint8)
+            arrays["stored"] = _as_array(self.stored)
         arrays["chosen"] = np.frombuffer(json.dumps(asdict(self.chosen), allow_nan=False).encode(), dtype=np.uint8)
         return arrays
 
@@ -183,10 +169,22 @@ class KeyQuantizer:
         def part(prefix: str) -> dict[str, np.ndarray]:
             return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
-        coarse: type[CoarseQuantizer] | type[IMI] = CoarseQuantizer if "coarse.centroids" in arrays else IMI
-        kinds: tuple[type[Codec], ...] = (*_PRODUCT.values(), *_OTHER.values(), ExtendedRaBitQ, Int8)
-        codec = next(kind.from_arrays(part(f"codec.{kind.name}.")) for kind in kinds if part(f"codec.{kind.name}."))
+        if "codec" not in arrays:
+            raise CollectionError(
+                "a quantizer's file does not name its codec: an earlier working copy of alicorn wrote it. Publish the"
+                " collection again with this one."
+            )
+        coarse = _COARSE[_as_text(arrays["coarse"])].from_arrays(part("coarse."))
+        codec = CODECS[_as_text(arrays["codec"])].from_arrays(part("codec."))
         version, trained_on = (int(number) for number in arrays["version"])
-        chosen = Settings(**json.loads(arrays["chosen"].tobytes())) if "chosen" in arrays else _BY_SIZE
-        stored = arrays["stored"].tobytes().decode() if "stored" in arrays else FLOAT32
-        return cls(coarse.from_arrays(part("coarse.")), codec, version, trained_on, chosen, stored)
+        chosen = Settings(**json.loads(_as_text(arrays["chosen"]))) if "chosen" in arrays else _BY_SIZE
+        stored = _as_text(arrays["stored"]) if "stored" in arrays else FLOAT32
+        return cls(coarse, codec, version, trained_on, chosen, stored)
+
+
+def _as_array(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), dtype=np.uint8)
+
+
+def _as_text(array: np.ndarray) -> str:
+    return array.tobytes().decode()

@@ -23,8 +23,9 @@ from alicorn.language import tree
 from alicorn.language.prepared import Prepared
 from alicorn.quantization import FLOAT32
 from alicorn.query.check import check_expression, check_matrix
-from alicorn.query.nn import kernel as nn_kernels
-from alicorn.query.nn.nearest import allowed_rows, arrays_of, exact_query, is_exact
+from alicorn.query.nn import kernel
+from alicorn.query.nn.arguments import NONE_DELETED
+from alicorn.query.nn.plan import allowed_rows, is_exact
 from alicorn.query.nn.products import blocks_of, k_nearest_each
 from alicorn.query.order.order_by import BY_NN, OrderBy, check_order
 from alicorn.query.result import Result
@@ -204,13 +205,13 @@ def _look_at_all(
     places = [place for member in members for place in member.places]
     rows = [member.rows for member in members for _ in member.places]
     queries = np.concatenate([member.queries for member in members])
-    found_rows, found_scores, counts = nn_kernels.look_each(
-        *arrays_of(block).exact,
+    found_rows, found_scores, counts = kernel.search_each(
+        block.arrays.stored,
         block.docs,
-        exact_query(block.quantizer, queries),
+        block.quantizer.exact_query(queries),
         np.concatenate(rows),
         np.cumsum([len(one) for one in rows]),
-        np.empty(0, dtype=bool) if view.deleted is None else view.deleted,
+        NONE_DELETED if view.deleted is None else view.deleted,
         min(k, len(block.docs)),
         view.segment.id_order,
     )

@@ -24,7 +24,10 @@ from alicorn.index.segment.numeric import places_within
 from alicorn.language import tree
 from alicorn.query.cost import Known, estimate
 from alicorn.query.explain.step import Step, spelled
-from alicorn.query.nn.nearest import Counters, Probe, Ranked, k_nearest, within_radius
+from alicorn.query.nn.counters import Counters
+from alicorn.query.nn.nearest import k_nearest, within_radius
+from alicorn.query.nn.probe import Probe
+from alicorn.query.nn.ranked import Ranked
 from alicorn.query.nn.scan import clusters_to_scan
 from alicorn.query.sets import docset, kernels
 from alicorn.query.sets.docset import EMPTY, Bitmap, DocSet

@@ -11,7 +11,7 @@ from alicorn.index import Snapshot
 from alicorn.language import tree
 from alicorn.language.prepared import Prepared
 from alicorn.query.check import check_expression
-from alicorn.query.nn.nearest import Ranked
+from alicorn.query.nn.ranked import Ranked
 from alicorn.query.order.order_by import BY_NN, OrderBy, check_order, ranked
 from alicorn.query.order.share import with_shares
 from alicorn.query.result import Result

@@ -9,7 +9,9 @@ from typing import Any
 
 from alicorn.errors import ConfigError
 from alicorn.quantization import CODES, FLOAT32, Settings, default_num_clusters
-from alicorn.quantization.settings import PRODUCT_CODECS, default_num_cells, divisor_near
+from alicorn.quantization.coarse.imi import MAX_CELLS, MIN_DIM
+from alicorn.quantization.codecs.product import NUM_WORDS, divisor_near
+from alicorn.quantization.settings import codecs_sized_by, default_num_cells
 
 MAX_SETTINGS = 200  # each is a training of seconds
 _FACTORS = (0.5, 1, 2, 4)  # of the default number of clusters
@@ -74,10 +76,10 @@ class Grid:
         codecs = self.codec or default
         for coarse, num_clusters, codec in product(self.coarse or default, self.num_clusters or default, codecs):
             sizes: tuple[int | None, ...] = default
-            if codec in PRODUCT_CODECS or (codec is None and self.pq_bytes):
+            if codec in codecs_sized_by("pq_bytes") or (codec is None and self.pq_bytes):
                 sizes = self.pq_bytes or default
             bits: tuple[int | None, ...] = default
-            if codec == "rabitq" or (codec is None and self.bits):
+            if codec in codecs_sized_by("bits") or (codec is None and self.bits):
                 bits = self.bits or default
             for one_size, one_bits in product(sizes, bits):
                 yield Settings(coarse, num_clusters, codec, one_size, one_bits)
@@ -88,12 +90,12 @@ def _comparison(num_vectors: int, dim: int) -> Iterator[Settings]:
     clusters, cells = default_num_clusters(num_vectors), default_num_cells(num_vectors)
     for factor in _FACTORS:
         yield Settings("ivf", max(1, int(clusters * factor)))
-    if dim >= 4:
-        yield from (Settings("imi", cells * factor) for factor in (1, 4) if cells * factor <= 65_536)
+    if dim >= MIN_DIM:
+        yield from (Settings("imi", cells * factor) for factor in (1, 4) if cells * factor <= MAX_CELLS)
     yield Settings(codec="none")
     yield from (Settings(codec="rabitq", bits=bits) for bits in (1, 2, 4))
-    if num_vectors >= 256:
-        yield from (Settings(codec=codec, pq_bytes=divisor_near(dim, dim / 4)) for codec in PRODUCT_CODECS)
+    if num_vectors >= NUM_WORDS:
+        yield from (Settings(codec=codec, pq_bytes=divisor_near(dim, dim / 4)) for codec in codecs_sized_by("pq_bytes"))
         yield Settings(codec="opq", pq_bytes=divisor_near(dim, dim / 8))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from alicorn.index.segment.block_arrays import BlockArrays
 from alicorn.index.segment.doc_ids import IdIndex, hash_ids
 from alicorn.index.segment.impacts import Impacts
 from alicorn.index.segment.terms import TermDictionary, TermLists
@@ -64,6 +65,11 @@ class EmbeddingBlock:
             return self.quantizer.decode(self.coded.take(rows))
         vectors: np.ndarray = self.vectors[rows].astype(np.float32, copy=False)
         return vectors
+
+    @cached_property
+    def arrays(self) -> BlockArrays:
+        """As the compiled search takes them."""
+        return BlockArrays.of(self.quantizer, self.vectors, self.coded, self.starts, self.min_cosines, self.docs)
 
     def documents_of(self, rows: np.ndarray) -> np.ndarray:
         """The documents of some rows. uint32 (n,) -> uint32 (n,)."""

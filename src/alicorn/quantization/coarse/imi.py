@@ -1,8 +1,9 @@
-"""IMI, the inverted multi-index: k^2 cells from two halves of the dimensions, k centroids each (papers 15.1).
+"""IMI, the inverted multi-index: k^2 cells from two halves of the dimensions, k centroids each.
 
+Source: Babenko and Lempitsky, The Inverted Multi-Index, CVPR 2012.
 Beside ivf.py, and used like it: cell i k + j has the centroid (first_i, second_j). Training and assigning cost
 2 k half-centroids where IVF pays for k^2 whole ones, and the inner products of a query with all cells are an outer sum.
-The price is clusters of very unequal size (papers 1.6, tip 1): compare it with IVF at equal documents scanned.
+The price is clusters of very unequal size (EBR 4.1, tip 1): compare it with IVF at equal documents scanned.
 
 Every half-centroid of one half has the same norm, and the squares of the two norms sum to 1: so all cells are of unit
 length, the largest inner product is the smallest angle, and pruning by angle holds as it does for IVF. Free lengths

@@ -10,7 +10,9 @@ import numba
 import numpy as np
 
 from alicorn.compiled import kernel
-from alicorn.quantization.kernels.simd import TILE, address, dot, dot_tile, largest, split_weights, tiled
+from alicorn.quantization.kernels.dot import dot
+from alicorn.quantization.kernels.intrinsics import address, larger, largest_float, load_float, load_floats
+from alicorn.quantization.kernels.levels import TILE, dot_tile, split_weights, tiled
 
 _CODED_FROM = 512  # clusters; fewer are compared as they are
 _LEVELS = 255
@@ -119,6 +121,24 @@ def falling(score):
 
 
 @numba.njit
+def _largest(start, count):
+    """The largest of `count` float32, one at least, from an address on; none is NaN."""
+    stop = start + 4 * count
+    found = load_float(start)
+    if count >= 32:
+        a, b = load_floats(start), load_floats(start + 64)
+        start += 128
+        while start + 128 <= stop:
+            a, b = larger(load_floats(start), a), larger(load_floats(start + 64), b)
+            start += 128
+        found = largest_float(larger(a, b))
+    while start < stop:
+        found = max(found, load_float(start))
+        start += 4
+    return found
+
+
+@numba.njit
 def _bin(cosine):
     return min(max(np.int64((cosine + np.float32(1.0)) * np.float32(_BINS / 2)), 0), _BINS - 1)
 
@@ -136,7 +156,7 @@ def _bound(scores, wanted):
     counts = np.zeros(_BINS, dtype=np.int32)
     for number in range(len(maxima)):
         start = number * group
-        maxima[number] = largest(address(scores) + 4 * start, min(group, count - start))
+        maxima[number] = _largest(address(scores) + 4 * start, min(group, count - start))
         counts[_bin(maxima[number])] += 1
     edge = _BINS
     above = 0

@@ -1,39 +1,33 @@
-"""Extended RaBitQ: 2 to 8 bits a dimension, unbiased, with a bound of high probability. Beside rabitq.py (1 bit).
+"""Extended RaBitQ: 2 to 8 bits a dimension, unbiased, with a bound of high probability.
 
 A residual r is rotated by a random orthogonal P. The code is the levels u_j in 0 .. 2^bits - 1, which stand for the
 vector y_j = u_j - (2^bits - 1) / 2; the estimate of <q, r> is factor <y, P q>, with factor = |r|^2 / <y, P r>. As with
 one bit, r - factor P^T y is orthogonal to r and points anywhere over P: the estimate is unbiased, and its deviation is
 the length of that difference over sqrt(D - 1). Source: Gao et al., Practical and Asymptotically Optimal Quantization
-of High-Dimensional Vectors in Euclidean Space for Approximate Nearest Neighbor Search, SIGMOD 2025; papers 15.2.
+of High-Dimensional Vectors in Euclidean Space for Approximate Nearest Neighbor Search, SIGMOD 2025.
 
 The best levels are those with the largest cosine to P r. The paper walks through every scale of the grid at which a
 level changes; here _STEPS of them are tried: docs/decisions/005-rabitq-of-several-bits.md has what that loses.
 
-Code: parts of the levels, the highest bits first: as many planes of four bits (simd.py) as there are in `bits`, then
-two bits and one bit where they are left. A part of 2 or 1 bits is D width / 8 bytes; byte i holds the dimensions
-s D width / 8 + i, at the bits from s width on. Then float32 factor. Planes are scored with weights rounded to whole
-numbers, as for SQ8: that moves an estimate by less than a thousandth of the bound of 4 bits.
+Code: parts of the levels, the highest bits first: as many planes of four bits (kernels/levels.py) as there are
+in `bits`, then two bits and one bit where they are left. A part of 2 or 1 bits is D width / 8 bytes; byte i holds the
+dimensions s D width / 8 + i, at the bits from s width on. Then float32 factor. Planes are scored with weights rounded
+to whole numbers, as for SQ8: that moves an estimate by less than a thousandth of the bound of 4 bits.
 """
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, NamedTuple, Self
 
 import numba
 import numpy as np
 
 from alicorn.compiled import kernel
-from alicorn.quantization.codecs.rabitq import EPSILON, random_rotation, rotated_by
-from alicorn.quantization.kernels.simd import (
-    bytes_at,
-    dot_levels,
-    floats_at,
-    level_weights,
-    packed,
-    place_of,
-    plane_width,
-    unpacked,
-)
+from alicorn.quantization.codecs.codec import ROUNDING, check_dim
+from alicorn.quantization.codecs.rabitq import EPSILON, RaBitQ, random_rotation, rotated_by
+from alicorn.quantization.kernels.intrinsics import bytes_at, floats_at, load_float
+from alicorn.quantization.kernels.levels import dot_levels, level_weights, packed, place_of, plane_width, unpacked
+from alicorn.quantization.kernels.named import Floats, Integers
 
 MIN_BITS, MAX_BITS = 2, 8
 _PLANE = 4  # bits
@@ -43,21 +37,56 @@ _SMALLEST_STEP = {2: 0.35, 3: 0.45, 4: 0.55, 5: 0.7, 6: 0.85, 7: 0.93, 8: 0.95}
 _LARGEST_STEP = 1.15
 
 
+class LevelsQuery(NamedTuple):
+    """weights: whole numbers, of level_weights, for planes, scaled by first_scale in the first plane and second_scale.
+
+    others: (D,) float32 for each part of 2 or 1 bits; constant: what is added to the sum; padded: D; bits: of a code.
+    """
+
+    weights: Integers
+    others: Floats
+    padded: int
+    bits: int
+    constant: np.float32
+    first_scale: np.float32
+    second_scale: np.float32
+    rounding: np.float32
+
+    def estimate(self, base, code, size):
+        return base + load_float(code + size - 4) * _weighted_levels(self, code), np.float32(0.0)
+
+
 class ExtendedRaBitQ:
     """rotation: (D, D) float32 orthogonal, D the dimension padded to a multiple of 64; bits: a dimension."""
 
-    name = "extended-rabitq"
+    name: ClassVar[str] = "extended-rabitq"
+    choice: ClassVar[str | None] = "rabitq"
+    option: ClassVar[str | None] = "bits"
+    most: ClassVar[int] = MAX_BITS
+    of_residuals: ClassVar[bool] = True
+    num_errors: ClassVar[int] = 1
+    Query: ClassVar[type] = LevelsQuery
 
     def __init__(self, rotation: np.ndarray, dim: int, bits: int) -> None:
         self.rotation = np.ascontiguousarray(rotation, dtype=np.float32)
         self.dim = dim
-        self.bits = bits
+        self.bits = self.size = bits
         self.padded = len(rotation)
         self.code_size = self.scan_size = self.padded * bits // 8 + 4
         widths = [_PLANE] * (bits // _PLANE) + [width for width in (2, 1) if bits & width]
         self._parts = [(width, bits - sum(widths[: at + 1])) for at, width in enumerate(widths)]  # bits, and bits below
         self._others = np.array([part for part in self._parts if part[0] != _PLANE], dtype=np.int64).reshape(-1, 2)
         self._columns = np.ascontiguousarray(self.rotation[:, :dim].T)
+
+    @classmethod
+    def complete(cls, size: int | None, num_vectors: int, dim: int) -> int:
+        """1 to 8; of 1 is rabitq.py."""
+        check_dim("rabitq", dim)
+        return size or 1
+
+    @classmethod
+    def train(cls, points: np.ndarray, size: int | None, seed: int) -> RaBitQ | Self:
+        return RaBitQ.fit(points, seed) if size in (None, 1) else cls.fit(points, size, seed)
 
     @classmethod
     def fit(cls, residuals: np.ndarray, bits: int, seed: int = 0) -> Self:
@@ -89,26 +118,16 @@ class ExtendedRaBitQ:
         lost = np.linalg.norm(self._rotated(residuals) - self._rotated_code(codes), axis=1)
         return (EPSILON * lost / np.sqrt(self.padded - 1)).astype(np.float32)
 
-    def prepare(self, query: np.ndarray) -> np.ndarray:
-        """What `score` needs of a query (dim,): the query, rotated (D,) float32."""
-        return self.rotation[:, : self.dim] @ query
+    def errors(self, points: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """`bounds`, rounded up -> (n, 1) float32."""
+        return (self.bounds(points, codes) + ROUNDING)[:, None]
 
-    def score(self, prepared: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """Estimated <query, residual> of each code. (n, code_size) uint8 -> (n,) float32."""
-        return self._rotated_code(codes) @ prepared
-
-    def prepare_levels(self, query: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What the compiled loops need of a query (dim,).
-
-        Weights int8 for dot_levels of a plane; weights float32 of the other parts, (D,) each; and five numbers: what
-        is added to the sum, the scales of the first and of the second plane, the bits, and how far rounding the
-        weights moves an estimate, with the probability of the bound.
-        """
+    def prepare(self, query: np.ndarray) -> LevelsQuery:
+        """(dim,) float32."""
         weights = np.empty(4 * plane_width(self.padded) if self.bits >= _PLANE else 0, dtype=np.int8)
         others = np.empty(self._others.size * self.padded, dtype=np.float32)
-        numbers = np.empty(5, dtype=np.float32)
-        _prepare(query, self._columns, self.bits, self._others, weights, others, numbers)
-        return weights, others, numbers
+        numbers = _prepare(query, self._columns, self.bits, self._others, weights, others)
+        return LevelsQuery(weights, others, self.padded, self.bits, *map(np.float32, numbers))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         return {"rotation": self.rotation, "dim": np.array([self.dim, self.bits], dtype=np.int64)}
@@ -193,18 +212,19 @@ def _unpacked(part: np.ndarray, width: int) -> np.ndarray:
 
 
 @kernel(
-    "void(float32[::1], float32[:, ::1], int64, int64[:, ::1], int8[::1], float32[::1], float32[::1])",
+    "UniTuple(float64, 4)(float32[::1], float32[:, ::1], int64, int64[:, ::1], int8[::1], float32[::1])",
 )
-def _prepare(query, columns, bits, others, weights, other_weights, numbers):
-    """Fill what prepare_levels returns. columns: (dim, D), of the rotation; others: (n, 2), bits, and bits below."""
+def _prepare(query, columns, bits, others, weights, other_weights):
+    """Fill the weights of a LevelsQuery; returns its numbers.
+
+    columns: (dim, D), of the rotation; others: (n, 2), bits of a part, and bits below.
+    """
     padded = columns.shape[1]
     rotated = rotated_by(columns, query)
     total = 0.0
     for value in rotated:
         total += np.float64(value)
-    numbers[:] = 0
-    numbers[3] = bits
-    constant = 0.0
+    constant, first_scale, second_scale, rounding = 0.0, 0.0, 0.0, 0.0
     for at in range(len(others)):
         scale = np.float32(1 << others[at, 1])
         constant -= ((1 << others[at, 0]) - 1) / 2 * scale * total
@@ -217,24 +237,26 @@ def _prepare(query, columns, bits, others, weights, other_weights, numbers):
             total += 128 * np.int64(weights[at]) + np.int64(weights[at + on])
         for plane in range(bits // _PLANE):
             scale = unit * np.float32(1 << (bits - _PLANE * (plane + 1)))
-            numbers[1 + plane] = scale
+            if plane == 0:
+                first_scale = np.float64(scale)
+            else:
+                second_scale = np.float64(scale)
             constant -= 7.5 * scale * total
-        numbers[4] = 2 * EPSILON * unit / np.sqrt(12)  # of a vector that is 2 away from its centroid
-    numbers[0] = constant
+        rounding = 2 * EPSILON * unit / np.sqrt(12)  # of a vector that is 2 away from its centroid
+    return constant, first_scale, second_scale, rounding
 
 
 @numba.njit(fastmath=True)
-def weighted_levels(row, padded, bits, weights, other_weights, numbers):
-    """Sum over dimensions of weight times (level - middle) of one code: the estimate before its factor.
-
-    By addresses but for numbers, all of prepare_levels; padded: D.
-    """
-    total = numbers[0]
-    for plane in range(bits // _PLANE):
-        total += numbers[1 + plane] * np.float32(dot_levels(row, padded // 2, weights))
+def _weighted_levels(query, row):
+    """Sum over dimensions of weight times (level - middle) of one code: the estimate before its factor."""
+    total, scale = query.constant, query.first_scale
+    padded, other_weights = query.padded, query.others
+    for _ in range(query.bits // _PLANE):
+        total += scale * np.float32(dot_levels(row, padded // 2, query.weights))
         row += padded // 2
+        scale = query.second_scale
     for width in (2, 1):
-        if bits & width:
+        if query.bits & width:
             size = padded * width // 8
             mask = np.int32((1 << width) - 1)
             part = bytes_at(row)

@@ -1,4 +1,4 @@
-"""Int8: a unit vector as a direction of whole numbers, where nothing else of it is kept. Scored by query/.
+"""Int8: a unit vector as a direction of whole numbers, where nothing else of it is kept.
 
 decoded = c / |c|, with c_j from -127 to 127, the largest component of the vector becoming 127 or -127. Unlike the other
 codecs it codes the vector and not its residual: what is stored depends on the vector alone, not on a training, a
@@ -6,19 +6,23 @@ cluster or a segment. A decoded vector is of unit length, and its code is the co
 lost a second time however often it is merged, trained anew or read back (docs/decisions/006-stored-precision.md).
 
 Code: level u_j = c_j + 128 in two planes of four bits, the high nibbles, then float32 1 / |c|, then the low nibbles
-(simd.py says how a plane is packed). A scan reads the first two, `scan_size` bytes; with them alone the low nibble
-counts as 7.5. With whole-number weights w_j, unit * w_j nearly q_j (`prepare_levels`), an estimate of <q, decoded> is
+(kernels/levels.py says how a plane is packed). A scan reads the first two, `scan_size` bytes; with them alone the low
+nibble counts as 7.5. With whole-number weights w_j, unit * w_j nearly q_j (`prepare`), an estimate of <q, decoded> is
 unit * (16 sum_j w_j high_j + sum_j w_j low_j - 128 sum_j w_j) / |c|, off by at most |q - unit w| because |decoded| = 1.
 """
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 
 from alicorn.compiled import kernel
-from alicorn.quantization.kernels.simd import level_weights, packed, place_of, plane_width, unpacked
+from alicorn.quantization.codecs.codec import ROUNDING
+from alicorn.quantization.kernels.dot import dot_planes
+from alicorn.quantization.kernels.intrinsics import load_float, prefetch_row
+from alicorn.quantization.kernels.levels import dot_levels, level_weights, packed, place_of, plane_width, unpacked
+from alicorn.quantization.kernels.named import Bytes, Integers
 
 LARGEST = 127
 ZERO = 128  # the level of 0
@@ -26,10 +30,58 @@ _MIDDLE = 7.5  # of a low nibble that is not read
 _FACTOR = 4  # bytes
 
 
-class Int8:
-    """dim: of the vectors. There is nothing to train."""
+class Int8Query(NamedTuple):
+    """weights: whole numbers, of level_weights, in this unit.
 
-    name = "int8"
+    constant: what is added to the sum over both planes; middle: what the low plane adds on average, both before the
+    factor of a code.
+    """
+
+    weights: Integers
+    unit: np.float32
+    constant: np.float32
+    middle: np.float32
+    rounding: np.float32
+
+    def estimate(self, base, code, size):
+        width = size - _FACTOR
+        factor = load_float(code + width)
+        high = np.float32(dot_levels(code, width, self.weights))
+        return factor * (self.constant + np.float32(16.0) * self.unit * high), factor * self.middle
+
+    def rest(self, code, fine, size):
+        return load_float(code + size) * (self.unit * np.float32(dot_levels(fine, size, self.weights)))
+
+
+class PlaneRows(NamedTuple):
+    """The codes of vectors as the vectors themselves: both parts, rows of width + 4 bytes and of width."""
+
+    codes: Bytes
+    fine: Bytes
+    width: int
+
+    def cosine(self, query, row):
+        """<query, vector> in [-1, 1]. query: as Int8.padded makes it."""
+        code = self.codes + (self.width + _FACTOR) * row
+        product = dot_planes(query, code, self.fine + self.width * row, self.width)
+        return min(max(load_float(code + self.width) * product, np.float32(-1.0)), np.float32(1.0))
+
+    def prefetch(self, row):
+        """The second part: the first is read beside it, or was."""
+        prefetch_row(self.fine + self.width * row, self.width)
+
+
+class Int8:
+    """dim: of the vectors. There is nothing to train, and nobody chooses it: see Settings.stored."""
+
+    name: ClassVar[str] = "int8"
+    choice: ClassVar[str | None] = None
+    option: ClassVar[str | None] = None
+    most: ClassVar[int] = 0
+    size = None
+    of_residuals: ClassVar[bool] = False
+    num_errors: ClassVar[int] = 1
+    Query: ClassVar[type] = Int8Query
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
@@ -38,8 +90,12 @@ class Int8:
         self.code_size = self.scan_size + self.width
 
     @classmethod
-    def fit(cls, vectors: np.ndarray, seed: int = 0) -> Self:
-        return cls(vectors.shape[1])
+    def complete(cls, size: int | None, num_vectors: int, dim: int) -> None:
+        return None
+
+    @classmethod
+    def train(cls, points: np.ndarray, size: int | None, seed: int) -> Self:
+        return cls(points.shape[1])
 
     def encode(self, vectors: np.ndarray) -> np.ndarray:
         """(n, dim) float32, no row zero -> (n, code_size) uint8."""
@@ -55,35 +111,25 @@ class Int8:
         low = unpacked(codes[:, self.scan_size :], self.dim) if whole else np.float32(_MIDDLE)
         return (16 * high + low - ZERO) * self._factors(codes)[:, None]
 
-    def scan_errors(self, codes: np.ndarray) -> np.ndarray:
-        """|decoded - decoded from the first scan_size bytes|. (n, code_size) uint8 -> (n,) float32."""
+    def errors(self, points: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """|decoded - decoded from the first scan_size bytes|: both parts are the vector. -> (n, 1) float32."""
         off = unpacked(codes[:, self.scan_size :], self.dim) - np.float32(_MIDDLE)
-        return np.linalg.norm(off, axis=1) * self._factors(codes)
+        return (np.linalg.norm(off, axis=1) * self._factors(codes) * 1.0001 + ROUNDING)[:, None]
 
-    def prepare(self, query: np.ndarray) -> np.ndarray:
-        """What `score` needs of a query (dim,): the query."""
-        return query
-
-    def score(self, prepared: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """Estimated <query, vector> of each code. (n, code_size) uint8 -> (n,) float32."""
-        return self.decode(codes) @ prepared
+    def rows(self, codes: np.ndarray, fine: np.ndarray) -> PlaneRows:
+        """Codes as stored vectors. (n, scan_size), (n, code_size - scan_size) uint8."""
+        return PlaneRows(codes, fine, self.width)
 
     def padded(self, queries: np.ndarray) -> np.ndarray:
-        """Queries as simd.dot_planes takes them. (..., dim) float32 -> (..., 2 * width) float32, padded with 0."""
+        """Queries as PlaneRows takes them. (..., dim) float32 -> (..., 2 * width) float32, padded with 0."""
         room = np.zeros((*queries.shape[:-1], 2 * self.width), dtype=np.float32)
         room[..., : self.dim] = queries
         return room
 
-    def prepare_levels(self, query: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What the compiled loops need of a query (dim,): weights int8 for dot_levels, and five float32 numbers.
-
-        They are the scale of the high nibbles, what is added where the low ones are not read, the scale of the low
-        nibbles, what is added where they are; and how far rounding the weights can move an estimate.
-        """
+    def prepare(self, query: np.ndarray) -> Int8Query:
+        """(dim,) float32."""
         weights = np.empty(4 * self.width, dtype=np.int8)
-        numbers = np.empty(5, dtype=np.float32)
-        _prepare(query, weights, numbers)
-        return weights, numbers
+        return Int8Query(weights, *map(np.float32, _prepare(query, weights)))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         return {"dim": np.array([self.dim], dtype=np.int64)}
@@ -111,8 +157,9 @@ def _encode(vectors, levels, factors):
         factors[row] = np.float32(1.0 / np.sqrt(np.float64(squares)))
 
 
-@kernel("void(float32[::1], int8[::1], float32[::1])")
-def _prepare(query, weights, numbers):
+@kernel("UniTuple(float64, 4)(float32[::1], int8[::1])")
+def _prepare(query, weights):
+    """Fill the weights of an Int8Query; returns its numbers."""
     unit = level_weights(query, weights)
     total, off = 0.0, 0.0
     for j in range(len(query)):
@@ -123,8 +170,4 @@ def _prepare(query, weights, numbers):
         total += whole
     # without the low nibbles the decoded vector is longer than 1, by at most 7.5 sqrt(dim) / 127
     longest = 1.0 + _MIDDLE * np.sqrt(len(query)) / LARGEST
-    numbers[0] = 16 * unit
-    numbers[1] = (_MIDDLE - ZERO) * unit * total
-    numbers[2] = unit
-    numbers[3] = -ZERO * unit * total
-    numbers[4] = np.sqrt(off) * longest * 1.001
+    return np.float64(unit), -ZERO * unit * total, _MIDDLE * unit * total, np.sqrt(off) * longest * 1.001

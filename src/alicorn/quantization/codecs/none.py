@@ -2,31 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 
 
-class NoCodec:
-    """A codec of zero bytes. `decode` gives zeros; its error is therefore the norm of the residual."""
+class NoQuery(NamedTuple):
+    """There is nothing to prepare."""
 
-    name = "none"
+    rounding: np.float32 = np.float32(0.0)
+
+
+class NoCodec:
+    """A codec of zero bytes. `decode` gives zeros."""
+
+    name: ClassVar[str] = "none"
+    choice: ClassVar[str | None] = "none"
+    option: ClassVar[str | None] = None
+    most: ClassVar[int] = 0
+    size = None
+    of_residuals: ClassVar[bool] = False
+    num_errors: ClassVar[int] = 1
     code_size = scan_size = 0
+    Query: ClassVar[type] = NoQuery
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
 
     @classmethod
-    def fit(cls, residuals: np.ndarray, seed: int = 0) -> Self:
-        return cls(residuals.shape[1])
+    def complete(cls, size: int | None, num_vectors: int, dim: int) -> None:
+        return None
 
-    def encode(self, residuals: np.ndarray) -> np.ndarray:
+    @classmethod
+    def train(cls, points: np.ndarray, size: int | None, seed: int) -> Self:
+        return cls(points.shape[1])
+
+    def encode(self, points: np.ndarray) -> np.ndarray:
         """(n, dim) -> (n, 0) uint8."""
-        return np.empty((len(residuals), 0), dtype=np.uint8)
+        return np.empty((len(points), 0), dtype=np.uint8)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """(n, 0) -> (n, dim) float32 zeros."""
         return np.zeros((len(codes), self.dim), dtype=np.float32)
+
+    def errors(self, points: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """(n, 1) float32 zeros: nothing is estimated."""
+        return np.zeros((len(points), 1), dtype=np.float32)
+
+    def prepare(self, query: np.ndarray) -> NoQuery:
+        return NoQuery()
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         return {"dim": np.array([self.dim], dtype=np.int64)}

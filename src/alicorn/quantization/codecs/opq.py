@@ -1,16 +1,18 @@
-"""OPQ: a residual, rotated, in one byte per sub-vector (papers 15.1; EBR 4.1 tips 3 and 4). Follows product.py.
+"""OPQ: a residual, rotated, in one byte per sub-vector (EBR 4.1 tips 3 and 4).
 
-Faiss finds the rotation and the sub-codebooks together, so that the sub-vectors share the error.
+Source: Ge et al., Optimized Product Quantization, CVPR 2013. Faiss finds the rotation and the sub-codebooks together,
+so that the sub-vectors share the error.
 """
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 import faiss
 import numpy as np
 
 from alicorn.quantization.codecs import product
+from alicorn.quantization.codecs.codec import distances
 
 _ROUNDS = 3  # of Faiss's 50: it starts from PCA-PQ, not from a random rotation, and ten end where three do
 _FIRST_ROUNDS = 10  # of k-means before the first rotation
@@ -19,13 +21,28 @@ _FIRST_ROUNDS = 10  # of k-means before the first rotation
 class OPQ:
     """rotation: (dim, dim) orthogonal; codebooks: (code_size, 256, dim / code_size) float32."""
 
-    name = "opq"
+    name: ClassVar[str] = "opq"
+    choice: ClassVar[str | None] = "opq"
+    option: ClassVar[str | None] = "pq_bytes"
+    most: ClassVar[int] = product.MAX_BYTES
+    of_residuals: ClassVar[bool] = True
+    num_errors: ClassVar[int] = 1
+    Query: ClassVar[type] = product.TableQuery
 
     def __init__(self, rotation: np.ndarray, codebooks: np.ndarray) -> None:
         self.rotation = np.ascontiguousarray(rotation, dtype=np.float32)  # rotated = residual @ rotation.T
         self.codebooks = product.Codebooks(codebooks)
         self.dim = self.codebooks.dim
-        self.code_size = self.scan_size = self.codebooks.code_size
+        self.code_size = self.scan_size = self.size = self.codebooks.code_size
+
+    @classmethod
+    def complete(cls, size: int | None, num_vectors: int, dim: int) -> int:
+        return product.complete_bytes(size, num_vectors, dim, cls.name, must_divide=True)
+
+    @classmethod
+    def train(cls, points: np.ndarray, size: int | None, seed: int) -> Self:
+        assert size is not None
+        return cls.fit(points, size, seed)
 
     @classmethod
     def fit(cls, residuals: np.ndarray, code_size: int, seed: int = 0) -> Self:
@@ -51,13 +68,13 @@ class OPQ:
         """(n, code_size) uint8 -> (n, dim) float32."""
         return self.codebooks.decode(codes) @ self.rotation
 
-    def prepare(self, query: np.ndarray) -> tuple[np.ndarray, float]:
-        """What scoring needs of a query (dim,): the table (code_size * 256,) float32 of partial products, and 0."""
-        return self.codebooks.table(self.rotation @ query), 0.0
+    def errors(self, points: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """(n, dim), (n, code_size) -> (n, 1) float32."""
+        return distances(points, self.decode(codes))
 
-    def score(self, prepared: tuple[np.ndarray, float], codes: np.ndarray) -> np.ndarray:
-        """Estimated <query, residual> of each code. (n, code_size) uint8 -> (n,) float32."""
-        return product.score(prepared, codes)
+    def prepare(self, query: np.ndarray) -> product.TableQuery:
+        """(dim,) float32."""
+        return product.TableQuery(self.codebooks.table(self.rotation @ query), np.float32(0.0))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         return {"rotation": self.rotation, "codebooks": self.codebooks.centroids}

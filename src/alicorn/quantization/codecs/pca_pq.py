@@ -1,4 +1,4 @@
-"""PCA-PQ: a residual on its principal components, in one byte per sub-vector (papers 1.6, 15.1). Follows product.py.
+"""PCA-PQ: a residual on its principal components, in one byte per sub-vector (EBR 4.1).
 
 Faiss finds the components; they are dealt out so that the sub-vectors share the variance. As many are kept as pq_bytes
 divides: all where it divides the dimension (a rotation), else the leading ones (a projection), so that pq_bytes need
@@ -7,24 +7,40 @@ not divide the dimension.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from alicorn.quantization.codecs import product
+from alicorn.quantization.codecs.codec import distances
 
 
 class PCAPQ:
     """components: (kept, dim), orthonormal rows; mean: (dim,); codebooks: (code_size, 256, kept / code_size)."""
 
-    name = "pca-pq"
+    name: ClassVar[str] = "pca-pq"
+    choice: ClassVar[str | None] = "pca-pq"
+    option: ClassVar[str | None] = "pq_bytes"
+    most: ClassVar[int] = product.MAX_BYTES
+    of_residuals: ClassVar[bool] = True
+    num_errors: ClassVar[int] = 1
+    Query: ClassVar[type] = product.TableQuery
 
     def __init__(self, components: np.ndarray, mean: np.ndarray, codebooks: np.ndarray) -> None:
         self.components = np.ascontiguousarray(components, dtype=np.float32)
         self.mean = np.ascontiguousarray(mean, dtype=np.float32)
         self.codebooks = product.Codebooks(codebooks)
         self.dim = len(self.mean)
-        self.code_size = self.scan_size = self.codebooks.code_size
+        self.code_size = self.scan_size = self.size = self.codebooks.code_size
+
+    @classmethod
+    def complete(cls, size: int | None, num_vectors: int, dim: int) -> int:
+        return product.complete_bytes(size, num_vectors, dim, cls.name, must_divide=False)
+
+    @classmethod
+    def train(cls, points: np.ndarray, size: int | None, seed: int) -> Self:
+        assert size is not None
+        return cls.fit(points, size, seed)
 
     @classmethod
     def fit(cls, residuals: np.ndarray, code_size: int, seed: int = 0) -> Self:
@@ -45,13 +61,15 @@ class PCAPQ:
         """(n, code_size) uint8 -> (n, dim) float32."""
         return self.codebooks.decode(codes) @ self.components + self.mean
 
-    def prepare(self, query: np.ndarray) -> tuple[np.ndarray, float]:
-        """What scoring needs of a query (dim,): the table (code_size * 256,) float32, and <q, mean>."""
-        return self.codebooks.table(self.components @ query), float(query.astype(np.float64) @ self.mean)
+    def errors(self, points: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """(n, dim), (n, code_size) -> (n, 1) float32."""
+        return distances(points, self.decode(codes))
 
-    def score(self, prepared: tuple[np.ndarray, float], codes: np.ndarray) -> np.ndarray:
-        """Estimated <query, residual> of each code. (n, code_size) uint8 -> (n,) float32."""
-        return product.score(prepared, codes)
+    def prepare(self, query: np.ndarray) -> product.TableQuery:
+        """(dim,) float32."""
+        return product.TableQuery(
+            self.codebooks.table(self.components @ query), np.float32(query.astype(np.float64) @ self.mean)
+        )
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         return {"components": self.components, "mean": self.mean, "codebooks": self.codebooks.centroids}

@@ -1,4 +1,4 @@
-"""Codebooks of sub-vectors: one byte names one of 256 sub-centroids (papers 15.1). What pq.py, opq.py, pca_pq.py share.
+"""Codebooks of sub-vectors: one byte names one of 256 sub-centroids (Jégou et al. 2011). Of pq, opq and pca_pq.
 
 <q, decoded> is a sum of table look-ups, one per code byte, because an inner product is linear: the table depends on
 the query alone, not on the cluster.
@@ -6,16 +6,43 @@ the query alone, not on the cluster.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import NamedTuple, Self
 
 import faiss
 import numpy as np
 
 from alicorn.compiled import kernel
+from alicorn.errors import ConfigError
+from alicorn.quantization.kernels.intrinsics import bytes_at, floats_at
+from alicorn.quantization.kernels.named import Floats
 
 NUM_WORDS = 256  # sub-centroids per codebook: one byte
+MAX_BYTES = 1 << 30  # of a code; the dimension bounds it first
 _TRAINING_POINTS = 64 * NUM_WORDS  # Faiss asks for 39 per sub-centroid
 _ROUNDS = 12
+
+
+class TableQuery(NamedTuple):
+    """table: 256 inner products for each byte of a code; constant: what is added to their sum."""
+
+    table: Floats
+    constant: np.float32
+    rounding: np.float32 = np.float32(0.0)
+
+    def estimate(self, base, code, size):
+        """Four sums side by side: one alone would wait for each addition."""
+        part, numbers = bytes_at(code), floats_at(self.table)
+        a, b, c, d = np.float32(0.0), np.float32(0.0), np.float32(0.0), np.float32(0.0)
+        whole = size & ~3
+        for m in range(0, whole, 4):
+            at = m << 8
+            a += numbers[at + np.int64(part[m])]
+            b += numbers[at + 256 + np.int64(part[m + 1])]
+            c += numbers[at + 512 + np.int64(part[m + 2])]
+            d += numbers[at + 768 + np.int64(part[m + 3])]
+        for m in range(whole, size):
+            a += numbers[(m << 8) + np.int64(part[m])]
+        return base + (self.constant + ((a + b) + (c + d))), np.float32(0.0)
 
 
 class Codebooks:
@@ -51,6 +78,24 @@ class Codebooks:
         table = np.zeros((self.code_size, NUM_WORDS), dtype=np.float32)
         _fill_table(np.ascontiguousarray(query, dtype=np.float32), self._columns, table)
         return table.ravel()
+
+
+def complete_bytes(pq_bytes: int | None, num_vectors: int, dim: int, choice: str, must_divide: bool) -> int:
+    """The bytes of a code, chosen where None. Raises ConfigError where such vectors cannot be trained with them."""
+    if num_vectors < NUM_WORDS:
+        raise ConfigError(f"codec {choice!r} needs {NUM_WORDS} vectors, there are {num_vectors}: use 'sq8'")
+    pq_bytes = pq_bytes or divisor_near(dim, dim / 4)  # EBR 4.1, tip 4: little accuracy beyond
+    if must_divide and dim % pq_bytes:
+        near = divisor_near(dim, pq_bytes)
+        raise ConfigError(f"pq_bytes must divide the dimension, {dim}; got {pq_bytes}: use {near}, or codec 'pca-pq'")
+    if pq_bytes > dim:
+        raise ConfigError(f"pq_bytes must be at most the dimension, {dim}; got {pq_bytes}")
+    return pq_bytes
+
+
+def divisor_near(dim: int, wanted: float) -> int:
+    """The divisor of dim nearest to `wanted`, the smaller of two."""
+    return min((size for size in range(1, dim + 1) if dim % size == 0), key=lambda size: (abs(size - wanted), size))
 
 
 def untrained(dim: int, code_size: int, seed: int) -> faiss.ProductQuantizer:
@@ -96,14 +141,6 @@ def principal_components(points: np.ndarray, kept: int, code_size: int) -> tuple
     return np.ascontiguousarray(components[order]), faiss.vector_to_array(pca.mean)
 
 
-def score(prepared: tuple[np.ndarray, float], codes: np.ndarray) -> np.ndarray:
-    """Estimated <query, residual> of each code, from a table and a constant. (n, code_size) uint8 -> (n,) float32."""
-    table, constant = prepared
-    scores = np.empty(len(codes), dtype=np.float32)
-    score_codes(table, np.ascontiguousarray(codes), np.float32(constant), scores)
-    return scores
-
-
 @kernel("void(float32[::1], float32[:, ::1], float32[:, ::1])")
 def _fill_table(query, columns, table):
     """Add to table[m] query[j] * columns[j] of every dimension j of sub-vector m: 256 sub-centroids side by side."""
@@ -114,14 +151,3 @@ def _fill_table(query, columns, table):
             weight, column = query[j], columns[j]
             for word in range(NUM_WORDS):
                 row[word] += weight * column[word]
-
-
-# No fastmath: freed to reorder the sum, the compiler gathers, at half the speed. Unsigned indices need no test for < 0.
-@kernel("void(float32[::1], uint8[:, ::1], float32, float32[::1])")
-def score_codes(table, codes, constant, out):
-    """out[row] = constant + the sum over m of table[256 m + codes[row, m]]."""
-    for row in range(np.uint64(len(codes))):
-        total = np.float32(0.0)
-        for m in range(np.uint64(codes.shape[1])):
-            total += table[(m << np.uint64(8)) + np.uint64(codes[row, m])]
-        out[row] = total + constant

@@ -1,4 +1,4 @@
-"""RaBitQ: a residual in one bit a dimension, with an error bound (papers 15.2). Follows ivf.py; scored by query/.
+"""RaBitQ: a residual in one bit a dimension, with an error bound (Gao and Long, SIGMOD 2024).
 
 A residual r = a o (a its norm) is rotated by a random orthogonal P; the code keeps the signs of P o as the vector
 o_bar = signs / sqrt(D). An inner product with a query q is estimated by (a / <o_bar, o>) <o_bar, P q>, which is
@@ -12,12 +12,15 @@ float32 the number of ones.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, NamedTuple, Self
 
 import numba
 import numpy as np
 
 from alicorn.compiled import kernel
+from alicorn.quantization.codecs.codec import ROUNDING, check_dim
+from alicorn.quantization.kernels.intrinsics import floats_at, popcount, words_at
+from alicorn.quantization.kernels.named import Words
 
 _QUERY_BITS = 4
 EPSILON = 4.5  # standard deviations of the estimate that the bound allows for: 7 rows in a million beyond it
@@ -25,10 +28,45 @@ _WORD = 64
 _SALT = 152  # so that vectors drawn by default_rng(seed), as in examples and tests, are independent of the rotation
 
 
+class BitsQuery(NamedTuple):
+    """The rotated query in 4 bits a dimension. planes: its bits, the lowest first, `words` words each.
+
+    With u the query's levels, low and step their grid, S = sum_j x_j u_j and n = sum_j x_j for a code x,
+    <o_bar, P q> = (2 step S + 2 low n - (low D + step sum u)) / sqrt(D): the weights of S, n and 1.
+    """
+
+    planes: Words
+    words: int
+    of_sum: np.float32
+    of_ones: np.float32
+    constant: np.float32
+    rounding: np.float32 = np.float32(0.0)
+
+    def estimate(self, base, code, size):
+        """A code: words of signs, then its factor and the number of its ones as float32."""
+        plane, word_of, factor = words_at(self.planes), words_at(code), floats_at(code)
+        ones = np.uint64(0)
+        for w in range(self.words):
+            word = word_of[w]
+            ones += popcount(word & plane[w])
+            ones += popcount(word & plane[self.words + w]) << np.uint64(1)
+            ones += popcount(word & plane[2 * self.words + w]) << np.uint64(2)
+            ones += popcount(word & plane[3 * self.words + w]) << np.uint64(3)
+        scaled = self.of_sum * np.float32(ones) + self.of_ones * factor[2 * self.words + 1] + self.constant
+        return base + factor[2 * self.words] * scaled, np.float32(0.0)
+
+
 class RaBitQ:
     """rotation: (D, D) float32 orthogonal, D the dimension padded to a multiple of 64."""
 
-    name = "rabitq"
+    name: ClassVar[str] = "rabitq"
+    choice: ClassVar[str | None] = "rabitq"
+    option: ClassVar[str | None] = "bits"
+    most: ClassVar[int] = 1
+    size = 1
+    of_residuals: ClassVar[bool] = True
+    num_errors: ClassVar[int] = 1
+    Query: ClassVar[type] = BitsQuery
 
     def __init__(self, rotation: np.ndarray, dim: int) -> None:
         self.rotation = np.ascontiguousarray(rotation, dtype=np.float32)
@@ -36,6 +74,15 @@ class RaBitQ:
         self.padded = len(rotation)
         self._columns = np.ascontiguousarray(self.rotation[:, :dim].T)
         self.code_size = self.scan_size = self.padded // 8 + 8
+
+    @classmethod
+    def complete(cls, size: int | None, num_vectors: int, dim: int) -> int:
+        check_dim("rabitq", dim)
+        return size or 1
+
+    @classmethod
+    def train(cls, points: np.ndarray, size: int | None, seed: int) -> Self:
+        return cls.fit(points, seed)
 
     @classmethod
     def fit(cls, residuals: np.ndarray, seed: int = 0) -> Self:
@@ -75,29 +122,15 @@ class RaBitQ:
         deviation = np.sqrt(lost**2 / (self.padded - 1) + factors**2 * rounding)
         return (EPSILON * deviation).astype(np.float32)
 
-    def prepare_bits(self, query: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What scoring needs of a query (dim,): three weights (float32) and the bit planes (4, D / 64) uint64.
+    def errors(self, points: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """`bounds`, rounded up -> (n, 1) float32."""
+        return (self.bounds(points, codes) + ROUNDING)[:, None]
 
-        With u the query's levels, low and step their grid, S = sum_j x_j u_j and n = sum_j x_j for a code x,
-        <o_bar, P q> = (2 step S + 2 low n - (low D + step sum u)) / sqrt(D): the weights of S, n and 1.
-        """
-        weights = np.empty(3, dtype=np.float32)
-        planes = np.empty((_QUERY_BITS, self.padded // _WORD), dtype=np.uint64)
-        _prepare(query, self._columns, weights, planes)
-        return weights, planes
-
-    def prepare(self, query: np.ndarray) -> tuple[np.ndarray, float]:
-        """The query rounded as `prepare_bits` rounds it, rotated: (D,) float32, and 0."""
-        weights, planes = self.prepare_bits(query)
-        bits = np.unpackbits(planes.view(np.uint8), axis=1, bitorder="little").astype(np.float32)
-        levels = (2 ** np.arange(_QUERY_BITS, dtype=np.float32)) @ bits
-        scale = np.float32(np.sqrt(self.padded) / 2)
-        return levels * weights[0] * scale + weights[1] * scale, 0.0
-
-    def score(self, prepared: tuple[np.ndarray, float], codes: np.ndarray) -> np.ndarray:
-        """Estimated <query, residual> of each code. (n, code_size) uint8 -> (n,) float32."""
-        signs, factors, _ = self._read(codes)
-        return factors * ((2 * signs - 1) @ prepared[0]) / np.float32(np.sqrt(self.padded))
+    def prepare(self, query: np.ndarray) -> BitsQuery:
+        """(dim,) float32."""
+        words = self.padded // _WORD
+        planes = np.empty(_QUERY_BITS * words, dtype=np.uint64)
+        return BitsQuery(planes, words, *map(np.float32, _prepare(query, self._columns, planes)))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         return {"rotation": self.rotation, "dim": np.array([self.dim], dtype=np.int64)}
@@ -129,9 +162,9 @@ def rotated_by(columns, query):
     return rotated
 
 
-@kernel("void(float32[::1], float32[:, ::1], float32[::1], uint64[:, ::1])")
-def _prepare(query, columns, weights, planes):
-    """Fill what prepare_bits returns."""
+@kernel("UniTuple(float64, 3)(float32[::1], float32[:, ::1], uint64[::1])")
+def _prepare(query, columns, planes):
+    """Fill the planes of a BitsQuery; returns its weights."""
     rotated = rotated_by(columns, query)
     low = np.float64(rotated.min())
     step = max(np.float64(rotated.max()) - low, 1e-12) / (2**_QUERY_BITS - 1)
@@ -142,10 +175,9 @@ def _prepare(query, columns, weights, planes):
         total += np.float64(level)
         word, bit = j // _WORD, np.uint64(j % _WORD)
         for plane in range(_QUERY_BITS):
-            planes[plane, word] |= np.uint64(level >> plane & 1) << bit
+            planes[plane * (len(planes) // _QUERY_BITS) + word] |= np.uint64(level >> plane & 1) << bit
     root = np.sqrt(np.float64(len(rotated)))
-    weights[0], weights[1] = 2 * step / root, 2 * low / root
-    weights[2] = -(low * len(rotated) + step * total) / root
+    return 2 * step / root, 2 * low / root, -(low * len(rotated) + step * total) / root
 
 
 def random_rotation(dim: int, seed: int) -> np.ndarray:

@@ -1,32 +1,62 @@
-"""SQ8: a residual in one byte a dimension, in two planes of four bits. Follows ivf.py; scored by query/.
+"""SQ8: a residual in one byte a dimension, in two planes of four bits.
 
 decoded_j = low_j + step_j * code_j, the grid being uniform in each dimension. A code byte is 16 * high + low: the high
-nibbles of all dimensions are the first plane, the low ones the second (simd.py says how a plane is packed). The first
-plane alone is a code of four bits, half the bytes, with the error of half a coarse step: a scan reads that, and looks
-at the second plane only where it has to. With whole-number weights w_j, unit * w_j nearly q_j * step_j, and c one of
+nibbles of all dimensions are the first plane, the low ones the second (kernels/levels.py says how a plane is packed).
+The first plane alone is a code of four bits, half the bytes, with the error of half a coarse step: a scan reads that,
+and looks at the second plane only where it has to. With whole-number weights w_j, unit * w_j nearly q_j * step_j, and
+c one of
     16 * high + 7.5      from the first plane,
     16 * high + low      from both,
-<q, decoded> is <q, low> + 127.5 * rest + unit * sum_j w_j c_j, off by at most 127.5 * sum_j |q_j step_j - unit w_j|,
-where rest = sum_j (q_j step_j - unit w_j). `prepare_levels` makes the weights and constants once a query.
+<q, decoded> is <q, low> + 127.5 * lost + unit * sum_j w_j c_j, off by at most 127.5 * sum_j |q_j step_j - unit w_j|,
+where lost = sum_j (q_j step_j - unit w_j). `prepare` makes the weights and constants once a query.
 """
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 
 from alicorn.compiled import kernel
-from alicorn.quantization.kernels.simd import level_weights, packed, place_of, plane_width, unpacked
+from alicorn.quantization.codecs.codec import check_dim, distances
+from alicorn.quantization.kernels.levels import dot_levels, level_weights, packed, place_of, plane_width, unpacked
+from alicorn.quantization.kernels.named import Integers
 
 _LEVELS = 255
 _TAIL = 0.001  # share of the values of a dimension that lie below the grid, and above
 
 
+class SQ8Query(NamedTuple):
+    """Of codes of two planes. weights: whole numbers, of level_weights, in this unit.
+
+    constant: what is added to the sum over both planes; middle: what the low plane adds on average.
+    """
+
+    weights: Integers
+    unit: np.float32
+    constant: np.float32
+    middle: np.float32
+    rounding: np.float32
+
+    def estimate(self, base, code, size):
+        high = np.float32(dot_levels(code, size, self.weights))
+        return base + self.constant + np.float32(16.0) * self.unit * high, self.middle
+
+    def rest(self, code, fine, size):
+        return self.unit * np.float32(dot_levels(fine, size, self.weights))
+
+
 class SQ8:
     """low, step: (dim,) float32, the grid of each dimension."""
 
-    name = "sq8"
+    name: ClassVar[str] = "sq8"
+    choice: ClassVar[str | None] = "sq8"
+    option: ClassVar[str | None] = None
+    most: ClassVar[int] = 0
+    size = None
+    of_residuals: ClassVar[bool] = True
+    num_errors: ClassVar[int] = 2
+    Query: ClassVar[type] = SQ8Query
 
     def __init__(self, low: np.ndarray, step: np.ndarray) -> None:
         self.low = np.ascontiguousarray(low, dtype=np.float32)
@@ -36,7 +66,15 @@ class SQ8:
         self.code_size = 2 * self.scan_size
 
     @classmethod
-    def fit(cls, residuals: np.ndarray, seed: int = 0) -> Self:
+    def complete(cls, size: int | None, num_vectors: int, dim: int) -> None:
+        check_dim("sq8", dim)
+
+    @classmethod
+    def train(cls, points: np.ndarray, size: int | None, seed: int) -> Self:
+        return cls.fit(points)
+
+    @classmethod
+    def fit(cls, residuals: np.ndarray) -> Self:
         """The grid spans nearly all of what the training residuals span. residuals: (n, dim) float32, n >= 1.
 
         What is outside of it is clipped; its larger error is kept beside its code, so bounds stay true. Without the
@@ -63,24 +101,14 @@ class SQ8:
         low = unpacked(codes[:, self.scan_size :], self.dim) if codes.shape[1] > self.scan_size else np.float32(7.5)
         return self.low + self.step * (16 * high + low)
 
-    def prepare(self, query: np.ndarray) -> np.ndarray:
-        """What `score` needs of a query (dim,): the query."""
-        return query
+    def errors(self, points: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """By the first plane and by both. (n, dim), (n, code_size) -> (n, 2) float32."""
+        return distances(points, self.decode(codes[:, : self.scan_size]), self.decode(codes))
 
-    def score(self, prepared: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """Estimated <query, residual> of each code. (n, code_size) uint8 -> (n,) float32."""
-        return self.decode(codes) @ prepared
-
-    def prepare_levels(self, query: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What the compiled loops need of a query (dim,): weights int8 for dot_levels, and four float32 numbers.
-
-        They are scale and constant of the first plane, scale of the second (the first then counts 16 times as much)
-        and constant of both; and, fifth, how far rounding the weights can move a score.
-        """
+    def prepare(self, query: np.ndarray) -> SQ8Query:
+        """(dim,) float32."""
         weights = np.empty(4 * self.scan_size, dtype=np.int8)
-        numbers = np.empty(5, dtype=np.float32)
-        _prepare(query, self.low, self.step, weights, numbers)
-        return weights, numbers
+        return SQ8Query(weights, *map(np.float32, _prepare(query, self.low, self.step, weights)))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         return {"low": self.low, "step": self.step}
@@ -99,22 +127,19 @@ def _encode(residuals, low, step, codes):
             codes[row, j] = np.uint8(min(max(level, np.float32(0.0)), np.float32(255.0)))
 
 
-@kernel("void(float32[::1], float32[::1], float32[::1], int8[::1], float32[::1])")
-def _prepare(query, low, step, weights, numbers):
+@kernel("UniTuple(float64, 4)(float32[::1], float32[::1], float32[::1], int8[::1])")
+def _prepare(query, low, step, weights):
+    """Fill the weights of an SQ8Query; returns its numbers."""
     dim = len(query)
     products = query * step
     unit = level_weights(products, weights)
-    constant, rest, off, total = 0.0, 0.0, 0.0, 0.0
+    constant, lost, off, total = 0.0, 0.0, 0.0, 0.0
     for j in range(dim):
         at, on = place_of(j, len(weights) // 4)
         whole = 128 * np.int64(weights[at]) + np.int64(weights[at + on])
         difference = np.float64(products[j]) - np.float64(unit) * whole
         constant += np.float64(query[j]) * np.float64(low[j])
-        rest += difference
+        lost += difference
         off += abs(difference)
         total += whole
-    numbers[0] = 16 * unit
-    numbers[1] = constant + 127.5 * rest + 7.5 * unit * total
-    numbers[2] = unit
-    numbers[3] = constant + 127.5 * rest
-    numbers[4] = 127.5 * off
+    return np.float64(unit), constant + 127.5 * lost, 7.5 * unit * total, 127.5 * off

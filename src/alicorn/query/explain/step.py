@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from alicorn.language import tree
 
 if TYPE_CHECKING:
-    from alicorn.query.nn.nearest import Counters
+    from alicorn.query.nn.counters import Counters
 
 
 _MOST_NODES = 256

@@ -1,6 +1,14 @@
 """Nearest neighbours.
 
-nearest.py   complete radius, and the k nearest
-kernel.py    the compiled loop; scoring.py: its steps
-products.py  many requests at once
+arguments.py   what the compiled search of a block takes
+top_k.py       the k best scores in compiled loops
+collecting.py  which rows to scan next: clusters by their angle, allowed rows
+stages.py      scan, refine, verify: what each row of a chunk passes
+kernel.py      the compiled search of a block
+counters.py    what an nn did
+probe.py       one query against one key: its clusters, and the query as the codec takes it
+plan.py        by stored vectors, by codes of listed rows, or by a scan
+ranked.py      documents in order, over segments
+nearest.py     complete radius, and the k nearest
+products.py    many requests at once
 """

@@ -3,7 +3,7 @@
 One query at a time, every code of a segment is read for each of them. Together, a tile of stored vectors is multiplied
 with a block of queries while it is in cache, and the product, which is rounded otherwise than the engine's own inner
 product, is an estimate with a bound: 2 dim units of rounding, as |q| |v| = 1 (the sum of dim products is off by at most
-dim units whatever its order). What the bound leaves open is settled by the stored vector, as in kernel.py, so that
+dim units whatever its order). What the bound leaves open is verified by the stored vector, as in kernel.py, so that
 scores and order are those of a search for one query, bit for bit.
 """
 
@@ -12,15 +12,17 @@ from threading import Lock
 
 import numba
 import numpy as np
+from numba import types
 from threadpoolctl import ThreadpoolController
 
 from alicorn.compiled import kernel
 from alicorn.index import EmbeddingBlock, SegmentView
 from alicorn.processes import forget_in_children
-from alicorn.quantization.kernels.simd import address
-from alicorn.query.nn import scoring
-from alicorn.query.nn.kernel import BINS, best_of, bin_of, doubled, highest_edge, lower_edge
-from alicorn.query.nn.nearest import arrays_of
+from alicorn.quantization.kernels.intrinsics import address
+from alicorn.quantization.kernels.named import addresses, type_of
+from alicorn.quantization.stored import Float32Rows
+from alicorn.query.nn.stages import compare
+from alicorn.query.nn.top_k import BINS, best_of, bin_of, doubled, highest_edge, lower_edge
 
 _QUERIES = 128  # of a block
 _ROWS = 8_192  # of a tile: 4 MB of products
@@ -30,7 +32,7 @@ _FOUND, _EDGE, _ABOVE = BINS, BINS + 1, BINS + 2  # behind the histogram
 
 
 def blocks_of(num_queries: int) -> Iterator[slice]:
-    """Queries that are looked at together."""
+    """Queries that are compared together."""
     for start in range(0, num_queries, _QUERIES):
         yield slice(start, min(start + _QUERIES, num_queries))
 
@@ -86,10 +88,9 @@ def k_nearest_each(
             products = queries @ block.vectors[first : first + _ROWS].T
             for at, state in enumerate(states):
                 kept[at] = _keep(products[at], first, block.docs, deleted, k, slack, state, *kept[at])
-    stored = arrays_of(block).exact
-    order = view.segment.id_order
+    stored, order = block.arrays.stored, view.segment.id_order
     return [
-        _settled(*stored, block.docs, queries[at], k, slack, state, *kept[at], order) for at, state in enumerate(states)
+        _verified(stored, block.docs, queries[at], k, slack, state, *kept[at], order) for at, state in enumerate(states)
     ]
 
 
@@ -139,12 +140,14 @@ def _keep(products, first, docs, deleted, k, slack, state, rows, scores):
 
 
 @kernel(
-    "Tuple((uint32[::1], float32[::1]))(int64, uint8[:, ::1], uint8[:, ::1], uint8[:, ::1], uint32[::1], float32[::1],"
-    f" int64, {_CANDIDATES}, uint32[::1])"
+    types.Tuple((types.uint32[::1], types.float32[::1]))(
+        *(type_of(Float32Rows), types.uint32[::1], types.float32[::1], types.int64, types.float32, types.int64[::1]),
+        *(types.uint32[::1], types.float32[::1], types.uint32[::1]),
+    )
 )
-def _settled(stored, vectors, codes, fine, docs, query, k, slack, state, rows, scores, id_order):
+def _verified(stored, docs, query, k, slack, state, rows, scores, id_order):
     """The k best of the candidates by their stored vectors."""
     bound = (lower_edge(state[_EDGE]) if state[_ABOVE] >= k else _NO_BOUND) - slack
     found = _at_least(state[_FOUND], rows, scores, bound)
-    scoring.settle(found, address(rows), address(scores), scoring.stored_at(stored, vectors, codes, fine, query))
+    compare(addresses(stored), address(query), found, address(rows), address(scores))
     return best_of(rows, scores, found, k, docs, id_order)

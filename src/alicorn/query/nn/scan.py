@@ -11,7 +11,7 @@ import numpy as np
 
 from alicorn.compiled import kernel
 from alicorn.index import EmbeddingBlock, SegmentView, Snapshot
-from alicorn.query.nn.nearest import allowed_rows
+from alicorn.query.nn.plan import allowed_rows
 from alicorn.query.sets import bits, docset
 from alicorn.query.sets.docset import Bitmap, DocSet
 

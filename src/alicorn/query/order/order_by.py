@@ -13,7 +13,9 @@ from alicorn.errors import ConfigError, QueryError
 from alicorn.index import EmbeddingBlock, Snapshot
 from alicorn.language import tree
 from alicorn.language.prepared import Prepared
-from alicorn.query.nn.nearest import Counters, Ranked, best_first, exact_cosines, k_nearest
+from alicorn.query.nn.counters import Counters
+from alicorn.query.nn.nearest import exact_cosines, k_nearest
+from alicorn.query.nn.ranked import Ranked, best_first
 from alicorn.query.order.static_rank import first_by_static_rank
 from alicorn.query.run import Evaluation
 from alicorn.query.sets import docset

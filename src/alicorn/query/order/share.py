@@ -8,7 +8,7 @@ import numpy as np
 
 from alicorn.language import tree
 from alicorn.language.prepared import Prepared
-from alicorn.query.nn.nearest import Ranked, best_first
+from alicorn.query.nn.ranked import Ranked, best_first
 from alicorn.query.order.order_by import ranked
 from alicorn.query.run import Evaluation
 from alicorn.query.sets.docset import DocSet

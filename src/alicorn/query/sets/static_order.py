@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numba import types
 
 from alicorn.compiled import kernel, subroutine
 from alicorn.index import Snapshot
-from alicorn.quantization.kernels.simd import (
+from alicorn.quantization.kernels.intrinsics import (
     address,
-    addresses,
     bytes_at,
     doubles_at,
     longs_at,
@@ -24,6 +24,7 @@ from alicorn.quantization.kernels.simd import (
     popcount,
     words_at,
 )
+from alicorn.quantization.kernels.named import Longs, addresses, type_of
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import DocSet
 
@@ -36,13 +37,13 @@ class Orders(NamedTuple):
     places, heads: room of a merge: the place in each order, and the segments by the document at their place.
     """
 
-    numbers: np.ndarray
-    sizes: np.ndarray
-    ranks: np.ndarray
-    offsets: np.ndarray
-    ids: np.ndarray
-    places: np.ndarray
-    heads: np.ndarray
+    numbers: Longs
+    sizes: Longs
+    ranks: Longs
+    offsets: Longs
+    ids: Longs
+    places: Longs
+    heads: Longs
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Orders:
@@ -190,7 +191,10 @@ def _advanced(orders, words, count):
     return _placed(orders, count - 1, segment)
 
 
-@kernel()
+_ORDERS = type_of(Orders)
+
+
+@kernel(types.void(_ORDERS, types.int64[::1], types.int64[::1], types.int64[::1]))
 def _first(order_arrays, word_addresses, segments, numbers):
     """Fill segments and numbers with the first documents of the set; there are as many."""
     orders, words = addresses(order_arrays), address(word_addresses)
@@ -228,7 +232,9 @@ def _take_all_that_fit(words, num_words, has, hits, taken):
     return True
 
 
-@kernel()
+@kernel(
+    types.void(_ORDERS, types.int64[::1], types.int64[::1], types.int64[:, ::1], types.int64[::1], types.int64[::1])
+)
 def _take_with_optional_hits(order_arrays, word_addresses, num_words, has_addresses, hits, taken_addresses):
     """words: of the documents that may still be taken; those that lack an operand leave when its hits are used up."""
     orders, words, taken = addresses(order_arrays), address(word_addresses), address(taken_addresses)

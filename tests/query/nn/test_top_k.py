@@ -1,12 +1,12 @@
-"""nn_kernels: what the loop of an `nn` is made of, beside plain NumPy. test_engine.py tests the loop."""
+"""The k best of scored rows, beside a sort by NumPy."""
 
 import numba
 import numpy as np
 import pytest
 
-from alicorn.query.nn import kernel as nn_kernels
+from alicorn.query.nn.top_k import best_of
 
-_best_of = numba.njit(lambda *arguments: nn_kernels.best_of(*arguments))
+_best_of = numba.njit(lambda *arguments: best_of(*arguments))
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 127, 128, 129, 1000, 20_000])

@@ -1,4 +1,4 @@
-"""Wide arithmetic against NumPy: inner products the same bits in every loop, products of levels exact. Of simd.py."""
+"""Wide arithmetic against NumPy: inner products the same bits in every loop, products of levels exact."""
 
 import os
 import subprocess
@@ -15,15 +15,14 @@ from products_digest import digest
 
 from alicorn.quantization import Int8
 from alicorn.quantization.coarse.probing import centroid_cosines
-from alicorn.quantization.kernels import simd
-from alicorn.quantization.kernels.simd import (
+from alicorn.quantization.codecs.int8 import PlaneRows
+from alicorn.quantization.kernels.dot import dot
+from alicorn.quantization.kernels.intrinsics import HAS_VNNI, address
+from alicorn.quantization.kernels.levels import (
     MAX_DIM,
     TILE,
-    address,
-    dot,
     dot_levels,
     dot_tile,
-    largest,
     level_weights,
     packed,
     place_of,
@@ -32,11 +31,10 @@ from alicorn.quantization.kernels.simd import (
     tiled,
     unpacked,
 )
+from alicorn.quantization.stored import Float16Rows, Float32Rows
 from alicorn.query.nn.kernel import exact_cosines
-from alicorn.query.nn.scoring import FLOATS, HALVES, PLANES
 
 DIMS = st.integers(1, 400) | st.sampled_from([63, 64, 65, 127, 128, 129, 192, 256, 1024])
-NO_CODES = np.empty((0, 0), dtype=np.uint8)
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -59,11 +57,6 @@ def tiles_of(tiles, weights, unit, constant, out):
         dot_tile(at, groups, address(weights), unit, constant, address(out) + 4 * TILE * tile)
 
 
-@numba.njit
-def largest_of(numbers, start):
-    return largest(address(numbers) + 4 * start, len(numbers) - start)
-
-
 def unit_rows(count: int, dim: int, seed: int) -> np.ndarray:
     rows = np.random.default_rng(seed).standard_normal((count, dim)).astype(np.float32)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
@@ -77,29 +70,19 @@ def whole_numbers(weights: np.ndarray, dim: int) -> np.ndarray:
 
 @settings(max_examples=150, deadline=None)
 @given(DIMS, SEEDS)
-def test_the_largest_is_found_wherever_it_stands(count: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    numbers = rng.standard_normal(count + 3).astype(np.float32) - np.float32(2)
-    assert largest_of(numbers, 3) == numbers[3:].max()
-    numbers[3 + rng.integers(count)] = 9
-    assert largest_of(numbers, 3) == 9
-
-
-@settings(max_examples=150, deadline=None)
-@given(DIMS, SEEDS)
 def test_dot_is_the_inner_product_and_the_same_bits_wherever_it_is_called(dim: int, seed: int) -> None:
     query, *rows = unit_rows(6, dim, seed)
     vectors = np.stack(rows)
     products = np.array([dot_of(query, row) for row in vectors], dtype=np.float32)
     np.testing.assert_allclose(products, vectors.astype(np.float64) @ query.astype(np.float64), atol=1e-5)
     assert_array_equal(centroid_cosines(query, vectors), products)
-    assert_array_equal(scores(FLOATS, vectors, query), np.clip(products, -1, 1))
+    assert_array_equal(scores(Float32Rows(vectors, dim), query), np.clip(products, -1, 1))
 
 
-def scores(stored: int, vectors: np.ndarray, query: np.ndarray, codes=NO_CODES, fine=NO_CODES) -> np.ndarray:
-    rows = np.arange(len(vectors), dtype=np.uint32)
-    out = np.empty(len(vectors), dtype=np.float32)
-    exact_cosines(stored, vectors.view(np.uint8), codes, fine, query, rows, out)
+def scores(stored: Float32Rows | Float16Rows | PlaneRows, query: np.ndarray) -> np.ndarray:
+    rows = np.arange(len(stored[0]), dtype=np.uint32)
+    out = np.empty(len(rows), dtype=np.float32)
+    exact_cosines(stored, query, rows, out)
     return out
 
 
@@ -112,11 +95,11 @@ def test_a_vector_of_halves_or_whole_numbers_is_scored_as_what_it_stands_for(dim
     query = vectors[0]
     halves = vectors.astype(np.float16)
     expected = np.clip(halves.astype(np.float64) @ query, -1, 1)
-    np.testing.assert_allclose(scores(HALVES, halves, query), expected, atol=1e-6)
+    np.testing.assert_allclose(scores(Float16Rows(halves.view(np.uint8), dim), query), expected, atol=1e-6)
     codec = Int8(dim)
     whole = codec.encode(vectors)
     codes, fine = (np.ascontiguousarray(part) for part in np.hsplit(whole, [codec.scan_size]))
-    found = scores(PLANES, vectors[:, :0], codec.padded(query), codes, fine)
+    found = scores(codec.rows(codes, fine), codec.padded(query))
     np.testing.assert_allclose(found, np.clip(codec.decode(whole) @ query.astype(np.float64), -1, 1), atol=1e-6)
 
 
@@ -173,11 +156,11 @@ def test_the_largest_sum_of_the_largest_dimension_fits(sign: int) -> None:
     assert abs(int(found[0])) > 2**31 * 0.9, "a bound that is far below what fits"
 
 
-@pytest.mark.skipif(not simd._HAS_VNNI, reason="this processor runs the portable instructions anyway")
+@pytest.mark.skipif(not HAS_VNNI, reason="this processor runs the portable instructions anyway")
 def test_portable_instructions_give_the_same_numbers(tmp_path: Path) -> None:
     """As a processor without VNNI would compile them, also where Numba is told to: the processor itself has it."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_CPU_NAME": "generic"}
     script = Path(__file__).with_name("products_digest.py")
-    done = subprocess.run([sys.executable, script, simd.__file__], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["False", digest(simd)]
+    assert done.stdout.split() == ["False", digest()]

@@ -1,0 +1,43 @@
+"""What an `nn` did, as explain shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from alicorn.query.nn.arguments import PROBED, PRUNED, REFINED, SCANNED, VERIFIED
+
+
+@dataclass
+class Counters:
+    """What an `nn` did: shown by explain. numbers: by the places of arguments.py.
+
+    documents_scanned is EBR's measure of work (4.1).
+    """
+
+    explained: bool = False  # whether the costs of plans are noted
+    numbers: np.ndarray = field(default_factory=lambda: np.zeros(5, dtype=np.int64))
+    plans: list[str] = field(default_factory=list)
+    costs_us: dict[str, float] = field(default_factory=dict)
+    bytes_read: int = 0
+
+    @property
+    def documents_scanned(self) -> int:
+        return int(self.numbers[SCANNED])
+
+    @property
+    def documents_refined(self) -> int:
+        return int(self.numbers[REFINED])
+
+    @property
+    def exact_distances(self) -> int:
+        return int(self.numbers[VERIFIED])
+
+    @property
+    def clusters_probed(self) -> int:
+        return int(self.numbers[PROBED])
+
+    @property
+    def clusters_pruned(self) -> int:
+        return int(self.numbers[PRUNED])
