@@ -64,7 +64,7 @@ def unit_rows(count: int, dim: int, seed: int) -> np.ndarray:
 
 def whole_numbers(weights: np.ndarray, dim: int) -> np.ndarray:
     """The whole numbers that level_weights wrote, in the order of the dimensions."""
-    places = [place_of(j, len(weights) // 4) for j in range(dim)]
+    places = [place_of.py_func(j, len(weights) // 4) for j in range(dim)]
     return np.array([128 * int(weights[at]) + int(weights[at + on]) for at, on in places], dtype=np.int64)
 
 

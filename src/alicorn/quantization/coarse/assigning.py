@@ -8,10 +8,9 @@ The cluster of a vector therefore depends on the vector alone.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from alicorn.compiled import kernel
+from alicorn.compiled import kernel, subroutine
 
 # Two float32 products of unit vectors, however summed, differ by less than this for up to some 10,000 dimensions.
 _UNDECIDED = np.float32(1e-5)
@@ -38,7 +37,7 @@ def nearest_centroids(vectors: np.ndarray, centroids: np.ndarray) -> np.ndarray:
     return clusters
 
 
-@numba.njit
+@subroutine
 def _may_hold(products, start, stop, bound):
     """Whether any of products[start:stop] reaches the bound. Counting compiles to wide compares, a maximum does not."""
     reached = np.int32(0)
@@ -51,7 +50,7 @@ def _may_hold(products, start, stop, bound):
     return reached > 0
 
 
-@numba.njit(fastmath=True)
+@subroutine(fastmath=True)
 def _exact(vectors, row, centroids, cluster):
     total = 0.0
     for j in range(vectors.shape[1]):

@@ -6,10 +6,9 @@ error bound excludes. Of 4,096 centroids of 128 dimensions that reads 0.5 MB ins
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from alicorn.compiled import kernel
+from alicorn.compiled import kernel, subroutine
 from alicorn.quantization.kernels.dot import dot
 from alicorn.quantization.kernels.intrinsics import address, larger, largest_float, load_float, load_floats
 from alicorn.quantization.kernels.levels import TILE, dot_tile, split_weights, tiled
@@ -112,7 +111,7 @@ def _estimate(query, low, step, tiles, out):
     return np.float32(_MIDDLE * off)
 
 
-@numba.njit
+@subroutine
 def falling(score):
     """A whole number of 32 bits, the smaller the larger the float32 is; -0 as 0."""
     bits = np.int64(np.float32(score + np.float32(0.0)).view(np.int32))
@@ -120,7 +119,7 @@ def falling(score):
     return np.uint64(np.int64(0x7FFFFFFF) - rising)
 
 
-@numba.njit
+@subroutine
 def _largest(start, count):
     """The largest of `count` float32, one at least, from an address on; none is NaN."""
     stop = start + 4 * count
@@ -138,12 +137,12 @@ def _largest(start, count):
     return found
 
 
-@numba.njit
+@subroutine
 def _bin(cosine):
     return min(max(np.int64((cosine + np.float32(1.0)) * np.float32(_BINS / 2)), 0), _BINS - 1)
 
 
-@numba.njit
+@subroutine
 def _bound(scores, wanted):
     """Nearly the wanted-th largest score, from below: no more than it, by a histogram.
 
@@ -167,7 +166,7 @@ def _bound(scores, wanted):
     return bound, maxima, group
 
 
-@numba.njit
+@subroutine
 def _write_best(cosines, candidates, clusters):
     """The first len(clusters) of the candidates by falling cosine, ties to the smaller number."""
     keys = np.empty(len(candidates), dtype=np.uint64)
@@ -178,7 +177,7 @@ def _write_best(cosines, candidates, clusters):
         clusters[i] = np.int64(keys[i] & np.uint64(0xFFFFFFFF))
 
 
-@numba.njit
+@subroutine
 def _at_least(scores, bound, maxima, group):
     """Positions of the scores that reach the bound."""
     found = np.empty(len(scores), dtype=np.int64)

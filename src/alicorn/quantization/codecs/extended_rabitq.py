@@ -19,10 +19,9 @@ from __future__ import annotations
 
 from typing import ClassVar, NamedTuple, Self
 
-import numba
 import numpy as np
 
-from alicorn.compiled import kernel
+from alicorn.compiled import kernel, subroutine
 from alicorn.quantization.codecs.codec import ROUNDING, check_dim
 from alicorn.quantization.codecs.rabitq import EPSILON, RaBitQ, random_rotation, rotated_by
 from alicorn.quantization.kernels.intrinsics import bytes_at, floats_at, load_float
@@ -156,7 +155,7 @@ class ExtendedRaBitQ:
         return np.ascontiguousarray(codes[:, -4:]).view(np.float32)[:, 0]
 
 
-@numba.njit(fastmath=True)
+@subroutine(fastmath=True)
 def _alignment(row, inverse_step, top):
     """<y, row> and |y|^2, y the row over the step, each component at the middle of its cell, clipped at the top one."""
     product = np.float32(0.0)
@@ -246,7 +245,7 @@ def _prepare(query, columns, bits, others, weights, other_weights):
     return constant, first_scale, second_scale, rounding
 
 
-@numba.njit(fastmath=True)
+@subroutine(fastmath=True)
 def _weighted_levels(query, row):
     """Sum over dimensions of weight times (level - middle) of one code: the estimate before its factor."""
     total, scale = query.constant, query.first_scale

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 from typing import ClassVar, NamedTuple, Self
 
-import numba
 import numpy as np
 
-from alicorn.compiled import kernel
+from alicorn.compiled import kernel, subroutine
 from alicorn.quantization.codecs.codec import ROUNDING, check_dim
 from alicorn.quantization.kernels.intrinsics import floats_at, popcount, words_at
 from alicorn.quantization.kernels.named import Words
@@ -151,7 +150,7 @@ class RaBitQ:
         return signs, factors[:, 0], factors[:, 1]
 
 
-@numba.njit
+@subroutine
 def rotated_by(columns, query):
     """The query, rotated. columns: (dim, D) float32, of the rotation; query: (dim,) -> (D,) float32."""
     rotated = np.zeros(columns.shape[1], dtype=np.float32)

@@ -7,8 +7,7 @@ Freed to reorder a sum (fastmath), a compiler rounds differently from one loop t
     dot_planes    float32 with whole numbers of 8 bits in two planes (levels.py)
 """
 
-import numba
-
+from alicorn.compiled import subroutine
 from alicorn.quantization.kernels.intrinsics import (
     add_floats,
     high_nibbles,
@@ -26,7 +25,7 @@ from alicorn.quantization.kernels.intrinsics import (
 from alicorn.quantization.kernels.levels import CHUNK
 
 
-@numba.njit
+@subroutine
 def dot(first, second, dim):
     """The inner product of two rows of float32, by their addresses -> float32."""
     a, b, c, d = zero_floats(), zero_floats(), zero_floats(), zero_floats()
@@ -50,7 +49,7 @@ def dot(first, second, dim):
     return total
 
 
-@numba.njit
+@subroutine
 def dot_halves(first, second, dim):
     """The inner product of a row of float32 and one of float16, by their addresses -> float32."""
     a, b = zero_floats(), zero_floats()
@@ -68,7 +67,7 @@ def dot_halves(first, second, dim):
     return total
 
 
-@numba.njit
+@subroutine
 def dot_planes(query, high, low, width):
     """The sum over dimensions of q * (16 high + low - 128), of a row in two planes, by their addresses -> float32.
 

@@ -13,13 +13,14 @@ from functools import partial
 from typing import Any
 
 import llvmlite.binding as llvm
-import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils, config
 from numba.core.datamodel import models
 from numba.extending import intrinsic as _intrinsic
 from numba.extending import register_model
+
+from alicorn.compiled import subroutine
 
 intrinsic: Any = _intrinsic
 
@@ -350,7 +351,7 @@ def _popcount(_typing, word):
 popcount: Any = _popcount
 
 
-@numba.njit
+@subroutine
 def prefetch_row(start, size):
     """Ask for every cache line of `size` bytes."""
     for line in range(start, start + size, 64):

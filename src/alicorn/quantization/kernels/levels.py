@@ -9,10 +9,9 @@ planes, `level_weights` the weights that go with them. A tile: (dim / 4, 64) uin
 0 to 3, then of 4 to 7, and so on; `tiled` makes tiles, `split_weights` their weights.
 """
 
-import numba
 import numpy as np
 
-from alicorn.compiled import kernel
+from alicorn.compiled import kernel, subroutine
 from alicorn.quantization.kernels.intrinsics import (
     add_ints,
     add_products,
@@ -38,7 +37,7 @@ MAX_DIM = 8_192  # above, the sum of 128 x 127 x 15 a dimension might leave int3
 _AHEAD = 2_048  # bytes of tiles: they come from the second level of cache
 
 
-@numba.njit
+@subroutine
 def dot_levels(row, width, weights):
     """The sum over dimensions of level * weight, of a row of a plane, by their addresses -> int32.
 
@@ -65,7 +64,7 @@ def dot_levels(row, width, weights):
     return total
 
 
-@numba.njit
+@subroutine
 def dot_tile(tile, groups, weights, unit, constant, out):
     """Write unit * (sum over dimensions of level * weight) + constant of 16 rows. By addresses; groups: dimensions / 4.
 
@@ -128,7 +127,7 @@ def unpacked(plane: np.ndarray, dim: int) -> np.ndarray:
     return np.hstack([nibbles for chunk in chunks for nibbles in (chunk & 15, chunk >> 4)])[:, :dim]
 
 
-@numba.njit
+@subroutine
 def place_of(j, width):
     """Index in level_weights of dimension j's high part, for planes of `width` bytes, and the offset to the low one."""
     start = j // (2 * CHUNK) * CHUNK
@@ -136,7 +135,7 @@ def place_of(j, width):
     return 4 * start + j - 2 * start, 2 * size
 
 
-@numba.njit
+@subroutine
 def _unit_of(weights):
     """The unit in which no weight is above 128 * 127."""
     largest = np.float32(0.0)
@@ -145,7 +144,7 @@ def _unit_of(weights):
     return max(largest, np.float32(1e-30)) / np.float32(128 * 127)
 
 
-@numba.njit
+@subroutine
 def _parts(weight, unit):
     """high and low, both int8, such that 128 * high + low is weight / unit, rounded."""
     whole = np.int32(np.rint(weight / unit))

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros as _trailing_zeros
 
+from alicorn.compiled import subroutine
 from alicorn.quantization.kernels.intrinsics import floats_at, longs_at, numbers_at, words_at
 from alicorn.query.nn.arguments import ALL, ANYWHERE, LISTED, PROBED, PRUNED
 
@@ -29,7 +29,7 @@ class Cursor(NamedTuple):
     place: int
 
 
-@numba.njit
+@subroutine
 def collect(block, query, limits, cursor, bound, rows, bases, counters):
     """Write the next rows, and the cosines of their centroids, until there are BUFFER -> how many, and the cursor.
 
@@ -57,7 +57,7 @@ def collect(block, query, limits, cursor, bound, rows, bases, counters):
     return count, cursor
 
 
-@numba.njit
+@subroutine
 def _next_cluster(block, query, limits, cursor, bound, counters):
     """At the first row of the next cluster; at its end if it is empty or cannot reach the bound."""
     cluster = longs_at(limits.clusters)[cursor.cluster]
@@ -76,7 +76,7 @@ def _next_cluster(block, query, limits, cursor, bound, counters):
     return Cursor(cursor.cluster + 1, start, stop, place)
 
 
-@numba.njit
+@subroutine
 def _may_reach(block, query, cluster, bound):
     """Whether a member of a cluster may have the cosine `bound` to the query, by the angles to the centroid."""
     cosine = floats_at(query.cosines)[cluster]
@@ -87,7 +87,7 @@ def _may_reach(block, query, cluster, bound):
     return cosine * min_cosine + sine * max_sine + query.slack >= bound
 
 
-@numba.njit
+@subroutine
 def _all_rows(cursor, rows, count):
     out = numbers_at(rows)
     size = min(cursor.stop - cursor.row, BUFFER - count)
@@ -96,7 +96,7 @@ def _all_rows(cursor, rows, count):
     return count + size, Cursor(cursor.cluster, cursor.row + size, cursor.stop, cursor.place)
 
 
-@numba.njit
+@subroutine
 def _listed_rows(limits, cursor, rows, count):
     out, listed = numbers_at(rows), numbers_at(limits.rows)
     place = cursor.place
@@ -108,7 +108,7 @@ def _listed_rows(limits, cursor, rows, count):
     return count, Cursor(cursor.cluster, row, cursor.stop, place)  # type: ignore[arg-type]  # an int where compiled
 
 
-@numba.njit
+@subroutine
 def _marked_rows(limits, cursor, rows, count):
     """Those of one word of bits."""
     out = numbers_at(rows)
@@ -124,7 +124,7 @@ def _marked_rows(limits, cursor, rows, count):
     return count, Cursor(cursor.cluster, stop, cursor.stop, cursor.place)
 
 
-@numba.njit
+@subroutine
 def _from_list(block, query, limits, cursor, rows, bases):
     """The next rows of the list, whatever their clusters; `cursor.cluster` is that of the last row."""
     out, listed, out_bases = numbers_at(rows), numbers_at(limits.rows), floats_at(bases)
@@ -139,7 +139,7 @@ def _from_list(block, query, limits, cursor, rows, bases):
     return count, Cursor(cluster, 0, 0, cursor.place + count)
 
 
-@numba.njit
+@subroutine
 def _cluster_of(block, at, row):
     """The cluster of a row, searched from `at` on: doubling steps, then single ones."""
     starts, step = longs_at(block.starts), 1
@@ -151,7 +151,7 @@ def _cluster_of(block, at, row):
     return at
 
 
-@numba.njit
+@subroutine
 def _first_from(numbers, size, guess, value):
     """The first place whose number is >= value, searched from a guess in both directions, by doubling steps."""
     listed = numbers_at(numbers)

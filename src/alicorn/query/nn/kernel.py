@@ -16,11 +16,10 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numba import types
 
-from alicorn.compiled import kernel
+from alicorn.compiled import kernel, subroutine
 from alicorn.index import BlockArrays
 from alicorn.quantization import CODECS, ROWS
 from alicorn.quantization.kernels.intrinsics import address, floats_at, numbers_at
@@ -67,7 +66,7 @@ class _Candidates(NamedTuple):
     errors: np.ndarray
 
 
-@numba.njit
+@subroutine
 def _buffers(k):
     size = BUFFER + 64 + AHEAD
     two = 2 * (_CHUNK + 1)
@@ -81,20 +80,20 @@ def _buffers(k):
     )
 
 
-@numba.njit
+@subroutine
 def _chunk(buffers, turn):
     start = 4 * (_CHUNK + 1) * turn
     return Chunk(buffers.kept_rows + start, buffers.scores + start, buffers.errors + start)
 
 
-@numba.njit
+@subroutine
 def _room():
     return _Candidates(
         np.empty(_ROOM, dtype=np.uint32), np.empty(_ROOM, dtype=np.float32), np.empty(_ROOM, dtype=np.float32)
     )
 
 
-@numba.njit
+@subroutine
 def _still_possible(candidates, found, bound):
     """Keep, in place, the candidates that may reach the bound -> how many."""
     rows, scores, errors = candidates
@@ -106,7 +105,7 @@ def _still_possible(candidates, found, bound):
     return kept
 
 
-@numba.njit
+@subroutine
 def _with_room(candidates, found, bound):
     """Room for one more chunk: what cannot reach the bound leaves; what is left gets twice as much if it needs it."""
     found = _still_possible(candidates, found, bound)
@@ -115,7 +114,7 @@ def _with_room(candidates, found, bound):
     return candidates, found
 
 
-@numba.njit
+@subroutine
 def _added(known, found, bound, histogram, k, count, chunk):
     """Add the rows of a chunk that may reach the bound -> how many there are, and the bound, which rises for k."""
     rows, scores, errors = numbers_at(known.rows), floats_at(known.scores), floats_at(known.errors)
@@ -130,7 +129,7 @@ def _added(known, found, bound, histogram, k, count, chunk):
     return found, bound
 
 
-@numba.njit
+@subroutine
 def _answer(candidates, found, limits, docs, id_order):
     """Those that reach `least`; of these the k best, best first."""
     rows, scores, _ = candidates

@@ -10,12 +10,11 @@ scores and order are those of a search for one query, bit for bit.
 from collections.abc import Callable, Iterator
 from threading import Lock
 
-import numba
 import numpy as np
 from numba import types
 from threadpoolctl import ThreadpoolController
 
-from alicorn.compiled import kernel
+from alicorn.compiled import kernel, subroutine
 from alicorn.index import EmbeddingBlock, SegmentView
 from alicorn.processes import forget_in_children
 from alicorn.quantization.kernels.intrinsics import address
@@ -94,7 +93,7 @@ def k_nearest_each(
     ]
 
 
-@numba.njit
+@subroutine
 def _at_least(found, rows, scores, bound):
     """Keep, in place, the candidates whose product reaches the bound -> how many."""
     kept = 0

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numba.extending import overload
 
+from alicorn.compiled import subroutine
 from alicorn.quantization.kernels.intrinsics import (
     bytes_at,
     floats_at,
@@ -76,7 +76,7 @@ def _take(block, query, rows, bases, count, bound, counters, out):
     return count
 
 
-@numba.njit
+@subroutine
 def without_deleted(block, limits, count, chunk):
     """Keep the rows whose documents are not deleted -> how many."""
     rows, scores, is_deleted = numbers_at(chunk.rows), floats_at(chunk.scores), bytes_at(limits.deleted)
@@ -142,14 +142,14 @@ def _refine_exactly(block, query, count, chunk, bound, counters):
     return count
 
 
-@numba.njit
+@subroutine
 def verify(block, query, count, chunk, counters):
     """The scores of the rows of a chunk by their stored vectors."""
     longs_at(counters)[VERIFIED] += count
     compare(block.stored, query.vector, count, chunk.rows, chunk.scores)
 
 
-@numba.njit
+@subroutine
 def compare(stored, query, count, rows, scores):
     """The cosines of a query to the stored vectors of some rows."""
     out = floats_at(scores)

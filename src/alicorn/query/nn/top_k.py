@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from alicorn.compiled import subroutine
 from alicorn.quantization.coarse.probing import falling
 from alicorn.quantization.kernels.intrinsics import longs_at
 
@@ -30,13 +30,13 @@ class Bound(NamedTuple):
     value: np.float32
 
 
-@numba.njit
+@subroutine
 def bound_from(lowest):
     """Before any candidate."""
     return Bound(0, 0, BINS, lowest, lowest)
 
 
-@numba.njit
+@subroutine
 def raised(bound, histogram, score, k):
     """After one more candidate, whose score is at least `score`. histogram: address of BINS int64, 0 at first."""
     counts, edge, above = longs_at(histogram), bound.edge, bound.above
@@ -52,18 +52,18 @@ def raised(bound, histogram, score, k):
     return Bound(edge, above, least_bin, bound.lowest, value)
 
 
-@numba.njit
+@subroutine
 def bin_of(score):
     return min(max(np.int64((score + np.float32(1.0)) * np.float32(BINS / 2)), 0), BINS - 1)
 
 
-@numba.njit
+@subroutine
 def lower_edge(number):
     """What every score of a bin reaches, but for rounding."""
     return np.float32(number) * np.float32(2.0 / BINS) - np.float32(1.000001)
 
 
-@numba.njit
+@subroutine
 def highest_edge(counts, edge, above, k):
     """The highest bin, from `edge` on, that k scores reach, and how many reach it. above: those that reach `edge`."""
     while above - counts[edge] >= k:
@@ -72,7 +72,7 @@ def highest_edge(counts, edge, above, k):
     return edge, above
 
 
-@numba.njit
+@subroutine
 def doubled(array):
     longer = np.empty(2 * len(array), dtype=array.dtype)
     for i in range(len(array)):  # a slice would be compiled in seconds
@@ -80,7 +80,7 @@ def doubled(array):
     return longer
 
 
-@numba.njit
+@subroutine
 def _insertion_sorted(keys):
     for i in range(1, len(keys)):
         key = keys[i]
@@ -92,7 +92,7 @@ def _insertion_sorted(keys):
     return keys
 
 
-@numba.njit
+@subroutine
 def _sorted_by_upper_half(keys):
     """Ascending by the upper 32 bits of each key; the lower halves ascend already. Many are sorted by digits of 8 bits.
 
@@ -119,12 +119,12 @@ def _sorted_by_upper_half(keys):
     return keys
 
 
-@numba.njit
+@subroutine
 def _digit(key, digit):
     return np.int64((key >> np.uint64(32 + 8 * digit)) & np.uint64(255))
 
 
-@numba.njit
+@subroutine
 def _sort_by_id(keys, first, last, rows, docs, id_order):
     tied = np.empty(last - first, dtype=np.uint64)
     for i in range(first, last):
@@ -136,7 +136,7 @@ def _sort_by_id(keys, first, last, rows, docs, id_order):
         keys[i] = score | (tied[i - first] & np.uint64(0xFFFFFFFF))
 
 
-@numba.njit
+@subroutine
 def best_of(rows, scores, count, k, docs, id_order):
     """The first k by falling score, ties by id_order."""
     keys = np.empty(count, dtype=np.uint64)
