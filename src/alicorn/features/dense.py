@@ -8,7 +8,8 @@ def dense_rows(column: pa.Array, dim: int) -> np.ndarray:
     """column: list<float>, each row null or `dim` finite numbers. Returns float32 (rows, dim)."""
     values = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False).reshape(-1, dim)
     if column.null_count == 0:
-        return values
+        result: np.ndarray = values
+        return result
     out = np.zeros((len(column), dim), dtype=np.float32)
     out[column.is_valid().to_numpy(zero_copy_only=False)] = values
     return out

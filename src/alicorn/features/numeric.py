@@ -71,4 +71,5 @@ def numeric_rows(column: pa.Array, standardization: Standardization) -> np.ndarr
 
 def _floats(column: pa.Array) -> np.ndarray:
     """float64; null is NaN."""
-    return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    result: np.ndarray = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return result

@@ -60,7 +60,8 @@ def ward(vectors: np.ndarray, threshold: float) -> np.ndarray:
     if len(vectors) < 2:
         return np.zeros(len(vectors), dtype=np.int64)
     merges = linkage(np.asarray(vectors, dtype=np.float64), "ward")
-    return fcluster(merges, threshold, "distance").astype(np.int64) - 1
+    result: np.ndarray = fcluster(merges, threshold, "distance").astype(np.int64) - 1
+    return result
 
 
 def summary(vectors: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> Interests:

@@ -82,7 +82,8 @@ def key_of(table: pa.Table) -> str:
     found = (table.schema.metadata or {}).get(b"key")
     if found is None or not set(SCHEMA.names) <= set(table.column_names):
         raise TableError("table interests: it is none that `alicorn interests` wrote", table="interests")
-    return found.decode()
+    result: str = found.decode()
+    return result
 
 
 def interest_vectors(

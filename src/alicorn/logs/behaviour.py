@@ -160,4 +160,5 @@ def _lengths(found: pa.Table, settings: Behaviour) -> np.ndarray:
     """Elements of all windows in each row."""
     columns = [settings.window_columns(window)["item"] for window in settings.windows]
     lengths = np.array([pc.list_value_length(found[column]).to_numpy() for column in columns])
-    return lengths.sum(axis=0)
+    result: np.ndarray = lengths.sum(axis=0)
+    return result

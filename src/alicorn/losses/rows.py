@@ -23,12 +23,13 @@ _LEAST = np.float32(-87.0)  # exp of less is no normal float32
 def row_loss(requests: Tensor, documents: Tensor, kernel: Callable[[np.ndarray], float]) -> Tensor:
     """A loss of `requests @ documents.T`, float32 on the processor. The kernel overwrites the products by the loss's
     gradient and returns the loss. The loss of embeddings that are not finite is NaN."""
-    return _RowLoss.apply(requests, documents, kernel)
+    result: Tensor = _RowLoss.apply(requests, documents, kernel)
+    return result
 
 
 class _RowLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, requests, documents, kernel):  # type: ignore[no-untyped-def]
+    def forward(ctx, requests, documents, kernel):
         gradient = requests @ documents.T  # (batch, columns)
         loss = kernel(gradient.numpy())
         if not (torch.isfinite(requests).all() and torch.isfinite(documents).all()):
@@ -37,7 +38,7 @@ class _RowLoss(torch.autograd.Function):
         return requests.new_tensor(loss)
 
     @staticmethod
-    def backward(ctx, outer):  # type: ignore[no-untyped-def]
+    def backward(ctx, outer):
         gradient, requests, documents = ctx.saved_tensors
         return (gradient @ documents) * outer, (gradient.T @ requests) * outer, None
 

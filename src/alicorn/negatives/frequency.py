@@ -57,7 +57,8 @@ class StreamingPopularity:
     def chance(self, documents: np.ndarray) -> np.ndarray:
         """float64 (documents,): probability that the document is among the positives of a batch."""
         slots = self._slots(documents)
-        return 1.0 / np.take_along_axis(self._gaps, slots, axis=1).max(axis=0)
+        result: np.ndarray = 1.0 / np.take_along_axis(self._gaps, slots, axis=1).max(axis=0)
+        return result
 
     def _slots(self, documents: np.ndarray) -> np.ndarray:
         """int64 (hashes, documents), by multiplication and the upper half of 64 bits."""

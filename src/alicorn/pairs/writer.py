@@ -54,7 +54,8 @@ class PairsWriter:
         assert found.items() >= wanted.items(), f"table {name} has {found}"
         assert TABLES[name].further or len(found) == len(wanted), f"table {name} has {found}"
         self.counts[name] = metadata.num_rows
-        return metadata.num_rows
+        result: int = metadata.num_rows
+        return result
 
     def copy(self, name: str, file: Path) -> int:
         """Copy a file whose columns are in the types of the schema. Returns its rows."""

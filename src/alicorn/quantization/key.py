@@ -53,7 +53,8 @@ class KeyQuantizer:
 
     @property
     def dim(self) -> int:
-        return self.coarse.dim
+        result: int = self.coarse.dim
+        return result
 
     @property
     def vector_bytes(self) -> int:

@@ -294,7 +294,8 @@ def _read_header(folder: Path) -> dict[str, Any]:
     missing = {"key", "dim", "fingerprint", "data", *own} - header.keys()
     if missing:
         raise ModelError(f"{folder / 'model.json'} lacks {', '.join(sorted(missing))}: train or copy the model again")
-    return header
+    result: dict[str, Any] = header
+    return result
 
 
 def _existing(folder: Path, name: str) -> Path:

@@ -79,16 +79,19 @@ class TwoTower(nn.Module):
     def encode_requests(self, batch: Batch) -> Tensor:
         """(rows, dim), unit length. Of a request with several interests: the direction of their sum."""
         if self.interests == 1:
-            return self.request(batch, self._named_tables(), self.tuned)
+            result: Tensor = self.request(batch, self._named_tables(), self.tuned)
+            return result
         return nn.functional.normalize(self.encode_interests(batch).sum(dim=1), dim=1)
 
     def encode_interests(self, batch: Batch) -> Tensor:
         """(rows, interests, dim), unit length."""
-        return self.request(batch, self._named_tables(), self.tuned).unflatten(0, (-1, self.interests))
+        result: Tensor = self.request(batch, self._named_tables(), self.tuned).unflatten(0, (-1, self.interests))
+        return result
 
     def encode_documents(self, batch: Batch) -> Tensor:
         """(rows, dim), unit length."""
-        return self.document(batch, self._named_tables(), self.tuned)
+        result: Tensor = self.document(batch, self._named_tables(), self.tuned)
+        return result
 
     def request_channels(self, batch: Batch) -> ByChannel:
         """The embedding, and what each channel says, for blending and for reports; rows x interests of them."""

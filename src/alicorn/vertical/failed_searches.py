@@ -50,4 +50,5 @@ FACTS = {
 
 
 def _numbers(column: pa.ChunkedArray) -> np.ndarray:
-    return pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
+    result: np.ndarray = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
+    return result

@@ -88,7 +88,8 @@ class TextEncoder:
         table = np.zeros((len(vectors), self.width), dtype=np.float32)
         for number, vector in enumerate(vectors):
             table[number, :] = vector[0] if len(vector) else 0.0
-        return table[rows]
+        result: np.ndarray | Tokens = table[rows]
+        return result
 
     def tuned_layers(self) -> "nn.ModuleList":
         """The layers that the towers learn, as they are in the folder."""
@@ -138,7 +139,8 @@ class TextEncoder:
             return list(torch.nn.functional.normalize(total, dim=1).numpy()[:, None, :])
 
     def _tokenized(self, texts: list[str]) -> list[Any]:
-        return self._tokenizer.encode_batch(texts)
+        result: list[Any] = self._tokenizer.encode_batch(texts)
+        return result
 
     @property
     def _tokenizer(self) -> Any:

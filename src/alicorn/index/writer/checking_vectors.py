@@ -73,7 +73,8 @@ def _kernel(kind: str) -> Callable[[np.ndarray, np.ndarray, np.ndarray], None]:
             for j in range(raw.shape[1]):
                 vectors[row, j] = np.float32(np.float64(raw[row, j]) / length)
 
-    return normalize
+    result: Callable[[np.ndarray, np.ndarray, np.ndarray], None] = normalize
+    return result
 
 
 _normalize_floats, _normalize_doubles = _kernel("float32"), _kernel("float64")

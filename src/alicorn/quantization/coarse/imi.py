@@ -61,12 +61,14 @@ class IMI:
     def assign(self, vectors: np.ndarray) -> np.ndarray:
         """The nearest cell of each row: the nearest half-centroid of each half. (n, dim) float32 -> (n,) int32."""
         first = nearest_centroids(vectors[:, : self.half], self.first)
-        return first * np.int32(len(self.first)) + nearest_centroids(vectors[:, self.half :], self.second)
+        result: np.ndarray = first * np.int32(len(self.first)) + nearest_centroids(vectors[:, self.half :], self.second)
+        return result
 
     def cosines(self, query: np.ndarray) -> np.ndarray:
         """Inner product of a query with every cell's centroid. (dim,) -> (num_clusters,) float32."""
         first = centroid_cosines(query[: self.half], self.first)
-        return (first[:, None] + centroid_cosines(query[self.half :], self.second)).ravel()
+        result: np.ndarray = (first[:, None] + centroid_cosines(query[self.half :], self.second)).ravel()
+        return result
 
     def estimates(self, query: np.ndarray) -> tuple[np.ndarray, np.float32]:
         """The same, and how far each may be off: an outer sum is fast enough."""
@@ -88,4 +90,5 @@ class IMI:
 def _directions(part: np.ndarray) -> np.ndarray:
     """Rows of unit length; a row of zeros stays."""
     norms = np.linalg.norm(part, axis=1, keepdims=True)
-    return part / np.maximum(norms, 1e-12)
+    result: np.ndarray = part / np.maximum(norms, 1e-12)
+    return result

@@ -52,7 +52,8 @@ class CoarseQuantizer:
 
     def cosines(self, query: np.ndarray) -> np.ndarray:
         """Inner product of a query with every centroid, summed in a fixed order. (dim,) -> (num_clusters,) float32."""
-        return centroid_cosines(query, self.centroids)
+        result: np.ndarray = centroid_cosines(query, self.centroids)
+        return result
 
     def estimates(self, query: np.ndarray) -> tuple[np.ndarray, np.float32]:
         """The same, faster, (num_clusters,) float32, and how far each may be off."""

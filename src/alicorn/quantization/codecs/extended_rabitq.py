@@ -115,7 +115,8 @@ class ExtendedRaBitQ:
     def bounds(self, residuals: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """How far an estimate of <q, residual>, |q| = 1, is off, with high probability. (n, dim) -> (n,) float32."""
         lost = np.linalg.norm(self._rotated(residuals) - self._rotated_code(codes), axis=1)
-        return (EPSILON * lost / np.sqrt(self.padded - 1)).astype(np.float32)
+        result: np.ndarray = (EPSILON * lost / np.sqrt(self.padded - 1)).astype(np.float32)
+        return result
 
     def errors(self, points: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """`bounds`, rounded up -> (n, 1) float32."""
@@ -149,7 +150,8 @@ class ExtendedRaBitQ:
             values = unpacked(part, self.padded) if width == _PLANE else _unpacked(part, width)
             levels |= values << below
             start += part.shape[1]
-        return self._factors(codes)[:, None] * (levels - np.float32((2**self.bits - 1) / 2))
+        result: np.ndarray = self._factors(codes)[:, None] * (levels - np.float32((2**self.bits - 1) / 2))
+        return result
 
     def _factors(self, codes: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(codes[:, -4:]).view(np.float32)[:, 0]
@@ -201,13 +203,15 @@ def _packed(values: np.ndarray, width: int) -> np.ndarray:
     """Values of `width` bits, (n, D) uint8 -> (n, D width / 8) uint8."""
     rows, dim = values.shape
     lanes = values.reshape(rows, 8 // width, dim * width // 8) << np.arange(0, 8, width, dtype=np.uint8)[:, None]
-    return np.bitwise_or.reduce(lanes, axis=1)
+    result: np.ndarray = np.bitwise_or.reduce(lanes, axis=1)
+    return result
 
 
 def _unpacked(part: np.ndarray, width: int) -> np.ndarray:
     """The inverse of _packed."""
     lanes = part[:, None, :] >> np.arange(0, 8, width, dtype=np.uint8)[:, None] & 2**width - 1
-    return lanes.reshape(len(part), part.shape[1] * 8 // width)
+    result: np.ndarray = lanes.reshape(len(part), part.shape[1] * 8 // width)
+    return result
 
 
 @kernel(

@@ -109,12 +109,14 @@ class Int8:
         high = unpacked(codes[:, : self.width], self.dim).astype(np.float32)
         whole = codes.shape[1] > self.scan_size
         low = unpacked(codes[:, self.scan_size :], self.dim) if whole else np.float32(_MIDDLE)
-        return (16 * high + low - ZERO) * self._factors(codes)[:, None]
+        result: np.ndarray = (16 * high + low - ZERO) * self._factors(codes)[:, None]
+        return result
 
     def errors(self, points: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """|decoded - decoded from the first scan_size bytes|: both parts are the vector. -> (n, 1) float32."""
         off = unpacked(codes[:, self.scan_size :], self.dim) - np.float32(_MIDDLE)
-        return (np.linalg.norm(off, axis=1) * self._factors(codes) * 1.0001 + ROUNDING)[:, None]
+        result: np.ndarray = (np.linalg.norm(off, axis=1) * self._factors(codes) * 1.0001 + ROUNDING)[:, None]
+        return result
 
     def rows(self, codes: np.ndarray, fine: np.ndarray) -> PlaneRows:
         """Codes as stored vectors. (n, scan_size), (n, code_size - scan_size) uint8."""

@@ -71,7 +71,8 @@ class Codebooks:
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """(n, code_size) uint8 -> (n, dim) float32."""
-        return self.centroids[np.arange(self.code_size), codes].reshape(len(codes), self.dim)
+        result: np.ndarray = self.centroids[np.arange(self.code_size), codes].reshape(len(codes), self.dim)
+        return result
 
     def table(self, query: np.ndarray) -> np.ndarray:
         """Inner products of a query's sub-vectors with the sub-centroids. (dim,) -> (code_size * 256,) float32."""

@@ -105,7 +105,10 @@ class RaBitQ:
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """(n, code_size) uint8 -> (n, dim) float32: the vector whose inner products the estimates are."""
         signs, factors, _ = self._read(codes)
-        return ((factors[:, None] * (2 * signs - 1) / np.sqrt(self.padded)) @ self.rotation)[:, : self.dim]
+        result: np.ndarray = ((factors[:, None] * (2 * signs - 1) / np.sqrt(self.padded)) @ self.rotation)[
+            :, : self.dim
+        ]
+        return result
 
     def bounds(self, residuals: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """How far an estimate of <q, residual>, |q| = 1, is off, with high probability. (n, dim) -> (n,) float32.
@@ -119,7 +122,8 @@ class RaBitQ:
         lost = np.linalg.norm(self._rotated(residuals) - decoded, axis=1)
         rounding = (2 * 4 / (2**_QUERY_BITS - 1)) ** 2 / 12 / self.padded
         deviation = np.sqrt(lost**2 / (self.padded - 1) + factors**2 * rounding)
-        return (EPSILON * deviation).astype(np.float32)
+        result: np.ndarray = (EPSILON * deviation).astype(np.float32)
+        return result
 
     def errors(self, points: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """`bounds`, rounded up -> (n, 1) float32."""

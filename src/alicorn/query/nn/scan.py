@@ -59,7 +59,8 @@ def _counts(block: EmbeddingBlock, rows: DocSet | None, clusters: np.ndarray) ->
     """How many of the rows each of the clusters holds: (len(clusters),) int64."""
     starts, stops = block.starts[clusters], block.starts[clusters + 1]
     if rows is None:
-        return stops - starts
+        result: np.ndarray = stops - starts
+        return result
     counts = np.empty(len(clusters), dtype=np.int64)
     if isinstance(rows, Bitmap):
         _count_bits(rows.words, starts, stops, counts)

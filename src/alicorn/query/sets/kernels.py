@@ -128,7 +128,7 @@ def list_bits(words, out):
     for index in range(len(words)):
         word = words[index]
         while word != np.uint64(0):
-            out[count] = np.uint32(index * 64) + np.uint32(trailing_zeros(word))  # type: ignore[call-arg]
+            out[count] = np.uint32(index * 64) + np.uint32(trailing_zeros(word))
             count += 1
             word &= word - np.uint64(1)
 
@@ -161,7 +161,7 @@ def bits_in_ranges(words, starts, stops, out):
             if end & 63:
                 word &= (np.uint64(1) << np.uint64(end & 63)) - np.uint64(1)
             while word != np.uint64(0):
-                out[count] = np.uint32(at & ~63) + np.uint32(trailing_zeros(word))  # type: ignore[call-arg]
+                out[count] = np.uint32(at & ~63) + np.uint32(trailing_zeros(word))
                 count += 1
                 word &= word - np.uint64(1)
             at = end

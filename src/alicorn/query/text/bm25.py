@@ -158,7 +158,10 @@ def _live_count(view: SegmentView, term: str) -> int:
     postings = segment.postings[span]
     if view.deleted is None or not len(postings):
         return len(postings)
+    count: int
     if docset.is_dense(len(postings), segment.num_docs):
         bitmap = frequent(segment, segment.terms.find(term), postings)
-        return bits.count_both(bitmap.words, view.live_words)
-    return kernels.filter_by_bits(view.live_words, postings, True, np.empty(len(postings), dtype=np.uint32))
+        count = bits.count_both(bitmap.words, view.live_words)
+    else:
+        count = kernels.filter_by_bits(view.live_words, postings, True, np.empty(len(postings), dtype=np.uint32))
+    return count

@@ -17,7 +17,7 @@ from alicorn.query.sets.heap import is_worse, push, sort_in_place
 
 _LOOSE = 1.0 + 1e-12  # sums of bounds are rounded otherwise than sums of scores
 _NONE = np.uint32(0xFFFFFFFF)
-_LONG = 65_535
+_LONG = np.int64(65_535)
 _NEAR = 8  # postings
 _EXACT = 512  # postings whose largest factor is found by looking at each
 
@@ -35,7 +35,8 @@ def _made(block, postings, frequencies, lengths, id_order, saturation, per_lengt
     word = blocks[block]
     if word:
         return word
-    best, best_tf, best_length, most, first_id = -1.0, 0, 0, 0, _NONE
+    best, best_tf, best_length, most = -1.0, np.int64(0), np.int64(0), np.int64(0)
+    first_id: np.uint64 = np.uint64(_NONE)
     for at in range(block * BLOCK, min((block + 1) * BLOCK, len(postings))):
         document = postings[at]
         frequency, length = frequencies[at], lengths[document]
@@ -43,9 +44,10 @@ def _made(block, postings, frequencies, lengths, id_order, saturation, per_lengt
         if factor > best:
             best, best_tf, best_length = factor, np.int64(frequency), np.int64(length)
         most = max(most, np.int64(frequency))
-        first_id = min(first_id, id_order[document])
+        id_rank = np.uint64(id_order[document])
+        first_id = id_rank if id_rank < first_id else first_id
     word = np.uint64(best_tf) | np.uint64(min(best_length, _LONG)) << np.uint64(8)
-    word |= np.uint64(most) << np.uint64(24) | np.uint64(first_id) << np.uint64(32)
+    word |= np.uint64(most) << np.uint64(24) | first_id << np.uint64(32)
     blocks[block] = word
     return word
 

@@ -35,7 +35,8 @@ class SelfAttention(nn.Module):
         query, key, value = split.permute(2, 0, 3, 1, 4)  # each (rows, heads, longest, dim / heads)
         unseen = torch.zeros_like(present, dtype=elements.dtype).masked_fill(~present, _NEVER)
         seen = scaled_dot_product_attention(query, key, value, attn_mask=unseen[:, None, None, :])
-        return self.output(seen.transpose(1, 2).reshape(rows, longest, dim)) * present[:, :, None]
+        result: Tensor = self.output(seen.transpose(1, 2).reshape(rows, longest, dim)) * present[:, :, None]
+        return result
 
 
 class TransformerLayer(nn.Module):
@@ -57,7 +58,8 @@ class TransformerLayer(nn.Module):
     def forward(self, elements: Tensor, present: Tensor) -> Tensor:
         """(rows, longest, dim) of elements of that shape; what stands behind a row's end means nothing."""
         elements = self.attended(elements + self.attention(elements, present))
-        return self.changed(elements + self.narrow(torch.relu(self.wide(elements))))
+        result: Tensor = self.changed(elements + self.narrow(torch.relu(self.wide(elements))))
+        return result
 
 
 def read(queries: Tensor, elements: Tensor, present: Tensor, zero_vector: bool = False) -> tuple[Tensor, Tensor]:

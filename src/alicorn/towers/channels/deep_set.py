@@ -26,4 +26,5 @@ class DeepSet(nn.Module):
         present = torch.arange(vectors.shape[1], device=vectors.device) < lengths[:, None]
         total = (self.each(vectors) * present[:, :, None]).sum(dim=1)
         known = (lengths > 0)[:, None]
-        return self.whole(total / lengths.clamp(min=1)[:, None]) * known
+        result: Tensor = self.whole(total / lengths.clamp(min=1)[:, None]) * known
+        return result

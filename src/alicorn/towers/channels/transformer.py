@@ -53,4 +53,5 @@ class TextTransformer(nn.Module):
         present = present_of(lengths + 1, longest + 1)
         for layer in self.layers:
             elements = layer(elements, present)
-        return self.output(nn.functional.gelu(self.hidden(elements[:, 0]))) * (lengths > 0)[:, None]
+        result: Tensor = self.output(nn.functional.gelu(self.hidden(elements[:, 0]))) * (lengths > 0)[:, None]
+        return result

@@ -58,23 +58,28 @@ class ChannelVectors(nn.Module):
         ]
 
     def _vector(self, name: ChannelId, channel: ChannelTensors, tables: Tables, tuned: nn.Module | None) -> Tensor:
+        vector: Tensor
         if name in self._owners:
             network = tables[self._owners[name]]
-            if not isinstance(channel, SequenceTensors):
-                return network(channel)
-            return network(element_vectors(channel, [tables[self._tables[name][0]]]), channel.lengths)
-        if isinstance(channel, Tensor):
-            return channel
-        if isinstance(channel, TokenTensors):
+            if isinstance(channel, SequenceTensors):
+                vector = network(element_vectors(channel, [tables[self._tables[name][0]]]), channel.lengths)
+            else:
+                vector = network(channel)
+        elif isinstance(channel, Tensor):
+            vector = channel
+        elif isinstance(channel, TokenTensors):
             assert tuned is not None
-            return tuned(channel)
-        if isinstance(channel, SequenceTensors):
+            vector = tuned(channel)
+        elif isinstance(channel, SequenceTensors):
             elements = element_vectors(channel, [tables[table] for table in self._tables[name]])
             if self.capsules is not None and name == self._split:
-                return self.capsules(elements, channel.lengths).flatten(0, 1)
-            return mean_of(elements, channel.lengths)
-        table: Any = tables[self._tables[name][0]]
-        return table.padded(*channel) if isinstance(channel, PaddedBag) else table(*channel)
+                vector = self.capsules(elements, channel.lengths).flatten(0, 1)
+            else:
+                vector = mean_of(elements, channel.lengths)
+        else:
+            table: Any = tables[self._tables[name][0]]
+            vector = table.padded(*channel) if isinstance(channel, PaddedBag) else table(*channel)
+        return vector
 
 
 def _capsules(half: Half, layout: Layout) -> Capsules | None:

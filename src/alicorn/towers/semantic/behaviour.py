@@ -25,7 +25,8 @@ class RealTime(nn.Module):
     def forward(self, elements: Tensor, lengths: Tensor) -> Tensor:
         """(rows, longest, dim) of elements of that shape. An LSTM reads forward, so what is behind an end is unseen."""
         lower = self.dropout(self.first(elements)[0])
-        return self.attention(self.second(lower)[0] + lower, present_of(lengths, elements.shape[1]))
+        result: Tensor = self.attention(self.second(lower)[0] + lower, present_of(lengths, elements.shape[1]))
+        return result
 
 
 class ShortTerm(nn.Module):
@@ -37,7 +38,8 @@ class ShortTerm(nn.Module):
 
     def forward(self, elements: Tensor, lengths: Tensor) -> Tensor:
         """(rows, longest, dim) of elements of that shape."""
-        return self.attention(elements, present_of(lengths, elements.shape[1]))
+        result: Tensor = self.attention(elements, present_of(lengths, elements.shape[1]))
+        return result
 
 
 def means_by_kind(elements: Tensor, kinds: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:

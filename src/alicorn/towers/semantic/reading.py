@@ -152,12 +152,15 @@ class Projected(nn.Module):
 
 def bag_mean(channel: ChannelTensors, table: nn.Module) -> Tensor:
     """(rows, width): the mean of each bag's rows; a bag comes as their sum over the root of their number."""
+    sums: Tensor
     if isinstance(channel, PaddedBag):
         exported: Any = table
-        return exported.padded(*channel) / (channel.weights > 0).sum(dim=1).clamp(min=1).sqrt()[:, None]
-    assert isinstance(channel, BagTensors)
-    ends = torch.cat([channel.offsets[1:], channel.offsets.new_full((1,), len(channel.indices))])
-    return table(*channel) / (ends - channel.offsets).clamp(min=1).sqrt()[:, None]
+        sums, counts = exported.padded(*channel), (channel.weights > 0).sum(dim=1)
+    else:
+        assert isinstance(channel, BagTensors)
+        ends = torch.cat([channel.offsets[1:], channel.offsets.new_full((1,), len(channel.indices))])
+        sums, counts = table(*channel), ends - channel.offsets
+    return sums / counts.clamp(min=1).sqrt()[:, None]
 
 
 def text_projection(table: str, layout: Layout, dim: int, seed: int) -> nn.Linear:

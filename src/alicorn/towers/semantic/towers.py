@@ -107,7 +107,8 @@ def _by_length(window: nn.Module, queries: Tensor, channel: ChannelTensors, tabl
     """window(queries, channel, tables), a group of rows of like length at a time: one long list pads few rows."""
     assert isinstance(channel, SequenceTensors)
     if torch.compiler.is_exporting() or len(queries) <= _GROUP:
-        return window(queries, channel, tables)
+        result: Tensor = window(queries, channel, tables)
+        return result
     order = torch.argsort(channel.lengths, stable=True)
     groups = order.split(_GROUP)
     return torch.cat([window(queries[rows], channel.take(rows), tables) for rows in groups])[torch.argsort(order)]

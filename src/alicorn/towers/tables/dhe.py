@@ -43,14 +43,16 @@ class DeepHash(nn.Module):
     def padded(self, ids: Tensor, weights: Tensor) -> Tensor:
         """As EmbeddingTable.padded."""
         vectors = self.vectors(ids.flatten()).unflatten(0, ids.shape)
-        return (vectors * weights[:, :, None]).sum(dim=1)
+        result: Tensor = (vectors * weights[:, :, None]).sum(dim=1)
+        return result
 
     def vectors(self, ids: Tensor) -> Tensor:
         """(n, dim) of ids, (n,)."""
         x = self.hashes(ids).to(self.output.weight.dtype) * (2 / (_SIZE - 1)) - 1  # (n, k)
         for linear, norm in zip(self.hidden, self.norms, strict=True):
             x = nn.functional.mish(self._normalised(norm, linear(x)))
-        return self.output(x)
+        result: Tensor = self.output(x)
+        return result
 
     def _normalised(self, norm: nn.Module, x: Tensor) -> Tensor:
         """One id alone has no deviation: it is measured against what was seen before."""

@@ -44,7 +44,8 @@ class HashedTable(nn.Module):
         """As EmbeddingTable, of ids hashed to FINGERPRINTS."""
         count = len(self.hashes.a)
         rows = (self.hashes(indices) + 1).to(torch.int32).flatten()
-        return self.table(rows, offsets * count, weights.repeat_interleave(count))
+        result: Tensor = self.table(rows, offsets * count, weights.repeat_interleave(count))
+        return result
 
     def padded(self, ids: Tensor, weights: Tensor) -> Tensor:
         """As EmbeddingTable.padded."""

@@ -29,7 +29,8 @@ class EmbeddingTable(nn.Module):
         indices: int32 (entries,). offsets: int32 (bags,), where each bag starts. weights: float32 (entries,).
         """
         if self.weight.device.type == "cpu" and torch.is_grad_enabled():
-            return _Lookup.apply(self.weight, indices, offsets, weights, self.row_gradient)
+            result: Tensor = _Lookup.apply(self.weight, indices, offsets, weights, self.row_gradient)
+            return result
         return nn.functional.embedding_bag(
             indices, self.weight, offsets, mode="sum", per_sample_weights=weights, sparse=True
         )
@@ -78,13 +79,13 @@ class _Lookup(torch.autograd.Function):
     """embedding_bag whose backward adds to a RowGradient; autograd itself sees no gradient of the table."""
 
     @staticmethod
-    def forward(ctx, weight, indices, offsets, weights, row_gradient):  # type: ignore[no-untyped-def]
+    def forward(ctx, weight, indices, offsets, weights, row_gradient):
         ctx.save_for_backward(indices, offsets, weights)
         ctx.row_gradient = row_gradient
         return nn.functional.embedding_bag(indices, weight, offsets, mode="sum", per_sample_weights=weights)
 
     @staticmethod
-    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+    def backward(ctx, gradient):
         indices, offsets, weights = (tensor.numpy() for tensor in ctx.saved_tensors)
         ctx.row_gradient.add(gradient.contiguous().numpy(), indices, offsets, weights)
         return None, None, None, None, None

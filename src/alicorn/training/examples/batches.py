@@ -125,7 +125,8 @@ class _Batches(Iterator[PairBatch]):
     def _log_frequency(self, documents: np.ndarray, batch: int) -> np.ndarray:
         """float32 (documents,): natural log of the share of the shared columns that each is."""
         if self.log_frequency is not None:
-            return self.log_frequency[documents]
+            result: np.ndarray = self.log_frequency[documents]
+            return result
         assert self.streaming is not None
         self.streaming.see(documents[:batch])
         negatives = self.recipe.negatives

@@ -201,7 +201,8 @@ class Pairs:
         """int64: the document row of each id."""
         rows = pc.index_in(doc_ids, self._doc_ids)
         _refuse(pc.is_null(rows), doc_ids, table, "doc_id", "is no document of documents.parquet")
-        return rows.to_numpy().astype(np.int64)
+        result: np.ndarray = rows.to_numpy().astype(np.int64)
+        return result
 
 
 def _used(pairs: pa.Table, recipe: Recipe) -> np.ndarray:

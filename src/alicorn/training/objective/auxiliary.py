@@ -19,7 +19,8 @@ class AuxiliaryHead(nn.Module):
             self.output = nn.Linear(hidden, num_queries)
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        return self.output(torch.relu(self.hidden(embeddings)))
+        result: Tensor = self.output(torch.relu(self.hidden(embeddings)))
+        return result
 
 
 def multi_label_loss(logits: Tensor, rows: Tensor, labels: Tensor) -> Tensor:

@@ -57,6 +57,7 @@ def _write(state: dict[str, Any], path: Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return torch.load(path, weights_only=True, map_location="cpu")
+        result: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+        return result
     except Exception as error:  # torch raises many kinds for a damaged file
         raise ModelError(f"{path} cannot be read ({error}): train again without resuming") from error

@@ -36,4 +36,5 @@ def click(
     clicked = shown & (chance < model.examination(shown.shape[1]) * attraction)
     target = clicked & wanted
     found_above = np.cumsum(target, axis=1) - target > 0
-    return clicked & ~found_above
+    result: np.ndarray = clicked & ~found_above
+    return result

@@ -147,4 +147,5 @@ def _institutions(people_of_place: np.ndarray, people_each: int) -> tuple[np.nda
 def _choose_institution(rng: np.random.Generator, place: np.ndarray, first: np.ndarray, skew: float) -> np.ndarray:
     """One institution of each person's place; skew > 1 makes the first ones of a place the larger ones."""
     count = first[place + 1] - first[place]
-    return (first[place] + np.floor(count * rng.random(len(place)) ** skew)).astype(np.int32)
+    result: np.ndarray = (first[place] + np.floor(count * rng.random(len(place)) ** skew)).astype(np.int32)
+    return result

@@ -27,7 +27,8 @@ def social_embedding(rng: np.random.Generator, graph: FriendGraph, dim: int) -> 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
     lengths = np.sqrt(np.sum(vectors * vectors, axis=1, keepdims=True))
-    return vectors / np.maximum(lengths, np.float32(1e-12))
+    result: np.ndarray = vectors / np.maximum(lengths, np.float32(1e-12))
+    return result
 
 
 @kernel()

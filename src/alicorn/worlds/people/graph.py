@@ -135,7 +135,8 @@ def triangle_pairs(
 def random_friends(rng: np.random.Generator, graph: FriendGraph, people: np.ndarray) -> np.ndarray:
     """One friend at random of each person; everyone asked must have one. int32, same length."""
     degree = graph.offsets[people + 1] - graph.offsets[people]
-    return graph.friends[graph.offsets[people] + (rng.random(len(people)) * degree).astype(np.int64)]
+    result: np.ndarray = graph.friends[graph.offsets[people] + (rng.random(len(people)) * degree).astype(np.int64)]
+    return result
 
 
 def _draw_between(
@@ -143,7 +144,8 @@ def _draw_between(
 ) -> np.ndarray:
     """Positions in [low, high) by weight, given the cumulative weights with a leading 0. int64."""
     target = cumulative[low] + rng.random(len(low)) * (cumulative[high] - cumulative[low])
-    return np.clip(np.searchsorted(cumulative, target, side="right") - 1, low, np.asarray(high) - 1)
+    result: np.ndarray = np.clip(np.searchsorted(cumulative, target, side="right") - 1, low, np.asarray(high) - 1)
+    return result
 
 
 @kernel()

@@ -131,7 +131,8 @@ class Simulation:
         return Searches(searcher, wanted, kind, time, type_queries(rng, first, last, extras, QueryModel()))
 
     def _actors(self, rng: np.random.Generator, size: int) -> np.ndarray:
-        return np.searchsorted(self.busyness, rng.random(size) * self.busyness[-1], side="right")
+        result: np.ndarray = np.searchsorted(self.busyness, rng.random(size) * self.busyness[-1], side="right")
+        return result
 
     def _ids(self, people: np.ndarray) -> pa.Array:
         return self.world.doc_ids.take(pa.array(people))

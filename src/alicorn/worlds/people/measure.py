@@ -126,7 +126,8 @@ def context_properties(world: PeopleWorld, folder: Path) -> dict[str, float]:
 
 
 def _numbers(ids: object) -> np.ndarray:
-    return pc.utf8_slice_codeunits(ids, 1).cast("int64").to_numpy()
+    result: np.ndarray = pc.utf8_slice_codeunits(ids, 1).cast("int64").to_numpy()
+    return result
 
 
 def _mean_cosine(world: PeopleWorld, left: np.ndarray, right: np.ndarray) -> float:

@@ -82,7 +82,8 @@ def document_numbers(doc_ids: list[str], num_documents: int, letter: str) -> np.
         numbers = pc.utf8_slice_codeunits(ids, 1).cast(pa.int64()).to_numpy(zero_copy_only=False)
         valid = pa.array(numbers < num_documents)
         if numbers.size == 0 or numbers.max() < num_documents:
-            return numbers
+            result: np.ndarray = numbers
+            return result
     stranger = doc_ids[pc.index(valid, pa.scalar(False)).as_py()]
     raise ConfigError(f"production engine: must return doc_ids of this world, got {stranger!r}")
 

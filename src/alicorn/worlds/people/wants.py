@@ -36,7 +36,8 @@ class Membership:
     def fellow(self, rng: np.random.Generator, people: np.ndarray) -> np.ndarray:
         """A random member of each person's community, possibly the person. int32, same length."""
         mine = self.community[people]
-        return self.order[self.start[mine] + (rng.random(len(people)) * self.size[mine]).astype(np.int64)]
+        result: np.ndarray = self.order[self.start[mine] + (rng.random(len(people)) * self.size[mine]).astype(np.int64)]
+        return result
 
 
 class Wants:

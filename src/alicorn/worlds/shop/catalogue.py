@@ -99,7 +99,8 @@ class Catalogue:
 
     @property
     def department(self) -> np.ndarray:
-        return DEPARTMENT_OF[self.leaf]
+        result: np.ndarray = DEPARTMENT_OF[self.leaf]
+        return result
 
     @cached_property
     def by_leaf(self) -> list[np.ndarray]:
@@ -158,7 +159,8 @@ def _skewed_member(rng: np.random.Generator, wanted: np.ndarray, group: np.ndarr
 def _zipf(rng: np.random.Generator, size: int, count: int, exponent: float) -> np.ndarray:
     """int64 (size,): numbers below `count`, number i in proportion to (i + 1) ** -exponent."""
     weights = np.cumsum(np.arange(1, count + 1) ** -exponent)
-    return np.minimum(np.searchsorted(weights, rng.random(size) * weights[-1], side="right"), count - 1)
+    result: np.ndarray = np.minimum(np.searchsorted(weights, rng.random(size) * weights[-1], side="right"), count - 1)
+    return result
 
 
 def _styles(
@@ -172,7 +174,8 @@ def _styles(
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    result: np.ndarray = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return result
 
 
 def _invented(rng: np.random.Generator, count: int, syllables: int) -> list[str]:

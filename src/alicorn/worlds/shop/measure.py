@@ -116,7 +116,8 @@ class _Past:
 def _taste(world: ShopWorld, searcher: np.ndarray, product: np.ndarray) -> np.ndarray:
     """int64: one number per searcher, leaf and brand."""
     brands = len(world.catalogue.brand_names)
-    return (searcher * 1000 + world.catalogue.leaf[product]) * brands + world.catalogue.brand[product]
+    result: np.ndarray = (searcher * 1000 + world.catalogue.leaf[product]) * brands + world.catalogue.brand[product]
+    return result
 
 
 def _days_since(key: np.ndarray, time: np.ndarray, wanted: np.ndarray, now: np.ndarray) -> np.ndarray:
@@ -138,8 +139,10 @@ def _read(folder: Path, table: str) -> pa.Table:
 
 def _numbers(ids: pa.ChunkedArray) -> np.ndarray:
     """The number after the letter of an id; -1 for null."""
-    return pc.fill_null(pc.utf8_slice_codeunits(ids, 1).cast(pa.int64()), -1).to_numpy()
+    result: np.ndarray = pc.fill_null(pc.utf8_slice_codeunits(ids, 1).cast(pa.int64()), -1).to_numpy()
+    return result
 
 
 def _micros(time: pa.ChunkedArray) -> np.ndarray:
-    return time.cast(pa.int64()).to_numpy()
+    result: np.ndarray = time.cast(pa.int64()).to_numpy()
+    return result

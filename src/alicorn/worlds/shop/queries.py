@@ -36,7 +36,8 @@ class Intents:
         found &= (self.leaf[:, None] < 0) | (catalogue.leaf[products] == self.leaf[:, None])
         for name, values in self.stated.items():
             found &= (values[:, None] < 0) | (getattr(catalogue, name)[products] == values[:, None])
-        return found
+        result: np.ndarray = found
+        return result
 
 
 def type_queries(

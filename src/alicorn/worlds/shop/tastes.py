@@ -147,7 +147,8 @@ def utility(
     own = own + model.style * alike
     own = own - model.price * distance
     common = model.popularity * np.log(catalogue.popularity[products])
-    return (common + np.where(brand[:, None] >= 0, own, 0.0)).astype(np.float32)
+    result: np.ndarray = (common + np.where(brand[:, None] >= 0, own, 0.0)).astype(np.float32)
+    return result
 
 
 def _drifting(
