@@ -1,9 +1,10 @@
-"""The rooms' one-way order (DESIGN 1), read from the imports: a room uses earlier rooms, never later ones."""
+"""The rooms' one-way order, read from the imports: a room uses earlier rooms, never later ones."""
 
 import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -206,3 +207,9 @@ def test_the_tests_that_play_other_machines_exist():
     text = (SOURCE.parent.parent / ".ci" / "machines").read_text(encoding="utf-8")
     for path in re.findall(r'"(tests/[\w/.]+)"', text):
         assert (SOURCE.parent.parent / path).exists(), path
+
+
+def test_every_test_file_has_a_name_of_its_own():
+    """pytest imports a test file by its bare name: two of one name stop the whole run."""
+    names = Counter(path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py")
+    assert not [name for name, count in names.items() if count > 1]
