@@ -41,9 +41,6 @@ from alicorn.index.writer.maintenance import Maintenance
 from alicorn.index.writer.training import Training
 from alicorn.quantization import Settings
 
-_NO_DOCUMENTS = pa.table({"doc_id": pa.array([], pa.string())})
-
-
 _OWN = ("doc_id", "static_rank")  # fields of a document that are no stored columns
 
 
@@ -177,13 +174,15 @@ class Store:
 
     # -- writing
 
-    def apply(self, upserts: pa.Table = _NO_DOCUMENTS, deletes: Sequence[str] = ()) -> Applied:
+    def apply(self, upserts: pa.Table | None = None, deletes: Sequence[str] = ()) -> Applied:
         """Delete documents by id, then add those of a table, replacing what has the same doc_id: one operation.
 
         All or nothing, and durable when it returns: whatever is refused or fails, nothing is deleted and nothing added.
         An id in both is there afterwards. Columns of `upserts`: see checking.py.
         Raises TableError or VectorError before anything is written, CollectionError where it cannot be written.
         """
+        if upserts is None:
+            upserts = pa.table({"doc_id": pa.array([], pa.string())})
         wanted = checked_ids(deletes)
         hashes = hash_ids(wanted)
         with self._writing():

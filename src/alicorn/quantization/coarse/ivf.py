@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
-import faiss
 import numpy as np
 
 from alicorn import processes as processes  # Faiss in forked children
@@ -87,6 +86,8 @@ def spherical_kmeans(
     sample_size = min(count, num_clusters * most_per_cluster)
     chosen = np.random.default_rng(seed).choice(count, sample_size, replace=False)  # in random order
     sample = np.ascontiguousarray(vectors[chosen], dtype=np.float32)
+    import faiss  # loaded when something is trained
+
     centroids = None
     for per_cluster, rounds in stages:
         kmeans = faiss.Kmeans(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-import faiss
 import numpy as np
 
 from alicorn.quantization.codecs import product
@@ -47,6 +46,8 @@ class OPQ:
     @classmethod
     def fit(cls, residuals: np.ndarray, code_size: int, seed: int = 0) -> Self:
         """residuals: (n, dim) float32, n >= 256; code_size, in bytes, divides dim."""
+        import faiss  # loaded when something is trained
+
         points = product.training_points(residuals, code_size, cls.name, seed)
         dim = points.shape[1]
         matrix = faiss.OPQMatrix(dim, code_size)

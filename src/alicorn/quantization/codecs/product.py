@@ -6,15 +6,17 @@ the query alone, not on the cluster.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-import faiss
 import numpy as np
 
 from alicorn.compiled import kernel
 from alicorn.errors import ConfigError
 from alicorn.quantization.kernels.intrinsics import bytes_at, floats_at
 from alicorn.quantization.kernels.named import Floats
+
+if TYPE_CHECKING:
+    import faiss  # loaded when something is trained
 
 NUM_WORDS = 256  # sub-centroids per codebook: one byte
 MAX_BYTES = 1 << 30  # of a code; the dimension bounds it first
@@ -57,6 +59,8 @@ class Codebooks:
     @classmethod
     def fit(cls, points: np.ndarray, code_size: int, seed: int = 0) -> Self:
         """points: (n, dim) float32, n >= 256; code_size, in bytes, divides dim."""
+        import faiss
+
         dim = points.shape[1]
         quantizer = untrained(dim, code_size, seed)
         quantizer.cp.niter = _ROUNDS
@@ -65,6 +69,8 @@ class Codebooks:
 
     def encode(self, points: np.ndarray) -> np.ndarray:
         """(n, dim) float32 -> (n, code_size) uint8."""
+        import faiss
+
         quantizer = faiss.ProductQuantizer(self.dim, self.code_size, 8)
         faiss.copy_array_to_vector(self.centroids.ravel(), quantizer.centroids)
         return quantizer.compute_codes(np.ascontiguousarray(points, dtype=np.float32))
@@ -101,6 +107,8 @@ def divisor_near(dim: int, wanted: float) -> int:
 
 def untrained(dim: int, code_size: int, seed: int) -> faiss.ProductQuantizer:
     """Faiss's quantizer, which does not warn of few points: it writes where the output of a program may go."""
+    import faiss
+
     quantizer = faiss.ProductQuantizer(dim, code_size, 8)
     quantizer.cp.min_points_per_centroid = 1
     quantizer.cp.seed = seed + 1
@@ -126,6 +134,8 @@ def principal_components(points: np.ndarray, kept: int, code_size: int) -> tuple
     That is where PQ loses least (eigenvalue allocation: Ge et al., Optimized Product Quantization, CVPR 2013, 3.2).
     points: (n, dim) -> components (kept, dim) orthonormal rows, sub-vector after sub-vector; mean (dim,).
     """
+    import faiss
+
     dim = points.shape[1]
     pca = faiss.PCAMatrix(dim, kept)
     pca.train(points)
