@@ -11,7 +11,7 @@ from alicorn.language.parse import parse
 from alicorn.language.templates import Template, interest_names
 from alicorn.language.tree import And, Nn, Or, Term
 from alicorn.language.well_formed import check_tree
-from alicorn.text import phrase, words
+from alicorn.text import phrase, query_terms
 
 TEXTS = [
     "(and {terms})",
@@ -54,7 +54,7 @@ def spelled(template: str, query: str, key: str, vectors: tuple[str, ...]) -> st
             return ["or", *([*parts, ":vector", name] for name in vectors)]
         return parts
 
-    terms = [f"text:{word}" for word in words(query)]
+    terms = [f"text:{term}" for term in query_terms(query)]
 
     def fill(form):
         if isinstance(form, str):
