@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from alicorn.features.hashing import (
+from alicorn.features.kinds.hashing import (
     BIGRAM_SEED,
     CHARACTER_SEED,
     FNV_PRIME,
@@ -10,7 +10,7 @@ from alicorn.features.hashing import (
     TRIGRAM_SEED,
     WORD_SEED,
 )
-from alicorn.features.text import TextSettings
+from alicorn.features.kinds.text import TextSettings
 from alicorn.text import words
 
 _MASK = (1 << 64) - 1

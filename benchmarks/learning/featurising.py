@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from alicorn.features import Featurizer
-from alicorn.features.text import TextSettings, text_bags
+from alicorn.features.kinds.text import TextSettings, text_bags
 from alicorn.towers.layout.layout import layout
 from alicorn.towers.settings.towers import Towers
 from alicorn.vertical import Vertical

@@ -6,7 +6,7 @@ from hashing_oracle import text_grams
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alicorn.features.text import OrderedText, TextSettings, text_bags, text_tokens
+from alicorn.features.kinds.text import OrderedText, TextSettings, text_bags, text_tokens
 from alicorn.vertical import TextFeature
 
 BOTH = TextSettings()

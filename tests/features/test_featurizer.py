@@ -22,7 +22,7 @@ from alicorn.features import (
     standardizations,
     write_features,
 )
-from alicorn.features.ids import id_bags
+from alicorn.features.kinds.ids import id_bags
 from alicorn.vertical import DenseFeature, Feature, IdFeature, IdsFeature, NumericFeature, SequenceFeature, TextFeature
 
 FEATURES = {

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alicorn.errors import ConfigError
-from alicorn.features.granular import (
+from alicorn.features.kinds.granular import (
     GranularText,
     character_bags,
     check_segmenter,
@@ -17,7 +17,7 @@ from alicorn.features.granular import (
     segment_lists,
     segmented,
 )
-from alicorn.features.text import TextSettings
+from alicorn.features.kinds.text import TextSettings
 from alicorn.vertical import TextFeature
 
 WORDS = TextSettings(trigrams=False, word_ngrams=1)

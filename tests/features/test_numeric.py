@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alicorn.features.numeric import numeric_rows, standardization_of
+from alicorn.features.kinds.numeric import numeric_rows, standardization_of
 
 FLOATS = st.one_of(st.none(), st.floats(width=64))
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import alicorn
 from alicorn.errors import QueryError
 from alicorn.index.durability import archive
-from alicorn.index.segment import builder
+from alicorn.index.segment.building import builder
 from alicorn.index.segment.numeric import numeric_columns
 from alicorn.interval import interval
 from alicorn.language.tree import Range

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from alicorn.worlds import PeopleWorld
-from alicorn.worlds.people.activity import HOUR, ActivityModel, background, follow_ups
-from alicorn.worlds.people.clicks import ClickModel, click
-from alicorn.worlds.people.graph import FriendGraph
-from alicorn.worlds.people.wants import KINDS, WantModel, Wants
+from alicorn.worlds.people.population.graph import FriendGraph
+from alicorn.worlds.people.searching.activity import HOUR, ActivityModel, background, follow_ups
+from alicorn.worlds.people.searching.clicks import ClickModel, click
+from alicorn.worlds.people.searching.wants import KINDS, WantModel, Wants
 
 SIZE = 40_000
 

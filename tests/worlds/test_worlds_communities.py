@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from alicorn.worlds.people.communities import CommunityModel, Population, cut_into_groups, form_communities
-from alicorn.worlds.people.places import DATA, load_places
+from alicorn.worlds.people.population.communities import CommunityModel, Population, cut_into_groups, form_communities
+from alicorn.worlds.people.population.places import DATA, load_places
 
 NUM_PEOPLE = 20_000
 

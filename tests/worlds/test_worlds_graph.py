@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from alicorn.worlds import PeopleWorld
-from alicorn.worlds.people.graph import (
+from alicorn.worlds.people.population.graph import (
     FriendGraph,
     dense_pairs,
     from_pairs,

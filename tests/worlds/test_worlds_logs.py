@@ -12,10 +12,10 @@ import pytest
 from alicorn.errors import ConfigError
 from alicorn.worlds import PeopleWorld
 from alicorn.worlds.people import log_writer
-from alicorn.worlds.people.activity import HOUR, ActivityModel
-from alicorn.worlds.people.clicks import ClickModel
 from alicorn.worlds.people.measure import clicks_by_rank, log_properties
-from alicorn.worlds.people.sessions import PAGE, ask
+from alicorn.worlds.people.searching.activity import HOUR, ActivityModel
+from alicorn.worlds.people.searching.clicks import ClickModel
+from alicorn.worlds.people.searching.sessions import PAGE, ask
 
 NUM_SEARCHES = 20_000  # as in conftest.py
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alicorn.worlds.people.names import (
+from alicorn.worlds.people.population.names import (
     ORIGINS,
     first_name_vocabulary,
     first_names,

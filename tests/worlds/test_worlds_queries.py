@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alicorn.worlds.people.misspelling import KINDS, NEIGHBOURS, SHARES, misspell, without_accents
-from alicorn.worlds.people.queries import QueryModel, type_query
-from alicorn.worlds.people.sessions import type_queries
+from alicorn.worlds.people.searching.misspelling import KINDS, NEIGHBOURS, SHARES, misspell, without_accents
+from alicorn.worlds.people.searching.queries import QueryModel, type_query
+from alicorn.worlds.people.searching.sessions import type_queries
 
 UNIFORM = st.floats(0, 1, exclude_max=True)
 MODEL = QueryModel()

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from alicorn.worlds import PeopleWorld
-from alicorn.worlds.people.clusters import MAX_CLUSTER_SIZE, clusters_of_friends, social_clusters
-from alicorn.worlds.people.embedding import average_of_friends, social_embedding
-from alicorn.worlds.people.graph import FriendGraph, from_pairs, random_friends
+from alicorn.worlds.people.population.clusters import MAX_CLUSTER_SIZE, clusters_of_friends, social_clusters
+from alicorn.worlds.people.population.embedding import average_of_friends, social_embedding
+from alicorn.worlds.people.population.graph import FriendGraph, from_pairs, random_friends
 
 
 def cliques(count: int, size: int) -> FriendGraph:

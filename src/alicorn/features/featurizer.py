@@ -13,15 +13,16 @@ import pyarrow.compute as pc
 from alicorn.config import Config, parse_config
 from alicorn.features.arrays import Channel, Features
 from alicorn.features.channel_id import ChannelId, Side
-from alicorn.features.dense import dense_rows
-from alicorn.features.granular import GranularText, granular
-from alicorn.features.ids import id_bags, multi_hot_bags
-from alicorn.features.magnitude import LARGEST, LARGEST_FLOAT16, check_magnitude
-from alicorn.features.numeric import Standardization, numeric_rows
+from alicorn.features.kinds.dense import dense_rows
+from alicorn.features.kinds.granular import GranularText, granular
+from alicorn.features.kinds.ids import id_bags, multi_hot_bags
+from alicorn.features.kinds.magnitude import LARGEST, LARGEST_FLOAT16, check_magnitude
+from alicorn.features.kinds.numeric import Standardization, numeric_rows
+from alicorn.features.kinds.sequences import sequences
+from alicorn.features.kinds.text import OrderedText, TextSettings, text_bags, text_tokens
+from alicorn.features.kinds.vectors import vector_lists
 from alicorn.features.pretrained import EncoderSettings, TextEncoder
-from alicorn.features.sequences import sequences
-from alicorn.features.text import OrderedText, TextSettings, text_bags, text_tokens
-from alicorn.features.vectors import vector_lists
+from alicorn.tables import one_chunk
 from alicorn.vertical import (
     DenseFeature,
     Feature,
@@ -109,15 +110,15 @@ class Featurizer:
         own = {ChannelId(self.side, name): f for name, f in self.features.items() if name not in otherwise}
         channels = {channel: self._channel(channel, feature, table) for channel, feature in own.items()}
         for channel, wanted in self.granular.items():
-            column = _whole(table[wanted.feature.column])
+            column = one_chunk(table[wanted.feature.column])
             texts = _as_texts(column) if wanted.granule == "lists" else _as_text(column)
             channels[channel] = granular(texts, self.buckets[channel][0], wanted)
         for channel, text in self.ordered.items():
-            column = _as_text(_whole(table[text.feature.column]))
+            column = _as_text(one_chunk(table[text.feature.column]))
             channels[channel] = text_tokens(column, self.buckets[channel][0], text)
         if self.encoder is not None:
             for channel, feature in self.encoded.items():
-                channels[channel] = self.encoder.transform(_as_text(_whole(table[feature.column])))
+                channels[channel] = self.encoder.transform(_as_text(one_chunk(table[feature.column])))
         return Features(channels, len(table))
 
     def _channel(self, channel: ChannelId, feature: Feature, table: pa.Table) -> Channel:
@@ -126,28 +127,28 @@ class Featurizer:
         column = table[feature.column]
         match feature:
             case TextFeature():
-                bags = text_bags(_as_text(_whole(column)), self.buckets[channel][0], self.text)
+                bags = text_bags(_as_text(one_chunk(column)), self.buckets[channel][0], self.text)
                 return bags.at_unit_length() if pa.types.is_list(column.type) else bags
             case IdFeature():
-                return id_bags(_whole(column).cast(pa.large_string()), self.buckets[channel][0])
+                return id_bags(one_chunk(column).cast(pa.large_string()), self.buckets[channel][0])
             case IdsFeature():
                 return multi_hot_bags(
-                    _whole(column).cast(_STRINGS), self._weights(feature, table), self.buckets[channel][0]
+                    one_chunk(column).cast(_STRINGS), self._weights(feature, table), self.buckets[channel][0]
                 )
             case DenseFeature():
                 check_vectors(column, feature.dim, self.table, feature.column)
                 check_magnitude(column, LARGEST, self.table, feature.column)
-                return dense_rows(_whole(column), feature.dim)
+                return dense_rows(one_chunk(column), feature.dim)
             case VectorsFeature():
                 check_vector_lists(column, feature.dim, self.table, feature.column)
                 check_magnitude(column, LARGEST_FLOAT16, self.table, feature.column)
-                return vector_lists(_whole(column).cast(_VECTORS), feature.dim)
+                return vector_lists(one_chunk(column).cast(_VECTORS), feature.dim)
             case NumericFeature():
-                return numeric_rows(_whole(column), self.standardizations.get(channel.feature, Standardization()))
+                return numeric_rows(one_chunk(column), self.standardizations.get(channel.feature, Standardization()))
 
     def _sequences(self, channel: ChannelId, feature: SequenceFeature, table: pa.Table) -> Channel:
         check_parallel({column: table[column] for column in feature.parts.values()}, self.table)
-        parts = [_whole(table[column]).cast(_STRINGS) for column in feature.parts.values()]
+        parts = [one_chunk(table[column]).cast(_STRINGS) for column in feature.parts.values()]
         return sequences(parts, self.buckets[channel], feature.last)
 
     def _weights(self, feature: IdsFeature, table: pa.Table) -> pa.Array | None:
@@ -155,7 +156,7 @@ class Featurizer:
             return None
         check_weights(table[feature.column], table[feature.weights], self.table, feature.weights)
         check_magnitude(table[feature.weights], LARGEST, self.table, feature.weights)
-        return _whole(table[feature.weights])
+        return one_chunk(table[feature.weights])
 
 
 class _Plain(Config):
@@ -178,11 +179,6 @@ def _dumped(configs: Mapping[ChannelId, Config]) -> dict[str, Any]:
 
 def _by_channel(side: Side, values: Mapping[str, V]) -> dict[ChannelId, V]:
     return {ChannelId.of_name(side, name): value for name, value in values.items()}
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    """One array; of a column of one chunk, that chunk, uncopied."""
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _as_text(column: pa.Array) -> pa.Array:

@@ -6,10 +6,10 @@ state/       what a collection holds at one moment; opening, verifying, copying 
 writer/      who changes state: Store and its background work
 """
 
-from alicorn.index.segment.block_arrays import BlockArrays
+from alicorn.index.segment.parts.block_arrays import BlockArrays
+from alicorn.index.segment.parts.terms import TermDictionary
 from alicorn.index.segment.segment import EmbeddingBlock, NumericColumn, Segment
 from alicorn.index.segment.snapshot import SegmentView, Snapshot
-from alicorn.index.segment.terms import TermDictionary
 from alicorn.index.state.verify import Verification, verify
 from alicorn.index.writer.store import Applied, Deletion, Store
 

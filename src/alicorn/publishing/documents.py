@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from alicorn.errors import TableError
-from alicorn.index.segment.documents import EMBEDDING
+from alicorn.index.segment.building.documents import EMBEDDING
 from alicorn.index.writer.checking import check_documents
 from alicorn.tables import PartFiles, open_parts
 from alicorn.tables.notes import note_bytes

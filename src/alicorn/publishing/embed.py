@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from alicorn.errors import ConfigError
-from alicorn.index.segment.documents import EMBEDDING
+from alicorn.index.segment.building.documents import EMBEDDING
 from alicorn.publishing.documents import BATCH_ROWS, embedding_column, open_documents
 from alicorn.tables.plain import text_column
 

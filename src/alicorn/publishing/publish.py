@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alicorn.errors import CollectionError, ConfigError, TableError
-from alicorn.index.segment.documents import EMBEDDING
+from alicorn.index.segment.building.documents import EMBEDDING
 from alicorn.publishing.documents import BATCH_ROWS, indexed, open_documents
 from alicorn.publishing.provenance import check_models, metadata_of
 from alicorn.quantization import FLOAT32

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from alicorn.index.segment.documents import EMBEDDING
+from alicorn.index.segment.building.documents import EMBEDDING
 from alicorn.query import Collection
 
 

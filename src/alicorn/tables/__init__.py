@@ -17,6 +17,7 @@ from alicorn.tables.notes import note as note
 from alicorn.tables.parts import PartFiles as PartFiles
 from alicorn.tables.parts import open_parts as open_parts
 from alicorn.tables.parts import read_table as read_table
+from alicorn.tables.plain import one_chunk as one_chunk
 from alicorn.tables.plain import plain_schema as plain_schema
 from alicorn.tables.plain import plain_table as plain_table
 from alicorn.tables.plain import plain_type as plain_type

@@ -141,6 +141,11 @@ def text_column(column: pa.ChunkedArray, table: str, name: str, first_row: int =
     return pa.chunked_array(chunks, kind)
 
 
+def one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array, without a copy when it is one already."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
 def plain_array(array: pa.Array) -> pa.Array:
     """The array in its plain type; itself where it is plain. Raises pa.ArrowInvalid for a value that has none."""
     kind = array.type

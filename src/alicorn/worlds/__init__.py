@@ -1,6 +1,6 @@
 """Where does practice data come from? Two generated worlds, simulations both: people/ and shop/."""
 
-from alicorn.worlds.people.sessions import Engine
+from alicorn.worlds.people.searching.sessions import Engine
 from alicorn.worlds.people.world import SIZES, PeopleWorld
 from alicorn.worlds.people.world import VERTICAL as PEOPLE_VERTICAL
 from alicorn.worlds.shop.world import SHOP_SIZES, ShopWorld

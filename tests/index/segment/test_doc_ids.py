@@ -1,4 +1,4 @@
-"""Looking up ids, also when hashes collide. Of index/segment/doc_ids.py."""
+"""Looking up ids, also when hashes collide. Of index/segment/parts/doc_ids.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alicorn.index.segment.doc_ids import IdIndex, hash_ids
+from alicorn.index.segment.parts.doc_ids import IdIndex, hash_ids
 
 
 def test_every_id_is_found_and_no_other() -> None:

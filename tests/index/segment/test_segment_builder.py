@@ -1,4 +1,4 @@
-"""Segments against a slow builder in plain Python. Of index/segment/builder.py, numeric.py and documents.py."""
+"""Segments against a slow builder in plain Python."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 from index_tables import DIMS, SCHEMA, documents, normalized, same, stored, table
 
-from alicorn.index.segment.builder import build_segment
-from alicorn.index.segment.documents import Documents
+from alicorn.index.segment.building.builder import build_segment
+from alicorn.index.segment.building.documents import Documents
 from alicorn.index.segment.numeric import numeric_column
 from alicorn.index.segment.segment import Segment
 from alicorn.index.writer.checking import check_documents

@@ -1,4 +1,4 @@
-"""A segment on disk equals the one in memory. Of file.py and quantizer_file.py."""
+"""A segment on disk equals the one in memory."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 from index_tables import DIMS, documents, table
 
 from alicorn.errors import CorruptionError
-from alicorn.index.segment.builder import build_segment
-from alicorn.index.segment.documents import Documents
-from alicorn.index.segment.file import open_segment, write_segment
-from alicorn.index.segment.quantizer_file import open_quantizers, write_quantizers
+from alicorn.index.segment.building.builder import build_segment
+from alicorn.index.segment.building.documents import Documents
+from alicorn.index.segment.files.quantizer_file import open_quantizers, write_quantizers
+from alicorn.index.segment.files.segment_file import open_segment, write_segment
 from alicorn.index.segment.segment import Segment
 from alicorn.index.writer.checking import check_documents
 from alicorn.quantization import KeyQuantizer, Settings

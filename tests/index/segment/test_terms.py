@@ -1,4 +1,4 @@
-"""The term dictionary against a sorted Python list. Of index/segment/terms.py."""
+"""The term dictionary against a sorted Python list. Of index/segment/parts/terms.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alicorn.index.segment.terms import TermDictionary, TermLists
+from alicorn.index.segment.parts.terms import TermDictionary, TermLists
 
 words = st.text(st.characters(codec="utf-8"), min_size=1, max_size=4)
 

@@ -1,4 +1,4 @@
-"""The logarithmic method keeps few segments and rewrites little. Of index/segment/tiers.py."""
+"""The logarithmic method keeps few segments and rewrites little. Of index/segment/building/tiers.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from alicorn.index.segment.tiers import MAX_SEGMENTS, smallest_to_merge
+from alicorn.index.segment.building.tiers import MAX_SEGMENTS, smallest_to_merge
 
 
 def _arrive(sizes: list[int], size: int) -> int:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from alicorn.errors import ConfigError
-from alicorn.index.segment.documents import KeyVectors
+from alicorn.index.segment.building.documents import KeyVectors
 from alicorn.index.writer.checking import check_documents
 from alicorn.index.writer.training import Training, _sample, due, train
 from alicorn.quantization import KeyQuantizer, Settings, default_num_clusters

@@ -1,10 +1,9 @@
 """What is a segment? Documents, their numbers, terms, columns and embeddings, in memory and as a file.
 
-documents.py                Documents: checked, not yet numbered
-segment.py, builder.py      Segment, NumericColumn, EmbeddingBlock; documents -> Segment
-terms.py, doc_ids.py        the term dictionary; ids and their hashes
-numeric.py, implied.py      columns for `range`; constant arrays that are rebuilt from their length
-snapshot.py                 Snapshot, SegmentView: what a search reads
-file.py, quantizer_file.py  a segment, and the quantizers, as files
-tiers.py                    which segments to merge
+parts/       its arrays: the term dictionary, ids, postings' impacts, vectors
+segment.py   Segment, NumericColumn, EmbeddingBlock
+snapshot.py  Snapshot, SegmentView: what a search reads
+numeric.py   stored columns as numbers for `range`
+building/    documents -> Segment; which segments to merge
+files/       a segment, and the quantizers, as files
 """

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from alicorn.index.segment.documents import one_chunk
 from alicorn.index.segment.segment import NumericColumn
 from alicorn.interval import Number, has_interval, interval
+from alicorn.tables import one_chunk
 
 _WIDE = 18  # digits that int64 holds whatever they are
 

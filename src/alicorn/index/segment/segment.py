@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from alicorn.index.segment.block_arrays import BlockArrays
-from alicorn.index.segment.doc_ids import IdIndex, hash_ids
-from alicorn.index.segment.impacts import Impacts
-from alicorn.index.segment.terms import TermDictionary, TermLists
+from alicorn.index.segment.parts.block_arrays import BlockArrays
+from alicorn.index.segment.parts.doc_ids import IdIndex, hash_ids
+from alicorn.index.segment.parts.impacts import Impacts
+from alicorn.index.segment.parts.terms import TermDictionary, TermLists
 from alicorn.quantization import CODES, Codes, KeyQuantizer
 from alicorn.tables import python_values
 

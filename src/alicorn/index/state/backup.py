@@ -21,8 +21,8 @@ from alicorn.index.durability.archive import RESTORE
 from alicorn.index.durability.durable import rename, sync_file, sync_folder
 from alicorn.index.durability.journal import Journal, State
 from alicorn.index.durability.sqlite_file import CREATING, publish_database, reported
-from alicorn.index.segment.file import segment_path
-from alicorn.index.segment.quantizer_file import quantizer_path
+from alicorn.index.segment.files.quantizer_file import quantizer_path
+from alicorn.index.segment.files.segment_file import segment_path
 
 
 def back_up(collection: Path, target: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from alicorn.errors import CorruptionError
 from alicorn.index.durability.journal import Declared, Journal, SegmentRecord
-from alicorn.index.segment.doc_ids import hash_ids
-from alicorn.index.segment.file import open_segment, segment_path
-from alicorn.index.segment.quantizer_file import open_quantizers, quantizer_path
+from alicorn.index.segment.files.quantizer_file import open_quantizers, quantizer_path
+from alicorn.index.segment.files.segment_file import open_segment, segment_path
+from alicorn.index.segment.parts.doc_ids import hash_ids
 from alicorn.index.segment.segment import Segment
 from alicorn.index.segment.snapshot import SegmentView
 from alicorn.index.state.contents import Contents

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from alicorn.index.segment.builder import build_segment
-from alicorn.index.segment.documents import Documents
+from alicorn.index.segment.building.builder import build_segment
+from alicorn.index.segment.building.documents import Documents
+from alicorn.index.segment.building.tiers import smallest_to_merge
 from alicorn.index.segment.segment import Segment
 from alicorn.index.segment.snapshot import SegmentView
-from alicorn.index.segment.tiers import smallest_to_merge
 from alicorn.quantization import KeyQuantizer
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import pyarrow as pa
 
 from alicorn.index.durability.journal import Operation
-from alicorn.index.segment.documents import Documents
+from alicorn.index.segment.building.documents import Documents
 from alicorn.tables import concatenated
 
 

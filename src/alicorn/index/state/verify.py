@@ -13,10 +13,9 @@ from alicorn.index.durability.journal import Journal
 from alicorn.index.durability.mark import MARK
 from alicorn.index.durability.seal import SEAL
 from alicorn.index.durability.sqlite_file import MANIFEST
-from alicorn.index.segment import file as segment_file
-from alicorn.index.segment import quantizer_file
-from alicorn.index.segment.file import segment_path
-from alicorn.index.segment.quantizer_file import quantizer_path
+from alicorn.index.segment.files import quantizer_file, segment_file
+from alicorn.index.segment.files.quantizer_file import quantizer_path
+from alicorn.index.segment.files.segment_file import segment_path
 
 _SHOWN = 20
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alicorn.errors import TableError
-from alicorn.index.segment.documents import EMBEDDING, Documents, KeyVectors
+from alicorn.index.segment.building.documents import EMBEDDING, Documents, KeyVectors
 from alicorn.index.writer.checking_vectors import unit_vectors
 from alicorn.tables import is_open, plain_table, repeated
 from alicorn.tables.plain import text_column

@@ -17,7 +17,7 @@ from contextlib import suppress
 import pyarrow as pa
 
 from alicorn.errors import AbandonedError, CollectionError
-from alicorn.index.segment.documents import Documents
+from alicorn.index.segment.building.documents import Documents
 from alicorn.index.state.contents import Contents
 from alicorn.index.writer import rewriting
 from alicorn.index.writer.live import Live

@@ -21,12 +21,12 @@ import numpy as np
 import pyarrow as pa
 
 from alicorn.errors import AbandonedError, CollectionError
-from alicorn.index.segment.doc_ids import hash_ids
-from alicorn.index.segment.documents import Documents
-from alicorn.index.segment.file import open_segment, segment_path, write_segment
-from alicorn.index.segment.quantizer_file import quantizer_path, write_quantizers
+from alicorn.index.segment.building.documents import Documents
+from alicorn.index.segment.building.tiers import smallest_to_merge
+from alicorn.index.segment.files.quantizer_file import quantizer_path, write_quantizers
+from alicorn.index.segment.files.segment_file import open_segment, segment_path, write_segment
+from alicorn.index.segment.parts.doc_ids import hash_ids
 from alicorn.index.segment.snapshot import SegmentView, discard
-from alicorn.index.segment.tiers import smallest_to_merge
 from alicorn.index.state.contents import Contents
 from alicorn.index.state.memtable import Memtable
 from alicorn.index.writer import training as training_rules

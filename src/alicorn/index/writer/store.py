@@ -2,7 +2,7 @@
 
     <path>/manifest.sqlite       journal and manifest (journal.py)
            writer.lock           (writer_lock.py)
-           segments/<name>.zip   immutable segments (file.py)
+           segments/<name>.zip   immutable segments (segment_file.py)
            quantizers/<name>.zip (quantizer_file.py)
 
 An upsert or delete is one transaction in the journal, and lives in memory (memtable.py) until a segment is made of it
@@ -28,8 +28,8 @@ from alicorn.errors import CollectionError, ConfigError
 from alicorn.index.durability.journal import Journal
 from alicorn.index.durability.sqlite_file import LEFT_BY_CREATION, MANIFEST
 from alicorn.index.durability.writer_lock import WriterLock
-from alicorn.index.segment.doc_ids import hash_ids
-from alicorn.index.segment.documents import Documents
+from alicorn.index.segment.building.documents import Documents
+from alicorn.index.segment.parts.doc_ids import hash_ids
 from alicorn.index.segment.snapshot import Snapshot
 from alicorn.index.state.backup import back_up
 from alicorn.index.state.contents import Contents

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alicorn.errors import ConfigError
-from alicorn.index.segment.documents import Documents, KeyVectors
+from alicorn.index.segment.building.documents import Documents, KeyVectors
 from alicorn.quantization import KeyQuantizer, Settings, should_train
 
 _SAMPLE_PER_CLUSTER = 64  # what CoarseQuantizer.fit draws

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from alicorn.index import Segment, SegmentView, Snapshot
-from alicorn.index.segment.impacts import Impacts
-from alicorn.index.segment.terms import TEXT
+from alicorn.index.segment.parts.impacts import Impacts
+from alicorn.index.segment.parts.terms import TEXT
 from alicorn.language import tree
 from alicorn.query.sets import bits, docset, kernels
 from alicorn.query.sets.docset import DocSet

@@ -12,7 +12,7 @@ answer is that of scoring everything, ties included.
 import numpy as np
 
 from alicorn.compiled import kernel, subroutine
-from alicorn.index.segment.impacts import BLOCK
+from alicorn.index.segment.parts.impacts import BLOCK
 from alicorn.query.sets.heap import is_worse, push, sort_in_place
 
 _LOOSE = 1.0 + 1e-12  # sums of bounds are rounded otherwise than sums of scores

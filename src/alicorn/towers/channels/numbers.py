@@ -4,7 +4,7 @@
                (Guo et al., KDD 2021; papers.md 9.1), x the standardised number
 
 Similar numbers get similar vectors, and where one begins and another ends is learned; a bin has edges that are not.
-Both take a numeric channel, (rows, 2): value and presence (features/numeric.py), and give zero for an unknown number.
+Both take a numeric channel, (rows, 2): value and presence (as in features/), and give zero for an unknown number.
 """
 
 from statistics import NormalDist

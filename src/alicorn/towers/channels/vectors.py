@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from alicorn.features.channel_id import ChannelId
-from alicorn.features.numeric import WIDTH as NUMERIC_WIDTH
+from alicorn.features.kinds.numeric import WIDTH as NUMERIC_WIDTH
 from alicorn.towers.channels.capsules import Capsules
 from alicorn.towers.channels.networks import width_of
 from alicorn.towers.channels.sequences import element_vectors, mean_of

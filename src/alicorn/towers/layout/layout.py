@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from alicorn.config import nearest
 from alicorn.errors import ConfigError
 from alicorn.features.channel_id import SIDES, ChannelId, Side
-from alicorn.features.granular import GranularText
-from alicorn.features.text import OrderedText
+from alicorn.features.kinds.granular import GranularText
+from alicorn.features.kinds.text import OrderedText
 from alicorn.towers.layout.networks import owners, settings_of
 from alicorn.towers.settings.channels import Network, Transformer
 from alicorn.towers.settings.semantic import Semantic

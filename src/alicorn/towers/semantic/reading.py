@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from alicorn.features.channel_id import ChannelId, Reader
-from alicorn.features.ids import hashed_ids
+from alicorn.features.kinds.ids import hashed_ids
 from alicorn.towers.channels.attention import present_of, read
 from alicorn.towers.channels.sequences import element_vectors, mean_of
 from alicorn.towers.channels.tensors import BagTensors, Batch, ChannelTensors, PaddedBag, SequenceTensors

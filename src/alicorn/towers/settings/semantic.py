@@ -10,7 +10,7 @@
         long: long                   # one list for each part; with `kinds` of means, one for each kind
         kinds: [click, bought]       # values of the part `kind` of `long`
         title: title                 # text feature of the document
-        segmenter: words             # or jieba: features/granular.py
+        segmenter: words             # or jieba: features/kinds/granular.py
 
 All other features are channels as in any fusion: of a request one token more each, of a document a part of e.
 """
@@ -23,7 +23,7 @@ from pydantic import Field, model_validator
 from alicorn.config import Config, nearest
 from alicorn.errors import ConfigError
 from alicorn.features.channel_id import ChannelId, Side
-from alicorn.features.granular import GranularText, Granule, Segmenter, check_segmenter
+from alicorn.features.kinds.granular import GranularText, Granule, Segmenter, check_segmenter
 from alicorn.vertical import Feature, SequenceFeature, TextFeature
 
 PositiveInt = Annotated[int, Field(ge=1)]

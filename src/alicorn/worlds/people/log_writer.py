@@ -19,12 +19,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from alicorn.errors import ConfigError
-from alicorn.worlds.people import activity as activity_module
-from alicorn.worlds.people.activity import ACTIONS, Activity, ActivityModel
-from alicorn.worlds.people.clicks import ClickModel
-from alicorn.worlds.people.queries import QueryModel
-from alicorn.worlds.people.sessions import Engine, Pages, Searches, ask, look_and_click, type_queries
-from alicorn.worlds.people.wants import KINDS, WantModel, Wants
+from alicorn.worlds.people.searching import activity as activity_module
+from alicorn.worlds.people.searching.activity import ACTIONS, Activity, ActivityModel
+from alicorn.worlds.people.searching.clicks import ClickModel
+from alicorn.worlds.people.searching.queries import QueryModel
+from alicorn.worlds.people.searching.sessions import Engine, Pages, Searches, ask, look_and_click, type_queries
+from alicorn.worlds.people.searching.wants import KINDS, WantModel, Wants
 
 if TYPE_CHECKING:
     from alicorn.worlds.people.world import PeopleWorld

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from alicorn.worlds.people.graph import local_clustering, random_friends
+from alicorn.worlds.people.population.graph import local_clustering, random_friends
 from alicorn.worlds.people.world import PeopleWorld
 
 SAMPLE = 5000

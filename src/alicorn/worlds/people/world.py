@@ -16,14 +16,14 @@ import numpy as np
 import pyarrow as pa
 
 from alicorn.errors import ConfigError
-from alicorn.worlds.people.clusters import clusters_of_friends, social_clusters
-from alicorn.worlds.people.communities import CommunityModel, Population, form_communities
-from alicorn.worlds.people.embedding import social_embedding
-from alicorn.worlds.people.graph import FriendGraph, FriendshipModel, befriend, draw_sociability
-from alicorn.worlds.people.identities import Identities, draw_identities
 from alicorn.worlds.people.log_writer import write_logs
-from alicorn.worlds.people.places import Places, load_places
-from alicorn.worlds.people.sessions import Engine
+from alicorn.worlds.people.population.clusters import clusters_of_friends, social_clusters
+from alicorn.worlds.people.population.communities import CommunityModel, Population, form_communities
+from alicorn.worlds.people.population.embedding import social_embedding
+from alicorn.worlds.people.population.graph import FriendGraph, FriendshipModel, befriend, draw_sociability
+from alicorn.worlds.people.population.identities import Identities, draw_identities
+from alicorn.worlds.people.population.places import Places, load_places
+from alicorn.worlds.people.searching.sessions import Engine
 
 SIZES = {"small": (20_000, 100_000), "medium": (200_000, 1_000_000), "large": (2_000_000, 10_000_000)}
 VERTICAL = Path(__file__).parent / "vertical.yaml"

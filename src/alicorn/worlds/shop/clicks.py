@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alicorn.worlds.people.activity import HOUR
-from alicorn.worlds.people.clicks import ClickModel
+from alicorn.worlds.people.searching.activity import HOUR
+from alicorn.worlds.people.searching.clicks import ClickModel
 from alicorn.worlds.shop.catalogue import Catalogue
 from alicorn.worlds.shop.queries import Intents
 from alicorn.worlds.shop.sessions import MINUTE, Events

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from alicorn.errors import ConfigError
-from alicorn.worlds.people.sessions import Engine, ask
+from alicorn.worlds.people.searching.sessions import Engine, ask
 from alicorn.worlds.shop.catalogue import LEAVES, MATERIALS
 from alicorn.worlds.shop.clicks import ACTIONS, Acts, ShopClickModel, act, click_products
 from alicorn.worlds.shop.queries import Intents, ShopQueryModel, type_queries

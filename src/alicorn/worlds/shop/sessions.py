@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alicorn.worlds.people.activity import HOUR
+from alicorn.worlds.people.searching.activity import HOUR
 from alicorn.worlds.shop.catalogue import Catalogue
 from alicorn.worlds.shop.tastes import MONTH_DAYS, Tastes, choose_products, draw_focus
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from alicorn.errors import ConfigError
-from alicorn.worlds.people.sessions import Engine
+from alicorn.worlds.people.searching.sessions import Engine
 from alicorn.worlds.shop.catalogue import LEAVES, MATERIALS, Catalogue, CatalogueModel, draw_catalogue
 from alicorn.worlds.shop.logs import read_intents, write_logs
 from alicorn.worlds.shop.tastes import AGE_GROUPS, TasteModel, Tastes, draw_tastes

@@ -16,11 +16,11 @@ import numpy as np
 import pyarrow as pa
 
 from alicorn.index.durability.mapping import release
-from alicorn.index.segment.doc_ids import hash_ids
+from alicorn.index.segment.parts.doc_ids import hash_ids
+from alicorn.index.segment.parts.terms import TermLists
 from alicorn.index.segment.segment import Segment
-from alicorn.index.segment.terms import TermLists
 from alicorn.quantization import CODES, FLOAT16, FLOAT32, Codes, KeyQuantizer
-from alicorn.tables import concatenated
+from alicorn.tables import concatenated, one_chunk
 
 EMBEDDING = "embedding:"  # prefix of the columns that hold vectors
 _BLOCK = 65_536  # vectors in memory at a time: 32 MiB of 128 dimensions
@@ -193,11 +193,6 @@ def _from_lists(column: pa.ChunkedArray, dim: int) -> KeyVectors:
     lists = one_chunk(column)
     docs = np.flatnonzero(lists.is_valid().to_numpy(zero_copy_only=False))
     return KeyVectors(docs, lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim).astype(np.float32))
-
-
-def one_chunk(column: pa.ChunkedArray) -> pa.Array:
-    """A column as one array, without a copy when it is one already."""
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def concatenate_fields(documents: Sequence[Documents]) -> pa.Table:

@@ -1,6 +1,6 @@
 """Makes `data/places.parquet` and `data/nicknames.parquet` from their sources. Run by hand when a source changes.
 
-    python -m alicorn.worlds.people.derive_tables GEONAMES_CORPUS.parquet NICKNAMES.parquet
+    python -m alicorn.worlds.people.population.derive_tables GEONAMES_CORPUS.parquet NICKNAMES.parquet
 
 GEONAMES_CORPUS: title, country, admin1, latitude, longitude, population (GeoNames cities15000, CC BY 4.0).
 NICKNAMES: name1, relationship, name2 in lower case (carltonnorthern/nicknames, Apache-2.0).
@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from alicorn.worlds.people.names import ORIGINS, first_name_vocabulary
-from alicorn.worlds.people.places import DATA
+from alicorn.worlds.people.population.names import ORIGINS, first_name_vocabulary
+from alicorn.worlds.people.population.places import DATA
 
 NUM_PLACES = 2000
 

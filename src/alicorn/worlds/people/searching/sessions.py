@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alicorn.errors import ConfigError
-from alicorn.worlds.people.clicks import ClickModel, click
-from alicorn.worlds.people.queries import QueryModel, Typed, type_query
+from alicorn.worlds.people.searching.clicks import ClickModel, click
+from alicorn.worlds.people.searching.queries import QueryModel, Typed, type_query
 
 Engine = Callable[[list[str]], list[list[str]]]
 

@@ -7,8 +7,8 @@ docs/people-world.md.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from alicorn.worlds.people.misspelling import misspell, without_accents
-from alicorn.worlds.people.names import nickname_table
+from alicorn.worlds.people.population.names import nickname_table
+from alicorn.worlds.people.searching.misspelling import misspell, without_accents
 
 ERRORS = ("misspelled", "nickname", "missing_word", "extra_word", "swapped")
 

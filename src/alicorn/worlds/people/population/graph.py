@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alicorn.compiled import kernel
-from alicorn.worlds.people.communities import Population, segments_of
+from alicorn.worlds.people.population.communities import Population, segments_of
 
 
 @dataclass(frozen=True)

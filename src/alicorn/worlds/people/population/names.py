@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import pyarrow.parquet as pq
 
-from alicorn.worlds.people.places import DATA
+from alicorn.worlds.people.population.places import DATA
 
 
 @dataclass(frozen=True)

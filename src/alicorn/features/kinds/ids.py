@@ -11,7 +11,7 @@ from numba import types
 
 from alicorn.compiled import kernel
 from alicorn.features.arrays import Bag, string_buffers
-from alicorn.features.hashing import ID_SEED, absorb, bucket, mix
+from alicorn.features.kinds.hashing import ID_SEED, absorb, bucket, mix
 
 
 def id_bags(column: pa.Array, buckets: int) -> Bag:

@@ -9,7 +9,7 @@ friendships, and its vectors tell thousands of small communities apart, which 32
 import numpy as np
 
 from alicorn.compiled import kernel
-from alicorn.worlds.people.graph import FriendGraph
+from alicorn.worlds.people.population.graph import FriendGraph
 
 STEPS = 3
 

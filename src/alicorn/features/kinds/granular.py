@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from alicorn.config import Config
 from alicorn.errors import ConfigError
 from alicorn.features.arrays import Bag, Sequences
-from alicorn.features.hashing import CHARACTER_SEED, hashed_keys
-from alicorn.features.text import TextSettings, text_bags, word_points
+from alicorn.features.kinds.hashing import CHARACTER_SEED, hashed_keys
+from alicorn.features.kinds.text import TextSettings, text_bags, word_points
 from alicorn.text import normalize
 from alicorn.vertical import TextFeature
 

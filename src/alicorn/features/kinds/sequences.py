@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alicorn.features.arrays import Sequences
-from alicorn.features.ids import hashed_ids
+from alicorn.features.kinds.ids import hashed_ids
 
 
 def sequences(parts: Sequence[pa.Array], buckets: Sequence[int], last: int) -> Sequences:

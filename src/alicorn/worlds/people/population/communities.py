@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alicorn.worlds.people.places import Places
+from alicorn.worlds.people.population.places import Places
 
 
 @dataclass(frozen=True)

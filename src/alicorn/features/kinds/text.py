@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 from alicorn.compiled import kernel
 from alicorn.config import Config
 from alicorn.features.arrays import Bag, Sequences, string_buffers
-from alicorn.features.hashing import BIGRAM_SEED, TRIGRAM_SEED, WORD_SEED, absorb, bucket, mix
+from alicorn.features.kinds.hashing import BIGRAM_SEED, TRIGRAM_SEED, WORD_SEED, absorb, bucket, mix
 from alicorn.text import normalize, words
 from alicorn.vertical import TextFeature
 

@@ -53,14 +53,23 @@ import pyarrow as pa
 
 from alicorn.errors import CorruptionError
 from alicorn.index.durability.archive import ArchiveReader, ArchiveWriter
-from alicorn.index.segment.builder import build_segment
-from alicorn.index.segment.doc_ids import IdIndex
-from alicorn.index.segment.documents import Documents, one_chunk
-from alicorn.index.segment.implied import Implied, all_valid, in_order, in_order_signed, no_lengths, no_ranks, once
+from alicorn.index.segment.building.builder import build_segment
+from alicorn.index.segment.building.documents import Documents
 from alicorn.index.segment.numeric import numeric_columns
+from alicorn.index.segment.parts.doc_ids import IdIndex
+from alicorn.index.segment.parts.implied import (
+    Implied,
+    all_valid,
+    in_order,
+    in_order_signed,
+    no_lengths,
+    no_ranks,
+    once,
+)
+from alicorn.index.segment.parts.terms import TermDictionary, TermLists
 from alicorn.index.segment.segment import EmbeddingBlock, NumericColumn, Segment
-from alicorn.index.segment.terms import TermDictionary, TermLists
 from alicorn.quantization import Codes, KeyQuantizer
+from alicorn.tables import one_chunk
 
 MAGIC = "alicorn segment"
 _OWN_TYPES = 2

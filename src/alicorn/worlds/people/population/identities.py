@@ -6,15 +6,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from alicorn.worlds.people.communities import Population, segments_of
-from alicorn.worlds.people.names import (
+from alicorn.worlds.people.population.communities import Population, segments_of
+from alicorn.worlds.people.population.names import (
     ORIGINS,
     first_name_vocabulary,
     last_name_vocabulary,
     nickname_table,
     sample_names,
 )
-from alicorn.worlds.people.places import Places
+from alicorn.worlds.people.population.places import Places
 
 NAMED_ELSEWHERE = 0.10  # share of people whose names come from another country than the home town's
 FAMILY_NAME_SHARED = 0.70  # a member of a family bears the family's last name

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alicorn.worlds.people.communities import Population, segments_of
-from alicorn.worlds.people.graph import FriendGraph, random_friends
+from alicorn.worlds.people.population.communities import Population, segments_of
+from alicorn.worlds.people.population.graph import FriendGraph, random_friends
 
 KINDS = ("friend", "friend_of_friend", "community", "city", "popular", "anyone")
 

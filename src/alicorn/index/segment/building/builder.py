@@ -14,12 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alicorn.compiled import kernel
-from alicorn.index.segment.doc_ids import IdIndex
-from alicorn.index.segment.documents import Documents, KeyVectors, concatenate_fields, one_chunk
+from alicorn.index.segment.building.documents import Documents, KeyVectors, concatenate_fields
 from alicorn.index.segment.numeric import numeric_columns
+from alicorn.index.segment.parts.doc_ids import IdIndex
+from alicorn.index.segment.parts.terms import TEXT, TermDictionary, TermLists, count_holders, invert
 from alicorn.index.segment.segment import EmbeddingBlock, Segment
-from alicorn.index.segment.terms import TEXT, TermDictionary, TermLists, count_holders, invert
 from alicorn.quantization import CODES, FLOAT16, Codes, KeyQuantizer
+from alicorn.tables import one_chunk
 
 # Keeps the vectors of a key, of the shape given, that come in blocks of rows -> all of them.
 Keep = Callable[[str, tuple[int, int], Iterator[np.ndarray]], np.ndarray]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alicorn.worlds.people.graph import FriendGraph, random_friends
-from alicorn.worlds.people.wants import KINDS
+from alicorn.worlds.people.population.graph import FriendGraph, random_friends
+from alicorn.worlds.people.searching.wants import KINDS
 
 ACTIONS = ("visited", "added")
 HOUR = 3_600_000_000  # microseconds

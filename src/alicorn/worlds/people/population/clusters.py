@@ -8,7 +8,7 @@ person is then described by the clusters of the friends, with the share of frien
 import numpy as np
 
 from alicorn.compiled import kernel
-from alicorn.worlds.people.graph import FriendGraph
+from alicorn.worlds.people.population.graph import FriendGraph
 
 MAX_CLUSTER_SIZE = 100
 ROUNDS = 6
