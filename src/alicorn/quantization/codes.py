@@ -6,8 +6,7 @@ first could not exclude. A codec says where its code is cut by `scan_size`, in b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -44,8 +43,8 @@ class Codes:
     def take(self, rows: np.ndarray | slice) -> Self:
         return type(self)(*(array[rows] for array in self.arrays()))
 
-    def arrays(self) -> Sequence[np.ndarray]:
-        return [getattr(self, field.name) for field in fields(self)]
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        return self.codes, self.fine, self.errors, self.fine_errors
 
     @property
     def nbytes(self) -> int:

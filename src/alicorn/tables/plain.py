@@ -160,7 +160,8 @@ def plain_array(array: pa.Array) -> pa.Array:
     if types.is_run_end_encoded(kind):
         return plain_array(pc.run_end_decode(array))
     if is_list(kind):
-        return with_values(array, plain_array(as_list(array).flatten()))
+        lists = as_list(array)
+        return with_values(lists, plain_array(lists.flatten()))
     if types.is_map(kind):
         entries = as_entries(array).flatten()
         return as_map(array, plain_array(entries.field(0)), plain_array(entries.field(1)))
@@ -176,7 +177,7 @@ def as_list(array: pa.Array) -> pa.ListArray:
         return array
     if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
         return _gathered(array)
-    return array.cast(pa.list_(kind.value_field))
+    return with_values(array, array.flatten())
 
 
 def _gathered(array: pa.ListViewArray) -> pa.ListArray:
@@ -197,9 +198,8 @@ def as_entries(array: pa.MapArray) -> pa.ListArray:
 
 
 def with_values(array: pa.Array, values: pa.Array) -> pa.ListArray:
-    """The lists of an array over other values: as many as `flatten` gives, in their order."""
-    lists = as_list(array)
-    return pa.ListArray.from_arrays(_offsets(lists), values, type=pa.list_(values.type), mask=_nulls(lists))
+    """The lists of an array, no views, over other values: as many as `flatten` gives, in their order."""
+    return pa.ListArray.from_arrays(_offsets(array), values, type=pa.list_(values.type), mask=_nulls(array))
 
 
 def as_map(array: pa.MapArray, keys: pa.Array, items: pa.Array) -> pa.MapArray:

@@ -115,7 +115,8 @@ def fitted(array: pa.Array, kind: pa.DataType) -> pa.Array:
     if types.is_null(own):
         return pa.nulls(len(array), kind)
     if types.is_list(own):
-        return with_values(array, fitted(as_list(array).flatten(), kind.value_type))
+        lists = as_list(array)
+        return with_values(lists, fitted(lists.flatten(), kind.value_type))
     if types.is_map(own):
         entries = as_entries(array).flatten()
         return as_map(array, fitted(entries.field(0), kind.key_type), fitted(entries.field(1), kind.item_type))

@@ -45,6 +45,7 @@ from alicorn.index.durability.wal import read_wal
 from alicorn.quantization import FLOAT32
 
 CHECKPOINT_BYTES = 8 << 20  # of the write-ahead log, before it is copied to the database: some 15 ms
+MOST_LOG_BYTES = 32 << 20  # the same where the journal itself is as large: a load in batches is copied less often
 _PAGES_OF_COMMIT = 4  # that a commit writes beside the bodies of its rows: of the settings, the journal, its tree
 
 
@@ -291,7 +292,7 @@ class Journal:
         self.state = state
         reach(f"after commit {what}")
         self._mark.advance(state.commits)
-        if self._logged > CHECKPOINT_BYTES:
+        if self._logged > min(MOST_LOG_BYTES, max(CHECKPOINT_BYTES, self.num_bytes)):
             with contextlib.suppress(sqlite3.Error, OSError):  # what was asked for is done; the next commit tries again
                 self.checkpoint()
 

@@ -50,6 +50,8 @@ def discard(
 ) -> tuple[tuple[SegmentView, ...], np.ndarray]:
     """The views without these documents, and which of them were live: (len(doc_ids),) bool."""
     found = np.zeros(len(doc_ids), dtype=bool)
+    if not len(doc_ids):
+        return tuple(views), found
     kept = []
     for view in views:
         numbers = view.segment.ids.find(doc_ids, hashes)
