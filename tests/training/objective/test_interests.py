@@ -130,7 +130,7 @@ def test_mining_and_blending_go_with_interests(pairs: Path, tmp_path: Path) -> N
 def test_the_named_recipe_fits_the_example_of_real_behaviour(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("base: drim\ntowers: {dim: 8, tables: {text: {buckets: 100, dim: 8}}}\n")
     given = Recipe.load(tmp_path / "recipe.yaml")
-    vertical = Vertical.load(Path(__file__).parents[2] / "examples" / "movielens" / "vertical.yaml")
+    vertical = Vertical.load(Path(__file__).parents[3] / "examples" / "movielens" / "vertical.yaml")
     made = Model.new(vertical, given.plain(), "", {}, 0)
     requests = pa.table(
         {
