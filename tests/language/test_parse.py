@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from random_trees import Vocabulary, random_tree, trees, vocabulary
 
 from alicorn.errors import QueryError
-from alicorn.language.operators import MAX_DEPTH, MAX_NODES
 from alicorn.language.parse import parse
+from alicorn.language.syntax import MAX_DEPTH, MAX_NODES
 from alicorn.language.tokens import MAX_LENGTH
 from alicorn.language.tree import (
     OPERATORS,

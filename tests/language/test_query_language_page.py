@@ -7,9 +7,10 @@ import pytest
 
 from alicorn.errors import QueryError
 from alicorn.language import parse
-from alicorn.language.operators import MAX_COUNT, MAX_DEPTH, MAX_LIMIT, MAX_NODES, MAX_SEARCHES, OPERATORS
+from alicorn.language.syntax import MAX_DEPTH, MAX_NODES, MAX_SEARCHES
 from alicorn.language.tokens import MAX_LENGTH
-from alicorn.language.tree import DEFAULT_LIMIT
+from alicorn.language.tree import DEFAULT_LIMIT, MARKS, OPERATORS
+from alicorn.language.values import MAX_COUNT, MAX_LIMIT
 from alicorn.query.explain.step import Step
 from alicorn.query.nn.counters import Counters
 
@@ -29,6 +30,14 @@ def test_the_page_shows_every_operator() -> None:
     shown = {expression[1:].split()[0].rstrip(")") for expression in EXPRESSIONS}
     inside = set(re.findall(r"\((not) ", " ".join(EXPRESSIONS)))
     assert shown | inside >= set(OPERATORS)
+
+
+def test_the_page_shows_every_option() -> None:
+    for name, syntax in OPERATORS.items():
+        for option in syntax.options:
+            assert any(f":{option} " in one and f"({name} " in one for one in EXPRESSIONS), (name, option)
+    for option, syntax in MARKS.items():
+        assert any(f":{option} " in one and f"({syntax.name} " in one for one in EXPRESSIONS), option
 
 
 @pytest.mark.parametrize(("expression", "message"), REFUSALS)

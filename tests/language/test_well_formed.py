@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from random_trees import random_tree, vocabulary
 
 from alicorn.errors import QueryError
-from alicorn.language.operators import MAX_DEPTH, MAX_SEARCHES
 from alicorn.language.parse import parse
 from alicorn.language.prepared import prepare
+from alicorn.language.syntax import MAX_DEPTH, MAX_SEARCHES
 from alicorn.language.templates import Template
 from alicorn.language.tree import (
     And,
@@ -42,7 +42,7 @@ def inner(operands: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
         | st.builds(Or, lists)
         | st.builds(Difference, lists)
         | st.builds(Not, operands)
-        | st.builds(Nn, names, numbers, numbers, numbers, operands | st.none(), names | st.none(), numbers)
+        | st.builds(Nn, names, numbers, numbers, numbers, numbers, operands | st.none(), names | st.none())
         | marked.map(lambda pairs: WeakAnd(tuple(o for o, _ in pairs), tuple(m for _, m in pairs)))
         | marked.map(lambda pairs: StrongOr(tuple(o for o, _ in pairs), tuple(m for _, m in pairs)))
         | st.builds(Apply, names, operands, numbers.filter(lambda limit: limit is not None))
@@ -89,7 +89,11 @@ def nested(depth: int) -> Node:
     [
         (nested(100_000), "64 parentheses"),
         (nested(MAX_DEPTH + 1), "64 parentheses"),
-        (Or(tuple(Nn("m", k=1) for _ in range(MAX_SEARCHES + 1))), "256 of nn, apply, extract and weak-and"),
+        (
+            Or(tuple(Nn("m", k=1) for _ in range(MAX_SEARCHES + 1))),
+            "256 of nn, apply, extract, weak-and and",
+        ),
+        (WeakAnd((Term("a"),) * MAX_SEARCHES, (1,) * MAX_SEARCHES), "256 of nn, apply, extract, weak-and and"),
         (Or([Term("a")]), "has its operands as a tuple"),
         (Or(("a",)), "nodes of alicorn.language.tree, got str"),
         (Term(3), "needs a term"),

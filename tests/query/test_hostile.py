@@ -18,7 +18,8 @@ from oracle import random_documents
 from random_trees import random_tree, trees, vocabulary
 
 from alicorn.errors import AlicornError, ConfigError, QueryError, VectorError
-from alicorn.language.operators import MAX_DEPTH, MAX_LIMIT, MAX_SEARCHES
+from alicorn.language.syntax import MAX_DEPTH, MAX_SEARCHES
+from alicorn.language.values import MAX_LIMIT
 from alicorn.query import Collection
 
 DIMS = {"u": 4, "v": 3}

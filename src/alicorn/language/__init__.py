@@ -1,8 +1,9 @@
 """How is a query written? S-expressions, as in Unicorn and EBR; sees no index and no vertical.
 
 tokens.py       characters -> tokens with offsets
-tree.py         the nodes of an expression, printed by `str`
-operators.py    the table of operators: operands and arguments
+values.py       what an option takes: numbers, names and their bounds
+syntax.py       how an operator is written, read from the fields of its node
+tree.py         the nodes of an expression, printed by `str`, and the table of operators
 parse.py        an expression -> its tree
 well_formed.py  is a tree made in Python one that an expression spells?
 prepared.py     what is known of a tree before it meets a collection

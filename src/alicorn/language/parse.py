@@ -1,4 +1,4 @@
-"""S-expression -> tree. The only place that knows how a query is spelled; feeds tree.py's nodes to the planner.
+"""S-expression -> tree. syntax.py says how the operators are written; this is the grammar that they share.
 
     expression  word | "quoted term" | (operator name? expression* option*)
     option      :name value           a blank after the colon is allowed, as the papers write it
@@ -7,28 +7,21 @@
 
 A bare word is a term wherever an expression is allowed. In quotes, \\" means " and \\\\ means \\.
 Every error is a QueryError with the offset of the character to look at. Time and memory are linear in the length of
-the text and bounded by the constants below; the parser does not recurse.
+the text and bounded by constants; the parser does not recurse.
 """
 
 import difflib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from alicorn.errors import QueryError
-from alicorn.language.operators import (
-    MARK_OPTIONS,
-    MAX_DEPTH,
-    MAX_NODES,
-    MAX_SEARCHES,
-    NAME,
-    OPERATORS,
-    VALUES,
-    Operator,
-    Parts,
-    term,
-)
+from alicorn.language.syntax import MAX_DEPTH, MAX_NODES, MAX_SEARCHES, Argument, Syntax
 from alicorn.language.tokens import CLOSE, OPEN, OPTION, QUOTED, tokens
-from alicorn.language.tree import Node, Not, quoted
+from alicorn.language.tree import MARKS, OPERATORS, And, Node, Not, Term
+from alicorn.language.values import EXPRESSION, NAME, quoted
+
+_MARK_OPTIONS = {name: syntax.mark for name, syntax in MARKS.items() if syntax.mark is not None}
 
 
 def parse(text: str) -> Node:
@@ -63,7 +56,7 @@ def parse(text: str) -> Node:
             if num_searches > MAX_SEARCHES:
                 raise QueryError(
                     f"an expression has at most {MAX_SEARCHES} of nn, apply, extract, weak-and and its marked operands",
-                    closed.parts.offset,
+                    closed.offset,
                 )
             if open_lists:
                 open_lists[-1].add(node, mark)
@@ -72,9 +65,9 @@ def parse(text: str) -> Node:
         elif open_lists:
             open_lists[-1].add_word(word, offset, kind == QUOTED)
         else:
-            root = term(word, offset)
+            root = _term(word, offset)
     if open_lists:
-        raise QueryError("this parenthesis is never closed: add )", open_lists[-1].parts.offset)
+        raise QueryError("this parenthesis is never closed: add )", open_lists[-1].offset)
     if root is None:
         raise QueryError("the expression is empty; (or) matches nothing", 0)
     return root
@@ -92,81 +85,104 @@ class _Mark:
 class _List:
     """An open parenthesis: what is read of it, and what may come next."""
 
-    __slots__ = ("has_name", "head", "operator", "parts", "waiting")
+    __slots__ = ("head", "marks", "offset", "operands", "operator", "options", "places", "waiting", "word")
 
     def __init__(self, offset: int) -> None:
-        self.parts = Parts(offset)
-        self.operator: Operator | None = None  # None: not read yet, or this is a marked operand
+        self.offset = offset
+        self.operator: Syntax | None = None  # None: not read yet, or this is a marked operand
+        self.word: str | None = None  # of an operator that takes one, once it is read
+        self.operands: list[Node] = []
+        self.marks: list[int | float | None] = []
+        self.options: dict[str, Any] = {}
+        self.places: dict[str, int] = {}  # option -> its offset
         self.head: tuple[str, int] | None = None  # a bare word that is no operator: a marked term, or a mistake
-        self.has_name = False
-        self.waiting: str | None = None  # the option whose value comes next
+        self.waiting: Argument | None = None  # the option whose value comes next
 
     @property
     def num_searches(self) -> int:
         """How many times it may look at the whole collection: once, and once for each marked operand."""
         if self.operator is None or not self.operator.searches:
             return 0
-        return 1 + sum(mark is not None for mark in self.parts.marks)
+        return 1 + sum(mark is not None for mark in self.marks)
 
     def add_word(self, word: str, offset: int, is_quoted: bool) -> None:
-        """A bare or quoted word: the operator, the value of an option, the operator's name, or a term."""
-        if self.waiting is not None and self.waiting != "filter":
-            self._set_option(word, offset, is_quoted)
-        elif self.operator is None and not self.parts.operands:
+        """A bare or quoted word: the operator, the value of an option, the operator's own word, or a term."""
+        if self.waiting is not None and self.waiting.value is not EXPRESSION:
+            self._set_option(self.waiting, word, offset, is_quoted)
+        elif self.operator is None and not self.operands:
             self._begin(word, offset, is_quoted)
-        elif self.waiting is None and self.operator and self.operator.name_of and not self.has_name:
-            self._set_name(word, offset)
+        elif self.waiting is None and self.operator and self.operator.word and self.word is None:
+            self._set_word(self.operator, word, offset)
         else:
-            self.add(term(word, offset), None)
+            self.add(_term(word, offset), None)
 
     def add(self, node: Node, mark: _Mark | None) -> None:
-        """An operand, or the expression of `:filter`."""
+        """An operand, or the expression of an option."""
         operator = self.operator
         if operator is None:
             self._add_marked_operand(node, mark)
             return
         if self.waiting is not None:
-            self._set_filter(node, mark)
+            self._set_expression(self.waiting, node, mark)
             return
-        if operator.name_of is not None and not self.has_name:
-            raise QueryError(f"({operator.name} ...) needs {operator.name_of} first, got an expression", node.offset)
-        if len(self.parts.operands) >= operator.most:
+        if operator.word is not None and self.word is None:
+            raise QueryError(f"({operator.name} ...) needs {operator.word.what} first, got an expression", node.offset)
+        if len(self.operands) >= operator.operands.most:
             raise QueryError(f"({operator.name} ...) takes {operator.counted()}, got one more", node.offset)
-        if type(node) is Not and operator.name != "and":
+        if type(node) is Not and operator.node is not And:
             _refuse_not(node)
-        if mark is not None and mark.option != operator.takes_mark:
+        if mark is not None and (operator.mark is None or mark.option != operator.mark.name):
             _refuse_mark(mark)
-        self.parts.operands.append(node)
-        self.parts.marks.append(None if mark is None else mark.value)
+        self.operands.append(node)
+        self.marks.append(None if mark is None else mark.value)
 
     def open_option(self, name: str, offset: int) -> None:
         """`:name`; its value is the next thing."""
         if self.waiting is not None:
-            self._refuse_missing_value()
-        if self.operator is None and not self.parts.operands:
+            self._refuse_missing_value(self.waiting)
+        if self.operator is None and not self.operands:
             raise QueryError(f"a list begins with an operator or an operand, got :{_shown(name)}", offset)
-        allowed = MARK_OPTIONS if self.operator is None else self.operator.options
+        allowed = _MARK_OPTIONS if self._may_be_marked else self.operator.options  # type: ignore[union-attr]
         if name not in allowed:
             self._refuse_option(name, offset, allowed)
-        if name in self.parts.options:
+        option = allowed[name]
+        if option.field in self.options:
             raise QueryError(f"{self._spelled()} has :{name} twice", offset)
-        self.waiting = name
-        self.parts.places[name] = offset
+        self.waiting = option
+        self.places[name] = offset
 
     def close(self) -> tuple[Node, _Mark | None]:
         """The node of the whole list, and its mark where it is a marked operand."""
         if self.waiting is not None:
-            self._refuse_missing_value()
+            self._refuse_missing_value(self.waiting)
         operator = self.operator
         if operator is None:
             return self._close_marked_operand()
-        if operator.name_of is not None and not self.has_name:
-            raise QueryError(f"({operator.name} ...) needs {operator.name_of}", self.parts.offset)
-        if len(self.parts.operands) < operator.least:
-            message = f"({operator.name} ...) takes {operator.counted()}, got {len(self.parts.operands)}"
-            hint = "; (or) matches nothing" if operator.name == "and" else ""
-            raise QueryError(message + hint, self.parts.offset)
-        return operator.build(self.parts), (self._mark() if operator.name == "term" else None)
+        if operator.word is not None and self.word is None:
+            raise QueryError(f"({operator.name} ...) needs {operator.word.what}", self.offset)
+        if len(self.operands) < operator.operands.least:
+            message = f"({operator.name} ...) takes {operator.counted()}, got {len(self.operands)}"
+            hint = "; (or) matches nothing" if operator.node is And else ""
+            raise QueryError(message + hint, self.offset)
+        return self._build(operator), (self._mark() if operator.node is Term else None)
+
+    def _build(self, operator: Syntax) -> Node:
+        values = operator.as_fields(self.operands, self.marks)
+        if operator.word is not None:
+            values[operator.word_field] = self.word
+        if operator.node is not Term:
+            values |= self.options
+        node: Node = operator.node(offset=self.offset, **values)
+        mistake = node.mistake()
+        if mistake is not None:
+            offset = max((self.places[name] for name in mistake.options), default=self.offset)
+            raise QueryError(mistake.message, offset)
+        return node
+
+    @property
+    def _may_be_marked(self) -> bool:
+        """Whether its options are marks: (expression :mark value) or (term word :mark value)."""
+        return self.operator is None or self.operator.node is Term
 
     def _begin(self, word: str, offset: int, is_quoted: bool) -> None:
         operator = None if is_quoted else OPERATORS.get(word)
@@ -175,72 +191,67 @@ class _List:
             return
         if not is_quoted:
             self.head = (word, offset)
-        self.parts.operands.append(term(word, offset))
+        self.operands.append(_term(word, offset))
 
-    def _set_name(self, word: str, offset: int) -> None:
-        assert self.operator is not None
-        if not word and self.operator.name != "apply":  # (apply "" inner): the ids themselves are terms
-            raise QueryError(f"({self.operator.name} ...) needs {self.operator.name_of}, got an empty one", offset)
-        self.parts.name = word
-        self.has_name = True
+    def _set_word(self, operator: Syntax, word: str, offset: int) -> None:
+        assert operator.word is not None
+        if not word and not operator.word.may_be_empty:
+            raise QueryError(f"({operator.name} ...) needs {operator.word.what}, got an empty one", offset)
+        self.word = word
 
-    def _set_option(self, word: str, offset: int, is_quoted: bool) -> None:
-        name = self.waiting
-        assert name is not None
-        kind = VALUES[name]
-        value = None if is_quoted and kind is not NAME else kind.read(word)
+    def _set_option(self, option: Argument, word: str, offset: int, is_quoted: bool) -> None:
+        value = None if is_quoted and option.value is not NAME else option.value.read(word)
         if value is None:
             got = f'"{_shown(word)}"' if is_quoted else _shown(word)
-            raise QueryError(f"{self._spelled()} needs {name} {kind.allowed}, got {got}", offset)
-        self.parts.options[name] = value
+            raise QueryError(f"{self._spelled()} needs {option.name} {option.value.allowed}, got {got}", offset)
+        self.options[option.field] = value
         self.waiting = None
 
-    def _set_filter(self, node: Node, mark: _Mark | None) -> None:
-        if self.waiting != "filter":
-            allowed = VALUES[self.waiting].allowed  # type: ignore[index]
-            raise QueryError(f"{self._spelled()} needs {self.waiting} {allowed}, got an expression", node.offset)
-        self.parts.options["filter"] = _unmarked(node, mark)
+    def _set_expression(self, option: Argument, node: Node, mark: _Mark | None) -> None:
+        if option.value is not EXPRESSION:
+            message = f"{self._spelled()} needs {option.name} {option.value.allowed}, got an expression"
+            raise QueryError(message, node.offset)
+        self.options[option.field] = _unmarked(node, mark)
         self.waiting = None
 
     def _add_marked_operand(self, node: Node, mark: _Mark | None) -> None:
         if self.waiting is not None:
-            self._set_filter(node, mark)
-        if self.parts.operands:
+            self._set_expression(self.waiting, node, mark)
+        if self.operands:
             self._refuse_head()
             raise QueryError(
                 "a marked operand is one expression and its option; a list begins with an operator", node.offset
             )
-        self.parts.operands.append(_unmarked(node, mark))
+        self.operands.append(_unmarked(node, mark))
 
     def _close_marked_operand(self) -> tuple[Node, _Mark]:
-        if not self.parts.operands:
+        if not self.operands:
             raise QueryError(
-                "() is no expression: write an operator, as in (and a b); (or) matches nothing", self.parts.offset
+                "() is no expression: write an operator, as in (and a b); (or) matches nothing", self.offset
             )
         mark = self._mark()
         if mark is None:
             self._refuse_head()
             raise QueryError(
-                "a list begins with an operator: remove these parentheses, or write (and ...)", self.parts.offset
+                "a list begins with an operator: remove these parentheses, or write (and ...)", self.offset
             )
-        return self.parts.operands[0], mark
+        return self.operands[0], mark
 
     def _mark(self) -> _Mark | None:
-        if len(self.parts.options) > 1:
-            raise QueryError(
-                "an operand has one mark, :optional-hits or :optional-weight", max(self.parts.places.values())
-            )
-        return next((_Mark(name, value, self.parts.places[name]) for name, value in self.parts.options.items()), None)
+        if len(self.options) > 1:
+            raise QueryError("an operand has one mark, :optional-hits or :optional-weight", max(self.places.values()))
+        for name, offset in self.places.items():
+            argument = _MARK_OPTIONS[name]
+            return _Mark(name, self.options[argument.field], offset)
+        return None
 
-    def _refuse_missing_value(self) -> NoReturn:
-        name = self.waiting
-        assert name is not None
-        allowed = "as an expression" if name == "filter" else VALUES[name].allowed
-        raise QueryError(f"{self._spelled()} needs {name} {allowed}, got no value", self.parts.places[name])
+    def _refuse_missing_value(self, option: Argument) -> NoReturn:
+        message = f"{self._spelled()} needs {option.name} {option.value.allowed}, got no value"
+        raise QueryError(message, self.places[option.name])
 
-    def _refuse_option(self, name: str, offset: int, allowed: tuple[str, ...]) -> NoReturn:
+    def _refuse_option(self, name: str, offset: int, allowed: Mapping[str, Argument]) -> NoReturn:
         self._refuse_head()
-        if name in MARK_OPTIONS:
+        if name in MARKS:
             _refuse_mark(_Mark(name, 0, offset))
         known = "options: " + " ".join(f":{option}" for option in allowed) if allowed else "it takes none"
         message = f"{self._spelled()} has no option :{_shown(name)}; {_did_you_mean(name, allowed, ':')}{known}"
@@ -251,11 +262,18 @@ class _List:
         if self.head is None:
             return
         word, offset = self.head
-        hint = _did_you_mean(word, tuple(OPERATORS), "") or "a term stands without parentheses; "
+        hint = _did_you_mean(word, OPERATORS, "") or "a term stands without parentheses; "
         raise QueryError(f"unknown operator {_shown(word)}; {hint}operators: {' '.join(OPERATORS)}", offset)
 
     def _spelled(self) -> str:
         return f"({self.operator.name} ...)" if self.operator else "a marked operand"
+
+
+def _term(word: str, offset: int) -> Term:
+    """A term as an operand; an empty one is refused."""
+    if not word:
+        raise QueryError("a term has at least one character", offset)
+    return Term(word, offset)
 
 
 def _unmarked(node: Node, mark: _Mark | None) -> Node:
@@ -276,14 +294,14 @@ def _refuse_not(node: Node) -> NoReturn:
 
 
 def _refuse_mark(mark: _Mark) -> NoReturn:
-    home = "weak-and" if mark.option == "optional-hits" else "strong-or"
+    home = MARKS[mark.option].name
     raise QueryError(
         f":{mark.option} marks an operand of ({home} ...), as in ({home} a (b :{mark.option} ...))", mark.offset
     )
 
 
-def _did_you_mean(name: str, known: tuple[str, ...], sign: str) -> str:
-    close = difflib.get_close_matches(name[:40].lower(), known, n=1, cutoff=0.6)
+def _did_you_mean(name: str, known: Iterable[str], sign: str) -> str:
+    close = difflib.get_close_matches(name[:40].lower(), list(known), n=1, cutoff=0.6)
     return f"did you mean {sign}{close[0]}? " if close else ""
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from alicorn.language import tree
 from alicorn.language.parse import parse
+from alicorn.language.syntax import Name
 from alicorn.language.well_formed import check_tree
 
 _CACHED_LENGTH = 1000  # characters: 1,024 trees of at most 500 nodes are under 100 MB, about 2 MB for usual queries
@@ -51,7 +52,7 @@ def _of_tree(root: tree.Node) -> Prepared:
         root,
         first,
         () if first is None else _nearest_to(root, first),
-        tuple(node for node in nodes if isinstance(node, tree.Nn | tree.Range | tree.Extract)),
+        tuple(node for node in nodes if isinstance(tree.OPERATORS[node.operator].word, Name)),
         tuple(_top_k_notices(nodes)),
     )
 

@@ -3,12 +3,12 @@
 A template is an expression with holes. It is parsed once, into a tree; filling the holes makes another tree.
 
     {terms}    alicorn.text.query_terms of the query as `text:` terms, directly inside and, or, weak-and or strong-or
-    {query}    inside a quoted term or prefix: the query as alicorn.text.phrase writes it. `"name:{query}"` is the term
-               that a term rule of kind phrase makes
+    {query}    inside a quoted term or the text of another operator (prefix, apply): the query as alicorn.text.phrase
+               writes it. `"name:{query}"` is the term that a term rule of kind phrase makes
     {key}      the embedding key of an nn
 
 A query without any word has a meaning too: an `and` of its words matches nothing and becomes `(or)`; in an `or` the
-words disappear; a term or prefix that would be empty becomes `(or)`.
+words disappear; a term, or another operator's text, that would be empty becomes `(or)`.
 
 A request may have several vectors, one for each interest: then an `(nn {key} ...)` without `:vector` becomes
 `(or (nn {key} ... :vector interest-1) (nn {key} ... :vector interest-2) ...)`.
@@ -17,29 +17,15 @@ A request may have several vectors, one for each interest: then an `(nn {key} ..
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from alicorn.errors import QueryError
 from alicorn.language.parse import parse
-from alicorn.language.tree import (
-    And,
-    Apply,
-    Difference,
-    Extract,
-    Nn,
-    Node,
-    Not,
-    Or,
-    Prefix,
-    StrongOr,
-    Term,
-    WeakAnd,
-    walk,
-)
+from alicorn.language.syntax import Name, Syntax
+from alicorn.language.tree import OPERATORS, Nn, Node, Or, StrongOr, Term, walk
 from alicorn.text import phrase, query_terms
 
 _TERMS, _QUERY, _KEY = "{terms}", "{query}", "{key}"
-_Mark = TypeVar("_Mark")
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}?|\}")
 
 
@@ -93,54 +79,46 @@ class _Filling:
 
     def of(self, node: Node) -> Node:
         """The node with its holes, and those below it, filled."""
-        match node:
-            case Term(text) if _QUERY in text:
-                filled = text.replace(_QUERY, self.phrase)
-                return Term(filled, node.offset) if filled else Or((), node.offset)
-            case Prefix(text) if _QUERY in text:
-                filled = text.replace(_QUERY, self.phrase)
-                return Prefix(filled, node.offset) if filled else Or((), node.offset)
-            case Nn():
-                return self._nn(node)
-            case And() | Or() | WeakAnd() | StrongOr():
-                return self._list(node)
-            case Difference():
-                return replace(node, operands=tuple(map(self.of, node.operands)))
-            case Not():
-                return replace(node, operand=self.of(node.operand))
-            case Apply() | Extract():
-                return replace(node, inner=self.of(node.inner))
-        return node
+        syntax = OPERATORS[node.operator]
+        values: dict[str, Any] = {}
+        if syntax.word is not None:
+            word = getattr(node, syntax.word_field)
+            if _QUERY in word:
+                values[syntax.word_field] = filled = word.replace(_QUERY, self.phrase)
+                if not filled:
+                    return Or((), node.offset)
+        for name in syntax.expressions:
+            inner = getattr(node, name)
+            values[name] = None if inner is None else self.of(inner)
+        if syntax.operands_field:
+            operands = self._operands(node, syntax)
+            if operands is None:
+                return Or((), node.offset)
+            values |= operands
+        node = replace(node, **values) if values else node  # type: ignore[type-var]
+        return self._with_key(node) if isinstance(node, Nn) and node.key == _KEY else node
 
-    def _nn(self, node: Nn) -> Node:
-        inner = None if node.filter is None else self.of(node.filter)
-        if node.key != _KEY:
-            return replace(node, filter=inner)
-        filled = replace(node, key=self.key, filter=inner)
+    def _with_key(self, node: Nn) -> Node:
+        filled = replace(node, key=self.key)
         if node.vector is not None or not self.vectors:
             return filled
         return Or(tuple(replace(filled, vector=name) for name in self.vectors), node.offset)
 
-    def _list(self, node: And | Or | WeakAnd | StrongOr) -> Node:
-        has_terms = any(isinstance(operand, TermsHole) for operand in node.operands)
-        if has_terms and not self.terms and isinstance(node, And | WeakAnd):
-            return Or((), node.offset)
-        operands = [part for operand in node.operands for part in self._operands(operand)]
-        if has_terms and not operands:
-            return Or((), node.offset)
-        if isinstance(node, WeakAnd):
-            return replace(node, operands=tuple(operands), optional_hits=self._marks(node, node.optional_hits))
-        if isinstance(node, StrongOr):
-            return replace(node, operands=tuple(operands), optional_weight=self._marks(node, node.optional_weight))
-        return replace(node, operands=tuple(operands))
-
-    def _operands(self, operand: Node) -> Sequence[Node]:
-        return self.terms if isinstance(operand, TermsHole) else (self.of(operand),)
-
-    def _marks(self, node: WeakAnd | StrongOr, marks: Sequence[_Mark]) -> tuple[_Mark, ...]:
-        """A mark for each operand after filling; {terms} itself has none."""
-        counts = [len(self.terms) if isinstance(operand, TermsHole) else 1 for operand in node.operands]
-        return tuple(mark for mark, count in zip(marks, counts, strict=True) for _ in range(count))
+    def _operands(self, node: Node, syntax: Syntax) -> dict[str, Any] | None:
+        """The fields of operands and marks; None where the words are missing without which nothing matches."""
+        operands: list[Node] = []
+        marks: list[Any] = []
+        before = syntax.operands_of(node)
+        for operand, mark in zip(before, syntax.marks_of(node) or (None,) * len(before), strict=True):
+            is_hole = isinstance(operand, TermsHole)
+            if is_hole and not self.terms and not isinstance(node, Or | StrongOr):
+                return None
+            filled = self.terms if is_hole else (self.of(operand),)
+            operands += filled
+            marks += (mark,) * len(filled)
+        if before and not operands:
+            return None
+        return syntax.as_fields(operands, marks)
 
 
 def _read(node: Node, text: str, takes_terms: bool) -> Node:
@@ -148,34 +126,33 @@ def _read(node: Node, text: str, takes_terms: bool) -> Node:
     if isinstance(node, Term) and node.term == _TERMS and text.startswith(_TERMS, node.offset):
         if not takes_terms:
             raise QueryError(
-                "{terms} stands directly inside and, or, weak-and or strong-or, without an option", node.offset
+                "{terms} is allowed directly inside and, or, weak-and or strong-or, without an option", node.offset
             )
         return TermsHole(node.offset)
     _check_placeholders(node, text)
-    match node:
-        case And(operands) | Or(operands):
-            return replace(node, operands=tuple(_read(operand, text, True) for operand in operands))
-        case WeakAnd(operands, marks) | StrongOr(operands, marks):
-            read = (_read(operand, text, mark is None) for operand, mark in zip(operands, marks, strict=True))
-            return replace(node, operands=tuple(read))
-        case Difference(operands):
-            return replace(node, operands=tuple(_read(operand, text, False) for operand in operands))
-        case Not(operand):
-            return replace(node, operand=_read(operand, text, False))
-        case Apply(_, inner) | Extract(_, inner):
-            return replace(node, inner=_read(inner, text, False))
-        case Nn(filter=Node() as inner):
-            return replace(node, filter=_read(inner, text, False))
-    return node
+    syntax = OPERATORS[node.operator]
+    values: dict[str, Any] = {}
+    for name in syntax.expressions:
+        inner = getattr(node, name)
+        values[name] = None if inner is None else _read(inner, text, False)
+    if syntax.operands_field:
+        operands, marks = syntax.operands_of(node), syntax.marks_of(node)
+        takes = syntax.operands.takes_terms
+        read = [
+            _read(operand, text, takes and not (marks and marks[at] is not None)) for at, operand in enumerate(operands)
+        ]
+        values |= syntax.as_fields(read, marks)
+    return replace(node, **values) if values else node  # type: ignore[type-var]
 
 
 def _check_placeholders(node: Node, text: str) -> None:
     """Raise QueryError where a term or a name of the node has a placeholder that does not belong there."""
+    syntax = OPERATORS[node.operator]
+    holds_query = syntax.word_field if not isinstance(syntax.word, Name) else ""
     for name, value in _strings(node):
-        if value == _KEY and name == "key":
+        if value == _KEY and isinstance(node, Nn) and name == "key":
             continue
-        is_bare = text.startswith(value, node.offset)
-        known = _QUERY if isinstance(node, Term | Prefix) and not is_bare else None
+        known = _QUERY if name == holds_query and not text.startswith(value, node.offset) else None
         for placeholder in _PLACEHOLDER.findall(value):
             if placeholder != known:
                 raise QueryError(

@@ -1,33 +1,50 @@
 """The tree of a query: frozen nodes, and their one canonical spelling.
 
-A node says what is asked, never how it is found: it holds names and numbers, no ids, no vectors, no statistics.
+A node says what is asked, never how it is found: it holds names and numbers, no ids, no vectors, no statistics. The
+annotations of its fields say how it is written (syntax.py): a new operator is one class here and its place in
+OPERATORS, from which the parser, the printer, the check of trees made in Python and the templates are driven.
+
 Equality and hash ignore `offset`, the character of the source text at which the node began. `str(node)` prints the
 canonical S-expression, and `parse(str(tree)) == tree` for every tree that the parser accepts.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
 from alicorn.interval import Number
+from alicorn.language.syntax import Mark, Mistake, Name, Operand, Operands, Option, Syntax, Word
+from alicorn.language.values import (
+    COUNT,
+    EXPRESSION,
+    FINITE,
+    MAX_LIMIT,
+    NAME,
+    Value,
+    at_most,
+    count_to,
+    quoted,
+    spelled_number,
+)
 
 DEFAULT_LIMIT = 5000
 """Inner results that apply and extract expand when `:limit` is not given (Unicorn's usual value)."""
 
-_NEEDS_QUOTES = re.compile(r'[\s()"\\]|^:|^$')
-
 
 class Node:
-    """What all nodes share: the offset of their first character, and a canonical spelling."""
+    """What all nodes share. searches: whether it may look at the whole collection, whatever its siblings match."""
 
     __slots__ = ()
     operator: ClassVar[str]
+    searches: ClassVar[bool] = False
     offset: int
 
+    def mistake(self) -> Mistake | None:
+        """What is wrong with its arguments together, or None."""
+        return None
+
     def __str__(self) -> str:
-        return write(self)
+        return _written(self)
 
 
 def _offset() -> int:
@@ -39,8 +56,11 @@ class Term(Node):
     """Documents that have the term."""
 
     operator: ClassVar[str] = "term"
-    term: str
+    term: Annotated[str, Word("a term")]
     offset: int = _offset()
+
+    def __str__(self) -> str:
+        return quoted(self.term)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +68,7 @@ class Prefix(Node):
     """Documents that have a term which begins with `prefix`."""
 
     operator: ClassVar[str] = "prefix"
-    prefix: str
+    prefix: Annotated[str, Word("the beginning of a term")]
     offset: int = _offset()
 
 
@@ -57,8 +77,15 @@ class And(Node):
     """Documents of every operand; an operand `Not` takes its documents away."""
 
     operator: ClassVar[str] = "and"
-    operands: tuple[Node, ...]
+    operands: Annotated[tuple[Node, ...], Operands(least=1, takes_terms=True)]
     offset: int = _offset()
+
+    def mistake(self) -> Mistake | None:
+        if all(type(operand) is Not for operand in self.operands):
+            return Mistake(
+                "(and ...) needs an operand that is no (not ...), or nearly the whole collection would match"
+            )
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +93,7 @@ class Or(Node):
     """Documents of any operand; without operands, none."""
 
     operator: ClassVar[str] = "or"
-    operands: tuple[Node, ...]
+    operands: Annotated[tuple[Node, ...], Operands(takes_terms=True)]
     offset: int = _offset()
 
 
@@ -75,7 +102,7 @@ class Difference(Node):
     """Documents of the first operand that are in none of the others."""
 
     operator: ClassVar[str] = "difference"
-    operands: tuple[Node, ...]
+    operands: Annotated[tuple[Node, ...], Operands(least=2)]
     offset: int = _offset()
 
 
@@ -84,7 +111,7 @@ class Not(Node):
     """Documents outside the operand; is allowed only inside `And`, beside an operand that is no `Not`."""
 
     operator: ClassVar[str] = "not"
-    operand: Node
+    operand: Annotated[Node, Operand()]
     offset: int = _offset()
 
 
@@ -96,10 +123,15 @@ class Range(Node):
     """
 
     operator: ClassVar[str] = "range"
-    column: str
-    minimum: Number | None = None
-    maximum: Number | None = None
+    column: Annotated[str, Name("a column")]
+    minimum: Annotated[Number | None, Option(FINITE, "min")] = None
+    maximum: Annotated[Number | None, Option(FINITE, "max")] = None
     offset: int = _offset()
+
+    def mistake(self) -> Mistake | None:
+        if self.minimum is None and self.maximum is None:
+            return Mistake("(range ...) needs :min or :max or both")
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +146,31 @@ class Nn(Node):
     """
 
     operator: ClassVar[str] = "nn"
-    key: str
-    radius: float | None = None
-    k: int | None = None
-    nprobe: int | None = None
-    filter: Node | None = None
-    vector: str | None = None
-    scan: int | None = None
+    searches: ClassVar[bool] = True
+    key: Annotated[str, Name("an embedding key")]
+    radius: Annotated[float | None, Option(at_most(2, " (cosine distance)"))] = None
+    k: Annotated[int | None, Option(COUNT)] = None
+    nprobe: Annotated[int | None, Option(COUNT)] = None
+    scan: Annotated[int | None, Option(COUNT)] = None
+    filter: Annotated[Node | None, Option(EXPRESSION)] = None
+    vector: Annotated[str | None, Option(NAME)] = None
     offset: int = _offset()
+
+    def mistake(self) -> Mistake | None:
+        if self.radius is not None and self.k is not None:
+            return Mistake(
+                "(nn ...) takes radius or k, not both: the k nearest, or all within the radius", ("radius", "k")
+            )
+        if self.radius is None and self.k is None:
+            return Mistake("(nn ...) needs :radius (cosine distance, in (0, 2]) or :k (number of nearest)")
+        if self.filter is not None and self.k is None:
+            return Mistake("(nn ...) takes :filter only with :k; with :radius write (and filter (nn ...))", ("filter",))
+        if self.nprobe is not None and self.scan is not None:
+            return Mistake(
+                "(nn ...) takes :nprobe (a number of clusters) or :scan (a number of documents), not both",
+                ("nprobe", "scan"),
+            )
+        return None
 
     @property
     def in_all_clusters(self) -> bool:
@@ -138,8 +187,9 @@ class WeakAnd(Node):
     """
 
     operator: ClassVar[str] = "weak-and"
-    operands: tuple[Node, ...]
-    optional_hits: tuple[int | None, ...]
+    searches: ClassVar[bool] = True
+    operands: Annotated[tuple[Node, ...], Operands(least=1, takes_terms=True)]
+    optional_hits: Annotated[tuple[int | None, ...], Mark(COUNT)]
     offset: int = _offset()
 
 
@@ -148,8 +198,8 @@ class StrongOr(Node):
     """Like Or; of an answer cut to L, operand i has at least ceil(`optional_weight[i]` x L) places. Source: Unicorn."""
 
     operator: ClassVar[str] = "strong-or"
-    operands: tuple[Node, ...]
-    optional_weight: tuple[float | None, ...]
+    operands: Annotated[tuple[Node, ...], Operands(least=1, takes_terms=True)]
+    optional_weight: Annotated[tuple[float | None, ...], Mark(at_most(1))]
     offset: int = _offset()
 
 
@@ -158,9 +208,10 @@ class Apply(Node):
     """Union of the terms `<prefix><doc_id>` over the first `limit` documents of `inner`, in static-rank order."""
 
     operator: ClassVar[str] = "apply"
-    prefix: str
-    inner: Node
-    limit: int = DEFAULT_LIMIT
+    searches: ClassVar[bool] = True
+    prefix: Annotated[str, Word("a term prefix", may_be_empty=True)]
+    inner: Annotated[Node, Operand()]
+    limit: Annotated[int, Option(count_to(MAX_LIMIT))] = DEFAULT_LIMIT
     offset: int = _offset()
 
 
@@ -169,29 +220,43 @@ class Extract(Node):
     """Documents whose ids are listed in the stored `column` of the first `limit` documents of `inner`."""
 
     operator: ClassVar[str] = "extract"
-    column: str
-    inner: Node
-    limit: int = DEFAULT_LIMIT
+    searches: ClassVar[bool] = True
+    column: Annotated[str, Name("a stored column")]
+    inner: Annotated[Node, Operand()]
+    limit: Annotated[int, Option(count_to(MAX_LIMIT))] = DEFAULT_LIMIT
     offset: int = _offset()
 
 
-OPERATORS = frozenset(
-    node.operator for node in (Term, Prefix, And, Or, Difference, Not, Range, Nn, WeakAnd, StrongOr, Apply, Extract)
+_NODES: tuple[type[Node], ...] = (
+    Term,
+    Prefix,
+    And,
+    Or,
+    Difference,
+    Not,
+    Range,
+    Nn,
+    WeakAnd,
+    StrongOr,
+    Apply,
+    Extract,
 )
+OPERATORS = {node.operator: Syntax.of(node) for node in _NODES}
+"""How each operator is written."""
+MARKS = {syntax.mark.name: syntax for syntax in OPERATORS.values() if syntax.mark is not None}
+"""The operators that take a marked operand, by its option."""
 
 
 def children(node: Node) -> tuple[Node, ...]:
     """The node's operands in the order in which they are written; an Nn has its filter."""
-    match node:
-        case And() | Or() | Difference() | WeakAnd() | StrongOr():
-            return node.operands
-        case Not():
-            return (node.operand,)
-        case Apply() | Extract():
-            return (node.inner,)
-        case Nn(filter=Node() as inner):
-            return (inner,)
-    return ()
+    syntax = OPERATORS.get(node.operator)
+    if syntax is None:  # the hole of a template
+        return ()
+    operands = syntax.operands_of(node)
+    if not syntax.expressions:
+        return operands
+    given = (getattr(node, name) for name in syntax.expressions)
+    return (*operands, *(inner for inner in given if inner is not None))
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -203,56 +268,34 @@ def walk(node: Node) -> Iterator[Node]:
         pending.extend(reversed(children(node)))
 
 
-def write(node: Node) -> str:
-    """The canonical S-expression of a tree."""
-    match node:
-        case Term(term):
-            return quoted(term)
-        case Prefix(prefix):
-            return f"(prefix {quoted(prefix)})"
-        case WeakAnd(operands, optional_hits):
-            return _list(node, *map(_marked, operands, optional_hits, ["optional-hits"] * len(operands)))
-        case StrongOr(operands, optional_weight):
-            return _list(node, *map(_marked, operands, optional_weight, ["optional-weight"] * len(operands)))
-        case Range():
-            return _list(node, quoted(node.column), *_options(min=node.minimum, max=node.maximum))
-        case Nn():
-            numbers = _options(radius=node.radius, k=node.k, nprobe=node.nprobe, scan=node.scan)
-            inner = [] if node.filter is None else [f":filter {write(node.filter)}"]
-            vector = [] if node.vector is None else [f":vector {quoted(node.vector)}"]
-            return _list(node, quoted(node.key), *numbers, *inner, *vector)
-        case Apply(name, inner_node, limit) | Extract(name, inner_node, limit):
-            cut = [] if limit == DEFAULT_LIMIT else _options(limit=limit)
-            return _list(node, quoted(name), write(inner_node), *cut)
-    return _list(node, *map(write, children(node)))
+def _written(node: Node) -> str:
+    """The canonical S-expression of a node."""
+    syntax = OPERATORS[node.operator]
+    parts = [node.operator]
+    if syntax.word is not None:
+        parts.append(quoted(getattr(node, syntax.word_field)))
+    if syntax.mark is None:
+        parts += map(str, syntax.operands_of(node))
+    else:
+        marks = zip(syntax.operands_of(node), syntax.marks_of(node), strict=True)
+        parts += [_marked(operand, syntax.mark.name, mark) for operand, mark in marks]
+    for option in syntax.options.values():
+        value = getattr(node, option.field)
+        if value is not None and value != option.default:
+            parts.append(f":{option.name} {_spelled(option.value, value)}")
+    return f"({' '.join(parts)})"
 
 
-def quoted(text: str) -> str:
-    """A term or a name as it is written in an expression: bare where that is read back the same, else in quotes."""
-    if _NEEDS_QUOTES.search(text) is None:
-        return text
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _list(node: Node, *parts: str) -> str:
-    return "(" + " ".join((node.operator, *parts)) + ")"
-
-
-def _options(**values: Number | None) -> list[str]:
-    return [f":{name} {spelled_number(value)}" for name, value in values.items() if value is not None]
-
-
-def spelled_number(value: Number) -> str:
-    """A number as it is written in an expression, and read back exactly."""
-    if isinstance(value, Decimal):
+def _spelled(kind: Value, value: Any) -> str:
+    if kind is EXPRESSION:
         return str(value)
-    return repr(int(value)) if isinstance(value, int) else repr(float(value))
+    return quoted(value) if kind is NAME else spelled_number(value)
 
 
-def _marked(operand: Node, mark: int | float | None, option: str) -> str:
-    text = write(operand)
+def _marked(operand: Node, name: str, mark: int | float | None) -> str:
+    text = str(operand)
     if mark is None:
         return text
     if text in OPERATORS:  # a term called `and` would be read as the operator
         text = f'"{text}"'
-    return f"({text} :{option} {spelled_number(mark)})"
+    return f"({text} :{name} {spelled_number(mark)})"

@@ -1,27 +1,13 @@
-"""Is a tree one that an expression spells? A tree made in Python is held to the rules of a text, by the same table."""
+"""Is a tree one that an expression spells? A tree made in Python is held to the rules of a text, by the same syntax."""
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from alicorn.errors import QueryError
-from alicorn.language.operators import MAX_DEPTH, MAX_NODES, MAX_SEARCHES, NAME, OPERATORS, VALUES, Parts
-from alicorn.language.tree import (
-    And,
-    Apply,
-    Extract,
-    Nn,
-    Node,
-    Not,
-    Prefix,
-    Range,
-    StrongOr,
-    Term,
-    WeakAnd,
-    children,
-    spelled_number,
-)
+from alicorn.language.syntax import MAX_DEPTH, MAX_NODES, MAX_SEARCHES, Argument, Syntax
+from alicorn.language.tree import OPERATORS, And, Node, Not, Term, children
+from alicorn.language.values import EXPRESSION, NAME
 
 
 def check_tree(root: Node) -> None:
@@ -32,81 +18,65 @@ def check_tree(root: Node) -> None:
         node, parent, depth = pending.pop()
         if not isinstance(node, Node) or node.operator not in OPERATORS:
             _refuse(root, f"a tree is of nodes of alicorn.language.tree, got {type(node).__name__}")
+        syntax = OPERATORS[node.operator]
         num_nodes += 1
-        num_searches += OPERATORS[node.operator].searches
+        num_searches += syntax.searches
         depth += not isinstance(node, Term)
         if num_nodes > MAX_NODES or num_searches > MAX_SEARCHES or depth > MAX_DEPTH:
             _refuse(
                 node,
-                f"an expression has at most {MAX_NODES} words and lists, {MAX_SEARCHES} of nn, apply, extract and"
-                f" weak-and, and {MAX_DEPTH} parentheses open at one place",
+                f"an expression has at most {MAX_NODES} words and lists, {MAX_SEARCHES} of nn, apply, extract,"
+                f" weak-and and its marked operands, and {MAX_DEPTH} parentheses open at one place",
             )
         if isinstance(node, Not) and not isinstance(parent, And):
             _refuse(node, "(not ...) is allowed only inside (and ...); (difference a b) is a without b")
-        _check_node(node)
-        marks = _marks(node)
+        _check_node(node, syntax)
+        marks = syntax.marks_of(node)
+        if syntax.searches:
+            num_searches += sum(mark is not None for mark in marks)
         for at, operand in enumerate(children(node)):
             pending.append((operand, node, depth + (bool(marks) and marks[at] is not None)))
 
 
-def _check_node(node: Node) -> None:
-    """What the parser asks of one list: its name, its operands, its options, and all of them together."""
-    operator, parts = OPERATORS[node.operator], _parts(node)
-    if not _is_name(parts.name) or not (parts.name or operator.name_of is None or operator.name == "apply"):
-        _refuse(node, f"({operator.name} ...) needs {operator.name_of}, got {parts.name!r:.60}")
-    if not operator.least <= len(parts.operands) <= operator.most:
-        _refuse(node, f"({operator.name} ...) takes {operator.counted()}, got {len(parts.operands)}")
-    if parts.marks and len(parts.marks) != len(parts.operands):
-        _refuse(node, f"({operator.name} ...) has a mark, or None, for each operand, got {len(parts.marks)}")
-    marks = [(str(operator.takes_mark), mark) for mark in parts.marks if mark is not None]
-    for name, value in (*parts.options.items(), *marks):
-        if not _is_allowed(name, value):
-            allowed = "as an expression" if name == "filter" else VALUES[name].allowed
-            _refuse(node, f"({operator.name} ...) needs {name} {allowed}, got {value!r:.60}")
-    operator.build(parts)
+def _check_node(node: Node, syntax: Syntax) -> None:
+    """What the parser asks of one list: its word, its operands, its options, and all of them together."""
+    name = f"({syntax.name} ...)"
+    if syntax.word is not None:
+        word = getattr(node, syntax.word_field)
+        if not _is_text(word) or not (word or syntax.word.may_be_empty):
+            _refuse(node, f"{name} needs {syntax.word.what}, got {word!r:.60}")
+    operands, marks = syntax.operands_of(node), syntax.marks_of(node)
+    if not isinstance(operands, tuple):
+        _refuse(node, f"{name} has its operands as a tuple, got {operands!r:.60}")
+    if not syntax.operands.least <= len(operands) <= syntax.operands.most:
+        _refuse(node, f"{name} takes {syntax.counted()}, got {len(operands)}")
+    if syntax.mark is not None:
+        if len(marks) != len(operands):
+            _refuse(node, f"{name} has a mark, or None, for each operand, got {len(marks)}")
+        for mark in marks:
+            _check_value(node, syntax.mark, mark)
+    for option in syntax.options.values():
+        _check_value(node, option, getattr(node, option.field))
+    mistake = node.mistake()
+    if mistake is not None:
+        _refuse(node, mistake.message)
 
 
-def _is_allowed(name: str, value: object) -> bool:
-    if name == "filter":
-        return isinstance(value, Node)
-    if VALUES[name] is NAME:
-        return _is_name(value) and bool(value)
-    return isinstance(value, int | float | Decimal) and VALUES[name].read(spelled_number(value)) == value
+def _check_value(node: Node, argument: Argument, value: object) -> None:
+    if value is None and argument.default is None:
+        return
+    if argument.value is EXPRESSION:
+        allowed = isinstance(value, Node)
+    elif argument.value is NAME:
+        allowed = _is_text(value) and bool(value)
+    else:
+        allowed = argument.value.allows(value)
+    if not allowed:
+        _refuse(node, f"({node.operator} ...) needs {argument.name} {argument.value.allowed}, got {value!r:.60}")
 
 
-def _is_name(value: object) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
-
-
-def _marks(node: Node) -> tuple[Any, ...]:
-    match node:
-        case WeakAnd(_, marks) | StrongOr(_, marks):
-            return marks
-    return ()
-
-
-def _parts(node: Node) -> Parts:
-    """The node as the parser has read it when it comes to the closing parenthesis."""
-    parts = Parts(node.offset, marks=list(_marks(node)))
-    match node:
-        case Term(name) | Prefix(name):
-            parts.name = name
-        case Range(name, minimum, maximum):
-            parts.name, parts.options = name, {"min": minimum, "max": maximum}
-        case Nn(name):
-            parts.name = name
-            options = ("radius", "k", "nprobe", "scan", "filter", "vector")
-            parts.options = {option: getattr(node, option) for option in options}
-        case Apply(name, inner, limit) | Extract(name, inner, limit):
-            parts.name, parts.operands, parts.options = name, [inner], {"limit": limit}
-        case _:
-            operands: object = children(node)
-            if not isinstance(operands, tuple):
-                _refuse(node, f"({node.operator} ...) has its operands as a tuple, got {operands!r:.60}")
-            parts.operands = list(operands)
-    parts.options = {option: value for option, value in parts.options.items() if value is not None}
-    parts.places = dict.fromkeys(parts.options, node.offset)
-    return parts
 
 
 def _refuse(node: Node, problem: str) -> NoReturn:

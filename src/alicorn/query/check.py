@@ -1,6 +1,6 @@
-"""Does an expression fit the collection and the request?
+"""Does an expression fit the collection and the request? Are its vectors vectors?
 
-What fails here fails for every plan and every state of the data: an unknown column is a mistake even where another
+A mistake is refused under every plan and in every state of the data: an unknown column is a mistake even where another
 operand matches nothing.
 """
 
@@ -10,27 +10,18 @@ import math
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-import pyarrow as pa
 
-from alicorn.errors import QueryError, VectorError
+from alicorn.errors import VectorError
 from alicorn.index import Snapshot
-from alicorn.interval import has_interval
 from alicorn.language import tree
+from alicorn.query.operators import OPERATORS
 from alicorn.query.sets import kernels
 
 
 def check_expression(named: Iterable[tree.Node], snapshot: Snapshot, vectors: Mapping[str, np.ndarray]) -> None:
     """Raise QueryError or VectorError where a column, an embedding, a vector or its dimension does not fit."""
     for node in named:
-        match node:
-            case tree.Range(column=column):
-                numeric = [name for name, kind in snapshot.columns.items() if has_interval(kind)]
-                _need_column(column, snapshot, numeric, "a stored column of numbers, times or booleans", node.offset)
-            case tree.Extract(column=column):
-                listed = [name for name, kind in snapshot.columns.items() if _holds_ids(kind)]
-                _need_column(column, snapshot, listed, "a stored column of document ids", node.offset)
-            case tree.Nn(key=key, vector=vector):
-                _check_nn(node, key, vector or key, snapshot, vectors)
+        OPERATORS[type(node)].check(node, snapshot, vectors)
 
 
 class UnitVectors(dict[str, np.ndarray]):
@@ -85,37 +76,3 @@ def check_matrix(name: str, matrix: object, num_rows: int) -> np.ndarray:
             else np.empty(array.shape, np.float32)
         )
     return rows
-
-
-def _holds_ids(kind: pa.DataType) -> bool:
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        kind = kind.value_type
-        if pa.types.is_null(kind):  # no value has decided its type yet
-            return True
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _need_column(column: str, snapshot: Snapshot, allowed: list[str], wanted: str, offset: int) -> None:
-    if column in allowed:
-        return
-    name = _shown(column)
-    found = f"{name} is {snapshot.columns[column]}" if column in snapshot.columns else f"there is no {name}"
-    choice = ", ".join(sorted(allowed)) or "none"
-    raise QueryError(f"needs {wanted}, but {found}; the collection has: {choice}", offset)
-
-
-def _check_nn(node: tree.Nn, key: str, name: str, snapshot: Snapshot, vectors: Mapping[str, np.ndarray]) -> None:
-    if key not in snapshot.embeddings:
-        known = ", ".join(sorted(snapshot.embeddings)) or "none"
-        raise QueryError(f"the collection has no embedding {_shown(key)}; it has: {known}", node.offset)
-    if name not in vectors:
-        given = ", ".join(sorted(vectors)) or "none"
-        raise QueryError(f"(nn {key} ...) needs the request's vector {_shown(name)}; given: {given}", node.offset)
-    dim = snapshot.embeddings[key]
-    if len(vectors[name]) != dim:
-        raise VectorError(f"vector {name!r}: embedding {key!r} has {dim} dimensions, got {len(vectors[name])}")
-
-
-def _shown(name: str) -> str:
-    """In quotes, escaped, at most 40 characters of it."""
-    return repr(name if len(name) <= 40 else name[:40] + "...")

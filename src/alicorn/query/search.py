@@ -12,11 +12,12 @@ from alicorn.language import tree
 from alicorn.language.prepared import Prepared
 from alicorn.query.check import check_expression
 from alicorn.query.nn.ranked import Ranked
+from alicorn.query.operators import nn
 from alicorn.query.order.order_by import BY_NN, OrderBy, check_order, ranked
 from alicorn.query.order.share import with_shares
 from alicorn.query.result import Result
 from alicorn.query.run import Evaluation
-from alicorn.query.sets import docset
+from alicorn.query.sets.per_segment import size
 
 
 def search(
@@ -35,10 +36,10 @@ def search(
     root = prepared.root
     evaluation = Evaluation(snapshot, vectors, explain)
     if isinstance(root, tree.Nn) and root.k is not None and weights == BY_NN and not explain:
-        whole = evaluation.ranked(root)  # its order is the order asked for: no need of sets
+        whole = nn.ranked(evaluation, root)  # its order is the order asked for: no need of sets
         return _result(snapshot, prepared, evaluation, whole.first(limit), len(whole.numbers), started)
     found = evaluation.run(root)
-    total = sum(map(docset.size, found))
+    total = size(found)
     best = ranked(evaluation, prepared, found, weights, min(limit, total))
     if isinstance(root, tree.StrongOr) and limit < total:
         best = with_shares(evaluation, prepared, found, best, weights, limit)

@@ -1,7 +1,7 @@
 """Why is a document in a result, or not? Every node of the tree with whether it holds the document, and the reason.
 
- Leaves, and operators that count over the whole collection, are
-evaluated whole by the engine itself; what the others hold follows from their operands.
+The engine evaluates leaves, and operators that count over the whole collection; whether a Boolean operator holds the
+document follows from its operands.
 """
 
 from __future__ import annotations
@@ -97,6 +97,8 @@ def _why(
             return f"has a term {prefix}<id> of the inner result" if matches else f"no {prefix}<id> of the inner result"
         case tree.Extract(column=column):
             return f"{'listed' if matches else 'not listed'} in {column} of the inner result"
+    if not children:
+        return "holds it" if matches else "does not hold it"
     return f"{holding} of {len(children)} operands hold it"
 
 

@@ -12,6 +12,7 @@ from alicorn.query.nn.ranked import Ranked, best_first
 from alicorn.query.order.order_by import ranked
 from alicorn.query.run import Evaluation
 from alicorn.query.sets.docset import DocSet
+from alicorn.query.sets.per_segment import live
 
 
 def with_shares(
@@ -33,7 +34,7 @@ def with_shares(
     for child, weight in zip(root.operands, root.optional_weight, strict=True):
         if weight is None:
             continue
-        matched = evaluation.live(evaluation.evaluate(child, found))
+        matched = live(evaluation.snapshot, evaluation.evaluate(child, found))
         share = min(math.ceil(weight * limit - 1e-9), limit)  # 0.07 x 100 is 7.000000000000001
         first = ranked(evaluation, prepared, matched, weights, share)
         for at, number, score in zip(

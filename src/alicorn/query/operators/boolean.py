@@ -1,0 +1,66 @@
+"""The operators of set algebra: and (with its nots), or, difference. A strong-or is an or until its answer is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from alicorn.language import tree
+from alicorn.query.sets import docset
+from alicorn.query.sets.per_segment import Sets, subtract, unite
+
+if TYPE_CHECKING:
+    from alicorn.query.run import Evaluation
+
+_FEW = 16  # operands
+
+
+def evaluate_and(evaluation: Evaluation, node: tree.And, within: Sets | None) -> Sets:
+    """The cheapest operand first, then each among the documents of those before; operands with an nn last."""
+    operands = _distinct(node.operands)
+    wanted = [child for child in operands if not isinstance(child, tree.Not)]
+    refused = [child.operand for child in operands if isinstance(child, tree.Not)]
+    cheap_first = sorted(wanted, key=lambda child: (_holds_nn(child), evaluation.estimate(child)))
+    found = within
+    for child in cheap_first:
+        found = evaluation.evaluate(child, found)
+        if not any(map(docset.size, found)):
+            return found
+    assert found is not None  # the parser refuses an `and` without an operand that is not a `not`
+    return _without(evaluation, found, refused)
+
+
+def estimate_and(evaluation: Evaluation, node: tree.And | tree.WeakAnd) -> int:
+    wanted = (child for child in node.operands if not isinstance(child, tree.Not))
+    return min((evaluation.estimate(child) for child in wanted), default=0)
+
+
+def evaluate_or(evaluation: Evaluation, node: tree.Or | tree.StrongOr, within: Sets | None) -> Sets:
+    return unite(evaluation.snapshot, [evaluation.evaluate(child, within) for child in _distinct(node.operands)])
+
+
+def estimate_or(evaluation: Evaluation, node: tree.Or | tree.StrongOr) -> int:
+    return min(evaluation.snapshot.num_docs, sum(map(evaluation.estimate, node.operands)))
+
+
+def evaluate_difference(evaluation: Evaluation, node: tree.Difference, within: Sets | None) -> Sets:
+    return _without(evaluation, evaluation.evaluate(node.operands[0], within), _distinct(node.operands[1:]))
+
+
+def estimate_difference(evaluation: Evaluation, node: tree.Difference) -> int:
+    return evaluation.estimate(node.operands[0])
+
+
+def _without(evaluation: Evaluation, found: Sets, refused: Sequence[tree.Node]) -> Sets:
+    for child in refused:  # a posting list needs no narrowing
+        found = subtract(found, evaluation.evaluate(child, None if isinstance(child, tree.Term) else found))
+    return found
+
+
+def _distinct(operands: tuple[tree.Node, ...]) -> tuple[tree.Node, ...]:
+    """Each operand once. Few are left as they are: evaluating one again costs less than comparing all."""
+    return operands if len(operands) <= _FEW else tuple(dict.fromkeys(operands))
+
+
+def _holds_nn(node: tree.Node) -> bool:
+    return not isinstance(node, tree.Term) and any(isinstance(inner, tree.Nn) for inner in tree.walk(node))

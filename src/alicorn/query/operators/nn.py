@@ -1,0 +1,118 @@
+"""Documents near a vector of the request: all within a radius, or the k nearest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alicorn.errors import QueryError, VectorError
+from alicorn.index import Snapshot
+from alicorn.language import tree
+from alicorn.query.nn.counters import Counters
+from alicorn.query.nn.nearest import k_nearest, within_radius
+from alicorn.query.nn.ranked import Ranked
+from alicorn.query.operators.columns import shown
+from alicorn.query.sets import docset
+from alicorn.query.sets.docset import EMPTY
+from alicorn.query.sets.per_segment import Sets, live, narrow
+
+if TYPE_CHECKING:
+    from alicorn.query.run import Evaluation
+
+
+def evaluate(evaluation: Evaluation, node: tree.Nn, within: Sets | None) -> Sets:
+    """The k nearest are counted over the whole collection, and narrowed afterwards."""
+    if node.radius is not None:
+        return _within_radius(evaluation, node, node.radius, within)
+    nearest = evaluation.nearest[node] = ranked(evaluation, node)
+    return narrow(_sets_of(nearest, len(evaluation.snapshot.segments)), within)
+
+
+def estimate(evaluation: Evaluation, node: tree.Nn) -> int:
+    total = evaluation.snapshot.num_docs
+    return total if node.k is None else min(total, node.k)
+
+
+def check(node: tree.Nn, snapshot: Snapshot, vectors: Mapping[str, np.ndarray]) -> None:
+    key, name = node.key, node.vector or node.key
+    if key not in snapshot.embeddings:
+        known = ", ".join(sorted(snapshot.embeddings)) or "none"
+        raise QueryError(f"the collection has no embedding {shown(key)}; it has: {known}", node.offset)
+    if name not in vectors:
+        given = ", ".join(sorted(vectors)) or "none"
+        raise QueryError(f"(nn {key} ...) needs the request's vector {shown(name)}; given: {given}", node.offset)
+    dim = snapshot.embeddings[key]
+    if len(vectors[name]) != dim:
+        raise VectorError(f"vector {name!r}: embedding {key!r} has {dim} dimensions, got {len(vectors[name])}")
+
+
+def ranked(evaluation: Evaluation, node: tree.Nn) -> Ranked:
+    """The documents of an `nn` with k, nearest first."""
+    assert node.k is not None
+    within = None if node.filter is None or node.scan is not None else _probed_ranges(evaluation, node)
+    allowed = None if node.filter is None else evaluation.evaluate(node.filter, within)
+    if node.scan is not None:
+        evaluation.resolve_scan(node, None if allowed is None else live(evaluation.snapshot, allowed))
+    counters = Counters(evaluation.step is not None)
+    found = k_nearest(
+        evaluation.snapshot,
+        node.key,
+        evaluation.probe(node),
+        node.k,
+        allowed,
+        counters,
+        forced=evaluation.forced,
+    )
+    _note(evaluation, node, counters)
+    return found
+
+
+def _within_radius(evaluation: Evaluation, node: tree.Nn, radius: float, within: Sets | None) -> Sets:
+    if node.scan is not None:
+        evaluation.resolve_scan(node, None)
+    counters = Counters(evaluation.step is not None)
+    found = within_radius(
+        evaluation.snapshot,
+        node.key,
+        evaluation.probe(node),
+        radius,
+        within,
+        counters,
+        forced=evaluation.forced,
+    )
+    _note(evaluation, node, counters)
+    return found
+
+
+def _probed_ranges(evaluation: Evaluation, node: tree.Nn) -> Sets | None:
+    """The clusters that an `nn` with nprobe looks in, to narrow its filter; None where they are no ranges."""
+    probe = evaluation.probe(node)
+    if isinstance(node.filter, tree.Term) or probe.all_clusters:  # a posting list needs no narrowing
+        return None
+    clusters = probe.ascending
+    ranges: Sets = []
+    for view in evaluation.snapshot.segments:
+        block = view.segment.embeddings.get(node.key)
+        if block is None or not block.identity:
+            return None
+        ranges.append(docset.Ranges.of(block.starts[clusters], block.starts[clusters + 1]))
+    return ranges
+
+
+def _sets_of(found: Ranked, num_segments: int) -> Sets:
+    return [
+        np.sort(found.numbers[found.segments == at]).astype(np.uint32) if len(found.numbers) else EMPTY
+        for at in range(num_segments)
+    ]
+
+
+def _note(evaluation: Evaluation, node: tree.Nn, counters: Counters) -> None:
+    if evaluation.step is not None:
+        quantizer = evaluation.snapshot.quantizers[node.key]
+        codec = quantizer.codec
+        scanned = counters.documents_scanned * (codec.scan_size + 4)
+        refined = counters.documents_refined * (codec.code_size - codec.scan_size + 4)
+        counters.bytes_read = scanned + refined + counters.exact_distances * quantizer.vector_bytes
+        evaluation.step.counters = counters

@@ -1,0 +1,38 @@
+"""Documents that have a term: its posting list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from alicorn.index import Segment
+from alicorn.language import tree
+from alicorn.query.sets import docset
+from alicorn.query.sets.docset import EMPTY, DocSet
+from alicorn.query.sets.frequent import frequent
+from alicorn.query.sets.per_segment import Sets, narrow
+
+if TYPE_CHECKING:
+    from alicorn.query.run import Evaluation
+
+
+def evaluate(evaluation: Evaluation, node: tree.Term, within: Sets | None) -> Sets:
+    return narrow([_documents(view.segment, node.term) for view in evaluation.snapshot.segments], within)
+
+
+def estimate(evaluation: Evaluation, node: tree.Term) -> int:
+    return sum([_num_postings(view.segment, node.term) for view in evaluation.snapshot.segments])
+
+
+def _documents(segment: Segment, term: str) -> DocSet:
+    number = segment.terms.find(term)
+    if number < 0:
+        return EMPTY
+    postings = segment.postings[segment.posting_starts[number] : segment.posting_starts[number + 1]]
+    return frequent(segment, number, postings) if docset.is_dense(len(postings), segment.num_docs) else postings
+
+
+def _num_postings(segment: Segment, term: str) -> int:
+    number = segment.terms.find(term)
+    if number < 0:
+        return 0
+    return int(segment.posting_starts[number + 1] - segment.posting_starts[number])

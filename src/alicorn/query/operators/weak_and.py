@@ -1,0 +1,31 @@
+"""Documents of every operand, where some may lack a marked operand as long as its optional hits last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from alicorn.language import tree
+from alicorn.query.sets import docset
+from alicorn.query.sets.per_segment import Sets, live, narrow, subtract, unite
+from alicorn.query.sets.static_order import with_optional_hits
+
+if TYPE_CHECKING:
+    from alicorn.query.run import Evaluation
+
+
+def evaluate(evaluation: Evaluation, node: tree.WeakAnd, within: Sets | None) -> Sets:
+    """It counts over the whole collection, so it is evaluated whole and narrowed afterwards."""
+    snapshot = evaluation.snapshot
+    operands = list(zip(node.operands, node.optional_hits, strict=True))
+    required = tuple(child for child, hits in operands if hits is None)
+    marked = [(evaluation.evaluate(child, None), hits) for child, hits in operands if hits is not None]
+    if required:
+        base = live(snapshot, evaluation.evaluate(tree.And(required), None))
+    else:
+        base = live(snapshot, [docset.everything(view.segment.num_docs) for view in snapshot.segments])
+    complete = base
+    for matched, _ in marked:
+        complete = narrow(complete, matched)
+    lacking = subtract(base, complete)
+    taken = with_optional_hits(snapshot, lacking, [matched for matched, _ in marked], [hits for _, hits in marked])
+    return narrow(unite(snapshot, [complete, taken]), within)

@@ -1,0 +1,42 @@
+"""Set algebra over a snapshot: a set of documents for each of its segments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alicorn.index import Snapshot
+from alicorn.query.sets import docset
+from alicorn.query.sets.docset import Bitmap, DocSet
+
+Sets = list[DocSet]  # one a segment
+
+
+def narrow(found: Sets, within: Sets | None) -> Sets:
+    """The documents of both; None for `within`: all."""
+    return found if within is None else [docset.intersect(a, b) for a, b in zip(found, within, strict=True)]
+
+
+def subtract(first: Sets, second: Sets) -> Sets:
+    """The documents of the first that are not in the second."""
+    return [docset.subtract(a, b) for a, b in zip(first, second, strict=True)]
+
+
+def unite(snapshot: Snapshot, parts: Sequence[Sets]) -> Sets:
+    """The documents of any part; of no part, none."""
+    views = snapshot.segments
+    return [docset.unite([part[at] for part in parts], view.segment.num_docs) for at, view in enumerate(views)]
+
+
+def live(snapshot: Snapshot, found: Sets) -> Sets:
+    """Without the deleted documents."""
+    if all(view.deleted is None for view in snapshot.segments):
+        return found
+    return [
+        documents if view.deleted is None else docset.intersect(documents, Bitmap(view.live_words, view.num_live))
+        for documents, view in zip(found, snapshot.segments, strict=True)
+    ]
+
+
+def size(found: Sets) -> int:
+    """How many documents, deleted ones included."""
+    return sum(map(docset.size, found))
