@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pyarrow.parquet as pq
+
 from alicorn.cli import main
 
 
@@ -62,3 +64,9 @@ def succeed(*args: str | Path) -> Done:
 
 def files_below(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def name_of(loop, row: int = 7) -> tuple[str, str]:
+    """(doc_id, name) of a person of the world."""
+    documents = pq.read_table(loop.logs / "documents", columns=["doc_id", "name"])
+    return documents["doc_id"][row].as_py(), documents["name"][row].as_py()

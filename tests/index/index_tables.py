@@ -91,3 +91,35 @@ def same(one: dict[str, Any] | None, other: dict[str, Any] | None) -> bool:
 def normalized(vector: list[float]) -> np.ndarray:
     exact = np.array(vector, dtype=np.float64)
     return (exact / np.sqrt((exact**2).sum())).astype(np.float32)
+
+
+def assert_holds(store: Store, model: dict[str, dict[str, Any]]) -> None:
+    """The store holds exactly these documents: fields, terms, vectors, and one live copy of each."""
+    snapshot = store.snapshot()
+    assert len(store) == snapshot.num_docs == len(model)
+    live: dict[str, int] = {}
+    for view in snapshot.segments:
+        segment = view.segment
+        assert view.num_live == segment.num_docs - (0 if view.deleted is None else view.deleted.sum())
+        for number, doc_id in enumerate(segment.doc_ids.to_pylist()):
+            if view.deleted is not None and view.deleted[number]:
+                continue
+            live[doc_id] = live.get(doc_id, 0) + 1
+            row = model[doc_id]
+            shown = {name: value for name, value in segment.document(number).items() if value is not None}
+            assert same(shown, {name: value for name, value in stored(row).items() if value is not None})
+            for key in DIMS:
+                block = segment.embeddings[key]
+                assert block.quantizer is snapshot.quantizers[key] or block.quantizer.version == 0
+                at = block.rows_of[number]
+                if row[f"embedding:{key}"] is None:
+                    assert at == -1
+                else:
+                    np.testing.assert_array_equal(block.vectors[at], normalized(row[f"embedding:{key}"]))
+    assert live == dict.fromkeys(model, 1)
+
+
+def fill(store: Store, count: int, seed: int = 0, prefix: str = "d") -> dict[str, dict[str, Any]]:
+    rows = documents(np.random.default_rng(seed), [f"{prefix}{i}" for i in range(count)])
+    store.upsert(table(rows))
+    return {row["doc_id"]: row for row in rows}

@@ -50,3 +50,22 @@ class Client:
 
     def delete(self, path):
         return self.request("DELETE", path)
+
+
+def search(client, **request):
+    """The answer to a search that succeeds."""
+    answer = client.post("/v1/search", json=request)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def refused(client, status=400, path="/v1/search", **request):
+    """The answer to a request that is refused with this status."""
+    answer = client.post(path, json=request)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    return answer.json()
+
+
+def ids(answer):
+    return [hit["doc_id"] for hit in answer["hits"]]

@@ -1,0 +1,140 @@
+"""embed, publish, verify and tune: what each does to a collection, and what it refuses."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from shell import alicorn, files_below, succeed
+
+from alicorn import Collection, Model
+
+
+def test_a_selection_acts_without_training_again(loop, tmp_path):
+    """In another version of the vertical: fewer documents, and no nn for short texts."""
+    rules = "documents: [{kind: range, column: popularity, min: 30}], requests: [{kind: short, characters: 3}]"
+    vertical, collection = tmp_path / "vertical.yaml", tmp_path / "collection"
+    vertical.write_text(loop.vertical.read_text() + f"selection: {{{rules}}}\n")
+    popularity = pq.read_table(loop.logs / "documents", columns=["popularity"])["popularity"].to_numpy()
+    kept = int((popularity >= 30).sum())
+    assert 0 < kept < 300
+    model = ("--model", loop.model, "--vertical", vertical)
+    done = succeed("publish", loop.logs / "documents", "--into", collection, *model, "--json")
+    assert done.json()["documents"] == kept
+    assert done.json()["left_out"] == {"popularity min 30": 300 - kept}
+    assert f"left out, not popularity min 30: {300 - kept} documents" in done.err
+    short = succeed("query", collection, "--text", "jo", *model, "--order-by", "nn=1,bm25=0.1", "--explain", "--json")
+    assert short.json()["explanation"]["expression"] == "(and text:jo)"
+    assert "answered without nn: the search is fewer than 3 characters" in " ".join(short.err.split())
+    longer = succeed("query", collection, "--text", "joe", *model, "--explain", "--json")
+    assert "(nn people" in longer.json()["explanation"]["expression"]
+    assert "of a model" in alicorn("query", collection, "a:b", "--vertical", vertical).refusal()
+    vertical.write_text(loop.vertical.read_text().replace("valid: 0.1", "valid: 0.2"))
+    assert (
+        "only its expressions and its selection may differ"
+        in alicorn("query", collection, "--text", "joe", *model).refusal()
+    )
+
+
+def test_embed_writes_the_model_s_vectors(loop, tmp_path):
+    out = tmp_path / "embeddings.parquet"
+    done = succeed("embed", loop.model, "--documents", loop.logs / "documents", "--out", out, "--json")
+    assert done.json() == {"documents": 300, "dim": 16, "key": "people", "out": str(out)}
+    table, documents = pq.read_table(out), pq.read_table(loop.logs / "documents")
+    assert table.column_names == ["doc_id", "embedding:people"]
+    assert table["doc_id"].equals(documents["doc_id"])
+    vectors = np.array(table["embedding:people"].to_pylist(), dtype=np.float32)
+    np.testing.assert_allclose(vectors, Model.load(loop.model).encode_documents(documents), atol=1e-6)
+    assert files_below(tmp_path) == ["embeddings.parquet"]
+
+
+def test_publish_prints_what_it_did(loop):
+    done = loop.published.json()
+    assert done["documents"] == 300
+    assert done["embeddings"] == {"people": 16, "people-text": 16}
+    assert done["documents_per_s"] > 0
+
+
+def test_verify_a_clean_collection(loop):
+    found = succeed("verify", loop.collection, "--json").json()
+    assert found["files"] > 2
+    assert found["bytes"] > 300 * 16 * 4, "the vectors alone"
+    assert "files" in succeed("verify", loop.collection).out
+
+
+def test_tune_measures_recommends_and_applies(loop, tmp_path):
+    collection = tmp_path / "collection"
+    shutil.copytree(loop.collection, collection)
+    tune = ("tune", collection, "--key", "people", "--out", tmp_path / "out", "--sample", "20", "--k", "5")
+    found = succeed(*tune, "--grid", "num_clusters=8 codec=sq8,none", "--grid", "nprobe=1,8", "--json").json()
+    assert [(point["settings"]["codec"], point["nprobe"]) for point in found["points"]] == [
+        *(("sq8", 1), ("sq8", 8), ("none", 1), ("none", 8)),
+    ]
+    assert [point["recall"] for point in found["points"] if point["nprobe"] == 8] == [1.0, 1.0]
+    assert files_below(tmp_path / "out") == ["tuning.json", "tuning.md", "tuning.svg"]
+    with Collection.open(collection, read_only=True) as opened:
+        assert opened.snapshot().quantizers["people"].version == 0
+    shown = succeed(*tune, "--grid", "num_clusters=8 codec=none nprobe=8", "--apply").out
+    assert "Recommended: ivf 8 clusters, none at nprobe 8" in shown
+    assert "Ask: (nn people :k 5 :nprobe 8)" in shown
+    with Collection.open(collection, read_only=True) as opened:
+        assert opened.snapshot().quantizers["people"].settings.codec == "none"
+        assert opened.snapshot().quantizers["people-text"].version == 0
+
+
+def test_tune_refuses_mistakes_before_it_works(loop, tmp_path):
+    tune = ("tune", loop.collection, "--out", tmp_path / "out", "--key")
+    assert "no embedding 'persons' (it has: people, people-text)" in alicorn(*tune, "persons").refusal()
+    assert "a grid is name=value,value" in alicorn(*tune, "people", "--grid", "codecs=sq8").refusal()
+    queries = loop.logs / "documents"
+    assert "a column 'embedding:people'" in alicorn(*tune, "people", "--queries", queries).refusal()
+
+
+def test_embed_refuses_what_it_cannot_embed(loop, tmp_path):
+    out = tmp_path / "embeddings.parquet"
+    embed = ("embed", loop.model, "--out", out, "--documents")
+    assert "column 'doc_id' is missing" in alicorn(*embed, loop.logs / "searchers").refusal()
+    assert "cannot be read as Parquet" in alicorn(*embed, loop.vertical).refusal()
+    assert "column 'name'" in alicorn(*embed, _only(loop, tmp_path, ["doc_id"])).refusal()
+    documents = ("--documents", loop.logs / "documents")
+    assert "folder that exists" in alicorn("embed", loop.model, *documents, "--out", tmp_path / "no" / "e").refusal()
+    assert files_below(tmp_path) == ["only.parquet"]
+
+
+def _only(loop, folder: Path, columns: list[str]) -> Path:
+    pq.write_table(pq.read_table(loop.logs / "documents", columns=columns), folder / "only.parquet")
+    return folder / "only.parquet"
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove"])
+def test_verify_names_a_damaged_file(loop, tmp_path, damage):
+    collection = tmp_path / "collection"
+    shutil.copytree(loop.collection, collection)
+    victim = max((collection / "segments").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0)
+    content = bytearray(victim.read_bytes())
+    if damage == "flip":
+        content[len(content) // 2] ^= 1
+        victim.write_bytes(content)
+    elif damage == "truncate":
+        victim.write_bytes(content[:-1])
+    else:
+        victim.unlink()
+    done = alicorn("verify", collection)
+    assert done.code == 2
+    assert done.err.startswith("alicorn: ")
+    assert victim.name in done.err
+    assert "Traceback" not in done.err
+    assert done.out == ""
+    assert alicorn("query", collection, "text:john").code == 2
+
+
+def test_reading_a_collection_changes_none_of_its_files(loop):
+    def contents():
+        files = (path for path in loop.collection.rglob("*") if path.is_file())
+        return {path.name: path.read_bytes() for path in files if not path.name.endswith(("-shm", "-wal"))}
+
+    before = contents()
+    succeed("query", loop.collection, "text:john")
+    succeed("verify", loop.collection)
+    assert contents() == before

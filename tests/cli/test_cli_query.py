@@ -1,0 +1,153 @@
+"""query: answers, orders and explanations on the standard output; wrong requests are refused."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from shell import alicorn, name_of, succeed
+
+from alicorn import Collection
+
+SEATTLE = json.dumps({"city": "Seattle", "clusters": ["c1"], "cluster_weights": [1.0]})
+
+
+def test_query_an_expression(loop):
+    doc_id, name = name_of(loop)
+    first, last = name.lower().split()[0], name.lower().split()[-1]
+    done = succeed("query", loop.collection, f"(and text:{first} text:{last})")
+    assert doc_id in done.out
+    assert f"name: {name}" in done.out
+    assert " of " in done.out.splitlines()[-1]
+
+
+def test_interests_of_a_history_and_a_query_by_them(loop, tmp_path):
+    out, activity = tmp_path / "interests.parquet", loop.logs / "activity"
+    build = ("interests", activity, "--collection", loop.collection, "--out", out, "--key")
+    told = succeed(*build, "people", "--threshold", "1.0", "--json").json()
+    table = pq.read_table(out)
+    assert told["searchers"] == len(table) > 0
+    assert told["interests"] == sum(map(len, table["doc_ids"].to_pylist())) > len(table)
+    row = max(table.to_pylist(), key=lambda row: len(row["doc_ids"]))
+    ask = ("query", loop.collection, "--interests", out, "--of", row["searcher_id"], "--limit", "50", "--json")
+    hits = [hit["doc_id"] for hit in succeed(*ask).json()["hits"]]
+    assert len(set(row["doc_ids"]) & set(hits[:3])) >= min(3, len(row["doc_ids"]))  # a medoid is nearest to itself
+    assert "the collection has people" in alicorn(*build, "persons").refusal()
+    assert "is not in the table of interests" in alicorn(*ask[:-4], "nobody").refusal()
+    assert "belong together" in alicorn("query", loop.collection, "--interests", out).refusal()
+
+
+def test_query_as_json_has_total_hits_stored_columns_and_explanation(loop):
+    done = succeed("query", loop.collection, "(range graduation_year :min 1900)", "--limit", "3", "--json", "--explain")
+    answer = done.json()
+    assert len(answer["hits"]) == 3 < answer["total"]
+    assert answer["hits"][0]["stored"]["graduation_year"] >= 1900
+    assert answer["explanation"]["actual"] == answer["total"]
+    assert answer["notices"] == []
+    assert "explanation" not in succeed("query", loop.collection, "(or)", "--json").json()
+
+
+def test_query_as_json_has_null_for_a_stored_value_that_is_no_json_number(tmp_path):
+    ratings = [float("nan"), float("-inf"), 4.5]
+    with Collection.create(tmp_path / "c", embeddings={"v": 2}) as collection:
+        collection.upsert(pa.table({"doc_id": ["a", "b", "c"], "terms": [["all:1"]] * 3, "rating": ratings}))
+    done = succeed("query", tmp_path / "c", "all:1", "--json")
+    assert "NaN" not in done.out
+    assert "Infinity" not in done.out
+    assert [hit["stored"]["rating"] for hit in done.json()["hits"]] == [None, None, 4.5]
+
+
+@pytest.mark.parametrize("searcher", ["{}", SEATTLE])
+def test_query_a_text_with_a_model_uses_the_vertical_s_hybrid_expression(loop, searcher):
+    _, name = name_of(loop)
+    hybrid = ("query", loop.collection, "--text", name, "--model", loop.model, "--searcher", searcher)
+    answer = succeed(*hybrid, "--json", "--explain").json()
+    assert answer["explanation"]["expression"].startswith("(or ")
+    assert "(nn people :k 100 :nprobe" in answer["explanation"]["expression"]
+    assert answer["hits"][0]["stored"]["name"] == name
+
+
+def test_the_hybrid_expression_looks_for_the_key_of_the_model_that_is_given(loop):
+    answer = succeed("query", loop.collection, "--text", "x", "--model", loop.text_model, "--json", "--explain").json()
+    assert "(nn people-text " in answer["explanation"]["expression"]
+
+
+def test_the_searcher_changes_the_answer_of_the_unified_embedding(loop):
+    searchers = pq.read_table(loop.logs / "searchers").drop_columns("searcher_id").to_pylist()
+    ask = ("query", loop.collection, "(nn people :k 3)", "--text", "maria", "--model", loop.model, "--json")
+    answers = [succeed(*ask, "--searcher", json.dumps(searchers[row])).json()["hits"] for row in (0, 1)]
+    assert answers[0] != answers[1]
+
+
+def test_query_ordered_by_a_weighted_sum(loop):
+    _, name = name_of(loop)
+    first = name.lower().split()[0]
+    ask = ("query", loop.collection, f"(or text:{first} (nn people :k 20))", "--text", name, "--model", loop.model)
+    summed, by_nn = (succeed(*ask, "--order-by", order, "--json").json() for order in ("nn=0.7,bm25=0.3", "nn"))
+    assert summed["total"] == by_nn["total"]
+    scores = [hit["score"] for hit in summed["hits"]]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] > 0.7, "a cosine of at most 1 weighs 0.7: the rest is BM25"
+
+
+def test_explain_shows_every_node(loop):
+    expression = "(or (difference text:a text:b) (range graduation_year :max 2000))"
+    out = succeed("query", loop.collection, expression, "--explain").out
+    for node in (expression, "(difference text:a text:b)", "text:a ", "(range graduation_year :max 2000)"):
+        assert any(line.strip().startswith(node) for line in out.splitlines()), f"{node} in {out}"
+
+
+def test_a_notice_stands_on_standard_error(loop):
+    ask = ("query", loop.collection, "(and text:maria (nn people :k 3))", "--text", "maria", "--model", loop.model)
+    done = succeed(*ask)
+    assert "note: (and ... (nn people :k 3))" in " ".join(done.err.split())
+    assert "note:" not in done.out
+
+
+def test_nothing_to_ask_for(loop):
+    assert "give an expression, or --text" in alicorn("query", loop.collection).refusal()
+    assert "give its query with --text" in alicorn("query", loop.collection, "a:b", "--model", loop.model).refusal()
+    assert "give its folder with --model" in alicorn("query", loop.collection, "a:b", "--text", "x").refusal()
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("(and text:john", "offset 0: this parenthesis is never closed"),
+        ("(and text:john (nn people :radius -0.24))", "offset 34: (nn ...) needs radius in (0, 2]"),
+        ("(or a:b (frobnicate c:d))", "offset 9: "),
+        ("(or a:b (nn pepole :k 3))", "offset 8: the collection has no embedding 'pepole'"),
+        ("(or a:b (nn people :k 3))", "offset 8: (nn people ...) needs the request's vector"),
+        ("(range prize :min 1)", "'prize'"),
+        ("", "offset 0: "),
+    ],
+)
+def test_a_wrong_expression_is_refused_with_its_offset(loop, expression, message):
+    assert message in alicorn("query", loop.collection, expression).refusal()
+
+
+@pytest.mark.parametrize(
+    ("searcher", "message"),
+    [
+        ("{city: 1}", "--searcher must be a JSON object of context columns: "),
+        ('["Seattle"]', "--searcher must be a JSON object of context columns, got list"),
+        ('{"citty": "Seattle"}', "did you mean 'city'?"),
+        ('{"city": 7}', "'city'"),
+        ('{"social": [0.5]}', "'social'"),
+    ],
+)
+def test_a_wrong_searcher_is_refused(loop, searcher, message):
+    ask = ("query", loop.collection, "--text", "maria", "--model", loop.model, "--searcher", searcher)
+    assert message in alicorn(*ask).refusal()
+
+
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [
+        ("popularity", "allowed are nn, static_rank, bm25"),
+        ("nn=much", "expected name=weight, such as nn=0.7,bm25=0.3, got 'nn=much'"),
+        ("nn", "needs an (nn ...) in the expression"),
+    ],
+)
+def test_a_wrong_order_is_refused(loop, order, message):
+    assert message in alicorn("query", loop.collection, "text:maria", "--order-by", order).refusal()
