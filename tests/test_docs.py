@@ -169,6 +169,29 @@ def test_the_version_is_that_of_the_project_and_of_the_changelog():
     assert alicorn.__version__ in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
+OUTSIDE = re.compile(r"\bDESIGN\b|\bSTYLE\.md|HOUSE-REVIEW|\bpapers\.md|\(papers [0-9]|\.\./shared|\bissue #?[0-9]")
+"""Documents that a reader of the repository does not have."""
+
+
+def references_outside(text: str) -> list[str]:
+    """The lines that refer to such a document."""
+    return [line for line in text.splitlines() if OUTSIDE.search(line)]
+
+
+def test_no_text_refers_to_documents_outside_the_repository():
+    folders = ("src", "docs", "benchmarks", "examples", "tests")
+    paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*")) if path != Path(__file__)]
+    texts = [path for path in [*ROOT.glob("*.md"), *paths] if path.suffix in {".md", ".py", ".yaml", ".jinja", ".toml"}]
+    found = {name_of(path): lines for path in texts if (lines := references_outside(path.read_text(encoding="utf-8")))}
+    assert not found, "cite paper and section (docs/references.md), or state it: " + str(found)
+
+
+@pytest.mark.parametrize("line", ["as DESIGN 2.1 has it", "papers.md 1", "(papers 15.2)", "issue 5", "../shared/x"])
+def test_the_check_of_references_sees_one(line):
+    assert references_outside(line)
+    assert not references_outside("the design of EBR 2.3, index.shared, papers of 2020, an issue of 5 pages")
+
+
 def test_pages_have_no_placeholder_left():
     for page in PAGES:
         for line in page.read_text(encoding="utf-8").splitlines():

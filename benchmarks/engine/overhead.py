@@ -4,7 +4,7 @@
 
 A fresh process opens a collection and asks once for each kind of expression, with Numba's compile events recorded: a
 compile in a request, or in the import after the first run on a machine, is a defect. Then the same requests again.
-Aim (issue 3): under 20 us for a simple hybrid expression, and no compile in a request.
+Aim: under 20 us for a simple hybrid expression, and no compile in a request.
 """
 
 import argparse

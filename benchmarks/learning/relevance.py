@@ -6,7 +6,7 @@ out of the sets' own train splits; figures are of `test`, the sets' own valid sp
 were chosen earlier (their comments say which). A run prepares, mines, trains one model for each recipe*.yaml of the
 example, publishes all into one collection, and asks:
 
-    python benchmarks/learning/relevance.py ../shared/data --out relevance [--only movies] [--retrain]
+    python benchmarks/learning/relevance.py DATA --out relevance [--only movies] [--retrain]
 
 Baseline: reciprocal-rank fusion (k = 60: Cormack et al., SIGIR 2009) of BM25 and untrained MiniLM, as people without
 training data build it. Systems: rank_baselines.py; then for each recipe the towers by exact search, and the hybrids

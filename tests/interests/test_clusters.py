@@ -10,7 +10,7 @@ from alicorn.interests.clusters import medoid, summary, ward
 
 
 def lance_williams(vectors: np.ndarray, threshold: float) -> list[set[int]]:
-    """Ward as papers.md 7.1 writes it, on squared distances, a pair at a time."""
+    """Ward as PinnerSage has it, on squared distances, a pair at a time."""
     clusters = {i: {i} for i in range(len(vectors))}
     apart = {(i, j): float(np.square(vectors[i] - vectors[j]).sum()) for i in range(len(vectors)) for j in range(i)}
     while apart:

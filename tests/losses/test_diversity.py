@@ -17,7 +17,7 @@ def unit(rows: int = 5, count: int = 4, dim: int = 6, seed: int = 0) -> torch.Te
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_pairs_are_so_many_times_the_distance_to_the_centre(count: int) -> None:
-    """sum_{k<l} |v_k - v_l|^2 = K sum_k |v_k - c|^2, papers.md 6.1."""
+    """sum_{k<l} |v_k - v_l|^2 = K sum_k |v_k - c|^2."""
     interests = unit(count=count)
     torch.testing.assert_close(pair_difference(interests), count * centre_distance(interests))
 

@@ -52,7 +52,7 @@ def test_it_brings_each_request_to_its_cluster() -> None:
 
 @pytest.mark.parametrize("margin", [0.1, 0.2, 1.5])
 def test_against_the_hardest_negative_triplet_is_margin_rank_and_bpr_is_bpr_of_the_pair(margin: float) -> None:
-    """n_i = argmax_{j != i} cos(q_i, d_j); max(0, -(cos_i - cos_n) + margin), papers.md 3.2; a naive loop."""
+    """n_i = argmax_{j != i} cos(q_i, d_j); max(0, -(cos_i - cos_n) + margin), as Que2Search has it; a naive loop."""
     generator = torch.Generator().manual_seed(0)
     requests, documents = (
         torch.nn.functional.normalize(torch.randn(7, 4, generator=generator, dtype=torch.float64), dim=1)

@@ -17,7 +17,7 @@ def test_random_documents_are_uniform_and_for_everybody() -> None:
 
 @pytest.mark.parametrize("n", [10, 100, 1000])
 def test_being_first_among_n_random_documents_stands_for_rank_n_th_of_all(n: int) -> None:
-    """EBR chooses random negatives for this (papers.md 1.1).
+    """EBR chooses random negatives for this (EBR 2.2).
 
     Ranks of 4,000 targets are spread evenly over orders of magnitude, as those of a retriever are. Which targets beat n
     random documents is drawn, by the ranks of the documents drawn: that is what training with n negatives sees.

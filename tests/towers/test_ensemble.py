@@ -41,7 +41,7 @@ WEIGHTS = st.lists(st.floats(0.01, 100), min_size=2, max_size=5)
 @settings(max_examples=200, deadline=None)
 @given(weights=WEIGHTS, dims=st.lists(st.integers(2, 64), min_size=5, max_size=5), seed=st.integers(0, 2**32 - 1))
 def test_the_cosine_is_the_weighted_sum_of_cosines(weights: list[float], dims: list[int], seed: int) -> None:
-    """cos(E_q, E_d) = S_w / (sqrt(sum a^2) sqrt(n)), papers.md 1.5."""
+    """cos(E_q, E_d) = S_w / (sqrt(sum a^2) sqrt(n)), EBR 6.2."""
     members = [Fixed(dim, seed + at) for at, dim in enumerate(dims[: len(weights)])]
     ensemble = Ensemble.of(members, weights)  # type: ignore[arg-type]
     q, d = ensemble.encode_requests(None), ensemble.encode_documents(None)  # type: ignore[arg-type]

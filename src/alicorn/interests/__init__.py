@@ -4,7 +4,7 @@ clusters.py  Ward clusters of a history, their medoids and importance; interests
 histories.py what searchers chose, from the table `activity` and a collection -> a table of interests
 
 Nothing is learned: documents keep the vectors that they were published with. Interests that are learned with the towers
-are towers/channels/capsules.py. Source: PinnerSage (KDD 2020, arXiv 2007.03634), papers.md 7.
+are towers/channels/capsules.py. Source: PinnerSage (KDD 2020, arXiv 2007.03634).
 """
 
 from alicorn.interests.clusters import Interests as Interests

@@ -6,7 +6,7 @@
 
 Ward's distance of two clusters is sqrt(2 n m / (n + m)) |centroid - centroid|, that of two documents their Euclidean
 distance; of unit vectors sqrt(2 - 2 cos). The threshold decides how many interests a history has, and one of many
-topics has more. Source: PinnerSage (KDD 2020), papers.md 7.1; its threshold is unknown.
+topics has more. Source: PinnerSage (KDD 2020); its threshold is unknown.
 """
 
 from dataclasses import dataclass

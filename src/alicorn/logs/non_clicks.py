@@ -1,7 +1,7 @@
 """Non-click impressions: shown, not chosen, in a search that has a click.
 
-They look like the right answer and are not, and alone they make bad negatives: about 55% less recall for people
-(papers.md 1.3), because the index is full of documents that are not even near. They are for the later, harder stage.
+They look like the right answer and are not. Alone they are bad negatives: recall for people falls by about 55 %
+(EBR 2.4), because most documents of an index are nowhere near. Use them in a later, harder stage.
 """
 
 import ibis

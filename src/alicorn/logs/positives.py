@@ -1,4 +1,4 @@
-"""Positives: a document that was right for a search. Three sources (papers.md 1.3), called by mine.py.
+"""Positives: a document that was right for a search, from one of three sources (EBR 2.4 and 6.1).
 
 clicks           shown and chosen
 shown            every document shown: positives by exposure, as many users of a production engine have them

@@ -4,7 +4,7 @@ documents, impressions     always
 searchers                  may be absent when the vertical takes nothing from it
 activity, segments         may be absent
 
-Beside DESIGN 2.1: one search is one `session_id`; a search that showed nothing has one row with null `doc_id` and null
+One search is one `session_id`; a search that showed nothing has one row with null `doc_id` and null
 `position`; a null `searcher_id` in impressions is an anonymous searcher; `segments` (session_id, segment list<string>)
 labels searches for reports. Times with a zone are taken to UTC; those without one are taken as UTC.
 

@@ -1,7 +1,7 @@
 """How alike are the interests of one request? Three regularisers of DRIM, to be added to the loss.
 
-Capsules often end as the same vector several times. Each function is smaller where the interests of a request lie
-farther apart; none looks at documents. `v` is an interest of unit length, K their number.
+Several capsules of a request often become the same vector. Each function falls as the interests of a
+request move apart; none looks at documents. `v` is an interest of unit length, K their number.
 
     max_entropy        -H,  H = -ln(sum_kl (v_k . v_l)^2 / K^2)         between -ln K (orthogonal) and 0 (all alike)
     centre_distance    -sum_k |v_k - c|^2,  c = mean_k v_k              between -K and 0
@@ -9,7 +9,7 @@ farther apart; none looks at documents. `v` is an interest of unit length, K the
 
 H is the entropy (of Renyi, order 2) of the eigenvalues of `mean_k v_k v_k^T`: how many directions the interests fill.
 It asks for right angles and no more; the other two ask for opposite vectors, and only unit length bounds them.
-Source: DRIM (arXiv 2103.12404), papers.md 6.1, which has the names and not the formulas; decision 021.
+Source: DRIM (arXiv 2103.12404). The formulas are ours: our notes on the paper have the names alone (decision 021).
 """
 
 import torch

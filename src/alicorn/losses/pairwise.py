@@ -1,7 +1,9 @@
-"""BPR: the log-likelihood that the positive stands before each negative.
+"""BPR: the negative log-likelihood that the positive ranks before each negative.
 
-Que2Search's second stage compares the positive with its hardest negative of the batch alone: with the mask of
-negatives/online_hard.py for one column, this is its BPR loss, and triplet.py its margin-rank loss (papers.md 3.2).
+Known elsewhere as BPRLoss (RecBole) and as the pairwise logistic loss of RankNet, both of inner products at scale 1.
+
+In its second stage Que2Search compares the positive with the hardest negative of the batch alone. With the mask of
+negatives/online_hard.py for one column, this is its BPR loss, and triplet.py is its margin-rank loss.
 """
 
 import numpy as np
@@ -17,7 +19,7 @@ def bpr_loss(
     """Mean over requests of sum_j w_j log(1 + exp(-s (cos(q, d+) - cos(q, d_j)))), over allowed columns j.
 
     Arguments as in triplet_loss, but for scale: > 0, what a cosine is multiplied by. Returns nats, a scalar; a request
-    without allowed columns adds nothing. Source: BPR (Rendle et al. 2009); Que2Search (KDD 2021), papers.md 3.2.
+    without allowed columns adds nothing. Source: BPR (Rendle et al., UAI 2009); Que2Search (KDD 2021).
     """
     if requests.device.type == "cpu" and requests.dtype == torch.float32:
         mask = allowed.contiguous().numpy()

@@ -1,4 +1,8 @@
-"""Scaled softmax of the positive against in-batch and shared negatives."""
+"""Scaled softmax of the positive against in-batch and shared negatives.
+
+Known elsewhere as MultipleNegativesRankingLoss (sentence-transformers, whose `scale` is 20 too), InfoNCE, and sampled
+softmax. There a request's other known positives in the batch count as negatives; here `allowed` masks them.
+"""
 
 import numpy as np
 import torch
@@ -22,7 +26,7 @@ def softmax_loss(
     scale: > 0, the inverse of the temperature. Returns nats, a scalar.
     log_q: (columns,) natural log of the probability that the document is drawn, subtracted from its logits, or None.
     own: (batch, n) cosines of further negatives of each request's own, such as generated ones, -inf for none, or None.
-    Source: Que2Search (KDD 2021), papers.md 3.2; logQ: Yi et al. (RecSys 2019), papers.md 13.1.
+    Source: Que2Search (KDD 2021); logQ: Yi et al. (RecSys 2019).
     """
     if own is None and requests.device.type == "cpu" and requests.dtype == torch.float32:
         mask = allowed.contiguous().numpy()

@@ -1,4 +1,7 @@
-"""The softmax both ways: documents of the batch for a request, and requests of the batch for a document."""
+"""The softmax both ways: documents of the batch for a request, and requests of the batch for a document.
+
+Known elsewhere as MultipleNegativesSymmetricRankingLoss (sentence-transformers) and as the loss of CLIP.
+"""
 
 from torch import Tensor
 
@@ -18,7 +21,7 @@ def symmetric_softmax_loss(
     Arguments as in softmax_loss. Request j takes part against positive i where document i may be a negative of it,
     allowed[j, i]: so a known positive is masked both ways. Columns behind the positives, and own ones, have no request
     and take part the first way only; log_q is constant over a document's requests and cancels in the second.
-    Source: Que2Search (KDD 2021), papers.md 3.2.
+    Source: Que2Search (KDD 2021).
     """
     batch = len(requests)
     forward = softmax_loss(requests, documents, allowed, scale, log_q, own)

@@ -1,4 +1,8 @@
-"""Triplet loss on cosine distance with a margin."""
+"""Triplet loss on cosine distance with a margin.
+
+Known elsewhere as TripletLoss with TripletDistanceMetric.COSINE (sentence-transformers) and as
+TripletMarginWithDistanceLoss (PyTorch): those take one negative a row, this one sums over all allowed negatives.
+"""
 
 import numpy as np
 import torch
@@ -16,7 +20,7 @@ def triplet_loss(
     allowed: bool (batch, columns), which column may be a negative of which request; the positive itself never is.
     margin: > 0, in cosine distance. weights: (columns,), how many negatives a column stands for; None: one each.
     Returns a scalar. A request without allowed columns adds nothing.
-    Unlike in softmax_loss, a negative beyond the margin is ignored. Source: EBR (KDD 2020), papers.md 1.1.
+    Unlike in softmax_loss, a negative beyond the margin is ignored. Source: EBR (KDD 2020), section 2.2.
     """
     if requests.device.type == "cpu" and requests.dtype == torch.float32:
         mask = allowed.contiguous().numpy()

@@ -24,7 +24,7 @@ def log_mixture(popularity: np.ndarray, num_documents: int, popular: int, random
 
     popularity: its share among the positives. popular: columns drawn by that, in-batch and remembered ones. random:
     uniform columns; without them a document that is no positive has -inf.
-    Source: Yi et al. 2019 and Yang et al. 2020 (mixed negative sampling), papers.md 13.
+    Source: Yi et al. 2019 and Yang et al. 2020 (mixed negative sampling).
     """
     mixed = (popular * popularity + random / num_documents) / (popular + random)
     with np.errstate(divide="ignore"):
@@ -32,7 +32,7 @@ def log_mixture(popularity: np.ndarray, num_documents: int, popular: int, random
 
 
 class StreamingPopularity:
-    """How often a document is among the positives of a batch, estimated as batches pass (Yi et al., papers.md 13.1).
+    """How often a document is among the positives of a batch, estimated as batches pass (Yi et al., RecSys 2019).
 
     Where a document hashes to slot h, at batch t:    B[h] += rate (t - A[h] - B[h]),    A[h] = t
     A: the batch it was last seen in. B: mean gap between two, `gap` at first; a large one, so that a document seen once

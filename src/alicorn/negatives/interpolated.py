@@ -1,4 +1,4 @@
-"""Generated hard negatives: mixtures of a request's positive and its hardest negatives (MGDSPR, papers.md 4.2).
+"""Generated hard negatives: mixtures of a request's positive and its hardest negatives (MGDSPR, KDD 2021).
 
     I_mix = a I_plus + (1 - a) I_hard,    F(q, I_mix) = a F(q, I_plus) + (1 - a) F(q, I_hard)    F: inner product
 

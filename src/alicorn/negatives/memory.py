@@ -1,4 +1,4 @@
-"""Cross-batch negatives: embeddings of past batches' positives, kept for reuse (CBNS, papers.md 5).
+"""Cross-batch negatives: embeddings of past batches' positives, kept for reuse (CBNS, SIGIR 2021).
 
 After a warm-up the document tower moves slowly, so that an embedding of some batches ago is nearly what it would be
 now, and costs no encoder. A small batch then has the negatives of a large one. Each is kept with the logQ it had when

@@ -1,4 +1,4 @@
-"""Online hard negatives: of the other positives in the batch, the few most similar to the request (papers.md 1.4)."""
+"""Online hard negatives: of the other positives in the batch, the few most similar to the request (EBR 6.1)."""
 
 import torch
 from torch import Tensor

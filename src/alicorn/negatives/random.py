@@ -1,8 +1,8 @@
 """Random negatives: documents of the whole corpus, uniformly, one set shared by all requests of a batch.
 
-Recall@1 among n random negatives is a proxy of recall@K among N documents, with K ~ N/n (papers.md 1.1): a target that
-r documents stand before is first among n random ones with probability (1 - r/N)^n, about exp(-r/K). The proxy counts a
-target before rank K nearly whole and one far behind it not at all; tests/negatives/test_random.py measures it.
+Recall@1 among n random negatives is a proxy of recall@K among N documents, with K ~ N/n (EBR 2.2): a target
+with r documents before it is first among n random ones with probability (1 - r/N)^n, about exp(-r/K). The proxy
+counts a target before rank K nearly whole and one far behind it not at all; tests/negatives/test_random.py measures it.
 """
 
 from dataclasses import dataclass

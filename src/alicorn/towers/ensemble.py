@@ -1,4 +1,4 @@
-"""Several models served as one embedding: the weighted concatenation of EBR (papers.md 1.5, equations 4-6).
+"""Several models served as one embedding: the weighted concatenation of EBR (section 6.2, equations 4-6).
 
     S_w(q, d) = sum_i a_i cos(V_i q, U_i d)                                   a_i > 0, chosen on the valid split
     E_q = [a_i V_i q]_i / sqrt(sum a_i^2)        E_d = [U_i d]_i / sqrt(n)    both of unit length

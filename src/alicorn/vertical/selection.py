@@ -1,4 +1,4 @@
-"""Which documents are indexed, and which requests need no `nn`: the `selection` of vertical.yaml (papers.md 1.7).
+"""Which documents are indexed, and which requests need no `nn`: the `selection` of vertical.yaml (EBR 4.3).
 
     selection:
       documents:                                             # a document is indexed if it satisfies every rule

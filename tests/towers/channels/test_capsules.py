@@ -44,7 +44,7 @@ def model(seed: int = 0, **towers: object) -> Model:
 
 
 def routed(capsules: Capsules, elements: np.ndarray) -> np.ndarray:
-    """papers.md 6.1, a number at a time. elements: (n, width) -> (interests, width)."""
+    """The routing of DRIM, a number at a time. elements: (n, width) -> (interests, width)."""
     mapped = [capsules.shared.weight.detach().numpy() @ element for element in elements]
     logits = capsules.start.numpy()[:, : len(elements)].astype(np.float64)
     for _ in range(capsules.rounds):

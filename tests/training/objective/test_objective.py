@@ -138,7 +138,7 @@ def test_generated_negatives_stand_beside_the_others_with_shares_that_differ_by_
 
 
 def test_blended_gradients_are_those_of_m_and_n_and_one_losses(pairs: Path, tmp_path: Path) -> None:
-    """papers.md 3.2 by hand: two channels of each side, one weight by its name, one of nothing."""
+    """Gradient blending by hand: two channels of each side, one weight by its name, one of nothing."""
     blending = {"fused": 0.5, "channel": 0.2, "channels": {"request.1": 0.7, "document.0": 0.0}}
     given = recipe(negatives={"random": 16, "memory": {"size": 50, "warm_up": 1}}, blending=blending)
     data, batches = prepared(pairs, given, tmp_path)

@@ -1,6 +1,6 @@
 """A text at several granularities: its characters, its segments in order, the segments of each text of a list.
 
-MGDSPR reads queries so (papers.md 4.1). Segments are words (alicorn.text), or what jieba cuts Chinese text into, which
+MGDSPR reads queries so. Segments are words (alicorn.text), or what jieba cuts Chinese text into, which
 has no blanks between words; a segment has the bucket that it has as a word in text.py. Characters are those of the
 words, and two are neighbours within a word. jieba is imported for the first text.
 """

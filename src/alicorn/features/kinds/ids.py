@@ -1,4 +1,4 @@
-"""Identifiers as bags: one id per row, or a weighted multi-hot list of them (papers.md 1.1).
+"""Identifiers as bags: one id per row, or a weighted multi-hot list of them (EBR 2.3).
 
 An id is compared byte for byte (no case folding). A null row, a null element and an empty string contribute nothing.
 An id never seen in training has a bucket like any other.

@@ -1,4 +1,4 @@
-"""Text as a bag of hashed n-grams: character trigrams of each word, words, and word bigrams (papers.md 1.2).
+"""Text as a bag of hashed n-grams: character trigrams of each word, words, and word bigrams (EBR 3).
 
 The text is normalised and cut into words by alicorn.text. The word `john` has the trigrams `<jo joh ohn hn>`, where <
 and > are marks that no word contains, so beginnings and ends differ from middles. Bigrams are neighbouring words in

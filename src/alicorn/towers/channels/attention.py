@@ -63,7 +63,7 @@ class TransformerLayer(nn.Module):
 
 
 def read(queries: Tensor, elements: Tensor, present: Tensor, zero_vector: bool = False) -> tuple[Tensor, Tensor]:
-    """softmax(Q X^T) X of each row: what each query finds in a list (MGDSPR, papers.md 4.1).
+    """softmax(Q X^T) X of each row: what each query finds in a list (MGDSPR, KDD 2021).
 
     queries: (rows, queries, dim). elements: (rows, longest, dim). zero_vector: a zero stands before the elements, so
     that a query which fits none of them can leave all of them out.

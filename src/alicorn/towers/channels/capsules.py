@@ -9,7 +9,7 @@ Of the elements e_1..e_n of a sequence and K capsules, with one matrix S for all
 
 The start of b keeps the capsules apart. It is drawn once, for each place of the sequence, and kept with the weights, so
 that a request has the same interests whenever and in whatever batch it is encoded. Only the last round has a gradient:
-what an element belongs to is a choice, made as in k-means. Source: DRIM (arXiv 2103.12404), papers.md 6.1; the
+what an element belongs to is a choice, made as in k-means. Source: DRIM (arXiv 2103.12404); the
 routing is that of MIND.
 """
 

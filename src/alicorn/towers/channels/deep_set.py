@@ -2,7 +2,7 @@
 
     rho(mean over the set of phi(x))        phi, rho: networks with one hidden layer (Deep Sets, Zaheer et al., 2017)
 
-Que2Search reads image vectors so (papers.md 3.1). The order of a set changes nothing; an empty one is zero.
+Que2Search reads image vectors so. The order of a set changes nothing; an empty one is zero.
 """
 
 import torch

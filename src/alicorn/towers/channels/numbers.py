@@ -1,7 +1,7 @@
 """A number as a vector: a soft mixture of a few learned ones (AutoDis), or that of its bin.
 
     AutoDis    h = LeakyReLU(w x),   p = softmax((W h + alpha h) / tau),   e = sum_i p_i M_i
-               (Guo et al., KDD 2021; papers.md 9.1), x the standardised number
+               (Guo et al., KDD 2021), x the standardised number
 
 Similar numbers get similar vectors, and where one begins and another ends is learned; a bin has edges that are not.
 Both take a numeric channel, (rows, 2): value and presence (as in features/), and give zero for an unknown number.

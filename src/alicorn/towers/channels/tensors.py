@@ -1,6 +1,6 @@
 """A featurised batch as tensors, channel by channel: what an encoder reads.
 
-Bag: the weighted sum of table rows (papers.md 1.1). Without weights of its own a bag of n entries is divided by
+Bag: the weighted sum of table rows (EBR 2.3). Without weights of its own a bag of n entries is divided by
 sqrt(n): its length then does not depend on n, as a mean's would. Dense and numeric features pass as they are. Tokens
 and sequences are padded to the longest row.
 """

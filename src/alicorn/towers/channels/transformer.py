@@ -2,7 +2,7 @@
 
     x_i = norm(P t_i + place_i),   [CLS] before them,   layers,   y = B gelu(A [CLS] of the last layer)
 
-Que2Search's query side has 2 layers, 4 heads and 128 dimensions, small enough for a processor (papers.md 3.1). Tokens
+Que2Search's query side has 2 layers, 4 heads and 128 dimensions, small enough for a processor. Tokens
 are hashed words or trigrams, in order (features/kinds/text.py): a word never seen has a row as well.
 """
 

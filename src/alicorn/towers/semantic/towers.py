@@ -1,4 +1,4 @@
-"""The towers of MGDSPR: a query at several granularities reads behaviour; a light document tower (papers.md 4).
+"""The towers of MGDSPR: a query at several granularities reads behaviour; a light document tower.
 
     request    [CLS], Q_mgs, H_realtime, H_short, H_long, a token for each other channel -> Transformer -> the first
     document   e + tanh(W mean(title segments)),    e = b + sum of W_c x_c over the other channels, the id among them

@@ -1,4 +1,4 @@
-"""The fusion `semantic`: the towers of MGDSPR (papers.md 4). What it reads of both sides.
+"""The fusion `semantic`: the towers of MGDSPR. What it reads of both sides.
 
     towers:
       fusion:
@@ -34,7 +34,7 @@ _KIND = "kind"
 
 class Semantic(Config):
     """granularities: of the query; without `past_queries` there is no history. newest_queries: so many past ones are
-    read. heads: of every self-attention, layers: of every Transformer (papers.md 4.1: 8; its layers are unknown).
+    read. heads: of every self-attention, layers: of every Transformer (MGDSPR: 8 heads).
 
     pool: what becomes of the tokens, the [CLS] token of a Transformer, or their mean. zero_vector: whether a query may
     leave out all behaviour. dropout: between the layers of the LSTM.

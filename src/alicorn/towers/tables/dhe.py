@@ -4,7 +4,7 @@
 
 The decoder is `layers` hidden layers, each linear, batch norm and Mish x tanh(ln(1 + e^x)), then a linear one to `dim`:
 k w + (layers - 1) w^2 + w dim weights whatever the number of ids. Unseen ids have codes as good as those of others.
-Source: Kang et al., KDD 2021 (papers.md 8.1; uniform transform; the form of the hashes is recollected).
+Source: Kang et al., KDD 2021 (uniform transform; we had no access to the form of its hashes).
 """
 
 from itertools import pairwise

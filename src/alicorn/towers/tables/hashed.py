@@ -1,7 +1,7 @@
 """Ids by several rows of one table, and the universal hashes that choose them.
 
 With one row per id, two ids of one bucket cannot be told apart; with two, only ids that share both. Two hashes are the
-"double hash" that DHE is compared with (papers.md 8.2).
+"double hash" that DHE is compared with (Kang et al., KDD 2021).
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """A second task for the document tower: which frequent queries is it chosen for?
 
-Que2Search, papers.md 3.1: a small network and a softmax over the most frequent queries stand on the document's
+Que2Search: a small network and a softmax over the most frequent queries read the document's
 embedding; a document chosen for k of them has target 1/k for each. It is used in training alone, and not served.
 """
 

@@ -125,10 +125,10 @@ class Objective:
             self.streaming.load_state(state["streaming"])
 
     def _blended(self, embedded: Embedded, negatives: Negatives) -> Tensor:
-        """w_0 l(F_q, F_d) + sum_i w_i l(q_i, F_d) + sum_j w_j l(F_q, d_j), of the channels i and j (papers.md 3.2).
+        """w_0 l(F_q, F_d) + sum_i w_i l(q_i, F_d) + sum_j w_j l(F_q, d_j), of the channels i and j.
 
         What is a negative of whom is decided once, by the whole embeddings. What is remembered are whole embeddings of
-        documents, and no negatives of their channels.
+        documents, and no negatives of their channels. Source: gradient blending (Wang et al., CVPR 2020).
         """
         requests, documents = embedded.requests, embedded.documents
         loss = batch_loss(self._stage.loss, requests, documents, negatives)
@@ -189,7 +189,7 @@ def batch_loss(loss: Loss, requests: Tensor, documents: Tensor, negatives: Negat
 def nearest_interest(interests: Tensor, positives: Tensor) -> Tensor:
     """int64 (batch,): of each request the interest that its positive is nearest to, which alone learns from it.
 
-    interests: (batch, interests, dim). positives: (batch, dim). Source: DRIM, papers.md 6.1.
+    interests: (batch, interests, dim). positives: (batch, dim). Source: DRIM.
     """
     return (interests @ positives[:, :, None]).squeeze(2).argmax(dim=1)
 
@@ -209,11 +209,11 @@ def likeness(diversity: Diversity, interests: Tensor) -> Tensor:
 def batch_recall(requests: Tensor, documents: Tensor, k: int) -> float:
     """Share of the batch whose positive is among the k nearest of all the batch's positives; ties count for it.
 
-    requests, documents: (batch, dim). A cheap monitor of training (Que2Search, papers.md 3.3): it rises with smaller
+    requests, documents: (batch, dim). A cheap monitor of training (Que2Search): it rises with smaller
     batches, and knows nothing of documents outside.
     """
     similarity = requests @ documents.T
-    ahead = (~(similarity <= similarity.diagonal()[:, None])).sum(dim=1)  # what is no number stands ahead
+    ahead = (~(similarity <= similarity.diagonal()[:, None])).sum(dim=1)  # NaN counts as ahead
     return float(np.mean(ahead.cpu().numpy() < k))
 
 

@@ -60,8 +60,11 @@ class Auxiliary(Config):
 
 
 class Blending(Config):
-    """Gradient blending (papers.md 3.2): the loss of each channel against the other side's embedding, besides the whole
-    ones' loss. fused: weight of that. channel: weight of a channel that `channels` does not name as `side.feature`."""
+    """Gradient blending (Wang et al., CVPR 2020): a loss for each channel, against the other side's embedding, is
+    added to the loss of the whole embeddings.
+
+    fused: weight of the latter. channel: weight of a channel that `channels` does not name as `side.feature`.
+    """
 
     fused: PositiveFloat = 1.0
     channel: NotNegative = 0.1

@@ -1,8 +1,8 @@
 """Recall@K by exact search over all documents, and ROC AUC, after every epoch.
 
-recall@K of a search is the share of its targets among the K nearest documents (papers.md 1.1); documents of equal
-cosine stand in row order. The cosine of a request with several interests is the greatest of theirs. evaluation/
-measures a finished model; this is the short form for the loop.
+recall@K of a search is the share of its targets among the K nearest documents (EBR 2.1); documents of equal
+cosine keep the order of their rows. The cosine of a request with several interests is the greatest of theirs.
+evaluation/ measures a finished model; this is the short form for the loop.
 """
 
 from typing import Literal, NamedTuple
@@ -56,7 +56,7 @@ def roc_auc(positives: np.ndarray, negatives: np.ndarray) -> float:
     """Probability that a positive has a greater value than a negative, a tie counting half (Mann and Whitney).
 
     positives, negatives: (n,) and (m,), neither empty. Over all of them at once, as Que2Search measures the cosine
-    against labels (papers.md 3.3): values of different searches are compared.
+    against labels (Que2Search): values of different searches are compared.
     """
     ordered = np.sort(negatives)
     below, upto = (np.searchsorted(ordered, positives, side) for side in _SIDES)
