@@ -19,7 +19,11 @@ from alicorn.errors import CorruptionError
 
 @dataclass
 class ServedSearch:
-    """One search, what it showed in order, and what was chosen. time_us: microseconds since 1970, UTC."""
+    """One search, what it showed in order, and what was chosen.
+
+    time_us: microseconds since 1970, UTC. since_s: since when it waits for clicks, by the clock of this process that
+    nobody sets; it is not in the journal.
+    """
 
     session_id: str
     searcher_id: str | None
@@ -28,6 +32,7 @@ class ServedSearch:
     source: str
     doc_ids: list[str]
     clicked: set[str] = field(default_factory=set)
+    since_s: float = field(default=0.0, compare=False)
 
     @property
     def num_rows(self) -> int:

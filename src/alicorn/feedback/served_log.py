@@ -8,7 +8,8 @@
 
 A search waits `CLICK_WINDOW_S` for clicks; then its rows go to the next part, written at most every `PART_S`. A search
 that showed nothing is one row without doc_id and position. Beside `documents` and `searchers`, the folder is a log
-folder for `alicorn mine`.
+folder for `alicorn mine`. The times of the rows are those of the machine's clock, which may be set forward or back; how
+long a search has waited is measured by a clock that only goes forward, from the start of the process at the earliest.
 
 A part is written under another name, synced and renamed; then a new journal with the searches still open replaces the
 old. After a crash in between, journal n and part n both exist: what part n holds is dropped from the journal.
@@ -18,6 +19,7 @@ import datetime
 import fcntl
 import os
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -55,13 +57,22 @@ def utc_now() -> datetime.datetime:
 
 
 class ServedLog:
-    """The log of one server. Every method may be called from any thread. now: the time, with its zone."""
+    """The log of one server. Every method may be called from any thread."""
 
-    def __init__(self, folder: str | Path, now: Callable[[], datetime.datetime] = utc_now) -> None:
-        """Continue the log in `folder`, which is made where it is missing. Raises AlicornError where it is in use."""
+    def __init__(
+        self,
+        folder: str | Path,
+        now: Callable[[], datetime.datetime] = utc_now,
+        elapsed_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Continue the log in `folder`, which is made where it is missing. Raises AlicornError where it is in use.
+
+        now: the time, with its zone. elapsed_s: seconds since any moment, by a clock that nobody sets.
+        """
         self._folder = Path(folder).absolute()  # the program may change its own
         self._parts = self._folder / "impressions"
         self._now = now
+        self._elapsed_s = elapsed_s
         self._lock = threading.Lock()
         self._choices: Choices | None = None
         self._open: dict[str, ServedSearch] = {}  # in the order in which they were served
@@ -75,7 +86,8 @@ class ServedLog:
         self._number, searches = self._left_over()
         self._keep(searches)
         self._journal = self._new_journal()
-        self._last_part_us = self._microseconds()
+        self._opened_us, self._opened_s = self._microseconds(), elapsed_s()
+        self._last_part_s = self._opened_s
 
     def __enter__(self) -> Self:
         return self
@@ -85,15 +97,15 @@ class ServedLog:
 
     def search(self, searcher_id: str | None, query: str, doc_ids: Sequence[str], source: str) -> str:
         """Log one search and the documents that it showed, in order -> its session_id, under which clicks come."""
-        time_us = self._microseconds()
-        served = ServedSearch(uuid.uuid4().hex, searcher_id, time_us, query, source, list(dict.fromkeys(doc_ids)))
+        shown = list(dict.fromkeys(doc_ids))
         with self._locked():
+            served = ServedSearch(uuid.uuid4().hex, searcher_id, self._microseconds(), query, source, shown)
             self._journal.search(served)
             self._keep([served])
             if self._num_open_rows > MAX_OPEN_ROWS:
                 self._write_part(list(self._open.values())[: (len(self._open) + 1) // 2])
-            elif abs(time_us - self._last_part_us) > PART_S * 1_000_000:  # a clock that was set back waits for nothing
-                self._write_part(self._finished(time_us))
+            elif self._elapsed_s() - self._last_part_s > PART_S:
+                self._write_part(self._finished())
         return served.session_id
 
     def click(self, session_id: str, doc_id: str) -> bool:
@@ -177,16 +189,19 @@ class ServedLog:
 
     def _keep(self, searches: Sequence[ServedSearch]) -> None:
         for search in searches:
+            search.since_s = self._elapsed_s()
             self._open[search.session_id] = search
             self._num_open_rows += search.num_rows
 
-    def _finished(self, time_us: int) -> list[ServedSearch]:
-        return [s for s in self._open.values() if abs(time_us - s.time_us) >= CLICK_WINDOW_S * 1_000_000]
+    def _finished(self) -> list[ServedSearch]:
+        before_s = self._elapsed_s() - CLICK_WINDOW_S
+        return [search for search in self._open.values() if search.since_s <= before_s]
 
     def _write_part(self, searches: list[ServedSearch]) -> None:
-        self._last_part_us = self._microseconds()
-        if self._choices is not None:
-            self._choices.forget(self._last_part_us)
+        self._last_part_s = self._elapsed_s()
+        if self._choices is not None:  # what is old by one clock alone is kept: a clock set forward may be set back
+            unset_us = self._opened_us + int((self._last_part_s - self._opened_s) * 1e6)
+            self._choices.forget(min(unset_us, self._microseconds()))
         if not searches:
             return
         temporary = self._part(self._number).with_suffix(".writing")
