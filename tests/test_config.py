@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field, ValidationError
 
-from alicorn.config import Config, dump_yaml, load_yaml, parse_yaml
+from alicorn.config import Config, UtcTime, dump_yaml, load_yaml, parse_yaml
 from alicorn.errors import ConfigError
 
 
@@ -25,7 +25,7 @@ class Scene(Config):
     name: str
     shapes: Annotated[dict[str, Annotated[Circle | Box, Field(discriminator="kind")]], Field(default_factory=dict)]
     steps: tuple[Box, ...] = ()
-    start: datetime.datetime | None = None
+    start: UtcTime | None = None
     bright: bool = False
     rate: float = 0.5
 
@@ -107,7 +107,18 @@ def test_numbers_are_finite(text):
 
 def test_times_are_read():
     assert read("name: a\nstart: 2026-01-02T03:04:05").start == datetime.datetime(2026, 1, 2, 3, 4, 5)
-    assert "not valid YAML" in refused("name: a\nstart: 2026-13-02T03:04:05")
+    assert read("name: a\nstart: 2026-01-02 03:04:05.25+01:00").start == datetime.datetime(2026, 1, 2, 2, 4, 5, 250_000)
+    assert read("name: a\nstart: 2026-01-02").start == datetime.datetime(2026, 1, 2)
+    assert "start: month must be in 1..12" in refused("name: a\nstart: 2026-13-02T03:04:05")
+    assert "start: finer than the unit" in refused("name: a\nstart: 2026-01-02T03:04:05.1234567")
+
+
+@pytest.mark.parametrize("text", ["017", "0x1f", "1_000", "13:05:00", "2024-05-01", "1:30"])
+def test_what_yaml_1_1_makes_another_number_or_a_day_of_is_text(text):
+    assert read(f"name: {text}").name == text
+    assert f"shapes.b.width: input should be a valid integer; got '{text}'" in refused(
+        f"name: a\nshapes: {{b: {{kind: box, width: {text}}}}}"
+    )
 
 
 @pytest.mark.parametrize(

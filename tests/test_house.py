@@ -17,6 +17,7 @@ ROOMS = [
     "errors",
     "processes",
     "text",
+    "iso_times",
     "interval",
     "compiled",
     "config",
@@ -68,7 +69,7 @@ INSIDE = {
 }
 # The engine stands alone: no vertical, no model, no log tooling.
 ENGINE = ("language", "quantization", "index", "query")
-ENGINE_MAY_USE = ("errors", "processes", "text", "interval", "compiled", "tables", *ENGINE)
+ENGINE_MAY_USE = ("errors", "processes", "text", "iso_times", "interval", "compiled", "tables", *ENGINE)
 NOT_IN_ENGINE = ("torch", "ibis", "duckdb", "pydantic")
 
 

@@ -8,21 +8,24 @@ YAML is read as 1.2 says where 1.1 surprises: `no`, `on` are strings, `1e-3` is 
 Types are strict: "3" is no integer, 1 is no boolean; an integer may stand for a float. A sequence is a tuple.
 """
 
+import datetime
 import difflib
 import json
 import re
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import xxhash
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from alicorn.errors import ConfigError
+from alicorn.iso_times import read_timestamp
 
 M = TypeVar("M", bound="Config")
+_EPOCH = datetime.datetime(1970, 1, 1)
 
 
 class Config(BaseModel):
@@ -57,6 +60,19 @@ class Config(BaseModel):
         return xxhash.xxh3_128_hexdigest(canonical.encode())
 
 
+def _utc(value: Any) -> Any:
+    """Times are kept without a zone, in UTC; a date is its midnight. A text is one of ISO 8601."""
+    if isinstance(value, str):
+        return _EPOCH + datetime.timedelta(microseconds=read_timestamp(value, "us"))
+    if isinstance(value, datetime.datetime):
+        return value.astimezone(datetime.UTC).replace(tzinfo=None) if value.tzinfo else value
+    return datetime.datetime.combine(value, datetime.time()) if isinstance(value, datetime.date) else value
+
+
+UtcTime = Annotated[datetime.datetime, BeforeValidator(_utc)]
+"""A key that takes a time."""
+
+
 def nearest(name: str, known: Mapping[str, Any] | list[str]) -> str:
     """`did you mean 'x'? ` for the nearest known name, or nothing when none is near."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
@@ -89,7 +105,7 @@ def plain_yaml(text: str, *, where: str) -> Any:
         mark = error.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
         raise ConfigError(f"{where}: not valid YAML: {place}{error.problem}") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a time such as 2024-13-01
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a number of more than 4,300 digits
         raise ConfigError(f"{where}: not valid YAML: {error}") from error
 
 
@@ -148,10 +164,15 @@ def _frozen(value: Any) -> Any:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader with the booleans and floats of YAML 1.2, which refuses aliases and a key given twice."""
+    """SafeLoader with the booleans and numbers of YAML 1.2, which refuses aliases and a key given twice.
+
+    Nothing is guessed: 017, 0x1f, 1_000, 13:05:00 and 2024-05-01 are text, which whoever takes a time reads.
+    """
 
     yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's own name and shape)
-        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":float"))]
+        first: [
+            (tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":int", ":float", ":timestamp"))
+        ]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
@@ -179,9 +200,13 @@ _StrictLoader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), "tTfF"
 )
 _StrictLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789")
+)
+_StrictLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(
-        r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"
+        r"^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?$|^[-+]?[0-9]+[eE][-+]?[0-9]+$"
+        r"|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"
     ),
     list("-+0123456789."),
 )

@@ -244,6 +244,111 @@ def test_by_hand(tmp_path):
         assert collection.search(Range("money", Decimal("12345678901234567890123456.78"))).ids == ["d1"]
 
 
+moments = st.datetimes(dt.datetime(1, 1, 3), dt.datetime(9999, 12, 29))
+fractions = st.integers(0, 10**11 - 1)  # hundredths of a nanosecond of a second: finer than any unit
+zones = st.sampled_from([None, 0, 9 * 60, -(5 * 60 + 45)])
+
+
+@pytest.mark.parametrize("name", [name for name in TICKS if not name.startswith(("time", "duration"))])
+@settings(max_examples=60, deadline=None)
+@given(numbers=st.lists(wholes, min_size=1, max_size=12), low=moments, high=moments, finer=fractions, zone=zones)
+def test_ends_of_iso_8601_are_the_instants_they_name(name, numbers, low, high, finer, zone) -> None:
+    column, values = column_of(name, [*numbers, int(Fraction(instant(low, 0)) * 10**6)])
+    ends = [written_timestamp(moment, finer, zone) for moment in (low, high)]
+    exact = [instant(moment, finer) - (zone or 0) * 60 for moment in (low, high)]
+    per = 86_400 if name == "date32" else Fraction(1, 10**6)
+    assert found_by_interval(column, *ends) == [exact[0] <= value * per <= exact[1] for value in values]
+
+
+@pytest.mark.parametrize("name", [name for name in TICKS if name.startswith(("time3", "time6", "duration"))])
+@settings(max_examples=60, deadline=None)
+@given(numbers=st.lists(wholes, min_size=1, max_size=12), low=st.integers(0, 86_399), finer=fractions)
+def test_ends_of_times_of_day_and_durations_are_exact(name, numbers, low, finer) -> None:
+    column, values = column_of(name, [*numbers, low * 10**6])
+    clock = f"{low // 3600:02}:{low // 60 % 60:02}:{low % 60:02}.{finer:011}"
+    end = f"PT{low}.{finer:011}S" if name.startswith("duration") else clock
+    exact = (low + Fraction(finer, 10**11)) * 10**6
+    assert found_by_interval(column, end, None) == [value >= exact for value in values]
+    assert found_by_interval(column, None, end) == [value <= exact for value in values]
+    if name.startswith("duration"):
+        assert found_by_interval(column, "-" + end, None) == [value >= -exact for value in values]
+
+
+def instant(moment: dt.datetime, finer: int) -> Fraction:
+    """Seconds since 1970."""
+    since = moment.replace(microsecond=0) - dt.datetime(1970, 1, 1)
+    return since.days * 86_400 + since.seconds + Fraction(finer, 10**11)
+
+
+def written_timestamp(moment: dt.datetime, finer: int, zone: int | None) -> str:
+    text = f"{moment.replace(microsecond=0).isoformat()}.{finer:011}"
+    if zone is None:
+        return text
+    return text + (f"{'-' if zone < 0 else '+'}{abs(zone) // 60:02}:{abs(zone) % 60:02}" if zone else "Z")
+
+
+def test_times_by_hand(tmp_path):
+    with collection_of(
+        tmp_path,
+        day=pa.array([dt.date(2024, 2, 29), dt.date(2024, 3, 1), None]),
+        at=pa.array([1_709_164_800_000_000_000, 1_709_164_800_000_000_001, None], pa.timestamp("ns", "Asia/Kolkata")),
+        naive=pa.array([dt.datetime(2024, 2, 29), dt.datetime(2024, 2, 29, 12), None]),
+        opens=pa.array([dt.time(8), dt.time(20), None], pa.time32("s")),
+        takes=pa.array([-60, 7200, None], pa.duration("s")),
+    ) as collection:
+        for expression, ids in {
+            "(range day :min 2024-02-29 :max 2024-02-29)": ["d0"],
+            "(range day :min 2024-02-29T00:00:00.0000000001)": ["d1"],
+            "(range at :max 2024-02-29)": ["d0"],
+            "(range at :min 2024-02-29T00:00:00.000000001Z)": ["d1"],
+            "(range at :max 2024-02-29T05:30+05:30)": ["d0"],
+            '(range naive :min "2024-02-29 00:00:00" :max 2024-02-29T11:59:59.999999)': ["d0"],
+            "(range opens :max 08:00)": ["d0"],
+            "(range opens :min 08:00:00.5)": ["d1"],
+            "(range takes :max -PT1M)": ["d0"],
+            "(range takes :min P0W :max PT2H)": ["d1"],
+            "(or (range day :min 9999-12-31) (range day :max 0001-01-01))": [],
+        }.items():
+            assert sorted(collection.search(expression).ids) == ids, expression
+            collection.flush()
+            assert sorted(collection.search(expression).ids) == ids, expression
+        assert collection.search(Range("day", "2024-02-29", "2024-02-29")).ids == ["d0"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        (
+            "(range day :min 13:05)",
+            "column 'day' is date32[day]: give a date such as 2024-05-01, or days since 1970, got",
+        ),
+        (
+            "(range at :min P1D)",
+            "give a time such as 2024-05-01T13:05:00Z, or microseconds since 1970 in UTC, got 'P1D', a",
+        ),
+        (
+            "(range opens :max 2024-05-01)",
+            "give a time such as 13:05:00, or microseconds since midnight, got '2024-05-01'",
+        ),
+        ("(range takes :max 13:05)", "give a duration such as P1DT2.5S, or microseconds, got '13:05', a time"),
+        ("(range price :max 2024-05-01)", "column 'price' is double: give a number, got '2024-05-01'"),
+    ],
+)
+def test_an_end_of_another_kind_than_the_column_is_an_error(expression, message, tmp_path):
+    with collection_of(
+        tmp_path,
+        day=pa.array([dt.date(2024, 2, 29)]),
+        at=pa.array([0], pa.timestamp("us")),
+        opens=pa.array([0], pa.time32("s")),
+        takes=pa.array([0], pa.duration("s")),
+        price=pa.array([1.5]),
+    ) as collection:
+        with pytest.raises(QueryError) as caught:
+            collection.search(f"(or nothing {expression})")
+        assert message in str(caught.value)
+        assert caught.value.offset == 12
+
+
 @pytest.mark.parametrize(
     "column",
     [
@@ -262,11 +367,23 @@ def test_a_column_without_an_order_of_numbers_is_an_error_that_names_it_and_its_
         assert f"'x' is {column.type}" in str(caught.value)
 
 
-def test_a_column_of_nothing_but_nulls_of_no_type_is_an_error_that_names_it(tmp_path):
+def test_a_column_of_nothing_but_nulls_matches_nothing_until_a_value_decides_its_type(tmp_path):
+    expressions = ["(range x :min 0)", "(range x :max 2024-05-01)"]
     with collection_of(tmp_path, x=pa.nulls(1), year=pa.array([1])) as collection:
-        with pytest.raises(QueryError, match="'x'") as caught:
-            collection.search("(range x :min 0)")
-        assert caught.value.offset == 0
+        for finish in (lambda: None, collection.flush):
+            finish()
+            assert [collection.search(expression).ids for expression in expressions] == [[], []]
+            assert collection.get("d0")["x"] is None
+        collection.upsert(pa.table({"doc_id": ["d1"], "x": [5]}))
+        for finish in (lambda: None, collection.flush, collection.merge):
+            finish()
+            assert collection.search(expressions[0]).ids == ["d1"]
+            with pytest.raises(QueryError, match="column 'x' is int64: give a number"):
+                collection.search(expressions[1])
+    with alicorn.Collection.open(tmp_path / "c") as collection:
+        assert collection.search(expressions[0]).ids == ["d1"]
+        with pytest.raises(QueryError, match="there is no 'y'"):
+            collection.search("(range y :min 0)")
 
 
 def test_a_segment_of_the_first_format_whose_times_were_microseconds_is_read_right(tmp_path, monkeypatch):

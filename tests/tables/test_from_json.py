@@ -126,7 +126,7 @@ MISFITS = [
     (pa.timestamp("us"), "2024-02-30", "is no timestamp"),
     (pa.timestamp("us"), "today", "ISO 8601"),
     (pa.timestamp("us"), 7, "ISO 8601"),
-    (pa.timestamp("s"), "2024-01-01T00:00:00.5", "finer than the column's unit"),
+    (pa.timestamp("s"), "2024-01-01T00:00:00.5", "finer than the unit"),
     (pa.timestamp("ns"), "9999-01-01", "outside"),
     (pa.date32(), "2024-01-01T00:00:00", "ISO 8601"),
     (pa.time32("s"), "24:00:00", "is no time32"),

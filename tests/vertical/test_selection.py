@@ -1,6 +1,7 @@
 """The rules of a vertical's selection: what is kept and refused, and that they act where the documentation says."""
 
 import datetime
+import decimal
 
 import numpy as np
 import pyarrow as pa
@@ -61,6 +62,47 @@ def test_range_has_both_ends_inclusive():
     assert kept("[{kind: range, column: n, max: 5}]", n=[4, 5, 6])[0] == [True, True, False]
 
 
+DAY = datetime.date(2024, 5, 1)
+
+
+@pytest.mark.parametrize(
+    ("ends", "column", "expected"),
+    [
+        ("min: 2024-05-01, max: 2024-05-02", pa.array([DAY, DAY + 24 * HOUR, DAY + 48 * HOUR, None]), [1, 1, 0, 0]),
+        ("min: 2024-05-01T00:00:00.000000001Z", pa.array([DAY, DAY + 24 * HOUR]), [0, 1]),
+        ("max: 2024-05-01T09:00+09:00", pa.array([1714521600, 1714521601], pa.timestamp("s", "Asia/Tokyo")), [1, 0]),
+        ("max: 1714521600000000", pa.array([1714521600, 1714521601], pa.timestamp("s")), [1, 0]),
+        (
+            "min: 2024-05-01T00:00:00.000000002",
+            pa.array([1714521600 * 10**9 + n for n in (1, 2)], pa.timestamp("ns")),
+            [0, 1],
+        ),
+        ("min: 08:30, max: 13:05:00", pa.array([datetime.time(8, 29, 59), datetime.time(13, 5)]), [0, 1]),
+        ("min: P1D", pa.array([86_399_999, 86_400_000], pa.duration("ms")), [0, 1]),
+        ("min: 0.10, max: 0.1", pa.array([decimal.Decimal("0.10"), decimal.Decimal("0.11")]), [1, 0]),
+        ("min: 9007199254740993", pa.array([2**53, 2**53 + 1]), [0, 1]),
+        ("min: 1", pa.array([False, True]), [0, 1]),
+        ("min: 1", pa.nulls(2), [0, 0]),
+    ],
+)
+def test_range_compares_times_and_numbers_in_the_type_of_the_column(ends, column, expected):
+    assert kept(f"[{{kind: range, column: c, {ends}}}]", c=column)[0] == [bool(one) for one in expected]
+
+
+@pytest.mark.parametrize(
+    ("ends", "column", "parts"),
+    [
+        ("min: 13:05:00", pa.array([DAY]), ["'c' is date32[day]: give a date", "got '13:05:00', a time"]),
+        ("max: 2024-05-01", pa.array([1]), ["'c' is int64: give a number, got '2024-05-01'"]),
+        ("min: 2024-05-01", pa.array(["a"]), ["'c' must be a number, bool, date, time, timestamp or duration"]),
+    ],
+)
+def test_range_refuses_an_end_of_another_kind_than_its_column(ends, column, parts):
+    with pytest.raises(TableError) as caught:
+        kept(f"[{{kind: range, column: c, {ends}}}]", c=column)
+    assert all(part in str(caught.value) for part in parts), caught.value
+
+
 def test_one_of_takes_strings_and_lists():
     rule = "[{kind: one_of, column: k, values: [page, group]}]"
     assert kept(rule, k=["page", "event", None, "group"])[0] == [True, False, False, True]
@@ -97,6 +139,9 @@ def test_range_is_the_obvious_loop(values, low, width):
         ("{documents: [{kind: recent, column: at, days: '3'}]}", ["selection.documents[0].days", "'3'"]),
         ("{documents: [{kind: range, column: n}]}", ["give min, max or both"]),
         ("{documents: [{kind: range, column: n, min: 3, max: 2}]}", ["min is above max (3 > 2)"]),
+        ("{documents: [{kind: range, column: n, min: 2024-02-30}]}", ["an end is a number, or a date", "'2024-02-30'"]),
+        ("{documents: [{kind: range, column: n, min: 2024-05-02, max: 2024-05-01T12:00}]}", ["min is above max"]),
+        ("{documents: [{kind: range, column: n, min: 3, max: 13:05}]}", ["3 is a number, 13:05 a time"]),
         ("{documents: [{kind: one_of, column: k, values: []}]}", ["selection.documents[0].values"]),
         ("{documents: [{kind: newest, column: k}]}", ["selection.documents[0]", "'recent', 'range', 'one_of'"]),
         ("{requests: [{kind: short}]}", ["missing key selection.requests[0].characters"]),

@@ -19,7 +19,7 @@ from alicorn.errors import QueryError
 from alicorn.language.syntax import MAX_DEPTH, MAX_NODES, MAX_SEARCHES, Argument, Syntax
 from alicorn.language.tokens import CLOSE, OPEN, OPTION, QUOTED, tokens
 from alicorn.language.tree import MARKS, OPERATORS, And, Node, Not, Term
-from alicorn.language.values import EXPRESSION, NAME, quoted
+from alicorn.language.values import EXPRESSION, quoted
 
 _MARK_OPTIONS = {name: syntax.mark for name, syntax in MARKS.items() if syntax.mark is not None}
 
@@ -200,8 +200,8 @@ class _List:
         self.word = word
 
     def _set_option(self, option: Argument, word: str, offset: int, is_quoted: bool) -> None:
-        value = None if is_quoted and option.value is not NAME else option.value.read(word)
-        if value is None:
+        value = option.value.read(word)
+        if value is None or (is_quoted and not isinstance(value, str)):  # in quotes a number is none
             got = f'"{_shown(word)}"' if is_quoted else _shown(word)
             raise QueryError(f"{self._spelled()} needs {option.name} {option.value.allowed}, got {got}", offset)
         self.options[option.field] = value

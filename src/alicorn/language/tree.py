@@ -12,18 +12,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
-from alicorn.interval import Number
+from alicorn.interval import End
 from alicorn.language.syntax import Mark, Mistake, Name, Operand, Operands, Option, Syntax, Word
 from alicorn.language.values import (
     COUNT,
+    END,
     EXPRESSION,
-    FINITE,
     MAX_LIMIT,
     NAME,
     Value,
     at_most,
     count_to,
     quoted,
+    spelled,
     spelled_number,
 )
 
@@ -117,15 +118,16 @@ class Not(Node):
 
 @dataclass(frozen=True, slots=True)
 class Range(Node):
-    """Documents whose stored number is at least `minimum` and at most `maximum`. None: that end is open.
+    """Documents whose stored value is at least `minimum` and at most `maximum`. None: that end is open.
 
-    A Decimal is an end that no float is spelled as. alicorn.interval says what a number is to each type of column.
+    A Decimal is an end that no float is spelled as, a str one of ISO 8601. alicorn.interval says what an end is to each
+    type of column.
     """
 
     operator: ClassVar[str] = "range"
     column: Annotated[str, Name("a column")]
-    minimum: Annotated[Number | None, Option(FINITE, "min")] = None
-    maximum: Annotated[Number | None, Option(FINITE, "max")] = None
+    minimum: Annotated[End | None, Option(END, "min")] = None
+    maximum: Annotated[End | None, Option(END, "max")] = None
     offset: int = _offset()
 
     def mistake(self) -> Mistake | None:
@@ -287,9 +289,7 @@ def _written(node: Node) -> str:
 
 
 def _spelled(kind: Value, value: Any) -> str:
-    if kind is EXPRESSION:
-        return str(value)
-    return quoted(value) if kind is NAME else spelled_number(value)
+    return str(value) if kind is EXPRESSION else spelled(value)
 
 
 def _marked(operand: Node, name: str, mark: int | float | None) -> str:

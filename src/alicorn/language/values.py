@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from alicorn.interval import Number
+from alicorn.interval import End, Number
+from alicorn.iso_times import read_exact
 
 MAX_COUNT = 1_000_000_000
 """Largest k, nprobe, scan and optional-hits."""
@@ -29,8 +30,15 @@ class Value:
     read: Callable[[str], Number | str | None]
 
     def allows(self, value: object) -> bool:
-        """Whether some word is read as this number."""
+        """Whether some word is read as this value."""
+        if isinstance(value, str):
+            return self.read(value) == value
         return isinstance(value, int | float | Decimal) and self.read(spelled_number(value)) == value
+
+
+def spelled(value: End) -> str:
+    """A number or a text as it is written in an expression."""
+    return quoted(value) if isinstance(value, str) else spelled_number(value)
 
 
 def spelled_number(value: Number) -> str:
@@ -80,7 +88,19 @@ def _number(word: str) -> Number | None:
     return exact if kept and exact != Decimal(repr(number)) else number
 
 
+def _end(word: str) -> End | None:
+    """A number, or the word itself where it is a date, time, timestamp or duration."""
+    number = _number(word)
+    if number is not None:
+        return number
+    try:
+        read_exact(word)
+    except ValueError:
+        return None
+    return word
+
+
 COUNT = count_to(MAX_COUNT)
-FINITE = Value("as a finite number", _number)
+END = Value("as a finite number, or a date, time or duration such as 2024-05-01T13:05:00Z, 13:05:00, P1D", _end)
 NAME = Value("as a name", lambda word: word or None)
 EXPRESSION = Value("as an expression", lambda _: None)

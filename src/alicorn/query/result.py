@@ -60,5 +60,4 @@ class Result:
 
     def document(self, at: int) -> dict[str, Any]:
         """doc_id, terms, static_rank and stored columns of hit `at`, as they were when it was scored."""
-        view, number = self.address(at)
-        return view.segment.document(number)
+        return self.snapshot.document(*self.address(at))

@@ -7,7 +7,7 @@ parts.py        a Parquet file or a folder of part files as one table
 keys.py         keys that an earlier row has already
 values.py       values as Python has them
 strict_json.py  JSON text, strictly
-from_json.py    JSON values as a column of a type, exactly; iso_times.py reads the times among them
+from_json.py    JSON values as a column of a type, exactly
 notes.py        what a person should know about how a table was read
 """
 

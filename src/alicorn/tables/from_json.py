@@ -17,11 +17,11 @@ from typing import Any
 import pyarrow as pa
 
 from alicorn.errors import TableError
-from alicorn.tables.iso_times import read_clock, read_date, read_duration, read_timestamp
+from alicorn.iso_times import read_clock, read_date, read_duration, read_timestamp
 from alicorn.tables.times import refuse_times
 from alicorn.tables.unify import is_open, merged
 
-_EXACT = 1 << 53  # up to here a double holds every integer
+_EXACT = 1 << 53  # from here on a double may be another integer than the one that was written
 Converter = Callable[[Any], Any]
 
 
@@ -102,7 +102,7 @@ def _integers(kind: pa.DataType) -> Converter:
     )
 
     def convert(value: Any) -> int:
-        if isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT:
+        if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool):
             _no(f"is no {kind}")

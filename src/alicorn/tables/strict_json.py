@@ -1,11 +1,13 @@
-"""JSON text as RFC 8259 has it: UTF-8, no key twice, no NaN, no number that becomes infinite. Integers are exact."""
+"""JSON text as RFC 8259 has it: UTF-8, no key twice, no NaN. No number becomes infinite or 0; integers are exact."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
+_NOT_ZERO = re.compile(r"-?[0.]*[1-9]")
 _SHOWN = 40  # characters of a number or a key in a message
 
 
@@ -48,6 +50,8 @@ def _float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         raise JsonError(f"the number {text[:_SHOWN]} is too large for a double")
+    if number == 0 and _NOT_ZERO.match(text):
+        raise JsonError(f"the number {text[:_SHOWN]} is too small for a double: it would become 0")
     return number
 
 

@@ -13,9 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alicorn.errors import TableError
+from alicorn.iso_times import DAY_S, PER_S
 
-_PER_S = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-_DAY_S = 86_400
 _EPOCH = datetime.date(1970, 1, 1)
 FIRST_DAY = (datetime.date(1, 1, 1) - _EPOCH).days
 LAST_DAY = (datetime.date(9999, 12, 31) - _EPOCH).days
@@ -73,7 +72,7 @@ def _bounds(kind: pa.DataType) -> tuple[int, int]:
     """The first and last count that can be shown. A day less where a zone may carry a time beyond the years."""
     if pa.types.is_date32(kind):
         return FIRST_DAY, LAST_DAY
-    per_day = _PER_S[kind.unit] * _DAY_S
+    per_day = PER_S[kind.unit] * DAY_S
     if pa.types.is_duration(kind):
         most = MOST_DAYS * per_day
         return max(-most, -_INT64 - 1), min(most, _INT64)

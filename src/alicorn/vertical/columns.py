@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from alicorn.config import nearest
 from alicorn.errors import TableError
+from alicorn.interval import has_interval
 from alicorn.tables import notes
 from alicorn.tables.plain import plain_column, plain_schema, plain_type, tried
 
@@ -32,6 +33,7 @@ class ColumnType(Enum):
     INTEGER = "integer"
     BOOLEAN = "bool"
     TIME = "timestamp"
+    ORDERED = "a number, bool, date, time, timestamp or duration"
     ANY = "any type"
 
     def admits(self, kind: pa.DataType) -> bool:
@@ -60,6 +62,8 @@ class ColumnType(Enum):
                 return bool(types.is_boolean(kind))
             case ColumnType.TIME:
                 return bool(types.is_timestamp(kind) or types.is_date(kind))
+            case ColumnType.ORDERED:
+                return has_interval(kind)
             case ColumnType.ANY:
                 return True
 
@@ -232,7 +236,8 @@ def _check_finite(column: pa.ChunkedArray, table: str, name: str, first_row: int
 _TEXTS = (ColumnType.STRING, ColumnType.STRINGS, ColumnType.TEXT, ColumnType.TERMS)
 _PRECEDENCE = (  # which of several asked types a column of nulls takes: the narrowest
     *(ColumnType.STRING, ColumnType.STRINGS, ColumnType.FLOATS, ColumnType.VECTORS, ColumnType.INTEGER),
-    *(ColumnType.NUMBER, ColumnType.BOOLEAN, ColumnType.TIME, ColumnType.TEXT, ColumnType.TERMS, ColumnType.ANY),
+    *(ColumnType.NUMBER, ColumnType.BOOLEAN, ColumnType.TIME, ColumnType.TEXT, ColumnType.TERMS),
+    *(ColumnType.ORDERED, ColumnType.ANY),
 )
 
 

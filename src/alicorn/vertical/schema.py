@@ -1,6 +1,5 @@
 """`Vertical`: features, terms, stored columns and splits of what is searched, from vertical.yaml, cross-checked."""
 
-import datetime
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, model_validator
+from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, model_validator
 
-from alicorn.config import Config, load_yaml
+from alicorn.config import Config, UtcTime, load_yaml
 from alicorn.errors import QueryError, VectorError
 from alicorn.language.templates import Template
 from alicorn.language.tree import Node
@@ -43,13 +42,6 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _utc(value: Any) -> Any:
-    """Times are kept without a zone, in UTC; a date is its midnight."""
-    if isinstance(value, datetime.datetime):
-        return value.astimezone(datetime.UTC).replace(tzinfo=None) if value.tzinfo else value
-    return datetime.datetime.combine(value, datetime.time()) if isinstance(value, datetime.date) else value
-
-
 def _template(value: Any) -> Template:
     if isinstance(value, Template):
         return value
@@ -63,7 +55,6 @@ def _template(value: Any) -> Template:
 
 Name = Annotated[str, AfterValidator(_checked_name)]
 ParsedTemplate = Annotated[Template, PlainValidator(_template), PlainSerializer(str)]
-UtcTime = Annotated[datetime.datetime, BeforeValidator(_utc)]
 Features = Annotated[dict[Name, Feature], Field(min_length=1)]
 
 

@@ -3,7 +3,8 @@
     selection:
       documents:                                             # a document is indexed if it satisfies every rule
         - {kind: recent, column: last_active, days: 30}      # a time, at most so long before the time of publishing
-        - {kind: range, column: popularity, min: 5}          # a number; both ends inclusive, either may be missing
+        - {kind: range, column: popularity, min: 5}          # a number, or a date, time or duration (ISO 8601);
+                                                             # both ends inclusive, either may be missing
         - {kind: one_of, column: country, values: [US, CA]}  # a string, or a list with any of the values
       requests:                                              # a text becomes `boolean`, not `hybrid`, by any rule
         - {kind: short, characters: 3}                       # fewer letters, marks and digits than that
@@ -16,7 +17,10 @@ change without training again.
 """
 
 import datetime
+import decimal
+import math
 from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
 from typing import Annotated, Literal
 
 import numpy as np
@@ -25,7 +29,9 @@ import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from alicorn.config import Config
-from alicorn.interval import interval
+from alicorn.errors import TableError
+from alicorn.interval import End, Number, check_end, interval, written
+from alicorn.iso_times import Form, read_exact
 from alicorn.text import words
 from alicorn.vertical.columns import Column, ColumnType, read_as
 
@@ -54,39 +60,85 @@ class RecentRule(Config):
 
 
 class RangeRule(Config):
-    """Keeps a document whose number lies between the ends, which belong to it."""
+    """Keeps a document whose number or time is between the ends, which belong to it."""
 
     kind: Literal["range"]
     column: str
-    min: int | float | None = None
-    max: int | float | None = None
+    min: int | float | str | None = None
+    max: int | float | str | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "RangeRule":
         if self.min is None and self.max is None:
             raise ValueError("give min, max or both: without an end, a range keeps every document")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min is above max ({self.min:g} > {self.max:g}): no document would be kept")
+        ends = [(_form(end), end) for end in (self.min, self.max) if end is not None]
+        if len(ends) == 2:
+            ((low_form, low), min_), ((high_form, high), max_) = ends
+            if low_form != high_form:
+                raise ValueError(f"min and max are of two kinds: {min_} is a {low_form}, {max_} a {high_form}")
+            if low > high:
+                raise ValueError(f"min is above max ({_shown(min_)} > {_shown(max_)}): no document would be kept")
         return self
 
     @property
     def label(self) -> str:
-        ends = [f"{name} {end:g}" for name, end in (("min", self.min), ("max", self.max)) if end is not None]
+        ends = [f"{name} {_shown(end)}" for name, end in (("min", self.min), ("max", self.max)) if end is not None]
         return f"{self.column} {' '.join(ends)}"
 
     @property
     def type(self) -> ColumnType:
-        return ColumnType.NUMBER
+        return ColumnType.ORDERED
 
     def keeps(self, values: pa.ChunkedArray, now: datetime.datetime) -> pa.ChunkedArray:
-        """As `range` in a query: the column compares in its own type (alicorn.interval)."""
+        """As `range` in a query: the column compares in its own type (alicorn.interval).
+
+        Raises TableError where an end is of another kind than the column.
+        """
+        for end in (self.min, self.max):
+            if end is not None:
+                self._check_end(values.type, end)
         within = interval(values.type, self.min, self.max)
         if within is None:
             return pc.if_else(values.is_null(), None, False)
         kind = pa.float64() if pa.types.is_floating(values.type) else values.type
-        low, high = (pa.scalar(end, kind) for end in within)
+        low, high = (_scalar(end, kind) for end in within)
         numbers = values.cast(kind)
         return pc.and_(pc.greater_equal(numbers, low), pc.less_equal(numbers, high))
+
+    def _check_end(self, kind: pa.DataType, end: End) -> None:
+        try:
+            check_end(kind, end)
+        except ValueError as error:
+            message = f"table documents, column '{self.column}' {error} (selection.documents, range)"
+            raise TableError(message, table="documents", column=self.column) from error
+
+
+def _form(end: End) -> tuple[Form | Literal["number"], Fraction]:
+    """What kind of end it is, and how far up; of a date and a timestamp, which compare, the kind is the same."""
+    if not isinstance(end, str):
+        if not math.isfinite(end):
+            raise ValueError(f"an end is finite, got {end}: leave out the end that is open")
+        return "number", written(end)
+    try:
+        form, seconds = read_exact(end)
+    except ValueError as error:
+        example = "a date, time or duration such as 2024-05-01T13:05:00Z, 13:05:00, P1D"
+        raise ValueError(f"an end is a number, or {example}; got {end[:40]!r}: {error}") from error
+    return "timestamp" if form == "date" else form, seconds
+
+
+def _shown(end: End) -> str:
+    return end if isinstance(end, str) else f"{end:g}"
+
+
+def _scalar(end: Number, kind: pa.DataType) -> pa.Scalar:
+    """A value of the type from what alicorn.interval makes of an end."""
+    if pa.types.is_decimal(kind):
+        with decimal.localcontext(prec=100):
+            return pa.scalar(decimal.Decimal(end).scaleb(-kind.scale), kind)
+    if pa.types.is_temporal(kind):
+        return pa.scalar(end, pa.int32() if kind.bit_width == 32 else pa.int64()).cast(kind)
+    return pa.scalar(bool(end) if pa.types.is_boolean(kind) else end, kind)
 
 
 class OneOfRule(Config):
@@ -164,11 +216,11 @@ class Selection(Config):
 
         documents: with the columns above, checked. now: with its zone; what `recent` counts back from.
         """
-        documents = read_as(documents, list(self.columns()), "documents")
         kept = np.ones(len(documents), dtype=bool)
         counts = {}
-        for rule in self.documents:
-            satisfied = np.asarray(pc.fill_null(rule.keeps(documents[rule.column], now), False), dtype=bool)
+        for rule, asked in zip(self.documents, self.columns(), strict=True):
+            column = read_as(documents.select([rule.column]), [asked], "documents")[rule.column]
+            satisfied = np.asarray(pc.fill_null(rule.keeps(column, now), False), dtype=bool)
             counts[rule.label] = int(np.sum(kept & ~satisfied))
             kept &= satisfied
         return kept, counts

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alicorn.index.segment.segment import NumericColumn
-from alicorn.interval import Number, has_interval, interval
+from alicorn.interval import End, has_interval, interval
 from alicorn.tables import one_chunk
 
 _WIDE = 18  # digits that int64 holds whatever they are
@@ -20,7 +20,7 @@ _WIDE = 18  # digits that int64 holds whatever they are
 
 def numeric_column(column: pa.Array) -> NumericColumn | None:
     """None where `range` cannot search the type. NumericColumn says what the values are."""
-    if not has_interval(column.type):
+    if not has_interval(column.type) or pa.types.is_null(column.type):
         return None
     valid = column.is_valid().to_numpy(zero_copy_only=False)
     values = np.array(_values(column))  # a copy: Arrow's own memory is read-only, which kernels do not take
@@ -37,9 +37,7 @@ def numeric_columns(fields: pa.Table) -> dict[str, NumericColumn]:
     return {name: column for name, column in columns.items() if column is not None}
 
 
-def places_within(
-    column: NumericColumn, stored: pa.ChunkedArray, minimum: Number | None, maximum: Number | None
-) -> slice:
+def places_within(column: NumericColumn, stored: pa.ChunkedArray, minimum: End | None, maximum: End | None) -> slice:
     """Where in `sorted_docs` the documents within the ends are. stored: the same column as the documents have it."""
     within = interval(stored.type, minimum, maximum)
     if within is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -85,3 +86,8 @@ class Snapshot:
             if number >= 0 and (view.deleted is None or not view.deleted[number]):
                 return view, number
         return None
+
+    def document(self, view: SegmentView, number: int) -> dict[str, Any]:
+        """doc_id, terms, static_rank and every stored column of a document: null where it was written without one."""
+        found = view.segment.document(number)
+        return found | {name: None for name in self.columns if name not in found}

@@ -50,9 +50,7 @@ def check_documents(
             key = _known_key(name, embeddings)
             vectors[key] = KeyVectors(*unit_vectors(table[name], name, embeddings[key]))
         elif name not in checked:
-            column = table[name]
-            if not pa.types.is_null(column.type):  # only nulls: no value, and nothing decided
-                checked[name] = _typed(name, column, columns)
+            checked[name] = _typed(name, table[name], columns)
     for key, dim in embeddings.items():
         vectors.setdefault(key, KeyVectors(np.empty(0, np.int64), np.empty((0, dim), np.float32)))
     return _pieces(pa.table(checked), vectors)

@@ -148,8 +148,9 @@ class Store:
 
     def get(self, doc_id: str) -> dict[str, Any] | None:
         """doc_id, terms, static_rank and stored columns of a document; None when it is not there."""
-        found = self._live.snapshot.find(doc_id)
-        return None if found is None else found[0].segment.document(found[1])
+        snapshot = self._live.snapshot
+        found = snapshot.find(doc_id)
+        return None if found is None else snapshot.document(*found)
 
     def refresh(self) -> bool:
         """For a read-only collection: see what was committed since -> whether anything was."""

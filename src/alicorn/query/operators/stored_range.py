@@ -1,4 +1,4 @@
-"""Documents whose stored number is between two ends: a slice of the column's sorted values."""
+"""Documents whose stored value is between two ends: a slice of the column's sorted values."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alicorn.errors import QueryError
 from alicorn.index import SegmentView, Snapshot
 from alicorn.index.segment.numeric import places_within
-from alicorn.interval import has_interval
+from alicorn.interval import check_end, has_interval
 from alicorn.language import tree
-from alicorn.query.operators.columns import need_column
+from alicorn.query.operators.columns import need_column, shown
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import EMPTY, DocSet
 from alicorn.query.sets.per_segment import Sets
@@ -28,6 +29,12 @@ def evaluate(evaluation: Evaluation, node: tree.Range, within: Sets | None) -> S
 def check(node: tree.Range, snapshot: Snapshot, _: Mapping[str, np.ndarray]) -> None:
     numeric = [name for name, kind in snapshot.columns.items() if has_interval(kind)]
     need_column(node.column, snapshot, numeric, "a stored column of numbers, times or booleans", node.offset)
+    for end in (node.minimum, node.maximum):
+        if end is not None:
+            try:
+                check_end(snapshot.columns[node.column], end)
+            except ValueError as error:
+                raise QueryError(f"column {shown(node.column)} {error}", node.offset) from error
 
 
 def _documents(view: SegmentView, node: tree.Range, inside: DocSet | None) -> DocSet:
