@@ -107,6 +107,22 @@ def test_a_table_with_new_columns_leaves_older_documents_null(store: Store) -> N
         store.upsert(pa.table({"doc_id": ["z"], "colour": [1]}))
 
 
+def test_a_document_shows_every_column_in_memory_and_on_disk_alike(store: Store) -> None:
+    store.upsert(pa.table({"doc_id": ["x"], "size": [1]}))
+    store.flush()
+    store.upsert(pa.table({"doc_id": ["y"], "colour": ["red"], "nothing": pa.nulls(1)}))
+    expected = {
+        "x": {"doc_id": "x", "terms": [], "static_rank": 0.0, "size": 1, "colour": None, "nothing": None},
+        "y": {"doc_id": "y", "terms": [], "static_rank": 0.0, "size": None, "colour": "red", "nothing": None},
+    }
+    for finish in (lambda: None, store.flush, store.merge):
+        finish()
+        assert {doc_id: store.get(doc_id) for doc_id in expected} == expected
+    store.close()
+    with Store.open(store.path) as again:
+        assert {doc_id: again.get(doc_id) for doc_id in expected} == expected
+
+
 def test_delete_counts_each_id_once_and_refuses_what_is_no_id(store: Store) -> None:
     fill(store, 3)
     assert store.delete(["d0", "d0", "gone", "d1"]) == Deletion(deleted=2, unknown=1)
@@ -140,7 +156,8 @@ def test_a_table_and_deletes_are_one_commit(store: Store) -> None:
     assert store.apply() == Applied(0, 0, 0)
     assert store.snapshot().sequence == before + 1
     assert store.get("d0") is None
-    assert store.get("d1") == {"doc_id": "d1", "terms": [], "static_rank": 0.0}
+    nulls = {name: None for name in store.snapshot().columns}
+    assert store.get("d1") == {"doc_id": "d1", "terms": [], **nulls, "static_rank": 0.0}
 
 
 def test_a_huge_delete_needs_no_journal(store: Store, monkeypatch) -> None:
