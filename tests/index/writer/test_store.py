@@ -156,7 +156,7 @@ def test_a_table_and_deletes_are_one_commit(store: Store) -> None:
     assert store.apply() == Applied(0, 0, 0)
     assert store.snapshot().sequence == before + 1
     assert store.get("d0") is None
-    nulls = {name: None for name in store.snapshot().columns}
+    nulls = dict.fromkeys(store.snapshot().columns)
     assert store.get("d1") == {"doc_id": "d1", "terms": [], **nulls, "static_rank": 0.0}
 
 
