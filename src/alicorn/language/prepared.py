@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from alicorn.language import tree
 from alicorn.language.parse import parse
@@ -21,13 +22,21 @@ _TOP_K_NOTICE = (
 class Prepared:
     """first_nn: the tree's first. nearest_to: whose vectors order the hits by nn, the first among them. named: nodes
     that name a column or an embedding, to be checked against the collection. notices: what the expression alone gives
-    reason to say."""
+    reason to say. words: the same, where it is nothing but a term, or an `and` or `or` of terms."""
 
     root: tree.Node
     first_nn: tree.Nn | None
     nearest_to: tuple[tree.Nn, ...]
     named: tuple[tree.Node, ...]
     notices: tuple[str, ...]
+    words: Words | None
+
+
+class Words(NamedTuple):
+    """A term, or an `and` (all) or `or` of terms, each once, sorted."""
+
+    all: bool
+    terms: tuple[str, ...]
 
 
 def prepare(expression: str | tree.Node) -> Prepared:
@@ -54,7 +63,16 @@ def _of_tree(root: tree.Node) -> Prepared:
         () if first is None else _nearest_to(root, first),
         tuple(node for node in nodes if isinstance(tree.OPERATORS[node.operator].word, Name)),
         tuple(_top_k_notices(nodes)),
+        _words(root),
     )
+
+
+def _words(root: tree.Node) -> Words | None:
+    operands = root.operands if isinstance(root, tree.And | tree.Or) else (root,)
+    terms = {node.term for node in operands if isinstance(node, tree.Term)}
+    if not operands or not all(isinstance(node, tree.Term) for node in operands):
+        return None
+    return Words(isinstance(root, tree.And), tuple(sorted(terms)))
 
 
 def _nearest_to(root: tree.Node, first: tree.Nn) -> tuple[tree.Nn, ...]:

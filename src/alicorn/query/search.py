@@ -13,7 +13,8 @@ from alicorn.language.prepared import Prepared
 from alicorn.query.check import check_expression
 from alicorn.query.nn.ranked import Ranked
 from alicorn.query.operators import nn
-from alicorn.query.order.order_by import BY_NN, OrderBy, check_order, ranked
+from alicorn.query.order.bm25 import MOST, first_by_bm25
+from alicorn.query.order.order_by import BY_BM25, BY_NN, OrderBy, check_order, ranked
 from alicorn.query.order.share import with_shares
 from alicorn.query.result import Result
 from alicorn.query.run import Evaluation
@@ -38,6 +39,9 @@ def search(
     if isinstance(root, tree.Nn) and root.k is not None and weights == BY_NN and not explain:
         whole = nn.ranked(evaluation, root)  # its order is the order asked for: no need of sets
         return _result(snapshot, prepared, evaluation, whole.first(limit), len(whole.numbers), started)
+    if prepared.words is not None and weights == BY_BM25 and not explain and 0 < limit <= MOST:
+        first, total = first_by_bm25(snapshot, prepared.words, int(limit))
+        return _result(snapshot, prepared, evaluation, first, total, started)
     found = evaluation.run(root)
     total = size(found)
     best = ranked(evaluation, prepared, found, weights, min(limit, total))

@@ -16,11 +16,12 @@ from alicorn.language.prepared import Prepared
 from alicorn.query.nn.counters import Counters
 from alicorn.query.nn.nearest import exact_cosines, k_nearest
 from alicorn.query.nn.ranked import Ranked, best_first
+from alicorn.query.order.bm25 import by_bm25, merged
 from alicorn.query.order.static_rank import first_by_static_rank
 from alicorn.query.run import Evaluation
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import DocSet
-from alicorn.query.text.bm25 import best_of, scored_terms, scores_of, weights_of
+from alicorn.query.text.bm25 import scored_terms, scores_of
 
 OrderBy = str | Mapping[str, float]
 ORDERS = ("nn", "static_rank", "bm25")
@@ -28,7 +29,6 @@ BY_NN = {"nn": 1.0}
 BY_STATIC_RANK = {"static_rank": 1.0}
 BY_BM25 = {"bm25": 1.0}
 
-_FEW = 1024  # hits: more are sorted, not kept in a heap
 _LARGEST = 1e300  # of a weight: its products with scores stay finite
 
 
@@ -60,13 +60,13 @@ def ranked(
     if weights == BY_STATIC_RANK:
         return _by_static_rank(evaluation.snapshot, found, limit)
     if weights == BY_BM25:
-        return _by_bm25(evaluation.snapshot, prepared.root, found, limit)
+        return by_bm25(evaluation.snapshot, prepared.root, found, limit)
     numbers = [docset.as_array(documents) for documents in found]
     scores = [np.zeros(len(part), dtype=np.float64) for part in numbers]
     for name, weight in weights.items():
         for at, part in enumerate(_scores(name, evaluation, prepared, numbers)):
             scores[at] += weight * part
-    return _merged(evaluation.snapshot, numbers, scores, limit)
+    return merged(evaluation.snapshot, numbers, scores, limit)
 
 
 def _by_static_rank(snapshot: Snapshot, found: list[DocSet], limit: int) -> Ranked:
@@ -76,47 +76,7 @@ def _by_static_rank(snapshot: Snapshot, found: list[DocSet], limit: int) -> Rank
     scores = [view.segment.static_rank[part] for view, part in zip(views, first, strict=True)]
     if len(first) == 1:
         return Ranked(np.zeros(len(first[0]), dtype=np.int64), first[0], scores[0])
-    return _merged(snapshot, first, scores, limit)
-
-
-def _by_bm25(snapshot: Snapshot, root: tree.Node, found: list[DocSet], limit: int) -> Ranked:
-    """By BM25, scoring as few of the hits as their bounds allow."""
-    weights = weights_of(snapshot, scored_terms(root))
-    if limit > _FEW:
-        numbers = [docset.as_array(documents) for documents in found]
-        return _merged(snapshot, numbers, scores_of(snapshot, weights, numbers), limit)
-    complete = _is_union_of_terms(root)
-    numbers, scores, floor = [], [], 0.0
-    for view, documents in zip(snapshot.segments, found, strict=True):
-        part, part_scores = best_of(view, weights, documents, limit, floor, complete=complete and view.deleted is None)
-        if len(found) == 1:
-            return Ranked(np.zeros(len(part), dtype=np.int64), part, part_scores)
-        numbers.append(part)
-        scores.append(part_scores)
-        together = np.concatenate(scores)
-        if len(together) >= limit > 0:
-            floor = float(np.partition(together, len(together) - limit)[len(together) - limit])
-    return _merged(snapshot, numbers, scores, limit)
-
-
-def _is_union_of_terms(root: tree.Node) -> bool:
-    match root:
-        case tree.Term():
-            return True
-        case tree.Or(operands=operands):
-            return all(isinstance(operand, tree.Term) for operand in operands)
-    return False
-
-
-def _merged(snapshot: Snapshot, numbers: list[np.ndarray], scores: list[np.ndarray], limit: int) -> Ranked:
-    """The best of all segments."""
-    if not numbers:
-        return Ranked(docset.NO_NUMBERS, docset.NO_NUMBERS, np.empty(0))
-    segments = np.repeat(np.arange(len(numbers)), list(map(len, numbers)))
-    together = np.concatenate(numbers).astype(np.int64)
-    flat = np.concatenate(scores)
-    order = best_first(snapshot, flat, segments, together, limit)
-    return Ranked(segments[order], together[order], flat[order])
+    return merged(snapshot, first, scores, limit)
 
 
 def _by_nn(evaluation: Evaluation, prepared: Prepared, found: list[DocSet], limit: int) -> Ranked:
@@ -181,7 +141,7 @@ def _scores(name: str, evaluation: Evaluation, prepared: Prepared, numbers: list
     if name == "static_rank":
         return [view.segment.static_rank[part] for view, part in zip(snapshot.segments, numbers, strict=True)]
     if name == "bm25":
-        return scores_of(snapshot, weights_of(snapshot, scored_terms(prepared.root)), numbers)
+        return scores_of(snapshot, scored_terms(prepared.root), numbers)
     probes = [evaluation.probe(tree.Nn(nn.key, k=1, vector=nn.vector)) for nn in prepared.nearest_to]
     key = prepared.nearest_to[0].key
     return [

@@ -1,5 +1,6 @@
 """Order by words.
 
-bm25.py      BM25 of given documents, and the best of a set by it
-maxscore.py  the compiled loops that find them: lists in the order of their bounds, blocks passed over
+best.py    the compiled loops that find the best by BM25, and count all, without scoring each
+scored.py  the terms of a snapshot, as those loops read them
+bm25.py    BM25 of given documents, and the best of a set or of an `and` or `or` of terms
 """

@@ -12,7 +12,7 @@ its largest tf (8), and the smallest id_order of its documents (32); 0 until it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,14 +21,10 @@ BLOCK = 128  # postings
 
 @dataclass(frozen=True, eq=False)
 class Impacts:
-    """average: of the lengths, for which the bounds hold. blocks: (ceil(num_postings / BLOCK),) uint64.
-
-    largest: number of a term -> the largest factor of its postings, for the terms that were asked for.
-    """
+    """average: of the lengths, for which the bounds hold. blocks: (ceil(num_postings / BLOCK),) uint64."""
 
     average: float
     blocks: np.ndarray
-    largest: dict[int, float] = field(default_factory=dict)
 
     @classmethod
     def empty(cls, num_postings: int, average: float) -> Impacts:

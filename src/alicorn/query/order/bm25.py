@@ -1,0 +1,72 @@
+"""The first hits by BM25: of any expression, and of an `and` or `or` of terms, which one compiled loop answers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alicorn.index import Snapshot
+from alicorn.language import tree
+from alicorn.language.prepared import Words
+from alicorn.query.nn.ranked import Ranked, best_first
+from alicorn.query.sets import docset
+from alicorn.query.sets.docset import DocSet
+from alicorn.query.text.bm25 import best_of, first_of_words, scored_terms, scores_of
+
+MOST = 1024  # hits: more are sorted, not kept in a heap
+
+
+def by_bm25(snapshot: Snapshot, root: tree.Node, found: list[DocSet], limit: int) -> Ranked:
+    """The first of the live documents of a tree, scoring as few of them as their bounds allow."""
+    terms = scored_terms(root)
+    if limit > MOST:
+        numbers = [docset.as_array(documents) for documents in found]
+        return merged(snapshot, numbers, scores_of(snapshot, terms, numbers), limit)
+    best = _Best(snapshot, limit)
+    for at, documents in enumerate(found):
+        best.add(*best_of(snapshot, at, terms, documents, limit, best.floor))
+    return best.ranked()
+
+
+def first_by_bm25(snapshot: Snapshot, words: Words, limit: int) -> tuple[Ranked, int]:
+    """The first documents of an `and` or `or` of terms, and how many there are in all. limit: 1 to MOST."""
+    best, total = _Best(snapshot, limit), 0
+    for at in range(len(snapshot.segments)):
+        numbers, scores, count = first_of_words(snapshot, at, words, limit, best.floor)
+        best.add(numbers, scores)
+        total += count
+    return best.ranked(), total
+
+
+class _Best:
+    """The best of the segments so far. floor: the score that a document of the next one needs to come in."""
+
+    def __init__(self, snapshot: Snapshot, limit: int) -> None:
+        self.floor = 0.0
+        self._snapshot = snapshot
+        self._limit = limit
+        self._numbers: list[np.ndarray] = []
+        self._scores: list[np.ndarray] = []
+
+    def add(self, numbers: np.ndarray, scores: np.ndarray) -> None:
+        self._numbers.append(numbers)
+        self._scores.append(scores)
+        if len(self._snapshot.segments) > 1:
+            together = np.concatenate(self._scores)
+            if len(together) >= self._limit > 0:
+                self.floor = float(np.partition(together, len(together) - self._limit)[len(together) - self._limit])
+
+    def ranked(self) -> Ranked:
+        if len(self._numbers) == 1:  # they are in order
+            return Ranked(np.zeros(len(self._numbers[0]), dtype=np.int64), self._numbers[0], self._scores[0])
+        return merged(self._snapshot, self._numbers, self._scores, self._limit)
+
+
+def merged(snapshot: Snapshot, numbers: list[np.ndarray], scores: list[np.ndarray], limit: int) -> Ranked:
+    """The best of all segments."""
+    if not numbers:
+        return Ranked(docset.NO_NUMBERS, docset.NO_NUMBERS, np.empty(0))
+    segments = np.repeat(np.arange(len(numbers)), list(map(len, numbers)))
+    together = np.concatenate(numbers).astype(np.int64)
+    flat = np.concatenate(scores)
+    order = best_first(snapshot, flat, segments, together, limit)
+    return Ranked(segments[order], together[order], flat[order])

@@ -1,0 +1,164 @@
+"""What BM25 asks of the terms of a snapshot: looked up once, then rows of tables that compiled loops read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from threading import Lock
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from alicorn.index import Segment, SegmentView, Snapshot
+from alicorn.index.segment.parts.terms import TEXT
+from alicorn.query.sets import bits, docset, kernels
+from alicorn.query.sets.frequent import frequent
+from alicorn.query.text.best import RANKED, Lists, count_before, largest_factor
+
+_K1 = 1.2
+_B = 0.75
+_ROWS = 64  # of a table at first; doubled when they are used up
+_REMEMBERED = 65_536  # terms: at most some 20 MB for each segment
+
+
+class Weight(NamedTuple):
+    """What BM25 asks of one term: idf, k1 (1 - b), and k1 b / average."""
+
+    idf: float
+    saturation: float
+    per_length: float
+
+
+class Statistics:
+    """Of a snapshot: the mean length of a live document, and the terms that were asked for."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.average = average_length(snapshot)
+        self.tables = [Table(view.segment, self.average) for view in snapshot.segments]
+        self._views = snapshot.segments
+        self._num_docs = snapshot.num_docs
+        self._weights: dict[str, Weight | None] = {}
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._weights) >= _REMEMBERED
+
+    def weight(self, term: str) -> Weight | None:
+        """None: no live document has the term."""
+        if term not in self._weights:
+            df = sum(_live_count(view, term) for view in self._views)
+            idf = math.log(1.0 + (self._num_docs - df + 0.5) / (df + 0.5))
+            self._weights[term] = Weight(idf, *_shape(term.startswith(TEXT), self.average)) if df else None
+        return self._weights[term]
+
+    def rows(self, at: int, terms: Sequence[str]) -> list[int]:
+        """The rows of those of the terms that live documents have and that segment `at` has."""
+        known = self.tables[at].rows
+        found = []
+        for term in terms:
+            row = known.get(term)
+            if row is None:
+                row = self._row(at, term)
+            if row >= 0:
+                found.append(row)
+        return found
+
+    def _row(self, at: int, term: str) -> int:
+        weight = self.weight(term)
+        return self.tables[at].add(term, weight)
+
+
+class Table:
+    """The terms of one segment that were asked for, under one average length.
+
+    terms: (rows, 4) int64: where the postings start and stop, and the addresses of the bitmap and of the counts before
+    its words, 0 for a term of few documents; factors: (rows, 4) float64: idf, k1 (1 - b), k1 b / average, and the
+    largest factor of the postings; rows: term -> row, -1 for one without postings. The arrays are replaced by larger
+    ones, so read `rows` first.
+    """
+
+    def __init__(self, segment: Segment, average: float) -> None:
+        impacts = segment.impacts_for(average)
+        self.lists = Lists(
+            segment.postings.ctypes.data,
+            segment.frequencies.ctypes.data,
+            segment.doc_lengths.ctypes.data,
+            segment.id_order.ctypes.data,
+            impacts.blocks.ctypes.data,
+            segment.num_docs,
+            len(segment.postings),
+            *_shape(True, average),
+        )
+        self.terms, self.factors = np.zeros((_ROWS, 4), dtype=np.int64), np.zeros((_ROWS, 4))
+        self.rows: dict[str, int] = {}
+        self._segment = segment
+        self._size = 0
+        self._owners: list[object] = [impacts]  # of what is known by its address
+        self._lock = Lock()
+
+    def add(self, term: str, weight: Weight | None) -> int:
+        """The row of a term, made here."""
+        span = self._segment.span_of(term)
+        if weight is None or span.start == span.stop:
+            self.rows[term] = -1
+            return -1
+        largest = largest_factor(self.lists, span.start, span.stop, weight.saturation, weight.per_length)
+        places = (span.start, span.stop, *self._bitmap(term, span))
+        with self._lock:
+            row = self._size
+            if row == len(self.terms):
+                self.terms, self.factors = np.concatenate([self.terms] * 2), np.concatenate([self.factors] * 2)
+            self.terms[row] = places
+            self.factors[row] = (*weight, largest)
+            self._size += 1
+            self.rows[term] = row
+        return row
+
+    def _bitmap(self, term: str, span: slice) -> tuple[int, int]:
+        segment = self._segment
+        if not docset.is_dense(span.stop - span.start, segment.num_docs):
+            return 0, 0
+        words = frequent(segment, segment.terms.find(term), segment.postings[span]).words
+        counts = np.empty((len(words) + RANKED - 1) // RANKED, dtype=np.uint32)
+        count_before(words, counts)
+        self._owners += [words, counts]
+        return words.ctypes.data, counts.ctypes.data
+
+
+_statistics: WeakKeyDictionary[Snapshot, Statistics] = WeakKeyDictionary()
+
+
+def statistics_of(snapshot: Snapshot) -> Statistics:
+    """Kept as long as the snapshot."""
+    found = _statistics.get(snapshot)
+    if found is None or found.is_full:
+        found = _statistics[snapshot] = Statistics(snapshot)
+    return found
+
+
+def average_length(snapshot: Snapshot) -> float:
+    """Mean number of `text:` terms of a live document; 1 where there are none, so that it can divide."""
+    total = sum(view.num_words for view in snapshot.segments)
+    return total / snapshot.num_docs if total else 1.0
+
+
+def _shape(is_text: bool, average: float) -> tuple[float, float]:
+    b = _B if is_text else 0.0
+    return _K1 * (1.0 - b), _K1 * b / average
+
+
+def _live_count(view: SegmentView, term: str) -> int:
+    """How many live documents of a segment have a term."""
+    segment = view.segment
+    span = segment.span_of(term)
+    if view.deleted is None or span.start == span.stop:
+        return int(span.stop - span.start)
+    postings = segment.postings[span]
+    count: int
+    if docset.is_dense(len(postings), segment.num_docs):
+        bitmap = frequent(segment, segment.terms.find(term), postings)
+        count = bits.count_both(bitmap.words, view.live_words)
+    else:
+        count = kernels.filter_by_bits(view.live_words, postings, True, np.empty(len(postings), dtype=np.uint32))
+    return count
