@@ -199,7 +199,7 @@ def best_by_bm25(lists, terms, factors, slots, need_all, allowed, floor, scores,
     at, ahead = np.empty(num_terms, dtype=np.int64), np.empty(num_terms, dtype=np.int64)
     most, part = np.empty(num_terms, dtype=np.float64), np.empty(num_terms, dtype=np.float64)
     reach = np.zeros(num_terms + 1, dtype=np.float64)  # reach[i]: the most that by_reach[i:] give
-    num_sparse = total = 0
+    num_sparse = total = np.int64(0)
     for i in range(num_terms):
         slot = slots[i]
         at[i] = ahead[i] = terms[slot, START]
@@ -230,13 +230,13 @@ def best_by_bm25(lists, terms, factors, slots, need_all, allowed, floor, scores,
     else:
         merged = not alone and 4 * total < num_words and total < len(candidates) and num_terms <= _FEW_LISTS
     if not alone:
-        total = 0
+        total = np.int64(0)
     found, first, width = 0, 0, WINDOW // 8
     while first < num_words:
         threshold, last_id = floor, _NONE
         if found == len(scores):
             threshold, last_id = scores[0], id_ranks[0]
-        num_candidates, needed, last = 0, 1, num_words
+        num_candidates, needed, last = np.int64(0), np.int64(1), num_words
         if merged and need_all:
             for place in range(terms[lead, START], terms[lead, STOP]):
                 document = np.int64(postings[place])
@@ -353,8 +353,8 @@ def best_by_bm25(lists, terms, factors, slots, need_all, allowed, floor, scores,
                     score = idf * _factor(frequencies[place], lengths[document], saturation, per_length)
                     if score < threshold or (score == threshold and id_order[document] > last_id):
                         continue
-                    w = (document >> 6) - first
-                    if not alone and not (one[w] & ~two[w]) >> np.uint64(document & 63) & np.uint64(1):
+                    here = (document >> 6) - first
+                    if not alone and not (one[here] & ~two[here]) >> np.uint64(document & 63) & np.uint64(1):
                         continue  # not allowed, or a candidate
                     found = push(found, score, id_order[document], np.uint32(document), scores, id_ranks, documents)
                     if found == len(scores):
