@@ -90,6 +90,18 @@ def test_query_ordered_by_a_weighted_sum(loop):
     assert scores[0] > 0.7, "a cosine of at most 1 weighs 0.7: the rest is BM25"
 
 
+def test_query_by_stored_columns_page_by_page(loop):
+    ask = ("query", loop.collection, "(range graduation_year :min 1900)", "--json")
+    ask = (*ask, "--order-by", "graduation_year desc", "--order-by", "city")
+    both = succeed(*ask, "--limit", "20").json()
+    shown = [(-hit["stored"]["graduation_year"], hit["stored"]["city"]) for hit in both["hits"]]
+    assert shown == sorted(shown)
+    first = succeed(*ask, "--limit", "12").json()
+    rest = succeed(*ask, "--limit", "8", "--after", first["cursor"]).json()
+    assert first["hits"] + rest["hits"] == both["hits"]
+    assert succeed(*ask, "--limit", "8", "--offset", "12").json()["hits"] == rest["hits"]
+
+
 def test_explain_shows_every_node(loop):
     expression = "(or (difference text:a text:b) (range graduation_year :max 2000))"
     out = succeed("query", loop.collection, expression, "--explain").out
@@ -144,7 +156,7 @@ def test_a_wrong_searcher_is_refused(loop, searcher, message):
 @pytest.mark.parametrize(
     ("order", "message"),
     [
-        ("popularity", "allowed are nn, static_rank, bm25"),
+        ("popularity", "Allowed are nn, static_rank, bm25"),
         ("nn=much", "expected name=weight, such as nn=0.7,bm25=0.3, got 'nn=much'"),
         ("nn", "needs an (nn ...) in the expression"),
     ],

@@ -108,7 +108,24 @@ def test_a_hit_says_whether_clusters_were_left_out(tmp_path, start):
 
 def test_order_by_is_passed_on(client):
     assert ids(search(client, expression="text:john", order_by={"bm25": 1, "static_rank": -1}))[0] == "p/4"
-    assert "order_by: allowed are" in refused(client, expression="text:john", order_by="cost")["error"]
+    assert "no stored column 'cost'" in refused(client, expression="text:john", order_by="cost")["error"]
+
+
+def test_hits_come_by_stored_columns_page_by_page(client):
+    order = ["city desc", {"static_rank": -1}]
+    whole = search(client, expression="(prefix text:)", order_by=order, limit=100)
+    cities = [hit["stored"]["city"] for hit in whole["hits"]]
+    assert cities == sorted(cities, reverse=True)
+    assert len(set(cities)) > 1
+    page, pages = search(client, expression="(prefix text:)", order_by=order, limit=2), []
+    while page["hits"]:
+        pages += ids(page)
+        page = search(client, expression="(prefix text:)", order_by=order, limit=2, after=page["cursor"])
+    assert pages == ids(whole)
+    assert page["cursor"] is None
+    assert ids(search(client, expression="(prefix text:)", order_by=order, limit=2, offset=1)) == pages[1:3]
+    assert "$.offset" in refused(client, expression="text:john", offset=10_001)["error"]
+    assert "after: expected the cursor" in refused(client, expression="text:john", after="?")["error"]
 
 
 @pytest.mark.parametrize(
@@ -151,9 +168,9 @@ def test_a_hit_is_shown_as_it_was_when_it_was_scored(client, collection, monkeyp
         row = DOCUMENTS.slice(2, 1).set_column(0, "doc_id", [[doc_id]]).set_column(2, "city", [[city]])
         return indexed(row, (TEXT, UNIFIED), datetime.datetime.now(datetime.UTC)).documents
 
-    def search_while_others_write(self, *arguments):
+    def search_while_others_write(self, *arguments, **page):
         self.upsert(jane("fleeting", "Bergen"))
-        result = whole(self, *arguments)
+        result = whole(self, *arguments, **page)
         self.delete(["fleeting"])
         self.upsert(jane("p3", "Bergen"))
         return result

@@ -31,8 +31,14 @@ def query(
     ] = None,
     limit: Annotated[int, typer.Option(min=0)] = 10,
     order_by: Annotated[
-        str | None, typer.Option(help="nn, static_rank, bm25, or a sum of them such as nn=0.7,bm25=0.3.")
+        list[str] | None,
+        typer.Option(
+            help="nn, static_rank, bm25, a sum of them such as nn=0.7,bm25=0.3, or a stored column: 'price desc'."
+            " Again for a further key."
+        ),
     ] = None,
+    offset: Annotated[int, typer.Option(min=0, help="Hits to leave out before the first.")] = 0,
+    after: Annotated[str | None, typer.Option(help="Cursor of the page before (in its --json answer).")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show plan, counts and times of every node.")] = False,
     why: Annotated[
         str | None, typer.Option(help="Say node by node why this document is in the result, or not.")
@@ -53,6 +59,8 @@ def query(
 
     alicorn query collection/ '(or (and text:john text:smithe) (nn people :radius 0.3))' --text 'john smithe'
     --searcher '{"city": "Seattle"}' --model model/
+
+    alicorn query collection/ tag:red --order-by 'in_stock desc' --order-by price --limit 20
 
     alicorn query collection/ --interests interests.parquet --of u17
     """
@@ -82,7 +90,9 @@ def query(
             searcher=None if text is None else _columns(searcher),
             key=models[0].key if asked is None else None,
             limit=limit,
-            order_by=_order(order_by),
+            order_by=[_key(text) for text in order_by] if order_by else None,
+            offset=offset,
+            after=after,
         )
         for notice in request.notices:
             log.print(f"note: {notice}")
@@ -124,8 +134,8 @@ def _drawn_interests(collection: Collection, table: Path, searcher: str, seed: i
     return nearest(key_of(read), 100, vectors=tuple(vectors)), dict(vectors)
 
 
-def _order(text: str | None) -> str | dict[str, float] | None:
-    if text is None or "=" not in text:
+def _key(text: str) -> str | dict[str, float]:
+    if "=" not in text:
         return text
     weights: dict[str, float] = {}
     for part in text.split(","):
@@ -144,6 +154,7 @@ def _print_result(result: Result, stored: list[dict[str, Any]], as_json: bool) -
             for doc_id, score, fields in zip(result.ids, result.scores.tolist(), stored, strict=True)
         ]
         answer: dict[str, Any] = {"total": result.total, "took_ms": round(result.took_ms, 3), "hits": hits}
+        answer["cursor"] = result.cursor
         answer["notices"] = list(result.notices)
         if result.explanation is not None:
             answer["explanation"] = result.explanation.to_dict()

@@ -17,7 +17,7 @@ from alicorn.language.tree import Node
 from alicorn.query.check import check_expression, check_vectors
 from alicorn.query.explain.reason import Reason, reason
 from alicorn.query.many import search_many
-from alicorn.query.order.order_by import OrderBy
+from alicorn.query.order.keys import OrderBy
 from alicorn.query.result import Result
 from alicorn.query.run import Evaluation
 from alicorn.query.search import search
@@ -36,16 +36,22 @@ class Collection(Store):
         limit: int = 10,
         order_by: OrderBy | None = None,
         explain: bool = False,
+        offset: int = 0,
+        after: str | None = None,
     ) -> Result:
         """Evaluate one expression, a text or a tree, over the newest snapshot.
 
         vectors: embedding key, or the name given by `:vector`, -> (dim,) numbers; normalised here.
-        limit: how many hits to return, from 0. order_by: "nn", "static_rank", "bm25", or weights of a sum of them;
-        without it by nn where the expression has one, else by static rank.
+        limit: how many hits to return, from 0.
+        order_by: "nn", "static_rank", "bm25", weights of a sum of them, a stored column ("price", "price desc"), or a
+        list of such keys (order/keys.py); without it by nn where the expression has one, else by static rank.
+        offset: hits to leave out before the first, at most 10,000. after: the `cursor` of a result of the same order,
+        for the hits that come after its last one.
         Raises QueryError (with .offset), VectorError, ConfigError.
         """
         started = time.perf_counter()
-        return search(self.snapshot(), prepare(expression), check_vectors(vectors), limit, order_by, explain, started)
+        given = check_vectors(vectors)
+        return search(self.snapshot(), prepare(expression), given, limit, order_by, explain, started, offset, after)
 
     def explain(
         self, expression: str | Node, doc_id: str, vectors: Mapping[str, object] | None = None

@@ -27,7 +27,7 @@ from alicorn.query.nn import kernel
 from alicorn.query.nn.arguments import NONE_DELETED
 from alicorn.query.nn.plan import allowed_rows, is_exact
 from alicorn.query.nn.products import blocks_of, k_nearest_each
-from alicorn.query.order.order_by import BY_NN, OrderBy, check_order
+from alicorn.query.order.keys import BY_NN, OrderBy, check_order
 from alicorn.query.result import Result
 from alicorn.query.run import Evaluation
 from alicorn.query.search import check_limit, search
@@ -56,10 +56,10 @@ def search_many(
     of_all: list[_Asked] = []
     of_filter: list[_Asked] = []
     for one, places in asked.values():
-        weights = check_order(order_by, one.first_nn)
+        order = check_order(order_by, one.first_nn, snapshot.columns)
         check_expression(one.named, snapshot, {name: matrix[places[0]] for name, matrix in matrices.items()})
         root = one.root
-        if weights == BY_NN and isinstance(root, tree.Nn) and root.k is not None and root.in_all_clusters:
+        if order == BY_NN and isinstance(root, tree.Nn) and root.k is not None and root.in_all_clusters:
             (of_all if root.filter is None else of_filter).append(_Asked(root, root.k, one.notices, places))
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with ThreadPoolExecutor(max_workers=workers) as pool:

@@ -10,6 +10,9 @@ import pyarrow as pa
 
 from alicorn.index import SegmentView, Snapshot
 from alicorn.query.explain.step import Step
+from alicorn.query.order.codes import value_of
+from alicorn.query.order.cursor import Cursor, Ordering
+from alicorn.query.order.keys import ByColumn
 
 
 @dataclass(slots=True)
@@ -21,6 +24,7 @@ class Result:
     snapshot: what was searched. segments, numbers: (hits,) integers, the address of each hit in it: the place in
     `snapshot.segments` and the document number there. A result keeps its snapshot in memory, and its hits are read from
     it, whatever has been written since.
+    ordering, of_keys: the order, and the scores (hits,) of those of its keys that are scores.
     """
 
     scores: np.ndarray
@@ -31,6 +35,8 @@ class Result:
     numbers: np.ndarray
     notices: tuple[str, ...] = ()
     explanation: Step | None = None
+    ordering: Ordering | None = None
+    of_keys: tuple[np.ndarray, ...] = ()
     _ids: list[str] | None = None
 
     @property
@@ -53,6 +59,19 @@ class Result:
             return pa.array([], pa.string())
         places = np.argsort(np.concatenate(here), kind="stable")
         return pa.concat_arrays(parts).take(pa.array(places))
+
+    @property
+    def cursor(self) -> str | None:
+        """Where this page ends: `after` of the next. None without a hit, and of requests that are answered together."""
+        if self.ordering is None or not len(self.numbers):
+            return None
+        view, number = self.address(-1)
+        scores = (float(one[-1]) for one in self.of_keys)
+        values = tuple(
+            value_of(view.segment, key.name, number) if isinstance(key, ByColumn) else next(scores)
+            for key in self.ordering.order
+        )
+        return self.ordering.write(Cursor(values, view.segment.doc_ids[number].as_py()))
 
     def address(self, at: int) -> tuple[SegmentView, int]:
         """The segment of hit `at`, and its document number there."""

@@ -14,11 +14,17 @@ from alicorn.query.check import check_expression
 from alicorn.query.nn.ranked import Ranked
 from alicorn.query.operators import nn
 from alicorn.query.order.bm25 import MOST, first_by_bm25
-from alicorn.query.order.order_by import BY_BM25, BY_NN, OrderBy, check_order, ranked
+from alicorn.query.order.by_keys import later
+from alicorn.query.order.cursor import Cursor, Ordering
+from alicorn.query.order.keys import BY_BM25, BY_NN, OrderBy, check_order
+from alicorn.query.order.order_by import ranked
 from alicorn.query.order.share import with_shares
 from alicorn.query.result import Result
 from alicorn.query.run import Evaluation
 from alicorn.query.sets.per_segment import size
+
+MAX_OFFSET = 10_000
+"""Hits that `offset` leaves out: they are found and ordered all the same. A cursor costs no more on a late page."""
 
 
 def search(
@@ -29,34 +35,67 @@ def search(
     order_by: OrderBy | None,
     explain: bool,
     started: float,
+    offset: int = 0,
+    after: str | None = None,
 ) -> Result:
     """The result over a snapshot. vectors: of unit length. started: when the request came, by time.perf_counter."""
     check_limit(limit)
-    weights = check_order(order_by, prepared.first_nn)
-    check_expression(prepared.named, snapshot, vectors)
     root = prepared.root
+    order = check_order(order_by, prepared.first_nn, snapshot.columns)
+    check_expression(prepared.named, snapshot, vectors)
+    ordering = Ordering(order, prepared, vectors, snapshot.columns)
+    cursor = _check_page(root, ordering, offset, after)
     evaluation = Evaluation(snapshot, vectors, explain)
-    if isinstance(root, tree.Nn) and root.k is not None and weights == BY_NN and not explain:
+    if isinstance(root, tree.Nn) and root.k is not None and order == BY_NN and not explain:
         whole = nn.ranked(evaluation, root)  # its order is the order asked for: no need of sets
-        return _result(snapshot, prepared, evaluation, whole.first(limit), len(whole.numbers), started)
-    if prepared.words is not None and weights == BY_BM25 and not explain and 0 < limit <= MOST:
-        first, total = first_by_bm25(snapshot, prepared.words, int(limit))
-        return _result(snapshot, prepared, evaluation, first, total, started)
+        rest = whole if cursor is None else later(snapshot, whole, cursor)
+        best = rest.between(offset, offset + limit)
+        return _result(ordering, evaluation, best, len(whole.numbers), started)
+    few = cursor is None and 0 < offset + limit <= MOST
+    if prepared.words is not None and order == BY_BM25 and not explain and few:
+        first, total = first_by_bm25(snapshot, prepared.words, int(offset + limit))
+        return _result(ordering, evaluation, first.between(offset, offset + limit), total, started)
     found = evaluation.run(root)
     total = size(found)
-    best = ranked(evaluation, prepared, found, weights, min(limit, total))
+    best = ranked(evaluation, prepared, found, ordering, min(offset + limit, total), cursor)
     if isinstance(root, tree.StrongOr) and limit < total:
-        best = with_shares(evaluation, prepared, found, best, weights, limit)
-    return _result(snapshot, prepared, evaluation, best, total, started)
+        best = with_shares(evaluation, prepared, found, best, ordering, limit)
+    return _result(ordering, evaluation, best.between(offset, offset + limit), total, started)
 
 
-def _result(
-    snapshot: Snapshot, prepared: Prepared, evaluation: Evaluation, best: Ranked, total: int, started: float
-) -> Result:
-    notices = prepared.notices + tuple(evaluation.notices)
+def _result(ordering: Ordering, evaluation: Evaluation, best: Ranked, total: int, started: float) -> Result:
+    snapshot = evaluation.snapshot
+    notices = ordering.prepared.notices + tuple(evaluation.notices)
     explanation = None if evaluation.step is None else evaluation.step.children[0]
     took_ms = (time.perf_counter() - started) * 1000.0
-    return Result(best.scores, total, took_ms, snapshot, best.segments, best.numbers, notices, explanation)
+    return Result(
+        best.scores,
+        total,
+        took_ms,
+        snapshot,
+        best.segments,
+        best.numbers,
+        notices,
+        explanation,
+        ordering,
+        best.of_keys or (best.scores,),
+    )
+
+
+def _check_page(root: tree.Node, ordering: Ordering, offset: int, after: str | None) -> Cursor | None:
+    """The cursor that is given. Raises ConfigError for an offset or a cursor that cannot be."""
+    if isinstance(offset, bool) or not isinstance(offset, int | np.integer) or not 0 <= offset <= MAX_OFFSET:
+        raise ConfigError(
+            f"offset must be a whole number from 0 to {MAX_OFFSET}, got {offset!r}; beyond, give the cursor of the page"
+            " before as after"
+        )
+    if after is None and not offset:
+        return None
+    if after is not None and offset:
+        raise ConfigError("give offset or after, not both: a cursor is where its page ends")
+    if isinstance(root, tree.StrongOr) and any(root.optional_weight):
+        raise ConfigError("a (strong-or ...) with :optional-weight has shares of one answer, and no further pages")
+    return None if after is None else ordering.read(after)
 
 
 def check_limit(limit: int) -> None:

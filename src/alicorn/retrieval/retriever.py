@@ -15,7 +15,7 @@ from alicorn.language.tree import Nn, Node, walk
 from alicorn.publishing.provenance import check_models
 from alicorn.query import Collection, Result
 from alicorn.query.check import UnitVectors, check_vectors
-from alicorn.query.order.order_by import OrderBy
+from alicorn.query.order.keys import OrderBy
 from alicorn.retrieval.encoder import interests_of, named_vectors, search_vectors
 from alicorn.retrieval.nearest import default_nprobe, nearest
 from alicorn.retrieval.searchers import Searcher, Searchers
@@ -39,6 +39,7 @@ class Request:
 
     expression: the text or the tree that was given, or the tree that a text became; root: its tree.
     vectors: of unit length, by the names that the expression calls them by. limit: of hits.
+    offset, after: where the page begins.
     without_nn: the rule of the vertical's selection by which a text became the Boolean expression; None where none did.
     """
 
@@ -47,6 +48,8 @@ class Request:
     vectors: UnitVectors
     limit: int
     order_by: OrderBy | None
+    offset: int = 0
+    after: str | None = None
     without_nn: str | None = None
 
     @property
@@ -88,6 +91,8 @@ class Retriever:
         key: str | None = None,
         limit: int = 10,
         order_by: OrderBy | None = None,
+        offset: int = 0,
+        after: str | None = None,
         chosen: Chosen = lambda days: (),
     ) -> Request:
         """An expression with its vectors; or a text with its searcher; or an expression and a text, which is encoded.
@@ -109,11 +114,19 @@ class Retriever:
         root = asked if isinstance(asked, Node) else prepare(asked).root
         given = check_vectors({**self._encoded(text, searcher, root), **(vectors or {})})
         order = order_by if without_nn is None else order_without_nn(order_by)
-        return Request(asked, root, given, limit, order, without_nn)
+        return Request(asked, root, given, limit, order, offset, after, without_nn)
 
     def search(self, request: Request, explain: bool = False) -> Result:
         """The first hits of a request. explain: with what every node of the expression did."""
-        return self.collection.search(request.expression, request.vectors, request.limit, request.order_by, explain)
+        return self.collection.search(
+            request.expression,
+            request.vectors,
+            request.limit,
+            request.order_by,
+            explain,
+            offset=request.offset,
+            after=request.after,
+        )
 
     def _expression(
         self, text: str | None, mode: Mode | None, key: str | None, limit: int, chosen: Chosen

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from alicorn.errors import BodyError
+from alicorn.query.search import MAX_OFFSET
 from alicorn.retrieval.retriever import Mode
 from alicorn.tables import JsonError, parse_json
 
@@ -30,6 +31,8 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     searcher: an id of the table of searchers, or an object of context columns.
     mode: what a text becomes; embedding is the nearest documents. key: the embedding that a text looks in, by default
     the vertical's.
+    order_by: nn, static_rank, bm25, weights of a sum of them, a stored column with asc or desc, or a list of such keys.
+    offset: hits left out before the first. after: the cursor of the page before.
     """
 
     expression: str | None = None
@@ -39,7 +42,9 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     mode: Mode | None = None
     key: str | None = None
     limit: Annotated[int, Meta(ge=0, le=MAX_LIMIT)] = 10
-    order_by: str | dict[str, float] | None = None
+    order_by: str | dict[str, float] | list[str | dict[str, float]] | None = None
+    offset: Annotated[int, Meta(ge=0, le=MAX_OFFSET)] = 0
+    after: str | None = None
     explain: bool = False
 
 
@@ -69,7 +74,8 @@ class SearchAnswer(Struct, frozen=True):
     """total: all that match, whatever the limit. took_ms: the whole request; search_ms: the engine's part.
 
     session_id: under which clicks on these hits are reported; null where no log is kept. without_nn: the rule of the
-    vertical's selection by which the text became the Boolean expression; null where none did.
+    vertical's selection by which the text became the Boolean expression; null where none did. cursor: `after` of the
+    next page; null where there is no hit.
     """
 
     hits: list[Hit]
@@ -81,6 +87,7 @@ class SearchAnswer(Struct, frozen=True):
     session_id: str | None = None
     explanation: dict[str, Any] | None = None
     without_nn: str | None = None
+    cursor: str | None = None
 
 
 class ClickRequest(Struct, forbid_unknown_fields=True, frozen=True):

@@ -60,6 +60,7 @@ class SearchEndpoint:
             session_id,
             None if result.explanation is None else result.explanation.to_dict(),
             request.without_nn,
+            result.cursor,
         )
 
     def _request(self, asked: SearchRequest) -> Request:
@@ -77,6 +78,8 @@ class SearchEndpoint:
             key=asked.key,
             limit=asked.limit,
             order_by=asked.order_by,
+            offset=asked.offset,
+            after=asked.after,
             chosen=chosen,
         )
 

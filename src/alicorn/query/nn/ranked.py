@@ -12,14 +12,22 @@ from alicorn.query.sets import docset
 
 @dataclass(slots=True)
 class Ranked:
-    """Documents in order of falling cosine, ties by doc_id: segment (n,), number (n,), score (n,)."""
+    """Documents in their order, by falling cosine unless another is said: segment (n,), number (n,), score (n,).
+
+    of_keys: the scores of all keys that are scores, (n,) each, where an order has several keys.
+    """
 
     segments: np.ndarray
     numbers: np.ndarray
     scores: np.ndarray
+    of_keys: tuple[np.ndarray, ...] = ()
 
     def first(self, limit: int) -> Ranked:
-        return Ranked(self.segments[:limit], self.numbers[:limit], self.scores[:limit])
+        return self.between(0, limit)
+
+    def between(self, start: int, stop: int) -> Ranked:
+        part = slice(start, stop)
+        return Ranked(self.segments[part], self.numbers[part], self.scores[part], tuple(k[part] for k in self.of_keys))
 
 
 def best_first(

@@ -1,7 +1,11 @@
 """Which hits come first?
 
-order_by.py     orders and their weighted sums
+keys.py         what an order may be made of: scores, their sums, stored columns
+codes.py        the values of a column as places among its distinct values
+permutation.py  the first of a set by static rank or by columns, without listing the set
+cursor.py       where a page ends
+by_keys.py      hits by several keys, and those after a cursor
 bm25.py         the first by BM25
-static_rank.py  the first of a set by static rank, without listing the set
+order_by.py     the first hits of an order
 share.py        the shares of strong-or
 """

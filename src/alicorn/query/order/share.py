@@ -9,6 +9,8 @@ import numpy as np
 from alicorn.language import tree
 from alicorn.language.prepared import Prepared
 from alicorn.query.nn.ranked import Ranked, best_first
+from alicorn.query.order.by_keys import arranged
+from alicorn.query.order.cursor import Ordering
 from alicorn.query.order.order_by import ranked
 from alicorn.query.run import Evaluation
 from alicorn.query.sets.docset import DocSet
@@ -20,7 +22,7 @@ def with_shares(
     prepared: Prepared,
     found: list[DocSet],
     best: Ranked,
-    weights: dict[str, float],
+    ordering: Ordering,
     limit: int,
 ) -> Ranked:
     """`best` with the last unreserved hits replaced until each marked operand has its share.
@@ -36,7 +38,7 @@ def with_shares(
             continue
         matched = live(evaluation.snapshot, evaluation.evaluate(child, found))
         share = min(math.ceil(weight * limit - 1e-9), limit)  # 0.07 x 100 is 7.000000000000001
-        first = ranked(evaluation, prepared, matched, weights, share)
+        first = ranked(evaluation, prepared, matched, ordering, share)
         for at, number, score in zip(
             first.segments.tolist(), first.numbers.tolist(), first.scores.tolist(), strict=True
         ):
@@ -47,6 +49,10 @@ def with_shares(
         if len(chosen) >= limit:
             break
         chosen.setdefault((at, number), score)
+    if len(ordering.order) > 1:
+        views = range(len(evaluation.snapshot.segments))
+        numbers_of = [np.array(sorted(number for at, number in chosen if at == view), dtype=np.int64) for view in views]
+        return arranged(evaluation, ordering, numbers_of, limit)
     segments = np.array([at for at, _ in chosen], dtype=np.int64)
     numbers = np.array([number for _, number in chosen], dtype=np.int64)
     scores = np.array(list(chosen.values()), dtype=best.scores.dtype)

@@ -1,0 +1,104 @@
+"""The values of a stored column as codes: the place of each document's value among the distinct values of its segment.
+
+Codes are made when a column is first asked for, and kept as long as their segment. They cost four bytes a document.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from alicorn.index import Segment
+from alicorn.tables import one_chunk
+
+Plain = bool | int | float | str | Decimal | None
+"""A value in a form that compares as its column does: of dates and times, the count of their unit."""
+
+
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """codes: (num_docs,) uint32, len(values) for null and NaN; values: the distinct ones, ascending."""
+
+    codes: np.ndarray
+    values: pa.Array
+
+    def key(self, falling: bool) -> np.ndarray:
+        """(num_docs,) uint32, the smaller the earlier in an order; null comes last either way."""
+        if not falling:
+            return self.codes
+        return ~self.codes + np.uint32(len(self.values))  # len(values) - 1 - code; of null, the largest number
+
+    def place(self, value: Plain, falling: bool) -> float:
+        """Where a value is among those of `key`: its own, or between two where the segment does not have it."""
+        count = len(self.values)
+        if value is None:
+            return float(np.iinfo(np.uint32).max) if falling else float(count)
+        low, high = 0, count
+        while low < high:
+            middle = (low + high) // 2
+            if plain(self.values[middle]) < value:  # type: ignore[operator]  # both of the column's type
+                low = middle + 1
+            else:
+                high = middle
+        found = low < count and plain(self.values[low]) == value
+        place = low if found else low - 0.5
+        return count - 1 - place if falling else place
+
+
+_made: WeakKeyDictionary[Segment, dict[str, Codes]] = WeakKeyDictionary()
+
+
+def codes_of(segment: Segment, name: str, kind: pa.DataType) -> Codes:
+    """The codes of a column that has an order (keys.can_order). kind: its type in the collection."""
+    made = _made.setdefault(segment, {})
+    codes = made.get(name)
+    if codes is None:
+        codes = made[name] = _codes(segment, name, kind)
+    return codes
+
+
+def value_of(segment: Segment, name: str, number: int) -> Plain:
+    """The value of a document in a stored column."""
+    return plain(segment.fields.column(name)[number]) if name in segment.fields.column_names else None
+
+
+def plain(scalar: pa.Scalar) -> Plain:
+    """A value of a column that has an order; NaN is null."""
+    kind, types = scalar.type, pa.types
+    if not scalar.is_valid:
+        return None
+    if types.is_date32(kind) or types.is_timestamp(kind) or types.is_time(kind) or types.is_duration(kind):
+        return int(scalar.value)
+    value: Plain = scalar.as_py()
+    return None if value != value else value
+
+
+def _codes(segment: Segment, name: str, kind: pa.DataType) -> Codes:
+    if name not in segment.fields.column_names or pa.types.is_null(segment.fields.schema.field(name).type):
+        return Codes(np.zeros(segment.num_docs, dtype=np.uint32), pa.array([], kind))
+    stored = one_chunk(segment.fields.column(name))
+    column = segment.columns.get(name)
+    if column is None:
+        return coded(stored)
+    is_new = np.ones(len(column.sorted_docs), dtype=bool)
+    is_new[1:] = column.sorted_values[1:] != column.sorted_values[:-1]
+    values = stored.take(pa.array(column.sorted_docs[is_new]))
+    codes = np.full(segment.num_docs, len(values), dtype=np.uint32)
+    codes[column.sorted_docs] = np.cumsum(is_new) - 1
+    return Codes(codes, values)
+
+
+def coded(strings: pa.StringArray) -> Codes:
+    """Codes of strings, by their UTF-8 bytes."""
+    encoded = strings.dictionary_encode()
+    order = pc.sort_indices(encoded.dictionary).to_numpy()
+    ranks = np.empty(len(order) + 1, dtype=np.uint32)
+    ranks[order] = np.arange(len(order), dtype=np.uint32)
+    ranks[-1] = len(order)
+    places = pc.fill_null(encoded.indices, len(order)).to_numpy(zero_copy_only=False)
+    return Codes(ranks[places], encoded.dictionary.take(pa.array(order)))

@@ -1,0 +1,103 @@
+"""Where a page of hits ends: the keys of its last hit and its doc_id, as a short opaque text.
+
+The page after it begins with the first document that comes later in the order, whatever has been written since. A
+cursor is of one order: its text holds a digest of the keys, of the types of their columns, of the vectors of `nn` and
+of the words of `bm25`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+
+from alicorn.errors import ConfigError
+from alicorn.language.prepared import Prepared
+from alicorn.query.order.codes import Plain
+from alicorn.query.order.keys import ByColumn, Order, Weights
+from alicorn.query.text.bm25 import scored_terms
+
+_MALFORMED = "after: expected the cursor of a result (its `cursor`), got {}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """values: of each key of the order, a score or the plain value of a column."""
+
+    values: tuple[Plain, ...]
+    doc_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """An order with all that decides it in one request. columns: the collection's stored columns."""
+
+    order: Order
+    prepared: Prepared
+    vectors: Mapping[str, np.ndarray]
+    columns: Mapping[str, pa.DataType]
+
+    def write(self, cursor: Cursor) -> str:
+        """The text of a cursor."""
+        values = [str(value) if isinstance(value, Decimal) else value for value in cursor.values]
+        text = json.dumps([self._digest(), values, cursor.doc_id], ensure_ascii=False, separators=(",", ":"))
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    def read(self, text: str) -> Cursor:
+        """The cursor of a text. Raises ConfigError where it is none, or one of another order."""
+        digest, values, doc_id = _parsed(text)
+        if digest != self._digest():
+            raise ConfigError(
+                "after: this cursor is of another order: continue with the order_by, the vectors and the words of the"
+                " page that gave it, or begin again without after"
+            )
+        try:
+            known = tuple(self._value(key, value) for key, value in zip(self.order, values, strict=True))
+        except (ValueError, ArithmeticError):
+            raise ConfigError(_MALFORMED.format(repr(text[:40]))) from None
+        return Cursor(known, doc_id)
+
+    def _value(self, key: Weights | ByColumn, value: object) -> Plain:
+        """A value as JSON gives it -> as its column compares it."""
+        kind = self.columns[key.name] if isinstance(key, ByColumn) else pa.float64()
+        if value is None and isinstance(key, ByColumn):
+            return None
+        if pa.types.is_decimal(kind) and isinstance(value, str):
+            return Decimal(value)
+        if pa.types.is_string(kind) == isinstance(value, str) and isinstance(value, str | bool | int | float):
+            return value
+        raise ValueError
+
+    def _digest(self) -> str:
+        digest = xxhash.xxh64()
+        for key in self.order:
+            digest.update(repr(key).encode())
+            if isinstance(key, ByColumn):
+                digest.update(str(self.columns[key.name]).encode())
+                continue
+            if "nn" in key:
+                for nn in self.prepared.nearest_to:
+                    digest.update(f"{nn.key} ".encode() + self.vectors[nn.vector or nn.key].tobytes())
+            if "bm25" in key:
+                digest.update(repr(scored_terms(self.prepared.root)).encode())
+        return digest.hexdigest()
+
+
+def _parsed(text: str) -> tuple[str, list[object], str]:
+    """The digest, the values and the doc_id of the text of a cursor."""
+    if not isinstance(text, str):
+        raise ConfigError(_MALFORMED.format(type(text).__name__))
+    try:
+        whole = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        match json.loads(whole):
+            case [str(digest), list(values), str(doc_id)]:
+                return digest, values, doc_id
+    except ValueError:  # no base64, no UTF-8, no JSON
+        pass
+    raise ConfigError(_MALFORMED.format(repr(text[:40])))
