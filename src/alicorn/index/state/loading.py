@@ -13,13 +13,13 @@ from alicorn.index.segment.files.segment_file import open_segment, segment_path
 from alicorn.index.segment.parts.doc_ids import hash_ids
 from alicorn.index.segment.segment import Segment
 from alicorn.index.segment.snapshot import SegmentView
-from alicorn.index.state.contents import Contents
 from alicorn.index.state.memtable import Memtable
 from alicorn.index.state.replay import replay
+from alicorn.index.state.version import Version
 from alicorn.quantization import KeyQuantizer
 
 
-def load(journal: Journal, path: Path, before: Contents | None = None, applied: int = 0) -> Contents:
+def load(journal: Journal, path: Path, before: Version | None = None, applied: int = 0) -> Version:
     """What the manifest says as of now. Afterwards `journal.state` is of the same moment.
 
     before: what was loaded last, up to the operation `applied`; segments that are still there are taken over.
@@ -35,18 +35,18 @@ def load(journal: Journal, path: Path, before: Contents | None = None, applied: 
                 raise
 
 
-def _load_moment(journal: Journal, path: Path, before: Contents | None, applied: int) -> Contents:
+def _load_moment(journal: Journal, path: Path, before: Version | None, applied: int) -> Version:
     state = journal.state
     declared, metadata, columns = journal.embeddings(), journal.metadata(), journal.columns()
     embeddings = {key: one.dim for key, one in declared.items()}
     records = journal.segments()
     if before is not None and before.generation == state.generation:
-        contents = replace(before, metadata=metadata, columns=columns)
+        version = replace(before, metadata=metadata, columns=columns)
     else:
         applied = state.flushed
         quantizers = _quantizers(state.quantizers, path, declared, before)
         known = {} if before is None else {view.segment.name: view.segment for view in before.disk}
-        contents = Contents(
+        version = Version(
             embeddings=embeddings,
             metadata=metadata,
             columns=columns,
@@ -55,21 +55,21 @@ def _load_moment(journal: Journal, path: Path, before: Contents | None, applied:
             checksums={record.name: record.checksum for record in records},
             generation=state.generation,
             disk=tuple(_view(record, known, path, quantizers) for record in records),
-            frozen=Memtable(),
+            immutable=Memtable(),
             mutable=Memtable(),
         )
     touched, documents = replay(journal.operations(applied), embeddings)
     if len(touched):
-        contents, _ = contents.without(touched, hash_ids(touched))
+        version, _ = version.without(touched, hash_ids(touched))
     if documents is not None:
-        documents = documents.kept_by(contents.quantizers)
-        mutable = contents.mutable.with_documents(documents, contents.quantizers)
-        contents = replace(contents, mutable=mutable)
-    return contents
+        documents = documents.kept_by(version.quantizers)
+        mutable = version.mutable.with_documents(documents, version.quantizers)
+        version = replace(version, mutable=mutable)
+    return version
 
 
 def _quantizers(
-    record: tuple[str, str] | None, path: Path, declared: Mapping[str, Declared], before: Contents | None
+    record: tuple[str, str] | None, path: Path, declared: Mapping[str, Declared], before: Version | None
 ) -> Mapping[str, KeyQuantizer]:
     if before is not None and record == before.quantizer_file:
         return before.quantizers

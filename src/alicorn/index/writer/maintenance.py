@@ -3,8 +3,8 @@
 A write that finds the memtable large, segments many, or training due wakes the worker, and goes on: it waits only
 when the documents in memory would outgrow MAX_BACKLOG times the size of a flush. One rewriting at a time: it takes its
 sources under the lock, writes without it, and takes the lock again for the swap, which carries over what was deleted
-meanwhile. While quantizers are trained, documents arrive with codes of the old ones; they are frozen and written too,
-until so few are left that they are coded anew during the swap.
+meanwhile. While quantizers are trained, documents arrive with codes of the old ones; they are switched
+out of the memtable and written too, until so few are left that they are coded anew during the swap.
 
 If the background worker fails, the next write raises its error and changes nothing; the write after that restarts it.
 """
@@ -18,11 +18,11 @@ import pyarrow as pa
 
 from alicorn.errors import AbandonedError, CollectionError
 from alicorn.index.segment.building.documents import Documents
-from alicorn.index.state.contents import Contents
+from alicorn.index.state.version import Version
 from alicorn.index.writer import rewriting
-from alicorn.index.writer.live import Live
 from alicorn.index.writer.rewriting import Rewriting, Rewritten
 from alicorn.index.writer.training import Training
+from alicorn.index.writer.version_set import VersionSet
 from alicorn.index.writer.worker import Worker
 
 FLUSH_DOCS = 50_000  # the memtable is flushed when it holds more documents,
@@ -35,13 +35,13 @@ RECODED_DOCS = 1_000  # so many documents are coded anew during a swap: some mil
 
 
 class Maintenance:
-    """Its methods are called under `live.lock`, where nothing else is said."""
+    """Its methods are called under `versions.lock`, where nothing else is said."""
 
-    def __init__(self, live: Live) -> None:
-        self._live = live
+    def __init__(self, versions: VersionSet) -> None:
+        self._versions = versions
         self._worker = Worker(self._work)
         self._rewriting = False
-        self._generation = live.contents.generation
+        self._generation = versions.current.generation
 
     def is_bulk(self, num_docs: int, num_bytes: int = 0) -> bool:
         """Whether so much becomes a segment at once, and never waits in memory."""
@@ -58,63 +58,63 @@ class Maintenance:
         if self._pressure(num_docs, num_bytes) > 1:
             self._worker.wake()
         while self._pressure(num_docs, num_bytes) > MAX_BACKLOG and self._worker.busy:
-            self._live.lock.wait(0.05)
+            self._versions.lock.wait(0.05)
             waited = True
             self.raise_failure()
         return waited
 
     def wake_if_due(self) -> None:
         """After a write that left segments to merge, or quantizers to train."""
-        if rewriting.is_due(self._live.contents):
+        if rewriting.is_due(self._versions.current):
             self._worker.wake()
 
     def raise_failure(self) -> None:
         failure = self._worker.take_failure()
         if failure is not None:
             raise CollectionError(
-                f"{self._live.path}: writing segments in the background failed, and what was asked for now was not "
+                f"{self._versions.path}: writing segments in the background failed, and what was asked for now was not "
                 f"done; nothing acknowledged is lost. Remove the cause and write again. It was: {failure}"
             ) from failure
 
     def rewrite(self, training: Training | None = None, *, everything: bool = False) -> None:
         """Write what is in memory, and merge and train as due. Called without the lock."""
-        live = self._live
-        with live.lock:
+        versions = self._versions
+        with versions.lock:
             self._begin()
-            live.publish(live.contents.freeze())
-            flushed = live.journal.state.last
-            plan = rewriting.decide(live.contents, self._generation, training, everything=everything)
+            versions.publish(versions.current.switch_memtable())
+            flushed = versions.journal.state.last
+            plan = rewriting.decide(versions.current, self._generation, training, everything=everything)
         try:
-            if not plan.sources and flushed == live.journal.state.flushed:
+            if not plan.sources and flushed == versions.journal.state.flushed:
                 return
-            done = rewriting.rewrite(plan, live.path, self._worker.abandoned)
+            done = rewriting.rewrite(plan, versions.path, self._worker.abandoned)
             while plan.training is not None:
-                with live.lock:
-                    late = live.contents.mutable.views
-                    if live.contents.mutable.num_docs <= RECODED_DOCS:
+                with versions.lock:
+                    late = versions.current.mutable.views
+                    if versions.current.mutable.num_docs <= RECODED_DOCS:
                         break
-                    live.publish(live.contents.freeze())
-                    flushed = live.journal.state.last
-                done = rewriting.catch_up(done, late, plan.generation, live.path, self._worker.abandoned)
-            with live.lock:
-                self._swap(live.contents, done, plan.generation, flushed)
+                    versions.publish(versions.current.switch_memtable())
+                    flushed = versions.journal.state.last
+                done = rewriting.catch_up(done, late, plan.generation, versions.path, self._worker.abandoned)
+            with versions.lock:
+                self._swap(versions.current, done, plan.generation, flushed)
         finally:
-            with live.lock:
+            with versions.lock:
                 self._end()
 
-    def add(self, contents: Contents, arriving: Sequence[Documents], columns: pa.Schema | None = None) -> None:
+    def add(self, version: Version, arriving: Sequence[Documents], columns: pa.Schema | None = None) -> None:
         """Write documents that are too many for the memtable, with all that is in it.
 
-        contents: without the documents that they replace. The lock is held throughout; `await_rewriting` comes before.
+        version: without the documents that they replace. The lock is held throughout; `await_rewriting` comes before.
         """
-        live = self._live
+        versions = self._versions
         self.raise_failure()
         self._begin()
         try:
-            contents = contents.freeze()
-            plan = Rewriting(contents.frozen.views, arriving, contents.quantizers, self._generation, training=None)
-            done = rewriting.rewrite(plan, live.path, self._worker.abandoned)
-            self._swap(contents, done, plan.generation, live.journal.state.last, columns)
+            version = version.switch_memtable()
+            plan = Rewriting(version.immutable.views, arriving, version.quantizers, self._generation, training=None)
+            done = rewriting.rewrite(plan, versions.path, self._worker.abandoned)
+            self._swap(version, done, plan.generation, versions.journal.state.last, columns)
         finally:
             self._end()
         self.wake_if_due()
@@ -123,13 +123,13 @@ class Maintenance:
         """Wait until no rewriting is under way -> whether there was one."""
         waited = self._rewriting
         while self._rewriting:
-            self._live.lock.wait()
+            self._versions.lock.wait()
         return waited
 
     def close(self) -> None:
         """End the worker: what it has not finished is abandoned, and the journal keeps it. Called without the lock."""
         self._worker.abandon()
-        with self._live.lock:
+        with self._versions.lock:
             self.await_rewriting()
 
     @property
@@ -139,10 +139,10 @@ class Maintenance:
 
     def remove_orphans(self) -> None:
         """Files that the manifest does not name: replaced, or left by a crash. Mapped ones stay readable."""
-        contents = self._live.contents
-        quantizers = {contents.quantizer_file[0]} if contents.quantizer_file else set()
-        for folder, named in (("segments", set(contents.checksums)), ("quantizers", quantizers)):
-            for entry in (self._live.path / folder).glob("*"):
+        version = self._versions.current
+        quantizers = {version.quantizer_file[0]} if version.quantizer_file else set()
+        for folder, named in (("segments", set(version.checksums)), ("quantizers", quantizers)):
+            for entry in (self._versions.path / folder).glob("*"):
                 if entry.stem not in named:
                     with suppress(OSError):  # the next rewriting or opening tries again
                         entry.unlink()
@@ -151,42 +151,42 @@ class Maintenance:
         """Of the worker: until nothing is due."""
         with suppress(AbandonedError):
             while not self._worker.abandoned.is_set():
-                with self._live.lock:
-                    if self._pressure() <= 1 and not rewriting.is_due(self._live.contents):
+                with self._versions.lock:
+                    if self._pressure() <= 1 and not rewriting.is_due(self._versions.current):
                         return
                 self.rewrite()
 
     def _pressure(self, num_docs: int = 0, num_bytes: int = 0) -> float:
         """How full the memtable would be with so much more: above 1 it should be flushed."""
-        contents, journal = self._live.contents, self._live.journal
+        version, journal = self._versions.current, self._versions.journal
         state = journal.state
-        journaled = min(FLUSH_BYTES, DEAD_BYTES + DEAD_SHARE * contents.live_bytes_in_memory)
+        journaled = min(FLUSH_BYTES, DEAD_BYTES + DEAD_SHARE * version.live_bytes_in_memory)
         return max(
-            (contents.num_docs_in_memory + num_docs) / FLUSH_DOCS,
-            (contents.num_bytes_in_memory + num_bytes) / FLUSH_BYTES,
+            (version.num_docs_in_memory + num_docs) / FLUSH_DOCS,
+            (version.num_bytes_in_memory + num_bytes) / FLUSH_BYTES,
             (state.last - state.flushed + 1) / FLUSH_OPERATIONS,
             journal.num_bytes / journaled,
         )
 
     def _begin(self) -> None:
         self.await_rewriting()
-        self._live.roll_forward()
+        self._versions.roll_forward()
         self._rewriting = True
         self._generation += 1
 
     def _end(self) -> None:
-        """Also after a failure: what was frozen is mutable again, and what was written is removed."""
-        self._live.roll_forward()
-        self._live.publish(self._live.contents.thaw())
+        """Also after a failure: the immutable memtable is mutable again, and unfinished files are removed."""
+        self._versions.roll_forward()
+        self._versions.publish(self._versions.current.restore_memtable())
         self.remove_orphans()
         self._rewriting = False
-        self._live.lock.notify_all()
+        self._versions.lock.notify_all()
 
     def _swap(
-        self, contents: Contents, done: Rewritten, generation: int, flushed: int, columns: pa.Schema | None = None
+        self, version: Version, done: Rewritten, generation: int, flushed: int, columns: pa.Schema | None = None
     ) -> None:
-        contents = rewriting.swapped(contents, done, generation)
-        with self._live.changing():
-            self._live.journal.swap(generation, contents.segment_records(), contents.quantizer_file, flushed, columns)
-            self._live.publish(contents)
+        version = rewriting.swapped(version, done, generation)
+        with self._versions.changing():
+            self._versions.journal.swap(generation, version.segment_records(), version.quantizer_file, flushed, columns)
+            self._versions.publish(version)
         self._worker.take_failure()  # its cause is gone

@@ -4,9 +4,9 @@ What is in memory and what arrives becomes a segment, together with the disk seg
 newly trained quantizers every segment is written anew. `decide` and `swapped` are called under the store's lock and
 are short; `rewrite` takes its time, and meanwhile documents may be deleted, replaced and added:
 
-    decide(contents)  -> Rewriting    which views are the sources
+    decide(version)  -> Rewriting    which views are the sources
     rewrite(plan)     -> Rewritten    new files, to which nothing refers yet
-    swapped(contents) -> Contents     as of now: with new files for the sources, less what was deleted meanwhile
+    swapped(version) -> Version     as of now: with new files for the sources, less what was deleted meanwhile
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from alicorn.index.segment.files.quantizer_file import quantizer_path, write_qua
 from alicorn.index.segment.files.segment_file import open_segment, segment_path, write_segment
 from alicorn.index.segment.parts.doc_ids import hash_ids
 from alicorn.index.segment.snapshot import SegmentView, discard
-from alicorn.index.state.contents import Contents
 from alicorn.index.state.memtable import Memtable
+from alicorn.index.state.version import Version
 from alicorn.index.writer import training as training_rules
 from alicorn.index.writer.checking import PIECE_BYTES
 from alicorn.index.writer.training import Training
@@ -39,7 +39,7 @@ MAX_MERGED_DOCS = 1_000_000  # a larger segment is not merged automatically: a f
 
 @dataclass(frozen=True, eq=False)
 class Rewriting:
-    """sources: the views, on disk and frozen, whose documents are written anew; arriving: documents that are nowhere
+    """sources: the views, on disk and immutable, whose documents are written anew; arriving: documents that are nowhere
     yet; generation: names the new files; training: None when the quantizers stay."""
 
     sources: tuple[SegmentView, ...]
@@ -68,29 +68,29 @@ class Rewritten:
     quantizer_file: tuple[str, str] | None
 
 
-def decide(contents: Contents, generation: int, training: Training | None, *, everything: bool) -> Rewriting:
-    """Everything that is frozen, and what of the disk is due; training: by the rules of training.py when None."""
-    live = tuple(view for view in contents.disk if view.num_live)
-    frozen = tuple(view for view in contents.frozen.views if view.num_live)
-    training = training or _training_due(contents)
-    merged = live if training or everything else _due_for_merge(live, sum(view.num_live for view in frozen))
-    if everything and not training and not frozen and len(merged) == 1 and merged[0].deleted is None:
+def decide(version: Version, generation: int, training: Training | None, *, everything: bool) -> Rewriting:
+    """The immutable memtable, and the segments on disk that are due; training: by training.py when None."""
+    live = tuple(view for view in version.disk if view.num_live)
+    immutable = tuple(view for view in version.immutable.views if view.num_live)
+    training = training or _training_due(version)
+    merged = live if training or everything else _due_for_merge(live, sum(view.num_live for view in immutable))
+    if everything and not training and not immutable and len(merged) == 1 and merged[0].deleted is None:
         merged = ()  # it is whole already
-    return Rewriting(frozen + merged, (), contents.quantizers, generation, training)
+    return Rewriting(immutable + merged, (), version.quantizers, generation, training)
 
 
-def is_due(contents: Contents) -> bool:
+def is_due(version: Version) -> bool:
     """Whether segments on disk should be merged, or quantizers trained, although nothing arrives."""
-    live = tuple(view for view in contents.disk if view.num_live)
-    return bool(_due_for_merge(live, 0)) or _training_due(contents) is not None
+    live = tuple(view for view in version.disk if view.num_live)
+    return bool(_due_for_merge(live, 0)) or _training_due(version) is not None
 
 
-def _training_due(contents: Contents) -> Training | None:
-    counts = dict.fromkeys(contents.quantizers, 0)
-    for view in (*contents.disk, *contents.frozen.views, *contents.mutable.views):
+def _training_due(version: Version) -> Training | None:
+    counts = dict.fromkeys(version.quantizers, 0)
+    for view in (*version.disk, *version.immutable.views, *version.mutable.views):
         for key, block in view.segment.embeddings.items():
             counts[key] += len(block.docs)
-    keys = training_rules.due(counts, contents.quantizers)
+    keys = training_rules.due(counts, version.quantizers)
     return Training(keys) if keys else None
 
 
@@ -123,14 +123,14 @@ def rewrite(plan: Rewriting, path: Path, abandoned: threading.Event) -> Rewritte
 def catch_up(
     done: Rewritten, late: tuple[SegmentView, ...], generation: int, path: Path, abandoned: threading.Event
 ) -> Rewritten:
-    """The same with segments of views that were frozen while the quantizers were trained."""
+    """The same, with segments of what left the memtable while the quantizers were trained."""
     pending = [Documents.of_segment(view.segment, view.deleted) for view in late if view.num_live]
     return _with_segments(done, late, pending, generation, path, abandoned)
 
 
-def swapped(contents: Contents, done: Rewritten, generation: int) -> Contents:
+def swapped(version: Version, done: Rewritten, generation: int) -> Version:
     """What the collection holds once the new files are in place of their sources."""
-    current = {id(view.segment): view for view in (*contents.disk, *contents.frozen.views)}
+    current = {id(view.segment): view for view in (*version.disk, *version.immutable.views)}
     arrived: list[SegmentView] = []
     for replacement in done.replacements:
         written = replacement.written
@@ -139,19 +139,19 @@ def swapped(contents: Contents, done: Rewritten, generation: int) -> Contents:
             if len(gone):
                 written, _ = discard(written, gone, hash_ids(gone))
         arrived += written
-    kept = [view for view in contents.disk if id(view.segment) in current]
+    kept = [view for view in version.disk if id(view.segment) in current]
     disk = tuple(view for view in (*kept, *arrived) if view.num_live)
-    checksums = {**contents.checksums, **done.checksums}
+    checksums = {**version.checksums, **done.checksums}
     retrained = done.quantizer_file is not None
     return replace(
-        contents,
+        version,
         quantizers=done.quantizers,
-        quantizer_file=done.quantizer_file or contents.quantizer_file,
+        quantizer_file=done.quantizer_file or version.quantizer_file,
         checksums={str(view.segment.name): checksums[str(view.segment.name)] for view in disk},
         generation=generation,
         disk=disk,
-        frozen=Memtable(),
-        mutable=contents.mutable.coded_by(done.quantizers) if retrained else contents.mutable,
+        immutable=Memtable(),
+        mutable=version.mutable.coded_by(done.quantizers) if retrained else version.mutable,
     )
 
 

@@ -32,13 +32,13 @@ from alicorn.index.segment.building.documents import Documents
 from alicorn.index.segment.parts.doc_ids import hash_ids
 from alicorn.index.segment.snapshot import Snapshot
 from alicorn.index.state.backup import back_up
-from alicorn.index.state.contents import Contents
 from alicorn.index.state.verify import Verification, verify
+from alicorn.index.state.version import Version
 from alicorn.index.writer.arguments import checked_embeddings, checked_ids, checked_metadata
 from alicorn.index.writer.checking import check_documents
-from alicorn.index.writer.live import Live
 from alicorn.index.writer.maintenance import Maintenance
 from alicorn.index.writer.training import Training
+from alicorn.index.writer.version_set import VersionSet
 from alicorn.quantization import Settings
 
 _OWN = ("doc_id", "static_rank")  # fields of a document that are no stored columns
@@ -78,12 +78,12 @@ class Store:
                 undo.callback(lock.release)
             self._journal = Journal(path, read_only=read_only)
             undo.callback(self._journal.close)
-            self._live = Live(path, self._journal)
-            self._maintenance = Maintenance(self._live)
+            self._versions = VersionSet(path, self._journal)
+            self._maintenance = Maintenance(self._versions)
             if not read_only:
                 self._maintenance.remove_orphans()
             undo.pop_all()
-        self._release = weakref.finalize(self, _release, self._process, self._maintenance, self._live, lock)
+        self._release = weakref.finalize(self, _release, self._process, self._maintenance, self._versions, lock)
 
     @classmethod
     def create(
@@ -127,35 +127,35 @@ class Store:
     @property
     def embeddings(self) -> dict[str, int]:
         """Embedding key -> dimension."""
-        return dict(self._live.contents.embeddings)
+        return dict(self._versions.current.embeddings)
 
     @property
     def stored(self) -> dict[str, str]:
         """Embedding key -> how its vectors are kept: "float32", "float16" or "codes"."""
-        return {key: quantizer.stored for key, quantizer in self._live.contents.quantizers.items()}
+        return {key: quantizer.stored for key, quantizer in self._versions.current.quantizers.items()}
 
     @property
     def metadata(self) -> dict[str, Any]:
         """What was given to `create` or `set_metadata` last."""
-        return copy.deepcopy(self._live.contents.metadata)
+        return copy.deepcopy(self._versions.current.metadata)
 
     def snapshot(self) -> Snapshot:
         """The live documents as of now. Never waits, and stays as it is whatever is written later."""
-        return self._live.snapshot
+        return self._versions.snapshot
 
     def __len__(self) -> int:
-        return self._live.snapshot.num_docs
+        return self._versions.snapshot.num_docs
 
     def get(self, doc_id: str) -> dict[str, Any] | None:
         """doc_id, terms, static_rank and stored columns of a document; None when it is not there."""
-        snapshot = self._live.snapshot
+        snapshot = self._versions.snapshot
         found = snapshot.find(doc_id)
         return None if found is None else snapshot.document(*found)
 
     def refresh(self) -> bool:
         """For a read-only collection: see what was committed since -> whether anything was."""
         with self._locked():
-            return self.read_only and self._live.refresh()
+            return self.read_only and self._versions.refresh()
 
     def verify(self) -> Verification:
         """Read every file and every row, and compare them with their checksums. Nobody waits for it.
@@ -192,16 +192,16 @@ class Store:
             is_large = self._maintenance.is_bulk(max(count, len(wanted)), size)
             if self._maintenance.await_rewriting() if is_large else self._maintenance.make_room(count, size):
                 pieces = self._checked(upserts)  # another thread may have added columns meanwhile
-            contents, known = self._live.contents.without(wanted, hashes)
+            version, known = self._versions.current.without(wanted, hashes)
             deleted = wanted.filter(pa.array(known))
             for piece in pieces:
-                contents, _ = contents.without(piece.doc_ids, piece.id_hashes)
-            columns = _columns_with(contents.columns, pieces)
-            contents = replace(contents, columns=columns or contents.columns)
+                version, _ = version.without(piece.doc_ids, piece.id_hashes)
+            columns = _columns_with(version.columns, pieces)
+            version = replace(version, columns=columns or version.columns)
             if self._maintenance.is_bulk(max(count, len(deleted)), size):
-                self._maintenance.add(contents, pieces, columns)
+                self._maintenance.add(version, pieces, columns)
             elif count or len(deleted):
-                self._append(contents, deleted, pieces, columns)
+                self._append(version, deleted, pieces, columns)
             return Applied(count, len(deleted), len(wanted) - len(deleted))
 
     def upsert(self, table: pa.Table) -> int:
@@ -252,9 +252,9 @@ class Store:
     def set_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Replace the metadata. Durable when it returns."""
         checked = checked_metadata(metadata)
-        with self._writing(), self._live.changing():
+        with self._writing(), self._versions.changing():
             self._journal.set_metadata(checked)
-            self._live.publish(replace(self._live.contents, metadata=checked))
+            self._versions.publish(replace(self._versions.current, metadata=checked))
 
     def close(self) -> None:
         """Release the folder. Snapshots taken before stay usable; nothing is lost by not flushing.
@@ -280,7 +280,7 @@ class Store:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         self._check_open()  # before the lock, which in a forked child may be held for ever
-        with self._live.lock:
+        with self._versions.lock:
             self._check_open()
             yield
 
@@ -288,7 +288,7 @@ class Store:
     def _writing(self) -> Iterator[None]:
         with self._locked():
             self._check_writable()
-            self._live.roll_forward()
+            self._versions.roll_forward()
             yield
 
     def _check_writable(self) -> None:
@@ -306,37 +306,37 @@ class Store:
             raise CollectionError(f"{self.path} is closed: open it again")
 
     def _checked(self, table: pa.Table) -> list[Documents]:
-        contents = self._live.contents
-        pieces = check_documents(table, contents.embeddings, contents.column_types())
-        return [piece.kept_by(contents.quantizers) for piece in pieces]
+        version = self._versions.current
+        pieces = check_documents(table, version.embeddings, version.column_types())
+        return [piece.kept_by(version.quantizers) for piece in pieces]
 
     def _append(
-        self, contents: Contents, deleted: pa.StringArray, pieces: Sequence[Documents], columns: pa.Schema | None
+        self, version: Version, deleted: pa.StringArray, pieces: Sequence[Documents], columns: pa.Schema | None
     ) -> None:
         """One transaction of the journal. All that can fail is done before the commit.
 
-        contents: without the documents that are deleted or replaced.
+        version: without the documents that are deleted or replaced.
         """
         operations = [("delete", pa.table({"doc_id": deleted}))] if len(deleted) else []
-        mutable = contents.mutable
+        mutable = version.mutable
         for piece in pieces:
             operations.append(("upsert", piece.to_table()))
-            mutable = mutable.with_documents(piece, contents.quantizers)
-        with self._live.changing():
+            mutable = mutable.with_documents(piece, version.quantizers)
+        with self._versions.changing():
             self._journal.append(operations, columns)
-            self._live.publish(replace(contents, mutable=mutable))
+            self._versions.publish(replace(version, mutable=mutable))
 
 
-def _release(process: int, maintenance: Maintenance, live: Live, lock: WriterLock | None) -> None:
+def _release(process: int, maintenance: Maintenance, versions: VersionSet, lock: WriterLock | None) -> None:
     """Close what a store holds. It does not hold the store, which may be gone."""
     if os.getpid() != process:
         return  # all of it is the parent's
     if maintenance.is_worker:  # the garbage collector runs in any thread, and this one is to be waited for
-        threading.Thread(target=_release, args=(process, maintenance, live, lock)).start()
+        threading.Thread(target=_release, args=(process, maintenance, versions, lock)).start()
         return
     maintenance.close()
-    with live.lock:
-        live.journal.close()
+    with versions.lock:
+        versions.journal.close()
         if lock is not None:
             lock.release()
 

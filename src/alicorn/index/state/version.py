@@ -17,12 +17,12 @@ from alicorn.tables import plain_type
 
 
 @dataclass(frozen=True, eq=False)
-class Contents:
+class Version:
     """embeddings: key -> dimension; columns: the stored columns and their types; quantizers: of every key.
 
     checksums: name of every segment on disk -> its checksum, quantizer_file: name and checksum, both as the manifest
     keeps them; generation: of the last rewriting that is in here.
-    The documents are in `disk`, in `frozen` (a part of the memtable that is being written to disk) and in
+    The documents are in `disk`, in `immutable` (the memtable that is being written to disk) and in
     `mutable`: a document is live in one place.
     """
 
@@ -34,39 +34,39 @@ class Contents:
     checksums: Mapping[str, str]
     generation: int
     disk: tuple[SegmentView, ...]
-    frozen: Memtable
+    immutable: Memtable
     mutable: Memtable
 
-    def without(self, doc_ids: pa.StringArray, hashes: np.ndarray) -> tuple[Contents, np.ndarray]:
+    def without(self, doc_ids: pa.StringArray, hashes: np.ndarray) -> tuple[Version, np.ndarray]:
         """The same without these documents, and which of them were live: (len(doc_ids),) bool."""
         disk, found = discard(self.disk, doc_ids, hashes)
-        frozen, in_frozen = discard(self.frozen.views, doc_ids, hashes)
+        immutable, in_immutable = discard(self.immutable.views, doc_ids, hashes)
         mutable, in_mutable = discard(self.mutable.views, doc_ids, hashes)
-        contents = replace(
-            self, disk=disk, frozen=self.frozen.with_views(frozen), mutable=self.mutable.with_views(mutable)
+        version = replace(
+            self, disk=disk, immutable=self.immutable.with_views(immutable), mutable=self.mutable.with_views(mutable)
         )
-        return contents, found | in_frozen | in_mutable
+        return version, found | in_immutable | in_mutable
 
-    def freeze(self) -> Contents:
-        """The whole memtable is frozen, and an empty one takes its place."""
-        return replace(self, frozen=self.frozen.joined(self.mutable), mutable=Memtable())
+    def switch_memtable(self) -> Version:
+        """The whole memtable becomes immutable, and an empty one takes its place."""
+        return replace(self, immutable=self.immutable.joined(self.mutable), mutable=Memtable())
 
-    def thaw(self) -> Contents:
-        """The frozen part is mutable again: its writing failed."""
-        return replace(self, frozen=Memtable(), mutable=self.frozen.joined(self.mutable))
+    def restore_memtable(self) -> Version:
+        """The immutable memtable is mutable again: it could not be written to disk."""
+        return replace(self, immutable=Memtable(), mutable=self.immutable.joined(self.mutable))
 
     @property
     def num_docs_in_memory(self) -> int:
         """With the deleted ones that still take room."""
-        return self.frozen.num_docs + self.mutable.num_docs
+        return self.immutable.num_docs + self.mutable.num_docs
 
     @property
     def num_bytes_in_memory(self) -> int:
-        return self.frozen.num_bytes + self.mutable.num_bytes
+        return self.immutable.num_bytes + self.mutable.num_bytes
 
     @property
     def live_bytes_in_memory(self) -> int:
-        return self.frozen.live_bytes + self.mutable.live_bytes
+        return self.immutable.live_bytes + self.mutable.live_bytes
 
     def column_types(self) -> dict[str, pa.DataType]:
         return {field.name: plain_type(field.type) for field in self.columns}
@@ -81,7 +81,7 @@ class Contents:
         return records
 
     def snapshot(self, sequence: int) -> Snapshot:
-        views = tuple(view for view in (*self.disk, *self.frozen.views, *self.mutable.views) if view.num_live)
+        views = tuple(view for view in (*self.disk, *self.immutable.views, *self.mutable.views) if view.num_live)
         return Snapshot(
             segments=views,
             quantizers=self.quantizers,

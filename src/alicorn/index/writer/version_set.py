@@ -1,4 +1,4 @@
-"""The contents of an open collection, and the lock under which they change."""
+"""The current version of an open collection, and the lock under which another takes its place."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from alicorn.index.durability.journal import Journal
-from alicorn.index.state.contents import Contents
 from alicorn.index.state.loading import load
+from alicorn.index.state.version import Version
 
 
-class Live:
+class VersionSet:
     """`snapshot` is read without the lock; all else is read and changed under `lock`, a re-entrant condition.
 
-    A change of the manifest and of the contents is made within `changing`. When something comes between the two, as
-    Ctrl-C may, the next change first brings the contents to what the manifest says.
+    The manifest and the version change within `changing`. When something comes between the two, as Ctrl-C may, the next
+    change first loads the version that the manifest says.
     """
 
     def __init__(self, path: Path, journal: Journal) -> None:
@@ -24,34 +24,34 @@ class Live:
         self.journal = journal
         self.lock = threading.Condition()
         self._seen = journal.data_version()
-        self._is_current = True
+        self._matches_manifest = True
         self.publish(load(journal, path))
 
-    def publish(self, contents: Contents) -> None:
+    def publish(self, version: Version) -> None:
         """One assignment makes the new snapshot current."""
-        self.contents = contents
+        self.current = version
         self._applied = self.journal.state.last
-        self.snapshot = contents.snapshot(self.journal.state.commits)
+        self.snapshot = version.snapshot(self.journal.state.commits)
 
     def refresh(self) -> bool:
         """Pick up what another process committed -> whether there was anything."""
-        version = self.journal.data_version()
-        if version == self._seen:
+        data_version = self.journal.data_version()
+        if data_version == self._seen:
             return False
-        self.publish(load(self.journal, self.path, self.contents, self._applied))
-        self._seen = version
+        self.publish(load(self.journal, self.path, self.current, self._applied))
+        self._seen = data_version
         return True
 
     @contextmanager
     def changing(self) -> Iterator[None]:
         self.roll_forward()
-        self._is_current = False
+        self._matches_manifest = False
         yield
-        self._is_current = True
+        self._matches_manifest = True
 
     def roll_forward(self) -> None:
-        """Bring the contents to what the manifest says, where a change was cut short."""
-        if not self._is_current:
+        """Load the version that the manifest says, where a change was cut short."""
+        if not self._matches_manifest:
             self.journal.roll_back()
-            self.publish(load(self.journal, self.path, self.contents, self._applied))
-            self._is_current = True
+            self.publish(load(self.journal, self.path, self.current, self._applied))
+            self._matches_manifest = True
