@@ -115,6 +115,23 @@ def test_different_words_stay_different_and_only_the_right_document_is_found(pai
             assert sorted(collection.search(f'"text:{normalize(word)}"').ids) == sorted(["both", expected])
 
 
+def test_a_word_without_vowel_points_finds_it_with_any_and_a_pointed_one_only_its_like(tmp_path):
+    vertical = Vertical.load(_vertical(tmp_path))
+    titles = {"ilm": "عِلْم", "alam": "عَلَم", "bare": "علم", "dibber": "דִּבֵּר", "davar": "דָּבָר", "dvr": "דבר"}
+    with alicorn.Collection.create(tmp_path / "c", embeddings={"books": 2}) as collection:
+        documents = pa.table({"doc_id": list(titles), "title": list(titles.values())})
+        collection.upsert(vertical.index_table(documents))
+        for query, expected in {
+            "علم": ["alam", "bare", "ilm"],
+            "عِلْم": ["ilm"],
+            "דבר": ["davar", "dibber", "dvr"],
+            "דָּבָר": ["davar"],
+        }.items():
+            assert sorted(collection.search(vertical.expression("boolean", query)).ids) == expected
+    assert document_terms("\ufb2aלום") == ["ש\u05c1לום", "שלום"], "one character for a letter and its point"
+    assert document_terms("أَمْر") == [normalize("أَمْر"), "أمر"], "a hamza makes another letter"
+
+
 def slow_words(text: str) -> list[str]:
     """Character by character, by what Unicode says of each."""
     found: list[tuple[str, str]] = []  # a word and its kind

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
 
-RULES = 2
+RULES = 3
 """Raise it when a text is read differently: models trained and collections published before are then refused."""
 
 _WORD = re.compile(r"\w+")
@@ -24,6 +24,10 @@ _DROPPED = (
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _APOSTROPHES = "\u02bb\u02bc\u2018\u2019"  # ʻokina, п'ять, and the typographic quotes
+# Vowel points and signs of recitation, which most writers leave out: of Hebrew, and of Arabic but for madda and hamza.
+_POINTS = re.compile(
+    "[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u0652\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed]"
+)
 _BEYOND_LATIN = re.compile("[^\\0-\xac\xae-\u024f]")  # what is there needs no more than folding and \\w
 _TO_CHANGE = re.compile(f"[{_DROPPED}{_APOSTROPHES}\u0307]")
 _CHANGES = (
@@ -69,12 +73,11 @@ def words(text: str) -> list[str]:
 
 def document_terms(text: str) -> list[str]:
     """What a document is found by: its words. Of a run of a script without blanks also its letters and its bigrams,
-    a letter being taken with its marks."""
+    a letter being taken with its marks; of a Hebrew or Arabic word with vowel points also the word without them."""
     found = words(text)
-    if text.isascii():
+    if text.isascii() or not _BEYOND_LATIN.search(text):
         return found
-    letters = ((word, _letters(word)) for word in found)
-    return [term for word, of in letters for term in dict.fromkeys((word, *of, *_bigrams(of)))]
+    return [term for word in found for term in _parts(word)]
 
 
 def query_terms(text: str) -> list[str]:
@@ -132,6 +135,12 @@ def _class(first: int, last: int, categories: tuple[str, ...]) -> str:
             else:
                 ranges.append([point, point])
     return "".join(f"{chr(low)}-{chr(high)}" for low, high in ranges)
+
+
+def _parts(word: str) -> list[str]:
+    """The word; of a script without blanks its letters and bigrams; of one with vowel points the word without them."""
+    letters = _letters(word)
+    return list(dict.fromkeys((word, *letters, *_bigrams(letters), _POINTS.sub("", word) or word)))
 
 
 def _letters(word: str) -> list[str]:

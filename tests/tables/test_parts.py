@@ -10,6 +10,8 @@ import pytest
 from alicorn.errors import TableError
 from alicorn.tables import open_parts, read_table
 
+NS = pa.timestamp("ns")
+
 
 @pytest.fixture
 def notes(caplog):
@@ -147,6 +149,27 @@ def test_times_of_96_bits_after_the_year_2262_are_read(tmp_path):
     table = pa.table({"a": pa.array([late], pa.timestamp("us"))})
     pq.write_table(table, tmp_path / "t.parquet", use_deprecated_int96_timestamps=True)
     assert read_table(tmp_path / "t.parquet", "t")["a"].to_pylist() == [late]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([0, None, 1714521600123456000, 1714521600123456789], NS),
+        pa.array([[0], None, [], [5_000, 1714521600123456789]], pa.list_(NS)),
+        pa.array([{"x": 0}, None, {"x": None}, {"x": -1}], pa.struct([("x", NS)])),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_96_bit_times_finer_than_a_microsecond_are_refused_by_row(tmp_path, column):
+    path, options = tmp_path / "t.parquet", {"use_deprecated_int96_timestamps": True, "store_schema": False}
+    pq.write_table(pa.table({"n": [1, 2, 3], "a": column[:3]}), path, **options)
+    assert len(read_table(path, "t")) == 3
+    pq.write_table(pa.table({"n": [1, 2, 3, 4], "a": column}), path, **options)
+    with pytest.raises(TableError, match=r"column 'a', row 3 .*finer than a microsecond: write .* timestamp\[ns\]"):
+        read_table(path, "t")
+    with pytest.raises(TableError, match="row 3 "):
+        list(open_parts(path, "t").batches(num_rows=1))
+    assert read_table(path, "t", ["n"])["n"].to_pylist() == [1, 2, 3, 4]
 
 
 def test_batches_are_the_rows_in_order(tmp_path):

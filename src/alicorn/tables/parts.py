@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ import pyarrow.parquet as pq
 from alicorn.errors import TableError
 from alicorn.tables.notes import note
 from alicorn.tables.plain import plain_column, plain_schema, tried
+from alicorn.tables.times_96 import exact_times, refuse_finer, times_in_96_bits
 from alicorn.tables.unify import fitted, widened
 
 BATCH_ROWS = 65_536
@@ -53,7 +55,7 @@ class PartFiles:
         for file, count in zip(self.files, self.counts, strict=True):
             row = first_row
             with self.located():
-                for table in self._read(file, wanted, num_rows):
+                for table in self._read(file, wanted, num_rows, first_row):
                     yield _fitted(table, schema, self.name, row)
                     row += len(table)
             first_row += count
@@ -88,13 +90,20 @@ class PartFiles:
             row -= count
         return self.files[-1], row
 
-    def _read(self, file: Path, columns: Sequence[str], num_rows: int) -> Iterator[pa.Table]:
+    def _read(self, file: Path, columns: Sequence[str], num_rows: int, first_row: int) -> Iterator[pa.Table]:
         with _reading(self.name, file), _opened(file) as opened:
             own = opened.schema_arrow
             present = [name for name in columns if name in own.names]
-            for batch in opened.iter_batches(num_rows, columns=present):
+            row = first_row
+            in_96_bits = times_in_96_bits(opened, present)
+            finer = exact_times(file, in_96_bits, num_rows) if in_96_bits else repeat(None)
+            for batch, exact in zip(opened.iter_batches(num_rows, columns=present), finer, strict=False):
                 # Arrow reads `a.b` where `a` is asked for; and a batch without columns has no number of rows.
-                yield pa.Table.from_batches([batch]).select(present)
+                table = pa.Table.from_batches([batch]).select(present)
+                if exact is not None:
+                    refuse_finer(table, exact, self.name, row)
+                yield table
+                row += len(table)
 
 
 _PLACE = "; that is row "
@@ -211,7 +220,7 @@ def _fitted(table: pa.Table, schema: pa.Schema, name: str, first_row: int) -> pa
 
 @contextmanager
 def _opened(file: Path) -> Iterator[pq.ParquetFile]:
-    """Spark's 96-bit times are read to the microsecond: as nanoseconds, those after the year 2262 would wrap."""
+    """Times of 96 bits are read as microseconds (times_96.py)."""
     with pq.ParquetFile(file, coerce_int96_timestamp_unit="us") as opened:
         yield opened
 
