@@ -13,9 +13,9 @@ effects-<set> for another set of rows.
 over the seeds' effects, where there are several. The second covers what differs between worlds and between trainings.
 
 **Verdict**, fixed before anything was measured. A claim says up, down, or equal. Up or down: *agree* where the interval
-lies on that side of 0; *disagree* where it lies on the other side, or where it includes 0 and even its far end is below
-a quarter of the paper's figure; else *cannot say*. Equal: *agree* where the interval lies within 1 %, *disagree* where
-it lies outside, else *cannot say*. No gain: *agree* where it lies below +1 %, *disagree* where it lies above 0 and
+is on that side of 0; *disagree* where it is on the other side, or where it includes 0 and even its far end is below
+a quarter of the paper's figure; else *cannot say*. Equal: *agree* where the interval is within 1 %, *disagree* where
+it is outside, else *cannot say*. No gain: *agree* where it is below +1 %, *disagree* where it is above 0 and
 reaches beyond that, else *cannot say*. A row has a verdict at recall@1 and one at recall@10: EBR does not say which K.
 """
 

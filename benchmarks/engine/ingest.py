@@ -87,7 +87,7 @@ def faiss_in_memory(vectors: np.ndarray) -> Callable[[Batch], None]:
 
 
 def fsyncs(name: str) -> int:
-    """What a failpoint that is reached stands for: a commit fsyncs the log, a checkpoint the log and the database."""
+    """What it means that a failpoint is reached: a commit fsyncs the log, a checkpoint the log and the database."""
     return 2 if name == "after checkpoint" else int(name.startswith(("after commit", "after fsync")))
 
 

@@ -3,7 +3,7 @@
     python benchmarks/engine/quantizers.py [--documents 200000] [--dim 128] [--queries 1000] [--cache DIR]
 
 Coarse: documents to scan until that share of the exact 10 nearest is in the clusters looked at, nearest clusters first.
-Two variants stand beside those of the package: k-means as Faiss is usually called, and an IMI whose half-centroids keep
+Two variants are added to those of the package: k-means as Faiss is usually called, and an IMI whose half-centroids keep
 the lengths of their means. Codes: over the residuals of one coarse quantizer; `loss` is the mean of |vector - decoded|,
 `error` that of |estimate - inner product| over queries and documents, `bound` what a collection stores to be safe, and
 `settled` how many stored vectors an exact search for 10 reads besides, best documents first.

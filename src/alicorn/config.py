@@ -5,7 +5,7 @@
     loss = load_yaml(path, Loss)      # ConfigError: loss.yaml: unknown key 'margn' at top level; did you mean 'margin'?
 
 YAML is read as 1.2 says where 1.1 surprises: `no`, `on` are strings, `1e-3` is a number, a key twice is an error.
-Types are strict: "3" is no integer, 1 is no boolean; an integer may stand for a float. A sequence is a tuple.
+Types are strict: "3" is no integer, 1 is no boolean; an integer is accepted as a float. A sequence is a tuple.
 """
 
 import datetime

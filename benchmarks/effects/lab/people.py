@@ -171,6 +171,6 @@ def recall(ranks: np.ndarray, targets: Targets, k: int) -> np.ndarray:
 
 
 def run_ranks(run: np.ndarray, targets: Targets) -> np.ndarray:
-    """int32 (targets,): ranks in a run, int32 (searches, depth); what it does not hold stands behind everything."""
+    """int32 (targets,): ranks in a run, int32 (searches, depth); a target outside the run ranks behind all."""
     found = run[targets.rows] == targets.documents[:, None]
     return np.where(found.any(axis=1), found.argmax(axis=1) + 1, np.iinfo(np.int32).max).astype(np.int32)

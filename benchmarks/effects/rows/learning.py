@@ -5,7 +5,7 @@
 
 On the people world recipes have the towers of its shipped recipe; on the shop world text, age and a few attributes, and
 no behaviour. Both sides of a row differ in one thing and train as many epochs. MGDSPR's P_good needs a judge of
-relevance: the shop world knows what a query asks for; for the people world the likeness of a name to the query stands.
+relevance: the shop world knows what a query asks for; the people world uses the likeness of a name to it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -61,7 +61,7 @@ def page_ranks(lab: Lab, recipe: Recipe) -> np.ndarray:
 def likes(lab: Lab, recipe: Recipe) -> np.ndarray:
     """bool (searches, 10): whether each of the nearest documents has at least half of the query's letter trigrams.
 
-    It stands for a judge of relevance, which the people world has not: a name is what a query asks for.
+    It replaces a judge of relevance, which the people world does not have: a query asks for a name.
     """
 
     def alike() -> np.ndarray:

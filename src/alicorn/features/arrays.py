@@ -100,7 +100,7 @@ class Sequences:
 
 
 def _gathered(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets of the lists of the given rows, and where each of their elements stands now."""
+    """Offsets of the lists of the given rows, and the present place of each of their elements."""
     taken = np.empty(len(rows) + 1, dtype=np.int64)
     _taken_offsets(offsets, rows, taken)
     within = np.arange(taken[-1]) - np.repeat(taken[:-1], np.diff(taken))

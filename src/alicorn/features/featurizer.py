@@ -23,7 +23,8 @@ from alicorn.features.kinds.text import OrderedText, TextSettings, text_bags, te
 from alicorn.features.kinds.vectors import vector_lists
 from alicorn.features.pretrained import EncoderSettings, TextEncoder
 from alicorn.tables import one_chunk
-from alicorn.vertical import (
+from alicorn.vertical.columns import check_parallel, check_vector_lists, check_vectors, check_weights, read_as
+from alicorn.vertical.features import (
     DenseFeature,
     Feature,
     IdFeature,
@@ -33,7 +34,6 @@ from alicorn.vertical import (
     TextFeature,
     VectorsFeature,
 )
-from alicorn.vertical.columns import check_parallel, check_vector_lists, check_vectors, check_weights, read_as
 
 V = TypeVar("V")
 _STRINGS = pa.large_list(pa.large_string())

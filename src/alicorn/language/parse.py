@@ -262,7 +262,7 @@ class _List:
         if self.head is None:
             return
         word, offset = self.head
-        hint = _did_you_mean(word, OPERATORS, "") or "a term stands without parentheses; "
+        hint = _did_you_mean(word, OPERATORS, "") or "a term has no parentheses; "
         raise QueryError(f"unknown operator {_shown(word)}; {hint}operators: {' '.join(OPERATORS)}", offset)
 
     def _spelled(self) -> str:

@@ -68,5 +68,5 @@ def _refuse_character(text: str, offset: int) -> NoReturn:
     if end == len(text):
         raise QueryError("this quote is never closed", offset)
     if text[end] == "\\":
-        raise QueryError('inside quotes a backslash stands before " or another backslash only: write \\\\', end)
+        raise QueryError('inside quotes a backslash is allowed before " or another backslash only: write \\\\', end)
     raise QueryError("after a closing quote comes a blank or a parenthesis", end + 1)

@@ -1,7 +1,7 @@
 """Searches, split by time. A search is the rows of one session_id: all of it is in one split.
 
 Training must not see what happens after it: a split is an interval of time, so that popularity, train pairs and the
-activity that makes hard positives of train all lie before the first valid search.
+activity that makes hard positives of train are all before the first valid search.
 """
 
 import datetime

@@ -1,7 +1,7 @@
-"""What each searcher did, in the order of time, and the slice of it that lies before a moment.
+"""What each searcher did, in the order of time, and the slice of it before a given moment.
 
-All rows stand in a row, those of a searcher together, the oldest first: a slice is found by bisection, for every search
-at once.
+All rows are in one table, those of a searcher together, the oldest first: bisection finds a slice, for every search at
+once.
 """
 
 from collections.abc import Mapping
@@ -58,7 +58,7 @@ def row_of(searchers: pa.ChunkedArray, known: pa.Array) -> np.ndarray:
 
 
 def span(events: Timelines, moments: Moments) -> tuple[np.ndarray, np.ndarray]:
-    """The slice of a searcher's events that lies before each moment; empty for nobody."""
+    """The slice of a searcher's events before each moment; empty for nobody."""
     nobody = moments.searcher < 0
     bounds = np.append(events.starts, 0)
     first = np.where(nobody, 0, bounds[moments.searcher])

@@ -1,7 +1,7 @@
 """What does close mean? Pure functions of unit-length embeddings and a mask: (requests, documents, allowed) -> scalar.
 
 triplet.py    hinge on cosine distance with a margin (EBR; margin rank in Que2Search)
-pairwise.py   BPR, the likelihood that the positive stands before a negative (Que2Search)
+pairwise.py   BPR, the likelihood that the positive ranks before a negative (Que2Search)
 softmax.py    scaled softmax over in-batch and shared negatives, with logQ correction; its temperature is 1 / scale
 symmetric.py  the mean of that over documents and over requests (Que2Search)
 diversity.py how alike the interests of one request are (DRIM): these read no documents

@@ -138,7 +138,7 @@ def bpr_rows(scores, allowed, weights, scale):
             x = scale * (row[j] - positive)
             power = np.exp(-abs(x))  # of what is never above 0
             loss += float(weights[j] * (max(x, np.float32(0.0)) + np.log1p(power)))
-            chance = (np.float32(1.0) if x >= 0 else power) / (np.float32(1.0) + power)  # that j stands before
+            chance = (np.float32(1.0) if x >= 0 else power) / (np.float32(1.0) + power)  # that j ranks before
             row[j] = scale * share * weights[j] * chance
             pulls += row[j]
         row[i] = -pulls

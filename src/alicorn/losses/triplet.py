@@ -18,7 +18,7 @@ def triplet_loss(
 
     requests: (batch, dim), documents: (columns, dim), unit length; row i of `documents` is the positive of request i.
     allowed: bool (batch, columns), which column may be a negative of which request; the positive itself never is.
-    margin: > 0, in cosine distance. weights: (columns,), how many negatives a column stands for; None: one each.
+    margin: > 0, in cosine distance. weights: (columns,), how many negatives a column counts as; None: one each.
     Returns a scalar. A request without allowed columns adds nothing.
     Unlike in softmax_loss, a negative beyond the margin is ignored. Source: EBR (KDD 2020), section 2.2.
     """

@@ -1,4 +1,4 @@
-"""What is wrong but tempting? Which documents stand beside the positives of a batch, and which are negatives of whom.
+"""What is wrong but tempting? Which documents join the positives of a batch, and which are negatives of which request?
 
 columns.py        the columns of a batch and the mask: what all sources add up to
 random.py         documents drawn uniformly, shared by the batch

@@ -19,7 +19,7 @@ class Drawn:
     """What one source adds to a batch.
 
     documents: int64 (columns,) document numbers. allowed: bool (batch, columns), column j may be a negative of request
-    i. weights: float32 (columns,), how many negatives a column stands for; 1 is one.
+    i. weights: float32 (columns,), how many negatives a column counts as.
     """
 
     documents: np.ndarray

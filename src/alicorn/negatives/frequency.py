@@ -47,7 +47,7 @@ class StreamingPopularity:
         self._factors = np.random.default_rng(seed).integers(1, 2**63, size=(hashes, 1), dtype=np.uint64) | np.uint64(1)
 
     def see(self, documents: np.ndarray) -> None:
-        """The positives of the next batch, int64; one that stands there twice is seen once."""
+        """The positives of the next batch, int64; a repeated one is seen once."""
         self._batches += 1
         for last, gaps, slots in zip(self._last, self._gaps, self._slots(np.unique(documents)), strict=True):
             touched = np.unique(slots)

@@ -1,6 +1,6 @@
 """Offline hard negatives: documents that a model ranks in a window, such as 101 to 500, on a shard of the corpus.
 
-The very top of a ranking holds what is right and was not clicked; what stands a little behind is wrong but tempting
+The very top of a ranking holds documents that are right and were not clicked; those behind are wrong but tempting
 (EBR 6.1). Only semi-hard examples are wanted, so one random shard is enough: a document of rank r in the corpus
 has rank r x share in it. The search is passed in: training/ cannot see an index, the shell joins them
 (publishing/shard_search.py).

@@ -4,7 +4,7 @@
     E_q = [a_i V_i q]_i / sqrt(sum a_i^2)        E_d = [U_i d]_i / sqrt(n)    both of unit length
     cos(E_q, E_d) = S_w(q, d) / (sqrt(sum a_i^2) sqrt(n))
 
-The weights stand on the request's side only: other weights need no documents to be encoded again. A folder is
+The weights are on the request's side only: other weights need no documents to be encoded again. A folder is
 
     model.json       {"format": 1, "alicorn": version, "key", "dim", "fingerprint", "vertical": fingerprint,
                       "data": fingerprint, "weights": one number per member}

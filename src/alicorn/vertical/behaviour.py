@@ -3,7 +3,7 @@
     request:
       behaviour:
         kinds: [click, bought]          # click: a chosen result of a search; the others are kinds of the table activity
-        attributes: [brand, shop]       # columns of documents that stand beside each document
+        attributes: [brand, shop]       # columns of documents that are kept with each document
         past_queries: 10
       features:
         realtime: {kind: sequence, parts: {item: realtime_item, brand: realtime_brand}, last: 50}

@@ -208,7 +208,7 @@ def check_vector_lists(column: pa.ChunkedArray, dim: int, table: str, name: str,
 
 
 def check_weights(ids: pa.ChunkedArray, weights: pa.ChunkedArray, table: str, name: str, first_row: int = 0) -> None:
-    """Rows of a weights column have one finite number per id; a null row stands for an empty one."""
+    """Rows of a weights column have one finite number per id; a null row counts as an empty one."""
     wanted = pc.fill_null(pc.list_value_length(ids), 0)
     given = pc.fill_null(pc.list_value_length(weights), 0)
     refuse_rows(pc.not_equal(wanted, given), table, name, "weights must be as many as the ids of the row", first_row)
@@ -216,7 +216,7 @@ def check_weights(ids: pa.ChunkedArray, weights: pa.ChunkedArray, table: str, na
 
 
 def check_parallel(lists: Mapping[str, pa.ChunkedArray], table: str, first_row: int = 0) -> None:
-    """Each row of list columns, by name, has as many elements in all of them; a null row stands for an empty one."""
+    """Each row of list columns, by name, has as many elements in all of them; a null row counts as an empty one."""
     (first, wanted), *others = lists.items()
     lengths = pc.fill_null(pc.list_value_length(wanted), 0)
     for name, column in others:

@@ -39,7 +39,7 @@ PositiveDays = Annotated[float, Field(gt=0, le=36_500)]
 
 
 class RecentRule(Config):
-    """Keeps a document whose time lies at most `days` before now; a later time counts as recent."""
+    """Keeps a document whose time is at most `days` before now; a later time counts as recent."""
 
     kind: Literal["recent"]
     column: str
@@ -60,7 +60,7 @@ class RecentRule(Config):
 
 
 class RangeRule(Config):
-    """Keeps a document whose number or time is between the ends, which belong to it."""
+    """Keeps a document whose number or time is between the ends, both included."""
 
     kind: Literal["range"]
     column: str

@@ -1,4 +1,4 @@
-"""Vectors made elsewhere, such as a social embedding: a matrix as it stands. A null row is the zero vector."""
+"""Vectors made elsewhere, such as a social embedding: a matrix, unchanged. A null row is the zero vector."""
 
 import numpy as np
 import pyarrow as pa

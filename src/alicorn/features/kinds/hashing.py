@@ -1,7 +1,7 @@
 """How a string becomes a row of a table: 64-bit hashes and their buckets. The compiled steps of text.py and ids.py.
 
 Everything is uint64 arithmetic modulo 2^64, so a value hashes alike in training, in a batch job and in a server, on any
-machine. Row 0 of a table stands for nothing and is never given out: buckets are 1..buckets.
+machine. Row 0 of a table means nothing and is never given out: buckets are 1..buckets.
 """
 
 import numpy as np

@@ -2,7 +2,7 @@
 
 The same class holds the batches of the memtable (arrays in memory) and the segments on disk (arrays mapped from
 files). Documents are numbered by (coarse cluster of the segment's first embedding key, doc_id); documents without that
-embedding come last. A cluster is therefore a range of numbers, and its codes lie together.
+embedding come last. A cluster is therefore a range of numbers, and its codes are contiguous.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from alicorn.quantization.kernels.levels import dot_levels, level_weights, packe
 from alicorn.quantization.kernels.named import Integers
 
 _LEVELS = 255
-_TAIL = 0.001  # share of the values of a dimension that lie below the grid, and above
+_TAIL = 0.001  # share of the values of a dimension below the grid, and above it
 
 
 class SQ8Query(NamedTuple):

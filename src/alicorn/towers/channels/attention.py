@@ -1,6 +1,6 @@
 """Attention over lists of vectors of unequal length: within a list, and of queries over a list.
 
-A list is padded behind its end; `present`, bool (rows, longest), is false there. What stands behind an end changes
+A list is padded behind its end; `present`, bool (rows, longest), is false there. What is behind an end changes
 nothing, and neither does the length of the other rows of a batch.
 """
 
@@ -29,7 +29,7 @@ class SelfAttention(nn.Module):
         nn.init.zeros_(self.output.bias)
 
     def forward(self, elements: Tensor, present: Tensor) -> Tensor:
-        """(rows, longest, dim) of elements of that shape; what stands behind a row's end is zero."""
+        """(rows, longest, dim) of elements of that shape; behind a row's end they are zero."""
         rows, longest, dim = elements.shape
         split = self.inputs(elements).view(rows, longest, 3, self._heads, dim // self._heads)
         query, key, value = split.permute(2, 0, 3, 1, 4)  # each (rows, heads, longest, dim / heads)
@@ -56,7 +56,7 @@ class TransformerLayer(nn.Module):
         nn.init.zeros_(self.narrow.bias)
 
     def forward(self, elements: Tensor, present: Tensor) -> Tensor:
-        """(rows, longest, dim) of elements of that shape; what stands behind a row's end means nothing."""
+        """(rows, longest, dim) of elements of that shape; those behind a row's end mean nothing."""
         elements = self.attended(elements + self.attention(elements, present))
         result: Tensor = self.changed(elements + self.narrow(torch.relu(self.wide(elements))))
         return result
@@ -65,7 +65,7 @@ class TransformerLayer(nn.Module):
 def read(queries: Tensor, elements: Tensor, present: Tensor, zero_vector: bool = False) -> tuple[Tensor, Tensor]:
     """softmax(Q X^T) X of each row: what each query finds in a list (MGDSPR, KDD 2021).
 
-    queries: (rows, queries, dim). elements: (rows, longest, dim). zero_vector: a zero stands before the elements, so
+    queries: (rows, queries, dim). elements: (rows, longest, dim). zero_vector: a zero is put before the elements, so
     that a query which fits none of them can leave all of them out.
     Returns (rows, queries, dim), zero for a row without elements; and the weights, (rows, queries, longest), with the
     zero vector's first where there is one: (rows, queries, 1 + longest).
@@ -79,5 +79,5 @@ def read(queries: Tensor, elements: Tensor, present: Tensor, zero_vector: bool =
 
 
 def present_of(lengths: Tensor, longest: int) -> Tensor:
-    """bool (rows, longest): what stands before the end of lists of these lengths, int64 (rows,)."""
+    """bool (rows, longest): which places are before the end of lists of these lengths, int64 (rows,)."""
     return torch.arange(longest, device=lengths.device) < lengths[:, None]

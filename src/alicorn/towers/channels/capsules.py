@@ -35,7 +35,7 @@ class Capsules(nn.Module):
     def forward(self, elements: Tensor, lengths: Tensor) -> Tensor:
         """(rows, interests, width), shorter than 1; zero for a row without elements.
 
-        elements: (rows, longest, width). lengths: int64 (rows,); what stands behind them is not read.
+        elements: (rows, longest, width). lengths: int64 (rows,); elements behind them are not read.
         """
         rows, longest, _ = elements.shape
         present = torch.arange(longest, device=elements.device) < lengths[:, None]  # (rows, longest)

@@ -18,12 +18,11 @@ from alicorn.towers.settings.semantic import Semantic
 from alicorn.towers.settings.tables import DHE, Hashed, Table, buckets_of
 from alicorn.towers.settings.towers import Interests, Towers
 from alicorn.vertical import (
-    DenseFeature,
     Feature,
-    NumericFeature,
+    IdFeature,
+    IdsFeature,
     SequenceFeature,
     TextFeature,
-    VectorsFeature,
     Vertical,
 )
 
@@ -119,12 +118,13 @@ def layout(towers: Towers, vertical: Vertical) -> Layout:
 def default_tables(name: str, feature: Feature) -> tuple[str, ...]:
     """The tables that a feature reads where no table lists it: one, or one for each part of a sequence."""
     match feature:
-        case DenseFeature() | NumericFeature() | VectorsFeature():
-            return ()
+        case TextFeature():
+            return (_TEXT,)
+        case IdFeature() | IdsFeature():
+            return (name,)
         case SequenceFeature():
             return tuple(feature.parts)
-        case _:
-            return (_TEXT if isinstance(feature, TextFeature) else name,)
+    return ()
 
 
 def part_names(channel: ChannelId, feature: Feature | None) -> tuple[str, ...]:

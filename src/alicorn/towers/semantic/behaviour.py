@@ -4,7 +4,7 @@
     short       self-attention
     long        one list per attribute of the documents; its elements are the means over clicks, over purchases ...
 
-Each is read by the query's representations (attention.read), with a zero vector before it. Elements stand oldest first.
+The query's representations read each (attention.read), with a zero vector before it. The oldest element comes first.
 """
 
 from torch import Tensor, nn

@@ -16,7 +16,7 @@ from alicorn.towers.channels.attention import TransformerLayer, present_of, read
 from alicorn.towers.channels.sequences import mean_of
 from alicorn.towers.settings.semantic import Granularity
 
-_PLACES = 32  # of segments that are told apart by their place; later ones stand at the last
+_PLACES = 32  # places that segments are told apart by; later segments share the last
 
 
 class QueryVectors(NamedTuple):

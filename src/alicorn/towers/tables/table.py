@@ -14,7 +14,7 @@ from alicorn.compiled import kernel
 
 
 class EmbeddingTable(nn.Module):
-    """`buckets` rows after row 0, which stands for nothing, is never read and stays zero. length: of a row at first."""
+    """`buckets` rows after row 0, which means nothing, is never read and stays zero. length: of a row at first."""
 
     def __init__(self, buckets: int, dim: int, length: float = 1.0) -> None:
         super().__init__()

@@ -35,7 +35,7 @@ class PairBatch:
 
     pairs: int64 (size,), numbers of training pairs. numbers: int64 (columns,), of documents.
     log_q: float32 (columns,), what is subtracted from a column's logit: logQ, and minus the log of its weight. weights:
-    float32 (columns,), how many negatives a column stands for. Both None where nothing is corrected or weighted.
+    float32 (columns,), how many negatives a column counts as. Both None where nothing is corrected or weighted.
     mixing: float32 (size, count), the positive's shares in generated negatives; None where none are made.
     """
 

@@ -25,7 +25,7 @@ from alicorn.vertical.failed_searches import FACTS
 from alicorn.vertical.requests import check_known, request_table
 
 _ROWS = 1 << 16  # featurised at once
-_RANDOM = 10  # documents that stand against the targets of a search in the AUC, where it showed none
+_RANDOM = 10  # documents compared with the targets of a search in the AUC, where the search showed none
 _PAIR = ["session_id", "searcher_id", "query", "doc_id"]
 
 

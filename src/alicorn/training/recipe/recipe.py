@@ -90,7 +90,7 @@ class Recipe(Config):
     """The whole of recipe.yaml.
 
     batch: pairs. patience: epochs without a better validation before the end. dropout: share of the entries of bags
-    (n-grams, ids) left out of a training batch, drawn anew each time: it stands for misspelled and missing words.
+    (n-grams, ids) left out of a training batch, drawn anew each time, as if words were misspelled or missing.
     threads: of torch; batches are prepared in one more. The same number gives the same weights. With 2, a machine that
     is busy otherwise trained 10 times slower, since threads wait for each other in every step.
     """

@@ -81,7 +81,7 @@ def _ranks(requests: Tensor, corpus: Tensor, rows: np.ndarray, targets: np.ndarr
         asked = requests[torch.from_numpy(rows[part]).to(corpus.device)]
         scores = (asked @ corpus.T).amax(dim=1)  # (targets, documents)
         own = scores.gather(1, wanted)
-        ahead = ~(scores <= own) | ((scores == own) & (numbers < wanted))  # what is no number stands ahead
+        ahead = ~(scores <= own) | ((scores == own) & (numbers < wanted))  # NaN counts as ahead
         ranks[part] = ahead.sum(dim=1).cpu().numpy()
     return ranks
 

@@ -113,7 +113,7 @@ class Catalogue:
 
 
 def draw_catalogue(rng: np.random.Generator, num_products: int, model: CatalogueModel) -> Catalogue:
-    """Leaves are about equally large; a brand stands for one department, a shop sells for up to two."""
+    """Leaves are about equally large; a brand belongs to one department, a shop sells for up to two."""
     num_brands = max(3 * len(DEPARTMENTS), int(num_products * model.brands_per_product))
     num_shops = max(2 * len(DEPARTMENTS), int(num_products * model.shops_per_product))
     leaf = rng.integers(0, len(LEAVES), num_products).astype(np.int16)

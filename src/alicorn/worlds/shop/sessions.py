@@ -1,4 +1,4 @@
-"""Who shops when: sessions of browsing and searching, and which taste stands behind each search.
+"""Who shops when: sessions of browsing and searching, and which taste is behind each search.
 
 A session has a focus (leaf, brand), and begins with browsing; its searches follow the focus, the project of these
 days, an interest of these months, or nothing that the searcher has ever done. KINDS says which, and is a segment.

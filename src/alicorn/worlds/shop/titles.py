@@ -1,6 +1,6 @@
 """What is said and shown of a product: its title, its description, its pictures.
 
-A title is a pile of keywords: names of the category, attributes (not all), the brand, styles, words that could stand on
+A title is a pile of keywords: names of the category, attributes (not all), the brand, styles, words that could be on
 anything, and some that are not true of the product.
 """
 

@@ -54,7 +54,7 @@ class ShopWorld:
 
     @cached_property
     def doc_ids(self) -> pa.StringArray:
-        """Row = product number, so that documents sorted by doc_id stand at their numbers."""
+        """Row = product number, so that documents sorted by doc_id are in the order of their numbers."""
         return pa.array([f"i{number:07d}" for number in range(len(self.catalogue))], pa.string())
 
     @cached_property
