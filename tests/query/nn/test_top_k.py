@@ -1,12 +1,10 @@
 """The k best of scored rows, beside a sort by NumPy."""
 
-import numba
 import numpy as np
 import pytest
 
-from alicorn.query.nn.top_k import best_of
-
-_best_of = numba.njit(lambda *arguments: best_of(*arguments))
+from alicorn.query.nn import kernel
+from alicorn.query.nn.nearest import _k_best
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 127, 128, 129, 1000, 20_000])
@@ -20,6 +18,9 @@ def test_the_best_come_by_score_then_by_id(count: int, values: int) -> None:
     id_order = rng.permutation(3 * count).astype(np.uint32)
     order = np.lexsort((id_order[docs[rows]], -scores))
     for k in (1, 10, count // 2, count, 2 * count):
-        best_rows, best_scores = _best_of(rows, scores, count, k, docs, id_order)
-        assert best_rows.tolist() == rows[order[:k]].tolist()
-        assert best_scores.tolist() == scores[order[:k]].tolist()
+        expected = rows[order[:k]].tolist(), scores[order[:k]].tolist()
+        for best in (
+            _k_best(rows, scores, min(k, count), docs, id_order),
+            kernel.sort_best(rows, scores, k, docs, id_order),
+        ):
+            assert (best[0].tolist(), best[1].tolist()) == expected

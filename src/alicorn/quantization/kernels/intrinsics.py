@@ -17,8 +17,10 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils, config
 from numba.core.datamodel import models
+from numba.core.imputils import impl_ret_new_ref
 from numba.extending import intrinsic as _intrinsic
 from numba.extending import register_model
+from numba.np.arrayobj import _empty_nd_impl
 
 from alicorn.compiled import subroutine
 
@@ -56,6 +58,50 @@ class _VectorModel(models.PrimitiveModel):
 
 def _function(builder, result, arguments, name):
     return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, arguments), name)
+
+
+def _new(element: types.Type) -> Any:
+    array = types.Array(element, 1, "C")
+
+    @intrinsic
+    def new(_typing, size):
+        def generate(context, builder, signature, arguments):
+            made = _empty_nd_impl(context, builder, array, arguments)
+            return impl_ret_new_ref(context, builder, array, made._getvalue())
+
+        return array(types.intp), generate
+
+    return new
+
+
+new_bytes: Any = _new(types.uint8)
+new_floats: Any = _new(types.float32)
+new_numbers: Any = _new(types.uint32)
+new_words: Any = _new(types.uint64)
+"""An array of so many elements that are not set: np.empty, which takes five times as long to compile."""
+
+
+@intrinsic
+def _keep(_typing, array):
+    return types.void(array), lambda context, _builder, _signature, _of: context.get_dummy_value()
+
+
+keep: Any = _keep
+"""Does nothing, but an array that was made in compiled code is not freed before it."""
+
+
+def stack_space(size: int) -> Any:
+    """A function whose result is the address of `size` bytes, free until the function that called it returns."""
+
+    @intrinsic
+    def space(_typing):
+        def generate(context, builder, signature, arguments):
+            start = cgutils.alloca_once(builder, ir.ArrayType(ir.IntType(64), (size + 7) // 8))
+            return builder.ptrtoint(start, context.get_value_type(types.intp))
+
+        return types.intp(), generate
+
+    return space
 
 
 @intrinsic

@@ -22,7 +22,16 @@ from numba import types
 from alicorn.compiled import kernel, subroutine
 from alicorn.index import BlockArrays
 from alicorn.quantization import CODECS, ROWS
-from alicorn.quantization.kernels.intrinsics import address, floats_at, numbers_at
+from alicorn.quantization.kernels.intrinsics import (
+    address,
+    floats_at,
+    keep,
+    longs_at,
+    new_floats,
+    new_numbers,
+    numbers_at,
+    stack_space,
+)
 from alicorn.quantization.kernels.named import addresses, type_of
 from alicorn.query.nn.arguments import Limits, Query
 from alicorn.query.nn.collecting import BUFFER, Cursor, collect
@@ -37,7 +46,7 @@ from alicorn.query.nn.stages import (
     verify_undecided,
     without_deleted,
 )
-from alicorn.query.nn.top_k import BINS, best_of, bound_from, doubled, raised
+from alicorn.query.nn.top_k import BINS, best_of, bound_from, raised
 
 _STORED = [type_of(rows) for rows in ROWS.values()]
 _PREPARED = tuple(dict.fromkeys(codec.Query for codec in CODECS.values()))
@@ -47,56 +56,60 @@ _ROOM = 256  # candidates to begin with
 
 
 class _Buffers(NamedTuple):
-    """rows, bases: what `collect` writes. kept_rows, scores, errors: of one chunk, and of the one before it, whose
-    second parts are on their way from memory. histogram: of top_k.py."""
+    """Addresses. rows, bases: what `collect` writes. chunks: of one chunk, and of the one before it, whose second
+    parts are on their way from memory. histogram: of top_k.py."""
 
-    rows: np.ndarray
-    bases: np.ndarray
-    kept_rows: np.ndarray
-    scores: np.ndarray
-    errors: np.ndarray
-    histogram: np.ndarray
+    rows: int
+    bases: int
+    chunks: int
+    histogram: int
 
 
 class _Candidates(NamedTuple):
-    """Rows that may be in the answer, their scores, and how far these may be off."""
+    """Rows that may be in the answer, their scores, and how far these may be off: `room` of each, in one array."""
 
-    rows: np.ndarray
-    scores: np.ndarray
-    errors: np.ndarray
+    array: np.ndarray
+    room: int
+
+
+_COLLECTED = BUFFER + 64 + AHEAD  # rows that may be written or read
+_CHUNK_BYTES = 3 * 4 * (_CHUNK + 1)
+_space = stack_space(2 * 4 * _COLLECTED + 2 * _CHUNK_BYTES + 8 * BINS)
 
 
 @subroutine
-def _buffers(k):
-    size = BUFFER + 64 + AHEAD
-    two = 2 * (_CHUNK + 1)
-    return _Buffers(
-        np.zeros(size, dtype=np.uint32),
-        np.empty(size, dtype=np.float32),
-        np.empty(two, dtype=np.uint32),
-        np.empty(two, dtype=np.float32),
-        np.zeros(two, dtype=np.float32),
-        np.zeros(BINS if k else 1, dtype=np.int64),
-    )
+def _buffers(start, k):
+    """Its parts, set to 0 where they may be read before they are written."""
+    bases = start + 4 * _COLLECTED
+    chunks = bases + 4 * _COLLECTED
+    buffers = _Buffers(start, bases, chunks, chunks + 2 * _CHUNK_BYTES)
+    for i in range(_COLLECTED):
+        numbers_at(start)[i] = np.uint32(0)
+    for i in range(2 * _CHUNK_BYTES // 4):
+        numbers_at(chunks)[i] = np.uint32(0)
+    if k:
+        for i in range(BINS):
+            longs_at(buffers.histogram)[i] = 0
+    return buffers
 
 
 @subroutine
 def _chunk(buffers, turn):
-    start = 4 * (_CHUNK + 1) * turn
-    return Chunk(buffers.kept_rows + start, buffers.scores + start, buffers.errors + start)
+    rows = buffers.chunks + _CHUNK_BYTES * turn
+    return Chunk(rows, rows + 4 * (_CHUNK + 1), rows + 8 * (_CHUNK + 1))
 
 
 @subroutine
-def _room():
-    return _Candidates(
-        np.empty(_ROOM, dtype=np.uint32), np.empty(_ROOM, dtype=np.float32), np.empty(_ROOM, dtype=np.float32)
-    )
+def _parts(candidates):
+    """Their addresses, as long as their array is kept."""
+    rows = address(candidates.array)
+    return Chunk(rows, rows + 4 * candidates.room, rows + 8 * candidates.room)
 
 
 @subroutine
 def _still_possible(candidates, found, bound):
     """Keep, in place, the candidates that may reach the bound -> how many."""
-    rows, scores, errors = candidates
+    rows, scores, errors = _elements(_parts(candidates))
     kept = 0
     for i in range(found):
         if scores[i] + errors[i] >= bound:
@@ -106,19 +119,29 @@ def _still_possible(candidates, found, bound):
 
 
 @subroutine
+def _elements(chunk):
+    return numbers_at(chunk.rows), floats_at(chunk.scores), floats_at(chunk.errors)
+
+
+@subroutine
 def _with_room(candidates, found, bound):
     """Room for one more chunk: what cannot reach the bound leaves; what is left gets twice as much if it needs it."""
     found = _still_possible(candidates, found, bound)
-    if 2 * (found + _CHUNK) > len(candidates.rows):
-        candidates = _Candidates(doubled(candidates.rows), doubled(candidates.scores), doubled(candidates.errors))
+    room = candidates.room
+    if 2 * (found + _CHUNK) > room:
+        old, new = candidates.array, new_numbers(6 * room)
+        for part in range(3):
+            for i in range(found):
+                new[2 * room * part + i] = old[room * part + i]
+        candidates = _Candidates(new, 2 * room)
     return candidates, found
 
 
 @subroutine
-def _added(known, found, bound, histogram, k, count, chunk):
+def _added(candidates, found, bound, histogram, k, count, chunk):
     """Add the rows of a chunk that may reach the bound -> how many there are, and the bound, which rises for k."""
-    rows, scores, errors = numbers_at(known.rows), floats_at(known.scores), floats_at(known.errors)
-    new_rows, new_scores, new_errors = numbers_at(chunk.rows), floats_at(chunk.scores), floats_at(chunk.errors)
+    rows, scores, errors = _elements(_parts(candidates))
+    new_rows, new_scores, new_errors = _elements(chunk)
     for i in range(count):
         if new_scores[i] + new_errors[i] < bound.value:
             continue
@@ -130,17 +153,21 @@ def _added(known, found, bound, histogram, k, count, chunk):
 
 
 @subroutine
-def _answer(candidates, found, limits, docs, id_order):
+def _answer(candidates, found, limits, docs):
     """Those that reach `least`; of these the k best, best first."""
-    rows, scores, _ = candidates
+    parts = _parts(candidates)
+    rows, scores, _ = _elements(parts)
     kept = 0
     for i in range(found):
         if np.float64(scores[i]) >= limits.least:
             rows[kept], scores[kept] = rows[i], scores[i]
             kept += 1
     if limits.k:
-        return best_of(rows, scores, kept, limits.k, docs, id_order)
-    return rows[:kept], scores[:kept]
+        return best_of(parts.rows, parts.scores, kept, limits.k, docs, limits.id_order)
+    all_rows, all_scores = new_numbers(kept), new_floats(kept)
+    for i in range(kept):
+        all_rows[i], all_scores[i] = rows[i], scores[i]
+    return all_rows, all_scores
 
 
 def search_block(
@@ -176,33 +203,33 @@ def _search_block(block_arrays, query_arrays, limit_arrays, counter_array):
     block, query, limits = addresses(block_arrays), addresses(query_arrays), addresses(limit_arrays)
     counters = address(counter_array)
     bound = bound_from(np.float32(limits.least) if limits.k else np.float32(limits.least - 1e-6))
-    candidates, found = _room(), 0
-    buffers = _buffers(limits.k)
+    candidates, found = _Candidates(new_numbers(3 * _ROOM), _ROOM), 0
+    buffers = _buffers(_space(), limits.k)
     cursor = Cursor(0, 0, 0, 0)
     turn, waiting = 0, 0
     collected = 1
     while collected:
-        at = addresses(buffers)
-        collected, cursor = collect(block, query, limits, cursor, bound.value, at.rows, at.bases, counters)
+        rows, bases = buffers.rows, buffers.bases
+        collected, cursor = collect(block, query, limits, cursor, bound.value, rows, bases, counters)
         for first in range(0, max(collected, 1), _CHUNK):  # at the end once more, for the chunk that waits
-            count, chunk = min(_CHUNK, collected - first), _chunk(at, turn)
-            count = scan(block, query, at.rows + 4 * first, at.bases + 4 * first, count, bound.value, counters, chunk)
+            count, chunk = min(_CHUNK, collected - first), _chunk(buffers, turn)
+            count = scan(block, query, rows + 4 * first, bases + 4 * first, count, bound.value, counters, chunk)
             if limits.any_deleted:
                 count = without_deleted(block, limits, count, chunk)
             prefetch_rest(block, query, count, chunk)
             count, waiting = waiting, count
             turn = 1 - turn
             if count:
-                chunk = _chunk(at, turn)
+                chunk = _chunk(buffers, turn)
                 count = refine(block, query, count, chunk, bound.value, counters)
-                if found + count > len(candidates.rows):
+                if found + count > candidates.room:
                     candidates, found = _with_room(candidates, found, bound.value)
-                known = addresses(candidates)
-                found, bound = _added(known, found, bound, at.histogram, limits.k, count, chunk)
+                found, bound = _added(candidates, found, bound, buffers.histogram, limits.k, count, chunk)
     found = _still_possible(candidates, found, bound.value)
-    known = Chunk(address(candidates.rows), address(candidates.scores), address(candidates.errors))
-    verify_undecided(block, query, limits, found, known, counters)
-    return _answer(candidates, found, limits, block_arrays.docs, limit_arrays.id_order)
+    verify_undecided(block, query, limits, found, _parts(candidates), counters)
+    result = _answer(candidates, found, limits, block.docs)
+    keep(candidates.array)
+    return result
 
 
 @kernel(
@@ -247,10 +274,12 @@ def search_each(stored_arrays, docs, queries, allowed, stops, deleted, k, id_ord
             scores[found] = stored.cosine(query, row)
             found += 1
         start = stops[i]
-        first_rows, first_scores = best_of(rows, scores, found, k, docs, id_order)
+        first_rows, first_scores = best_of(address(rows), address(scores), found, k, address(docs), address(id_order))
         counts[i] = len(first_rows)
         best_rows[i, : counts[i]] = first_rows
         best_scores[i, : counts[i]] = first_scores
+    keep(rows)
+    keep(scores)
     return best_rows, best_scores, counts
 
 
@@ -258,3 +287,29 @@ def search_each(stored_arrays, docs, queries, allowed, stops, deleted, k, id_ord
 def exact_cosines(stored_arrays, query, rows, out):
     """out[i]: the cosine of the query to the stored vector of rows[i]. query: as stored rows are compared with it."""
     compare(addresses(stored_arrays), address(query), len(rows), address(rows), address(out))
+
+
+@kernel("void(uint32[::1], float32[::1], uint32[::1], uint32[::1], uint32[::1], float32[::1])")
+def find_best(rows, scores, docs, id_order, best_rows, best_scores):
+    """Fill best_rows and best_scores with the best of rows whose scores are known, best first, ties by id_order.
+
+    docs: of rows; id_order: of docs. Each row is inserted into the best so far: made for few of them.
+    """
+    k = len(best_rows)
+    for i in range(len(rows)):
+        row, score, at = rows[i], scores[i], i if i < k else k
+        while at > 0 and best_scores[at - 1] <= score:
+            before = best_rows[at - 1]
+            if best_scores[at - 1] == score and id_order[docs[before]] < id_order[docs[row]]:
+                break
+            if at < k:
+                best_rows[at], best_scores[at] = before, best_scores[at - 1]
+            at -= 1
+        if at < k:
+            best_rows[at], best_scores[at] = row, score
+
+
+@kernel(_ANSWER(types.uint32[::1], types.float32[::1], types.int64, types.uint32[::1], types.uint32[::1]))
+def sort_best(rows, scores, k, docs, id_order):
+    """The k best of rows whose scores are known, best first, ties by id_order."""
+    return best_of(address(rows), address(scores), len(rows), k, address(docs), address(id_order))

@@ -22,6 +22,7 @@ from alicorn.query.nn.arguments import (
     NO_CLUSTERS,
     NO_ROWS,
     NONE_DELETED,
+    VERIFIED,
     Limits,
 )
 from alicorn.query.nn.counters import Counters
@@ -32,6 +33,7 @@ from alicorn.query.sets import docset
 from alicorn.query.sets.docset import DocSet
 
 _NO_BOUND = -2.0  # below every cosine
+_FEW = 128  # the best of so many are found faster by inserting than by sorting
 
 
 def within_radius(
@@ -109,6 +111,9 @@ def _search(
     Deleted documents are left out for k; a radius may hold them.
     """
     plan = choose(probe, block, inside, counters, forced)
+    if plan == "exact" and probe.all_clusters:
+        assert inside is not None
+        return _compared(view, block, probe, k, least, allowed_rows(block, inside), counters)
     rows, bits, clusters = NO_ROWS, NO_BITS, NO_CLUSTERS
     if inside is None:
         mode = ALL
@@ -118,12 +123,50 @@ def _search(
         mode, rows = ANYWHERE if probe.all_clusters else LISTED, allowed_rows(block, inside)
     if mode != ANYWHERE:
         clusters = probe.nearest_first if k else probe.ascending
-    query = (probe.by_vectors if plan == "exact" else probe.by_codes)(mode != ANYWHERE)
+    query = probe.by_vectors() if plan == "exact" else probe.by_codes(mode != ANYWHERE)
     deleted = NONE_DELETED if view.deleted is None or not k else view.deleted
     limits = Limits(
         mode, rows, len(rows), bits, clusters, len(clusters), deleted, len(deleted), k, least, view.segment.id_order
     )
     return kernel.search_block(block.arrays, query, limits, counters.numbers)
+
+
+def _compared(
+    view: SegmentView,
+    block: EmbeddingBlock,
+    probe: Probe,
+    k: int,
+    least: float,
+    rows: np.ndarray,
+    counters: Counters,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What _search returns, of a list of rows, each compared by its stored vector."""
+    if k and view.deleted is not None:
+        rows = rows[~view.deleted[block.docs[rows]]]
+    scores = np.empty(len(rows), dtype=np.float32)
+    kernel.exact_cosines(block.arrays.stored, probe.vector, rows, scores)
+    counters.numbers[VERIFIED] += len(rows)
+    if not k or least > _NO_BOUND:
+        reached = scores >= np.float64(least)  # compared as float64: a float would be rounded to float32
+        rows, scores = rows[reached], scores[reached]
+    if not k:
+        return rows, scores
+    return _k_best(rows, scores, min(k, len(rows)), block.docs, view.segment.id_order)
+
+
+def _k_best(
+    rows: np.ndarray, scores: np.ndarray, k: int, docs: np.ndarray, id_order: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k best of rows whose scores are known, best first, ties by id_order."""
+    if k <= _FEW:
+        best = np.empty(k, dtype=np.uint32), np.empty(k, dtype=np.float32)
+        kernel.find_best(rows, scores, docs, id_order, *best)
+        return best
+    if k < len(rows):
+        reached = scores >= np.partition(scores, len(rows) - k)[len(rows) - k]
+        rows, scores = rows[reached], scores[reached]
+    sorted_best: tuple[np.ndarray, np.ndarray] = kernel.sort_best(rows, scores, k, docs, id_order)
+    return sorted_best
 
 
 def _marked_rows(block: EmbeddingBlock, inside: DocSet) -> np.ndarray:

@@ -15,7 +15,7 @@ _HALF_SLACK = np.float32(5e-4)  # a stored row of float16 may be longer than 1 b
 class Probe:
     """What all segments share, computed when first needed.
 
-    query: (dim,) float32, unit length.
+    query: (dim,) float32, unit length; vector: the same as stored rows are compared with it.
     """
 
     __slots__ = (
@@ -29,14 +29,14 @@ class Probe:
         "_nprobe",
         "_prepared",
         "_slack",
-        "_vector",
         "query",
+        "vector",
     )
 
     def __init__(self, quantizer: KeyQuantizer, query: np.ndarray, nprobe: int | None) -> None:
         self.query = query
         self._codec = quantizer.codec
-        self._vector = quantizer.exact_query(query)
+        self.vector = quantizer.exact_query(query)
         self._slack = _SLACK + _HALF_SLACK if quantizer.stored == FLOAT16 else _SLACK
         self._coarse = quantizer.coarse
         self._nprobe = nprobe if nprobe is not None and nprobe < quantizer.num_clusters else None
@@ -82,18 +82,17 @@ class Probe:
             prepared = self._prepared = self._codec.prepare(self.query)
         slack = self._slack + prepared.rounding
         if in_clusters:
-            return Query(self._vector, prepared, self.cosines, len(self.cosines), slack)
+            return Query(self.vector, prepared, self.cosines, len(self.cosines), slack)
         if not self._codec.of_residuals:
-            return Query(self._vector, prepared, NO_FLOATS, 0, slack)
+            return Query(self.vector, prepared, NO_FLOATS, 0, slack)
         if self._estimates is None:
             self._estimates = self._coarse.estimates(self.query)
         cosines, error = self._estimates
-        return Query(self._vector, prepared, cosines, len(cosines), slack + error)
+        return Query(self.vector, prepared, cosines, len(cosines), slack + error)
 
-    def by_vectors(self, in_clusters: bool) -> Query:
-        """The query for a search by stored vectors alone."""
-        cosines = self.cosines if in_clusters else NO_FLOATS
-        return Query(self._vector, NO_CODES, cosines, len(cosines), self._slack)
+    def by_vectors(self) -> Query:
+        """The query for a search by stored vectors alone, of rows in clusters."""
+        return Query(self.vector, NO_CODES, self.cosines, len(self.cosines), self._slack)
 
 
 NO_CODES = NoQuery()

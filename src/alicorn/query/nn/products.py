@@ -17,11 +17,11 @@ from threadpoolctl import ThreadpoolController
 from alicorn.compiled import kernel, subroutine
 from alicorn.index import EmbeddingBlock, SegmentView
 from alicorn.processes import forget_in_children
-from alicorn.quantization.kernels.intrinsics import address
+from alicorn.quantization.kernels.intrinsics import address, new_floats, new_numbers
 from alicorn.quantization.kernels.named import addresses, type_of
 from alicorn.quantization.stored import Float32Rows
 from alicorn.query.nn.stages import compare
-from alicorn.query.nn.top_k import BINS, best_of, bin_of, doubled, highest_edge, lower_edge
+from alicorn.query.nn.top_k import BINS, best_of, bin_of, highest_edge, lower_edge
 
 _QUERIES = 128  # of a block
 _ROWS = 8_192  # of a tile: 4 MB of products
@@ -104,6 +104,14 @@ def _at_least(found, rows, scores, bound):
     return kept
 
 
+@subroutine
+def _doubled(rows, scores):
+    more_rows, more_scores = new_numbers(2 * len(rows)), new_floats(2 * len(rows))
+    for i in range(len(rows)):
+        more_rows[i], more_scores[i] = rows[i], scores[i]
+    return more_rows, more_scores
+
+
 _CANDIDATES = "float32, int64[::1], uint32[::1], float32[::1]"  # slack, state, rows, products
 
 
@@ -124,7 +132,7 @@ def _keep(products, first, docs, deleted, k, slack, state, rows, scores):
         if found == len(rows):
             found = _at_least(found, rows, scores, bound)
             if 2 * found > len(rows):
-                rows, scores = doubled(rows), doubled(scores)
+                rows, scores = _doubled(rows, scores)
         rows[found], scores[found] = np.uint32(first + i), product
         found += 1
         reached = bin_of(product - slack)
@@ -149,4 +157,4 @@ def _verified(stored, docs, query, k, slack, state, rows, scores, id_order):
     bound = (lower_edge(state[_EDGE]) if state[_ABOVE] >= k else _NO_BOUND) - slack
     found = _at_least(state[_FOUND], rows, scores, bound)
     compare(addresses(stored), address(query), found, address(rows), address(scores))
-    return best_of(rows, scores, found, k, docs, id_order)
+    return best_of(address(rows), address(scores), found, k, address(docs), address(id_order))

@@ -11,10 +11,24 @@ import numpy as np
 
 from alicorn.compiled import subroutine
 from alicorn.quantization.coarse.probing import falling
-from alicorn.quantization.kernels.intrinsics import longs_at
+from alicorn.quantization.kernels.intrinsics import (
+    address,
+    keep,
+    load_float,
+    load_number,
+    longs_at,
+    new_floats,
+    new_numbers,
+    new_words,
+    stack_space,
+    words_at,
+)
 
 BINS = 2_048  # of scores in [-1, 1]
 _FEW = 128  # keys; fewer are sorted by inserting
+_LOWER_HALF = np.uint64(0xFFFFFFFF)
+
+_digit_counts = stack_space(8 * 4 * 256)
 
 
 class Bound(NamedTuple):
@@ -73,89 +87,91 @@ def highest_edge(counts, edge, above, k):
 
 
 @subroutine
-def doubled(array):
-    longer = np.empty(2 * len(array), dtype=array.dtype)
-    for i in range(len(array)):  # a slice would be compiled in seconds
-        longer[i] = array[i]
-    return longer
-
-
-@subroutine
-def _insertion_sorted(keys):
-    for i in range(1, len(keys)):
-        key = keys[i]
+def _sort_by_inserting(keys, count):
+    words = words_at(keys)
+    for i in range(1, count):
+        key = words[i]
         at = i
-        while at > 0 and keys[at - 1] > key:
-            keys[at] = keys[at - 1]
+        while at > 0 and words[at - 1] > key:
+            words[at] = words[at - 1]
             at -= 1
-        keys[at] = key
-    return keys
+        words[at] = key
 
 
 @subroutine
-def _sorted_by_upper_half(keys):
-    """Ascending by the upper 32 bits of each key; the lower halves ascend already. Many are sorted by digits of 8 bits.
+def _sorted_by_upper_half(keys, other, count):
+    """Sort by the upper 32 bits of each key; the lower halves ascend already -> where the sorted keys are.
 
-    Numba's own sort takes a second to compile.
+    keys, other: addresses of `count` uint64; those of `other` are overwritten. Many are sorted by digits of 8 bits.
     """
-    if len(keys) < _FEW:
-        return _insertion_sorted(keys)
-    counts = np.zeros(4 * 256, dtype=np.int64)
-    for i in range(len(keys)):
+    if count < _FEW:
+        _sort_by_inserting(keys, count)
+        return keys
+    places, digits = longs_at(_digit_counts()), 4 * 256
+    for value in range(digits):
+        places[value] = 0
+    for i in range(count):
         for digit in range(4):
-            counts[256 * digit + _digit(keys[i], digit)] += 1
-    other = np.empty_like(keys)
+            places[256 * digit + _digit(keys, i, digit)] += 1
     for digit in range(4):
-        if counts[256 * digit + _digit(keys[0], digit)] == len(keys):  # all have the same
+        if places[256 * digit + _digit(keys, 0, digit)] == count:  # all have the same
             continue
         at = 0
         for value in range(256 * digit, 256 * (digit + 1)):
-            at, counts[value] = at + counts[value], at
-        for i in range(len(keys)):
-            value = 256 * digit + _digit(keys[i], digit)
-            other[counts[value]] = keys[i]
-            counts[value] += 1
+            size = places[value]
+            places[value] = at
+            at += size
+        for i in range(count):
+            value = 256 * digit + _digit(keys, i, digit)
+            words_at(other)[places[value]] = words_at(keys)[i]
+            places[value] += 1
         keys, other = other, keys
     return keys
 
 
 @subroutine
-def _digit(key, digit):
-    return np.int64((key >> np.uint64(32 + 8 * digit)) & np.uint64(255))
+def _digit(keys, i, digit):
+    return longs_at(keys)[i] >> (32 + 8 * digit) & 255
 
 
 @subroutine
-def _sort_by_id(keys, first, last, rows, docs, id_order):
-    tied = np.empty(last - first, dtype=np.uint64)
-    for i in range(first, last):
-        place = keys[i] & np.uint64(0xFFFFFFFF)
-        tied[i - first] = np.uint64(id_order[docs[rows[np.int64(place)]]]) << np.uint64(32) | place
-    tied = _sorted_by_upper_half(tied)
-    score = keys[first] & np.uint64(0xFFFFFFFF00000000)
-    for i in range(first, last):
-        keys[i] = score | (tied[i - first] & np.uint64(0xFFFFFFFF))
+def _sort_by_id(keys, other, count, rows, docs, id_order):
+    """Put keys of equal scores into the order of ids."""
+    sorted_by_score, tied = words_at(keys), words_at(other)
+    score = sorted_by_score[0] & ~_LOWER_HALF
+    for i in range(count):
+        place = sorted_by_score[i] & _LOWER_HALF
+        doc = load_number(docs + 4 * load_number(rows + 4 * np.int64(place)))
+        tied[i] = np.uint64(load_number(id_order + 4 * doc)) << np.uint64(32) | place
+    by_id = words_at(_sorted_by_upper_half(other, keys, count))
+    for i in range(count):
+        sorted_by_score[i] = score | (by_id[i] & _LOWER_HALF)
 
 
 @subroutine
 def best_of(rows, scores, count, k, docs, id_order):
-    """The first k by falling score, ties by id_order."""
-    keys = np.empty(count, dtype=np.uint64)
+    """The first k by falling score, ties by id_order -> arrays of rows and scores.
+
+    rows, docs, id_order: addresses of uint32; scores: of `count` float32.
+    """
+    space = new_words(2 * count)
+    keys, other = address(space), address(space) + 8 * count
     for i in range(count):
-        keys[i] = falling(scores[i]) << np.uint64(32) | np.uint64(i)
-    keys = _sorted_by_upper_half(keys)
-    first = 0
-    while first < min(count, k):  # equal scores are side by side, by position: put them in the order of ids
+        words_at(keys)[i] = falling(load_float(scores + 4 * i)) << np.uint64(32) | np.uint64(i)
+    sorted_keys = _sorted_by_upper_half(keys, other, count)
+    other = keys + other - sorted_keys
+    words, best, first = words_at(sorted_keys), min(count, k), 0
+    while first < best:  # equal scores are side by side, by position
         last = first + 1
-        while last < count and keys[last] >> np.uint64(32) == keys[first] >> np.uint64(32):
+        while last < count and words[last] >> np.uint64(32) == words[first] >> np.uint64(32):
             last += 1
         if last - first > 1:
-            _sort_by_id(keys, first, last, rows, docs, id_order)
+            _sort_by_id(sorted_keys + 8 * first, other, last - first, rows, docs, id_order)
         first = last
-    count = min(count, k)
-    best_rows = np.empty(count, dtype=np.uint32)
-    best_scores = np.empty(count, dtype=np.float32)
-    for i in range(count):
-        place = np.int64(keys[i] & np.uint64(0xFFFFFFFF))
-        best_rows[i] = rows[place]
-        best_scores[i] = scores[place]
+    best_rows, best_scores = new_numbers(best), new_floats(best)
+    for i in range(best):
+        place = np.int64(words[i] & _LOWER_HALF)
+        best_rows[i] = np.uint32(load_number(rows + 4 * place))
+        best_scores[i] = load_float(scores + 4 * place)
+    keep(space)
     return best_rows, best_scores
