@@ -1,17 +1,20 @@
 """How small can a vector be? Coarse clusters, codes of residuals, and what a collection keeps per embedding key.
 
-    kernels/     wide arithmetic for compiled loops
-    codecs/      codes of residuals or vectors: a codec is one file with its arithmetic
-    coarse/      clusters
-    stored.py    stored vectors as compiled loops read them
-    codes.py     Codes: codes of many residuals, in the arrays that a scan reads
-    settings.py  Settings: what can be chosen, what fits together, what is chosen by the size of a collection
-    key.py       KeyQuantizer: coarse + codec of residuals, versioned
+    kernels/        wide arithmetic for compiled loops
+    codecs/         codes of residuals or vectors: a codec is one file with its arithmetic
+    coarse/         clusters
+    stored.py       stored vectors as compiled loops read them
+    codes.py        Codes: codes of many residuals, in the arrays that a scan reads
+    settings.py     Settings: what can be chosen, what fits together, what is chosen by the size of a collection
+    calibration.py  Calibration: in which clusters must a search look for a recall?
+    measuring.py    measure: a Calibration, by exact search for sampled queries
+    key.py          KeyQuantizer: coarse + codec of residuals, versioned
 
 A coarse quantizer has `centroids` of unit length, `fit`, `assign` and `cosines`; codecs/codec.py says what a codec has.
 tests/quantization/ holds what each must do.
 """
 
+from alicorn.quantization.calibration import Calibration, first_scan
 from alicorn.quantization.coarse.imi import IMI
 from alicorn.quantization.coarse.ivf import CoarseQuantizer
 from alicorn.quantization.codecs import (
@@ -30,6 +33,7 @@ from alicorn.quantization.codecs import (
 from alicorn.quantization.codes import Codes
 from alicorn.quantization.kernels.levels import MAX_DIM as MAX_CODED_DIM
 from alicorn.quantization.key import ROWS, Coarse, KeyQuantizer
+from alicorn.quantization.measuring import measure
 from alicorn.quantization.settings import CODES, FLOAT16, FLOAT32, STORED, Settings, default_num_clusters, should_train
 
 __all__ = [
@@ -45,6 +49,7 @@ __all__ = [
     "ROWS",
     "SQ8",
     "STORED",
+    "Calibration",
     "Coarse",
     "CoarseQuantizer",
     "Codec",
@@ -57,5 +62,7 @@ __all__ = [
     "RaBitQ",
     "Settings",
     "default_num_clusters",
+    "first_scan",
+    "measure",
     "should_train",
 ]

@@ -14,6 +14,7 @@ from typing import Self
 import numpy as np
 
 from alicorn.errors import CollectionError, ConfigError
+from alicorn.quantization.calibration import Calibration
 from alicorn.quantization.coarse.imi import IMI
 from alicorn.quantization.coarse.ivf import CoarseQuantizer
 from alicorn.quantization.codecs import CHOICES, CODECS, Codec, Int8, NoCodec
@@ -42,6 +43,7 @@ class KeyQuantizer:
 
     chosen: the settings that somebody chose, which hold when it is trained again; the others follow the size then.
     stored: how the vectors are kept, one of settings.STORED; with CODES the codec is Int8, trained or not.
+    calibration: what `:recall` goes by; None where too few vectors were there to measure it.
     """
 
     coarse: Coarse
@@ -50,6 +52,7 @@ class KeyQuantizer:
     trained_on: int
     chosen: Settings = _BY_SIZE
     stored: str = FLOAT32
+    calibration: Calibration | None = None
 
     @property
     def dim(self) -> int:
@@ -160,6 +163,8 @@ class KeyQuantizer:
         arrays |= {f"codec.{name}": array for name, array in self.codec.to_arrays().items()}
         arrays |= {"coarse": _as_array(self.coarse.name), "codec": _as_array(self.codec.name)}
         arrays["version"] = np.array([self.version, self.trained_on], dtype=np.int64)
+        if self.calibration is not None:
+            arrays |= {f"calibration.{name}": array for name, array in self.calibration.to_arrays().items()}
         if self.stored != FLOAT32:
             arrays["stored"] = _as_array(self.stored)
         arrays["chosen"] = np.frombuffer(json.dumps(asdict(self.chosen), allow_nan=False).encode(), dtype=np.uint8)
@@ -180,7 +185,9 @@ class KeyQuantizer:
         version, trained_on = (int(number) for number in arrays["version"])
         chosen = Settings(**json.loads(_as_text(arrays["chosen"]))) if "chosen" in arrays else _BY_SIZE
         stored = _as_text(arrays["stored"]) if "stored" in arrays else FLOAT32
-        return cls(coarse, codec, version, trained_on, chosen, stored)
+        measured = part("calibration.")
+        calibration = Calibration.from_arrays(measured) if measured else None
+        return cls(coarse, codec, version, trained_on, chosen, stored, calibration)
 
 
 def _as_array(text: str) -> np.ndarray:

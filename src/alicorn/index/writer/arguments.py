@@ -1,4 +1,4 @@
-"""Are the small arguments of a collection acceptable? Keys, metadata, ids to delete."""
+"""Are the small arguments of a collection acceptable? Keys, metadata, ids to delete, queries."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from alicorn.errors import ConfigError, TableError
@@ -65,3 +66,15 @@ def checked_ids(doc_ids: Sequence[str]) -> pa.StringArray:
         return pa.array(wanted, pa.string())
     except UnicodeEncodeError as error:
         raise TableError(f"delete: a doc_id is not valid Unicode: {error}", table="delete", column="doc_id") from error
+
+
+def checked_queries(queries: np.ndarray, dim: int) -> np.ndarray:
+    """(n, dim) float32 of unit length. Raises ConfigError."""
+    found = np.asarray(queries, dtype=np.float32)
+    if found.ndim != 2 or found.shape[1] != dim or not len(found):
+        raise ConfigError(f"queries must be vectors of {dim} dimensions, one or more, got shape {found.shape}")
+    norms = np.linalg.norm(found.astype(np.float64), axis=1, keepdims=True)
+    if not (np.isfinite(norms) & (norms > 0)).all():
+        raise ConfigError("queries must be finite and not zero")
+    unit: np.ndarray = (found / norms).astype(np.float32)
+    return unit

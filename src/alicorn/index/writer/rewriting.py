@@ -109,15 +109,24 @@ def rewrite(plan: Rewriting, path: Path, abandoned: threading.Event) -> Rewritte
     """Write the new files, durably. Raises CollectionError when they cannot be written, AbandonedError."""
     pending = [Documents.of_segment(view.segment, view.deleted) for view in plan.sources]
     pending += plan.arriving
-    quantizers, quantizer_file = plan.quantizers, None
-    if plan.training and pending:
-        quantizers = training_rules.train(pending, plan.quantizers, plan.generation, plan.training)
-        _go_on(abandoned)
-        name = f"{plan.generation:08d}"
-        with _reported(path):
-            quantizer_file = (name, write_quantizers(quantizers, quantizer_path(path, name)))
-    done = Rewritten((), {}, quantizers, quantizer_file)
-    return _with_segments(done, plan.sources, pending, plan.generation, path, abandoned)
+    done = Rewritten((), {}, plan.quantizers, None)
+    if not plan.training or not pending:
+        return _with_segments(done, plan.sources, pending, plan.generation, path, abandoned)
+    trained = training_rules.train(pending, plan.quantizers, plan.generation, plan.training)
+    _go_on(abandoned)
+    done = _with_segments(
+        replace(done, quantizers=trained), plan.sources, pending, plan.generation, path, abandoned
+    )
+    segments = [view.segment for replacement in done.replacements for view in replacement.written]
+    quantizers = training_rules.calibrated(segments, trained, plan.generation, plan.training.queries)
+    _go_on(abandoned)
+    name = f"{plan.generation:08d}"
+    with _reported(path):
+        return replace(
+            done,
+            quantizers=quantizers,
+            quantizer_file=(name, write_quantizers(quantizers, quantizer_path(path, name))),
+        )
 
 
 def catch_up(

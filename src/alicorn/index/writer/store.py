@@ -22,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, Self
 
+import numpy as np
 import pyarrow as pa
 
 from alicorn.errors import CollectionError, ConfigError
@@ -34,7 +35,7 @@ from alicorn.index.segment.snapshot import Snapshot
 from alicorn.index.state.backup import back_up
 from alicorn.index.state.verify import Verification, verify
 from alicorn.index.state.version import Version
-from alicorn.index.writer.arguments import checked_embeddings, checked_ids, checked_metadata
+from alicorn.index.writer.arguments import checked_embeddings, checked_ids, checked_metadata, checked_queries
 from alicorn.index.writer.checking import check_documents
 from alicorn.index.writer.maintenance import Maintenance
 from alicorn.index.writer.training import Training
@@ -234,11 +235,13 @@ class Store:
         bits: int | None = None,
         coarse: str | None = None,
         key: str | None = None,
+        queries: np.ndarray | None = None,
     ) -> None:
-        """Train quantizers on the stored vectors, and rebuild all segments with them.
+        """Train quantizers on the stored vectors, calibrate `:recall`, and rebuild all segments with them.
 
-        It happens in the background where it pays. key: of this embedding only, None for all. The others: see
-        quantization.Settings; they are kept, and hold when the key is trained again later. With none of them, those
+        It happens in the background where it pays. key: of this embedding only, None for all. queries: (n, dim) vectors
+        that are asked, of one key, by which `:recall` is calibrated until the key is trained again; without them, by
+        the stored vectors. The others: see quantization.Settings; they are kept, and hold when the key is trained again later. With none of them, those
         kept before hold. Raises ConfigError for settings that the vectors of a key cannot be trained with.
         """
         settings = Settings(coarse, num_clusters, codec, pq_bytes, bits)
@@ -246,8 +249,12 @@ class Store:
         known = tuple(self.embeddings)
         if key is not None and key not in known:
             raise ConfigError(f"key must be one of {', '.join(known) or 'none: there is no embedding'}, got {key!r}")
+        if queries is not None:
+            if key is None:
+                raise ConfigError("queries calibrate one key: name it by key=")
+            queries = checked_queries(queries, self.embeddings[key])
         keys = known if key is None else (key,)
-        self._maintenance.rewrite(Training(keys, None if settings == Settings() else settings))
+        self._maintenance.rewrite(Training(keys, None if settings == Settings() else settings, queries))
 
     def set_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Replace the metadata. Durable when it returns."""

@@ -1,15 +1,17 @@
-"""When and how are the quantizers of a collection trained? From its stored vectors, at a flush."""
+"""When and how are the quantizers of a collection trained and calibrated? By its stored vectors, at a flush."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from alicorn.errors import ConfigError
+from alicorn.index.durability.mapping import release
 from alicorn.index.segment.building.documents import Documents, KeyVectors
-from alicorn.quantization import KeyQuantizer, Settings, should_train
+from alicorn.index.segment.segment import Segment
+from alicorn.quantization import KeyQuantizer, Settings, measure, should_train
 
 _SAMPLE_PER_CLUSTER = 64  # what CoarseQuantizer.fit draws
 _SAMPLE = 131_072  # what KeyQuantizer.train draws for the codec
@@ -19,10 +21,12 @@ _COMPARED = 4  # leading dimensions: vectors that agree in these are mostly equa
 @dataclass(frozen=True)
 class Training:
     """keys: the embedding keys to train; those without any vector stay as they are.
-    settings: of all of them, None for what each had chosen before. What is not chosen follows the number of vectors."""
+    settings: of all of them, None for what each had chosen before. What is not chosen follows the number of vectors.
+    queries: (n, dim) float32 of unit length, to calibrate by; None: by the vectors of the key."""
 
     keys: tuple[str, ...]
     settings: Settings | None = None
+    queries: np.ndarray | None = None
 
 
 def due(num_vectors: Mapping[str, int], quantizers: Mapping[str, KeyQuantizer]) -> tuple[str, ...]:
@@ -41,6 +45,20 @@ def train(
         if count:
             trained[key] = _train_key(key, parts, count, quantizers[key], version, training.settings)
     return trained
+
+
+def calibrated(
+    segments: Sequence[Segment], quantizers: Mapping[str, KeyQuantizer], version: int, queries: np.ndarray | None
+) -> dict[str, KeyQuantizer]:
+    """The quantizers, those of this version with a calibration. segments: all that were written with them."""
+    result = dict(quantizers)
+    for key, quantizer in quantizers.items():
+        blocks = [segment.embeddings[key] for segment in segments if key in segment.embeddings]
+        if quantizer.version == version and blocks:
+            result[key] = replace(quantizer, calibration=measure(blocks, quantizer.coarse.centroids, queries))
+            for block in blocks:
+                release(block.vectors)
+    return result
 
 
 def _train_key(

@@ -1,0 +1,66 @@
+"""In which clusters must a search look for a recall? A rule of geometry with one measured number, kept with a key.
+
+A document at the angle a from its centroid, whose cosine is `spread`, is at the cosine b from a query only if it lies
+on the query's side of the centroid. With s the cosine of query and centroid, and t that of the directions in which the
+two leave the centroid,
+
+    b = s cos a + t sqrt(1 - s^2) sin a.
+
+In most dimensions t is small. A search leaves a cluster out where a member would need t above `slack`, to be as near
+as the K-th nearest document that is known already. That document depends on the query and on the filter: where what is
+allowed is rare or far away it is far away too, and more clusters are looked in. So one slack for each K and recall
+serves every filter (docs/decisions/045-recall-as-an-argument.md). measuring.py measures it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+KS = (1, 10, 100, 1000)
+RECALLS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
+_NONE, _ALL = 2.0, -2.0  # beyond every cosine
+
+
+def first_scan(k: int) -> int:
+    """How many allowed documents are looked at first: their K-th nearest says how far to go on."""
+    return 2 * k + 30
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """spread: mean cosine of a vector to its centroid. slacks: (len(KS), len(RECALLS)) float64, inf for all clusters."""
+
+    spread: float
+    slacks: np.ndarray
+
+    def slack(self, k: int, recall: float) -> float:
+        """The slack for a mean recall among the k nearest, between the measured ones; inf beyond RECALLS."""
+        if recall > RECALLS[-1]:
+            return math.inf
+        of_recall = [float(np.interp(-math.log1p(-recall), -np.log1p(-np.array(RECALLS)), row)) for row in self.slacks]
+        return float(np.interp(math.log(k), np.log(KS), of_recall))
+
+    def least_cosine(self, bound: float, slack: float) -> float:
+        """The cosine from which on clusters are looked in, beside those that were looked in first.
+
+        bound: the cosine of the K-th nearest document known.
+        """
+        if math.isinf(slack):
+            return _ALL
+        aside = slack * math.sqrt(max(0.0, 1.0 - self.spread * self.spread))
+        reach = math.hypot(self.spread, aside)
+        if bound > reach:
+            return _NONE
+        angle = math.atan2(aside, self.spread) + math.acos(max(-1.0, bound / reach)) if reach else math.pi
+        return math.cos(angle) if angle < math.pi else _ALL
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        return {"spread": np.array([self.spread]), "slacks": self.slacks}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Self:
+        return cls(float(arrays["spread"][0]), arrays["slacks"])
