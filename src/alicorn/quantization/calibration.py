@@ -32,7 +32,7 @@ def first_scan(k: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """spread: mean cosine of a vector to its centroid. slacks: (len(KS), len(RECALLS)) float64, inf for all clusters."""
+    """spread: mean cosine of a vector to its centroid. slacks: (len(KS), len(RECALLS)) float64; inf: all clusters."""
 
     spread: float
     slacks: np.ndarray

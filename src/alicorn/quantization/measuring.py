@@ -51,6 +51,8 @@ def measure(blocks: Sequence[Rows], centroids: np.ndarray, queries: np.ndarray |
     rng = np.random.default_rng(0)
     vectors = _Vectors(blocks)
     wanted = int(np.clip(_LARGEST_WORK // max(1, len(vectors)), _LEAST, _QUERIES))
+    if (len(vectors) // 10 if queries is None else len(queries)) < _LEAST:
+        return None
     answers = np.ones(len(vectors), dtype=bool)
     if queries is None:
         asked = np.sort(rng.choice(len(vectors), min(wanted, len(vectors) // 10), replace=False))
@@ -58,8 +60,6 @@ def measure(blocks: Sequence[Rows], centroids: np.ndarray, queries: np.ndarray |
         queries = vectors.some(asked)
     elif len(queries) > wanted:
         queries = queries[np.sort(rng.choice(len(queries), wanted, replace=False))]
-    if len(queries) < _LEAST:
-        return None
     calibration = Calibration(_spread(vectors, centroids, rng), np.full((len(KS), len(RECALLS)), _NOT_MEASURED))
     cosines = queries @ centroids.T
     for allowed in _filters(vectors, answers, len(centroids), rng):

@@ -7,8 +7,8 @@ embedding come last. A cluster is therefore a range of numbers, and its codes ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -124,6 +124,11 @@ class Segment:
     def nbytes(self) -> int:
         """Of what the documents hold: fields, terms, vectors and codes; orders and columns add some."""
         return int(self.fields.nbytes) + self.term_lists.nbytes + sum(one.nbytes for one in self.embeddings.values())
+
+    def with_quantizers(self, quantizers: Mapping[str, KeyQuantizer]) -> Segment:
+        """The same segment; the quantizers code its vectors as those it was written with do."""
+        blocks = {key: replace(block, quantizer=quantizers[key]) for key, block in self.embeddings.items()}
+        return replace(self, embeddings=blocks)
 
     def span_of(self, term: str) -> slice:
         """Where the postings of a term are; of no length where no document has it."""

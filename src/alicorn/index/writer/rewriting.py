@@ -114,11 +114,11 @@ def rewrite(plan: Rewriting, path: Path, abandoned: threading.Event) -> Rewritte
         return _with_segments(done, plan.sources, pending, plan.generation, path, abandoned)
     trained = training_rules.train(pending, plan.quantizers, plan.generation, plan.training)
     _go_on(abandoned)
-    done = _with_segments(
-        replace(done, quantizers=trained), plan.sources, pending, plan.generation, path, abandoned
-    )
-    segments = [view.segment for replacement in done.replacements for view in replacement.written]
+    done = _with_segments(replace(done, quantizers=trained), plan.sources, pending, plan.generation, path, abandoned)
+    segments = [view.segment for view in done.replacements[0].written]
     quantizers = training_rules.calibrated(segments, trained, plan.generation, plan.training.queries)
+    written = tuple(SegmentView(segment.with_quantizers(quantizers)) for segment in segments)
+    done = replace(done, replacements=(replace(done.replacements[0], written=written),))
     _go_on(abandoned)
     name = f"{plan.generation:08d}"
     with _reported(path):

@@ -241,8 +241,9 @@ class Store:
 
         It happens in the background where it pays. key: of this embedding only, None for all. queries: (n, dim) vectors
         that are asked, of one key, by which `:recall` is calibrated until the key is trained again; without them, by
-        the stored vectors. The others: see quantization.Settings; they are kept, and hold when the key is trained again later. With none of them, those
-        kept before hold. Raises ConfigError for settings that the vectors of a key cannot be trained with.
+        the stored vectors. The others: see quantization.Settings; they are kept, and hold when the key is trained again
+        later. With none of them, those kept before hold. Raises ConfigError for settings that the vectors of a key
+        cannot be trained with.
         """
         settings = Settings(coarse, num_clusters, codec, pq_bytes, bits)
         self._check_writable()

@@ -1,0 +1,133 @@
+"""What is measured on some vectors holds for other queries and other filters, and is kept as it was measured."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from alicorn.quantization import Calibration, CoarseQuantizer, measure
+from alicorn.quantization.calibration import KS, RECALLS, first_scan
+
+DIM, NUM_CLUSTERS = 24, 64
+
+
+class Block:
+    """Vectors by cluster, as a segment has them."""
+
+    def __init__(self, vectors: np.ndarray, clusters: np.ndarray) -> None:
+        order = np.argsort(clusters, kind="stable")
+        self.vectors, self.clusters = vectors[order], clusters[order]
+        self.starts = np.searchsorted(self.clusters, np.arange(NUM_CLUSTERS + 1))
+
+    def stored(self, rows: np.ndarray) -> np.ndarray:
+        return self.vectors[rows]
+
+
+def drawn(rng: np.random.Generator, count: int) -> np.ndarray:
+    centres = np.random.default_rng(7).normal(size=(40, DIM))
+    vectors = centres[rng.integers(40, size=count)] + 0.6 * rng.normal(size=(count, DIM))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def measured() -> tuple[list[Block], CoarseQuantizer, Calibration]:
+    vectors = drawn(np.random.default_rng(0), 12_000)
+    coarse = CoarseQuantizer.fit(vectors, NUM_CLUSTERS)
+    clusters = coarse.assign(vectors)
+    blocks = [Block(vectors[part], clusters[part]) for part in (slice(0, 9_000), slice(9_000, None))]
+    calibration = measure(blocks, coarse.centroids)
+    assert calibration is not None
+    return blocks, coarse, calibration
+
+
+def recall_of(measured, query: np.ndarray, allowed, k: int, recall: float) -> tuple[float, float]:
+    """The rule in its slow obvious form -> the recall of one query, and the share of the clusters that it read."""
+    blocks, coarse, calibration = measured
+    vectors = np.concatenate([block.vectors for block in blocks])
+    clusters = np.concatenate([block.clusters for block in blocks])
+    mask = allowed(vectors, clusters)
+    cosines, of_cluster = vectors[mask] @ query, clusters[mask]
+    nearest_first = np.argsort(-(coarse.centroids @ query), kind="stable")
+    read: set[int] = set()
+    for cluster in nearest_first:
+        if np.isin(of_cluster, list(read)).sum() >= first_scan(k):
+            break
+        read.add(int(cluster))
+    bound = np.sort(cosines[np.isin(of_cluster, list(read))])[-k]
+    least = calibration.least_cosine(float(bound), calibration.slack(k, recall))
+    read |= {int(cluster) for cluster in nearest_first if coarse.centroids[cluster] @ query >= least}
+    best = np.argsort(-cosines)[:k]
+    return float(np.isin(of_cluster[best], list(read)).mean()), len(read) / NUM_CLUSTERS
+
+
+FILTERS = {
+    "all": lambda vectors, clusters: np.ones(len(vectors), dtype=bool),
+    "a tenth": lambda vectors, clusters: np.arange(len(vectors)) % 10 == 3,
+    "some clusters": lambda vectors, clusters: clusters % 7 == 2,
+    "one side": lambda vectors, clusters: vectors[:, 0] > np.quantile(vectors[:, 0], 0.8),
+    "the other side": lambda vectors, clusters: vectors[:, 0] < np.quantile(vectors[:, 0], 0.1),
+}
+
+
+@pytest.mark.parametrize("k", [1, 10, 100])
+@pytest.mark.parametrize("recall", [0.8, 0.95])
+def test_the_recall_is_met_for_other_queries_and_filters(measured, k, recall):
+    queries = drawn(np.random.default_rng(99), 60)
+    for name, allowed in FILTERS.items():
+        found = [recall_of(measured, query, allowed, k, recall) for query in queries]
+        assert np.mean([reached for reached, _ in found]) >= recall - 0.01, name
+    everything = [recall_of(measured, query, FILTERS["all"], k, recall) for query in queries]
+    assert np.mean([read for _, read in everything]) < 0.6
+
+
+def test_more_recall_and_farther_neighbours_need_more_clusters(measured):
+    calibration = measured[2]
+    assert np.all(np.diff(calibration.slacks, axis=1) >= 0)
+    for bound in (-0.5, 0.0, 0.4, 0.8, 0.99):
+        cosines = [calibration.least_cosine(bound, slack) for slack in (0.0, 0.2, 0.6, 1.0)]
+        assert cosines == sorted(cosines, reverse=True)
+    for slack in (0.0, 0.3, 1.0):
+        cosines = [calibration.least_cosine(bound, slack) for bound in (-0.9, 0.0, 0.5, 0.9)]
+        assert cosines == sorted(cosines)
+
+
+def test_a_cluster_is_left_out_just_where_a_member_would_need_more_slack(measured):
+    """The equation of the module's docstring, by numbers."""
+    spread = measured[2].spread
+    for bound, slack in ((0.7, 0.3), (0.5, 0.1), (0.2, 0.5)):
+        least = measured[2].least_cosine(bound, slack)
+        needed = [
+            (bound - s * spread) / math.sqrt((1 - s * s) * (1 - spread * spread)) for s in (least - 0.01, least + 0.01)
+        ]
+        assert needed[0] > slack > needed[1]
+
+
+def test_recalls_beyond_what_was_measured_take_all_clusters(measured):
+    calibration = measured[2]
+    assert math.isinf(calibration.slack(10, 1.0))
+    assert calibration.least_cosine(0.9, calibration.slack(10, 1.0)) < -1
+    assert calibration.slack(5_000, 0.9) == calibration.slack(KS[-1], 0.9)
+    assert calibration.slack(10, 0.9) == calibration.slacks[1, RECALLS.index(0.9)]
+
+
+def test_the_same_vectors_in_other_blocks_give_nearly_the_same(measured):
+    blocks, coarse, calibration = measured
+    vectors = np.concatenate([block.vectors for block in blocks])
+    clusters = np.concatenate([block.clusters for block in blocks])
+    again = measure([Block(vectors, clusters)], coarse.centroids)
+    assert again is not None
+    np.testing.assert_allclose(again.slacks, calibration.slacks, atol=0.15)
+
+
+def test_too_few_vectors_are_not_measured():
+    vectors = drawn(np.random.default_rng(1), 100)
+    coarse = CoarseQuantizer.fit(vectors, NUM_CLUSTERS)
+    assert measure([Block(vectors, coarse.assign(vectors))], coarse.centroids) is None
+
+
+def test_it_is_kept_exactly(measured):
+    kept = Calibration.from_arrays(measured[2].to_arrays())
+    assert kept.spread == measured[2].spread
+    np.testing.assert_array_equal(kept.slacks, measured[2].slacks)
