@@ -142,7 +142,8 @@ class Nn(Node):
 
     radius: cosine distance, 1 - cos, in (0, 2]. Exactly one of radius and k is given.
     nprobe: look only in that many nearest clusters; scan: only in the nearest clusters that together hold that many
-    documents of the filter (without one, of the collection). With neither, in all, so that the set is complete.
+    documents of the filter (without one, of the collection); recall: in as many as the key's calibration says are needed
+    to find that share of the k nearest. With none of them, in all, so that the set is complete.
     vector: name of the request's vector; None: the vector given for `key`.
     Source: EBR (KDD 2020), section 4.2.
     """
@@ -154,6 +155,7 @@ class Nn(Node):
     k: Annotated[int | None, Option(COUNT)] = None
     nprobe: Annotated[int | None, Option(COUNT)] = None
     scan: Annotated[int | None, Option(COUNT)] = None
+    recall: Annotated[float | None, Option(at_most(1))] = None
     filter: Annotated[Node | None, Option(EXPRESSION)] = None
     vector: Annotated[str | None, Option(NAME)] = None
     offset: int = _offset()
@@ -167,17 +169,30 @@ class Nn(Node):
             return Mistake("(nn ...) needs :radius (cosine distance, in (0, 2]) or :k (number of nearest)")
         if self.filter is not None and self.k is None:
             return Mistake("(nn ...) takes :filter only with :k; with :radius write (and filter (nn ...))", ("filter",))
-        if self.nprobe is not None and self.scan is not None:
+        given = tuple(name for name in ("nprobe", "scan", "recall") if getattr(self, name) is not None)
+        if len(given) > 1:
             return Mistake(
-                "(nn ...) takes :nprobe (a number of clusters) or :scan (a number of documents), not both",
-                ("nprobe", "scan"),
+                "(nn ...) takes one of :nprobe (a number of clusters), :scan (a number of documents) and :recall (a share"
+                f" of the k nearest), got {' and '.join(f':{name}' for name in given)}",
+                given,
+            )
+        if self.recall is not None and self.k is None:
+            return Mistake(
+                "(nn ...) takes :recall only with :k, whose nearest it counts; a :radius is complete, or limited by"
+                " :nprobe or :scan",
+                ("recall",),
             )
         return None
 
     @property
     def in_all_clusters(self) -> bool:
         """Whether it looks in every cluster, so that its set is complete."""
-        return self.nprobe is None and self.scan is None
+        return self.nprobe is None and not self.counts_documents
+
+    @property
+    def counts_documents(self) -> bool:
+        """Whether the documents that are allowed decide how many clusters it looks in."""
+        return self.scan is not None or self.recall is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import numpy as np
 from alicorn.quantization.calibration import KS, RECALLS, Calibration, first_scan
 
 SHARES = (1.0, 0.1, 0.01, 0.001)  # of the documents
-CLUSTER_SHARES = (0.3, 0.1)
+CLUSTER_SHARES = (0.3, 0.3, 0.1, 0.1, 0.03)
 _SLACKS = np.arange(0.0, 1.305, 0.01)
 _QUERIES = 128
 _LEAST = 16  # queries: with fewer nothing is promised

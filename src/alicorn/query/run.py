@@ -18,6 +18,7 @@ from alicorn.language import tree
 from alicorn.query.explain.step import Step, spelled
 from alicorn.query.nn.probe import Probe
 from alicorn.query.nn.ranked import Ranked
+from alicorn.query.nn.recall import clusters_for_recall
 from alicorn.query.nn.scan import clusters_to_scan
 from alicorn.query.operators import OPERATORS
 from alicorn.query.sets.per_segment import Sets, live, size
@@ -39,7 +40,7 @@ class Evaluation:
         self.step: Step | None = Step("query") if explain else None
         self.nearest: dict[tree.Nn, Ranked] = {}  # the answers of the `nn` with k, in order
         self._estimates: dict[int, tuple[tree.Node, int]] = {}  # by id of the node, which is kept so that its id is
-        self._scanned: dict[tree.Nn, int | None] = {}  # clusters that a `:scan` comes to, None for all
+        self._scanned: dict[tree.Nn, int | None] = {}  # clusters that a `:scan` or `:recall` comes to, None for all
         self._probes: dict[tuple[str, str, int | None], Probe] = {}
 
     def run(self, root: tree.Node) -> Sets:
@@ -71,14 +72,21 @@ class Evaluation:
     def probe(self, node: tree.Nn) -> Probe:
         """The probe of an `nn`, made once for all that share key, vector and number of clusters."""
         name = node.vector or node.key
-        nprobe = node.nprobe if node.scan is None else self._scanned[node]
+        nprobe = self._scanned[node] if node.counts_documents else node.nprobe
         wanted = (node.key, name, nprobe)
         if wanted not in self._probes:
             self._probes[wanted] = Probe(self.snapshot.quantizers[node.key], self.vectors[name], nprobe)
         return self._probes[wanted]
 
-    def resolve_scan(self, node: tree.Nn, allowed: Sets | None) -> None:
-        """Find out how many clusters a `:scan` comes to. allowed: the live documents that count, None for all."""
-        if node.scan is not None and node not in self._scanned:
-            vector = self.vectors[node.vector or node.key]
+    def count_clusters(self, node: tree.Nn, allowed: Sets | None) -> None:
+        """Find out how many clusters a `:scan` or `:recall` comes to.
+
+        allowed: the live documents that count, None for all.
+        """
+        if node in self._scanned:
+            return
+        vector = self.vectors[node.vector or node.key]
+        if node.scan is not None:
             self._scanned[node] = clusters_to_scan(self.snapshot, node.key, vector, node.scan, allowed)
+        elif node.recall is not None and node.k is not None:
+            self._scanned[node] = clusters_for_recall(self.snapshot, node.key, vector, node.k, node.recall, allowed)

@@ -51,7 +51,7 @@ class Matcher:
 
 def _skips_clusters(nn: tree.Nn, snapshot: Snapshot) -> bool:
     few = nn.nprobe is not None and nn.nprobe < snapshot.quantizers[nn.key].coarse.num_clusters
-    return few or nn.scan is not None
+    return few or nn.counts_documents
 
 
 def _cosine(view: SegmentView, number: int, key: str, query: np.ndarray) -> float | None:

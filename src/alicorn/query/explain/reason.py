@@ -112,7 +112,10 @@ def _near(evaluation: Evaluation, node: tree.Nn, view: SegmentView, number: int,
     distance = f"distance {1.0 - float(cosine):.4f}"
     cluster = int(np.searchsorted(block.starts, row, side="right")) - 1
     if not probe.all_clusters and cluster not in probe.ascending:
-        looked = f"nprobe {node.nprobe}" if node.scan is None else f"the {len(probe.ascending)} that hold {node.scan}"
+        looked = f"nprobe {node.nprobe}"
+        if node.counts_documents:
+            why = f"hold {node.scan}" if node.recall is None else f"the recall {node.recall} needs"
+            looked = f"the {len(probe.ascending)} that {why}"
         return f"{distance}; its cluster {cluster} is the {_place(evaluation, node, cluster)}. nearest, beyond {looked}"
     if node.radius is not None:
         return f"{distance}, {'within' if matches else 'beyond'} the radius {node.radius}"

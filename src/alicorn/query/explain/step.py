@@ -68,6 +68,8 @@ class Step:
                 "exact_distances": counters.exact_distances,
                 "bytes_read": counters.bytes_read,
             }
+            if counters.recall is not None:
+                described |= {"clusters": counters.recall.clusters, "scan": counters.recall.scan}
         if self.children:
             described["children"] = [child.to_dict() for child in self.children]
         return described
@@ -83,6 +85,8 @@ class Step:
             counters = self.counters
             plans = ", ".join(dict.fromkeys(counters.plans)) or "nothing to do"
             costs = ", ".join(f"{name} {cost:.0f} us" for name, cost in counters.costs_us.items())
+            if counters.recall is not None:
+                text += f"\n{'  ' * depth}  recall: {counters.recall}"
             text += (
                 f"\n{'  ' * depth}  plan: {plans} (estimated: {costs}); clusters {counters.clusters_probed} probed,"
                 f" {counters.clusters_pruned} pruned; {counters.documents_scanned} documents scanned,"

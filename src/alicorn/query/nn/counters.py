@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from alicorn.query.nn.arguments import PROBED, PRUNED, REFINED, SCANNED, VERIFIED
+
+
+class Became(NamedTuple):
+    """What a `:recall` became. clusters: the nearest, None for all; scan: the allowed documents that they hold, so that
+    `:scan scan` is the same; calibrated: whether the key has a calibration, without which all are looked in."""
+
+    clusters: int | None
+    scan: int
+    calibrated: bool
+
+    def __str__(self) -> str:
+        if self.clusters is not None:
+            return f"{self.clusters} clusters, as :scan {self.scan} would"
+        return "all clusters: exact" + ("" if self.calibrated else ", as the key has no calibration yet")
 
 
 @dataclass
@@ -21,6 +36,7 @@ class Counters:
     plans: list[str] = field(default_factory=list)
     costs_us: dict[str, float] = field(default_factory=dict)
     bytes_read: int = 0
+    recall: Became | None = None
 
     @property
     def documents_scanned(self) -> int:

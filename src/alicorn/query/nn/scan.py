@@ -26,11 +26,7 @@ def clusters_to_scan(
     query: (dim,) float32 of unit length. allowed: live documents, per segment; None: all.
     """
     quantizer = snapshot.quantizers[key]
-    members = []
-    for at, view in enumerate(snapshot.segments):
-        block = view.segment.embeddings.get(key)
-        if block is not None:
-            members.append((block, _rows(view, block, None if allowed is None else allowed[at])))
+    members = _members(snapshot, key, allowed)
     total = sum(len(block.docs) if rows is None else docset.size(rows) for block, rows in members)
     if total <= scan:
         return None
@@ -44,6 +40,25 @@ def clusters_to_scan(
         if ranked == quantizer.num_clusters:
             return None
         ranked = min(quantizer.num_clusters, 4 * ranked)
+
+
+def held(
+    snapshot: Snapshot, key: str, query: np.ndarray, num_clusters: int | None, allowed: list[DocSet] | None
+) -> int:
+    """How many allowed live documents with the embedding so many nearest clusters hold; None: all clusters."""
+    quantizer = snapshot.quantizers[key]
+    clusters, _ = quantizer.coarse.nearest(query, num_clusters or quantizer.num_clusters)
+    return int(sum(_counts(block, rows, clusters).sum() for block, rows in _members(snapshot, key, allowed)))
+
+
+def _members(snapshot: Snapshot, key: str, allowed: list[DocSet] | None) -> list[tuple[EmbeddingBlock, DocSet | None]]:
+    """The blocks of the key with their allowed live rows; None: all rows."""
+    members = []
+    for at, view in enumerate(snapshot.segments):
+        block = view.segment.embeddings.get(key)
+        if block is not None:
+            members.append((block, _rows(view, block, None if allowed is None else allowed[at])))
+    return members
 
 
 def _rows(view: SegmentView, block: EmbeddingBlock, allowed: DocSet | None) -> DocSet | None:

@@ -10,9 +10,10 @@ import numpy as np
 from alicorn.errors import QueryError, VectorError
 from alicorn.index import Snapshot
 from alicorn.language import tree
-from alicorn.query.nn.counters import Counters
+from alicorn.query.nn.counters import Became, Counters
 from alicorn.query.nn.nearest import k_nearest, within_radius
 from alicorn.query.nn.ranked import Ranked
+from alicorn.query.nn.scan import held
 from alicorn.query.operators.columns import shown
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import EMPTY
@@ -51,11 +52,14 @@ def check(node: tree.Nn, snapshot: Snapshot, vectors: Mapping[str, np.ndarray]) 
 def ranked(evaluation: Evaluation, node: tree.Nn) -> Ranked:
     """The documents of an `nn` with k, nearest first."""
     assert node.k is not None
-    within = None if node.filter is None or node.scan is not None else _probed_ranges(evaluation, node)
+    within = None if node.filter is None or node.counts_documents else _probed_ranges(evaluation, node)
     allowed = None if node.filter is None else evaluation.evaluate(node.filter, within)
-    if node.scan is not None:
-        evaluation.resolve_scan(node, None if allowed is None else live(evaluation.snapshot, allowed))
     counters = Counters(evaluation.step is not None)
+    if node.counts_documents:
+        counted = None if allowed is None else live(evaluation.snapshot, allowed)
+        evaluation.count_clusters(node, counted)
+        if node.recall is not None and counters.explained:
+            counters.recall = _what_became(evaluation, node, counted)
     found = k_nearest(
         evaluation.snapshot,
         node.key,
@@ -69,9 +73,17 @@ def ranked(evaluation: Evaluation, node: tree.Nn) -> Ranked:
     return found
 
 
+def _what_became(evaluation: Evaluation, node: tree.Nn, allowed: Sets | None) -> Became:
+    """What a `:recall` became."""
+    snapshot, probe = evaluation.snapshot, evaluation.probe(node)
+    calibrated = snapshot.quantizers[node.key].calibration is not None
+    clusters = None if probe.all_clusters else len(probe.nearest_first)
+    return Became(clusters, held(snapshot, node.key, probe.query, clusters, allowed), calibrated)
+
+
 def _within_radius(evaluation: Evaluation, node: tree.Nn, radius: float, within: Sets | None) -> Sets:
-    if node.scan is not None:
-        evaluation.resolve_scan(node, None)
+    if node.counts_documents:
+        evaluation.count_clusters(node, None)
     counters = Counters(evaluation.step is not None)
     found = within_radius(
         evaluation.snapshot,
