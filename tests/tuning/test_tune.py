@@ -95,6 +95,9 @@ def test_applying_trains_the_collection_and_holds_for_later_trainings(collection
     grid = Grid(num_clusters=(24,), codec=("none",), nprobe=(24,))
     found = tune(collection, "x", query_file, grid=grid, apply=True)
     assert (found.applied[0].recall, found.nprobe) == (1.0, 24)
+    assert found.calibrated is not None
+    assert found.calibrated >= 0.9
+    assert f"reaches {found.calibrated:.3f} here" in recommendation(found)
     assert collection.snapshot().quantizers["x"].settings == Settings("ivf", 24, "none")
     assert collection.snapshot().quantizers["y"].version == 0
     collection.train()

@@ -142,8 +142,8 @@ class Nn(Node):
 
     radius: cosine distance, 1 - cos, in (0, 2]. Exactly one of radius and k is given.
     nprobe: look only in that many nearest clusters; scan: only in the nearest clusters that together hold that many
-    documents of the filter (without one, of the collection); recall: in as many as the key's calibration says are needed
-    to find that share of the k nearest. With none of them, in all, so that the set is complete.
+    documents of the filter (without one, of the collection); recall: in as many as find that share of the k nearest,
+    by the key's calibration. With none of them, in all, so that the set is complete.
     vector: name of the request's vector; None: the vector given for `key`.
     Source: EBR (KDD 2020), section 4.2.
     """
@@ -172,8 +172,8 @@ class Nn(Node):
         given = tuple(name for name in ("nprobe", "scan", "recall") if getattr(self, name) is not None)
         if len(given) > 1:
             return Mistake(
-                "(nn ...) takes one of :nprobe (a number of clusters), :scan (a number of documents) and :recall (a share"
-                f" of the k nearest), got {' and '.join(f':{name}' for name in given)}",
+                "(nn ...) takes one of :nprobe (a number of clusters), :scan (a number of documents) and :recall"
+                f" (a share of the k nearest), got {' and '.join(f':{name}' for name in given)}",
                 given,
             )
         if self.recall is not None and self.k is None:

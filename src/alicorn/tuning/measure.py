@@ -81,8 +81,7 @@ def measure(
         read.append(counters.bytes_read)
         scores = _without_own(result.ids, result.scores, queries, at)[:depth]
         wanted = truth.scores[at, : truth.k]
-        wanted = wanted[wanted > -np.inf]
-        found.append(np.count_nonzero(scores[: truth.k] >= wanted[-1] - _EQUAL) / len(wanted))
+        found.append(_share_found(scores, wanted))
         first.append(bool(np.any(scores[:ONE_RECALL_DEPTH] >= wanted[0] - _EQUAL)))
     us = _latency_us(collection, expression, key, queries, limit)
     blocks = [view.segment.embeddings[key] for view in collection.snapshot().segments]
@@ -102,6 +101,25 @@ def measure(
         bytes_per_document=sum(block.nbytes for block in blocks) / sum(len(block.docs) for block in blocks),
         train_s=train_s,
     )
+
+
+def calibrated_recall(
+    collection: Collection, key: str, queries: Queries, truth: Truth, recall: float
+) -> float:
+    """The mean recall that `:recall` reaches: of queries that did not calibrate the key, or did."""
+    limit = truth.k + (queries.own is not None)
+    expression = f"(nn {key} :k {limit} :recall {recall})"
+    found = []
+    for at, vector in enumerate(queries.vectors):
+        result = collection.search(expression, {key: vector}, limit)
+        found.append(_share_found(_without_own(result.ids, result.scores, queries, at), truth.scores[at, : truth.k]))
+    return float(np.mean(found))
+
+
+def _share_found(scores: np.ndarray, nearest: np.ndarray) -> float:
+    """The share of the nearest documents, by their scores, that is among the scores of an answer."""
+    nearest = nearest[nearest > -np.inf]
+    return float(np.count_nonzero(scores[: len(nearest)] >= nearest[-1] - _EQUAL) / len(nearest))
 
 
 def _latency_us(collection: Collection, expression: str, key: str, queries: Queries, limit: int) -> np.ndarray:

@@ -78,6 +78,12 @@ def recommendation(tuning: Tuning) -> str:
         text += f" On the collection itself no nprobe that was tried reaches {tuning.target_recall:g}: see its points."
     if tuning.expression is not None:
         text += f" Ask: {tuning.expression}"
+    if tuning.calibrated is not None:
+        by = "stored vectors" if tuning.queries_are_documents else "the queries given"
+        text += (
+            f" The key is calibrated by {by}: (nn {tuning.key} :k {tuning.k} :recall {tuning.target_recall:g}) reaches"
+            f" {tuning.calibrated:.3f} here."
+        )
     return text
 
 

@@ -16,7 +16,7 @@ from alicorn.errors import ConfigError
 from alicorn.quantization import Settings
 from alicorn.query import Collection
 from alicorn.tuning.grid import Grid
-from alicorn.tuning.measure import Point, Truth, measure, nearest_scores
+from alicorn.tuning.measure import Point, Truth, calibrated_recall, measure, nearest_scores
 from alicorn.tuning.recommend import for_collection, recommend
 from alicorn.tuning.sample import Queries, documents_of, num_vectors, read_queries, sampled_queries
 
@@ -33,7 +33,8 @@ class Tuning:
     points: of the copy, setting after setting, nprobe rising. recommended: one of them, None where none reaches the
     target. settings: its settings for the whole collection. applied: points of the collection itself after training
     with them, nprobe rising, empty where nothing was applied. nprobe: of the collection where applied, else of the
-    copy; None where the target was not reached.
+    copy; None where the target was not reached. calibrated: recall that `:recall target_recall` reaches on the
+    collection where applied.
     """
 
     key: str
@@ -50,6 +51,7 @@ class Tuning:
     settings: Settings | None
     nprobe: int | None
     applied: tuple[Point, ...] = ()
+    calibrated: float | None = None
 
     @property
     def expression(self) -> str | None:
@@ -80,8 +82,8 @@ def tune(
 
     queries: Parquet of vectors, at most `sample` of which are used; None: `sample` of the documents, each without
     itself. documents: at most so many are copied and measured on; of more, a seeded sample, for which numbers of
-    clusters count as multiples of the default. k: of recall@k. apply: train the key with what is recommended, and
-    measure nprobe again on the collection itself; nothing is changed where no point reaches the target.
+    clusters count as multiples of the default. k: of recall@k. apply: train the key with what is recommended, calibrate
+    `:recall` by the queries given, and measure nprobe and `:recall` on the collection itself; nothing is changed where no point reaches the target.
     scratch: folder for the copy, which is removed. on_progress(done, total): settings measured.
     Memory: the copied vectors some four times over. Raises AlicornError for what cannot be done, before the grid.
     """
@@ -104,9 +106,11 @@ def tune(
     best = recommend(points, target_recall)
     whole = None if best is None else for_collection(best.settings, len(ids), total)
     applied: list[Point] = []
+    calibrated: float | None = None
     if apply and whole is not None:
         truth = nearest_scores(collection, key, asked, k)
         applied = aim.train_and_climb(collection, whole, truth)
+        calibrated = calibrated_recall(collection, key, asked, truth, target_recall)
     chosen = recommend(applied, target_recall) if applied else best
     return Tuning(
         key=key,
@@ -123,6 +127,7 @@ def tune(
         settings=whole,
         nprobe=None if chosen is None else chosen.nprobe,
         applied=tuple(applied),
+        calibrated=calibrated,
     )
 
 
@@ -171,7 +176,8 @@ class _Aim:
     def train_and_climb(self, collection: Collection, settings: Settings, truth: Truth) -> list[Point]:
         """Points of one setting, nprobe rising until the target is reached and nearly everything is found."""
         started = time.perf_counter()
-        collection.train(**asdict(settings), key=self.key)
+        asked = self.queries.vectors if self.queries.own is None else None
+        collection.train(**asdict(settings), key=self.key, queries=asked)
         train_s = time.perf_counter() - started
         points: list[Point] = []
         for nprobe in self.grid.ladder(collection.snapshot().quantizers[self.key].num_clusters):

@@ -1,4 +1,4 @@
-"""`:recall r` finds that share of the k nearest, for other queries and whatever the filter; the set is that of a `:scan`."""
+"""`:recall r` finds that share of the k nearest, for other queries and other filters, and is some `:scan`."""
 
 from __future__ import annotations
 
@@ -26,11 +26,8 @@ def collection(request, tmp_path_factory):
     rng = np.random.default_rng(0)
     vectors, groups = drawn(rng, NUM_DOCS)
     side = vectors[:, 0] > np.quantile(vectors[:, 0], 0.9)
-    tags = [
-        ["tag:tenth"] * bool(rng.random() < 0.1) + ["tag:rare"] * bool(rng.random() < 0.002) + ["tag:side"] * bool(right)
-        + [f"group:{group % 8}"]
-        for group, right in zip(groups, side, strict=True)
-    ]  # fmt: skip
+    marked = {"tag:tenth": rng.random(NUM_DOCS) < 0.1, "tag:rare": rng.random(NUM_DOCS) < 0.002, "tag:side": side}
+    tags = [[tag for tag in marked if marked[tag][i]] + [f"group:{groups[i] % 8}"] for i in range(NUM_DOCS)]
     with alicorn.Collection.create(tmp_path_factory.mktemp("recall") / "c", {"x": DIM}) as made:
         for start, stop in ((0, 8_000), (8_000, 11_000), (11_000, NUM_DOCS)):
             made.upsert(
@@ -97,13 +94,9 @@ def test_every_plan_and_search_many_give_the_same(collection):
         for query, result in zip(queries, many, strict=True):
             assert result.ids == collection.search(expression, {"x": query}).ids
             unit = {"x": (query / np.linalg.norm(query)).astype(np.float32)}
-            sets = [
-                [
-                    list(part)
-                    for part in map(docset.as_array, Evaluation(collection.snapshot(), unit, forced=plan).run(root))
-                ]
-                for plan in (None, "exact", "slice", "scan")
-            ]
+            snapshot = collection.snapshot()
+            runs = [Evaluation(snapshot, unit, forced=plan).run(root) for plan in (None, "exact", "slice", "scan")]
+            sets = [[docset.as_array(part).tolist() for part in run] for run in runs]
             assert all(one == sets[0] for one in sets)
 
 
