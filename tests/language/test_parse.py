@@ -146,7 +146,7 @@ def test_nodes_keep_their_offset_and_equality_ignores_it():
         ("(nn m :k 1.5)", 9, "needs k as an integer"),
         ("(nn m :k 3 :nprobe -1)", 19, "needs nprobe as an integer"),
         ("(nn m :k 3 :scan 0)", 17, "needs scan as an integer from 1 to"),
-        ("(nn m :k 3 :scan 9 :nprobe 2)", 19, "takes one of :nprobe (a number of clusters), :scan (a number of documents)"),
+        ("(nn m :k 3 :scan 9 :nprobe 2)", 19, "takes one of :nprobe (a number of clusters)"),
         ("(nn m :raduis 0.2)", 6, "(nn ...) has no option :raduis; did you mean :radius? options: :radius :k"),
         ("(nn m :k 3 :k 3)", 11, "(nn ...) has :k twice"),
         ("(nn m :k 3 :radius 1)", 11, "takes radius or k, not both"),

@@ -12,6 +12,7 @@ from alicorn.errors import AlicornError, CollectionError, ConfigError, TableErro
 from alicorn.quantization import Settings
 from alicorn.query import Collection
 from alicorn.tuning import Grid, tune, write_report
+from alicorn.tuning.report import recommendation
 from alicorn.tuning.sample import documents_of, num_vectors, read_queries, sampled_queries
 
 SMALL = Grid(num_clusters=(8, 32), codec=("sq8", "none"), nprobe=(1, 4, 32))

@@ -103,9 +103,7 @@ def measure(
     )
 
 
-def calibrated_recall(
-    collection: Collection, key: str, queries: Queries, truth: Truth, recall: float
-) -> float:
+def calibrated_recall(collection: Collection, key: str, queries: Queries, truth: Truth, recall: float) -> float:
     """The mean recall that `:recall` reaches: of queries that did not calibrate the key, or did."""
     limit = truth.k + (queries.own is not None)
     expression = f"(nn {key} :k {limit} :recall {recall})"
