@@ -83,7 +83,8 @@ def tune(
     queries: Parquet of vectors, at most `sample` of which are used; None: `sample` of the documents, each without
     itself. documents: at most so many are copied and measured on; of more, a seeded sample, for which numbers of
     clusters count as multiples of the default. k: of recall@k. apply: train the key with what is recommended, calibrate
-    `:recall` by the queries given, and measure nprobe and `:recall` on the collection itself; nothing is changed where no point reaches the target.
+    `:recall` by the queries given, and measure nprobe and `:recall` on the collection itself; nothing is changed where
+    no point reaches the target.
     scratch: folder for the copy, which is removed. on_progress(done, total): settings measured.
     Memory: the copied vectors some four times over. Raises AlicornError for what cannot be done, before the grid.
     """
