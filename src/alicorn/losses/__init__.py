@@ -6,6 +6,7 @@ softmax.py    scaled softmax over in-batch and shared negatives, with logQ corre
 symmetric.py  the mean of that over documents and over requests (Que2Search)
 diversity.py how alike the interests of one request are (DRIM): these read no documents
 rows.py       triplet, BPR and softmax on the processor, loss and gradient in one pass over the similarity matrix
+finite.py     whether all numbers of a tensor are finite
 
 All but diversity.py take requests (batch, dim); documents (columns, dim), of which the first `batch` are the
 positives, row by row; and `allowed`, bool (batch, columns): which column may be a negative of which request. A masked

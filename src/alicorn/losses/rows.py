@@ -1,4 +1,4 @@
-"""The losses on the processor: one pass over the similarities gives loss and gradient. Used by their own files.
+"""The losses on the processor: one pass over the similarities gives loss and gradient.
 
 torch passes over the matrix once for the mask, the maximum, the exponential, the sum and so on, forward and backward. A
 row of it fits the first-level cache, so one compiled loop does all of that while it is there: 1.4 ms instead of 20 for
@@ -13,6 +13,7 @@ from numba import types
 from torch import Tensor
 
 from alicorn.compiled import kernel
+from alicorn.losses.finite import all_finite
 
 _LOG2E = np.float32(1.44269504)
 _LN2_HIGH = np.float32(0.693359375)
@@ -32,7 +33,7 @@ class _RowLoss(torch.autograd.Function):
     def forward(ctx, requests, documents, kernel):
         gradient = requests @ documents.T  # (batch, columns)
         loss = kernel(gradient.numpy())
-        if not (torch.isfinite(requests).all() and torch.isfinite(documents).all()):
+        if not (all_finite(requests) and all_finite(documents)):
             loss = float("nan")  # comparisons in a kernel leave out what is no number
         ctx.save_for_backward(gradient, requests, documents)
         return requests.new_tensor(loss)

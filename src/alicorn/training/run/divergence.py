@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from alicorn.errors import TrainingError
+from alicorn.losses.finite import all_finite
 from alicorn.towers import TwoTower
 from alicorn.training.recipe.recipe import Optimizer
 
@@ -45,7 +46,7 @@ def check_batch(module: TwoTower, optimizer: Optimizer, embeddings: dict[str, Te
 def check_epoch(module: TwoTower, optimizer: Optimizer, documents: Tensor, at: Place) -> None:
     """documents: (documents, dim), the embeddings of all. Raises TrainingError."""
     for name, weight in module.named_weights():
-        if not torch.isfinite(weight).all():
+        if not all_finite(weight):
             raise TrainingError(_sentence(at, f"a weight of {name} is no finite number", module, optimizer))
     if not all_unit(documents):
         row = int((~_is_unit(documents)).int().argmax())
