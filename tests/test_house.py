@@ -23,6 +23,7 @@ ROOMS = [
     "config",
     "reporting",
     "tables",
+    "analysis",
     "language",
     "vertical",
     "worlds",

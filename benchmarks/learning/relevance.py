@@ -134,7 +134,7 @@ def run_systems(
     meaning = rank_baselines.encoder_run(test, rank_baselines.ENCODED[name], DEPTH)
     runs = {
         "BM25 (bm25s)": words,
-        "BM25 (engine)": bm25_run(collection, test, DEPTH),
+        "BM25 (engine)": bm25_run(collection, vertical, test, DEPTH),
         "MiniLM, untrained": meaning,
         BASELINE: rank_baselines.fused([words, meaning], DEPTH),
     }
@@ -161,7 +161,7 @@ def asked(
 ) -> np.ndarray:
     """The template filled for each search, answered by the collection."""
     parsed = Template.parse(template)
-    expressions = [parsed.fill(query, model.key) for query in searches.queries]
+    expressions = [model.vertical.fill(parsed, query, model.key) for query in searches.queries]
     vectors = {model.key: model.encode_requests(searches.requests)}
     return expression_run(collection, expressions, searches, DEPTH, vectors=vectors, order_by=order_by)
 

@@ -164,7 +164,7 @@ def _evaluate(
     unified, key, nprobe = requests["unified"], models["unified"].key, default_nprobe(vertical)
     ask: dict[str, Callable[[], np.ndarray]] = {
         BOOLEAN: lambda: systems.boolean_run(collection, vertical, searches, _DEPTH),
-        BM25: lambda: systems.bm25_run(collection, searches, _DEPTH),
+        BM25: lambda: systems.bm25_run(collection, vertical, searches, _DEPTH),
         TEXT: lambda: systems.embedding_run(requests["text"], documents["text"], _DEPTH),
         UNIFIED: lambda: systems.embedding_run(unified, documents["unified"], _DEPTH),
         INDEX: lambda: systems.index_run(collection, key, searches, unified, _DEPTH, nprobe),

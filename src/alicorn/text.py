@@ -84,7 +84,7 @@ def query_terms(text: str) -> list[str]:
     """What a query asks for: its words. Of a run of a script without blanks its bigrams, which every document with
     that run has; a letter alone is itself."""
     found = words(text)
-    return found if text.isascii() else [term for word in found for term in (_bigrams(_letters(word)) or [word])]
+    return found if text.isascii() else [term for word in found for term in (_bigrams(letters(word)) or [word])]
 
 
 def phrase(text: str) -> str:
@@ -94,6 +94,16 @@ def phrase(text: str) -> str:
     if found.isascii():
         return found
     return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", found))).replace("ı", "i")
+
+
+def letters(word: str) -> list[str]:
+    """The letters of a word of a script without blanks, each with its marks; of another word none."""
+    return _LETTER.findall(word)
+
+
+def without_points(word: str) -> str:
+    """A Hebrew or Arabic word without its vowel points; another word, or one of points alone, as it is."""
+    return _POINTS.sub("", word) or word
 
 
 def _folded(text: str) -> str:
@@ -139,13 +149,8 @@ def _class(first: int, last: int, categories: tuple[str, ...]) -> str:
 
 def _parts(word: str) -> list[str]:
     """The word; of a script without blanks its letters and bigrams; of one with vowel points the word without them."""
-    letters = _letters(word)
-    return list(dict.fromkeys((word, *letters, *_bigrams(letters), _POINTS.sub("", word) or word)))
-
-
-def _letters(word: str) -> list[str]:
-    """The letters of a word of a script without blanks, each with its marks; of another word none."""
-    return _LETTER.findall(word)
+    of = letters(word)
+    return list(dict.fromkeys((word, *of, *_bigrams(of), without_points(word))))
 
 
 def _bigrams(letters: list[str]) -> list[str]:

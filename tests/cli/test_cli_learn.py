@@ -57,6 +57,11 @@ def test_an_ensemble_is_a_model_for_every_verb(loop, tmp_path):
     _, name = name_of(loop)
     hits = succeed("query", collection, "--text", name, "--model", both, "--json").json()["hits"]
     assert hits[0]["stored"]["name"] == name
+    query = ("query", collection, "--text", name, "--model", both, "--limit", "1", "--highlight")
+    assert " ".join(f"**{word}**" for word in name.split()) in succeed(*query).out
+    place = succeed(*query, "--json").json()["hits"][0]["highlights"]["name"][0]
+    assert name[place["start"] : place["end"]] == name.split()[0]
+    assert "give a model" in alicorn("query", collection, "text:x", "--highlight").refusal()
     assert "published with model" in alicorn("query", collection, "a:b", "--text", "x", "--model", loop.model).refusal()
 
 

@@ -85,8 +85,8 @@ def test_filling_makes_nodes_and_leaves_the_template_as_it_was():
     assert template.fill("John", "people") == Or((And((Term("text:john"),)), Nn("people", k=5)))
     assert template.fill("Jane", "shop") == Or((And((Term("text:jane"),)), Nn("shop", k=5)))
     assert str(template) == "(or (and {terms}) (nn {key} :k 5))"
-    assert template.has_terms
-    assert not Template.parse('(or "name:{query}" (nn {key} :k 5))').has_terms
+    assert template.prefixes == {"text"}
+    assert not Template.parse('(or "name:{query}" (nn {key} :k 5))').prefixes
 
 
 @pytest.mark.parametrize("text", ['"{query}"', '(prefix "{query}")', "(term '{query}')"])

@@ -14,6 +14,18 @@ from alicorn.query import Collection
 from alicorn.serving.messages import MAX_LIMIT, MAX_TEXT
 
 
+def test_highlights_are_the_places_of_the_words_that_matched(client):
+    answer = search(client, expression="(and text:john (prefix text:smi))", highlight=True, limit=1)
+    places = answer["hits"][0]["highlights"]["name"]
+    assert answer["hits"][0]["stored"]["name"] == "John Smith"
+    assert places == [{"start": 0, "end": 4, "item": None}, {"start": 5, "end": 10, "item": None}]
+    assert search(client, expression="text:john", limit=1)["hits"][0]["highlights"] is None
+
+
+def test_highlights_need_a_vertical(collection, start):
+    assert "give a model" in refused(start(collection), expression="text:john", highlight=True)["error"]
+
+
 def test_an_expression_is_answered_with_hits_and_why_they_matched(client):
     answer = search(client, expression="(or text:jane (and text:john city:oslo (prefix text:smi)))", limit=5)
     assert ids(answer) == ["p1", "p3"]

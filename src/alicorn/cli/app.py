@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from alicorn import __version__
+from alicorn.cli.analyze import analyze
 from alicorn.cli.collection import embed, interests, publish, tune, verify
 from alicorn.cli.compiling import compile
 from alicorn.cli.demo import demo
@@ -20,7 +21,23 @@ from alicorn.cli.serve import serve
 from alicorn.errors import AlicornError
 
 # In the order of the loop, which is that of `alicorn --help`.
-VERBS = (demo, mine, train, evaluate, ensemble, embed, export, publish, interests, query, serve, tune, verify, compile)
+VERBS = (
+    demo,
+    mine,
+    train,
+    evaluate,
+    ensemble,
+    embed,
+    export,
+    publish,
+    interests,
+    analyze,
+    query,
+    serve,
+    tune,
+    verify,
+    compile,
+)
 
 app = typer.Typer(
     name="alicorn",

@@ -16,6 +16,8 @@ from alicorn.reporting.json_text import to_json
 if TYPE_CHECKING:
     from alicorn.language.tree import Node
     from alicorn.query import Collection, Result
+    from alicorn.retrieval.highlighting import Highlighter, Place
+    from alicorn.retrieval.retriever import Request
 
 
 def query(
@@ -43,6 +45,9 @@ def query(
     why: Annotated[
         str | None, typer.Option(help="Say node by node why this document is in the result, or not.")
     ] = None,
+    highlight: Annotated[
+        bool, typer.Option("--highlight", help="Mark the words that matched in the stored columns, **so**.")
+    ] = False,
     vertical: OtherVertical = None,
     interests: Annotated[
         Path | None, typer.Option(help="File of `alicorn interests`: look for three interests of --of.", exists=True)
@@ -65,6 +70,7 @@ def query(
     alicorn query collection/ --interests interests.parquet --of u17
     """
     from alicorn.query import Collection
+    from alicorn.retrieval.highlighting import Highlighter
     from alicorn.retrieval.retriever import Retriever
 
     models = load_models(model, vertical)
@@ -102,9 +108,11 @@ def query(
                 raise ConfigError(f"--why: the collection has no document {why!r}")
             sys.stdout.write((to_json(found.to_dict()) if as_json else str(found)) + "\n")
             return
+        highlighter = Highlighter(retriever.vertical) if highlight else None
         result = retriever.search(request, explain)
         stored = [result.document(at) for at in range(len(result.ids))]
-    _print_result(result, stored, as_json)
+        places = None if highlighter is None else _places(highlighter, request, result, stored)
+    _print_result(result, stored, places, as_json)
 
 
 def _columns(searcher: str) -> dict[str, Any]:
@@ -134,6 +142,17 @@ def _drawn_interests(collection: Collection, table: Path, searcher: str, seed: i
     return nearest(key_of(read), 100, vectors=tuple(vectors)), dict(vectors)
 
 
+def _places(
+    highlighter: Highlighter, request: Request, result: Result, stored: list[dict[str, Any]]
+) -> list[dict[str, list[Place]]]:
+    """Of each hit, where its columns have the words that matched."""
+    from alicorn.query.explain.match import Matcher
+
+    matcher = Matcher(request.root, result.snapshot, request.vectors)
+    matches = (matcher.match(*result.address(at), document["terms"]) for at, document in enumerate(stored))
+    return [highlighter.places(document, match.terms) for document, match in zip(stored, matches, strict=True)]
+
+
 def _key(text: str) -> str | dict[str, float]:
     if "=" not in text:
         return text
@@ -147,12 +166,16 @@ def _key(text: str) -> str | dict[str, float]:
     return weights
 
 
-def _print_result(result: Result, stored: list[dict[str, Any]], as_json: bool) -> None:
+def _print_result(
+    result: Result, stored: list[dict[str, Any]], places: list[dict[str, list[Place]]] | None, as_json: bool
+) -> None:
     if as_json:
         hits = [
             {"doc_id": doc_id, "score": score, "stored": fields}
             for doc_id, score, fields in zip(result.ids, result.scores.tolist(), stored, strict=True)
         ]
+        for hit, of in zip(hits, places or [], strict=False):
+            hit["highlights"] = {column: [place._asdict() for place in found] for column, found in of.items()}
         answer: dict[str, Any] = {"total": result.total, "took_ms": round(result.took_ms, 3), "hits": hits}
         answer["cursor"] = result.cursor
         answer["notices"] = list(result.notices)
@@ -160,6 +183,10 @@ def _print_result(result: Result, stored: list[dict[str, Any]], as_json: bool) -
             answer["explanation"] = result.explanation.to_dict()
         sys.stdout.write(to_json(answer) + "\n")
         return
+    if places is not None:
+        from alicorn.retrieval.highlighting import marked_values
+
+        stored = [fields | marked_values(fields, of, "**", "**") for fields, of in zip(stored, places, strict=True)]
     for doc_id, score, fields in zip(result.ids, result.scores.tolist(), stored, strict=True):
         shown = "  ".join(f"{name}: {value}" for name, value in fields.items() if _is_short(name, value))
         sys.stdout.write(f"{score:9.4f}  {doc_id}  {shown}\n")

@@ -2,7 +2,8 @@
 
 A template is an expression with holes. It is parsed once, into a tree; filling the holes makes another tree.
 
-    {terms}    alicorn.text.query_terms of the query as `text:` terms, directly inside and, or, weak-and or strong-or
+    {terms}    the terms of the query of prefix `text`, as the vertical's analysis reads it, directly inside and, or,
+               weak-and or strong-or; {terms:title} those of prefix `title`
     {query}    inside a quoted term or the text of another operator (prefix, apply): the query as alicorn.text.phrase
                writes it. `"name:{query}"` is the term that a term rule of kind phrase makes
     {key}      the embedding key of an nn
@@ -15,7 +16,7 @@ A request may have several vectors, one for each interest: then an `(nn {key} ..
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
@@ -25,15 +26,18 @@ from alicorn.language.syntax import Name, Syntax
 from alicorn.language.tree import OPERATORS, Nn, Node, Or, StrongOr, Term, walk
 from alicorn.text import phrase, query_terms
 
-_TERMS, _QUERY, _KEY = "{terms}", "{query}", "{key}"
+_QUERY, _KEY = "{query}", "{key}"
+_TERMS = re.compile(r"\{terms(?::([A-Za-z][A-Za-z0-9_.-]*))?\}")
+Reading = Callable[[str, str], Sequence[Node]]
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}?|\}")
 
 
 @dataclass(frozen=True, slots=True)
 class TermsHole(Node):
-    """The place of the words of a query among the operands of and, or, weak-and or strong-or."""
+    """The place of the terms of a query, of one prefix, among the operands of and, or, weak-and or strong-or."""
 
-    operator: ClassVar[str] = _TERMS
+    operator: ClassVar[str] = "{terms}"
+    prefix: str = "text"
     offset: int = field(default=0, compare=False, repr=False)
 
 
@@ -53,14 +57,24 @@ class Template:
         return self.text
 
     @property
-    def has_terms(self) -> bool:
-        """Whether the words of a query are terms of it."""
-        return any(isinstance(node, TermsHole) for node in walk(self.root))
+    def prefixes(self) -> frozenset[str]:
+        """Those of the terms that the words of a query become."""
+        return frozenset(node.prefix for node in walk(self.root) if isinstance(node, TermsHole))
 
-    def fill(self, query: str, key: str, vectors: Sequence[str] = ()) -> Node:
-        """The expression of a query. vectors: names of the request's vectors where it has several, else empty."""
-        terms = tuple(Term(f"text:{term}") for term in query_terms(query))
+    def fill(self, query: str, key: str, vectors: Sequence[str] = (), reads: Reading | None = None) -> Node:
+        """The expression of a query. vectors: names of the request's vectors where it has several, else empty.
+
+        reads: prefix and query -> the operands in the place of the query's terms; without it, a term for each of
+        alicorn.text.query_terms.
+        """
+        read = reads or words_as_terms
+        terms = {prefix: tuple(read(prefix, query)) for prefix in self.prefixes}
         return _Filling(terms, phrase(query), key, tuple(vectors)).of(self.root)
+
+
+def words_as_terms(prefix: str, query: str) -> list[Node]:
+    """A term for each of alicorn.text.query_terms."""
+    return [Term(f"{prefix}:{term}") for term in query_terms(query)]
 
 
 def interest_names(count: int) -> tuple[str, ...]:
@@ -72,7 +86,7 @@ def interest_names(count: int) -> tuple[str, ...]:
 class _Filling:
     """The values of the holes for one query."""
 
-    terms: tuple[Term, ...]
+    terms: Mapping[str, tuple[Node, ...]]
     phrase: str
     key: str
     vectors: tuple[str, ...]
@@ -109,11 +123,11 @@ class _Filling:
         operands: list[Node] = []
         marks: list[Any] = []
         before = syntax.operands_of(node)
+        holes = [operand for operand in before if isinstance(operand, TermsHole)]
+        if holes and not any(self.terms[hole.prefix] for hole in holes) and not isinstance(node, Or | StrongOr):
+            return None
         for operand, mark in zip(before, syntax.marks_of(node) or (None,) * len(before), strict=True):
-            is_hole = isinstance(operand, TermsHole)
-            if is_hole and not self.terms and not isinstance(node, Or | StrongOr):
-                return None
-            filled = self.terms if is_hole else (self.of(operand),)
+            filled = self.terms[operand.prefix] if isinstance(operand, TermsHole) else (self.of(operand),)
             operands += filled
             marks += (mark,) * len(filled)
         if before and not operands:
@@ -123,12 +137,13 @@ class _Filling:
 
 def _read(node: Node, text: str, takes_terms: bool) -> Node:
     """The tree with its holes. takes_terms: whether {terms} may be here. Raises QueryError for other placeholders."""
-    if isinstance(node, Term) and node.term == _TERMS and text.startswith(_TERMS, node.offset):
+    hole = _TERMS.fullmatch(node.term) if isinstance(node, Term) else None
+    if hole is not None and text.startswith(hole.group(), node.offset):
         if not takes_terms:
             raise QueryError(
                 "{terms} is allowed directly inside and, or, weak-and or strong-or, without an option", node.offset
             )
-        return TermsHole(node.offset)
+        return TermsHole(hole.group(1) or "text", node.offset)
     _check_placeholders(node, text)
     syntax = OPERATORS[node.operator]
     values: dict[str, Any] = {}
@@ -156,8 +171,8 @@ def _check_placeholders(node: Node, text: str) -> None:
         for placeholder in _PLACEHOLDER.findall(value):
             if placeholder != known:
                 raise QueryError(
-                    f"unknown placeholder {placeholder!r}; allowed: {{terms}}, a word of its own; {{key}}, the key"
-                    " of an nn; and {query} within a quoted string",
+                    f"unknown placeholder {placeholder!r}; allowed: {{terms}} or {{terms:prefix}}, a word of its own;"
+                    " {key}, the key of an nn; and {query} within a quoted string",
                     node.offset,
                 )
 

@@ -33,9 +33,31 @@ class Embedded(Described, Protocol):
     def embeddings(self) -> Mapping[str, int]: ...
 
 
-def metadata_of(models: Sequence[Fingerprinted]) -> dict[str, object]:
-    """What a collection remembers of the models that made its vectors; `check_models` compares it."""
-    return {"alicorn": __version__, "models": {model.key: model.fingerprint for model in models}}
+class Analysed(Protocol):
+    """A vertical, by what decides the terms of its documents."""
+
+    def analysis_fingerprint(self) -> str | None: ...
+
+
+def metadata_of(models: Sequence[Fingerprinted], vertical: Analysed | None = None) -> dict[str, object]:
+    """What a collection remembers of the models that made its vectors, and of the vertical that made its terms.
+
+    `check_models` and `check_analysis` compare it.
+    """
+    made: dict[str, object] = {"alicorn": __version__, "models": {model.key: model.fingerprint for model in models}}
+    analysis = None if vertical is None else vertical.analysis_fingerprint()
+    return made if analysis is None else {**made, "analysis": analysis}
+
+
+def check_analysis(collection: Described, vertical: Analysed) -> None:
+    """Raise CollectionError where the collection's terms are of another analysis of the words."""
+    published, asked = collection.metadata.get("analysis"), vertical.analysis_fingerprint()
+    if published != asked:
+        raise CollectionError(
+            f"the collection was published with the analysis {published or 'of words as they are'}, this vertical's is"
+            f" {asked or 'of words as they are'}: publish the documents into a new collection, or take the vertical"
+            " that it was published with (--vertical)"
+        )
 
 
 def check_models(collection: Embedded, models: Sequence[Fingerprinted]) -> None:

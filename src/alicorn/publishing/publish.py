@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from alicorn.errors import CollectionError, ConfigError, TableError
 from alicorn.index.segment.building.documents import EMBEDDING
 from alicorn.publishing.documents import BATCH_ROWS, indexed, open_documents
-from alicorn.publishing.provenance import check_models, metadata_of
+from alicorn.publishing.provenance import check_analysis, check_models, metadata_of
 from alicorn.quantization import FLOAT32
 from alicorn.query import Collection
 from alicorn.tables import PartFiles
@@ -100,8 +100,9 @@ def _created(
     if unfinished.exists():
         shutil.rmtree(unfinished)  # left by a publish that was killed
     declared = {key: {"dim": dim, "stored": stored or FLOAT32} for key, dim in embeddings.items()}
+    made = metadata_of(models, models[0].vertical if models else None)
     try:
-        with Collection.create(unfinished, declared, metadata=metadata_of(models)) as collection:
+        with Collection.create(unfinished, declared, metadata=made) as collection:
             yield collection
             collection.flush()
             collection.merge()
@@ -120,6 +121,8 @@ def _existing(
     """A collection that these models and embeddings fit; flushed when everything was accepted."""
     with Collection.open(into) as collection:
         check_models(collection, models)
+        if models:
+            check_analysis(collection, models[0].vertical)
         _check_embeddings(collection, embeddings, stored)
         yield collection
         collection.flush()

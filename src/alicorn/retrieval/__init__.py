@@ -3,5 +3,6 @@
 searchers.py  who searches: the columns that the request tower reads
 encoder.py    requests -> the vectors that they are searched by, each under its name
 nearest.py    the expression for the documents nearest to a request
+highlighting.py  where a hit has the words that matched
 retriever.py  a text with its searcher -> expression, vectors, order and notices; and its answer
 """

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from alicorn.errors import AlicornError
 from alicorn.language.prepared import prepare
 from alicorn.language.tree import Nn, Node, walk
-from alicorn.publishing.provenance import check_models
+from alicorn.publishing.provenance import check_analysis, check_models
 from alicorn.query import Collection, Result
 from alicorn.query.check import UnitVectors, check_vectors
 from alicorn.query.order.keys import OrderBy
@@ -70,10 +70,12 @@ class Retriever:
     ) -> None:
         """searchers: without them, a searcher is what a request says of one.
 
-        Raises CollectionError where a model is not the one that the collection was published with, and ConfigError for
-        two models of several interests.
+        Raises CollectionError where a model, or the analysis of its words, is not the one that the collection was
+        published with, and ConfigError for two models of several interests.
         """
         check_models(collection, models)
+        if models:
+            check_analysis(collection, models[0].vertical)
         self.collection = collection
         self.models = {model.key: model for model in models}
         self.vertical = models[0].vertical if models else None

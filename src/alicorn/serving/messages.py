@@ -29,6 +29,7 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     """An expression with its vectors, or a text with its searcher, encoded by the model; or an expression and a text.
 
     searcher: an id of the table of searchers, or an object of context columns.
+    highlight: say of each hit where its stored columns have the words that matched.
     mode: what a text becomes; embedding is the nearest documents. key: the embedding that a text looks in, by default
     the vertical's.
     order_by: nn, static_rank, bm25, weights of a sum of them, a stored column with asc or desc, or a list of such keys.
@@ -46,6 +47,7 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     offset: Annotated[int, Meta(ge=0, le=MAX_OFFSET)] = 0
     after: str | None = None
     explain: bool = False
+    highlight: bool = False
 
 
 class Why(Struct, frozen=True):
@@ -61,13 +63,25 @@ class Why(Struct, frozen=True):
     in_common: dict[str, str | list[str]]
 
 
+class Highlight(Struct, frozen=True):
+    """Characters (Unicode code points) from start to before end; of element `item` where the column is a list."""
+
+    start: int
+    end: int
+    item: int | None
+
+
 class Hit(Struct, frozen=True):
-    """score: of the order; null where the document has none. stored: the stored columns."""
+    """score: of the order; null where the document has none. stored: the stored columns.
+
+    highlights: by stored column, where it has the words that matched; null unless asked for.
+    """
 
     doc_id: str
     score: float | None
     stored: dict[str, Any]
     why: Why
+    highlights: dict[str, list[Highlight]] | None = None
 
 
 class SearchAnswer(Struct, frozen=True):

@@ -12,10 +12,11 @@ from alicorn.feedback import ServedLog
 from alicorn.query import Result
 from alicorn.query.explain.match import Matcher
 from alicorn.reporting.json_text import plain_json
+from alicorn.retrieval.highlighting import Highlighter
 from alicorn.retrieval.retriever import Request, Retriever
 from alicorn.retrieval.searchers import Searcher
 from alicorn.serving.in_common import in_common
-from alicorn.serving.messages import Hit, SearchAnswer, SearchRequest, Why
+from alicorn.serving.messages import Highlight, Hit, SearchAnswer, SearchRequest, Why
 
 _REFRESH_S = 1.0
 _MAX_SHOWN = 20  # terms of a hit
@@ -42,12 +43,13 @@ class SearchEndpoint:
     def search(self, asked: SearchRequest) -> SearchAnswer:
         """Raises AlicornError for whatever the request has wrong."""
         started = time.perf_counter()
+        highlighter = Highlighter(self.retriever.vertical) if asked.highlight else None
         self._refresh()
         request = self._request(asked)
         result = self.retriever.search(request, asked.explain)
         matcher = Matcher(request.root, result.snapshot, request.vectors)
         profile = {name: value for name, value in self._profile(asked.searcher).items() if value}
-        hits = [_hit(result, at, matcher, profile) for at in range(len(result.ids))]
+        hits = [_hit(result, at, matcher, profile, highlighter) for at in range(len(result.ids))]
         notices = [*result.notices, *request.notices]
         session_id = self._log(asked, result.ids, notices)
         return SearchAnswer(
@@ -139,9 +141,13 @@ class SearchEndpoint:
             return None
 
 
-def _hit(result: Result, at: int, matcher: Matcher, profile: Mapping[str, Any]) -> Hit:
+def _hit(result: Result, at: int, matcher: Matcher, profile: Mapping[str, Any], highlighter: Highlighter | None) -> Hit:
     document, score = result.document(at), float(result.scores[at])
     match = matcher.match(*result.address(at), document["terms"])
     stored = {name: plain_json(value) for name, value in document.items() if name not in ("doc_id", "terms")}
     why = Why(match.terms[:_MAX_SHOWN], match.cosine, matcher.approximate, in_common(profile, document))
-    return Hit(result.ids[at], score if score > float("-inf") else None, stored, why)
+    highlights = None
+    if highlighter is not None:
+        places = highlighter.places(document, match.terms)
+        highlights = {column: [Highlight(*place) for place in of] for column, of in places.items()}
+    return Hit(result.ids[at], score if score > float("-inf") else None, stored, why, highlights)

@@ -89,7 +89,7 @@ class Model:
         if vertical.fingerprint() != self.vertical.fingerprint():
             raise ConfigError(
                 f"vertical '{vertical.name}' is not the one that model {self.fingerprint} was trained with: only its"
-                " expressions and its selection may differ; use the vertical it was trained with, or train again"
+                " expressions, selection and analysis may differ; use the vertical it was trained with, or train again"
             )
         return replace(self, vertical=vertical)
 

@@ -3,6 +3,7 @@
 schema.py     Vertical and its parts, the cross checks, loading
 features.py   the kinds of features and the type each asks of its column
 columns.py    Arrow columns checked against what the vertical says; TableError names table, column, first bad row, count
+analysis.py   how the words of a column become terms: stems, stop words, synonyms, codes
 terms.py      terms of the inverted index, derived from columns
 selection.py  which documents are indexed, and which requests need no `nn`
 failed_searches.py  rules: what a search without a click was after
@@ -11,6 +12,7 @@ requests.py   the columns of logged searches
 json_columns.py  JSON -> columns of a table
 """
 
+from alicorn.vertical.analysis import Analysis as Analysis
 from alicorn.vertical.behaviour import Behaviour as Behaviour
 from alicorn.vertical.failed_searches import FailedSearchRules as FailedSearchRules
 from alicorn.vertical.features import DenseFeature as DenseFeature

@@ -11,12 +11,14 @@ import pyarrow.compute as pc
 import xxhash
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, model_validator
 
-from alicorn.config import Config, UtcTime, load_yaml
+from alicorn.analysis import Analyzer
+from alicorn.config import Config, UtcTime, parse_config, plain_yaml, read_text
 from alicorn.errors import QueryError, VectorError
 from alicorn.language.templates import Template
 from alicorn.language.tree import Node
 from alicorn.tables import repeated
 from alicorn.text import RULES
+from alicorn.vertical.analysis import Analysis, fingerprint, operands, with_files
 from alicorn.vertical.behaviour import Behaviour
 from alicorn.vertical.columns import (
     Column,
@@ -31,9 +33,7 @@ from alicorn.vertical.columns import (
 from alicorn.vertical.failed_searches import FailedSearchRules
 from alicorn.vertical.features import DenseFeature, Feature, IdsFeature, SequenceFeature, TextFeature, VectorsFeature
 from alicorn.vertical.selection import IsRepeat, Selection
-from alicorn.vertical.terms import as_lists, interleave, phrase_terms, value_terms, word_terms
-
-_TERMS = {"words": word_terms, "value": value_terms, "phrase": phrase_terms}
+from alicorn.vertical.terms import AS_IT_IS, as_lists, interleave, phrase_terms, value_terms, word_terms
 
 
 def _checked_name(name: str) -> str:
@@ -155,11 +155,15 @@ class Vertical(Config):
     failed_search_window_s: how long after a search without a click `mine` looks for what its searcher reached.
     failed_search_targets: which of that a held-out search should have found.
 
-    expressions and selection act when documents are published and requests answered. They decide no example and no
-    vector, so they are no part of the fingerprint, and may change without mining and training again (decision 013).
+    analysis: how the words of a column become terms, by their prefix.
+
+    expressions, selection and analysis act when documents are published and requests answered. They decide no example
+    and no vector, so they are no part of the fingerprint, and may change without mining and training again (decision
+    013). What of the analysis decides the terms of documents has a fingerprint of its own, which a collection keeps
+    (decision 046).
     """
 
-    not_fingerprinted: ClassVar[frozenset[str]] = frozenset({"expressions", "selection"})
+    not_fingerprinted: ClassVar[frozenset[str]] = frozenset({"expressions", "selection", "analysis"})
 
     name: Name
     embedding: Name
@@ -170,14 +174,22 @@ class Vertical(Config):
     failed_search_targets: FailedSearchRules = FailedSearchRules()
     expressions: Expressions = Expressions()
     selection: Selection = Selection()
+    analysis: dict[Name, Analysis] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _check(self) -> "Vertical":
-        has_words = any(rule.prefix == "text" and rule.kind == "words" for rule in self.document.terms)
-        if not has_words and (self.expressions.boolean.has_terms or self.expressions.hybrid.has_terms):
+        prefixes = {rule.prefix for rule in self.document.terms if rule.kind == "words"}
+        asked = self.expressions.boolean.prefixes | self.expressions.hybrid.prefixes
+        if missing := sorted(asked - prefixes):
+            hole = "{terms}" if missing[0] == "text" else f"{{terms:{missing[0]}}}"
             raise ValueError(
-                "expressions use {terms}, which stands for text:<word>, but no document has such terms: "
-                "add {prefix: text, column: ..., kind: words} to document.terms"
+                f"expressions use {hole}, which is replaced by {missing[0]}:<word>, but no document has such terms: "
+                f"add {{prefix: {missing[0]}, column: ..., kind: words}} to document.terms"
+            )
+        if unused := sorted(self.analysis.keys() - prefixes):
+            raise ValueError(
+                f"analysis.{unused[0]}: no rule of document.terms of kind words has the prefix '{unused[0]}'; "
+                f"prefixes of words: {', '.join(sorted(prefixes)) or 'none'}"
             )
         return self
 
@@ -189,7 +201,29 @@ class Vertical(Config):
     @classmethod
     def load(cls, path: str | Path) -> "Vertical":
         """The vertical in the file at `path`. Raises ConfigError."""
-        return load_yaml(path, cls)
+        path = Path(path)
+        data = plain_yaml(read_text(path), where=path.name)
+        return parse_config(with_files(data, path.parent), cls, where=path.name)
+
+    def analysis_fingerprint(self) -> str | None:
+        """Of what decides the terms of documents; None where words stay as they are."""
+        return fingerprint(self.analysis)
+
+    def analyzer(self, prefix: str) -> Analyzer:
+        """What becomes of the words of a prefix."""
+        return self.analysis[prefix].analyzer if prefix in self.analysis else AS_IT_IS
+
+    def word_columns(self) -> dict[str, tuple[str, ...]]:
+        """Column -> prefixes of the terms that its words become."""
+        found: dict[str, tuple[str, ...]] = {}
+        for rule in self.document.terms:
+            if rule.kind == "words":
+                found[rule.column] = (*found.get(rule.column, ()), rule.prefix)
+        return found
+
+    def fill(self, template: Template, query: str, key: str, vectors: Sequence[str] = ()) -> Node:
+        """A template as the expression of a query, whose words are read by the analysis of their prefix."""
+        return template.fill(query, key, vectors, lambda prefix, text: operands(self.analyzer(prefix), prefix, text))
 
     def expression(self, which: Literal["boolean", "hybrid"], query: str, vectors: Sequence[str] = ()) -> Node:
         """The expression for a text request. Without any word, boolean matches nothing and hybrid keeps its nn.
@@ -197,7 +231,7 @@ class Vertical(Config):
         vectors: names of the request's vectors, where it has several.
         """
         template: Template = getattr(self.expressions, which)
-        return template.fill(query, self.embedding, vectors)
+        return self.fill(template, query, self.embedding, vectors)
 
     def request_expression(
         self,
@@ -213,7 +247,7 @@ class Vertical(Config):
         rule = self.selection.untriggered(query, is_repeat)
         if rule is not None:
             return self.expression("boolean", query), rule
-        return self.expressions.hybrid.fill(query, key or self.embedding, vectors), None
+        return self.fill(self.expressions.hybrid, query, key or self.embedding, vectors), None
 
     def document_columns(self) -> list[Column]:
         """The columns that `documents` must have, doc_id first."""
@@ -253,7 +287,7 @@ class Vertical(Config):
     def terms(self, documents: pa.Table) -> pa.ListArray:
         """The terms of each document, list<string>, rule by rule; words with repetition, as BM25 counts them."""
         documents = read_as(documents, list(self._term_columns()), "documents")
-        parts = [_TERMS[rule.kind](documents[rule.column], rule.prefix) for rule in self.document.terms]
+        parts = [self._terms_of(rule, documents[rule.column]) for rule in self.document.terms]
         rows, values = interleave(parts) if parts else (np.zeros(0, dtype=np.int64), pa.array([], pa.string()))
         return as_lists(rows, values, len(documents))
 
@@ -278,6 +312,15 @@ class Vertical(Config):
         elif key in documents.column_names:
             columns[key] = documents[key]
         return pa.table(columns)
+
+    def _terms_of(self, rule: TermRule, column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
+        match rule.kind:
+            case "words":
+                return word_terms(column, rule.prefix, self.analyzer(rule.prefix))
+            case "value":
+                return value_terms(column, rule.prefix)
+            case "phrase":
+                return phrase_terms(column, rule.prefix)
 
     def _document_columns(self) -> Iterator[Column]:
         yield from _feature_columns(self.document.features, "document.features")

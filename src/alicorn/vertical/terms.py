@@ -10,22 +10,32 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from alicorn.analysis import Analyzer
 from alicorn.text import document_terms, normalize, phrase
+
+AS_IT_IS = Analyzer()
+"""Words as alicorn.text has them."""
 
 _WORD_BYTES = np.zeros(256, dtype=bool)
 _WORD_BYTES[np.frombuffer(b"abcdefghijklmnopqrstuvwxyz0123456789_", dtype=np.uint8)] = True
 
 
-def word_terms(column: pa.ChunkedArray, prefix: str) -> tuple[np.ndarray, pa.Array]:
-    """`prefix:<term>` for each of alicorn.text.document_terms of each row, in order, with repetition. Returns (rows
-    int64, terms string)."""
+def word_terms(column: pa.ChunkedArray, prefix: str, analyzer: Analyzer = AS_IT_IS) -> tuple[np.ndarray, pa.Array]:
+    """`prefix:<term>` for each of the analyzer's terms of each row, in order, with repetition: without an analyzer,
+    those of alicorn.text.document_terms. Returns (rows int64, terms string)."""
     rows, strings = _strings(column)
+    if not analyzer.stems_alone:
+        word_rows, found = _terms_by_text(rows, strings, analyzer.document_terms)
+        return word_rows, pc.binary_join_element_wise(prefix, found, ":")
     ascii_only = pc.string_is_ascii(strings).to_numpy(zero_copy_only=False)
     parts = [
         _ascii_words(rows[ascii_only], strings.filter(pa.array(ascii_only))),
-        _unicode_words(rows[~ascii_only], strings.filter(pa.array(~ascii_only))),
+        _terms_by_text(rows[~ascii_only], strings.filter(pa.array(~ascii_only)), document_terms),
     ]
     word_rows, found = interleave(parts)
+    if analyzer.stem is not None:
+        coded = found.dictionary_encode()
+        found = pa.array(analyzer.stemmed(coded.dictionary.to_pylist()), pa.string()).take(coded.indices)
     return word_rows, pc.binary_join_element_wise(prefix, found, ":")
 
 
@@ -102,7 +112,9 @@ def _ascii_words(rows: np.ndarray, strings: pa.Array) -> tuple[np.ndarray, pa.Ar
     return rows[row_of_position], found
 
 
-def _unicode_words(rows: np.ndarray, strings: pa.Array) -> tuple[np.ndarray, pa.Array]:
-    found = [document_terms(text) for text in strings.to_pylist()]
+def _terms_by_text(
+    rows: np.ndarray, strings: pa.Array, terms: Callable[[str], list[str]]
+) -> tuple[np.ndarray, pa.Array]:
+    found = [terms(text) for text in strings.to_pylist()]
     counts = np.fromiter(map(len, found), dtype=np.int64, count=len(found))
     return np.repeat(rows, counts), pa.array([word for row in found for word in row], pa.string())

@@ -102,7 +102,7 @@ def test_systems_ask_the_vertical_s_expressions(pairs, vertical):
     searches = read_searches(pairs, num_searches=2)
     collection = published(model, pairs)
     boolean_run(collection, vertical, searches, 5)
-    bm25_run(collection, searches, 5)
+    bm25_run(collection, vertical, searches, 5)
     vectors = model.encode_requests(searches.requests)
     run = hybrid_run(collection, vertical, searches, vectors, 5, order_by={"nn": 1.0, "bm25": 0.1})
     assert run[:, 0].tolist() == searches.targets.documents.tolist()

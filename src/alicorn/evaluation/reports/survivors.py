@@ -81,7 +81,7 @@ def survivors(
     interests = interest_names(request_vectors.shape[1]) if request_vectors.ndim == 3 else ()
     near = nearest(key, k, nprobe, interests)
     most = k * max(1, len(interests))
-    passing = [And((template.fill(query, key), near)) for query in searches.queries]
+    passing = [And((vertical.fill(template, query, key), near)) for query in searches.queries]
     candidates = [
         Or((vertical.expression("boolean", query), passed))
         for query, passed in zip(searches.queries, passing, strict=True)

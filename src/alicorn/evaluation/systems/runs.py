@@ -29,10 +29,10 @@ def boolean_run(collection: Collection, vertical: Vertical, searches: Searches, 
     return expression_run(collection, expressions, searches, depth)
 
 
-def bm25_run(collection: Collection, searches: Searches, depth: int) -> np.ndarray:
+def bm25_run(collection: Collection, vertical: Vertical, searches: Searches, depth: int) -> np.ndarray:
     """Documents with any word of the query, by BM25."""
     any_word = Template.parse("(or {terms})")
-    expressions = [any_word.fill(query, "") for query in searches.queries]
+    expressions = [vertical.fill(any_word, query, "") for query in searches.queries]
     return expression_run(collection, expressions, searches, depth, order_by="bm25")
 
 

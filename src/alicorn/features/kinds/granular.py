@@ -5,16 +5,13 @@ has no blanks between words; a segment has the bucket that it has as a word in t
 words, and two are neighbours within a word. jieba is imported for the first text.
 """
 
-import importlib.util
-import logging
-import warnings
-from functools import cache
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from alicorn.analysis.chinese import installed, jieba
 from alicorn.config import Config
 from alicorn.errors import ConfigError
 from alicorn.features.arrays import Bag, Sequences
@@ -95,7 +92,7 @@ def segmented(column: pa.Array, segmenter: Segmenter) -> pa.Array:
     """large_string whose words are the segments; with the words of the text themselves it is the text."""
     if segmenter == "words":
         return column
-    cut = _jieba().lcut
+    cut = jieba().lcut
     coded = column.dictionary_encode()
     texts = [" ".join(cut(normalize(text))) for text in coded.dictionary.to_pylist()]
     return pa.array(texts, pa.large_string()).take(coded.indices)
@@ -103,16 +100,7 @@ def segmented(column: pa.Array, segmenter: Segmenter) -> pa.Array:
 
 def check_segmenter(segmenter: Segmenter) -> None:
     """Raises ConfigError where its extra is missing."""
-    if segmenter == "jieba" and importlib.util.find_spec("jieba") is None:
+    if segmenter == "jieba" and not installed():
         raise ConfigError(
             "recipe, towers.fusion.segmenter: jieba is not installed: pip install 'alicorn[chinese]', or take words"
         )
-
-
-@cache
-def _jieba() -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of its escape sequences, and of pkg_resources
-        import jieba
-    jieba.setLogLevel(logging.WARNING)
-    return jieba

@@ -1,0 +1,104 @@
+"""The words of a text, with their places in it: characters of the text as it was given, before normalising.
+
+Normalising may change the number of characters (ﬁ is fi, a soft hyphen vanishes). It never reaches over a blank, so
+that a text is normalised from blank to blank; and rarely over a letter with its marks, so that each of these keeps its
+place. Where it does (Hangul written in single letters), all words between two blanks have the place of the whole.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from alicorn.text import letters, normalize, without_points, words
+
+_BETWEEN_BLANKS = re.compile(r"\S+")
+
+
+class Token(NamedTuple):
+    """A term of a text at the characters [start, end) of the text."""
+
+    text: str
+    start: int
+    end: int
+
+
+class Word(NamedTuple):
+    """found: what a document with the word is found by, the word itself first. asked: what a query with it asks for."""
+
+    found: tuple[Token, ...]
+    asked: tuple[str, ...]
+
+
+class Chunk(NamedTuple):
+    """What is written between two blanks, normalised. Character i of it was made of the characters
+    [starts[i], ends[i]) of the text."""
+
+    normal: str
+    starts: Sequence[int]
+    ends: Sequence[int]
+
+    def token(self, start: int, end: int) -> Token:
+        """The token of the characters [start, end) of the chunk."""
+        return Token(self.normal[start:end], self.starts[start], self.ends[end - 1])
+
+
+def chunks(text: str) -> Iterator[Chunk]:
+    """The chunks of a text, in order, without those that normalising leaves empty."""
+    for match in _BETWEEN_BLANKS.finditer(text):
+        raw, start = match.group(), match.start()
+        if raw.isascii():
+            yield Chunk(raw.lower(), range(start, match.end()), range(start + 1, match.end() + 1))
+        elif normal := normalize(raw):
+            yield _located(raw, start, normal)
+
+
+def word_spans(normal: str) -> list[tuple[int, int]]:
+    """(start, end) of the words of alicorn.text.words of a normalised text."""
+    spans, at = [], 0
+    for word in words(normal):
+        start = normal.index(word, at)  # between two words there is no letter
+        at = start + len(word)
+        spans.append((start, at))
+    return spans
+
+
+def plain_word(token: Token) -> Word:
+    """A word as alicorn.text.document_terms and query_terms read it: a run of a script without blanks is found by its
+    letters and its bigrams too, and asked for by its bigrams; a word with vowel points is found without them too."""
+    bare = token._replace(text=without_points(token.text))
+    parts = letters(token.text)
+    starts = [0]
+    for part in parts:
+        starts.append(starts[-1] + len(part))
+    singles = [_part(token, start, end) for start, end in pairwise(starts)]
+    pairs = [_part(token, start, end) for start, end in zip(starts, starts[2:], strict=False)]
+    found = dict.fromkeys((token, *singles, *pairs, bare))
+    return Word(tuple(found), tuple(pair.text for pair in pairs) or (token.text,))
+
+
+def _part(token: Token, start: int, end: int) -> Token:
+    """Part of a word; where the word is not as long as its place, all of the place."""
+    if len(token.text) != token.end - token.start:
+        return token._replace(text=token.text[start:end])
+    return Token(token.text[start:end], token.start + start, token.start + end)
+
+
+def _located(raw: str, start: int, normal: str) -> Chunk:
+    starts: list[int] = []
+    ends: list[int] = []
+    made = ""
+    for at, end in pairwise((*_letter_starts(raw), len(raw))):
+        part = normalize(raw[at:end])
+        made += part
+        starts += [start + at] * len(part)
+        ends += [start + end] * len(part)
+    if made != normal:
+        return Chunk(normal, [start] * len(normal), [start + len(raw)] * len(normal))
+    return Chunk(normal, starts, ends)
+
+
+def _letter_starts(raw: str) -> list[int]:
+    """Where a letter with its marks begins."""
+    return [at for at, letter in enumerate(raw) if at == 0 or not unicodedata.category(letter).startswith("M")]

@@ -1,0 +1,64 @@
+"""`alicorn analyze`: what becomes of a text, by the prefix of its terms, step by step."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from alicorn.cli.options import Json, VerticalFile
+from alicorn.reporting.json_text import to_json
+
+if TYPE_CHECKING:
+    from alicorn.vertical import Vertical
+
+
+def analyze(
+    text: Annotated[str, typer.Argument(help="A text of a document or of a query.")],
+    vertical: VerticalFile,
+    as_json: Json = False,
+) -> None:
+    """Show what becomes of a text: the terms of a document that has it, and those of a query with it.
+
+    Example:
+
+    alicorn analyze --vertical vertical.yaml 'Running shoes DCB107-2'
+    """
+    from alicorn.vertical import Vertical
+
+    found = _analysis(Vertical.load(vertical), text)
+    if as_json:
+        sys.stdout.write(to_json(found) + "\n")
+        return
+    for prefix, of in found.items():
+        sys.stdout.write(f"{prefix}: (of {', '.join(of['columns'])})\n")
+        for step in of["steps"]:
+            sys.stdout.write(f"  {step['step']}\n    document  {_shown(step['document'])}\n")
+            sys.stdout.write(f"    query     {_shown(step['query'])}\n")
+
+
+def _analysis(vertical: Vertical, text: str) -> dict[str, dict[str, Any]]:
+    """Prefix -> its columns, and of each step the terms of a document and the operands of a query."""
+    from alicorn.vertical.analysis import operands
+
+    columns: dict[str, list[str]] = {}
+    for column, prefixes in vertical.word_columns().items():
+        for prefix in prefixes:
+            columns.setdefault(prefix, []).append(column)
+    found = {}
+    for prefix, of in columns.items():
+        steps = [
+            {
+                "step": name,
+                "document": [f"{prefix}:{term}" for term in analyzer.document_terms(text)],
+                "query": [str(operand) for operand in operands(analyzer, prefix, text)],
+            }
+            for name, analyzer in vertical.analyzer(prefix).steps()
+        ]
+        found[prefix] = {"columns": of, "steps": steps}
+    return found
+
+
+def _shown(terms: list[str]) -> str:
+    return "  ".join(terms) or "(none)"
