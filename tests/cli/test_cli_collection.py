@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from shell import alicorn, files_below, succeed
@@ -34,6 +35,26 @@ def test_a_selection_acts_without_training_again(loop, tmp_path):
     assert (
         "only its expressions, selection and analysis may differ"
         in alicorn("query", collection, "--text", "joe", *model).refusal()
+    )
+
+
+def test_an_analysis_acts_without_training_again(loop, tmp_path):
+    """In another version of the vertical: stems and a synonym, from publishing to the marks of a hit."""
+    vertical, collection = tmp_path / "vertical.yaml", tmp_path / "collection"
+    analysis = "analysis: {text: {stem: english, synonyms: synonyms.txt}}"
+    vertical.write_text(f"{loop.vertical.read_text()}\n{analysis}\n")
+    (tmp_path / "synonyms.txt").write_text("zzz, runners\n")
+    one = pq.read_table(loop.logs / "documents").slice(0, 1)
+    name = one.column_names.index("name")
+    pq.write_table(one.set_column(name, "name", pa.array(["Anna Running"])), tmp_path / "documents.parquet")
+    model = ("--model", loop.model, "--vertical", vertical)
+    succeed("publish", tmp_path / "documents.parquet", "--into", collection, *model)
+    assert "Anna **Running**" in succeed("query", collection, "--text", "runs", *model, "--highlight").out
+    widened = succeed("query", collection, "--text", "zzz", *model, "--explain", "--json").json()
+    assert "(or text:zzz text:runner)" in widened["explanation"]["expression"]
+    assert (
+        "publish the documents into a new collection"
+        in alicorn("query", collection, "--text", "runs", "--model", loop.model).refusal()
     )
 
 

@@ -194,8 +194,8 @@ class Vertical(Config):
         return self
 
     def fingerprint(self) -> str:
-        """Of what decides an example or a vector: the values but for expressions and selection, and the rules by
-        which texts are read."""
+        """Of what decides an example or a vector: the values but for expressions, selection and analysis, and the rules
+        by which texts are read."""
         return xxhash.xxh3_128_hexdigest(f"{RULES} {super().fingerprint()}".encode())
 
     @classmethod
