@@ -42,7 +42,7 @@ def inner(operands: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
         | st.builds(Or, lists)
         | st.builds(Difference, lists)
         | st.builds(Not, operands)
-        | st.builds(Nn, names, numbers, numbers, numbers, numbers, operands | st.none(), names | st.none())
+        | st.builds(Nn, names, numbers, numbers, numbers, numbers, numbers, operands | st.none(), names | st.none())
         | marked.map(lambda pairs: WeakAnd(tuple(o for o, _ in pairs), tuple(m for _, m in pairs)))
         | marked.map(lambda pairs: StrongOr(tuple(o for o, _ in pairs), tuple(m for _, m in pairs)))
         | st.builds(Apply, names, operands, numbers.filter(lambda limit: limit is not None))
