@@ -43,6 +43,15 @@ def test_a_document_is_found_by_its_own_text(text, whole_codes, stem):
     assert set(asked(analyzer, text)) <= set(analyzer.document_terms(text))
 
 
+@settings(max_examples=200)
+@given(TEXTS, st.sampled_from([(), ("a", "東京", "2")]), st.sampled_from([None, "english"]))
+def test_terms_without_places_are_those_of_the_words(text, stop_words, stem):
+    analyzer = Analyzer(stem=stem, stop_words=stop_words)
+    words = analyzer.words(text)
+    kept = [word for word in words if not set(word.asked) <= set(stop_words)] or words
+    assert asked(analyzer, text) == [term for word in kept for term in word.asked]
+
+
 def test_stems_join_the_forms_of_a_word_and_leave_codes_alone():
     english = Analyzer(stem="english")
     assert english.document_terms("Running shoes 501s") == ["run", "shoe", "501s"]

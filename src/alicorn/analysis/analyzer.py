@@ -12,6 +12,7 @@ from alicorn.analysis.codes import with_codes, with_measures
 from alicorn.analysis.stems import Stems
 from alicorn.analysis.synonyms import Alternatives, Synonyms
 from alicorn.analysis.tokens import Chunk, Token, Word, chunks, plain_word, word_spans
+from alicorn.text import query_terms
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,7 @@ class Analyzer:
 
     def query_terms(self, text: str) -> list[Alternatives]:
         """What a query asks for, in order: at each place one or more alternatives."""
-        words = self._without_stop_words(self.words(text))
-        return self._synonyms.widened([term for word in words for term in word.asked])
+        return self._synonyms.widened(self._asked(text))
 
     def words(self, text: str) -> list[Word]:
         """The words of a text, or its n-grams, with their places."""
@@ -79,6 +79,14 @@ class Analyzer:
                 found.append((name, replace(found[-1][1], **settings)))  # type: ignore[arg-type]
         return found
 
+    def _asked(self, text: str) -> list[str]:
+        """The terms of a query before synonyms; of plain words without a look at their places."""
+        if self.stems_alone and (text.isascii() or not self.stop_words):  # a term is a word
+            terms = self.stemmed(query_terms(text))
+            return [term for term in terms if term not in self._stops] or terms
+        words = self._without_stop_words(self.words(text))
+        return [term for word in words for term in word.asked]
+
     def _of_chunk(self, chunk: Chunk) -> list[Word]:
         if self.whole_codes:
             return with_codes(chunk)
@@ -93,9 +101,7 @@ class Analyzer:
         return result
 
     def _without_stop_words(self, words: list[Word]) -> list[Word]:
-        stops = self._stops
-        kept = [word for word in words if not stops.issuperset(word.asked)] if stops else words
-        return kept or words
+        return [word for word in words if not self._stops.issuperset(word.asked)] or words
 
     @cached_property
     def _stems(self) -> Stems | None:
@@ -105,12 +111,11 @@ class Analyzer:
     def _stops(self) -> frozenset[str]:
         """Stop words as a query has them at the end of the chain."""
         plain = replace(self, stop_words=(), synonyms=())
-        return frozenset(term for text in self.stop_words for word in plain.words(text) for term in word.asked)
+        return frozenset(term for text in self.stop_words for term in plain._asked(text))
 
     @cached_property
     def _synonyms(self) -> Synonyms:
-        plain = replace(self, stop_words=(), synonyms=())
-        return Synonyms(self.synonyms, lambda text: [term for word in plain.words(text) for term in word.asked])
+        return Synonyms(self.synonyms, replace(self, stop_words=(), synonyms=())._asked)
 
 
 def _texts(word: Word) -> list[str]:
