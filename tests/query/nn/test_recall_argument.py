@@ -9,6 +9,7 @@ import pytest
 import alicorn
 from alicorn.errors import QueryError
 from alicorn.language import parse
+from alicorn.query.nn import recall as recall_module
 from alicorn.query.run import Evaluation
 from alicorn.query.sets import docset
 
@@ -51,6 +52,12 @@ def collection(request, tmp_path_factory):
         yield made
 
 
+@pytest.fixture
+def no_few(monkeypatch):
+    """So that this small collection shows what large ones do."""
+    monkeypatch.setattr(recall_module, "FEW", 0)
+
+
 FILTERS = ("", "tag:tenth", "tag:rare", "tag:side", "group:3", "(and tag:side group:3)", "(or tag:rare group:5)")
 
 
@@ -60,7 +67,7 @@ def spelled(filter: str, k: int, how: str = "") -> str:
 
 @pytest.mark.parametrize("filter", FILTERS)
 @pytest.mark.parametrize(("k", "recall"), [(1, 0.9), (10, 0.8), (10, 0.95), (100, 0.95)])
-def test_the_promised_recall_is_met(collection, filter, k, recall):
+def test_the_promised_recall_is_met(no_few, collection, filter, k, recall):
     queries, _ = drawn(np.random.default_rng(77), 150)
     found = []
     for query in queries:
@@ -70,7 +77,7 @@ def test_the_promised_recall_is_met(collection, filter, k, recall):
     assert np.mean(found) >= recall - 0.01
 
 
-def test_explain_says_which_scan_it_became_and_that_is_the_same_set(collection):
+def test_explain_says_which_scan_it_became_and_that_is_the_same_set(no_few, collection):
     queries, _ = drawn(np.random.default_rng(5), 10)
     fewer = 0
     for filter in FILTERS:
@@ -85,7 +92,7 @@ def test_explain_says_which_scan_it_became_and_that_is_the_same_set(collection):
     assert fewer > 20
 
 
-def test_every_plan_and_search_many_give_the_same(collection):
+def test_every_plan_and_search_many_give_the_same(no_few, collection):
     queries, _ = drawn(np.random.default_rng(6), 12)
     for filter in FILTERS[1:]:
         expression = spelled(filter, 10, " :recall 0.9")
@@ -98,6 +105,13 @@ def test_every_plan_and_search_many_give_the_same(collection):
             runs = [Evaluation(snapshot, unit, forced=plan).run(root) for plan in (None, "exact", "slice", "scan")]
             sets = [[docset.as_array(part).tolist() for part in run] for run in runs]
             assert all(one == sets[0] for one in sets)
+
+
+def test_with_few_allowed_documents_the_answer_is_exact(collection):
+    queries, _ = drawn(np.random.default_rng(9), 20)
+    for query in queries:
+        exact = collection.search(spelled("tag:side", 10), {"x": query}).ids
+        assert collection.search(spelled("tag:side", 10, " :recall 0.5"), {"x": query}).ids == exact
 
 
 def test_recall_1_is_exact_and_more_than_all_neighbours_are_all(collection):
@@ -113,7 +127,7 @@ def test_a_key_without_calibration_is_searched_exactly_and_explain_says_so(tmp_p
         untrained.upsert(pa.table({"doc_id": [f"d{i}" for i in range(50)], "embedding:x": pa.array(vectors.tolist())}))
         result = untrained.search("(nn x :k 5 :recall 0.8)", {"x": vectors[0]}, explain=True)
         assert result.ids == untrained.search("(nn x :k 5)", {"x": vectors[0]}).ids
-        assert "all clusters: exact, as the key has no calibration yet" in str(result.explanation)
+        assert "all clusters, 50 documents: exact, as the key has no calibration yet" in str(result.explanation)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,9 @@ class Became(NamedTuple):
     def __str__(self) -> str:
         if self.clusters is not None:
             return f"{self.clusters} clusters, as :scan {self.scan} would"
-        return "all clusters: exact" + ("" if self.calibrated else ", as the key has no calibration yet")
+        return f"all clusters, {self.scan} documents: exact" + (
+            "" if self.calibrated else ", as the key has no calibration yet"
+        )
 
 
 @dataclass

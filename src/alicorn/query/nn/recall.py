@@ -3,7 +3,7 @@
 First the nearest clusters that hold some more than k allowed documents are read. Their k-th nearest document bounds
 what is still to be found, and the calibration says from which cosine on a cluster may hold a nearer one
 (quantization/calibration.py). The number of clusters follows from the snapshot and the arguments alone, as every cosine
-is the same whatever the plan and the segments.
+is the same whatever the plan and the segments. With few allowed documents the answer is exact.
 """
 
 from __future__ import annotations
@@ -17,21 +17,23 @@ from alicorn.quantization import KeyQuantizer, first_scan
 from alicorn.query.nn.counters import Counters
 from alicorn.query.nn.nearest import k_nearest
 from alicorn.query.nn.probe import Probe
-from alicorn.query.nn.scan import clusters_to_scan
+from alicorn.query.nn.scan import clusters_to_scan, num_allowed
 from alicorn.query.sets.docset import DocSet
+
+FEW = 4_000  # allowed documents: comparing all of them costs less than choosing among clusters
 
 
 def clusters_for_recall(
     snapshot: Snapshot, key: str, query: np.ndarray, k: int, recall: float, allowed: list[DocSet] | None
 ) -> int | None:
-    """The number of nearest clusters for a mean recall among the k nearest allowed documents; None: all are needed.
+    """The number of nearest clusters for a mean recall among the k nearest allowed documents; None: all, exact.
 
     query: (dim,) float32 of unit length. allowed: live documents, per segment; None: all.
     """
     quantizer = snapshot.quantizers[key]
     calibration = quantizer.calibration
     slack = math.inf if calibration is None else calibration.slack(k, recall)
-    if calibration is None or math.isinf(slack):
+    if calibration is None or math.isinf(slack) or num_allowed(snapshot, key, allowed) <= FEW:
         return None
     first = clusters_to_scan(snapshot, key, query, first_scan(k), allowed)
     if first is None:

@@ -27,7 +27,7 @@ def clusters_to_scan(
     """
     quantizer = snapshot.quantizers[key]
     members = _members(snapshot, key, allowed)
-    total = sum(len(block.docs) if rows is None else docset.size(rows) for block, rows in members)
+    total = _total(members)
     if total <= scan:
         return None
     ranked = min(quantizer.num_clusters, 1 + _SPARE * quantizer.num_clusters * scan // total)
@@ -42,6 +42,11 @@ def clusters_to_scan(
         ranked = min(quantizer.num_clusters, 4 * ranked)
 
 
+def num_allowed(snapshot: Snapshot, key: str, allowed: list[DocSet] | None) -> int:
+    """How many allowed live documents have the embedding."""
+    return _total(_members(snapshot, key, allowed))
+
+
 def held(
     snapshot: Snapshot, key: str, query: np.ndarray, num_clusters: int | None, allowed: list[DocSet] | None
 ) -> int:
@@ -49,6 +54,10 @@ def held(
     quantizer = snapshot.quantizers[key]
     clusters, _ = quantizer.coarse.nearest(query, num_clusters or quantizer.num_clusters)
     return int(sum(_counts(block, rows, clusters).sum() for block, rows in _members(snapshot, key, allowed)))
+
+
+def _total(members: list[tuple[EmbeddingBlock, DocSet | None]]) -> int:
+    return sum(len(block.docs) if rows is None else docset.size(rows) for block, rows in members)
 
 
 def _members(snapshot: Snapshot, key: str, allowed: list[DocSet] | None) -> list[tuple[EmbeddingBlock, DocSet | None]]:
