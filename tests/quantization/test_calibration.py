@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from alicorn.quantization import Calibration, CoarseQuantizer, measure
+from alicorn.quantization import Calibration, CoarseQuantizer, held_out, least_cosine, measure
 from alicorn.quantization.calibration import KS, RECALLS, first_scan
 
 DIM, NUM_CLUSTERS = 24, 64
@@ -34,7 +34,7 @@ def drawn(rng: np.random.Generator, count: int) -> np.ndarray:
 @pytest.fixture(scope="module")
 def measured() -> tuple[list[Block], CoarseQuantizer, Calibration]:
     vectors = drawn(np.random.default_rng(0), 12_000)
-    coarse = CoarseQuantizer.fit(vectors, NUM_CLUSTERS)
+    coarse = CoarseQuantizer.fit(vectors[~held_out(vectors)], NUM_CLUSTERS)
     clusters = coarse.assign(vectors)
     blocks = [Block(vectors[part], clusters[part]) for part in (slice(0, 9_000), slice(9_000, None))]
     calibration = measure(blocks, coarse.centroids)
@@ -56,7 +56,7 @@ def recall_of(measured, query: np.ndarray, allowed, k: int, recall: float) -> tu
             break
         read.add(int(cluster))
     bound = np.sort(cosines[np.isin(of_cluster, list(read))])[-k]
-    least = calibration.least_cosine(float(bound), calibration.slack(k, recall))
+    least = least_cosine(calibration.spread, float(bound), calibration.slack(k, recall, len(vectors)))
     read |= {int(cluster) for cluster in nearest_first if coarse.centroids[cluster] @ query >= least}
     best = np.argsort(-cosines)[:k]
     return float(np.isin(of_cluster[best], list(read)).mean()), len(read) / NUM_CLUSTERS
@@ -86,10 +86,10 @@ def test_more_recall_and_farther_neighbours_need_more_clusters(measured):
     calibration = measured[2]
     assert np.all(np.diff(calibration.slacks, axis=1) >= 0)
     for bound in (-0.5, 0.0, 0.4, 0.8, 0.99):
-        cosines = [calibration.least_cosine(bound, slack) for slack in (0.0, 0.2, 0.6, 1.0)]
+        cosines = [least_cosine(calibration.spread, bound, slack) for slack in (0.0, 0.2, 0.6, 1.0)]
         assert cosines == sorted(cosines, reverse=True)
     for slack in (0.0, 0.3, 1.0):
-        cosines = [calibration.least_cosine(bound, slack) for bound in (-0.9, 0.0, 0.5, 0.9)]
+        cosines = [least_cosine(calibration.spread, bound, slack) for bound in (-0.9, 0.0, 0.5, 0.9)]
         assert cosines == sorted(cosines)
 
 
@@ -97,7 +97,7 @@ def test_a_cluster_is_left_out_just_where_a_member_would_need_more_slack(measure
     """The equation of the module's docstring, by numbers."""
     spread = measured[2].spread
     for bound, slack in ((0.7, 0.3), (0.5, 0.1), (0.2, 0.5)):
-        least = measured[2].least_cosine(bound, slack)
+        least = least_cosine(spread, bound, slack)
         needed = [
             (bound - s * spread) / math.sqrt((1 - s * s) * (1 - spread * spread)) for s in (least - 0.01, least + 0.01)
         ]
@@ -106,10 +106,10 @@ def test_a_cluster_is_left_out_just_where_a_member_would_need_more_slack(measure
 
 def test_recalls_beyond_what_was_measured_take_all_clusters(measured):
     calibration = measured[2]
-    assert math.isinf(calibration.slack(10, 1.0))
-    assert calibration.least_cosine(0.9, calibration.slack(10, 1.0)) < -1
-    assert calibration.slack(5_000, 0.9) == calibration.slack(KS[-1], 0.9)
-    assert calibration.slack(10, 0.9) == calibration.slacks[1, RECALLS.index(0.9)]
+    assert math.isinf(calibration.slack(10, 1.0, 12_000))
+    assert least_cosine(0.7, 0.9, calibration.slack(10, 1.0, 12_000)) < -1
+    assert calibration.slack(5_000, 0.9, 12_000) == calibration.slack(KS[-1], 0.9, 12_000)
+    assert calibration.slack(10, 0.9, 12_000) == calibration.slacks[1, RECALLS.index(0.9)]
 
 
 def test_the_same_vectors_in_other_blocks_give_nearly_the_same(measured):
@@ -131,3 +131,4 @@ def test_it_is_kept_exactly(measured):
     kept = Calibration.from_arrays(measured[2].to_arrays())
     assert kept.spread == measured[2].spread
     np.testing.assert_array_equal(kept.slacks, measured[2].slacks)
+    assert kept.slack(10, 0.9, 48_000) == measured[2].slack(10, 0.9, 48_000) > kept.slack(10, 0.9, 12_000)

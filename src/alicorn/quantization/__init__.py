@@ -14,7 +14,7 @@ A coarse quantizer has `centroids` of unit length, `fit`, `assign` and `cosines`
 tests/quantization/ holds what each must do.
 """
 
-from alicorn.quantization.calibration import Calibration, first_scan
+from alicorn.quantization.calibration import Calibration, first_scan, least_cosine
 from alicorn.quantization.coarse.imi import IMI
 from alicorn.quantization.coarse.ivf import CoarseQuantizer
 from alicorn.quantization.codecs import (
@@ -33,7 +33,7 @@ from alicorn.quantization.codecs import (
 from alicorn.quantization.codes import Codes
 from alicorn.quantization.kernels.levels import MAX_DIM as MAX_CODED_DIM
 from alicorn.quantization.key import ROWS, Coarse, KeyQuantizer
-from alicorn.quantization.measuring import measure
+from alicorn.quantization.measuring import MEASURED_FROM, held_out, measure
 from alicorn.quantization.settings import CODES, FLOAT16, FLOAT32, STORED, Settings, default_num_clusters, should_train
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "FLOAT32",
     "IMI",
     "MAX_CODED_DIM",
+    "MEASURED_FROM",
     "OPQ",
     "PCAPQ",
     "PQ",
@@ -63,6 +64,8 @@ __all__ = [
     "Settings",
     "default_num_clusters",
     "first_scan",
+    "held_out",
+    "least_cosine",
     "measure",
     "should_train",
 ]

@@ -30,37 +30,49 @@ def first_scan(k: int) -> int:
     return 2 * k + 30
 
 
+def least_cosine(spread: float, bound: float, slack: float) -> float:
+    """The cosine from which on clusters are looked in, beside those that were looked in first.
+
+    bound: the cosine of the K-th nearest document known.
+    """
+    if math.isinf(slack):
+        return _ALL
+    aside = slack * math.sqrt(max(0.0, 1.0 - spread * spread))
+    reach = math.hypot(spread, aside)
+    if bound > reach:
+        return _NONE
+    angle = math.atan2(aside, spread) + math.acos(max(-1.0, bound / reach)) if reach else math.pi
+    return math.cos(angle) if angle < math.pi else _ALL
+
+
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """spread: mean cosine of a vector to its centroid. slacks: (len(KS), len(RECALLS)) float64; inf: all clusters."""
+    """spread: mean cosine of a vector to its centroid. slacks: (len(KS), len(RECALLS)) float64; inf: all clusters.
+
+    measured_on: number of vectors. growth: (len(KS),) by how much the slacks rise with ten times as many.
+    """
 
     spread: float
     slacks: np.ndarray
+    measured_on: int
+    growth: np.ndarray
 
-    def slack(self, k: int, recall: float) -> float:
-        """The slack for a mean recall among the k nearest, between the measured ones; inf beyond RECALLS."""
+    def slack(self, k: int, recall: float, num_vectors: int) -> float:
+        """The slack for a mean recall among the k nearest, between the measured ones; inf beyond RECALLS.
+
+        num_vectors: as many as the key has now, which may be more than were measured.
+        """
         if recall > RECALLS[-1]:
             return math.inf
         of_recall = [float(np.interp(-math.log1p(-recall), -np.log1p(-np.array(RECALLS)), row)) for row in self.slacks]
-        return float(np.interp(math.log(k), np.log(KS), of_recall))
-
-    def least_cosine(self, bound: float, slack: float) -> float:
-        """The cosine from which on clusters are looked in, beside those that were looked in first.
-
-        bound: the cosine of the K-th nearest document known.
-        """
-        if math.isinf(slack):
-            return _ALL
-        aside = slack * math.sqrt(max(0.0, 1.0 - self.spread * self.spread))
-        reach = math.hypot(self.spread, aside)
-        if bound > reach:
-            return _NONE
-        angle = math.atan2(aside, self.spread) + math.acos(max(-1.0, bound / reach)) if reach else math.pi
-        return math.cos(angle) if angle < math.pi else _ALL
+        grown = math.log10(max(1.0, num_vectors / self.measured_on)) * self.growth
+        return float(np.interp(math.log(k), np.log(KS), of_recall + grown))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        return {"spread": np.array([self.spread]), "slacks": self.slacks}
+        return {"spread": np.array([self.spread]), "slacks": self.slacks, "growth": self.growth} | {
+            "measured_on": np.array([self.measured_on])
+        }
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Self:
-        return cls(float(arrays["spread"][0]), arrays["slacks"])
+        return cls(float(arrays["spread"][0]), arrays["slacks"], int(arrays["measured_on"][0]), arrays["growth"])

@@ -11,10 +11,11 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from alicorn.quantization.calibration import KS, RECALLS, Calibration, first_scan
+from alicorn.quantization.calibration import KS, RECALLS, Calibration, first_scan, least_cosine
 
 SHARES = (1.0, 0.1, 0.01, 0.001)  # of the documents
 CLUSTER_SHARES = (0.3, 0.3, 0.1, 0.1, 0.03)
+MEASURED_FROM = 2_000  # vectors
 _SLACKS = np.arange(0.0, 1.305, 0.01)
 _QUERIES = 128
 _LEAST = 16  # queries: with fewer nothing is promised
@@ -22,6 +23,7 @@ _LARGEST_WORK = 1 << 28  # queries x vectors: some seconds of a core at 128 dime
 _SPREAD_ROWS = 16_384
 _BLOCK = 16_384
 _NOT_MEASURED = -1.0
+_LEAST_GROWTH = 0.05
 
 
 class Rows(Protocol):
@@ -42,33 +44,52 @@ class _Case(NamedTuple):
     cosines: np.ndarray
 
 
+def held_out(vectors: np.ndarray) -> np.ndarray:
+    """Which vectors are not trained on, so that they can be asked: about one in 64, by their bits. (n, dim) -> (n,).
+
+    A vector that centroids were fitted to is nearer to them than a query is, and its recall would be too good.
+    """
+    bits = np.ascontiguousarray(vectors, dtype=np.float32).view(np.uint32).sum(axis=1, dtype=np.uint32)
+    mixed: np.ndarray = (bits * np.uint32(2654435761)) >> np.uint32(26) == 0
+    return mixed
+
+
 def measure(blocks: Sequence[Rows], centroids: np.ndarray, queries: np.ndarray | None = None) -> Calibration | None:
     """The calibration of a key; None where there are too few vectors to measure.
 
     centroids: (num_clusters, dim) float32 of unit length. queries: (n, dim) float32 of unit length, which are asked;
-    without them sampled vectors are, and are no answers.
+    without them vectors that are held out are, and are no answers.
     """
     rng = np.random.default_rng(0)
     vectors = _Vectors(blocks)
-    wanted = int(np.clip(_LARGEST_WORK // max(1, len(vectors)), _LEAST, _QUERIES))
-    if (len(vectors) // 10 if queries is None else len(queries)) < _LEAST:
+    if len(vectors) < MEASURED_FROM:
         return None
+    wanted = int(np.clip(_LARGEST_WORK // max(1, len(vectors)), _LEAST, _QUERIES))
     answers = np.ones(len(vectors), dtype=bool)
     if queries is None:
-        asked = np.sort(rng.choice(len(vectors), min(wanted, len(vectors) // 10), replace=False))
+        looked_at = np.sort(rng.choice(len(vectors), min(len(vectors), 128 * wanted), replace=False))
+        asked = looked_at[held_out(vectors.some(looked_at))]
+        asked = np.sort(rng.permutation(asked)[:wanted])
+        if len(asked) < _LEAST:
+            return None
         answers[asked] = False
         queries = vectors.some(asked)
     elif len(queries) > wanted:
         queries = queries[np.sort(rng.choice(len(queries), wanted, replace=False))]
-    calibration = Calibration(_spread(vectors, centroids, rng), np.full((len(KS), len(RECALLS)), _NOT_MEASURED))
+    if len(queries) < _LEAST:
+        return None
+    spread = _spread(vectors, centroids, rng)
+    each = []  # filter: of each K and recall
     cosines = queries @ centroids.T
     for allowed in _filters(vectors, answers, len(centroids), rng):
+        slacks = np.full((len(KS), len(RECALLS)), _NOT_MEASURED)
         for j, case in _cases(vectors, np.flatnonzero(allowed), queries, cosines):
-            found = _recalls(case, calibration)
-            calibration.slacks[j] = np.maximum(calibration.slacks[j], _least_slacks(found))
-    if calibration.slacks[0, 0] == _NOT_MEASURED:
+            slacks[j] = _least_slacks(_recalls(case, spread))
+        each.append(slacks)
+    largest = np.max(each, axis=0)
+    if largest[0, 0] == _NOT_MEASURED:
         return None
-    return Calibration(calibration.spread, _rising(calibration.slacks))
+    return Calibration(spread, _rising(largest), len(vectors), _growth(each[0], each[1]))
 
 
 class _Vectors:
@@ -163,11 +184,11 @@ def _nearest(vectors: _Vectors, allowed: np.ndarray, queries: np.ndarray, k: int
     return np.stack([rows[np.argsort(-scores, kind="stable")] for scores, rows in zip(best, found, strict=True)])
 
 
-def _recalls(case: _Case, calibration: Calibration) -> np.ndarray:
+def _recalls(case: _Case, spread: float) -> np.ndarray:
     """The recall of each query with each of _SLACKS: (slacks, queries)."""
     found = np.empty((len(_SLACKS), len(case.bounds)))
     for i, slack in enumerate(_SLACKS):
-        least = np.array([calibration.least_cosine(float(bound), float(slack)) for bound in case.bounds])
+        least = np.array([least_cosine(spread, float(bound), float(slack)) for bound in case.bounds])
         found[i] = (case.first | (case.cosines >= least[:, None])).mean(axis=1)
     return found
 
@@ -177,6 +198,14 @@ def _least_slacks(found: np.ndarray) -> np.ndarray:
     sure = found.mean(axis=1) - found.std(axis=1) / np.sqrt(found.shape[1])
     enough = sure[None, :] >= np.array(RECALLS)[:, None]
     return np.where(enough.any(axis=1), _SLACKS[enough.argmax(axis=1)], np.inf)
+
+
+def _growth(all_of_them: np.ndarray, a_tenth: np.ndarray) -> np.ndarray:
+    """By how much the slacks of each K rise with ten times as many vectors, in the mean over the recalls."""
+    measured = np.isfinite(all_of_them) & np.isfinite(a_tenth) & (all_of_them >= 0) & (a_tenth >= 0)
+    rise = np.where(measured, all_of_them - a_tenth, _LEAST_GROWTH)
+    result: np.ndarray = np.maximum(rise.mean(axis=1), _LEAST_GROWTH)
+    return result
 
 
 def _rising(slacks: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from alicorn.errors import ConfigError
 from alicorn.index.durability.mapping import release
 from alicorn.index.segment.building.documents import Documents, KeyVectors
 from alicorn.index.segment.segment import Segment
-from alicorn.quantization import KeyQuantizer, Settings, measure, should_train
+from alicorn.quantization import MEASURED_FROM, KeyQuantizer, Settings, held_out, measure, should_train
 
 _SAMPLE_PER_CLUSTER = 64  # what CoarseQuantizer.fit draws
 _SAMPLE = 131_072  # what KeyQuantizer.train draws for the codec
@@ -75,6 +75,8 @@ def _train_key(
         assert num_clusters is not None
         size = max(_SAMPLE, _SAMPLE_PER_CLUSTER * num_clusters)
         sample = _in_order(_sample(parts, quantizer.dim, count, size))  # not both at once: it is large
+        if count >= MEASURED_FROM and len(sample) >= 2 * num_clusters:
+            sample = sample[~held_out(sample)]
         return KeyQuantizer.train(sample, version, chosen, trained_on=count, stored=quantizer.stored)
     except ConfigError as error:
         raise ConfigError(f"embedding '{key}': {error}") from error

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from alicorn.index import Snapshot
-from alicorn.quantization import KeyQuantizer, first_scan
+from alicorn.quantization import KeyQuantizer, first_scan, least_cosine
 from alicorn.query.nn.counters import Counters
 from alicorn.query.nn.nearest import k_nearest
 from alicorn.query.nn.probe import Probe
@@ -32,14 +32,16 @@ def clusters_for_recall(
     """
     quantizer = snapshot.quantizers[key]
     calibration = quantizer.calibration
-    slack = math.inf if calibration is None else calibration.slack(k, recall)
-    if calibration is None or math.isinf(slack) or num_allowed(snapshot, key, allowed) <= FEW:
+    if calibration is None or num_allowed(snapshot, key, allowed) <= FEW:
+        return None
+    slack = calibration.slack(k, recall, num_allowed(snapshot, key, None))
+    if math.isinf(slack):
         return None
     first = clusters_to_scan(snapshot, key, query, first_scan(k), allowed)
     if first is None:
         return None
     known = k_nearest(snapshot, key, Probe(quantizer, query, first), k, allowed, Counters())
-    return _reaching(quantizer, query, first, calibration.least_cosine(float(known.scores[-1]), slack))
+    return _reaching(quantizer, query, first, least_cosine(calibration.spread, float(known.scores[-1]), slack))
 
 
 def _reaching(quantizer: KeyQuantizer, query: np.ndarray, first: int, least: float) -> int | None:
