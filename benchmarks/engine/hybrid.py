@@ -66,6 +66,14 @@ def _any_of_three(tags: list[str], rng: np.random.Generator) -> Filter:
     return Filter(any_of=tuple(rng.choice(tags, size=min(3, len(tags)), replace=False).tolist()))
 
 
+def mixed(data: Data, rng: np.random.Generator, count: int) -> list[Request]:
+    """Requests each with a filter rate of its own, from none to 0.01 %."""
+    rates = (None, *(Filter(all_of=(name,)) for name in ("u:50%", "u:10%", "u:1%", "u:0.1%", "u:0.01%")))
+    queries = new_queries(data, rng.integers(len(data), size=count), rng)
+    chosen = rng.integers(len(rates), size=count)
+    return [Request(query, rates[at], 10) for query, at in zip(queries, chosen, strict=True)]
+
+
 def hybrid(data: Data, rng: np.random.Generator, count: int) -> list[Request]:
     """(or (and t1 t2) (nn x :radius r)): the documents of two tags, and those within a radius of about 100 hits."""
     radius = radius_of(data, 100, rng)
@@ -102,6 +110,9 @@ ROWS = (
     Row("any of three tags", tagged(_any_of_three), aim=2),
     Row("half, and not 30 %", nearest(Filter(all_of=("half",), none_of=("u:30%",))), aim=1),
     Row("(or (and t1 t2) (nn radius))", hybrid, aim=3),
+    Row("two tags, one setting", tagged(_some(2)), aim=1.5, one_setting=True),
+    Row("one or two tags, one setting", tagged(_one_or_two), aim=1.5, one_setting=True),
+    Row("mixed rates, one setting", mixed, aim=1.5, one_setting=True),
     Row("top 1,600", nearest(k=1600), aim=1),
     Row("top 1,600 of 30 %", nearest(_tag("u:30%"), k=1600), aim=3),
 )

@@ -22,6 +22,7 @@ _ALL = 1_000_000_000
 
 # A setting: in how many clusters to look, and for filters of how many documents or more; in all clusters otherwise.
 Setting = tuple[int, int] | None
+_RECALLS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995)
 _RARE = (0, 3_000, 10_000, 30_000)  # documents
 
 
@@ -110,9 +111,8 @@ class Alicorn:
 
         A scanned code is read with its error bound of 4 bytes; an exact distance reads a stored vector.
         """
-        result = self.collection.search(
-            expression(request, self._nprobe(request, setting)), {"x": request.query}, request.k or _ALL, explain=True
-        )
+        asked = self.expressions([request], setting)[0]
+        result = self.collection.search(asked, {"x": request.query}, request.k or _ALL, explain=True)
         assert result.explanation is not None
         names = ("documents_scanned", "documents_refined", "exact_distances", "clusters_probed")
         counts = dict.fromkeys(names, 0)
@@ -130,17 +130,32 @@ class Alicorn:
         return counts
 
 
+class OneSetting(Alicorn):
+    """The same collection, asked by one expression for the whole row: `:recall r`, whatever the filter."""
+
+    def __init__(self, opened: Alicorn) -> None:
+        self.collection = opened.collection
+
+    def ladders(self, requests: Sequence[Request], exact: bool) -> list[Ladder]:
+        return [[f":recall {recall}" for recall in _RECALLS]]
+
+    def expressions(self, requests: Sequence[Request], setting: Any) -> list[str]:
+        return [expression(request, None, setting) for request in requests]
+
+
 class Codes(Alicorn):
     """The same, keeping nothing of a vector but its 8-bit code."""
 
     stored = "codes"
 
 
-def expression(request: Request, nprobe: int | None) -> str:
-    """The request in our language."""
+def expression(request: Request, nprobe: int | None, option: str = "") -> str:
+    """The request in our language. option: of the `nn`, as it is written."""
     near = f"(nn x :k {request.k}" if request.k else f"(nn x :radius {request.radius}"
     if nprobe is not None:
         near += f" :nprobe {nprobe}"
+    if option:
+        near += f" {option}"
     if request.filter is not None and request.k:
         near += f" :filter {request.filter.expression()}"
     near += ")"

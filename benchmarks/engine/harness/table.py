@@ -17,7 +17,7 @@ from harness.builds import Build, one_core
 from harness.fixed_overhead import fixed_overhead_us
 from harness.machine import Machine, this_machine
 from harness.measure import TARGET, in_turns, recall, tune
-from harness.ours import Alicorn
+from harness.ours import Alicorn, OneSetting
 from harness.systems import NAMES, open_all
 from harness.vectors import Data, make
 from harness.workload import Filters, Row, truth
@@ -87,6 +87,8 @@ def _measure(row: Row, data: Data, filters: Filters, systems: dict[str, Any], ar
     requests = row.draw(data, rng, arguments.tuning + queries)
     tuning, testing = requests[: arguments.tuning], requests[arguments.tuning :]
     answers = truth(data, filters, requests)
+    if row.one_setting:
+        systems = systems | {OURS: OneSetting(systems[OURS])}
     tuned, calls = {}, {}
     for name, system in systems.items():
         if not system.can(requests[0]):
@@ -129,10 +131,11 @@ def _call(system: Any, requests: Sequence[Any], setting: Any, batch: int):
 
 def _select_us(system: Any, requests: Sequence[Any]) -> float | None:
     """What making the selector of a filter costs, where the system keeps them beforehand."""
-    if requests[0].filter is None or not hasattr(system, "select"):
+    filtered = [request for request in requests if request.filter is not None]
+    if not filtered or not hasattr(system, "select"):
         return None
     times = []
-    for request in requests[:20]:
+    for request in filtered[:20]:
         started = time.process_time_ns()
         system.filters.make_mask(request.filter)
         system.select(request.filter)

@@ -44,6 +44,7 @@ class Row:
     """One line of a table. draw: data, rng, count -> requests. batch: requests per call (1: one at a time).
 
     aim: the issue's bar, as a multiple of the best peer's queries/s. exact: only complete answers count.
+    one_setting: ours has one expression for the whole row, whatever the filter.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Row:
     aim: float | None = None
     batch: int = 1
     exact: bool = False
+    one_setting: bool = False
 
 
 @dataclass
