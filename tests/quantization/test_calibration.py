@@ -9,6 +9,7 @@ import pytest
 
 from alicorn.quantization import Calibration, CoarseQuantizer, held_out, least_cosine, measure
 from alicorn.quantization.calibration import KS, RECALLS, first_scan
+from alicorn.quantization.measuring import _growth
 
 DIM, NUM_CLUSTERS = 24, 64
 
@@ -125,6 +126,13 @@ def test_too_few_vectors_are_not_measured():
     vectors = drawn(np.random.default_rng(1), 100)
     coarse = CoarseQuantizer.fit(vectors, NUM_CLUSTERS)
     assert measure([Block(vectors, coarse.assign(vectors))], coarse.centroids) is None
+
+
+def test_a_recall_that_no_slack_reaches_says_nothing_of_growth():
+    reached, unreached = [0.4, 0.5], [0.4, np.inf]
+    growth = _growth(np.array([unreached, reached]), np.array([unreached, [0.2, 0.4]]))
+    assert growth[0] == pytest.approx(0.025 + 0.025)
+    assert growth[1] == pytest.approx((0.2 + 0.1) / 2)
 
 
 def test_it_is_kept_exactly(measured):

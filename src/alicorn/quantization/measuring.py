@@ -203,7 +203,8 @@ def _least_slacks(found: np.ndarray) -> np.ndarray:
 def _growth(all_of_them: np.ndarray, a_tenth: np.ndarray) -> np.ndarray:
     """By how much the slacks of each K rise with ten times as many vectors, in the mean over the recalls."""
     measured = np.isfinite(all_of_them) & np.isfinite(a_tenth) & (all_of_them >= 0) & (a_tenth >= 0)
-    rise = np.where(measured, all_of_them - a_tenth, _LEAST_GROWTH)
+    rise = np.full(all_of_them.shape, _LEAST_GROWTH)
+    np.subtract(all_of_them, a_tenth, out=rise, where=measured)
     result: np.ndarray = np.maximum(rise.mean(axis=1), _LEAST_GROWTH)
     return result
 
