@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import copy
+import importlib
 import inspect
 import multiprocessing
 import pickle
@@ -66,6 +68,22 @@ def test_all_errors_are_in_one_file() -> None:
             bases = [ast.unparse(base) for base in node.bases] if isinstance(node, ast.ClassDef) else []
             is_error = any(base.rpartition(".")[2] in vars(errors) for base in bases)
             assert not is_error or path == SOURCE / "errors.py", f"{path}:{node.lineno}: errors belong into errors.py"
+
+
+def test_errors_of_no_user_are_pickled_too() -> None:
+    """Those below ValueError and TypeError, which one room raises and catches."""
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and any(_is_builtin_error(ast.unparse(base)) for base in node.bases):
+                module = ".".join(("alicorn", *path.relative_to(SOURCE).with_suffix("").parts))
+                error = getattr(importlib.import_module(module), node.name)("what")
+                again = pickle.loads(pickle.dumps(error))
+                assert (type(again), again.args, vars(again)) == (type(error), error.args, vars(error))
+
+
+def _is_builtin_error(name: str) -> bool:
+    kind = getattr(builtins, name, None)
+    return inspect.isclass(kind) and issubclass(kind, BaseException)
 
 
 def fail(number: int) -> None:

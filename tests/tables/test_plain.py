@@ -1,6 +1,7 @@
 """Encodings of a type are one type: the same values, whatever wrote them."""
 
 import datetime
+import uuid
 
 import numpy as np
 import pyarrow as pa
@@ -37,8 +38,7 @@ DIALECTS = [
 
 @pytest.mark.parametrize("array", DIALECTS, ids=lambda array: str(array.type))
 def test_a_dialect_is_read_as_what_it_means_in_every_slice(array):
-    storage = isinstance(array.type, pa.UuidType)
-    values = (array.storage if storage else array).to_pylist()
+    values = [str(one) if isinstance(one, uuid.UUID) else one for one in array.to_pylist()]
     for start in range(len(array)):
         for stop in range(start, len(array) + 1):
             plain = plain_array(array.slice(start, stop - start))

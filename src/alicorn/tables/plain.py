@@ -4,7 +4,8 @@
     binary, large_binary, binary_view                           -> binary
     list, large_list, list_view, large_list_view, fixed lists   -> list
     dictionary and run-end encoding                             -> what they encode
-    extension types                                             -> their storage; arrow.bool8 is bool
+    extension types                                             -> their storage; arrow.bool8 is bool, arrow.uuid is
+                                                                   its canonical text
     half floats                                                 -> float32, the same numbers
     date64                                                      -> date32, where it has no time of day
     decimal32, decimal64                                        -> decimal128, the same digits
@@ -16,6 +17,7 @@ Unions and intervals have no plain form.
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -36,7 +38,7 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
     """The type without its encoding. Raises NoPlainTypeError."""
     types = pa.types
     if isinstance(kind, pa.BaseExtensionType):
-        return pa.bool_() if kind.extension_name == "arrow.bool8" else plain_type(kind.storage_type)
+        return _MEANINGS.get(kind.extension_name) or plain_type(kind.storage_type)
     if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
         return plain_type(kind.value_type)
     if is_string(kind):
@@ -60,6 +62,7 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
+_MEANINGS = {"arrow.bool8": pa.bool_(), "arrow.uuid": pa.string()}  # of extension types that mean no storage
 _KEPT = {
     kind.id
     for kind in (
@@ -154,7 +157,9 @@ def plain_array(array: pa.Array) -> pa.Array:
         return array
     types = pa.types
     if isinstance(kind, pa.BaseExtensionType):
-        return plain_array(array.cast(pa.bool_()) if plain == pa.bool_() else array.storage)
+        if kind.extension_name == "arrow.uuid":
+            return pa.array([None if one is None else str(UUID(bytes=one)) for one in array.storage.to_pylist()], plain)
+        return array.cast(plain) if kind.extension_name in _MEANINGS else plain_array(array.storage)
     if types.is_dictionary(kind):
         return plain_array(array.dictionary_decode())
     if types.is_run_end_encoded(kind):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,6 +115,16 @@ def test_a_bad_row_is_counted_from_the_start_of_a_chunked_table(store: Store) ->
     chunked = pa.concat_tables([pa.table({"doc_id": ["x", "y"]}), pa.table({"doc_id": ["z", None]})])
     with pytest.raises(TableError, match="row 3"):
         store.upsert(chunked)
+
+
+def test_uuids_are_ids_by_their_canonical_text(store: Store) -> None:
+    text = "123e4567-e89b-12d3-a456-426614174000"
+    ids = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([uuid.UUID(text).bytes], pa.binary(16)))
+    assert store.upsert(pa.table({"doc_id": ids, "owner": ids})) == 1
+    document = store.get(text)
+    assert document is not None
+    assert document["owner"] == text
+    assert store.delete([text]).deleted == 1
 
 
 def test_other_encodings_of_the_same_types_are_accepted(store: Store) -> None:
