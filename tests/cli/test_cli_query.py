@@ -145,6 +145,10 @@ def test_a_wrong_expression_is_refused_with_its_offset(loop, expression, message
         ('["Seattle"]', "--searcher must be a JSON object of context columns, got list"),
         ('{"citty": "Seattle"}', "did you mean 'city'?"),
         ('{"city": 7}', "'city'"),
+        ('{"city": "Seattle", "city": "Boston"}', "the key 'city' is there twice"),
+        ('{"city": NaN}', "NaN is no JSON"),
+        ('{"city": 1e400}', "too large for a double"),
+        ('{"city": ["Seattle"]}', "'city'"),
         ('{"social": [0.5]}', "'social'"),
     ],
 )

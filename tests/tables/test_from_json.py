@@ -95,6 +95,7 @@ def test_what_is_shown_is_read_back_unchanged(column):
 MISFITS = [
     (pa.int64(), 10.75, "is no int64"),
     (pa.int64(), 2.0**53 + 2, "is no int64"),
+    (pa.int64(), float("9007199254740993.0"), "is no int64"),
     (pa.int64(), 2**63, "does not fit int64"),
     (pa.uint8(), -1, "does not fit uint8"),
     (pa.int8(), 128, "does not fit int8"),
@@ -200,6 +201,7 @@ def test_values_of_several_types_are_refused(values):
         (b"[NaN]", "NaN is no JSON"),
         (b"[-Infinity]", "-Infinity is no JSON"),
         (b"[1e400]", "too large for a double"),
+        (b"[-0.01e-400]", "too small for a double: it would become 0"),
         (b'["\xff"]', "not UTF-8"),
         ('["a"]'.encode("utf-16"), "UTF-8|Expecting"),
         (b'["\\ud800"]', "surrogate"),
