@@ -1,4 +1,4 @@
-"""Everything that is measured of one model in one run: what is asked, what has to be there for it, and in which order.
+"""All measurements of one model in one run: the options, the files that each needs, and the order.
 
 All that can be refused is refused before anything is encoded.
 """

@@ -101,5 +101,5 @@ def _values(documents: Sequence[DocumentBody], name: str) -> list[Any]:
 
 
 def _misplaced(name: str) -> TableError:
-    message = f"{_TABLE}: {name[:100]!r} is no stored column: send it beside `columns`, where doc_id stands"
+    message = f"{_TABLE}: {name[:100]!r} is no stored column: send it beside `columns`, as doc_id is"
     return TableError(message, table=_TABLE, column=name)

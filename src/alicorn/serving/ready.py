@@ -1,4 +1,4 @@
-"""What has to be compiled before the first request, so that none waits for it."""
+"""Compiles the kernels that requests need before the server accepts one, so that no request waits for them."""
 
 import numpy as np
 

@@ -65,7 +65,7 @@ class TwoTower(nn.Module):
         return [part for part in self.modules() if isinstance(part, EmbeddingTable)]
 
     def named_weights(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """Every weight, by what a person knows it as: `table text (request.text, document.name)`."""
+        """Every weight by a name that a person understands: `table text (request.text, document.name)`."""
         for name, weight in self.named_parameters():
             kind, _, rest = name.partition(".")
             place = rest.partition(".")[0]

@@ -1,4 +1,4 @@
-"""Which settings are tried, and in how many clusters is looked?"""
+"""Which settings are tried, and how many clusters does a search probe?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does one setting reach, and what does it cost? Measured by Collection.search, one request at a time, one thread.
+"""The recall of one setting, and its cost, measured by Collection.search, one request at a time, one thread.
 
 Every score of a Result is that of the stored vector, whatever the codec: so a hit counts as found where its score is
 that of one of the nearest documents, and documents at equal distance count for each other.

@@ -1,4 +1,4 @@
-"""Which measured point is to be taken? The fastest that reaches the recall; of equally fast ones the smallest."""
+"""The recommended setting: the fastest that reaches the recall; of equally fast ones the smallest."""
 
 from __future__ import annotations
 

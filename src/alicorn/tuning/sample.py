@@ -1,4 +1,4 @@
-"""Which vectors and which queries are measured on? Drawn from a collection, or read from Parquet."""
+"""The vectors and queries of a measurement, drawn from a collection or read from Parquet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is searched? The typed description of a vertical (vertical.yaml). Stands before every room that reads a table.
+"""What is searched? The typed description of a vertical (vertical.yaml).
 
 schema.py     Vertical and its parts, the cross checks, loading
 features.py   the kinds of features and the type each asks of its column

@@ -1,4 +1,4 @@
-"""In which Arrow type are JSON values of a column read? In that which the vertical asks for."""
+"""The Arrow type in which JSON values of a column are read: the type that the vertical asks for."""
 
 from collections.abc import Sequence
 from typing import Any

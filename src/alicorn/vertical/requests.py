@@ -1,7 +1,7 @@
-"""What the request tower reads of logged searches: the query, its searcher's columns, and what that searcher had done.
+"""The input of the request tower for logged searches: query, columns of the searcher, and earlier behaviour.
 
- Columns of `behaviour` are those of the search, as they were
-before it; the table of searchers has them as they are at the end of the log, for requests served later.
+The columns of `behaviour` are as they were before the search. The table of searchers has them as they are at the end of
+the log, for requests that are served later.
 """
 
 import pyarrow as pa

@@ -1,4 +1,4 @@
-"""Numbers that are too large to compute with: a row that has one is refused by name, before any work.
+"""Refuses numbers that are too large to compute with, and names the row, before any work.
 
 The towers square what they read and sum it, in float32, which ends at 3.4e38: a vector of a million numbers below 1e12,
 projected by weights below 1e3, stays far from it. A larger number would make the embedding infinite, or zero after it

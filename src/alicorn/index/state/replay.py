@@ -1,4 +1,4 @@
-"""What the journal's operations come to: which ids they touch, and which documents are left.
+"""The result of the journal's operations: which ids they touch, and which documents remain.
 
 Replaying row by row would build thousands of segments; the last operation on an id decides, so one is enough.
 """

@@ -1,4 +1,4 @@
-"""When are segments written, merged and trained anew, and by whom?
+"""When are segments written, merged and trained again, and by which thread?
 
 A write that finds the memtable large, segments many, or training due wakes the worker, and goes on: it waits only
 when the documents in memory would outgrow MAX_BACKLOG times the size of a flush. One rewriting at a time: it takes its

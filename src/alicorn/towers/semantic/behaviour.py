@@ -1,4 +1,4 @@
-"""What a searcher did, as vectors for the query to read: real-time, short and long behaviour of MGDSPR.
+"""The behaviour of a searcher as vectors that the query attends to: real-time, short and long behaviour of MGDSPR.
 
     real-time   LSTM of two layers with a residual between them, then self-attention
     short       self-attention

@@ -1,4 +1,4 @@
-"""What the towers of MGDSPR are made of: a query, recent and long behaviour, other channels, as vectors of one width.
+"""The inputs of the towers of MGDSPR as vectors of one width: a query, recent and long behaviour, other channels.
 
 Elements of behaviour are their parts one beside the other, through the tables that documents read. A projection brings
 every table's rows to the width of an embedding, and starts alike wherever the table is the same.

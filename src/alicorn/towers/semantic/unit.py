@@ -1,4 +1,4 @@
-"""What a query says at several granularities: the multi-granular semantic unit of MGDSPR.
+"""A query at several granularities: the multi-granular semantic unit of MGDSPR.
 
 unigrams   mean of the query's characters             bigrams   mean of its neighbouring characters
 segments   mean of its segments (words)               sequence  Transformer over them, mean of the last layer

@@ -1,4 +1,4 @@
-"""What a training run reads: pairs/ (alicorn mine) as featurised rows on disk and a few arrays."""
+"""The data of a training run: pairs/ (alicorn mine) as featurised rows on disk and a few arrays."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

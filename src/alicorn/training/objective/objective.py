@@ -1,4 +1,4 @@
-"""What a batch is to minimise in one stage: its negatives, those remembered or made among them, and the loss of them.
+"""The loss of a batch in one stage, and its negatives: of the batch, remembered, and generated.
 
 Embeddings in, a scalar out.
 """
@@ -127,8 +127,8 @@ class Objective:
     def _blended(self, embedded: Embedded, negatives: Negatives) -> Tensor:
         """w_0 l(F_q, F_d) + sum_i w_i l(q_i, F_d) + sum_j w_j l(F_q, d_j), of the channels i and j.
 
-        What is a negative of whom is decided once, by the whole embeddings. What is remembered are whole embeddings of
-        documents, and no negatives of their channels. Source: gradient blending (Wang et al., CVPR 2020).
+        The whole embeddings decide once which document is a negative of which request. Remembered embeddings are whole
+        ones: they are not negatives for the loss of a channel. Source: gradient blending (Wang et al., CVPR 2020).
         """
         requests, documents = embedded.requests, embedded.documents
         loss = batch_loss(self._stage.loss, requests, documents, negatives)

@@ -58,7 +58,7 @@ class Optimizer(Config):
 
 
 class Validation(Config):
-    """validation.py, on at most `searches` of the valid split, after every epoch. metric: what has to rise.
+    """validation.py, on at most `searches` of the valid split, after every epoch. metric: early stopping maximises it.
 
     recall: at k, by exact search over all documents. auc: of the cosine, targets against documents that the same search
     showed and that were not chosen; against random documents where no search of the split has any.

@@ -1,4 +1,4 @@
-"""Checkpoints: all that an epoch leaves behind, so that a resumed run ends in the same bits.
+"""Checkpoints: the whole state after an epoch, so that a resumed run ends in the same bits.
 
     checkpoint/state.pt     weights and optimizer state after the last finished epoch, and the history
     checkpoint/best.pt      weights of the epoch with the best validation recall

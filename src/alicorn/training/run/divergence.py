@@ -1,4 +1,4 @@
-"""Training that went wrong: what is looked at, and the one sentence that says where, what and what to do.
+"""Training that diverged: the values that are checked, and the error that says where, what and what to do.
 
 After each batch the loss must be finite, and every embedding of unit length. A weight that grows too large is seen
 there: the square of 1e20 is infinite in float32, and a vector divided by an infinite length is zero. After each epoch,

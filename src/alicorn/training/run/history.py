@@ -1,4 +1,4 @@
-"""What a training run tells: an epoch, a finished run, and history.json beside the model's files."""
+"""The record of a training run: an epoch, a finished run, and history.json beside the model's files."""
 
 import json
 from collections.abc import Sequence

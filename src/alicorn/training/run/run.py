@@ -209,7 +209,7 @@ class Run:
         return tuple(sorted({1, 10, 100, self.recipe.validation.k}))
 
     def _monitored_metric(self, epoch: Epoch) -> float:
-        """The metric by which epochs are compared: what has to rise."""
+        """The validation metric that early stopping maximises."""
         if self.recipe.validation.metric == "auc":
             assert epoch.auc is not None
             return epoch.auc
