@@ -7,11 +7,13 @@ check.py            does the expression fit the collection and the request?
 run.py              a set of documents per node and segment
 operators/          what each operator of the language does, one file each
 sets/ nn/ text/ order/  sets of documents; nearest neighbours; BM25; which hits come first
+facets/             how many documents of a result have each value
 explain/            what a query did; why a document is in a result, or not; what a hit has of the query
 """
 
 from alicorn.language.parse import parse
 from alicorn.query.collection import Collection
+from alicorn.query.facets import Facet
 from alicorn.query.result import Result
 
-__all__ = ["Collection", "Result", "parse"]
+__all__ = ["Collection", "Facet", "Result", "parse"]

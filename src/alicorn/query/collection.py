@@ -16,6 +16,7 @@ from alicorn.language.prepared import prepare
 from alicorn.language.tree import Node
 from alicorn.query.check import check_expression, check_vectors
 from alicorn.query.explain.reason import Reason, reason
+from alicorn.query.facets.facet import Facet
 from alicorn.query.many import search_many
 from alicorn.query.order.keys import OrderBy
 from alicorn.query.result import Result
@@ -38,6 +39,7 @@ class Collection(Store):
         explain: bool = False,
         offset: int = 0,
         after: str | None = None,
+        facets: Mapping[str, Facet] | None = None,
     ) -> Result:
         """Evaluate one expression, a text or a tree, over the newest snapshot.
 
@@ -47,11 +49,14 @@ class Collection(Store):
         list of such keys (order/keys.py); without it by nn where the expression has one, else by static rank.
         offset: hits to leave out before the first, at most 10,000. after: the `cursor` of a result of the same order,
         for the hits that come after its last one.
+        facets: name -> Facet: what to count over all documents that match, whatever the limit (query/facets/).
         Raises QueryError (with .offset), VectorError, ConfigError.
         """
         started = time.perf_counter()
         given = check_vectors(vectors)
-        return search(self.snapshot(), prepare(expression), given, limit, order_by, explain, started, offset, after)
+        return search(
+            self.snapshot(), prepare(expression), given, limit, order_by, explain, started, offset, after, facets
+        )
 
     def explain(
         self, expression: str | Node, doc_id: str, vectors: Mapping[str, object] | None = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from alicorn.index import SegmentView, Snapshot
 from alicorn.query.explain.step import Step
+from alicorn.query.facets.facet import Counts
 from alicorn.query.order.codes import value_of
 from alicorn.query.order.cursor import Cursor, Ordering
 from alicorn.query.order.keys import ByColumn
@@ -25,6 +27,7 @@ class Result:
     `snapshot.segments` and the document number there. A result keeps its snapshot in memory, and its hits are read from
     it, whatever has been written since.
     ordering, of_keys: the order, and the scores (hits,) of those of its keys that are scores.
+    facets: the counts that were asked for, over all documents that match.
     """
 
     scores: np.ndarray
@@ -37,6 +40,7 @@ class Result:
     explanation: Step | None = None
     ordering: Ordering | None = None
     of_keys: tuple[np.ndarray, ...] = ()
+    facets: Mapping[str, Counts] = field(default_factory=dict)
     _ids: list[str] | None = None
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from alicorn.index import Snapshot
 from alicorn.language import tree
 from alicorn.language.prepared import Prepared
 from alicorn.query.check import check_expression
+from alicorn.query.facets.checking import check_facets
+from alicorn.query.facets.count import count_facets
+from alicorn.query.facets.facet import Counts, Facet
 from alicorn.query.nn.ranked import Ranked
 from alicorn.query.operators import nn
 from alicorn.query.order.bm25 import MOST, first_by_bm25
@@ -37,6 +41,7 @@ def search(
     started: float,
     offset: int = 0,
     after: str | None = None,
+    facets: Mapping[str, Facet] | None = None,
 ) -> Result:
     """The result over a snapshot. vectors: of unit length. started: when the request came, by time.perf_counter."""
     check_limit(limit)
@@ -45,13 +50,14 @@ def search(
     check_expression(prepared.named, snapshot, vectors)
     ordering = Ordering(order, prepared, vectors, snapshot.columns)
     cursor = _check_page(root, ordering, offset, after)
+    wanted = check_facets(facets, snapshot.columns)
     evaluation = Evaluation(snapshot, vectors, explain)
-    if isinstance(root, tree.Nn) and root.k is not None and order == BY_NN and not explain:
+    if isinstance(root, tree.Nn) and root.k is not None and order == BY_NN and not explain and not wanted:
         whole = nn.ranked(evaluation, root)  # its order is the order asked for: no need of sets
         rest = whole if cursor is None else later(snapshot, whole, cursor)
         best = rest.between(offset, offset + limit)
         return _result(ordering, evaluation, best, len(whole.numbers), started)
-    few = cursor is None and 0 < offset + limit <= MOST
+    few = cursor is None and not wanted and 0 < offset + limit <= MOST
     if prepared.words is not None and order == BY_BM25 and not explain and few:
         first, total = first_by_bm25(snapshot, prepared.words, int(offset + limit))
         return _result(ordering, evaluation, first.between(offset, offset + limit), total, started)
@@ -60,10 +66,18 @@ def search(
     best = ranked(evaluation, prepared, found, ordering, min(offset + limit, total), cursor)
     if isinstance(root, tree.StrongOr) and limit < total:
         best = with_shares(evaluation, prepared, found, best, ordering, limit)
-    return _result(ordering, evaluation, best.between(offset, offset + limit), total, started)
+    counts = count_facets(snapshot, found, wanted)
+    return _result(ordering, evaluation, best.between(offset, offset + limit), total, started, counts)
 
 
-def _result(ordering: Ordering, evaluation: Evaluation, best: Ranked, total: int, started: float) -> Result:
+def _result(
+    ordering: Ordering,
+    evaluation: Evaluation,
+    best: Ranked,
+    total: int,
+    started: float,
+    facets: dict[str, Counts] | None = None,
+) -> Result:
     snapshot = evaluation.snapshot
     notices = ordering.prepared.notices + tuple(evaluation.notices)
     explanation = None if evaluation.step is None else evaluation.step.children[0]
@@ -79,6 +93,7 @@ def _result(ordering: Ordering, evaluation: Evaluation, best: Ranked, total: int
         explanation,
         ordering,
         best.of_keys or (best.scores,),
+        facets or {},
     )
 
 

@@ -1,0 +1,69 @@
+"""Does a facet fit the collection?"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from alicorn.errors import ConfigError
+from alicorn.interval import has_interval
+from alicorn.query.facets.facet import Facet
+from alicorn.query.order.keys import can_order
+
+MAX_FACETS = 32
+MAX_TOP = 10_000
+MAX_EDGES = 1_000
+
+
+def check_facets(facets: Mapping[str, Facet] | None, columns: Mapping[str, pa.DataType]) -> dict[str, Facet]:
+    """The facets by name. columns: the collection's stored columns. Raises ConfigError."""
+    if facets is None:
+        return {}
+    if not isinstance(facets, Mapping) or len(facets) > MAX_FACETS:
+        raise ConfigError(f"facets must be at most {MAX_FACETS} facets by name, such as {{'brand': Facet('brand')}}")
+    for name, facet in facets.items():
+        if not isinstance(facet, Facet):
+            raise ConfigError(f"facet {name!r} must be a Facet, got {type(facet).__name__}")
+        _check(f"facet {name!r}", facet, columns)
+    return dict(facets)
+
+
+def _check(what: str, facet: Facet, columns: Mapping[str, pa.DataType]) -> None:
+    if (facet.column is None) == (facet.prefix is None):
+        raise ConfigError(f"{what}: give a column or a prefix of terms, one of them")
+    if isinstance(facet.top, bool) or not isinstance(facet.top, int) or not 1 <= facet.top <= MAX_TOP:
+        raise ConfigError(f"{what}: top must be a whole number from 1 to {MAX_TOP}, got {facet.top!r}")
+    if facet.prefix == "":
+        raise ConfigError(f"{what}: the prefix is empty; give one such as 'tag:'")
+    if facet.edges and facet.prefix is not None:
+        raise ConfigError(f"{what}: edges are of a column, and terms have none")
+    if facet.column is None:
+        return
+    kind = columns.get(facet.column)
+    if kind is None or not (can_order(kind) or is_list_of_strings(kind)):
+        found = f"{facet.column[:40]!r} is {kind}" if kind is not None else f"there is no {facet.column[:40]!r}"
+        allowed = [name for name, one in columns.items() if can_order(one) or is_list_of_strings(one)]
+        raise ConfigError(
+            f"{what}: needs a stored column of strings, lists of strings, numbers, booleans or times, but {found};"
+            f" the collection has: {', '.join(sorted(allowed)) or 'none'}"
+        )
+    if facet.edges and not has_interval(kind):
+        raise ConfigError(f"{what}: edges need a column of numbers, booleans or times, but {facet.column!r} is {kind}")
+    _check_edges(what, facet.edges)
+
+
+def _check_edges(what: str, edges: tuple[float, ...]) -> None:
+    if len(edges) > MAX_EDGES:
+        raise ConfigError(f"{what}: at most {MAX_EDGES} edges, got {len(edges)}")
+    for edge in edges:
+        if isinstance(edge, bool) or not isinstance(edge, int | float) or not math.isfinite(edge):
+            raise ConfigError(f"{what}: an edge must be a finite number, got {edge!r}")
+    if any(low >= high for low, high in itertools.pairwise(edges)):
+        raise ConfigError(f"{what}: the edges must rise, got {list(edges[:10])}")
+
+
+def is_list_of_strings(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) and pa.types.is_string(kind.value_type))

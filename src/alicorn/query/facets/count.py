@@ -1,0 +1,165 @@
+"""The counts of a result: per segment by the codes of a column or the postings of terms, then all segments together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from alicorn.index import Segment, Snapshot
+from alicorn.index.segment.numeric import places_within
+from alicorn.query.facets import counting
+from alicorn.query.facets.checking import is_list_of_strings
+from alicorn.query.facets.facet import Bucket, Counts, Facet
+from alicorn.query.order.codes import Codes, coded, codes_of
+from alicorn.query.sets import docset
+from alicorn.query.sets.docset import Bitmap, DocSet
+from alicorn.tables import one_chunk, python_values
+
+
+class _Part(NamedTuple):
+    """Of one segment: distinct values, and how many documents have each, (values,) int64.
+
+    missing: how many documents have none; None where that is not counted.
+    """
+
+    values: pa.Array
+    counts: np.ndarray
+    missing: int | None
+
+
+_listed: WeakKeyDictionary[Segment, dict[str, tuple[np.ndarray, Codes]]] = WeakKeyDictionary()
+
+
+def count_facets(snapshot: Snapshot, found: Sequence[DocSet], facets: Mapping[str, Facet]) -> dict[str, Counts]:
+    """The counts of each facet. found: live documents of each segment; the facets fit (checking.py)."""
+    return {name: _count(snapshot, found, facet) for name, facet in facets.items()}
+
+
+def _count(snapshot: Snapshot, found: Sequence[DocSet], facet: Facet) -> Counts:
+    segments = [view.segment for view in snapshot.segments]
+    if facet.prefix is not None:
+        parts = [_terms(segment, part, facet.prefix) for segment, part in zip(segments, found, strict=True)]
+        return _most_frequent(parts, facet.top)
+    assert facet.column is not None
+    kind = snapshot.columns[facet.column]
+    if is_list_of_strings(kind):
+        parts = [_lists(segment, part, facet.column) for segment, part in zip(segments, found, strict=True)]
+        return _most_frequent(parts, facet.top)
+    codes = [codes_of(segment, facet.column, kind) for segment in segments]
+    counts = [_by_code(part, one) for part, one in zip(found, codes, strict=True)]
+    if facet.edges:
+        return _between_edges(segments, facet, codes, counts)
+    parts = [_Part(one.values, own[:-1], int(own[-1])) for one, own in zip(codes, counts, strict=True)]
+    return _most_frequent(parts, facet.top)
+
+
+def _by_code(documents: DocSet, codes: Codes) -> np.ndarray:
+    """How many documents have each code; the last is that of null. (values + 1,) int64."""
+    counts = np.zeros(len(codes.values) + 1, dtype=np.int64)
+    if isinstance(documents, Bitmap):
+        counting.count_bits(documents.words, codes.codes, counts)
+    else:
+        counting.count_array(docset.as_array(documents), codes.codes, counts)
+    return counts
+
+
+def _terms(segment: Segment, documents: DocSet, prefix: str) -> _Part:
+    """The terms of a prefix, by their lists of documents or by the documents' lists of terms, whichever are shorter."""
+    low, high = segment.terms.prefix(prefix)
+    starts, lists = segment.posting_starts[low : high + 1], segment.term_lists
+    counts = np.zeros(high - low, dtype=np.int64)
+    size = docset.size(documents)
+    if size * len(lists.codes) < int(starts[-1] - starts[0]) * segment.num_docs:
+        counting.count_lists(docset.as_array(documents), lists.starts, lists.codes, low, counts)
+    elif size == segment.num_docs:
+        counts = np.diff(starts)
+    else:
+        words = docset.as_words(documents, segment.num_docs)
+        counting.count_postings(words, segment.postings, np.ascontiguousarray(starts), counts)
+    shown = np.flatnonzero(counts)
+    values = segment.terms.terms.slice(low, high - low).take(pa.array(shown))
+    return _Part(pc.utf8_slice_codeunits(values, start=len(prefix)), counts[shown], None)
+
+
+def _lists(segment: Segment, documents: DocSet, column: str) -> _Part:
+    """The strings of a column of lists; a document without one is missing."""
+    if column not in segment.fields.column_names:
+        return _Part(pa.array([], pa.string()), np.empty(0, dtype=np.int64), docset.size(documents))
+    made = _listed.setdefault(segment, {})
+    if column not in made:
+        lists = one_chunk(segment.fields.column(column))
+        starts = np.zeros(segment.num_docs + 1, dtype=np.int32)
+        np.cumsum(pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False), out=starts[1:])
+        made[column] = starts, coded(lists.flatten().cast(pa.string()))
+    starts, codes = made[column]
+    counts = np.zeros(len(codes.values), dtype=np.int64)
+    holders = counting.count_lists(docset.as_array(documents), starts, codes.codes, 0, counts)
+    return _Part(codes.values, counts, docset.size(documents) - holders)
+
+
+def _most_frequent(parts: Sequence[_Part], top: int) -> Counts:
+    """The `top` most frequent values of all segments, ties by value."""
+    missing = [part.missing for part in parts if part.missing is not None]
+    present = [part.counts > 0 for part in parts]
+    values, counts = _together(
+        [part.values.filter(pa.array(has)) for part, has in zip(parts, present, strict=True) if has.any()],
+        [part.counts[has] for part, has in zip(parts, present, strict=True) if has.any()],
+    )
+    places = np.arange(len(counts))
+    if top < len(counts):
+        bound = np.partition(counts, len(counts) - top)[len(counts) - top]
+        above = np.flatnonzero(counts > bound)
+        places = np.concatenate([above, np.flatnonzero(counts == bound)[: top - len(above)]])
+    places = places[np.lexsort((places, -counts[places]))]
+    shown = python_values(values.take(pa.array(places)))
+    buckets = tuple(Bucket(value, count) for value, count in zip(shown, counts[places].tolist(), strict=True))
+    return Counts(buckets, len(counts), sum(missing) if missing else None)
+
+
+def _together(values: Sequence[pa.Array], counts: Sequence[np.ndarray]) -> tuple[pa.Array, np.ndarray]:
+    """Distinct values, ascending, and the sum of their counts. values: of each segment, distinct and ascending."""
+    if not values:
+        return pa.array([], pa.string()), np.empty(0, dtype=np.int64)
+    if len(values) == 1:
+        return values[0], counts[0]
+    joined = pa.concat_arrays(values)
+    comparable = joined.cast(pa.float32()) if pa.types.is_float16(joined.type) else joined
+    ranks = np.asarray(pc.rank(comparable, sort_keys="ascending", tiebreaker="dense")).astype(np.int64) - 1
+    totals = np.zeros(int(ranks.max()) + 1, dtype=np.int64)
+    np.add.at(totals, ranks, np.concatenate(counts))
+    some = np.empty(len(totals), dtype=np.int64)
+    some[ranks] = np.arange(len(ranks))
+    return joined.take(pa.array(some)), totals
+
+
+def _between_edges(
+    segments: Sequence[Segment], facet: Facet, codes: Sequence[Codes], counts: Sequence[np.ndarray]
+) -> Counts:
+    """How many values are in each range: below the first edge, from each to below the next, from the last on."""
+    totals = np.zeros(len(facet.edges) + 1, dtype=np.int64)
+    missing = 0
+    assert facet.column is not None
+    for segment, one, own in zip(segments, codes, counts, strict=True):
+        missing += int(own[-1])
+        places = [_first_from(segment, facet.column, one, edge) for edge in facet.edges]
+        sums = np.concatenate([[0], np.cumsum(own[:-1])])
+        totals += np.diff(sums[[0, *places, len(one.values)]])
+    ends = [None, *facet.edges, None]
+    buckets = tuple(
+        Bucket((low, high), count) for low, high, count in zip(ends[:-1], ends[1:], totals.tolist(), strict=True)
+    )
+    return Counts(buckets, len(buckets), missing)
+
+
+def _first_from(segment: Segment, name: str, codes: Codes, edge: float) -> int:
+    """The code of the first value that is not below an edge."""
+    column = segment.columns.get(name)
+    if column is None:
+        return 0
+    places = places_within(column, segment.fields.column(name), edge, None)
+    return int(codes.codes[column.sorted_docs[places.start]]) if places.start < places.stop else len(codes.values)
