@@ -3,6 +3,7 @@
 import numpy as np
 
 from alicorn.compiled import kernel, subroutine
+from alicorn.query.sets.bits import ones
 
 
 @kernel("void(uint32[::1], uint32[::1], int64[::1])")
@@ -17,12 +18,10 @@ def count_bits(words, codes, counts):
     """The same of the documents whose bit is set."""
     for i in range(len(words)):
         word = words[i]
-        document = 64 * i
         while word != np.uint64(0):
-            if word & np.uint64(1):
-                counts[codes[document]] += 1
-            word >>= np.uint64(1)
-            document += 1
+            others = word & (word - np.uint64(1))
+            counts[codes[64 * i + ones((word ^ others) - np.uint64(1))]] += 1  # the lowest bit: as many are below it
+            word = others
 
 
 @kernel("void(uint64[::1], uint32[::1], int64[::1], int64[::1])")
