@@ -199,7 +199,7 @@ def test_a_vector_that_is_none_is_refused(collection: Collection, vector: object
         collection.search("(nn u :k 3)", {"u": vector})
 
 
-@pytest.mark.parametrize("order_by", ["", "best", {"nn": float("nan")}, {"nn": "1"}, {}, {"bm26": 1}])
+@pytest.mark.parametrize("order_by", ["", "nearest", {"nn": float("nan")}, {"nn": "1"}, {}, {"bm26": 1}])
 def test_an_order_that_is_none_is_refused(collection: Collection, order_by: object) -> None:
     with pytest.raises((ConfigError, QueryError)):
         collection.search("(nn u :k 3)", VECTORS, order_by=order_by)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -45,8 +46,9 @@ class Ordering:
 
     def write(self, cursor: Cursor) -> str:
         """The text of a cursor."""
-        values = [str(value) if isinstance(value, Decimal) else value for value in cursor.values]
-        text = json.dumps([self._digest(), values, cursor.doc_id], ensure_ascii=False, separators=(",", ":"))
+        values = [str(value) if _has_no_json(value) else value for value in cursor.values]
+        parts = [self._digest(), values, cursor.doc_id]
+        text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     def read(self, text: str) -> Cursor:
@@ -70,6 +72,8 @@ class Ordering:
             return None
         if pa.types.is_decimal(kind) and isinstance(value, str):
             return Decimal(value)
+        if pa.types.is_floating(kind) and value in ("inf", "-inf"):
+            return float(value)
         if pa.types.is_string(kind) == isinstance(value, str) and isinstance(value, str | bool | int | float):
             return value
         raise ValueError
@@ -101,3 +105,8 @@ def _parsed(text: str) -> tuple[str, list[object], str]:
     except ValueError:  # no base64, no UTF-8, no JSON
         pass
     raise ConfigError(_MALFORMED.format(repr(text[:40])))
+
+
+def _has_no_json(value: Plain) -> bool:
+    """Whether JSON has no number for it: decimals, and the score of a document without the embedding, -inf."""
+    return isinstance(value, Decimal) or (isinstance(value, float) and math.isinf(value))
