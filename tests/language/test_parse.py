@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from random_trees import Vocabulary, random_tree, trees, vocabulary
 
 from alicorn.errors import QueryError
-from alicorn.language.parse import parse
+from alicorn.language.parse import _and_or_or_of_words, _parse, parse
 from alicorn.language.syntax import MAX_DEPTH, MAX_NODES
 from alicorn.language.tokens import MAX_LENGTH
 from alicorn.language.tree import (
@@ -329,3 +329,26 @@ def test_what_is_just_within_the_bounds_is_read():
     assert isinstance(wide, Or)
     assert len(wide.operands) == MAX_NODES - 2
     assert parse("a" * MAX_LENGTH) == Term("a" * MAX_LENGTH)
+
+
+_words = st.text(st.sampled_from('ab:\\"() \t\u2003\x1c.é\ud800'), max_size=6) | st.sampled_from(
+    ["and", "or", "not", "x:y"]
+)
+
+
+@given(
+    st.sampled_from(["(and ", "(or ", "(or\t", "(and"]),
+    st.lists(_words, max_size=5),
+    st.sampled_from([")", " )", ") "]),
+)
+def test_the_pattern_of_words_reads_what_the_parser_reads(head, words, tail):
+    text = head + " ".join(words) + tail
+    read = _and_or_or_of_words(text)
+    if read is not None:
+        assert read == _parse(text)
+        assert [node.offset for node in walk(read)] == [node.offset for node in walk(_parse(text))]
+
+
+def test_the_pattern_of_words_reads_usual_requests():
+    for text in ("(and text:new text:york)", "(or text:a and (b)", "(or  a\tb )"):
+        assert (_and_or_or_of_words(text) is None) == ("(b" in text)

@@ -55,6 +55,9 @@ def _of_short_text(expression: str) -> Prepared:
 
 
 def _of_tree(root: tree.Node) -> Prepared:
+    words = _words(root)
+    if words is not None:
+        return Prepared(root, None, (), (), (), words)
     nodes = tuple(tree.walk(root))
     first = next((node for node in nodes if isinstance(node, tree.Nn)), None)
     return Prepared(
@@ -63,16 +66,16 @@ def _of_tree(root: tree.Node) -> Prepared:
         () if first is None else _nearest_to(root, first),
         tuple(node for node in nodes if isinstance(tree.OPERATORS[node.operator].word, Name)),
         tuple(_top_k_notices(nodes)),
-        _words(root),
+        None,
     )
 
 
 def _words(root: tree.Node) -> Words | None:
-    operands = root.operands if isinstance(root, tree.And | tree.Or) else (root,)
-    terms = {node.term for node in operands if isinstance(node, tree.Term)}
-    if not operands or not all(isinstance(node, tree.Term) for node in operands):
+    operands = root.operands if type(root) is tree.And or type(root) is tree.Or else (root,)
+    terms = [node.term for node in operands if type(node) is tree.Term]
+    if not terms or len(terms) < len(operands):
         return None
-    return Words(isinstance(root, tree.And), tuple(sorted(terms)))
+    return Words(type(root) is tree.And, tuple(sorted(set(terms))))
 
 
 def _nearest_to(root: tree.Node, first: tree.Nn) -> tuple[tree.Nn, ...]:

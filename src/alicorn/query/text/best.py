@@ -32,7 +32,6 @@ _LOOSE = 1.0 + 1e-12  # sums of bounds are rounded otherwise than sums of scores
 _NONE = np.uint32(0xFFFFFFFF)
 _LONG = np.int64(65_535)
 _NEAR = 8  # postings
-_EXACT = 512  # postings whose largest factor is found by looking at each
 _FEW_LISTS = 16  # more are not merged one document at a time
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
@@ -101,12 +100,6 @@ def _bound(word, saturation, per_length):
 def largest_factor(lists, start, stop, saturation, per_length):
     """The largest factor of the postings from start to stop, or somewhat more."""
     largest = 0.0
-    if stop - start <= _EXACT:
-        postings, frequencies = numbers_at(lists.postings), bytes_at(lists.frequencies)
-        for at in range(start, stop):
-            length = numbers_at(lists.lengths)[postings[at]]
-            largest = max(largest, _factor(frequencies[at], length, saturation, per_length))
-        return largest
     for block in range(start // BLOCK, (stop + BLOCK - 1) // BLOCK):
         largest = max(largest, _bound(_made(lists, block), saturation, per_length))
     return largest

@@ -18,6 +18,7 @@ from alicorn.query.text.best import RANKED, Lists, count_before, largest_factor
 
 _K1 = 1.2
 _B = 0.75
+_FEW = 512  # postings
 _ROWS = 64  # of a table at first; doubled when they are used up
 _REMEMBERED = 65_536  # terms: at most some 20 MB for each segment
 
@@ -73,9 +74,9 @@ class Table:
     """The terms of one segment that were asked for, under one average length.
 
     terms: (rows, 4) int64: where the postings start and stop, and the addresses of the bitmap and of the counts before
-    its words, 0 for a term of few documents; factors: (rows, 4) float64: idf, k1 (1 - b), k1 b / average, and the
-    largest factor of the postings; rows: term -> row, -1 for one without postings. The arrays are replaced by larger
-    ones, so read `rows` first.
+    its words, 0 for a term of few documents; factors: (rows, 4) float64: idf, k1 (1 - b), k1 b / average, and a bound
+    of tf / (tf + ...) over the postings; rows: term -> row, -1 for one without postings. The arrays are replaced by
+    larger ones, so read `rows` first.
     """
 
     def __init__(self, segment: Segment, average: float) -> None:
@@ -103,7 +104,9 @@ class Table:
         if weight is None or span.start == span.stop:
             self.rows[term] = -1
             return -1
-        largest = largest_factor(self.lists, span.start, span.stop, weight.saturation, weight.per_length)
+        largest = 1.0  # more than any factor; few postings are not worth a closer bound
+        if span.stop - span.start > _FEW:
+            largest = largest_factor(self.lists, span.start, span.stop, weight.saturation, weight.per_length)
         places = (span.start, span.stop, *self._bitmap(term, span))
         with self._lock:
             row = self._size
