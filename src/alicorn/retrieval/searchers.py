@@ -27,7 +27,6 @@ class Searchers:
     def __init__(self, vertical: Vertical, table: pa.Table | None) -> None:
         """Raises TableError where the table breaks its contract."""
         self.columns = {column.name: column for column in vertical.searcher_columns()}
-        self._vertical = vertical
         self._table = None if table is None else _checked(table, vertical)
         self._ids = pa.array([], pa.string()) if self._table is None else self._table["searcher_id"].combine_chunks()
         self._by_id = pc.sort_indices(self._ids)

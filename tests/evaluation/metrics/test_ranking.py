@@ -1,15 +1,13 @@
 import ir_measures
 import numpy as np
 import pytest
-from ir_measures import RR, R, Success, nDCG
+from ir_measures import R, nDCG
 
 from alicorn.evaluation.metrics.ranking import (
     Targets,
     judged_only,
     ndcg_at,
     recall_at,
-    reciprocal_rank,
-    success_at,
     target_ranks,
 )
 
@@ -28,17 +26,6 @@ def test_recall_divides_by_all_targets(k, expected):
     assert np.isnan(recall[2]), "a search without targets has no value"
 
 
-def test_success_is_any_target_and_recall_is_a_share():
-    assert success_at(RANKED, TARGETS, 2)[:2].tolist() == [1.0, 0.0]
-    assert np.isnan(success_at(RANKED, TARGETS, 2)[2])
-
-
-def test_reciprocal_rank_by_hand():
-    values = reciprocal_rank(RANKED, TARGETS)
-    assert values[:2].tolist() == [0.5, 0.0]
-    assert np.isnan(values[2])
-
-
 def test_ndcg_by_hand_with_grades():
     targets = Targets.of([[1, 2, 3]], [[3.0, 2.0, 0.0]])
     ranked = np.array([[2, 9, 1]], dtype=np.int32)
@@ -55,7 +42,6 @@ def test_a_judged_zero_is_no_target():
     assert targets.counts.tolist() == [1]
     assert recall_at(ranked, targets, 1).tolist() == [0.0]
     assert recall_at(ranked, targets, 2).tolist() == [1.0]
-    assert reciprocal_rank(ranked, targets).tolist() == [0.5]
 
 
 def test_a_target_outside_the_corpus_is_never_found_and_counts():
@@ -108,8 +94,6 @@ def test_agrees_with_ir_measures_on_random_runs():
         nDCG @ 10: ndcg_at(ranked, targets, 10),
         R @ 5: recall_at(ranked, targets, 5),
         R @ 20: recall_at(ranked, targets, 20),
-        Success @ 3: success_at(ranked, targets, 3),
-        RR: reciprocal_rank(ranked, targets),
     }
     for result in ir_measures.iter_calc(list(ours), qrels, run):
         assert ours[result.measure][int(result.query_id)] == pytest.approx(result.value, abs=1e-9), result

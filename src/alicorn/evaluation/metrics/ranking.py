@@ -6,8 +6,6 @@ run does not repeat a document. A search without targets has no value: NaN, whic
 | here | elsewhere | meaning |
 |---|---|---|
 | recall_at | EBR recall@K, ir-measures R@K | share of the targets in the first K; denominator: all its targets |
-| success_at | hit rate, ir-measures Success@K | 1 if any target is in the first K; recall, for one target |
-| reciprocal_rank | MRR, ir-measures RR | 1 / rank of the first target found, 0 when the run holds none |
 | ndcg_at | nDCG@K, ir-measures dcg='log2' | linear gain, discount 1 / log2(1 + rank), ideal order of all targets |
 """
 
@@ -89,21 +87,6 @@ def recall_at(ranked: np.ndarray, targets: Targets, k: int) -> np.ndarray:
     """float64 (searches,): sum over i <= k of 1[d_i in T], divided by |T|. Source: EBR."""
     found = (target_ranks(ranked[:, :k], targets) > 0) & (targets.grades > 0)
     return _divide(targets.sums(found), targets.counts)
-
-
-def success_at(ranked: np.ndarray, targets: Targets, k: int) -> np.ndarray:
-    """float64 (searches,): 1 where any target is among the first k documents, else 0."""
-    recall = recall_at(ranked, targets, k)
-    return np.where(np.isnan(recall), np.nan, recall > 0)
-
-
-def reciprocal_rank(ranked: np.ndarray, targets: Targets) -> np.ndarray:
-    """float64 (searches,): 1 / rank of the first target; 0 where the whole run holds none."""
-    ranks = target_ranks(ranked, targets)
-    inverse = np.where((ranks > 0) & (targets.grades > 0), 1.0 / np.maximum(ranks, 1), 0.0)
-    best = np.zeros(len(targets))
-    np.maximum.at(best, targets.rows, inverse)
-    return np.where(targets.counts > 0, best, np.nan)
 
 
 def ndcg_at(ranked: np.ndarray, targets: Targets, k: int) -> np.ndarray:

@@ -21,7 +21,6 @@ from alicorn.quantization.coarse.probing import CentroidCodes, centroid_cosines,
 # Training stages, (vectors per cluster, rounds of k-means): rough first, then as many as Faiss asks for and more.
 # Half the work of ten rounds over 64 vectors per cluster, for nearly the same recall (decision 003).
 _STAGES = ((16, 4), (64, 4))
-SAMPLE_PER_CLUSTER = max(vectors for vectors, _ in _STAGES)
 
 
 class CoarseQuantizer:

@@ -41,12 +41,8 @@ class SemanticUnit(nn.Module):
         self.places = nn.Parameter(torch.randn(_PLACES, dim) * 0.02) if with_sequence else None
         self.layers = nn.ModuleList([TransformerLayer(dim, heads) for _ in range(layers if with_sequence else 0)])
 
-    @property
-    def num_tokens(self) -> int:
-        return len(self._chosen) + (len(self._chosen) > 1)
-
     def forward(self, query: QueryVectors) -> Tensor:
-        """Q_mgs, (rows, num_tokens, dim)."""
+        """Q_mgs, (rows, granularities, dim); of several, their sum comes last."""
         segments = mean_of(query.segments, query.lengths)
         of_all = {
             "unigrams": lambda: query.unigrams,

@@ -108,9 +108,6 @@ class Catalogue:
         order = np.argsort(self.leaf, kind="stable")
         return np.split(order, np.searchsorted(self.leaf[order], np.arange(1, len(LEAVES))))
 
-    def brands_of(self, department: int) -> np.ndarray:
-        return np.flatnonzero(self.brand_department == department)
-
 
 def draw_catalogue(rng: np.random.Generator, num_products: int, model: CatalogueModel) -> Catalogue:
     """Leaves are about equally large; a brand belongs to one department, a shop sells for up to two."""

@@ -45,8 +45,9 @@ header.json's content:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -165,61 +166,78 @@ def _is(array: np.ndarray, implied: np.ndarray) -> bool:
 def open_segment(path: Path, checksum: str, quantizers: Mapping[str, KeyQuantizer]) -> Segment:
     """Map it, with every byte verified. Raises CorruptionError, and CollectionError for a newer format."""
     reader = ArchiveReader(path, MAGIC, checksum)
-    written = set(reader.names())
-
-    def read(name: str, implied: Implied | None = None, count: int = 0) -> np.ndarray:
-        return reader.array(name) if implied is None or f"{name}.npy" in written else implied(count)
-
-    num_docs = reader.content["num_docs"]
+    read = _Arrays(reader, set(reader.names()))
     terms = one_chunk(reader.table("terms").column("term"))
-    postings = read("postings")
-    arrays = {
-        name: read(name, implied, len(postings) if name == "frequencies" else num_docs)
-        for name, implied in _ARRAYS.items()
-        if name != "postings"
-    }
+    arrays = _segment_arrays(reader, read)
     stored = reader.table("fields")
     if "static_rank" not in stored.column_names:
         stored = stored.add_column(1, "static_rank", pa.array(arrays["static_rank"]))
-    columns = {
-        entry["name"]: NumericColumn(
-            **{
-                part: read(f"column-{i}-{part}", implied, entry["num_valid"] if "sorted" in part else num_docs)
-                for part, implied in _COLUMN_ARRAYS.items()
-            }
-        )
-        for i, entry in enumerate(reader.content["columns"])
-    }
-    if reader.format_version < _OWN_TYPES:
-        columns = numeric_columns(stored)
-    embeddings = {}
-    for i, entry in enumerate(reader.content["embeddings"]):
-        quantizer = quantizers.get(entry["key"])
-        if quantizer is None or (quantizer.version, quantizer.dim) != (entry["quantizer_version"], entry["dim"]):
-            raise CorruptionError(
-                f"{path}: embedding '{entry['key']}' was written with quantizer version {entry['quantizer_version']} "
-                f"and the collection has {'none' if quantizer is None else quantizer.version}: restore it from a backup"
-            )
-        block: dict[str, np.ndarray] = {
-            name: read(f"embedding-{i}-{name}", implied, num_docs if name == "rows_of" else entry["num_rows"])
-            for name, implied in _EMBEDDING_ARRAYS.items()
-        }
-        embeddings[entry["key"]] = EmbeddingBlock(
-            quantizer=quantizer,
-            vectors=reader.array(f"embedding-{i}-vectors"),
-            coded=Codes(*(reader.array(f"embedding-{i}-{name}") for name in _CODE_ARRAYS)),
-            identity=entry["identity"],
-            **block,
-        )
     return Segment(
         fields=stored,
         term_lists=TermLists(terms, reader.array("term_codes"), reader.array("term_starts")),
         terms=TermDictionary(terms),
-        postings=postings,
         static_order=read("static_order", lambda _: arrays["id_order"]),
         ids=IdIndex(reader.array("id_hashes"), reader.array("id_docs"), one_chunk(stored.column("doc_id"))),
-        columns=columns,
-        embeddings=embeddings,
+        columns=numeric_columns(stored) if reader.format_version < _OWN_TYPES else _columns(reader, read),
+        embeddings={
+            entry["key"]: _embedding(reader, read, i, _quantizer_of(path, entry, quantizers))
+            for i, entry in enumerate(reader.content["embeddings"])
+        },
         name=path.stem,
+        **arrays,
+    )
+
+
+@dataclass(frozen=True)
+class _Arrays:
+    """Reads an array of the file, or makes one that was left out because its length implies it."""
+
+    reader: ArchiveReader
+    written: set[str]
+
+    def __call__(self, name: str, implied: Implied | None = None, count: int = 0) -> np.ndarray:
+        return self.reader.array(name) if implied is None or f"{name}.npy" in self.written else implied(count)
+
+
+def _segment_arrays(reader: ArchiveReader, read: _Arrays) -> dict[str, np.ndarray]:
+    num_docs, postings = reader.content["num_docs"], read("postings")
+    counts = {"frequencies": len(postings)}
+    others = {name: implied for name, implied in _ARRAYS.items() if name != "postings"}
+    return {"postings": postings} | {name: read(name, one, counts.get(name, num_docs)) for name, one in others.items()}
+
+
+def _columns(reader: ArchiveReader, read: _Arrays) -> dict[str, NumericColumn]:
+    num_docs = reader.content["num_docs"]
+    columns = {}
+    for i, entry in enumerate(reader.content["columns"]):
+        parts = {
+            part: read(f"column-{i}-{part}", implied, entry["num_valid"] if "sorted" in part else num_docs)
+            for part, implied in _COLUMN_ARRAYS.items()
+        }
+        columns[entry["name"]] = NumericColumn(**parts)
+    return columns
+
+
+def _quantizer_of(path: Path, entry: Mapping[str, Any], quantizers: Mapping[str, KeyQuantizer]) -> KeyQuantizer:
+    quantizer = quantizers.get(entry["key"])
+    if quantizer is None or (quantizer.version, quantizer.dim) != (entry["quantizer_version"], entry["dim"]):
+        raise CorruptionError(
+            f"{path}: embedding '{entry['key']}' was written with quantizer version {entry['quantizer_version']} "
+            f"and the collection has {'none' if quantizer is None else quantizer.version}: restore it from a backup"
+        )
+    return quantizer
+
+
+def _embedding(reader: ArchiveReader, read: _Arrays, i: int, quantizer: KeyQuantizer) -> EmbeddingBlock:
+    entry, num_docs = reader.content["embeddings"][i], reader.content["num_docs"]
+    arrays = {
+        name: read(f"embedding-{i}-{name}", implied, num_docs if name == "rows_of" else entry["num_rows"])
+        for name, implied in _EMBEDDING_ARRAYS.items()
+    }
+    return EmbeddingBlock(
+        quantizer=quantizer,
+        vectors=reader.array(f"embedding-{i}-vectors"),
+        coded=Codes(*(reader.array(f"embedding-{i}-{name}") for name in _CODE_ARRAYS)),
+        identity=entry["identity"],
         **arrays,
     )
