@@ -1,10 +1,13 @@
 """What was written part by part is what is read."""
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from channel_names import document
 
+from alicorn.errors import ModelError
 from alicorn.features import Bag, Features, open_features, write_features
 from alicorn.features.store import is_written
 
@@ -53,3 +56,11 @@ def test_a_table_without_rows_can_be_stored(tmp_path: Path) -> None:
     stored = open_features(tmp_path)
     assert len(stored) == 0
     assert len(stored.take(np.empty(0, dtype=np.int64))) == 0
+
+
+def test_features_of_another_format_are_refused(tmp_path: Path) -> None:
+    write_features(tmp_path, [part(1, 4)])
+    header = json.loads((tmp_path / "features.json").read_text())
+    (tmp_path / "features.json").write_text(json.dumps({**header, "format": 2}))
+    with pytest.raises(ModelError, match=r"features\.json has format 2, .* reads format 1: train into a new folder"):
+        open_features(tmp_path)

@@ -79,10 +79,12 @@ def test_a_model_that_read_texts_by_other_rules_is_refused(folder: Path, rules: 
         Model.load(folder)
 
 
-def test_a_newer_format_names_both_versions(folder: Path) -> None:
+@pytest.mark.parametrize(("found", "remedy"), [(2, "upgrade alicorn"), (0, "train again with this alicorn")])
+def test_another_format_names_both_versions(folder: Path, found: int, remedy: str) -> None:
     header = json.loads((folder / "model.json").read_text())
-    (folder / "model.json").write_text(json.dumps({**header, "format": 2, "alicorn": "9.9"}))
-    with pytest.raises(ModelError, match=r"format 2.*9\.9.*upgrade"):
+    (folder / "model.json").write_text(json.dumps({**header, "format": found, "alicorn": "9.9"}))
+    message = rf"model\.json has format {found}, of alicorn 9\.9, .* reads format 1: {remedy}"
+    with pytest.raises(ModelError, match=message):
         Model.load(folder)
 
 

@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from alicorn.errors import ModelError
 from alicorn.features.arrays import Bag, Channel, Features, Sequences, Tokens
 from alicorn.features.channel_id import ChannelId
 
@@ -51,8 +52,13 @@ def is_written(folder: Path) -> bool:
 
 
 def open_features(folder: Path) -> Features:
-    """The stored features, memory-mapped: nothing is read until rows are taken."""
-    header = json.loads((folder / "features.json").read_text())
+    """The stored features, memory-mapped: nothing is read until rows are taken. Raises ModelError for other formats."""
+    path = folder / "features.json"
+    header = json.loads(path.read_text())
+    if header["format"] != _FORMAT:
+        raise ModelError(
+            f"{path} has format {header['format']}, and this alicorn reads format {_FORMAT}: train into a new folder"
+        )
     channels: dict[ChannelId, Channel] = {}
     for name, kind in header["channels"].items():
         channel = ChannelId.parse(name)

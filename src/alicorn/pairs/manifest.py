@@ -41,8 +41,7 @@ class Manifest(Config):
         found = plain.get("format") if isinstance(plain, dict) else None
         if found != FORMAT:
             raise TableError(
-                f"{folder} has format {found}, this is alicorn {__version__}, which reads format {FORMAT}: run "
-                "`alicorn mine` again",
+                f"{path} has format {found}, and alicorn {__version__} reads format {FORMAT}: run `alicorn mine` again",
                 table="manifest",
             )
         try:

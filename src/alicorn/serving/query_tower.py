@@ -14,6 +14,7 @@ from alicorn.features.padded import padded
 from alicorn.text import RULES
 
 _FORMAT = 2
+_HEADER = "query_tower.json"
 
 
 class QueryTower:
@@ -36,12 +37,15 @@ class QueryTower:
             raise ConfigError("an exported tower needs onnxruntime: pip install 'alicorn[onnx]'")
         folder = Path(folder)
         try:
-            header = json.loads((folder / "query_tower.json").read_text(encoding="utf-8"))
+            header = json.loads((folder / _HEADER).read_text(encoding="utf-8"))
             found = header["format"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(f"{folder} holds no exported tower ({error!r}): `alicorn export` writes one") from error
         if found != _FORMAT:
-            raise ModelError(f"{folder} has format {found}, this alicorn reads {_FORMAT}: export the model again")
+            raise ModelError(
+                f"{folder / _HEADER} has format {found}, and this alicorn reads format {_FORMAT}: export the model "
+                "again with this alicorn"
+            )
         if header.get("text_rules") != RULES:
             raise ModelError(
                 f"{folder} reads texts by rules {header.get('text_rules', 1)}, this alicorn by rules {RULES}"

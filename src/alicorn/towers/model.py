@@ -285,10 +285,11 @@ def _read_header(folder: Path) -> dict[str, Any]:
     found = header.get("format") if isinstance(header, dict) else None
     if not isinstance(found, int):
         raise ModelError(f"{folder / 'model.json'} has no format number: it was not written by alicorn")
-    if found > _FORMAT:
+    if found != _FORMAT:
         raise ModelError(
-            f"{folder} has format {found}, written by alicorn {header.get('alicorn')}; this is alicorn "
-            f"{alicorn.__version__}, which reads up to format {_FORMAT}: upgrade alicorn"
+            f"{folder / 'model.json'} has format {found}, of alicorn {header.get('alicorn')}, and alicorn "
+            f"{alicorn.__version__} reads format {_FORMAT}: "
+            + ("upgrade alicorn" if found > _FORMAT else "train again with this alicorn")
         )
     own = {"weights"} if "weights" in header else {"weights_xxh3", "standardizations"}
     missing = {"key", "dim", "fingerprint", "data", *own} - header.keys()

@@ -8,7 +8,8 @@ import pytest
 from index_tables import assert_holds, fill
 
 from alicorn.errors import CollectionError, ConfigError
-from alicorn.index import Store
+from alicorn.index import Store, verify
+from alicorn.index.durability import archive
 from alicorn.index.state import loading
 
 
@@ -32,6 +33,31 @@ def test_an_interrupted_creation_can_be_repeated(tmp_path: Path) -> None:
         Store.open(folder)
     Store.create(folder).close()
     Store.open(folder).close()
+
+
+@pytest.mark.parametrize("kind", ["segments", "quantizers"])
+@pytest.mark.parametrize("found", [1, 3])
+def test_files_of_an_older_format_are_read_and_of_a_newer_one_refused(
+    store: Store, monkeypatch: pytest.MonkeyPatch, kind: str, found: int
+) -> None:
+    fill(store, 3)
+    if kind == "segments":
+        store.train(num_clusters=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(archive, "FORMAT_VERSION", found)
+        store.flush() if kind == "segments" else store.train(num_clusters=1)
+        fill(store, 3)
+        store.flush()
+        store.close()
+    path = store.path
+    if found == 1:
+        verify(path)
+        Store.open(path).close()
+        return
+    message = rf"{kind}/.*\.zip has format 3, and this alicorn reads formats up to 2: upgrade alicorn"
+    for opened in (verify, Store.open, lambda folder: Store.open(folder, read_only=True)):
+        with pytest.raises(CollectionError, match=message):
+            opened(path)
 
 
 def test_open_needs_a_collection(tmp_path: Path) -> None:

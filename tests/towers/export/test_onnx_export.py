@@ -1,5 +1,6 @@
 """The exported request tower says what the model says, for every recipe, to 1e-5."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,14 @@ def test_what_cannot_be_exported_or_read_is_refused(tmp_path: Path) -> None:
         export_query_tower(Ensemble.of([toy_model(), toy_model(seed=1)], [1, 1]), tmp_path / "both")
     with pytest.raises(ModelError, match="no exported tower"):
         QueryTower.open(tmp_path / "full")
+
+
+def test_an_export_of_another_format_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "query_tower.json").write_text(json.dumps({"format": 1}))
+    with pytest.raises(
+        ModelError, match=r"query_tower\.json has format 1, and this alicorn reads format 2: export the model again"
+    ):
+        QueryTower.open(tmp_path)
 
 
 @pytest.mark.slow
