@@ -185,7 +185,7 @@ def show(result: dict[str, Any]) -> str:
     lines += ["| row | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for row in result["rows"]:
         lines.append(f"| {row['row']} | " + " | ".join(_cell(row["systems"].get(name)) for name in names) + " |")
-    lines += ["", "What bounds our rows: least us by kind, and how far p50 is from the largest", ""]
+    lines += ["", "Lower bounds of alicorn's rows: least us by kind, and p50 as a multiple of the largest", ""]
     lines += ["| row | codes scanned | exact distances | KB read | memory | arithmetic | Python | p50 us | times |"]
     lines += ["|---" * 9 + "|"]
     lines += [_bound_line(row) for row in result["rows"]]
