@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alicorn.errors import VectorError
 from alicorn.interests import PinnerSage, drawn, interests
 from alicorn.interests.clusters import medoid, summary, ward
 
@@ -105,3 +106,33 @@ def test_interests_that_have_faded_to_nothing_are_drawn_last() -> None:
 def test_vectors_without_a_length_are_one_interest() -> None:
     found = interests(np.zeros((3, 4)), np.zeros(3), PinnerSage())
     assert (found.medoids.tolist(), found.importance.tolist()) == ([0], [3.0])
+
+
+@pytest.mark.parametrize(
+    ("vector", "age", "problem"),
+    [
+        ([np.nan, 1.0], 0.0, "vector has NaN or infinity"),
+        ([np.inf, 1.0], 0.0, "vector has NaN or infinity"),
+        ([0.0, 1.0], np.nan, "age is not finite, or below 0 days"),
+        ([0.0, 1.0], -1e6, "age is not finite, or below 0 days"),
+    ],
+)
+def test_what_has_no_place_or_no_age_is_named(vector: list[float], age: float, problem: str) -> None:
+    with pytest.raises(VectorError, match=rf"document 1 of a history .*: its {problem}; leave it out"):
+        interests(np.array([[1.0, 0.0], vector]), np.array([0.0, age]), PinnerSage())
+
+
+def test_equal_vectors_are_one_interest_and_the_largest_decay_leaves_only_today() -> None:
+    found = interests(np.tile([0.6, 0.8], (4, 1)), np.array([0.0, 1.0, 1e300, 2.0]), PinnerSage(decay=1e300))
+    assert (found.medoids.tolist(), found.importance.tolist()) == ([0], [1.0])
+
+
+def test_importance_near_the_largest_double_is_drawn_in_proportion() -> None:
+    rng = np.random.default_rng(0)
+    assert {drawn(np.array([1e308, 1e308, 1e308]), 1, rng)[0] for _ in range(50)} == {0, 1, 2}
+
+
+def test_as_many_documents_as_dimensions_may_look_like_a_matrix_of_distances() -> None:
+    """Symmetric, without negative numbers, zero on the diagonal: SciPy takes such vectors for something else."""
+    found = interests(np.array([[0.0, 1.0], [1.0, 0.0]]), np.zeros(2), PinnerSage(threshold=1.0))
+    assert found.medoids.tolist() == [0, 1]

@@ -90,8 +90,31 @@ def test_medoids_that_are_gone_are_left_out(tmp_path: Path, stored: str) -> None
         (LOG.drop_columns(["time"]), "column 'time' .* is missing"),
         (LOG.set_column(1, "time", pa.array([1] * 6)), "must be timestamp"),
         (activity(("u", 1, None)), "a value is null"),  # type: ignore[arg-type]
+        (LOG.set_column(1, "time", pa.array([2**62] * 6, pa.timestamp("s"))), "outside of the years 1 to 9999"),
+        (LOG.set_column(1, "time", pa.array([2**63 - 1] * 6, pa.timestamp("us"))), "outside of the years 1 to 9999"),
     ],
 )
 def test_an_activity_that_cannot_be_read_is_refused(collection: Collection, table: pa.Table, words: str) -> None:
     with pytest.raises(TableError, match=words):
         searcher_interests(table, collection.snapshot(), "a", PinnerSage(), NOW)
+
+
+@pytest.mark.parametrize("importance", [[np.nan, 1.0], [np.inf, 1.0], [-1.0, 1.0], [None, 1.0], [1.0], None])
+def test_an_importance_that_nothing_can_be_drawn_by_is_named(collection: Collection, importance: object) -> None:
+    table = pa.table(
+        {
+            "searcher_id": ["u"],
+            "doc_ids": [["x1", "y1"]],
+            "importance": pa.array([importance], pa.list_(pa.float64())),
+            "sizes": [[1, 1]],
+        }
+    ).replace_schema_metadata({"key": "a"})
+    with pytest.raises(TableError, match=r"column 'importance', row 0: .* finite number from 0, .*alicorn interests"):
+        interest_vectors(table, "u", collection.snapshot(), 1, np.random.default_rng(0))
+
+
+def test_the_first_and_the_last_year_are_read(collection: Collection) -> None:
+    times = pa.array([datetime.datetime(1, 1, 1), datetime.datetime(9999, 12, 31)], pa.timestamp("us"))
+    log = pa.table({"searcher_id": ["u", "u"], "time": times, "doc_id": ["x1", "x2"]})
+    found = searcher_interests(log, collection.snapshot(), "a", PinnerSage())
+    assert found.table["importance"].to_pylist() == [[1.0]]

@@ -157,6 +157,21 @@ def test_queries_are_read_normalised_and_cut(tmp_path: Path, query_file: Path, q
     assert len(read_queries(query_file, "x", 12, 7, 0)) == 7
 
 
+@pytest.mark.parametrize("size", [5e-324, 1e-300, 1e300])
+def test_queries_of_any_length_keep_their_direction(tmp_path: Path, size: float) -> None:
+    pq.write_table(pa.table({"v": [[size, 0.0, size]]}), tmp_path / "q.parquet")
+    found = read_queries(tmp_path / "q.parquet", "x", 3, 10, 0).vectors
+    assert np.allclose(found, [[0.5**0.5, 0.0, 0.5**0.5]], atol=1e-7)
+
+
+def test_documents_of_one_vector_are_all_found(tmp_path: Path) -> None:
+    with Collection.create(tmp_path / "c", {"x": 4}) as equal:
+        rows = pa.table({"doc_id": [f"d{i}" for i in range(60)], "embedding:x": [[1.0, 0.0, 0.0, 0.0]] * 60})
+        equal.upsert(rows)
+        found = tune(equal, "x", grid=Grid(num_clusters=(2,), codec=("none", "sq8")), k=3)
+    assert {point.recall for point in found.points} == {1.0}
+
+
 @pytest.mark.parametrize(
     ("columns", "kind", "message"),
     [
@@ -165,6 +180,9 @@ def test_queries_are_read_normalised_and_cut(tmp_path: Path, query_file: Path, q
         ({"v": [[1.0] * 12, None]}, TableError, "it has 1 rows without a vector"),
         ({"v": [[1.0, 2.0]]}, VectorError, "embedding 'x' has 12 dimensions, got [2]"),
         ({"v": [[1.0] * 12, [0.0] * 12]}, VectorError, "row 1: a vector is finite and not zero"),
+        ({"v": [[1.0] * 12, [np.nan] * 12]}, VectorError, "row 1: a vector is finite and not zero"),
+        ({"v": [[1.0] * 12, [np.inf] + [1.0] * 11]}, VectorError, "row 1: a vector is finite and not zero"),
+        ({"v": [[1.0] * 12, [None] + [1.0] * 11]}, VectorError, "row 1: a vector is finite and not zero"),
     ],
 )
 def test_wrong_queries_are_refused(tmp_path: Path, columns: dict, kind: type[AlicornError], message: str) -> None:

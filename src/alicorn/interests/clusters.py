@@ -15,8 +15,10 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import pdist
 
 from alicorn.config import Config
+from alicorn.errors import VectorError
 
 NotNegative = Annotated[float, Field(ge=0)]
 PositiveInt = Annotated[int, Field(ge=1)]
@@ -50,16 +52,27 @@ class Interests:
 
 
 def interests(vectors: np.ndarray, ages: np.ndarray, settings: PinnerSage) -> Interests:
-    """vectors: float (documents, dim), unit length. ages: float (documents,), days since each was chosen."""
+    """vectors: float (documents, dim), unit length. ages: float (documents,), days since each was chosen, 0 or more.
+
+    Raises VectorError for the first document whose vector is not finite, or whose age is not finite or below 0.
+    """
+    for name, wrong in (
+        ("vector has NaN or infinity", ~np.isfinite(vectors).all(axis=1)),
+        ("age is not finite, or below 0 days", ~(np.isfinite(ages) & (ages >= 0))),
+    ):
+        if wrong.any():
+            raise VectorError(f"document {int(wrong.argmax())} of a history (from 0): its {name}; leave it out")
     labels = ward(vectors, settings.threshold)
-    return summary(vectors, labels, np.exp(-settings.decay * ages))
+    with np.errstate(over="ignore"):  # exp(-infinity) is 0
+        weights = np.exp(-settings.decay * ages)
+    return summary(vectors, labels, weights)
 
 
 def ward(vectors: np.ndarray, threshold: float) -> np.ndarray:
     """int64 (documents,): the cluster of each, from 0. vectors: float (documents, dim)."""
     if len(vectors) < 2:
         return np.zeros(len(vectors), dtype=np.int64)
-    merges = linkage(np.asarray(vectors, dtype=np.float64), "ward")
+    merges = linkage(pdist(np.asarray(vectors, dtype=np.float64)), "ward")
     result: np.ndarray = fcluster(merges, threshold, "distance").astype(np.int64) - 1
     return result
 
@@ -91,7 +104,8 @@ def drawn(importance: np.ndarray, count: int, rng: np.random.Generator) -> np.nd
     """
     if len(importance) <= count:
         return np.arange(len(importance))
-    shares = importance / (importance.sum() or 1.0)
+    shares = importance / (importance.max() or 1.0)  # so that no sum overflows
+    shares /= shares.sum() or 1.0
     if np.count_nonzero(shares) <= count:
         return np.arange(count)
     return np.sort(rng.choice(len(importance), count, replace=False, p=shares))

@@ -19,6 +19,7 @@ from alicorn.errors import AlicornError, TableError
 from alicorn.index import Snapshot
 from alicorn.interests.clusters import PinnerSage, drawn, interests
 from alicorn.language.templates import interest_names
+from alicorn.tables.times import refuse_times
 from alicorn.vertical.columns import Column, ColumnType, read_as, refuse_rows
 
 _ACTIVITY = (
@@ -47,6 +48,8 @@ def searcher_interests(
     activity = read_as(activity, _ACTIVITY, "activity").select([column.name for column in _ACTIVITY])
     for name in activity.column_names:
         refuse_rows(activity[name].is_null(), "activity", name, "a value is null")
+    for chunk in activity["time"].chunks:
+        refuse_times(chunk, "activity", "time")
     times = activity["time"].cast(pa.timestamp("us", "UTC"), safe=False)  # ages are of days: to the microsecond
     now = now or pc.max(times).as_py()
     activity = activity.set_column(1, "time", times)
@@ -104,8 +107,14 @@ def interest_vectors(
     known, vectors = stored_vectors(snapshot, key, table["doc_ids"][row].as_py())
     if not known.any():
         raise AlicornError(f"the collection has no vector {key!r} of what searcher {searcher_id[:100]!r} chose")
-    importance = np.array(table["importance"][row].as_py())[known]
-    chosen = vectors[known][drawn(importance, count, rng)]
+    importance = np.array(table["importance"][row].as_py() or [], dtype=np.float64)
+    if len(importance) != len(known) or not (np.isfinite(importance) & (importance >= 0)).all():
+        message = (
+            f"table interests, column 'importance', row {row}: an importance is a finite number from 0, one for each "
+            "of doc_ids; run `alicorn interests` again"
+        )
+        raise TableError(message, table="interests", column="importance", row=row)
+    chosen = vectors[known][drawn(importance[known], count, rng)]
     return dict(zip(interest_names(len(chosen)), chosen, strict=True))
 
 

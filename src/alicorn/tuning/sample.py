@@ -78,12 +78,13 @@ def read_queries(path: Path, key: str, dim: int, most: int, seed: int) -> Querie
     rows = np.arange(len(values))
     if len(values) > most:
         rows = np.sort(np.random.default_rng((seed, 2)).choice(len(values), most, replace=False))
-    vectors = np.array(values.take(pa.array(rows)).to_pylist(), dtype=np.float32)
-    norms = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-    wrong = np.flatnonzero(~(np.isfinite(norms[:, 0]) & (norms[:, 0] > 0)))
+    vectors = np.array(values.take(pa.array(rows)).to_pylist(), dtype=np.float64)
+    largest = np.abs(vectors).max(axis=1, keepdims=True)
+    wrong = np.flatnonzero(~(np.isfinite(largest[:, 0]) & (largest[:, 0] > 0)))
     if len(wrong):
         raise VectorError(f"{path}, column {column!r}, row {rows[wrong[0]]}: a vector is finite and not zero")
-    return Queries((vectors / norms).astype(np.float32))
+    vectors /= largest  # so that no square overflows or becomes 0
+    return Queries((vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32))
 
 
 def _vector_column(path: Path, schema: pa.Schema, key: str) -> str:

@@ -95,6 +95,10 @@ def test_labels_that_say_nothing_are_refused(tmp_path) -> None:
     one_kind = labels(QUERIES[:2]).set_column(2, "grade", pa.array(np.zeros(24)))
     with pytest.raises(TableError, match="0 have a grade above 0"):
         RelevanceModel(one_kind, corpus(), SHOP)
+    for grade in (np.nan, np.inf):
+        endless = one_kind.set_column(2, "grade", pa.array([1.0, grade, *np.zeros(22)]))
+        with pytest.raises(TableError, match=r"column 'grade': a grade is NaN or infinity; .* first bad row 1"):
+            RelevanceModel(endless, corpus(), SHOP)
     pq.write_table(pa.table({"query": ["a"]}), tmp_path / "labels.parquet")
     with pytest.raises(TableError, match="query, doc_id and grade"):
         read_labels(tmp_path / "labels.parquet")

@@ -65,6 +65,9 @@ def test_bad_vectors_are_refused():
     bad[2, 1] = np.nan
     with pytest.raises(VectorError, match="documents, row 2"):
         exact_top_k(good, bad, 1)
+    bad[2, 1] = 3e38
+    with pytest.raises(VectorError, match=r"documents, row 2: a vector of length 3e\+38 overflows"):
+        exact_top_k(good, bad, 1)
     with pytest.raises(VectorError, match="dimension 3 and documents 5"):
         exact_top_k(good, np.ones((4, 5), np.float32), 1)
     with pytest.raises(VectorError, match="matrix"):

@@ -41,6 +41,8 @@ class RelevanceModel:
         labels = read_as(labels, _LABELS, "labels")
         for column in ("doc_id", "grade"):
             refuse_rows(labels[column].is_null(), "labels", column, "a value is null")
+        grades = labels["grade"].cast(pa.float64(), safe=False)
+        refuse_rows(pc.invert(pc.is_finite(grades)), "labels", "grade", "a grade is NaN or infinity; give a number")
         self._texts = _Texts(documents, vertical)
         rows = pc.index_in(labels["doc_id"], documents["doc_id"].combine_chunks())
         labels = labels.filter(pc.is_valid(rows))

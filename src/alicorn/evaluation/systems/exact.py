@@ -25,6 +25,7 @@ from alicorn.compiled import kernel
 from alicorn.errors import VectorError
 
 _SPARE = 32  # candidates beyond K
+_LONGEST = 1e19  # the product of two such lengths is below the largest float32
 _CELLS = 1 << 24  # products at once in step 3: 16M float32 are 64 MiB
 
 
@@ -33,7 +34,7 @@ def exact_top_k(requests: np.ndarray, documents: np.ndarray, k: int) -> tuple[np
 
     requests: float32 (num_requests, dim). documents: float32 (num_documents, dim), row = document number.
     Returns int32 document numbers and float64 scores, both (num_requests, k); -1 and -inf behind the last document.
-    Raises VectorError for shapes that do not fit and for values that are not finite.
+    Raises VectorError for shapes that do not fit, values that are not finite, lengths above 1e19.
     """
     if k < 1:
         raise ValueError(f"k must be 1 or more, got {k}")
@@ -127,4 +128,10 @@ def _checked(name: str, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if not np.isfinite(lengths).all():
         row = int(np.argmin(np.isfinite(lengths)))
         raise VectorError(f"{name}, row {row}: a vector has NaN or infinity; look at what was encoded there")
+    if (lengths > _LONGEST).any():
+        row = int(np.argmax(lengths))
+        raise VectorError(
+            f"{name}, row {row}: a vector of length {lengths[row]:.3g} overflows a product of float32; lengths are at "
+            f"most {_LONGEST:.0e}: divide all vectors by one number"
+        )
     return matrix, lengths
