@@ -28,7 +28,7 @@ def random_rows(rng, ids):
             "price": maybe(rng.choice([-1.0, 0.0, -0.0, 9.99, 10.0, float("nan"), float("inf")])),
             "year": maybe(rng.randint(1990, 1999)),
             "sold": maybe(rng.random() < 0.5),
-            "colours": maybe([rng.choice(WORDS) for _ in range(rng.randint(0, 4))]),
+            "colours": maybe([maybe(rng.choice(WORDS)) for _ in range(rng.randint(0, 4))]),
         }
         for doc_id in ids
     ]
@@ -81,7 +81,7 @@ def test_counts_are_those_of_counting_each_document(shop, expression):
             found = result.facets[name]
             assert ([(one.value, one.count) for one in found.buckets], found.num_values) == counted(values, 3), name
             assert found.missing == len(matching) - len(values)
-        colours = [set(row["colours"] or []) for row in matching]
+        colours = [set(row["colours"] or []) - {None} for row in matching]
         found = result.facets["colours"]
         wanted = counted([one for each in colours for one in each], 3)
         assert ([(one.value, one.count) for one in found.buckets], found.num_values) == wanted
@@ -93,6 +93,25 @@ def test_counts_are_those_of_counting_each_document(shop, expression):
             found = result.facets[name]
             assert ([(one.value, one.count) for one in found.buckets], found.num_values) == counted(terms, top), name
         collection.merge()
+
+
+def test_terms_of_every_frequency_are_counted_in_every_share_of_the_documents(tmp_path):
+    """Frequent terms are counted by their bitmaps, rare ones by their postings; of few documents, by their terms."""
+    rng = np.random.default_rng(5)
+    shares = {f"tag:{at}": share for at, share in enumerate([0.9, 0.5, 0.04, 0.032, 0.03, 0.01, 0.0005])}
+    shares |= {f"in:{share}": share for share in (1.0, 0.6, 0.1, 0.01, 0.001)}
+    has = {term: rng.random(5000) < share for term, share in shares.items()}
+    terms = [[term for term, held in has.items() if held[row]] * 2 for row in range(5000)]
+    ids = [f"d{row}" for row in range(5000)]
+    with alicorn.Collection.create(tmp_path / "c") as collection:
+        collection.upsert(pa.table({"doc_id": ids, "terms": pa.array(terms, pa.list_(pa.string()))}))
+        collection.flush()
+        collection.delete(ids[:9])
+        for expression in (term for term in shares if term.startswith("in:")):
+            found = collection.search(expression, facets={"tags": Facet(prefix="tag:")}).facets["tags"]
+            both = {term: int((held & has[expression])[9:].sum()) for term, held in has.items()}
+            wanted = {term[4:]: count for term, count in both.items() if count and term.startswith("tag:")}
+            assert {one.value: one.count for one in found.buckets} == wanted, expression
 
 
 @pytest.mark.parametrize("expression", ["all", "(or set:1 set:2)"])

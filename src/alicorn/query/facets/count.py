@@ -16,8 +16,9 @@ from alicorn.query.facets import counting
 from alicorn.query.facets.checking import is_list_of_strings
 from alicorn.query.facets.facet import Bucket, Counts, Facet
 from alicorn.query.order.codes import Codes, coded, codes_of
-from alicorn.query.sets import docset
+from alicorn.query.sets import bits, docset
 from alicorn.query.sets.docset import Bitmap, DocSet
+from alicorn.query.sets.frequent import frequent
 from alicorn.tables import one_chunk, python_values
 
 
@@ -69,18 +70,25 @@ def _by_code(documents: DocSet, codes: Codes) -> np.ndarray:
 
 
 def _terms(segment: Segment, documents: DocSet, prefix: str) -> _Part:
-    """The terms of a prefix, by their lists of documents or by the documents' lists of terms, whichever are shorter."""
+    """The terms of a prefix, by the documents' lists of terms where the result has few, otherwise term by term."""
     low, high = segment.terms.prefix(prefix)
-    starts, lists = segment.posting_starts[low : high + 1], segment.term_lists
-    counts = np.zeros(high - low, dtype=np.int64)
-    size = docset.size(documents)
-    if size * len(lists.codes) < int(starts[-1] - starts[0]) * segment.num_docs:
-        counting.count_lists(docset.as_array(documents), lists.starts, lists.codes, low, counts)
+    starts = np.ascontiguousarray(segment.posting_starts[low : high + 1])
+    sizes = np.diff(starts)
+    is_frequent = docset.are_dense(sizes, segment.num_docs)
+    lists, size = segment.term_lists, docset.size(documents)
+    postings = int(sizes[~is_frequent].sum()) + np.count_nonzero(is_frequent) * segment.num_docs // 64
+    if 2 * size * len(lists.codes) < postings * segment.num_docs:  # a code costs some two tests of a bit
+        counts = np.zeros(high - low, dtype=np.int64)
+        counting.count_terms(docset.as_array(documents), lists.starts, lists.codes, low, counts)
     elif size == segment.num_docs:
-        counts = np.diff(starts)
+        counts = sizes
     else:
+        counts = np.zeros(high - low, dtype=np.int64)
         words = docset.as_words(documents, segment.num_docs)
-        counting.count_postings(words, segment.postings, np.ascontiguousarray(starts), counts)
+        counting.count_postings(words, segment.postings, starts, np.flatnonzero(~is_frequent), counts)
+        for at in np.flatnonzero(is_frequent).tolist():
+            bitmap = frequent(segment, low + at, segment.postings[starts[at] : starts[at + 1]])
+            counts[at] = bits.count_both(words, bitmap.words)
     shown = np.flatnonzero(counts)
     values = segment.terms.terms.slice(low, high - low).take(pa.array(shown))
     return _Part(pc.utf8_slice_codeunits(values, start=len(prefix)), counts[shown], None)
@@ -92,14 +100,22 @@ def _lists(segment: Segment, documents: DocSet, column: str) -> _Part:
         return _Part(pa.array([], pa.string()), np.empty(0, dtype=np.int64), docset.size(documents))
     made = _listed.setdefault(segment, {})
     if column not in made:
-        lists = one_chunk(segment.fields.column(column))
-        starts = np.zeros(segment.num_docs + 1, dtype=np.int32)
-        np.cumsum(pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False), out=starts[1:])
-        made[column] = starts, coded(lists.flatten().cast(pa.string()))
+        made[column] = _distinct(one_chunk(segment.fields.column(column)))
     starts, codes = made[column]
     counts = np.zeros(len(codes.values), dtype=np.int64)
-    holders = counting.count_lists(docset.as_array(documents), starts, codes.codes, 0, counts)
+    holders = counting.count_lists(docset.as_array(documents), starts, codes.codes, counts)
     return _Part(codes.values, counts, docset.size(documents) - holders)
+
+
+def _distinct(lists: pa.ListArray) -> tuple[np.ndarray, Codes]:
+    """Lists of strings as codes, one that a list has twice once: list i has codes[starts[i]:starts[i + 1]]."""
+    codes = coded(lists.flatten().cast(pa.string()))
+    sizes = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    each = len(codes.values) + 1
+    pairs = np.unique(np.repeat(np.arange(len(lists)), sizes) * each + codes.codes.astype(np.int64))
+    pairs = pairs[pairs % each < len(codes.values)]  # without null
+    starts = np.searchsorted(pairs, np.arange(len(lists) + 1) * each).astype(np.int32)
+    return starts, Codes((pairs % each).astype(np.uint32), codes.values)
 
 
 def _most_frequent(parts: Sequence[_Part], top: int) -> Counts:

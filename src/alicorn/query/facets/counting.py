@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from alicorn.compiled import kernel, subroutine
+from alicorn.compiled import kernel
 from alicorn.query.sets.bits import ones
 
 
@@ -24,40 +24,41 @@ def count_bits(words, codes, counts):
             word = others
 
 
-@kernel("void(uint64[::1], uint32[::1], int64[::1], int64[::1])")
-def count_postings(words, postings, starts, counts):
-    """counts[i] = how many of postings[starts[i]:starts[i + 1]] have their bit set."""
-    for i in range(len(counts)):
-        found = np.int64(0)
-        for at in range(starts[i], starts[i + 1]):
-            document = np.int64(postings[at])
-            found += np.int64((words[document >> 6] >> np.uint64(document & 63)) & np.uint64(1))
-        counts[i] = found
+@kernel("void(uint64[::1], uint32[::1], int64[::1], int64[::1], int64[::1])")
+def count_postings(words, postings, starts, terms, counts):
+    """counts[term] = how many of postings[starts[term]:starts[term + 1]] have their bit set, for each of the terms."""
+    for term in terms:
+        found = np.uint64(0)
+        for at in range(starts[term], starts[term + 1]):
+            document = np.uint64(postings[at])
+            found += (words[document >> np.uint64(6)] >> (document & np.uint64(63))) & np.uint64(1)
+        counts[term] = found
 
 
-@subroutine
-def _count_list(document, starts, codes, low, last, counts):
-    """Count the codes from `low` on that a document has, each once -> whether it has any."""
-    has = False
-    for at in range(starts[document], starts[document + 1]):
-        code = np.int64(codes[at]) - low
-        if 0 <= code < len(counts):
-            has = True
-            if last[code] != document:
-                last[code] = document
-                counts[code] += 1
-    return has
+@kernel("int64(uint32[::1], int32[::1], uint32[::1], int64[::1])")
+def count_lists(documents, starts, codes, counts):
+    """Count the codes of documents that have several -> how many have any.
 
-
-@kernel(*[f"int64(uint32[::1], int32[::1], {kind}[::1], int64, int64[::1])" for kind in ("uint32", "int32", "uint16")])
-def count_lists(documents, starts, codes, low, counts):
-    """Count the codes low, low + 1, ... of documents with lists of them -> how many documents have one.
-
-    Document d has codes[starts[d]:starts[d + 1]]; one that it has twice counts once.
+    Document d has codes[starts[d]:starts[d + 1]], each of them once.
     """
-    last = np.full(len(counts), -1, dtype=np.int64)
     holders = 0
     for document in documents:
-        if _count_list(np.int64(document), starts, codes, low, last, counts):
+        at, stop = np.uint64(starts[document]), np.uint64(starts[np.uint64(document) + np.uint64(1)])
+        if at < stop:
             holders += 1
+        while at < stop:
+            counts[codes[at]] += 1
+            at += np.uint64(1)
     return holders
+
+
+@kernel(*[f"void(uint32[::1], int32[::1], {kind}[::1], int64, int64[::1])" for kind in ("int32", "uint16")])
+def count_terms(documents, starts, codes, low, counts):
+    """Count the codes low, low + 1, ... of documents with lists of codes; one that a list has twice counts once."""
+    last = np.full(len(counts), -1, dtype=np.int64)
+    for document in documents:
+        for at in range(starts[document], starts[np.int64(document) + 1]):
+            code = np.int64(codes[at]) - low
+            if 0 <= code < len(counts) and last[code] != document:
+                last[code] = document
+                counts[code] += 1

@@ -79,6 +79,12 @@ def is_dense(count: int, num_docs: int) -> bool:
     return count * _BITMAP_FROM > num_docs
 
 
+def are_dense(counts: np.ndarray, num_docs: int) -> np.ndarray:
+    """is_dense of each of many sets: bool, shaped as counts."""
+    dense: np.ndarray = counts * _BITMAP_FROM > num_docs
+    return dense
+
+
 def from_unsorted(numbers: np.ndarray, num_docs: int) -> DocSet:
     """A set from uint32 numbers in any order, with repetitions."""
     if is_dense(len(numbers), num_docs):
