@@ -1,7 +1,8 @@
 """A file of arrays and tables, written once: every byte is covered by a checksum.
 
-It is a ZIP archive without compression: any unzip gives its members, np.load its arrays. One file and not a folder,
-because every file costs an fsync: a small flush has 2 (the file, the names of its folder), and had 50 with a folder.
+It is a ZIP archive without compression: any unzip gives its members, np.load its arrays. It is one file and not a
+folder, because every file costs an fsync: a small flush needs 2 (the file, and the names of its folder); it needed 50
+with a folder.
 
     <member>        a local header, padded so that the contents start at a multiple of 64 bytes, and the contents:
       <name>.npy      NumPy's .npy format 1.0, little-endian, C order
@@ -131,7 +132,7 @@ class ArchiveWriter:
 
 
 class _Member:
-    """What pyarrow and NumPy need of a file for writing; its place goes into the writer's list when it is closed."""
+    """A writable file for pyarrow and NumPy; when it is closed, the writer records the place of its member."""
 
     def __init__(self, archive: ArchiveWriter, name: str) -> None:
         self._archive = archive
@@ -169,7 +170,7 @@ class _Member:
 
 
 class ArchiveReader:
-    """An existing archive, mapped; a member is compared with its checksum when it is asked for."""
+    """An existing archive, mapped; a member is compared with its checksum when it is read."""
 
     def __init__(self, path: Path, magic: str, checksum: str) -> None:
         """checksum: of the tail. Raises CorruptionError, and CollectionError for a newer format."""
@@ -211,7 +212,7 @@ class ArchiveReader:
         return pa.ipc.open_file(pa.py_buffer(self.member(f"{name}.arrow"))).read_all()
 
     def member(self, name: str) -> np.ndarray:
-        """The contents of a member, uint8, after they were found to be what was written."""
+        """The contents of a member, uint8, after their checksum was verified."""
         place = self._header["members"].get(name)
         if place is None:
             raise CorruptionError(f"{self.path}: its header names no {name}. {RESTORE}")

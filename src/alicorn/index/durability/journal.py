@@ -1,4 +1,4 @@
-"""The journal and the manifest of a collection: what is acknowledged, and which segments there are.
+"""The journal and the manifest of a collection: the acknowledged operations, and the list of segments.
 
 The tables are those of sqlite_file.py. SQLite runs in WAL mode with synchronous=FULL: a commit has reached the disk
 when it returns. An operation is acknowledged once its journal row is committed; a flush replaces rows by segments in
@@ -173,7 +173,7 @@ class Journal:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Everything read inside is of one moment, although another process may write."""
+        """All reads inside see one moment, although another process may write."""
         with self._reported("read"):
             self._database.execute("BEGIN")
         try:
@@ -223,7 +223,7 @@ class Journal:
         flushed: int,
         columns: pa.Schema | None = None,
     ) -> None:
-        """These are the segments from now on, and the journal up to `flushed` is in them. Durable when this returns."""
+        """Replace the list of segments, which now contain the journal up to `flushed`. Durable when this returns."""
         names = tuple(segment.name for segment in segments)
         state = replace(self.state, generation=generation, segments=names, quantizers=quantizers, flushed=flushed)
         written = PAGE_SIZE * (flushed - self.state.flushed)  # at most one page for each row that is deleted
@@ -242,7 +242,7 @@ class Journal:
             put_setting(self._database, "metadata", value)
 
     def roll_back(self) -> None:
-        """End a transaction that was cut short, if there is one; `state` is read again in any case."""
+        """End an interrupted transaction, if there is one; `state` is read again in any case."""
         with self._reported("read"):
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
@@ -293,8 +293,8 @@ class Journal:
         reach(f"after commit {what}")
         self._mark.advance(state.commits)
         if self._logged > min(MOST_LOG_BYTES, max(CHECKPOINT_BYTES, self.num_bytes)):
-            with contextlib.suppress(sqlite3.Error, OSError):  # what was asked for is done; the next commit tries again
-                self.checkpoint()
+            with contextlib.suppress(sqlite3.Error, OSError):  # the commit itself is done; the next one tries again to
+                copy the log self.checkpoint()
 
     def _num_bytes(self) -> int:
         """Of the operations that are in no segment."""

@@ -59,7 +59,7 @@ def map_file(file: BinaryIO) -> np.ndarray:
 
 
 def release(array: np.ndarray) -> None:
-    """Of a mapped array that was read through: its pages leave this process's memory, and come back when read again.
+    """Release the pages of a mapped array from this process's memory; they are loaded again when they are read.
 
     The system still has them cached. Any other array is left alone.
     """

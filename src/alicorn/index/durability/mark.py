@@ -1,10 +1,10 @@
-"""How many commits were acknowledged: a second witness beside SQLite's write-ahead log.
+"""How many commits were acknowledged: a check on SQLite's write-ahead log.
 
     manifest.mark    32 bytes: id of the collection (16), commits (uint64, little-endian), xxh3-64 of the 24 before
 
-SQLite forgets the end of a log that does not fit any more (wal.py). The mark is advanced after every commit, in place
-and without an fsync, which costs a microsecond: so it outlives a killed process, and after a power cut it is at worst
-older than the log, never newer. A log that says less than the mark has lost what was acknowledged.
+SQLite drops the end of a log from the first invalid frame on (wal.py). The mark is advanced after every commit, in
+place and without an fsync, which costs a microsecond: so it outlives a killed process, and after a power cut it is at
+worst older than the log, never newer. A log with fewer commits than the mark has lost acknowledged operations.
 """
 
 from __future__ import annotations

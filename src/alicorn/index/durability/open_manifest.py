@@ -3,8 +3,8 @@
 When a process closes any descriptor of a file, the kernel drops all its locks on it, those of SQLite included. So one
 descriptor serves all who read the file, and the last closes it when SQLite has done so.
 
-SQLite keeps what it knows of a file, its locks among them, in the memory of the process, and cannot be told that a fork
-has made it untrue. So a forked child opens no manifest that was open when it was forked.
+SQLite keeps its knowledge of a file, including its locks, in the memory of the process, and cannot be told that a fork
+has made it wrong. So a forked child opens no manifest that was open when it was forked.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
     manifest.xxh3    uint64, little-endian: bytes of a page, xxh3-64 of each page of manifest.sqlite, and last the
                      xxh3-64 of all bytes before
 
-SQLite writes to manifest.sqlite only when it copies pages from the write-ahead log, and journal.py says when. Before it
-does, the seal is renewed for what the pages will be; until the log is overwritten, a page that is in the log may be as
-before or as after. So at any moment, also when a crash comes in between: every page that the log does not replace is
-as the seal says.
+SQLite writes to manifest.sqlite only when it copies pages from the write-ahead log, and journal.py says when. Before
+SQLite copies, the seal is renewed for the new contents of the pages; until the log is overwritten, a page that is in
+the log may have its old or its new contents. So at any moment, also after a crash in between, every page that the log
+does not replace matches the seal.
 """
 
 from __future__ import annotations

@@ -6,11 +6,11 @@
                then the page. The checksum goes on from that of the frame before, over the first 8 bytes and the page
       ...
 
-SQLite takes the frames up to the first that does not fit, and drops the rest without a word: so it forgets a
-transaction that a power cut left half written. But a transaction is begun only after the one before it was fsynced.
-A commit after the first misfit that is followed by a further frame of the same chain was therefore acknowledged once,
-and what does not fit before it is damage. Of the last transaction alone nobody can tell, from this file, whether it was
-never complete or has changed since: mark.py does.
+SQLite takes the frames up to the first invalid one, and silently drops the rest: so it drops a transaction
+that a power cut left half written. But a transaction begins only after the one before it was fsynced. A commit after
+the first invalid frame that is followed by a further frame of the same chain was therefore acknowledged, so the invalid
+frame before it is damage. For the last transaction alone this file cannot tell whether it was never complete or has
+changed since; mark.py can.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ _FRAME = 24  # bytes before each page
 @dataclass(frozen=True)
 class WriteAheadLog:
     """pages: page number (from 1) -> xxh3-64 of its newest committed contents; num_frames: committed ones;
-    num_pages: of the database after the last commit, 0 without one; is_damaged: acknowledged frames do not fit."""
+    num_pages: of the database after the last commit, 0 without one; is_damaged: acknowledged frames are
+    invalid."""
 
     pages: dict[int, int]
     num_frames: int

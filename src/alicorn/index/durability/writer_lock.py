@@ -1,7 +1,7 @@
 """One writer at a time: an exclusive lock on a file of the collection.
 
-The lock is the kernel's (flock), so it ends with the process that holds it, however that ends. It belongs to the open
-file, which a forked child shares: so the child closes its copy at once, and neither keeps nor ends the lock.
+The lock is the kernel's (flock), so it ends with the process that holds it, however that process ends. It belongs to
+the open file, which a forked child shares: so the child closes its copy at once, and neither keeps nor ends the lock.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def numeric_columns(fields: pa.Table) -> dict[str, NumericColumn]:
 
 
 def places_within(column: NumericColumn, stored: pa.ChunkedArray, minimum: End | None, maximum: End | None) -> slice:
-    """Where in `sorted_docs` the documents within the ends are. stored: the same column as the documents have it."""
+    """The slice of `sorted_docs` with the documents within the ends. stored: the same column in its stored type."""
     within = interval(stored.type, minimum, maximum)
     if within is None:
         return slice(0, 0)
@@ -77,7 +77,7 @@ def _filled(column: pa.Array, value: float) -> np.ndarray:
 
 
 def _decimals(column: pa.Array) -> np.ndarray:
-    """Their digits without the point; of wide ones, which int64 does not hold, the rank of each among the values."""
+    """Their digits without the point, or, if these do not fit int64, the rank of each among the values."""
     if _is_wide(column.type):
         return np.asarray(pc.rank(column, "ascending", tiebreaker="dense"), dtype=np.int64)
     column = pc.fill_null(column.cast(pa.decimal128(38, column.type.scale)), 0)

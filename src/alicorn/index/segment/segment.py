@@ -43,7 +43,7 @@ class EmbeddingBlock:
     """The vectors of one embedding key, in rows by (cluster, document number); a document has at most one row.
 
     vectors: (rows, dim) float32 or float16 unit rows, or (rows, 0) where nothing but the codes is stored;
-    coded: their codes and what these are off by;
+    coded: their codes and the errors of these;
     starts: (num_clusters + 1,) int64, cluster c has the rows starts[c] to starts[c + 1];
     docs: (rows,) uint32 row -> document number; identity: docs is 0, 1, 2 ... (the segment's first key);
     rows_of: (num_docs,) int32 document number -> row, -1 when the document has no such embedding;
@@ -126,12 +126,12 @@ class Segment:
         return int(self.fields.nbytes) + self.term_lists.nbytes + sum(one.nbytes for one in self.embeddings.values())
 
     def with_quantizers(self, quantizers: Mapping[str, KeyQuantizer]) -> Segment:
-        """The same segment; the quantizers code its vectors as those it was written with do."""
+        """The same segment with other quantizers, which give its vectors the same codes."""
         blocks = {key: replace(block, quantizer=quantizers[key]) for key, block in self.embeddings.items()}
         return replace(self, embeddings=blocks)
 
     def span_of(self, term: str) -> slice:
-        """Where the postings of a term are; of no length where no document has it."""
+        """The slice of the postings of a term; empty if no document has it."""
         number = self.terms.find(term)
         if number < 0:
             return slice(0, 0)

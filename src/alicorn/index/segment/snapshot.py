@@ -1,4 +1,4 @@
-"""What a reader sees: the live documents of a collection at one moment."""
+"""A snapshot: the live documents of a collection at one moment, as a reader sees them."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Segments and quantizers never change: they are linked where the target is on the same file system, and copied
 elsewhere. The manifest is copied by SQLite within one read transaction, which also tells the files of that moment. The
-copy gets its name at the end: what an interruption leaves is called <target>.partial.
+copy gets its name at the end: an interrupted copy is called <target>.partial.
 
 A link is the same file under a second name: it protects from deleting and overwriting, not from a failing disk.
 """
@@ -50,7 +50,7 @@ def back_up(collection: Path, target: Path) -> None:
 def _manifest_and_files(
     journal: Journal, collection: Path, partial: Path, opened: ExitStack
 ) -> tuple[State, dict[Path, BinaryIO]]:
-    """Copy the manifest -> its state, and the files it names, open: so they can be read although they are removed."""
+    """Copy the manifest -> its state, and the files it names, already open, so that they stay readable if removed."""
     while True:
         try:
             with journal.reading():

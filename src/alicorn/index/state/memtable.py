@@ -1,4 +1,4 @@
-"""The memtable: what was upserted since the last flush, as a few segments in memory.
+"""The memtable: the documents upserted since the last flush, as a few segments in memory.
 
 A value: every change gives a new layer, and views that a snapshot holds stay as they are.
 """

@@ -22,7 +22,8 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class Verification:
-    """What was read and found intact. num_files, num_bytes: with the manifest's; operations: of the journal."""
+    """The parts of a collection that were read and found intact. num_files, num_bytes: with the manifest's; operations:
+    of the journal."""
 
     num_files: int
     num_bytes: int

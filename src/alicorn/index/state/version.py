@@ -1,4 +1,4 @@
-"""What a collection holds in memory at one moment: a value, which every write replaces by another."""
+"""The state of a collection in memory at one moment: a value, which every write replaces by another."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Version:
         return {field.name: plain_type(field.type) for field in self.columns}
 
     def segment_records(self) -> list[SegmentRecord]:
-        """What the manifest keeps of the segments on disk."""
+        """The manifest's entries of the segments on disk."""
         records = []
         for view in self.disk:
             assert view.segment.name is not None

@@ -1,10 +1,10 @@
 """When are segments written, merged and trained again, and by which thread?
 
-A write that finds the memtable large, segments many, or training due wakes the worker, and goes on: it waits only
-when the documents in memory would outgrow MAX_BACKLOG times the size of a flush. One rewriting at a time: it takes its
-sources under the lock, writes without it, and takes the lock again for the swap, which carries over what was deleted
-meanwhile. While quantizers are trained, documents arrive with codes of the old ones; they are switched
-out of the memtable and written too, until so few are left that they are coded anew during the swap.
+A write wakes the worker when the memtable is large, there are many segments, or training is due, and goes on: it waits
+only when the documents in memory would outgrow MAX_BACKLOG times the size of a flush. One rewriting at a time: it takes
+its sources under the lock, writes without it, and takes the lock again for the swap, which carries over what was
+deleted meanwhile. While quantizers are trained, documents arrive with codes of the old ones; they are switched out of
+the memtable and written too, until so few are left that they are coded anew during the swap.
 
 If the background worker fails, the next write raises its error and changes nothing; the write after that restarts it.
 """
@@ -35,7 +35,7 @@ RECODED_DOCS = 1_000  # so many documents are coded anew during a swap: some mil
 
 
 class Maintenance:
-    """Its methods are called under `versions.lock`, where nothing else is said."""
+    """Its methods are called under `versions.lock` unless they say otherwise."""
 
     def __init__(self, versions: VersionSet) -> None:
         self._versions = versions
@@ -44,14 +44,14 @@ class Maintenance:
         self._generation = versions.current.generation
 
     def is_bulk(self, num_docs: int, num_bytes: int = 0) -> bool:
-        """Whether so much becomes a segment at once, and never waits in memory."""
+        """Whether so many documents become a segment at once, without waiting in the memtable."""
         return num_docs >= FLUSH_DOCS or num_bytes >= FLUSH_BYTES
 
     def make_room(self, num_docs: int, num_bytes: int) -> bool:
-        """Before so many documents are added: wake the worker where that is due -> whether the lock was released.
+        """Wake the worker if adding so many documents makes that due -> whether the lock was released.
 
         It waits, without the lock, while the worker is busy and too much would be in memory.
-        Raises CollectionError for what failed in the worker.
+        Raises CollectionError if the worker has failed.
         """
         self.raise_failure()
         waited = False
@@ -77,7 +77,7 @@ class Maintenance:
             ) from failure
 
     def rewrite(self, training: Training | None = None, *, everything: bool = False) -> None:
-        """Write what is in memory, and merge and train as due. Called without the lock."""
+        """Flush the memtable, and merge and train as due. Called without the lock."""
         versions = self._versions
         with versions.lock:
             self._begin()
@@ -103,7 +103,7 @@ class Maintenance:
                 self._end()
 
     def add(self, version: Version, arriving: Sequence[Documents], columns: pa.Schema | None = None) -> None:
-        """Write documents that are too many for the memtable, with all that is in it.
+        """Write documents that are too many for the memtable, together with the memtable.
 
         version: without the documents that they replace. The lock is held throughout; `await_rewriting` comes before.
         """
@@ -127,7 +127,8 @@ class Maintenance:
         return waited
 
     def close(self) -> None:
-        """End the worker: what it has not finished is abandoned, and the journal keeps it. Called without the lock."""
+        """End the worker: unfinished work is abandoned, and the journal keeps its documents. Called without the
+        lock."""
         self._worker.abandon()
         with self._versions.lock:
             self.await_rewriting()
@@ -157,7 +158,7 @@ class Maintenance:
                 self.rewrite()
 
     def _pressure(self, num_docs: int = 0, num_bytes: int = 0) -> float:
-        """How full the memtable would be with so much more: above 1 it should be flushed."""
+        """The fill of the memtable with so many more documents: above 1 it should be flushed."""
         version, journal = self._versions.current, self._versions.journal
         state = journal.state
         journaled = min(FLUSH_BYTES, DEAD_BYTES + DEAD_SHARE * version.live_bytes_in_memory)

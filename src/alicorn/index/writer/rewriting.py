@@ -1,6 +1,6 @@
 """A flush, a merge, a training: which segments are written anew, and their writing.
 
-What is in memory and what arrives becomes a segment, together with the disk segments that are due for a merge. With
+The memtable and arriving documents become a segment, together with the disk segments that are due for a merge. With
 newly trained quantizers every segment is written anew. `decide` and `swapped` are called under the store's lock and
 are short; `rewrite` takes its time, and meanwhile documents may be deleted, replaced and added:
 
@@ -132,13 +132,13 @@ def rewrite(plan: Rewriting, path: Path, abandoned: threading.Event) -> Rewritte
 def catch_up(
     done: Rewritten, late: tuple[SegmentView, ...], generation: int, path: Path, abandoned: threading.Event
 ) -> Rewritten:
-    """The same, with segments of what left the memtable while the quantizers were trained."""
+    """The same, with segments of the documents that left the memtable while the quantizers were trained."""
     pending = [Documents.of_segment(view.segment, view.deleted) for view in late if view.num_live]
     return _with_segments(done, late, pending, generation, path, abandoned)
 
 
 def swapped(version: Version, done: Rewritten, generation: int) -> Version:
-    """What the collection holds once the new files are in place of their sources."""
+    """The version in which the new files replace their sources."""
     current = {id(view.segment): view for view in (*version.disk, *version.immutable.views)}
     arrived: list[SegmentView] = []
     for replacement in done.replacements:

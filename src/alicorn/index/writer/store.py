@@ -1,4 +1,4 @@
-"""Where documents are kept: durable, live, one writer and many readers. query/ adds searching to it (Collection).
+"""A durable, live store of documents with one writer and many readers. query/ adds searching to it (Collection).
 
     <path>/manifest.sqlite       journal and manifest (journal.py)
            writer.lock           (writer_lock.py)
@@ -7,7 +7,7 @@
 
 An upsert or delete is one transaction in the journal, and lives in memory (memtable.py) until a segment is made of it
 in the background (maintenance.py). A table too large for that becomes a segment at once, in one transaction too.
-Writing is serialised by a lock; readers take the current snapshot, one reference, and never wait.
+A lock serialises writes; a reader takes a reference to the current snapshot and never waits.
 """
 
 from __future__ import annotations
@@ -137,11 +137,11 @@ class Store:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What was given to `create` or `set_metadata` last."""
+        """The metadata last given to `create` or `set_metadata`."""
         return copy.deepcopy(self._versions.current.metadata)
 
     def snapshot(self) -> Snapshot:
-        """The live documents as of now. Never waits, and stays as it is whatever is written later."""
+        """The live documents as of now. Never waits; later writes do not change it."""
         return self._versions.snapshot
 
     def __len__(self) -> int:
@@ -179,8 +179,8 @@ class Store:
     def apply(self, upserts: pa.Table | None = None, deletes: Sequence[str] = ()) -> Applied:
         """Delete documents by id, then add those of a table, replacing what has the same doc_id: one operation.
 
-        All or nothing, and durable when it returns: whatever is refused or fails, nothing is deleted and nothing added.
-        An id in both is there afterwards. Columns of `upserts`: see checking.py.
+        All or nothing, and durable when it returns: if anything is refused or fails, nothing is deleted and nothing
+        added. An id that is in both exists afterwards. Columns of `upserts`: see checking.py.
         Raises TableError or VectorError before anything is written, CollectionError where it cannot be written.
         """
         if upserts is None:
@@ -239,11 +239,11 @@ class Store:
     ) -> None:
         """Train quantizers on the stored vectors, calibrate `:recall`, and rebuild all segments with them.
 
-        It happens in the background where it pays. key: of this embedding only, None for all. queries: (n, dim) vectors
-        that are asked, of one key, by which `:recall` is calibrated until the key is trained again; without them, by
-        the stored vectors. The others: see quantization.Settings; they are kept, and hold when the key is trained again
-        later. With none of them, those kept before hold. Raises ConfigError for settings that the vectors of a key
-        cannot be trained with.
+        Training also happens in the background when it pays. key: the embedding to train, None for all. queries: (n,
+        dim) query vectors of one key, by which `:recall` is calibrated until the key is trained again; without them it
+        is calibrated by the stored vectors. The other arguments are those of quantization.Settings; they are stored and
+        apply to later trainings. Without any of them the stored settings apply. Raises ConfigError for settings that
+        the vectors of a key cannot be trained with.
         """
         settings = Settings(coarse, num_clusters, codec, pq_bytes, bits)
         self._check_writable()
@@ -267,7 +267,7 @@ class Store:
     def close(self) -> None:
         """Release the folder. Snapshots taken before stay usable; nothing is lost by not flushing.
 
-        What is written in the background is abandoned, and begun again after the next opening where it is due.
+        Background work is abandoned, and begins again after the next opening if it is due.
         The end of `with`, of the collection's last reference and of the interpreter close it as well. In a forked child
         this does nothing: the folder is the parent's.
         """

@@ -20,8 +20,8 @@ _COMPARED = 4  # leading dimensions: vectors that agree in these are mostly equa
 
 @dataclass(frozen=True)
 class Training:
-    """keys: the embedding keys to train; those without any vector stay as they are.
-    settings: of all of them, None for what each had chosen before. What is not chosen follows the number of vectors.
+    """keys: the embedding keys to train; those without any vector stay as they are. settings: for all of them, or None
+    for the stored settings of each. Settings that are not chosen follow the number of vectors.
     queries: (n, dim) float32 of unit length, to calibrate by; None: by the vectors of the key."""
 
     keys: tuple[str, ...]
@@ -97,5 +97,5 @@ def _sample(parts: Sequence[KeyVectors], dim: int, count: int, size: int) -> np.
 
 
 def _in_order(vectors: np.ndarray) -> np.ndarray:
-    """By value: what is trained on a set of vectors does not depend on where a segment had put them."""
+    """Sorted by value, so that training on a set of vectors does not depend on their order in segments."""
     return vectors[np.lexsort(vectors.T[:_COMPARED])]

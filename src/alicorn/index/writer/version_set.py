@@ -13,10 +13,9 @@ from alicorn.index.state.version import Version
 
 
 class VersionSet:
-    """`snapshot` is read without the lock; all else is read and changed under `lock`, a re-entrant condition.
-
-    The manifest and the version change within `changing`. When something comes between the two, as Ctrl-C may, the next
-    change first loads the version that the manifest says.
+    """`snapshot` is read without the lock; everything else is read and changed under `lock`, a re-entrant condition.
+    The manifest and the version change within `changing`. If an interrupt such as Ctrl-C comes between the two, the
+    next change first loads the version in the manifest.
     """
 
     def __init__(self, path: Path, journal: Journal) -> None:
@@ -50,7 +49,7 @@ class VersionSet:
         self._matches_manifest = True
 
     def roll_forward(self) -> None:
-        """Load the version that the manifest says, where a change was cut short."""
+        """Load the version in the manifest if a change was interrupted."""
         if not self._matches_manifest:
             self.journal.roll_back()
             self.publish(load(self.journal, self.path, self.current, self._applied))

@@ -1,6 +1,6 @@
 """A background thread that starts when there is work, and ends when there is none: an idle collection has no thread.
 
-It is a daemon, so that the interpreter at its exit comes to close the collection (store.py), which ends the thread.
+The thread is a daemon, so that the interpreter can close the collection at exit (store.py), which ends the thread.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 
 class Worker:
-    """Calls `work` once or more after each `wake`, in one thread; what it raises is kept in `failure`."""
+    """Calls `work` once or more after each `wake`, in one thread; keeps its exception in `failure`."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self.abandoned = threading.Event()  # `work` looks at it between its steps
@@ -30,7 +30,7 @@ class Worker:
                 self._thread.start()
 
     def take_failure(self) -> BaseException | None:
-        """What ended the last work, once."""
+        """The exception that ended the last work, given once."""
         with self._lock:
             failure, self._failure = self._failure, None
             return failure

@@ -173,7 +173,7 @@ def _coded_blocks(
     coded: Codes,
     min_cosines: np.ndarray,
 ) -> Iterator[np.ndarray]:
-    """Blocks of what is stored of the vectors, in their new order; `coded` and `min_cosines` are filled on the way.
+    """Blocks of the stored vectors, in their new order; fills `coded` and `min_cosines` on the way.
 
     order: (rows,) the place of each row among the vectors of all parts; clusters: (rows,) in the new order.
     """
@@ -198,7 +198,7 @@ def _coded_blocks(
 
 
 def _as_stored(vectors: np.ndarray, stored: str) -> np.ndarray:
-    """What a segment keeps beside the codes: (n, dim) float32 or float16, or (n, 0)."""
+    """The vectors that a segment keeps beside the codes: (n, dim) float32 or float16, or (n, 0)."""
     if stored == CODES:
         return vectors[:, :0]
     return vectors.astype(np.float16) if stored == FLOAT16 else vectors
@@ -206,7 +206,7 @@ def _as_stored(vectors: np.ndarray, stored: str) -> np.ndarray:
 
 @kernel("void(float32[:, ::1], int32[::1], float32[:, ::1], float32, float32[::1])", fastmath=True)
 def _lower_cosines(vectors, clusters, centroids, rounding, smallest):
-    """Per cluster, a bound that no member's cosine to the centroid is below; it stays 1 for an empty one."""
+    """A lower bound of the members' cosines to the centroid, for each cluster; it stays 1 for an empty one."""
     for row in range(len(vectors)):
         cluster = clusters[row]
         total = np.float32(0.0)

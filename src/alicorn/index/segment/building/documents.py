@@ -3,8 +3,8 @@
 They come from an upsert (checking.py), from the journal, or from the live documents of a segment that is merged. The
 last carry their clusters and codes along, so that a merge neither computes them again nor could change them.
 
-Where a key is not stored as float32, `kept_by` rounds its vectors before anything else sees them: clusters, codes and
-answers are all of what is stored (docs/decisions/006-stored-precision.md).
+If a key is not stored as float32, `kept_by` rounds its vectors before anything else sees them: clusters, codes and
+answers are all computed from the stored vectors (docs/decisions/006-stored-precision.md).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BLOCK = 65_536  # vectors in memory at a time: 32 MiB of 128 dimensions
 
 @dataclass(frozen=True, eq=False)
 class Coded:
-    """What a quantizer made of vectors. clusters: (rows,) int32; codes: of the same rows."""
+    """The output of a quantizer for some vectors. clusters: (rows,) int32; codes: of the same rows."""
 
     quantizer: KeyQuantizer
     clusters: np.ndarray
@@ -64,7 +64,7 @@ class KeyVectors:
         return self.vectors[rows].astype(np.float32, copy=False)
 
     def kept_by(self, quantizer: KeyQuantizer) -> KeyVectors:
-        """The same vectors as `quantizer.stored` says: what has been rounded is not changed again."""
+        """The vectors rounded as `quantizer.stored` says; vectors that are rounded already do not change."""
         if quantizer.stored == FLOAT32:
             return self
         if quantizer.stored == FLOAT16:
@@ -168,7 +168,7 @@ class Documents:
         return Documents(self.fields.take(pa.array(rows)), self.id_hashes[rows], self.terms.take(rows), vectors)
 
     def to_table(self) -> pa.Table:
-        """What the journal keeps of an upsert: `of_table`'s table, with `embedding:<key>` list<float32> or null."""
+        """The journal's table of an upsert: `of_table`'s table, with `embedding:<key>` list<float32> or null."""
         table = self.fields.add_column(1, "terms", self.terms.array.cast(pa.list_(pa.string())))
         for key, part in self.vectors.items():
             table = table.append_column(EMBEDDING + key, self._as_lists(part))

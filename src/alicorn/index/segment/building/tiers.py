@@ -1,8 +1,8 @@
 """Which segments are merged? The logarithmic method, in memory and on disk.
 
 Segments are kept from large to small, at most MAX_SEGMENTS of them. When there are more, the smallest are merged: at
-least MIN_MERGED of them, and more until the next larger one outweighs the result. So a document is rewritten
-O(log n) times while n arrive, and there is one merge in every MIN_MERGED - 1 arrivals.
+least MIN_MERGED of them, and more until the next larger one outweighs the result. So a document is rewritten O(log n)
+times while n documents arrive, and there is one merge for every MIN_MERGED - 1 new segments.
 """
 
 from __future__ import annotations

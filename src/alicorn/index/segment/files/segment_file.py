@@ -127,7 +127,7 @@ def _watched(blocks: Iterator[np.ndarray], go_on: Callable[[], None]) -> Iterato
 
 
 def _write(segment: Segment, writer: ArchiveWriter) -> str:
-    """All but the vectors, which are there."""
+    """Write all members but the vectors, which are already written."""
 
     def write(name: str, array: np.ndarray, implied: Implied | None = None) -> None:
         if implied is None or not _is(array, implied(len(array))):

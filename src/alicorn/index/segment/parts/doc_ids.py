@@ -1,7 +1,7 @@
 """Which document number has a doc_id? Hashes of ids, and the lookup every segment keeps.
 
-A 32-bit hash finds the candidates by binary search; the string itself decides, so a collision costs a second look
-and never a wrong answer.
+A 32-bit hash finds the candidates by binary search; the string itself decides, so a collision costs a second comparison
+and never gives a wrong answer.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The largest BM25 factor of each block of postings: which parts of a posting list a search by BM25 can skip.
 
-A document's part of a term's score is idf * tf / (tf + k1 (1 - b) + (k1 b / average) * length). What depends on the
-document, tf / (...), is bounded by block: 128 postings of the segment's one array, whichever terms they belong to. The
-factor depends on the average length, so bounds hold for one average; they are made when a search first reads a block,
-and anew when the average has changed.
+A term adds idf * tf / (tf + k1 (1 - b) + (k1 b / average) * length) to a document's score. The factor that depends on
+the document, tf / (...), is bounded for each block: 128 postings of the segment's one array, whichever terms they
+belong to. The factor depends on the average length, so bounds hold for one average; they are made when a search first
+reads a block, and anew when the average has changed.
 
 A block is one word of 64 bits, so that threads may make it at once: tf (8 bits) and length (16) of its largest factor,
 its largest tf (8), and the smallest id_order of its documents (32); 0 until it is made. A longer length is kept as

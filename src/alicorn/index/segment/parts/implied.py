@@ -1,7 +1,7 @@
 """Constant arrays (all 0, all 1, or 0, 1, 2, ...): rebuilt from their length instead of stored, shared by all segments.
 
-Most collections have no static rank, no text terms, no term twice in a document, and every document its embedding. What
-a segment would say about these is always the same.
+Most collections have no static rank, no text terms, no term twice in a document, and every document its embedding. The
+arrays for these are the same in every segment.
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ class TermLists:
         return pa.ListArray.from_arrays(pa.array(self.starts), values)
 
     def narrowed(self) -> np.ndarray:
-        """`codes` in the smaller of their types that holds them."""
+        """`codes` in the smallest of its types that holds them."""
         return self.codes.astype(np.uint16 if len(self.dictionary) <= 1 << 16 else np.int32, copy=False)
 
     @property
