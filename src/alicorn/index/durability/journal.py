@@ -293,8 +293,8 @@ class Journal:
         reach(f"after commit {what}")
         self._mark.advance(state.commits)
         if self._logged > min(MOST_LOG_BYTES, max(CHECKPOINT_BYTES, self.num_bytes)):
-            with contextlib.suppress(sqlite3.Error, OSError):  # the commit itself is done; the next one tries again to
-                copy the log self.checkpoint()
+            with contextlib.suppress(sqlite3.Error, OSError):  # the commit is done; the next one tries again
+                self.checkpoint()
 
     def _num_bytes(self) -> int:
         """Of the operations that are in no segment."""
