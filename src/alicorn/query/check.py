@@ -29,7 +29,7 @@ class UnitVectors(dict[str, np.ndarray]):
 
 
 def check_vectors(vectors: Mapping[str, object] | None) -> UnitVectors:
-    """The request's vectors as float32 of unit length; those that are so already are returned as they are.
+    """The request's vectors as float32 of unit length; vectors that are already are returned unchanged.
 
     Raises VectorError for NaN, infinity, zero or a wrong shape.
     """

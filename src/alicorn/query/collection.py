@@ -1,7 +1,7 @@
 """Collection: a store that can be searched. The engine's front door, exported as alicorn.Collection.
 
-It is in query/ and not in index/, because searching needs the query language and imports point one way: index/
-keeps, query/ asks (docs/decisions/001-collection-in-query.md).
+It is in query/ and not in index/, because searching needs the query language and imports point one way
+(docs/decisions/001-collection-in-query.md).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Many requests over one snapshot: on all cores, and in one compiled pass where that can be.
+"""Many requests over one snapshot: on all cores, and in one compiled pass where possible.
 
-What a request costs beside its work - calls, arrays, checks - is paid once for all here: vectors are normalised as a
-matrix, an expression is checked once however often it is asked, and requests for the k nearest of a filter with few
-documents, whose stored vectors are compared anyway, are answered by one call of one loop, their filters evaluated once.
+The overhead of a request - calls, arrays, checks - is paid once for all here: vectors are normalised as a matrix, and a
+repeated expression is checked once. Requests for the k nearest of a filter with few documents, whose stored vectors are
+compared anyway, are answered by one call of one loop, which evaluates each filter once.
 Requests for the k nearest of all documents are answered by matrix products (products.py).
 """
 
@@ -79,7 +79,7 @@ def search_many(
 
 
 class _Asked(NamedTuple):
-    """The requests of one expression, which is an `nn` of k in all clusters."""
+    """The requests for one expression, which is an `nn` with k over all clusters."""
 
     nn: tree.Nn
     k: int
@@ -158,7 +158,7 @@ def _in_one_pass(
     limit: int,
     results: list[Result | None],
 ) -> None:
-    """Answer those of the requests whose filter leaves so few documents that comparing stored vectors is cheapest.
+    """Answer the requests whose filter leaves so few documents that comparing stored vectors is cheapest.
 
     They are grouped by embedding key and k.
     """

@@ -22,10 +22,10 @@ class Result:
     """The first hits of an expression. total counts all of them, whatever the limit.
 
     scores: (hits,) in the order of the hits; higher first, ties by doc_id. explanation: the steps, when asked for.
-    notices: what a user should know about the answer: a likely misreading, an inner result that was cut.
-    snapshot: what was searched. segments, numbers: (hits,) integers, the address of each hit in it: the place in
-    `snapshot.segments` and the document number there. A result keeps its snapshot in memory, and its hits are read from
-    it, whatever has been written since.
+    notices: warnings about the answer, such as a likely misreading or an inner result that was cut. snapshot: the one
+    searched. segments, numbers: (hits,) integers, the address of each hit in it: the place in `snapshot.segments` and
+    the document number there. A result keeps its snapshot in memory, and its hits are read from it, whatever has been
+    written since.
     ordering, of_keys: the order, and the scores (hits,) of those of its keys that are scores.
     facets: the counts that were asked for, over all documents that match.
     """

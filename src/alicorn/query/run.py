@@ -1,8 +1,8 @@
 """Evaluate a tree over a snapshot: every node yields a set of documents per segment.
 
 `within` narrows a node to documents that its parent still needs: `and` evaluates its cheapest operand first and hands
-the result down, so that a costly operand looks at few documents. Narrowing never changes what a node denotes, only how
-much of it is computed.
+the result down, so that a costly operand looks at few documents. Narrowing never changes the set that a node denotes,
+only how much of it is computed.
 
 Sets may hold deleted documents until the end: they are removed at the root, and wherever an operator counts.
 """
@@ -25,7 +25,7 @@ from alicorn.query.sets.per_segment import Sets, live, size
 
 
 class Evaluation:
-    """One expression over one snapshot: what is computed of it once and used by several operators.
+    """The evaluation of one expression over one snapshot: values that are computed once and used by several operators.
 
     vectors: name -> (dim,) float32, unit length. forced: the plan every `nn` must take (tests), or None to choose.
     """

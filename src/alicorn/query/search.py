@@ -28,7 +28,8 @@ from alicorn.query.run import Evaluation
 from alicorn.query.sets.per_segment import size
 
 MAX_OFFSET = 10_000
-"""Hits that `offset` leaves out: they are found and ordered all the same. A cursor costs no more on a late page."""
+"""The most hits that `offset` may skip: they are found and ordered nevertheless. A cursor costs no more on a late
+page."""
 
 
 def search(

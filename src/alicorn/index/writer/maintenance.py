@@ -72,7 +72,7 @@ class Maintenance:
         failure = self._worker.take_failure()
         if failure is not None:
             raise CollectionError(
-                f"{self._versions.path}: writing segments in the background failed, and what was asked for now was not "
+                f"{self._versions.path}: writing segments in the background failed, and this write was not "
                 f"done; nothing acknowledged is lost. Remove the cause and write again. It was: {failure}"
             ) from failure
 

@@ -1,4 +1,4 @@
-"""What does a hit have of the query? The terms of the expression that it has, and its cosine to each vector."""
+"""How does a hit match the query? The terms of the expression that it has, and its cosine to each vector."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from alicorn.query.text.bm25 import scored_terms
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """terms: those of the expression that the document has. cosine: to each vector of the request, by its name; of
-    those whose embedding it has."""
+    """terms: those of the expression that the document has. cosine: name of each vector of the request -> cosine to the
+    document's embedding, where it has one."""
 
     terms: list[str]
     cosine: dict[str, float]

@@ -1,4 +1,4 @@
-"""Why is a document in a result, or not? Every node of the tree with whether it holds the document, and the reason.
+"""Why is a document in a result, or not? For every node of the tree: does it match the document, and the reason.
 
 The engine evaluates leaves, and operators that count over the whole collection; whether a Boolean operator holds the
 document follows from its operands.

@@ -19,7 +19,7 @@ _MOST_NODES = 256
 
 
 def spelled(node: tree.Node) -> str:
-    """The expression of a node; of a large one its operator alone, for each of its parents would print it again."""
+    """The expression of a node; its operator alone if it is large, because each of its parents would print it again."""
     if next(islice(tree.walk(node), _MOST_NODES, None), None) is None:
         return str(node)
     return f"({node.operator} ...)"
@@ -29,8 +29,8 @@ def spelled(node: tree.Node) -> str:
 class Step:
     """One node of the tree as it was evaluated, over all segments.
 
-    estimated: what the statistics promised. actual: documents found (deleted ones included until the root).
-    narrowed_to: how many documents the parent still asked about, None when about all.
+    estimated: an upper estimate from the statistics. actual: documents found (deleted ones included until the root).
+    narrowed_to: how many candidate documents the parent passed down, None for all.
     """
 
     expression: str

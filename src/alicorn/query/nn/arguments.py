@@ -27,8 +27,9 @@ NONE_DELETED = np.empty(0, dtype=bool)
 
 
 class Query(NamedTuple):
-    """vector: as stored rows are compared with it. code: what a codec prepared; slack: how far an estimate may be off
-    besides the error of its code. cosines: to the centroids, as many as are needed; estimates with ANYWHERE."""
+    """vector: the query prepared for comparing stored rows. code: the query prepared by the codec; slack: the error of
+    an estimate in addition to that of its code. cosines: to the centroids, as many as are needed; estimates with
+    ANYWHERE."""
 
     vector: Floats
     code: Any

@@ -31,7 +31,7 @@ class Cursor(NamedTuple):
 
 @subroutine
 def collect(block, query, limits, cursor, bound, rows, bases, counters):
-    """Write the next rows, and the cosines of their centroids, until there are BUFFER -> how many, and the cursor.
+    """Write the next rows and the cosines of their centroids, up to BUFFER rows -> how many, and the cursor.
 
     There is room for 64 more.
     """
@@ -110,7 +110,7 @@ def _listed_rows(limits, cursor, rows, count):
 
 @subroutine
 def _marked_rows(limits, cursor, rows, count):
-    """Those of one word of bits."""
+    """Collect the rows of one word of bits."""
     out = numbers_at(rows)
     at = cursor.row >> 6
     word = words_at(limits.bits)[at] & (np.uint64(0xFFFFFFFFFFFFFFFF) << np.uint64(cursor.row & 63))

@@ -11,8 +11,9 @@ from alicorn.query.nn.arguments import PROBED, PRUNED, REFINED, SCANNED, VERIFIE
 
 
 class Became(NamedTuple):
-    """What a `:recall` became. clusters: the nearest, None for all; scan: the allowed documents that they hold, so that
-    `:scan scan` is the same; calibrated: whether the key has a calibration, without which all are looked in."""
+    """The clusters chosen for a `:recall`. clusters: how many of the nearest, None for all; scan: the allowed documents
+    that they hold, so that `:scan scan` is equivalent; calibrated: whether the key has a calibration, without which all
+    clusters are searched."""
 
     clusters: int | None
     scan: int
@@ -28,7 +29,7 @@ class Became(NamedTuple):
 
 @dataclass
 class Counters:
-    """What an `nn` did: shown by explain. numbers: by the places of arguments.py.
+    """The work of an `nn`, shown by explain. numbers: by the places of arguments.py.
 
     documents_scanned is EBR's measure of work (4.1).
     """

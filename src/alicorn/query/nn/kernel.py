@@ -6,7 +6,7 @@ Each row takes only as many stages as it must (stages.py):
     refine    by the second part too, where there is one: off by `fine_errors[row] + slack`;
     verify    the stored vector: the score itself.
 
-What a row may still reach decides whether it takes the next stage: the radius, or a bound on the k-th best score.
+A row takes the next stage if its score may still reach the radius, or a bound on the k-th best score.
 Without a second part, a row that its code cannot exclude is verified at once.
 """
 
@@ -66,7 +66,7 @@ class _Buffers(NamedTuple):
 
 
 class _Candidates(NamedTuple):
-    """Rows that may be in the answer, their scores, and how far these may be off: `room` of each, in one array."""
+    """Rows that may be in the answer, their scores, and the errors of these: `room` of each, in one array."""
 
     array: np.ndarray
     room: int
@@ -125,7 +125,8 @@ def _elements(chunk):
 
 @subroutine
 def _with_room(candidates, found, bound):
-    """Room for one more chunk: what cannot reach the bound leaves; what is left gets twice as much if it needs it."""
+    """Make room for one more chunk: drop candidates that cannot reach the bound; double the room if that is not
+    enough."""
     found = _still_possible(candidates, found, bound)
     room = candidates.room
     if 2 * (found + _CHUNK) > room:
@@ -154,7 +155,7 @@ def _added(candidates, found, bound, histogram, k, count, chunk):
 
 @subroutine
 def _answer(candidates, found, limits, docs):
-    """Those that reach `least`; of these the k best, best first."""
+    """The candidates that reach `least`; the k best of these, best first."""
     parts = _parts(candidates)
     rows, scores, _ = _elements(parts)
     kept = 0
@@ -193,7 +194,7 @@ def _compiled_for(stored: type, code: type) -> Callable[..., tuple[np.ndarray, n
 
 
 def argument_types(stored: type, code: type) -> tuple[types.Type, ...]:
-    """What search_block takes."""
+    """The types of the arguments of search_block."""
     block, query = type_of(BlockArrays, stored=type_of(stored)), type_of(Query, code=type_of(code))
     return block, query, type_of(Limits), types.int64[::1]
 
@@ -244,7 +245,7 @@ def _search_block(block_arrays, query_arrays, limit_arrays, counter_array):
 def search_each(stored_arrays, docs, queries, allowed, stops, deleted, k, id_order):
     """For each query the k best of its own list of rows by their stored vectors.
 
-    stored: rows of quantization/; queries: (n, dim), as these are compared with them; the rows of query i are
+    stored: rows of quantization/; queries: (n, dim), prepared for comparing these rows; the rows of query i are
     allowed[stops[i - 1]:stops[i]].
     Returns rows and scores (n, k), best first, and how many there are of each query (n,).
     """

@@ -1,7 +1,7 @@
 """Nearest neighbours over a snapshot: complete radius, and the k nearest.
 
-Scores come in two steps: an estimate from the code with a bound on its error, then, for what the bound leaves open, the
-inner product with the stored vector.
+Scores are computed in two steps: an estimate from the code with a bound on its error, then, if the bound cannot decide,
+the inner product with the stored vector.
 
 Clusters are pruned by angle. With t the angle of the query to a centroid, and p the largest angle of a member to it,
 no member is nearer than t - p, so its cosine is at most cos(max(0, t - p)).
@@ -140,7 +140,7 @@ def _compared(
     rows: np.ndarray,
     counters: Counters,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What _search returns, of a list of rows, each compared by its stored vector."""
+    """The same as _search, for a list of rows, each compared by its stored vector."""
     if k and view.deleted is not None:
         rows = rows[~view.deleted[block.docs[rows]]]
     scores = np.empty(len(rows), dtype=np.float32)

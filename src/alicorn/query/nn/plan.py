@@ -1,7 +1,7 @@
 """Which way to run an `nn` in one segment: by stored vectors, by the codes of listed rows, or by a scan.
 
-Chosen by estimated nanoseconds. The constants were measured by benchmarks/engine/engine.py on one core; what matters is
-their order, because the answer is the same whatever the plan.
+The plan with the fewest estimated nanoseconds is chosen. The constants were measured by benchmarks/engine/engine.py on
+one core; only their rough size matters, because every plan gives the same answer.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def choose(probe: Probe, block: EmbeddingBlock, inside: DocSet | None, counters:
 
 
 def is_exact(block: EmbeddingBlock, num_allowed: int) -> bool:
-    """Whether the k nearest of so many documents, in all clusters, are found by comparing their stored vectors."""
+    """Whether comparing stored vectors is the plan for the k nearest of so many documents in all clusters."""
     costs = _costs(block, num_allowed, len(block.docs), probed=False, listed=True)
     return min(costs, key=costs.__getitem__) == "exact"
 

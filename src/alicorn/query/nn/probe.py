@@ -13,9 +13,9 @@ _HALF_SLACK = np.float32(5e-4)  # a stored row of float16 may be longer than 1 b
 
 
 class Probe:
-    """What all segments share, computed when first needed.
+    """The values that all segments share, computed when first needed.
 
-    query: (dim,) float32, unit length; vector: the same as stored rows are compared with it.
+    query: (dim,) float32, unit length; vector: the query prepared for comparing stored rows.
     """
 
     __slots__ = (
@@ -96,4 +96,4 @@ class Probe:
 
 
 NO_CODES = NoQuery()
-"""What is prepared for a search by stored vectors, whatever the codec."""
+"""The part of a query for a search by stored vectors, which is the same for every codec."""

@@ -1,9 +1,9 @@
 """The k nearest of all documents for many queries at once, by matrix products.
 
-One query at a time, every code of a segment is read for each of them. Together, a tile of stored vectors is multiplied
-with a block of queries while it is in cache, and the product, which is rounded otherwise than the engine's own inner
-product, is an estimate with a bound: 2 dim units of rounding, as |q| |v| = 1 (the sum of dim products is off by at most
-dim units whatever its order). What the bound leaves open is verified by the stored vector, as in kernel.py, so that
+Separate searches read every code of a segment once for each query. Here a tile of stored vectors is multiplied with a
+block of queries while it is in cache. The product is rounded differently from the engine's own inner product, so it is
+an estimate with a bound: 2 dim units of rounding, as |q| |v| = 1 (the sum of dim products is off by at most dim units
+whatever its order). Candidates that the bound cannot decide are verified by the stored vector, as in kernel.py, so
 scores and order are those of a search for one query, bit for bit.
 """
 
@@ -37,9 +37,9 @@ def blocks_of(num_queries: int) -> Iterator[slice]:
 
 
 class _OneThread:
-    """While any thread is inside, the process's BLAS multiplies with one thread: those who call it are the threads.
+    """While any thread is inside, BLAS uses one thread per call: the callers are the threads.
 
-    Products that run side by side, each on all cores, wait for each other.
+    Concurrent products that each use all cores would wait for each other.
     """
 
     def __init__(self) -> None:
@@ -117,10 +117,9 @@ _CANDIDATES = "float32, int64[::1], uint32[::1], float32[::1]"  # slack, state, 
 
 @kernel(f"Tuple((uint32[::1], float32[::1]))(float32[::1], int64, uint32[::1], boolean[::1], int64, {_CANDIDATES})")
 def _keep(products, first, docs, deleted, k, slack, state, rows, scores):
-    """Add the rows of one tile that may be among the k best to the candidates; returns these, in more room if need be.
-
-    products: with the rows from `first` on. state: a histogram of what the candidates reach at least; how many there
-    are, the highest bin that k of them reach, and how many reach it.
+    """Add the rows of one tile that may be among the k best to the candidates; returns these, in a larger array if
+    needed. products: of the rows from `first` on. state: a histogram of lower bounds of the candidates' scores; how
+    many candidates there are, the highest bin that k of them reach, and how many reach it.
     """
     counts = state[:BINS]
     found, edge, above = state[_FOUND], state[_EDGE], state[_ABOVE]

@@ -1,9 +1,9 @@
 """How many clusters must be read for a recall? `:recall r` of an `nn` with k, by the calibration of its key.
 
-First the nearest clusters that hold some more than k allowed documents are read. Their k-th nearest document bounds
-what is still to be found, and the calibration says from which cosine on a cluster may hold a nearer one
-(quantization/calibration.py). The number of clusters follows from the snapshot and the arguments alone, as every cosine
-is the same whatever the plan and the segments. With few allowed documents the answer is exact.
+First the nearest clusters that hold some more than k allowed documents are read. The cosine of the k-th nearest
+document in them is a bound, and the calibration says which cosine to its centroid a cluster needs to hold a nearer
+document (quantization/calibration.py). The number of clusters follows from the snapshot and the arguments alone, as
+every cosine is the same whatever the plan and the segments. With few allowed documents the answer is exact.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FEW = 4_000  # allowed documents: comparing all of them costs less than choosing
 def clusters_for_recall(
     snapshot: Snapshot, key: str, query: np.ndarray, k: int, recall: float, allowed: list[DocSet] | None
 ) -> int | None:
-    """The number of nearest clusters for a mean recall among the k nearest allowed documents; None: all, exact.
+    """The number of nearest clusters that reaches a mean recall of the k nearest allowed documents; None: all, exact.
 
     query: (dim,) float32 of unit length. allowed: live documents, per segment; None: all.
     """

@@ -1,7 +1,7 @@
 """The stages that a chunk of rows passes: scanned by codes, refined by their second parts, compared by stored vectors.
 
-A stage writes every row over the first of those that it got, and counts it if it is kept: a branch would be
-mispredicted for most rows. What a codec has decides at compile time which stages there are.
+A stage writes every row to the front of its input, and advances only past rows that it keeps: a branch would be
+mispredicted for most rows. The methods of a codec decide at compile time which stages there are.
 
 Everything is taken by address.
 """
@@ -40,7 +40,7 @@ class Chunk(NamedTuple):
 
 
 def _has_code(query: Any, method: str) -> bool:
-    """Whether the codec whose query it is has a method. query: the type of a Query."""
+    """Whether the codec of a query has a method. query: the type of a Query."""
     return has_method(query.types[query.fields.index("code")], method)
 
 
@@ -111,7 +111,7 @@ def _prefetch_nothing(block, query, count, chunk):
 
 
 def refine(block, query, count, chunk, bound, counters):
-    """Score the rows of a chunk better, set how far off that may be, and keep what may reach the bound -> how many."""
+    """Refine the scores of a chunk and their errors, and keep the rows that may reach the bound -> how many."""
     raise NotImplementedError
 
 
@@ -162,7 +162,7 @@ def compare(stored, query, count, rows, scores):
 
 
 def verify_undecided(block, query, limits, count, chunk, counters):
-    """Of candidates whose scores are estimates, compare those that these cannot decide, or all where k are wanted."""
+    """Compare the candidates that their estimates cannot decide by stored vectors, or all candidates for k."""
     raise NotImplementedError
 
 

@@ -1,6 +1,6 @@
 """The k best scores in compiled loops: a bound on the k-th best that rises with every candidate, and the final order.
 
-The bound is read off a histogram of what the candidates so far reach at least, so it costs no heap.
+The bound is read off a histogram of lower bounds of the candidates' scores, so it needs no heap.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _digit_counts = stack_space(8 * 4 * 256)
 
 
 class Bound(NamedTuple):
-    """value: what a score must reach to be among the k best, or `lowest`.
+    """value: the least score that may be among the k best, or `lowest`.
 
     edge: the highest bin that k candidates reach; above: how many reach it; least_bin: none reaches less.
     """
@@ -73,7 +73,7 @@ def bin_of(score):
 
 @subroutine
 def lower_edge(number):
-    """What every score of a bin reaches, but for rounding."""
+    """The lower edge of a bin, except for rounding."""
     return np.float32(number) * np.float32(2.0 / BINS) - np.float32(1.000001)
 
 

@@ -1,6 +1,6 @@
 """What does each operator of the language do? One file each; the table below has a row for every kind of node.
 
-`not` has none: `and` takes the documents of its operand away.
+`not` has no row: `and` removes the documents of its operand.
 """
 
 from alicorn.language import tree

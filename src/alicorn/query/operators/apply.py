@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(evaluation: Evaluation, node: tree.Apply, within: Sets | None) -> Sets:
-    """It looks at the whole collection, so it is evaluated whole and narrowed afterwards."""
+    """The inner expression is evaluated over the whole collection, and the result is narrowed afterwards."""
     views = evaluation.snapshot.segments
     if not views:
         return []

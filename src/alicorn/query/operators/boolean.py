@@ -58,7 +58,7 @@ def _without(evaluation: Evaluation, found: Sets, refused: Sequence[tree.Node]) 
 
 
 def _distinct(operands: tuple[tree.Node, ...]) -> tuple[tree.Node, ...]:
-    """Each operand once. Few are left as they are: evaluating one again costs less than comparing all."""
+    """The distinct operands. A short list is left as it is: evaluating one again costs less than comparing all."""
     return operands if len(operands) <= _FEW else tuple(dict.fromkeys(operands))
 
 

@@ -9,7 +9,7 @@ from alicorn.index import Snapshot
 
 
 def need_column(column: str, snapshot: Snapshot, allowed: Sequence[str], wanted: str, offset: int) -> None:
-    """Raise QueryError unless the column is among the allowed. wanted: what those are, for the error."""
+    """Raise QueryError unless the column is among the allowed. wanted: a description of these, for the error."""
     if column in allowed:
         return
     name = shown(column)

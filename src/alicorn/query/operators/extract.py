@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(evaluation: Evaluation, node: tree.Extract, within: Sets | None) -> Sets:
-    """It looks at the whole collection, so it is evaluated whole and narrowed afterwards."""
+    """The inner expression is evaluated over the whole collection, and the result is narrowed afterwards."""
     views = evaluation.snapshot.segments
     segments, numbers = first_of_inner(evaluation, node)
     ids: list[pa.Array] = [

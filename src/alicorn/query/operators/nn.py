@@ -74,7 +74,7 @@ def ranked(evaluation: Evaluation, node: tree.Nn) -> Ranked:
 
 
 def _what_became(evaluation: Evaluation, node: tree.Nn, allowed: Sets | None) -> Became:
-    """What a `:recall` became."""
+    """The clusters chosen for a `:recall`."""
     snapshot, probe = evaluation.snapshot, evaluation.probe(node)
     calibrated = snapshot.quantizers[node.key].calibration is not None
     clusters = None if probe.all_clusters else len(probe.nearest_first)
@@ -99,7 +99,8 @@ def _within_radius(evaluation: Evaluation, node: tree.Nn, radius: float, within:
 
 
 def _probed_ranges(evaluation: Evaluation, node: tree.Nn) -> Sets | None:
-    """The clusters that an `nn` with nprobe looks in, to narrow its filter; None where they are no ranges."""
+    """The clusters that an `nn` with nprobe searches, to narrow its filter; None if they are not ranges of
+    documents."""
     probe = evaluation.probe(node)
     if isinstance(node.filter, tree.Term) or probe.all_clusters:  # a posting list needs no narrowing
         return None

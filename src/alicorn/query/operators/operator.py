@@ -23,7 +23,7 @@ def _fits(*_: Any) -> None:
 
 
 class Operator(NamedTuple):
-    """evaluate: the documents of a node; given `within`, those of them that are in it, and it may compute only those.
+    """evaluate: the documents of a node; given `within`, only the documents in it need be computed and returned.
 
     estimate: at most how many documents a node matches, from posting and column statistics alone.
     check: raises QueryError or VectorError where a name in the node does not fit the snapshot and the given vectors.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(evaluation: Evaluation, node: tree.WeakAnd, within: Sets | None) -> Sets:
-    """It counts over the whole collection, so it is evaluated whole and narrowed afterwards."""
+    """Hits are counted over the whole collection, so the node is evaluated whole and narrowed afterwards."""
     snapshot = evaluation.snapshot
     operands = list(zip(node.operands, node.optional_hits, strict=True))
     required = tuple(child for child, hits in operands if hits is None)

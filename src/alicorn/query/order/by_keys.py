@@ -1,7 +1,7 @@
 """Hits by several keys, and the hits after a cursor.
 
 A key is an array of float64 for the documents of a segment, the smaller the earlier: a score with its sign changed, or
-the code of a column's value. Codes are of one segment; where segments meet, the values themselves are ranked.
+the code of a column's value. Codes are of one segment; across segments the values themselves are ranked.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def sums(
 ) -> list[np.ndarray]:
     """A weighted sum of scores of given documents -> (n,) float64 of each segment.
 
-    Without the embedding, nn alone is -inf. In a sum, where that would drown the other parts, it is -1.
+    For a document without the embedding, nn alone is -inf; in a sum it is -1, since -inf would hide the other scores.
     """
     missing = -np.inf if weights == {"nn": 1.0} else -1.0
     scores = [np.zeros(len(part), dtype=np.float64) for part in numbers]
@@ -119,7 +119,7 @@ def _keys(evaluation: Evaluation, ordering: Ordering, numbers: Sequence[np.ndarr
 
 
 def _first(keys: Sequence[np.ndarray], rows: np.ndarray, limit: int) -> np.ndarray:
-    """Those of the rows that are the `limit` first by the keys, in any order; the last key is of distinct values."""
+    """The first `limit` of the rows by the keys, in any order; the values of the last key are distinct."""
     for key in keys:
         if len(rows) <= limit or limit == 0:
             break

@@ -17,7 +17,7 @@ from alicorn.index import Segment
 from alicorn.tables import one_chunk
 
 Plain = bool | int | float | str | Decimal | None
-"""A value in a form that compares as its column does: of dates and times, the count of their unit."""
+"""A value in a form that compares as its column does: a date or time is an integer count of its unit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Codes:
         return ~self.codes + np.uint32(len(self.values))  # len(values) - 1 - code; of null, the largest number
 
     def place(self, value: Plain, falling: bool) -> float:
-        """Where a value is among those of `key`: its own, or between two where the segment does not have it."""
+        """The place of a value among those of `key`: its own, or between two if the segment does not have the value."""
         count = len(self.values)
         if value is None:
             return float(np.iinfo(np.uint32).max) if falling else float(count)

@@ -1,6 +1,6 @@
 """Where a page of hits ends: the keys of its last hit and its doc_id, as a short opaque text.
 
-The page after it begins with the first document that comes later in the order, whatever has been written since. A
+The next page begins with the first document that comes later in the order, whatever has been written since. A
 cursor is of one order: its text holds a digest of the keys, of the types of their columns, of the vectors of `nn` and
 of the words of `bm25`.
 """
@@ -37,7 +37,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Ordering:
-    """An order with all that decides it in one request. columns: the collection's stored columns."""
+    """An order with everything that determines it in one request. columns: the collection's stored columns."""
 
     order: Order
     prepared: Prepared
@@ -52,7 +52,7 @@ class Ordering:
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     def read(self, text: str) -> Cursor:
-        """The cursor of a text. Raises ConfigError where it is none, or one of another order."""
+        """The cursor of a text. Raises ConfigError if the text is no cursor, or a cursor of another order."""
         digest, values, doc_id = _parsed(text)
         if digest != self._digest():
             raise ConfigError(

@@ -1,11 +1,11 @@
-"""What a request may order its hits by: scores, weighted sums of scores, and stored columns, one key after another.
+"""The keys by which a request may order its hits: scores, weighted sums of scores, and stored columns.
 
     "nn"  "static_rank"  "bm25"           a score, the best first
     {"nn": 0.7, "bm25": 0.3}              a weighted sum of scores, the best first
     "price"  "price asc"  "price desc"    a stored column, rising or falling; null and NaN last either way
     ["in_stock desc", "bm25", "price"]    several keys: the second decides where the first is equal
 
-A direction says that the name is a column's, also where it is that of a score.
+A name with a direction is always that of a column, even if a score has the same name.
 """
 
 from __future__ import annotations

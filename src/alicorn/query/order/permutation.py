@@ -1,8 +1,8 @@
 """The first documents of a set in an order of its segment that is kept as a permutation, without listing the set.
 
-A dense set is met soon on a walk of the segment's documents in that order, each tested by one bit: 10 of a set that
-holds half of the documents take some twenty tests. A sparse set, or one whose members come late in the order, is read
-once and its best places are kept.
+For a dense set, a walk along the order tests one bit for each document: the first 10 of a set that holds half of the
+documents take some twenty tests. A sparse set, or one whose members come late in the order, is read once and its best
+places are kept.
 
 The order by static rank is stored with the segment. An order by columns is made when first asked for, by one stable
 counting sort for each column; the last few of a segment are kept, at eight bytes a document.
@@ -62,7 +62,7 @@ def permutation_of(segment: Segment, columns: tuple[ByColumn, ...], kinds: Mappi
 
 
 def first_of(permutation: Permutation, documents: DocSet, limit: int, start: int = 0) -> np.ndarray:
-    """The `limit` first of a set from the place `start` of the order on -> document numbers, uint32, in the order."""
+    """The first `limit` documents of a set from the place `start` of the order on -> uint32 numbers, in the order."""
     limit = min(limit, docset.size(documents))
     num_docs = len(permutation.numbers)
     if limit == 0 or start == num_docs:
@@ -93,7 +93,7 @@ def _partitioned(places: np.ndarray, numbers: np.ndarray, limit: int, start: int
 
 
 def _sorted_by(keys: np.ndarray, num_values: int, numbers: np.ndarray) -> np.ndarray:
-    """The numbers in order of their keys, and as they come where those are equal. keys: see Codes.key."""
+    """The numbers sorted stably by their keys. keys: see Codes.key."""
     out = np.empty_like(numbers)
     _counting_sort(keys, num_values, numbers, out)
     return out

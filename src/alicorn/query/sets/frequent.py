@@ -1,8 +1,7 @@
 """Bitmaps of frequent terms: made when first asked for, kept as long as their segment.
 
-A term that more than one document in 32 has takes less room as a bitmap than as the posting list beside it, and a
-cluster's part of it is a few words, found without a search. All bitmaps of a segment are together no larger than its
-posting lists.
+A term in more than one document of 32 takes less room as a bitmap than as its posting list, and the part of a cluster
+is a few words, found without a search. All bitmaps of a segment are together no larger than its posting lists.
 """
 
 from __future__ import annotations

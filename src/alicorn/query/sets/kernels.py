@@ -58,7 +58,7 @@ def intersect(small, large, out):
 
 @kernel("int64(uint32[::1], uint32[::1], uint32[::1])")
 def subtract(numbers, removed, out):
-    """Those of a set that are not in the other; returns how many were written."""
+    """The members of a set that are not in the other; returns how many were written."""
     count = 0
     at = 0
     num_removed = len(removed)
@@ -111,7 +111,7 @@ def clear_bits(words, numbers):
 
 @kernel("int64(uint64[::1], uint32[::1], boolean, uint32[::1])")
 def filter_by_bits(words, numbers, keep_set, out):
-    """Those of the numbers whose bit is set (or is not, with keep_set False); returns how many were written."""
+    """The numbers whose bit is set (or is not set, with keep_set False); returns how many were written."""
     count = 0
     for value in numbers:
         bit = (words[value >> np.uint32(6)] >> np.uint64(value & np.uint32(63))) & np.uint64(1)
@@ -135,7 +135,7 @@ def list_bits(words, out):
 
 @kernel("int64(uint32[::1], int64[::1], int64[::1], uint32[::1])")
 def slice_ranges(rows, starts, stops, out):
-    """Those of the ascending rows that fall in the ascending, disjoint ranges; returns how many were written."""
+    """The ascending rows that are in the ascending, disjoint ranges; returns how many were written."""
     count = 0
     at = 0
     for r in range(len(starts)):

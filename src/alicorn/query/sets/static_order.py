@@ -71,7 +71,7 @@ def first_documents(snapshot: Snapshot, sets: Sequence[DocSet], limit: int) -> t
 def with_optional_hits(
     snapshot: Snapshot, sets: Sequence[DocSet], operands: Sequence[Sequence[DocSet]], hits: Sequence[int]
 ) -> list[DocSet]:
-    """Of the sets, one a segment, the documents that a `weak-and` takes although they lack operands.
+    """The documents of the sets, one a segment, that a `weak-and` accepts although they lack operands.
 
     operands: the sets of each marked operand; hits: how many documents may lack it. In static-rank order, a document is
     taken when every operand that it lacks has hits left, and uses up one of each.
@@ -215,7 +215,7 @@ def _keep_those_with(words, num_words, has):
 
 @subroutine
 def _take_all_that_fit(words, num_words, has, hits, taken):
-    """Take all documents that are left, if no operand is lacked by more of them than it has hits -> whether it did."""
+    """Accept all remaining documents if every operand has hits for all that lack it -> whether it did."""
     step = 8 * len(num_words)
     for operand in range(len(hits)):
         lacking = np.int64(0)

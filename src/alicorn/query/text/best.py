@@ -1,10 +1,10 @@
 """The best documents by BM25 and the number of all, in one pass over posting lists that scores few of them.
 
 Documents are taken in windows of 128 words of 64 bits. Words in registers count, 64 documents at a time, how many of
-the terms a document has: none, one, two, three or more. The k-th best score so far says how many it needs at least, as
-MaxScore (Turtle and Flood 1995) says which lists can still bring a document; the words that are left are its
-candidates. Documents with one of the terms are read off its posting list, past the blocks whose bound is too low (Ding
-and Suel 2011, block-max indexes). Lists that are short beside the words of the collection are merged instead.
+the terms a document has: none, one, two, three or more. From the k-th best score so far follow the number of terms that
+a candidate needs, and the lists that can still bring a new document (MaxScore, Turtle and Flood 1995). Documents with
+one of the terms are read off its posting list, skipping blocks whose bound is too low (Ding and Suel 2011, block-max
+indexes). Lists that are short compared with the bitmap words of the collection are merged instead.
 
 A bound is never below the score that it bounds, and a score is summed in the order of the terms, so the answer is that
 of scoring everything, ties included.
@@ -98,7 +98,7 @@ def _bound(word, saturation, per_length):
 
 @kernel(types.float64(_LISTS, types.int64, types.int64, types.float64, types.float64))
 def largest_factor(lists, start, stop, saturation, per_length):
-    """The largest factor of the postings from start to stop, or somewhat more."""
+    """An upper bound of the factors of the postings from start to stop."""
     largest = 0.0
     for block in range(start // BLOCK, (stop + BLOCK - 1) // BLOCK):
         largest = max(largest, _bound(_made(lists, block), saturation, per_length))
@@ -156,7 +156,7 @@ def _seek(postings, at, stop, document):
 
 @subroutine
 def _place(postings, start, stop, words, ranks, at, document):
-    """The place of a document in a posting list, or where one that is sparse would have it, and whether it is there."""
+    """The place of a document in a posting list, or its place if it were in a sparse one, and whether it is there."""
     if words:
         there = _has(words_at(words), document)
         return start + _rank(words, ranks, document) if there else at, there

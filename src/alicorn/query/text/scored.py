@@ -1,4 +1,4 @@
-"""What BM25 asks of the terms of a snapshot: looked up once, then rows of tables that compiled loops read."""
+"""The statistics of terms for BM25: looked up once for a snapshot, then rows of tables that compiled loops read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REMEMBERED = 65_536  # terms: at most some 20 MB for each segment
 
 
 class Weight(NamedTuple):
-    """What BM25 asks of one term: idf, k1 (1 - b), and k1 b / average."""
+    """The weights of one term in BM25: idf, k1 (1 - b), and k1 b / average."""
 
     idf: float
     saturation: float
@@ -32,7 +32,7 @@ class Weight(NamedTuple):
 
 
 class Statistics:
-    """Of a snapshot: the mean length of a live document, and the terms that were asked for."""
+    """The statistics of a snapshot: the mean length of a live document, and the terms asked for so far."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.average = average_length(snapshot)
@@ -54,7 +54,7 @@ class Statistics:
         return self._weights[term]
 
     def rows(self, at: int, terms: Sequence[str]) -> list[int]:
-        """The rows of those of the terms that live documents have and that segment `at` has."""
+        """The rows of the terms that live documents and segment `at` have."""
         known = self.tables[at].rows
         found = []
         for term in terms:
