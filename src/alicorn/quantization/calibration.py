@@ -6,10 +6,10 @@ two leave the centroid,
 
     b = s cos a + t sqrt(1 - s^2) sin a.
 
-In most dimensions t is small. A search leaves a cluster out where a member would need t above `slack`, to be as near
-as the K-th nearest document that is known already. That document depends on the query and on the filter: where what is
-allowed is rare or far away it is far away too, and more clusters are looked in. So one slack for each K and recall
-serves every filter (docs/decisions/045-recall-as-an-argument.md). measuring.py measures it.
+In most dimensions t is small. A search leaves a cluster out if a member would need t above `slack` to be as near as the
+K-th nearest document known already. That document depends on the query and on the filter: if the allowed documents are
+rare or far away, it is far away too, and more clusters are searched. So one slack for each K and recall serves every
+filter (docs/decisions/045-recall-as-an-argument.md). measuring.py measures it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _NONE, _ALL = 2.0, -2.0  # beyond every cosine
 
 
 def first_scan(k: int) -> int:
-    """How many allowed documents are looked at first: their K-th nearest says how far to go on."""
+    """How many allowed documents are read first: the K-th nearest of them decides how many more clusters are read."""
     return 2 * k + 30
 
 
 def least_cosine(spread: float, bound: float, slack: float) -> float:
-    """The cosine from which on clusters are looked in, beside those that were looked in first.
+    """The least cosine to its centroid with which a further cluster is searched.
 
     bound: the cosine of the K-th nearest document known.
     """

@@ -1,7 +1,7 @@
-"""What a collection keeps per embedding key: a coarse quantizer and a codec of residuals, trained together, versioned.
+"""The quantizer of an embedding key: a coarse quantizer and a codec of residuals, trained together, versioned.
 
 A vector is stored as its cluster and the code of its residual, vector - centroid (EBR 4.2: cluster term and payload),
-or as its cluster and its Int8 code, where that is all that is kept of it.
+or as its cluster and its Int8 code, if only codes are stored.
 Segments, the memtable and shards share it, so a document's cluster and code depend on its vector alone.
 """
 
@@ -29,7 +29,7 @@ ROWS: dict[str, type[Float32Rows | Float16Rows | PlaneRows]] = {
     FLOAT16: Float16Rows,
     CODES: PlaneRows,
 }
-"""What compiled loops read stored vectors as, by how they are kept."""
+"""The class by which compiled loops read stored vectors, for each way of storing them."""
 _COARSE: dict[str, type[CoarseQuantizer] | type[IMI]] = {kind.name: kind for kind in (CoarseQuantizer, IMI)}
 
 _BLOCK = 65_536
@@ -41,9 +41,9 @@ _BY_SIZE = Settings()
 class KeyQuantizer:
     """version 0 is untrained; trained_on counts the vectors of the key when it was trained.
 
-    chosen: the settings that somebody chose, which hold when it is trained again; the others follow the size then.
+    chosen: the settings that a user chose, which apply to later trainings; the others follow the number of vectors.
     stored: how the vectors are kept, one of settings.STORED; with CODES the codec is Int8, trained or not.
-    calibration: what `:recall` goes by; None where too few vectors were there to measure it.
+    calibration: of `:recall`; None if there were too few vectors to measure it.
     """
 
     coarse: Coarse
@@ -61,7 +61,7 @@ class KeyQuantizer:
 
     @property
     def vector_bytes(self) -> int:
-        """What a stored vector takes."""
+        """The bytes of a stored vector."""
         if self.stored == CODES:
             return self.codec.code_size
         return self.dim * (2 if self.stored == FLOAT16 else 4)
@@ -78,7 +78,7 @@ class KeyQuantizer:
 
     @property
     def settings(self) -> Settings:
-        """What it was trained with, every value filled in."""
+        """The settings it was trained with, every value filled in."""
         sizes = {} if self.codec.option is None else {self.codec.option: self.codec.size}
         return Settings(self.coarse.name, self.num_clusters, self.codec.choice, **sizes)
 
@@ -94,7 +94,7 @@ class KeyQuantizer:
     ) -> Self:
         """Train on vectors of a key, or on a sample of them. vectors: (n, dim) float32 unit rows, n >= 1.
 
-        trained_on: how many vectors the key has, whose number decides what is not chosen; n where not given.
+        trained_on: how many vectors the key has, which decides the settings that are not chosen; n by default.
         Raises ConfigError for settings that such vectors cannot be trained with.
         """
         count, dim = vectors.shape

@@ -1,7 +1,7 @@
 """Measure a Calibration: for sampled queries and filters, the least slack whose recall is high enough.
 
-The filters are shares of the documents, and shares of the clusters, which stand for filters that follow the vectors.
-The slack that is kept reaches the recall by one standard error more, with each of these filters.
+The filters are shares of the documents, and shares of the clusters, which imitate filters that correlate with the
+vectors. With each of these filters, the slack that is kept exceeds the recall by one standard error.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class _Case(NamedTuple):
 
 
 def held_out(vectors: np.ndarray) -> np.ndarray:
-    """Which vectors are not trained on, so that they can be asked: about one in 64, by their bits. (n, dim) -> (n,).
+    """Which vectors are held out of training to be queries: about one in 64, by their bits. (n, dim) -> (n,).
 
     A vector that centroids were fitted to is nearer to them than a query is, and its recall would be too good.
     """
@@ -57,8 +57,8 @@ def held_out(vectors: np.ndarray) -> np.ndarray:
 def measure(blocks: Sequence[Rows], centroids: np.ndarray, queries: np.ndarray | None = None) -> Calibration | None:
     """The calibration of a key; None where there are too few vectors to measure.
 
-    centroids: (num_clusters, dim) float32 of unit length. queries: (n, dim) float32 of unit length, which are asked;
-    without them vectors that are held out are, and are no answers.
+    centroids: (num_clusters, dim) float32 of unit length. queries: (n, dim) float32 of unit length; without them,
+    held-out vectors are the queries, and are no answers.
     """
     rng = np.random.default_rng(0)
     vectors = _Vectors(blocks)

@@ -1,4 +1,4 @@
-"""What can be chosen when a key is trained, what fits together, and what is chosen when nothing is said.
+"""The settings of a training: their values, which of them fit together, and their defaults.
 
 The one place where these values are checked: key.py, index/ and `alicorn tune` pass them on. docs/tuning.md holds the
 measurements behind the defaults.
@@ -40,7 +40,7 @@ def should_train(num_docs: int, trained_on: int) -> bool:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user may choose; None: by `complete`'s rule.
+    """The settings that a user may choose; None: by `complete`'s rule.
 
     coarse: one of COARSE. num_clusters: for imi a square, its number of cells. codec: one of CHOICES.
     pq_bytes: code size of the product codes. bits: a dimension, of rabitq, 1 to 8.

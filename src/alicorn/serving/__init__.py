@@ -1,4 +1,4 @@
-"""How is it asked from outside? An HTTP API and a search page over one collection and its models.
+"""How is a collection searched from outside? By an HTTP API and a search page over the collection and its models.
 
 app.py          create_app: what may be asked, and what answers it
 operations.py   an operation: what it takes, gives and refuses; its route

@@ -1,4 +1,4 @@
-"""Documents as JSON -> a table that a collection takes.
+"""Documents as JSON -> a table to upsert.
 
 A document comes with its terms and vectors, or, where the server has models, with the vertical's columns alone: then
 terms, stored columns, static rank and vectors follow from them, as in `alicorn publish`, and so does its selection.

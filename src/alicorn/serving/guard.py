@@ -38,7 +38,7 @@ class Json(Response):
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
-    """The body, which must call itself JSON: a page of another site cannot send that without being asked first."""
+    """The body, whose content type must be JSON: browsers send that across sites only after a preflight request."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
         message = f"send content-type: application/json, got {content_type[:100] or 'none'}"
@@ -52,7 +52,7 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
 
 
 class SafeHeaders:
-    """Every answer says that nothing from elsewhere belongs to the page."""
+    """Headers of every answer that forbid the page to load anything from elsewhere."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

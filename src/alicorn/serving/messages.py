@@ -30,8 +30,8 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
 
     searcher: an id of the table of searchers, or an object of context columns.
     highlight: say of each hit where its stored columns have the words that matched.
-    mode: what a text becomes; embedding is the nearest documents. key: the embedding that a text looks in, by default
-    the vertical's.
+    mode: how a text is searched; embedding finds the nearest documents. key: the embedding to search, by default the
+    vertical's.
     order_by: nn, static_rank, bm25, weights of a sum of them, a stored column with asc or desc, or a list of such keys.
     offset: hits left out before the first. after: the cursor of the page before.
     """
@@ -122,7 +122,7 @@ class DocumentBody(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Clicked(Struct, frozen=True):
-    """recorded: whether an open search of that session showed the document."""
+    """recorded: whether the session has an open search that showed the document."""
 
     recorded: bool
 

@@ -17,7 +17,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 class Metrics:
-    """What one app counts."""
+    """The metrics of one app."""
 
     def __init__(self, collection: Collection) -> None:
         self._registry = CollectorRegistry()

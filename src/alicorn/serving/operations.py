@@ -1,4 +1,4 @@
-"""What may be asked over HTTP: a table of operations, each with what it takes, what it gives and which errors it has.
+"""The operations of the HTTP API: a table of each operation's body, answer and errors.
 
 The routes (app.py) and the description of the API (openapi.py) are both made of it.
 """

@@ -41,7 +41,7 @@ class SearchEndpoint:
         self._refreshed = time.monotonic()
 
     def search(self, asked: SearchRequest) -> SearchAnswer:
-        """Raises AlicornError for whatever the request has wrong."""
+        """Raises AlicornError for a mistake in the request."""
         started = time.perf_counter()
         highlighter = Highlighter(self.retriever.vertical) if asked.highlight else None
         self._refresh()
@@ -86,7 +86,7 @@ class SearchEndpoint:
         )
 
     def columns(self) -> list[dict[str, str]]:
-        """What the search page puts side by side: mode, embedding key, title."""
+        """The columns of the search page: mode, embedding key, title."""
         vertical, models = self.retriever.vertical, self.retriever.models
         if vertical is None:
             return []
@@ -109,7 +109,7 @@ class SearchEndpoint:
         return chosen
 
     def _refresh(self) -> None:
-        """A collection that another process writes is looked at again once a second."""
+        """A collection that another process writes is refreshed once a second."""
         if self.collection.read_only and time.monotonic() - self._refreshed > _REFRESH_S:
             self._refreshed = time.monotonic()
             self.collection.refresh()

@@ -1,8 +1,8 @@
 """The nearest centroid of each of many vectors, exactly.
 
-n x clusters x dim multiply-adds are a matrix product, and that is what this costs: the product is made in tiles that
-stay in the cache, and looked through before the next. A product rounds differently with the shape of its tile, so it
-only names candidates: one double-precision inner product for each decides, ties going to the smaller cluster number.
+The cost is that of a matrix product, n x clusters x dim multiply-adds: the product is made in tiles that stay in the
+cache, and each is scanned before the next. A product rounds differently with the shape of its tile, so it only names
+candidates: one double-precision inner product for each decides, ties going to the smaller cluster number.
 The cluster of a vector therefore depends on the vector alone.
 """
 

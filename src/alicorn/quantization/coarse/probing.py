@@ -91,7 +91,7 @@ def centroid_cosines(query, centroids):
 
 @kernel("float32(float32[::1], float32[::1], float32[::1], uint8[:, :, ::1], float32[::1])")
 def _estimate(query, low, step, tiles, out):
-    """Inner products of the query with the coded centroids; returns how far rounding its weights may move them."""
+    """Inner products of the query with the coded centroids; returns their error from rounding the weights."""
     dim = len(query)
     groups = tiles.shape[1]
     weights = np.empty((2, 4 * groups), dtype=np.int8)
@@ -144,7 +144,7 @@ def _bin(cosine):
 
 @subroutine
 def _bound(scores, wanted):
-    """Nearly the wanted-th largest score, from below: no more than it, by a histogram.
+    """A lower bound close to the wanted-th largest score, by a histogram.
 
     The wanted-th largest of the maxima of groups is no larger than that of all, so only maxima are counted. Returns the
     bound and the maxima of groups of equal size.

@@ -50,4 +50,4 @@ CHOICES = {kind.choice: kind for kind in _CHOSEN if kind.choice}
 
 DEFAULT = "sq8"
 DEFAULT_SIZED_BY = {"pq_bytes": "opq", "bits": "rabitq"}
-"""What is chosen where only the size of a code is given."""
+"""The codec that is chosen if only the size of a code is given."""

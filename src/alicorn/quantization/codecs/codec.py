@@ -1,4 +1,4 @@
-"""What a codec is: codes of points, how far they are off, and the arithmetic that estimates inner products from them.
+"""A codec: codes of points, the errors of the codes, and the arithmetic that estimates inner products from them.
 
 `prepare` makes a NamedTuple of a query, whose methods are compiled into the loop that searches (kernels/named.py): in
 them its arrays are addresses. They are

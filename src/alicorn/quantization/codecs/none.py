@@ -1,4 +1,4 @@
-"""No code at all: scores come from the stored vectors. What a small collection uses, where every search is exact."""
+"""No code at all: scores come from the stored vectors. A small collection uses it, where every search is exact."""
 
 from __future__ import annotations
 

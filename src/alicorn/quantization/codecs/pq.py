@@ -1,6 +1,7 @@
 """PQ: a residual in one byte per sub-vector, without a rotation (Jégou et al. 2011).
 
-Cheapest to train of the three. Best where the dimensions carry about the same; else OPQ loses less at the same bytes.
+Cheapest to train of the three. Best where the dimensions have about equal variances; else OPQ loses less at the same
+bytes.
 """
 
 from __future__ import annotations

@@ -131,7 +131,8 @@ def training_points(residuals: np.ndarray, code_size: int, codec: str, seed: int
 def principal_components(points: np.ndarray, kept: int, code_size: int) -> tuple[np.ndarray, np.ndarray]:
     """The leading components, dealt to the sub-vectors so that each gets about the same product of variances.
 
-    That is where PQ loses least (eigenvalue allocation: Ge et al., Optimized Product Quantization, CVPR 2013, 3.2).
+    With this allocation PQ loses least (eigenvalue allocation: Ge et al., Optimized Product Quantization, CVPR 2013,
+    3.2).
     points: (n, dim) -> components (kept, dim) orthonormal rows, sub-vector after sub-vector; mean (dim,).
     """
     import faiss

@@ -77,8 +77,8 @@ class SQ8:
     def fit(cls, residuals: np.ndarray) -> Self:
         """The grid spans nearly all of what the training residuals span. residuals: (n, dim) float32, n >= 1.
 
-        What is outside of it is clipped; its larger error is kept beside its code, so bounds stay true. Without the
-        tails the steps, and so the errors of all the others, are a third smaller.
+        Values outside the grid are clipped; their larger error is stored beside the code, so bounds stay true. Without
+        the tails the steps, and so the errors of all the others, are a third smaller.
         """
         tail = int(len(residuals) * _TAIL)
         ordered = np.partition(residuals, (tail, len(residuals) - 1 - tail), axis=0)

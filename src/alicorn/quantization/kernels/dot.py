@@ -1,6 +1,6 @@
 """Inner products of stored vectors, summed in a fixed order: the same bits in every loop, on every processor with FMA.
 
-Freed to reorder a sum (fastmath), a compiler rounds differently from one loop to the next: here the order is explicit.
+A compiler that may reorder a sum (fastmath) rounds differently from one loop to the next: here the order is explicit.
 
     dot           float32 with float32
     dot_halves    float32 with float16

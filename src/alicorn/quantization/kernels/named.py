@@ -70,7 +70,7 @@ def _addresses(_typing, named):
 
 
 addresses: Any = _addresses
-"""Of a NamedTuple of arrays and numbers: read and handed on without a count of references. The caller keeps it."""
+"""The type of a NamedTuple of arrays and numbers: passed on without counting references. The caller keeps it alive."""
 
 
 def has_method(named: Any, name: str) -> bool:
