@@ -1,6 +1,6 @@
 """All measurements of one model in one run: the options, the files that each needs, and the order.
 
-All that can be refused is refused before anything is encoded.
+Every mistake in the options or files is refused before anything is encoded.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from alicorn.towers import AnyModel, Model
 
 @dataclass(frozen=True)
 class Questions:
-    """What is asked of a model. A question that is None is not asked.
+    """The measurements to make of a model. An option that is None is left out.
 
     ks: cut-offs of recall. num_searches, seed: of the sample of searches and of the intervals.
     collection: the folder published with the model; recall is measured through it too, in the `nprobe` nearest clusters
@@ -57,7 +57,7 @@ class Questions:
 
 @dataclass(frozen=True)
 class ModelEvaluation:
-    """The answers; None where nothing was asked, or where the model has no such thing. page: HTML."""
+    """The results; None if not asked for, or if the model has no such thing. page: HTML."""
 
     recall: RecallReport
     ablation: Ablation | None

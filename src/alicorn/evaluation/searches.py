@@ -123,7 +123,7 @@ def sample(count: int, size: int, seed: int) -> np.ndarray:
 
 
 def _requests(searches: pa.Table, folder: PairsFolder) -> pa.Table:
-    """What the request tower reads of them; of what searchers had done before, only the rows of these searches."""
+    """The columns that the request tower reads; of the searchers' earlier behaviour only the rows of these searches."""
     sessions = searches["session_id"].combine_chunks()
     behaviour = folder.read("behaviour", sessions=sessions) if folder.has("behaviour") else None
     return request_table(searches, folder.searchers, behaviour)

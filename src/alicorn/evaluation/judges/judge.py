@@ -8,7 +8,7 @@ from alicorn.evaluation.searches import Searches
 
 
 class Judge(Protocol):
-    """Says of a document whether it answers a search."""
+    """Decides whether a document answers a search."""
 
     def judge(self, searches: Searches, ranked: np.ndarray) -> np.ndarray:
         """float64 (searches, depth): how likely each document of a run answers its search, in [0, 1].
@@ -19,9 +19,8 @@ class Judge(Protocol):
 
 
 def good_at(chances: np.ndarray, k: int) -> np.ndarray:
-    """float64 (searches,): P_good@K, the share of the judged among the first K that are more likely good than not.
-
-    chances: (searches, depth), NaN where nothing is judged; NaN for a search of which nothing is.
+    """float64 (searches,): P_good@K, the share of the judged documents among the first K that are more likely good than
+    not; NaN for a search without any. chances: (searches, depth), NaN for a document that is not judged.
     """
     first = chances[:, :k]
     judged = (~np.isnan(first)).sum(axis=1)

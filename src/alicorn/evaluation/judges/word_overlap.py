@@ -2,9 +2,9 @@
 
     labels.parquet    query string, doc_id string, grade: a number, above 0 where the document answers the query
 
-MGDSPR measures P_good by such a model, whose AUC on labels of people is 0.915. This one reads words
-alone, so that it is no judge of meaning: look at its AUC, or bring a judge of your own (judge.py). Labels it has
-seen are facts: they overrule what it says.
+MGDSPR measures P_good by such a model, whose AUC on labels of people is 0.915. This one reads words alone and does not
+judge meaning: look at its AUC, or pass a judge of your own (judge.py). Labels it was trained on overrule its
+prediction.
 """
 
 from collections.abc import Sequence
@@ -141,7 +141,7 @@ def _chance(seen: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _held_out_auc(seen: np.ndarray, good: np.ndarray, queries: Sequence[str], seed: int) -> float | None:
-    """Each fifth of the queries is told by a model of the others; None where a part has but one kind of label."""
+    """Each fifth of the queries is predicted by a model of the others; None if a part has only one kind of label."""
     names, of_query = np.unique(np.asarray(queries), return_inverse=True)
     fold = np.random.default_rng(seed).integers(_FOLDS, size=len(names))[of_query]
     told = np.empty(len(good))

@@ -1,4 +1,4 @@
-"""A run and its targets -> one value per search, and what a mean of them is worth.
+"""A run and its targets -> one value per search, and the uncertainty of their mean.
 
 ranking.py     recall@K, success@K, reciprocal rank, NDCG@K of runs; the targets of searches
 bootstrap.py   confidence intervals over searches

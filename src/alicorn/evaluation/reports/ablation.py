@@ -1,10 +1,10 @@
 """`alicorn evaluate --ablate`: how much recall is lost without a feature? One side and one feature at a time.
 
-A feature is taken away from the table that the model encodes, so that the measure is the same for every model and for
-an ensemble: `zero` makes its columns null, which a model reads as unknown; `shuffle` gives each row the values of
-another row (seeded), so that the feature looks as usual and says nothing. `zero` asks what a row without the feature
-is worth, `shuffle` what the feature tells. Features of one side that read the same column go together. The model is
-not trained again: a feature that others could replace after training still counts in full.
+A feature is removed from the table that the model encodes, so that the measure is the same for every model and for an
+ensemble: `zero` makes its columns null, which a model reads as unknown; `shuffle` gives each row the values of another
+row (seeded), so that the feature looks as usual and carries no information. `zero` measures the recall of rows without
+the feature, `shuffle` the information in the feature. Features of one side that read the same column go together. The
+model is not trained again: a feature that others could replace after training still counts in full.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ class Ablation:
         return tuple(sorted(names, key=lambda name: -self.loss(name, middle).mean))
 
     def loss(self, feature: str, measure: str, segment: str = OVERALL) -> Interval:
-        """How much the measure falls without the feature: the paired difference over the same searches."""
+        """The loss of the measure without the feature: the paired difference over the same searches."""
         cell = self.comparison.difference(feature, measure, segment)
         return Interval(0.0 - cell.mean, 0.0 - cell.high, 0.0 - cell.low)  # no -0.0
 

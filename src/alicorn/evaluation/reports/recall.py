@@ -1,7 +1,7 @@
 """`alicorn evaluate`: the recall of a model over the whole corpus, exact and through the quantized index.
 
-EBR's measure: recall@K by exact search over the whole corpus, mean over 10,000 sampled searches. A better
-model may be worse after quantization (EBR), so that the index is measured beside it, with the ratio of the two.
+EBR's measure: recall@K by exact search over the whole corpus, mean over 10,000 sampled searches. A better model may be
+worse after quantization (EBR), so recall through the index is measured too, with the ratio of the two.
 """
 
 from collections.abc import Mapping, Sequence

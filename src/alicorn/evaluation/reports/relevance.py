@@ -1,7 +1,8 @@
 """P_good: the share of the first K results that answer the query, as a judge sees it (MGDSPR).
 
-Recall asks whether what was chosen is found; P_good asks whether what is found fits, chosen or not. A judge is whatever
-says so: judges/word_overlap.py learns one from labels of people, a generated world knows the truth.
+Recall counts the chosen documents that are found; P_good counts the found documents that are relevant, chosen or not. A
+judge decides about relevance: judges/word_overlap.py learns one from labels of people, a generated world knows the
+truth.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,7 +53,7 @@ def relevance(
     auc: float | None = None,
     labels: int = 0,
 ) -> Relevance:
-    """P_good of runs, int32 (searches, depth). auc, labels: what is known of the judge."""
+    """P_good of runs, int32 (searches, depth). auc, labels: of the judge, if known."""
     chances = {system: judge.judge(searches, ranked[:, : max(ks)]) for system, ranked in runs.items()}
     good = {system: {k: mean_interval(good_at(found, k)) for k in ks} for system, found in chances.items()}
     return Relevance(good, auc, labels)

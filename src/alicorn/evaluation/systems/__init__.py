@@ -1,4 +1,4 @@
-"""What is measured: systems that rank documents. A system is its run, int32 (searches, depth) document numbers.
+"""Systems that rank documents. A system is its run, int32 (searches, depth) document numbers.
 
 exact.py             the exact top-K by inner product over all documents
 runs.py              runs of Boolean, BM25, embedding, indexed, cascaded and hybrid retrieval

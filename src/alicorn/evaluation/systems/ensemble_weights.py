@@ -1,7 +1,7 @@
 """`alicorn ensemble`: the weights of an ensemble, searched on the valid split, and the folder that `Model.load` reads.
 
-EBR chooses the weights of the weighted concatenation (towers/ensemble.py) on its evaluation set. Here that
-is the valid split, so that the test split still tells what the ensemble is worth.
+EBR chooses the weights of the weighted concatenation (towers/ensemble.py) on its evaluation set. Here that is the valid
+split, so that the test split still measures the ensemble without bias.
 """
 
 from collections.abc import Sequence

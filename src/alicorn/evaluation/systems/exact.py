@@ -1,4 +1,4 @@
-"""Exact top-K by inner product over the whole corpus: the truth of recall@K, and what an index is measured against.
+"""Exact top-K by inner product over the whole corpus: the ground truth of recall@K, to which an index is compared.
 
 Faiss multiplies blocks in float32 and selects while it multiplies, close to the speed of the bare matrix product
 (`benchmarks/learning/exact_search.py`). But a float32 product rounds differently at different places, so that equal

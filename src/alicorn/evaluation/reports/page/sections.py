@@ -1,4 +1,4 @@
-"""What each section of the page says and draws: plain values for its template, and charts as SVG."""
+"""The contents of each section of the page: plain values for its template, and charts as SVG."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def features(ablation: Ablation, middle: str) -> dict[str, Any]:
 
 
 def channels(measured: MeasuredModel) -> Table | None:
-    """Of a model that fuses by attention what each channel counts."""
+    """The weight of each channel of a model that fuses by attention."""
     weights = channel_weights(measured.model, measured.searches)
     if weights is None or not weights.requests:
         return None
