@@ -57,6 +57,26 @@ def test_query_as_json_has_null_for_a_stored_value_that_is_no_json_number(tmp_pa
     assert [hit["stored"]["rating"] for hit in done.json()["hits"]] == [None, None, 4.5]
 
 
+def test_facets_are_printed_below_the_hits(tmp_path):
+    with Collection.create(tmp_path / "c") as collection:
+        columns = {"brand": ["x", "y", "x", None], "price": [1.0, 10.0, 20.0, 60.5]}
+        terms = [["all", "tag:a"], ["all", "tag:a", "tag:b"], ["all"], ["all"]]
+        collection.upsert(pa.table({"doc_id": list("abcd"), "terms": terms, **columns}))
+    ask = ("query", tmp_path / "c", "all", "--limit", "1", "--facet")
+    lines = succeed(*ask, "brand", "--facet", "tag:", "--facet", "price=10,50.5").out.splitlines()
+    assert lines[-3:] == [
+        "brand  x: 2, y: 1 (2 of 2 values, 1 without)",
+        "tag:  a: 2, b: 1 (2 of 2 values)",
+        "price  below 10: 1, 10 to below 50.5: 2, from 50.5: 1 (3 of 3 values)",
+    ]
+    assert succeed(*ask, "brand", "--json").json()["facets"] == {
+        "brand": {"buckets": [{"value": "x", "count": 2}, {"value": "y", "count": 1}], "num_values": 2, "missing": 1}
+    }
+    assert "there is no 'brnd'; the collection has: brand, price" in alicorn(*ask, "brnd").refusal()
+    assert "expected numbers after =" in alicorn(*ask, "price=low").refusal()
+    assert "'brand' is string" in alicorn(*ask, "brand=1").refusal()
+
+
 @pytest.mark.parametrize("searcher", ["{}", SEATTLE])
 def test_query_a_text_with_a_model_uses_the_vertical_s_hybrid_expression(loop, searcher):
     _, name = name_of(loop)

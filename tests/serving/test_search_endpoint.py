@@ -1,5 +1,6 @@
 """POST /v1/search: expressions, texts, searchers and orders; each mistake is a 400 that says what to do."""
 
+import collections
 import datetime
 
 import numpy as np
@@ -138,6 +139,46 @@ def test_hits_come_by_stored_columns_page_by_page(client):
     assert ids(search(client, expression="(prefix text:)", order_by=order, limit=2, offset=1)) == pages[1:3]
     assert "$.offset" in refused(client, expression="text:john", offset=10_001)["error"]
     assert "after: expected the cursor" in refused(client, expression="text:john", after="?")["error"]
+
+
+def test_facets_count_the_whole_result(client):
+    facets = {
+        "cities": {"column": "city", "top": 1},
+        "friends": {"column": "friends"},
+        "years": {"column": "year", "edges": [1985, 1990]},
+        "places": {"prefix": "city:"},
+    }
+    whole = search(client, expression="(prefix text:)", limit=100)["hits"]
+    answer = search(client, expression="(prefix text:)", limit=1, facets=facets)["facets"]
+    cities = collections.Counter(hit["stored"]["city"] for hit in whole)
+    (most,) = answer["cities"]["buckets"]
+    assert most["count"] == max(cities.values()) == cities[most["value"]]
+    assert (answer["cities"]["num_values"], answer["cities"]["missing"]) == (len(cities), 0)
+    friends = collections.Counter(friend for hit in whole for friend in hit["stored"]["friends"] or ())
+    assert {one["value"]: one["count"] for one in answer["friends"]["buckets"]} == friends
+    assert [one["value"] for one in answer["years"]["buckets"]] == [[None, 1985], [1985, 1990], [1990, None]]
+    assert sum(one["count"] for one in answer["years"]["buckets"]) + answer["years"]["missing"] == len(whole)
+    assert {one["value"]: one["count"] for one in answer["places"]["buckets"]} == {
+        city.lower(): count for city, count in cities.items()
+    }
+    assert answer["places"]["missing"] is None
+    assert search(client, text="john smith", facets=facets)["facets"].keys() == facets.keys()
+    assert search(client, expression="text:john")["facets"] == {}
+
+
+@pytest.mark.parametrize(
+    ("facet", "message"),
+    [
+        ({"column": "ctiy"}, "facet 'f': needs a stored column of strings, lists of strings, numbers"),
+        ({"column": "ctiy"}, "there is no 'ctiy'; the collection has: city"),
+        ({"column": "city", "edges": [1]}, "edges need a column of numbers, booleans or times, but 'city' is string"),
+        ({}, "facet 'f': give a column or a prefix of terms, one of them"),
+        ({"column": "city", "top": 0}, ">= 1 - at `$.facets[...].top`"),
+        ({"colum": "city"}, "unknown field `colum` - at `$.facets[...]`"),
+    ],
+)
+def test_what_no_facet_can_be(client, facet, message):
+    assert message in refused(client, expression="text:john", facets={"f": facet})["error"]
 
 
 @pytest.mark.parametrize(

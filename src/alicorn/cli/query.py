@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +16,8 @@ from alicorn.reporting.json_text import to_json
 
 if TYPE_CHECKING:
     from alicorn.language.tree import Node
-    from alicorn.query import Collection, Result
+    from alicorn.query import Collection, Facet, Result
+    from alicorn.query.facets import Counts
     from alicorn.retrieval.highlighting import Highlighter, Place
     from alicorn.retrieval.retriever import Request
 
@@ -41,6 +43,13 @@ def query(
     ] = None,
     offset: Annotated[int, typer.Option(min=0, help="Hits to leave out before the first.")] = 0,
     after: Annotated[str | None, typer.Option(help="Cursor of the page before (in its --json answer).")] = None,
+    facet: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Count the values of a stored column over the whole result, of a prefix of terms such as tag:, or of"
+            " ranges between edges, price=10,50. Again for a further facet."
+        ),
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show plan, counts and times of every node.")] = False,
     why: Annotated[
         str | None, typer.Option(help="Say node by node why this document is in the result, or not.")
@@ -66,6 +75,8 @@ def query(
     --searcher '{"city": "Seattle"}' --model model/
 
     alicorn query collection/ tag:red --order-by 'in_stock desc' --order-by price --limit 20
+
+    alicorn query collection/ tag:red --facet brand --facet tag: --facet price=10,50
 
     alicorn query collection/ --interests interests.parquet --of u17
     """
@@ -99,6 +110,7 @@ def query(
             order_by=[_key(text) for text in order_by] if order_by else None,
             offset=offset,
             after=after,
+            facets=dict(_facet(text) for text in facet or ()),
         )
         for notice in request.notices:
             log.print(f"note: {notice}")
@@ -166,6 +178,18 @@ def _key(text: str) -> str | dict[str, float]:
     return weights
 
 
+def _facet(text: str) -> tuple[str, Facet]:
+    """A facet and its name, the column or the prefix."""
+    from alicorn.query import Facet
+
+    name, given, edges = text.partition("=")
+    try:
+        rising = tuple(float(edge) for edge in edges.split(",")) if given else ()
+    except ValueError:
+        raise ConfigError(f"--facet: expected numbers after =, such as price=10,50, got {text!r}") from None
+    return name, Facet(prefix=name, edges=rising) if name.endswith(":") else Facet(name, edges=rising)
+
+
 def _print_result(
     result: Result, stored: list[dict[str, Any]], places: list[dict[str, list[Place]]] | None, as_json: bool
 ) -> None:
@@ -179,6 +203,8 @@ def _print_result(
         answer: dict[str, Any] = {"total": result.total, "took_ms": round(result.took_ms, 3), "hits": hits}
         answer["cursor"] = result.cursor
         answer["notices"] = list(result.notices)
+        if result.facets:
+            answer["facets"] = {name: dataclasses.asdict(counts) for name, counts in result.facets.items()}
         if result.explanation is not None:
             answer["explanation"] = result.explanation.to_dict()
         sys.stdout.write(to_json(answer) + "\n")
@@ -191,10 +217,28 @@ def _print_result(
         shown = "  ".join(f"{name}: {value}" for name, value in fields.items() if _is_short(name, value))
         sys.stdout.write(f"{score:9.4f}  {doc_id}  {shown}\n")
     sys.stdout.write(f"{len(result.ids)} of {result.total} in {result.took_ms:.2f} ms\n")
+    for name, counts in result.facets.items():
+        sys.stdout.write(f"{name}  {_counts_line(counts)}\n")
     for notice in result.notices:
         log.print(f"note: {notice}")
     if result.explanation is not None:
         sys.stdout.write(f"{result.explanation}\n")
+
+
+def _counts_line(counts: Counts) -> str:
+    """Such as: red: 12, blue: 3 (2 of 40 values, 5 without)."""
+    shown = ", ".join(f"{_bucket_name(bucket.value)}: {bucket.count}" for bucket in counts.buckets)
+    without = f", {counts.missing} without" if counts.missing else ""
+    return f"{shown or '-'} ({len(counts.buckets)} of {counts.num_values} values{without})"
+
+
+def _bucket_name(value: Any) -> str:
+    if not isinstance(value, tuple):
+        return str(value)
+    low, high = value
+    if low is None:
+        return f"below {high:.15g}"
+    return f"from {low:.15g}" if high is None else f"{low:.15g} to below {high:.15g}"
 
 
 def _is_short(name: str, value: object) -> bool:

@@ -13,7 +13,7 @@ from alicorn.errors import AlicornError
 from alicorn.language.prepared import prepare
 from alicorn.language.tree import Nn, Node, walk
 from alicorn.publishing.provenance import check_analysis, check_models
-from alicorn.query import Collection, Result
+from alicorn.query import Collection, Facet, Result
 from alicorn.query.check import UnitVectors, check_vectors
 from alicorn.query.order.keys import OrderBy
 from alicorn.retrieval.encoder import interests_of, named_vectors, search_vectors
@@ -39,7 +39,7 @@ class Request:
 
     expression: the text or the tree that was given, or the tree that a text became; root: its tree.
     vectors: of unit length, by the names that the expression calls them by. limit: of hits.
-    offset, after: where the page begins.
+    offset, after: where the page begins. facets: what to count over the whole result, by name.
     without_nn: the rule of the vertical's selection by which a text became the Boolean expression; None where none did.
     """
 
@@ -51,6 +51,7 @@ class Request:
     offset: int = 0
     after: str | None = None
     without_nn: str | None = None
+    facets: Mapping[str, Facet] | None = None
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -95,6 +96,7 @@ class Retriever:
         order_by: OrderBy | None = None,
         offset: int = 0,
         after: str | None = None,
+        facets: Mapping[str, Facet] | None = None,
         chosen: Chosen = lambda days: (),
     ) -> Request:
         """An expression with its vectors; or a text with its searcher; or an expression and a text, which is encoded.
@@ -116,7 +118,7 @@ class Retriever:
         root = asked if isinstance(asked, Node) else prepare(asked).root
         given = check_vectors({**self._encoded(text, searcher, root), **(vectors or {})})
         order = order_by if without_nn is None else order_without_nn(order_by)
-        return Request(asked, root, given, limit, order, offset, after, without_nn)
+        return Request(asked, root, given, limit, order, offset, after, without_nn, facets)
 
     def search(self, request: Request, explain: bool = False) -> Result:
         """The first hits of a request. explain: with what every node of the expression did."""
@@ -128,6 +130,7 @@ class Retriever:
             explain,
             offset=request.offset,
             after=request.after,
+            facets=request.facets,
         )
 
     def _expression(

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from alicorn.errors import BodyError
+from alicorn.query.facets.checking import MAX_EDGES, MAX_FACETS, MAX_TOP
 from alicorn.query.search import MAX_OFFSET
 from alicorn.retrieval.retriever import Mode
 from alicorn.tables import JsonError, parse_json
@@ -25,6 +26,18 @@ MAX_DOCUMENTS = 10_000
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 
 
+class FacetRequest(Struct, forbid_unknown_fields=True, frozen=True):
+    """What to count over all documents that match: the values of a stored column, or the terms of a prefix.
+
+    top: how many values, the most frequent first. edges: rising numbers; the ranges between them are counted instead.
+    """
+
+    column: str | None = None
+    prefix: str | None = None
+    top: Annotated[int, Meta(ge=1, le=MAX_TOP)] = 10
+    edges: Annotated[tuple[float, ...], Meta(max_length=MAX_EDGES)] = ()
+
+
 class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     """An expression with its vectors, or a text with its searcher, encoded by the model; or an expression and a text.
 
@@ -33,7 +46,7 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     mode: how a text is searched; embedding finds the nearest documents. key: the embedding to search, by default the
     vertical's.
     order_by: nn, static_rank, bm25, weights of a sum of them, a stored column with asc or desc, or a list of such keys.
-    offset: hits left out before the first. after: the cursor of the page before.
+    offset: hits left out before the first. after: the cursor of the page before. facets: by names of one's own.
     """
 
     expression: str | None = None
@@ -46,6 +59,7 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     order_by: str | dict[str, float] | list[str | dict[str, float]] | None = None
     offset: Annotated[int, Meta(ge=0, le=MAX_OFFSET)] = 0
     after: str | None = None
+    facets: Annotated[dict[str, FacetRequest], Meta(max_length=MAX_FACETS)] = {}
     explain: bool = False
     highlight: bool = False
 
@@ -84,12 +98,27 @@ class Hit(Struct, frozen=True):
     highlights: dict[str, list[Highlight]] | None = None
 
 
+class FacetBucket(Struct, frozen=True):
+    """How many documents have a value; of edges, [from, below], where null is no end."""
+
+    value: Any
+    count: int
+
+
+class FacetCounts(Struct, frozen=True):
+    """num_values: distinct values of the whole result. missing: documents without one; null of terms."""
+
+    buckets: list[FacetBucket]
+    num_values: int
+    missing: int | None
+
+
 class SearchAnswer(Struct, frozen=True):
     """total: all that match, whatever the limit. took_ms: the whole request; search_ms: the engine's part.
 
     session_id: under which clicks on these hits are reported; null where no log is kept. without_nn: the rule of the
     vertical's selection by which the text became the Boolean expression; null where none did. cursor: `after` of the
-    next page; null where there is no hit.
+    next page; null where there is no hit. facets: the counts that were asked for, by name.
     """
 
     hits: list[Hit]
@@ -102,6 +131,7 @@ class SearchAnswer(Struct, frozen=True):
     explanation: dict[str, Any] | None = None
     without_nn: str | None = None
     cursor: str | None = None
+    facets: dict[str, FacetCounts] = {}
 
 
 class ClickRequest(Struct, forbid_unknown_fields=True, frozen=True):

@@ -9,14 +9,15 @@ from typing import Any
 
 from alicorn.errors import ConfigError
 from alicorn.feedback import ServedLog
-from alicorn.query import Result
+from alicorn.query import Facet, Result
 from alicorn.query.explain.match import Matcher
+from alicorn.query.facets import Counts
 from alicorn.reporting.json_text import plain_json
 from alicorn.retrieval.highlighting import Highlighter
 from alicorn.retrieval.retriever import Request, Retriever
 from alicorn.retrieval.searchers import Searcher
 from alicorn.serving.in_common import in_common
-from alicorn.serving.messages import Highlight, Hit, SearchAnswer, SearchRequest, Why
+from alicorn.serving.messages import FacetBucket, FacetCounts, Highlight, Hit, SearchAnswer, SearchRequest, Why
 
 _REFRESH_S = 1.0
 _MAX_SHOWN = 20  # terms of a hit
@@ -63,6 +64,7 @@ class SearchEndpoint:
             None if result.explanation is None else result.explanation.to_dict(),
             request.without_nn,
             result.cursor,
+            {name: _counts(found) for name, found in result.facets.items()},
         )
 
     def _request(self, asked: SearchRequest) -> Request:
@@ -82,6 +84,7 @@ class SearchEndpoint:
             order_by=asked.order_by,
             offset=asked.offset,
             after=asked.after,
+            facets={name: Facet(one.column, one.prefix, one.top, one.edges) for name, one in asked.facets.items()},
             chosen=chosen,
         )
 
@@ -139,6 +142,11 @@ class SearchEndpoint:
         except OSError as error:
             notices.append(f"this search is not in the served log: {error.strerror or error}")
             return None
+
+
+def _counts(found: Counts) -> FacetCounts:
+    buckets = [FacetBucket(plain_json(bucket.value), bucket.count) for bucket in found.buckets]
+    return FacetCounts(buckets, found.num_values, found.missing)
 
 
 def _hit(result: Result, at: int, matcher: Matcher, profile: Mapping[str, Any], highlighter: Highlighter | None) -> Hit:
