@@ -1,6 +1,7 @@
 """What is said when compiling takes long."""
 
 import logging
+import time
 
 import pytest
 
@@ -11,7 +12,10 @@ from alicorn.compiled import kernel, waiting
 def quiet_until_now(monkeypatch, tmp_path):
     monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(waiting, "_told", False)
+    monkeypatch.setattr(waiting, "_silent", False)
     monkeypatch.setattr(waiting, "_spent", 0.0)
+    monkeypatch.setattr(waiting, "PAUSE", 60.0)
+    monkeypatch.setattr(waiting, "_ended", time.monotonic())
 
 
 def compile_two():
@@ -30,6 +34,20 @@ def test_a_long_wait_is_explained_once(monkeypatch, caplog):
     (record,) = caplog.records
     assert "compiling" in record.message
     assert "alicorn compile" in record.message
+
+
+def test_a_later_wait_is_explained_again(monkeypatch, caplog):
+    monkeypatch.setattr(waiting, "PATIENCE", 0.0)
+    monkeypatch.setattr(waiting, "PAUSE", 0.0)
+    compile_two()
+    assert len(caplog.records) == 2
+
+
+def test_a_process_whose_parent_tells_is_silent(monkeypatch, caplog):
+    monkeypatch.setattr(waiting, "PATIENCE", 0.0)
+    waiting.be_silent()
+    compile_two()
+    assert not caplog.records
 
 
 def test_a_short_wait_is_not(monkeypatch, caplog):

@@ -19,6 +19,7 @@ from itertools import pairwise
 
 import faiss
 import numpy as np
+from numba import types
 
 from alicorn import processes as processes  # Faiss in forked children
 from alicorn.compiled import kernel
@@ -96,7 +97,14 @@ def _in_threads(
             done.result()
 
 
-@kernel(fastmath={"reassoc", "contract"})
+_VECTORS = types.Array(types.float32, 2, "C", readonly=True)
+_CANDIDATES = types.Array(types.int64, 2, "C", readonly=True)
+
+
+@kernel(
+    types.void(_VECTORS, _CANDIDATES, types.int32[:, ::1], types.float64[:, ::1], _VECTORS),
+    fastmath={"reassoc", "contract"},
+)
 def _rescore_rows(
     requests: np.ndarray, candidates: np.ndarray, numbers: np.ndarray, scores: np.ndarray, documents: np.ndarray
 ) -> None:

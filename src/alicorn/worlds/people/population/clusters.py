@@ -6,9 +6,10 @@ person is then described by the clusters of the friends, with the share of frien
 """
 
 import numpy as np
+from numba import types
 
 from alicorn.compiled import kernel
-from alicorn.worlds.people.population.graph import FriendGraph
+from alicorn.worlds.people.population.graph import OFFSETS, PEOPLE, FriendGraph
 
 MAX_CLUSTER_SIZE = 100
 ROUNDS = 6
@@ -23,7 +24,7 @@ def social_clusters(rng: np.random.Generator, graph: FriendGraph) -> np.ndarray:
     return np.unique(labels, return_inverse=True)[1].astype(np.int32)
 
 
-@kernel()
+@kernel(types.void(OFFSETS, PEOPLE, types.int32[::1], PEOPLE, types.int64))
 def propagate_labels(
     offsets: np.ndarray, friends: np.ndarray, labels: np.ndarray, order: np.ndarray, max_size: int
 ) -> None:
@@ -52,7 +53,7 @@ def propagate_labels(
         labels[person] = best
 
 
-@kernel()
+@kernel(types.Tuple((types.int32[:, ::1], types.float32[:, ::1]))(OFFSETS, PEOPLE, PEOPLE, types.int64))
 def clusters_of_friends(
     offsets: np.ndarray, friends: np.ndarray, labels: np.ndarray, top: int
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -7,9 +7,10 @@ friendships, and its vectors tell thousands of small communities apart, which 32
 """
 
 import numpy as np
+from numba import types
 
 from alicorn.compiled import kernel
-from alicorn.worlds.people.population.graph import FriendGraph
+from alicorn.worlds.people.population.graph import OFFSETS, PEOPLE, FriendGraph
 
 STEPS = 3
 
@@ -31,7 +32,10 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return result
 
 
-@kernel()
+_VECTORS = types.Array(types.float32, 2, "C", readonly=True)
+
+
+@kernel(types.float32[:, ::1](OFFSETS, PEOPLE, _VECTORS))
 def average_of_friends(offsets: np.ndarray, friends: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """Row i: the mean of the rows of i's friends; zeros where there are none. float32, shape of `vectors`."""
     result = np.zeros_like(vectors)

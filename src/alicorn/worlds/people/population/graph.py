@@ -8,9 +8,13 @@ Dense groups and triangles give the clustering of a social network, sociability 
 from dataclasses import dataclass
 
 import numpy as np
+from numba import types
 
 from alicorn.compiled import kernel
 from alicorn.worlds.people.population.communities import Population, segments_of
+
+OFFSETS = types.Array(types.int64, 1, "C", readonly=True)  # as kernels take the arrays of a FriendGraph
+PEOPLE = types.Array(types.int32, 1, "C", readonly=True)
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,7 @@ def _draw_between(
     return result
 
 
-@kernel()
+@kernel(types.float64[::1](OFFSETS, PEOPLE, PEOPLE))
 def local_clustering(offsets: np.ndarray, friends: np.ndarray, people: np.ndarray) -> np.ndarray:
     """Watts and Strogatz (1998): share of the pairs of a person's friends who are friends. NaN below two friends.
 
