@@ -33,6 +33,7 @@ def test_interests_of_a_history_and_a_query_by_them(loop, tmp_path):
     hits = [hit["doc_id"] for hit in succeed(*ask).json()["hits"]]
     assert len(set(row["doc_ids"]) & set(hits[:3])) >= min(3, len(row["doc_ids"]))  # a medoid is nearest to itself
     assert "the collection has people" in alicorn(*build, "persons").refusal()
+    assert "decay: input should be a finite number" in alicorn(*build, "people", "--decay", "inf").refusal()
     assert "is not in the table of interests" in alicorn(*ask[:-4], "nobody").refusal()
     assert "belong together" in alicorn("query", loop.collection, "--interests", out).refusal()
 

@@ -1,6 +1,7 @@
 """From activity to interests and back to vectors, over a real collection."""
 
 import datetime
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -118,3 +119,19 @@ def test_the_first_and_the_last_year_are_read(collection: Collection) -> None:
     log = pa.table({"searcher_id": ["u", "u"], "time": times, "doc_id": ["x1", "x2"]})
     found = searcher_interests(log, collection.snapshot(), "a", PinnerSage())
     assert found.table["importance"].to_pylist() == [[1.0]]
+
+
+def test_uuids_of_searchers_and_documents_are_their_canonical_text(tmp_path: Path) -> None:
+    who, document = uuid.UUID(int=7), uuid.UUID(int=8)
+
+    def uuids(value: uuid.UUID) -> pa.Array:
+        return pa.ExtensionArray.from_storage(pa.uuid(), pa.array([value.bytes], pa.binary(16)))
+
+    with Collection.create(tmp_path / "c", {"a": 2}) as made:
+        made.upsert(pa.table({"doc_id": uuids(document), "embedding:a": [[1.0, 0.0]]}))
+        times = pa.array([NOW], pa.timestamp("us", "Europe/Rome"))
+        log = pa.table({"searcher_id": uuids(who), "time": times, "doc_id": uuids(document)})
+        found = searcher_interests(log, made.snapshot(), "a", PinnerSage())
+        assert found.table["doc_ids"].to_pylist() == [[str(document)]]
+        vectors = interest_vectors(found.table, str(who), made.snapshot(), 1, np.random.default_rng(0))
+    assert vectors["interest-1"].tolist() == [1.0, 0.0]

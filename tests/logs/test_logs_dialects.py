@@ -1,6 +1,8 @@
 """What pandas 3, polars, DuckDB and Spark write by default is mined, and gives the same pairs as plain Arrow."""
 
+import datetime
 import logging
+import uuid
 
 import duckdb
 import pyarrow as pa
@@ -60,6 +62,46 @@ def test_a_dialect_is_mined_and_read_as_plain_arrow_is(tmp_path, plain, change):
     assert pairs_of(logs, tmp_path / "pairs") == plain
     documents = PairsFolder(tmp_path / "pairs").read("documents")
     assert documents.schema.field("doc_id").type == documents.schema.field("name").type == pa.string()
+
+
+def with_uuids(table, kind):
+    """Every id of the tables becomes a UUID, as an Arrow UUID or as its canonical text."""
+
+    def ids(column):
+        found = [None if value is None else uuid.uuid5(uuid.NAMESPACE_URL, value) for value in column.to_pylist()]
+        if kind == pa.string():
+            return pa.array([None if one is None else str(one) for one in found], kind)
+        raw = pa.array([None if one is None else one.bytes for one in found], pa.binary(16))
+        return pa.ExtensionArray.from_storage(pa.uuid(), raw)
+
+    names = table.column_names
+    return pa.table({name: ids(table[name]) if name.endswith("_id") else table[name] for name in names})
+
+
+def test_uuids_are_mined_as_their_canonical_text(tmp_path):
+    told = []
+    for name, kind in (("text", pa.string()), ("uuids", pa.uuid())):
+        tables = {table_name: with_uuids(table, kind) for table_name, table in good_tables().items()}
+        told.append(pairs_of(write_logs(tmp_path / name, tables), tmp_path / f"{name}-pairs"))
+    assert told[0] == told[1]
+    assert str(uuid.uuid5(uuid.NAMESPACE_URL, "c")) in told[1][1]["pairs"]["doc_id"]
+
+
+def test_the_day_of_25_hours_keeps_the_order_of_its_two_hours(tmp_path):
+    """Searches of one wall clock, 01:30, before and after the clocks are set back, and one between at 01:59."""
+    first = int(datetime.datetime(2026, 11, 1, 5, 30, tzinfo=datetime.UTC).timestamp())
+    moments = [first, first + 29 * 60, first + 3600, first + 7200]
+    tables = good_tables()
+    shown = tables["impressions"]
+    sessions = shown["session_id"].to_pylist()
+    order = sorted(set(sessions))
+    times = pa.array([moments[order.index(session)] for session in sessions], pa.timestamp("s", "America/New_York"))
+    tables["impressions"] = shown.set_column(shown.column_names.index("time"), "time", times)
+    tables.pop("activity", None)
+    _, found = pairs_of(write_logs(tmp_path / "logs", tables), tmp_path / "pairs")
+    told = dict(zip(found["searches"]["session_id"], found["searches"]["time"], strict=True))
+    for session, time in told.items():
+        assert int(time.replace(tzinfo=datetime.UTC).timestamp()) == moments[order.index(session)]
 
 
 @pytest.mark.parametrize(

@@ -128,3 +128,14 @@ def test_a_repeat_is_a_chosen_document_that_words_still_find(collection):
     assert not is_boolean([])
     assert not is_boolean(["p3"]), "words do not find Jane"
     assert not is_boolean(["p/4"], limit=1), "beyond the first page"
+
+
+def test_a_searcher_whose_id_is_a_uuid_is_asked_for_by_its_canonical_text():
+    numbers = range(1, len(SEARCHERS) + 1)
+    raw = pa.array([number.to_bytes(16) for number in numbers], pa.binary(16))
+    at = SEARCHERS.column_names.index("searcher_id")
+    table = SEARCHERS.set_column(at, "searcher_id", pa.ExtensionArray.from_storage(pa.uuid(), raw))
+    named, plain = Searchers(VERTICAL, table), Searchers(VERTICAL, SEARCHERS)
+    name = SEARCHERS["searcher_id"][1].as_py()
+    asked = named.request("john", "00000000-0000-0000-0000-000000000002")
+    assert asked.equals(plain.request("john", name))

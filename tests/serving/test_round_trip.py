@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import decimal
+import uuid
 
 import pyarrow as pa
 import pytest
@@ -12,6 +13,9 @@ from alicorn.query import Collection
 from alicorn.serving import create_app
 
 MOMENT = 1_700_000_000_123_456_789
+FIRST_ONE_OCLOCK = 1_793_509_200  # 2026-11-01T01:00-04:00, the first of two
+SPRING = 1_772_953_200  # 2026-03-08T03:00-04:00; the second before it is 01:59:59-05:00
+UUID = uuid.UUID("123e4567-e89b-12d3-a456-426614174000")
 TYPES = {
     **{
         str(kind): ([7, None], kind)
@@ -36,6 +40,15 @@ TYPES = {
         for unit, places in (("s", 9), ("ms", 6), ("us", 3), ("ns", 0))
         for zone in (None, "UTC", "Asia/Tokyo", "America/New_York", "-03:30")
     },
+    "both hours of the day of 25": ([FIRST_ONE_OCLOCK, FIRST_ONE_OCLOCK + 3600], pa.timestamp("s", "America/New_York")),
+    "the day of 23 hours": ([SPRING - 1, SPRING], pa.timestamp("s", "America/New_York")),
+    "before time zones": ([-(10**10), -62_135_510_400], pa.timestamp("s", "Europe/Rome")),
+    "ends of the years": ([-62_135_596_800_000_000, 253_402_300_799_999_999], pa.timestamp("us")),
+    "ends of nanoseconds": ([-(2**63) + 1, 2**63 - 1], pa.timestamp("ns")),
+    "ends of nanoseconds in a zone": ([-(2**63) + 1, 2**63 - 1], pa.timestamp("ns", "America/New_York")),
+    "ends of durations": ([-(2**63) + 1, 2**63 - 1], pa.duration("ns")),
+    "ends of durations us": ([-(2**63), 2**63 - 1], pa.duration("us")),
+    "uuid": ([UUID, None], pa.uuid()),
     **{f"duration {unit}": ([-(10**12) - 1, 1], pa.duration(unit)) for unit in ("s", "ms", "us", "ns")},
     **{str(kind): ([3_661, 0], kind) for kind in (pa.time32("s"), pa.time32("ms"), pa.time64("us"), pa.time64("ns"))},
     "list": ([["a", None], []], pa.list_(pa.string())),

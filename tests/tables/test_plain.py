@@ -71,6 +71,8 @@ REFUSED = [
     (pa.array([[("a", 2**63 - 1)]], pa.map_(pa.string(), MICROS)), "first bad row 0", 0),
     (pa.array([2**31 - 1], pa.int32()).cast(pa.date32()), "first bad row 0", 0),
     (pa.array([1, 2**62], pa.int64()).cast(pa.duration("s")), "first bad row 1", 1),
+    (pa.array([-(2**63)], pa.int64()).cast(pa.timestamp("ns")), "or NaT, .* first bad row 0", 0),
+    (pa.array([0, -(2**63)], pa.int64()).cast(pa.duration("ns")), "or NaT, .* first bad row 1", 1),
     (pa.array([0], pa.int64()).cast(pa.timestamp("us", "Mars/Olympus")), "zone 'Mars/Olympus' is not known", None),
     (pa.array([86_400_001], pa.int64()).cast(pa.date64()), "row 0.*lose data|row 0", 0),
     (pa.array([(1, 2, 3)], pa.month_day_nano_interval()), "cannot be stored; a column may be string", None),

@@ -11,6 +11,7 @@ import typer
 
 from alicorn.cli.options import CollectionFolder, Json, ModelFolder, OtherVertical, load_models
 from alicorn.cli.output import log, print_values
+from alicorn.config import parse_config
 from alicorn.errors import ConfigError
 from alicorn.reporting.json_text import to_json
 from alicorn.reporting.progress import progress_bar
@@ -104,7 +105,8 @@ def interests(
     from alicorn.query import Collection
     from alicorn.tables import open_parts
 
-    settings = PinnerSage(threshold=threshold, decay=decay, newest=newest)
+    given = {"threshold": threshold, "decay": decay, "newest": newest}
+    settings = parse_config(given, PinnerSage, where="--threshold, --decay, --newest")
     now = None if as_of is None else as_of.replace(tzinfo=UTC)
     with Collection.open(collection, read_only=True) as opened:
         if key not in opened.embeddings:

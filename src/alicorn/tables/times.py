@@ -41,7 +41,8 @@ def refuse_times(array: pa.Array, table: str, column: str, first_row: int = 0) -
         rows = "1 row" if count == 1 else f"{count} rows"
         message = (
             f"table {table}, column '{column}': a time outside of the years 1 to 9999 (or a duration above "
-            f"{MOST_DAYS:,} days); first bad row {row} (from 0), {rows} in all; give null for 'for ever'"
+            f"{MOST_DAYS:,} days, or NaT, the smallest int64 of nanoseconds); first bad row {row} "
+            f"(from 0), {rows} in all; give null for 'for ever' and for NaT"
         )
         raise TableError(message, table=table, column=column, row=row, count=count)
 
@@ -69,16 +70,20 @@ def outside(array: pa.Array) -> np.ndarray:
 
 
 def _bounds(kind: pa.DataType) -> tuple[int, int]:
-    """The first and last count that can be shown. A day less where a zone may carry a time beyond the years."""
+    """The first and last count that can be shown. A day less where a zone may carry a time beyond the years.
+
+    The smallest int64 of nanoseconds is none: it is how NumPy and pandas write that there is no time (NaT).
+    """
     if pa.types.is_date32(kind):
         return FIRST_DAY, LAST_DAY
     per_day = PER_S[kind.unit] * DAY_S
+    least = -_INT64 if kind.unit == "ns" else -_INT64 - 1
     if pa.types.is_duration(kind):
         most = MOST_DAYS * per_day
-        return max(-most, -_INT64 - 1), min(most, _INT64)
+        return max(-most, least), min(most, _INT64)
     margin = 0 if kind.tz is None else 1
     first, last = (FIRST_DAY + margin) * per_day, (LAST_DAY + 1 - margin) * per_day - 1
-    return max(first, -_INT64 - 1), min(last, _INT64)
+    return max(first, least), min(last, _INT64)
 
 
 def _has_times(kind: pa.DataType) -> bool:
