@@ -3,8 +3,8 @@
 tables.py       the log folder: finding and reading the tables; Logs
 checks.py       what each table promises, checked by queries before any work
 splits.py       searches, split by time into train, valid and test
-positives.py    clicks, impressions, and what was reached after failed searches
-likeness.py     how much of a query's letters that has
+positives.py    clicks, impressions, and documents reached after failed searches
+likeness.py     the share of a query's letter trigrams that a document has
 non_clicks.py   documents shown and not chosen in a search that has a click
 behaviour.py    what each searcher had done before each search; timelines.py: slices of time
 popularity.py   clicks of each document in the training split

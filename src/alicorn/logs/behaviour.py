@@ -1,11 +1,11 @@
-"""What each searcher had done before each search, as vertical/behaviour.py asks.
+"""The activity of each searcher before each search, in the columns of vertical/behaviour.py.
 
     behaviour    session_id and the columns of request.behaviour, a row per search, in the order of time
     searchers    one row per searcher, with the same columns as they are after the last row of the log
 
 Nothing at or after the time of a search is in its row: a click counts from the time of its impression on, and one of
-the same microsecond does not. Elements of equal time are ordered by document, then kind. The events of a searcher
-stand in a row, so that a window is a slice of them (timelines.py). Words are numbers until they are written.
+the same microsecond does not. Elements of equal time are ordered by document, then kind. The events of a searcher are
+adjacent, so that a window is a slice of them (timelines.py). Words are numbers until they are written.
 """
 
 from collections.abc import Iterator, Sequence

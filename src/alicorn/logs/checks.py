@@ -1,4 +1,4 @@
-"""What each log table promises, checked by queries before any work.
+"""The contract of each log table, checked by queries before any work.
 
 One query looks at the rows of a table, one at each reference to another table; keys are compared in memory. Each
 violation becomes a TableError that names table, column, first bad row and count.

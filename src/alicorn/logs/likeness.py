@@ -1,7 +1,7 @@
 """Does a document share anything with a query? Letter trigrams in common.
 
-What a searcher reaches after a failed search may have nothing to do with it; a document without a trigram of the query
-most likely has not. A nickname shares few of them, so a rule over likeness leaves out some true answers too.
+A document reached after a failed search may have nothing to do with the search; most likely it has not if it shares no
+trigram with the query. A nickname shares few trigrams, so a rule over likeness leaves out some true answers too.
 """
 
 import numpy as np

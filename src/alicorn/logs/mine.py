@@ -101,7 +101,7 @@ def _is_simulated(logs_folder: Path) -> bool:
 
 
 def _reached(logs: Logs, searches: ibis.Table, vertical: Vertical) -> ibis.Table:
-    """What failed searches may have been after: positives.reached, and how like the query each document is."""
+    """Documents that failed searches may have looked for: positives.reached, with the likeness of each to the query."""
     if logs.activity is None:
         strings, times = ("session_id", "doc_id"), ("search_time", "reached")
         columns = dict.fromkeys(strings, pa.string()) | dict.fromkeys(times, pa.timestamp("us")) | FACTS
@@ -114,7 +114,8 @@ def _reached(logs: Logs, searches: ibis.Table, vertical: Vertical) -> ibis.Table
 
 
 def _pairs(pairs: ibis.Table, searches: ibis.Table, source: str) -> ibis.Table:
-    """(session_id, doc_id, ...) with what is known of the search; the facts of a reached document where there are."""
+    """(session_id, doc_id, ...) with the columns of the search, and of a reached document those of
+    positives.reached."""
     facts = [name for name in FACTS if name in pairs.columns]
     return pairs.join(searches, "session_id").select(
         "session_id", "searcher_id", "time", "query", "doc_id", *facts, source=ibis.literal(source), split=_.split
@@ -144,7 +145,7 @@ def _targets(searches: ibis.Table, clicks: ibis.Table, reached: ibis.Table, segm
 def _counts(
     logs: Logs, searches: ibis.Table, pairs: ibis.Table, reached: ibis.Table, written: dict[str, int]
 ) -> dict[str, int]:
-    """Rows read by table, rows written by table, and what became of the difference."""
+    """Rows read by table, rows written by table, and the reasons for the difference."""
     splits_found = searches.group_by("split").aggregate(count=_.count()).to_pyarrow().to_pylist()
     sources = pairs.group_by("source", "split").aggregate(count=_.count()).to_pyarrow().to_pylist()
     totals = searches.aggregate(

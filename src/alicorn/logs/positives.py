@@ -3,7 +3,7 @@
 clicks           shown and chosen
 shown            every document shown: positives by exposure, as many users of a production engine have them
 reached          failed searches: what the searcher reached another way, soon after a search without a click;
-                 vertical/failed_searches.py says which of it counts as a hard positive
+                 vertical/failed_searches.py says which of these count as hard positives
 
 Each function takes and gives Ibis tables; a pair is a row (session_id, doc_id, ...), never twice.
 """

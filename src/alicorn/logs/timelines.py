@@ -1,4 +1,4 @@
-"""What each searcher did, in the order of time, and the slice of it before a given moment.
+"""The events of each searcher in the order of time, and the slice of them before a given moment.
 
 All rows are in one table, those of a searcher together, the oldest first: bisection finds a slice, for every search at
 once.

@@ -1,4 +1,4 @@
-"""Writes the logs of a people world: the tables of the log contract, and what only a simulation knows.
+"""Writes the logs of a people world: the tables of the log contract, and the truth that only a simulation knows.
 
 Each table is a folder of part files, `<table>/part-00000.parquet` ..., one slice of searches each (documents and
 searchers: of people). Beside the contract's documents, searchers, impressions and activity:

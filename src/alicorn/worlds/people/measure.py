@@ -1,6 +1,6 @@
 """Measured properties of a people world and of its logs.
 
-Shares are in [0, 1]; what is sampled is sampled with a fixed seed.
+Shares are in [0, 1]; samples are drawn with a fixed seed.
 """
 
 from pathlib import Path
@@ -93,7 +93,7 @@ def clicks_by_rank(folder: Path) -> np.ndarray:
 
 
 def context_properties(world: PeopleWorld, folder: Path) -> dict[str, float]:
-    """What context can tell where the name cannot: is the wanted person the namesake nearest to the searcher?
+    """How much context can predict beyond the name: is the wanted person the namesake nearest to the searcher?
 
     Over searches for a person with namesakes. "by chance" is the mean of 1 / number of people of that name.
     """

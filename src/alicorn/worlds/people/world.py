@@ -37,7 +37,7 @@ ROWS_PER_PART = 200_000
 
 @dataclass(frozen=True)
 class PeopleWorld:
-    """People, their friendships and what is derived from them; person number = row of every array."""
+    """People, their friendships and the features derived from them; person number = row of every array."""
 
     seed: int
     places: Places

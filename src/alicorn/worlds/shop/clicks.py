@@ -1,4 +1,4 @@
-"""What is clicked in the shop world, and what is visited, collected and bought besides.
+"""Clicks in the shop world, and visits, collections and purchases outside search.
 
 Clicks are position-based, as in clicks.py; how attractive a result is depends on what the searcher likes.
 """
@@ -67,7 +67,7 @@ def act(
     clicked: np.ndarray,
     model: ShopClickModel,
 ) -> Acts:
-    """What is visited, and what is collected and bought of that and of what was clicked."""
+    """Visits, and the collections and purchases of visited and clicked products."""
     failed = np.flatnonzero(~clicked.any(axis=1))
     failed = failed[rng.random(len(failed)) < model.reached]
     delay = (rng.exponential(model.mean_delay_h, len(failed)) * HOUR).astype(np.int64) + MINUTE

@@ -1,4 +1,4 @@
-"""Writes the logs of a shop world: what the engine showed, what was clicked, and what happened besides.
+"""Writes the logs of a shop world: impressions, clicks, and activity outside search.
 
 The tables are those of the log contract, one file each. Beside documents, searchers, impressions and activity:
 

@@ -17,7 +17,7 @@ SPANS_DAYS = (1, 10, 30)
 
 
 def shop_properties(world: ShopWorld, folder: Path) -> dict[str, float]:
-    """Of the catalogue, the tastes, and the logs that `world` wrote to `folder`."""
+    """Properties of the catalogue, the tastes, and the logs that `world` wrote to `folder`."""
     return {
         "products": len(world.catalogue),
         "searchers": len(world.tastes),
@@ -28,7 +28,7 @@ def shop_properties(world: ShopWorld, folder: Path) -> dict[str, float]:
 
 
 def _drift(world: ShopWorld) -> dict[str, float]:
-    """How much of a taste is still there later."""
+    """The share of tastes that are kept until later."""
     interests, projects = world.tastes.interest_leaf, world.tastes.project_leaf
     brands = world.tastes.interest_brand
     kept = (interests[:, 0] == interests[:, 1]) & (brands[:, 0] == brands[:, 1])
@@ -44,7 +44,7 @@ def _same(projects: np.ndarray, days: int) -> float:
 
 
 def _results(world: ShopWorld, folder: Path) -> dict[str, float]:
-    """What was shown and clicked, against the truth."""
+    """Impressions and clicks, compared with the truth."""
     impressions, truth = _read(folder, "impressions"), _read(folder, "truth")
     searches = len(truth)
     of = _numbers(impressions["session_id"])
@@ -71,8 +71,8 @@ def _results(world: ShopWorld, folder: Path) -> dict[str, float]:
 
 
 def _links(world: ShopWorld, folder: Path) -> dict[str, float]:
-    """Of each kind of search: its share, and how often its searcher had met before the leaf and brand of the product
-    that is wanted, of those shown, and of those clicked."""
+    """For each kind of search: its share, and how often the searcher had earlier met the leaf and brand of the wanted
+    product, of the shown products, and of the clicked ones."""
     truth, impressions = _read(folder, "truth"), _read(folder, "impressions")
     past = _Past(world, _read(folder, "activity"), impressions.filter(pc.field("clicked")))
     asked = (

@@ -1,6 +1,6 @@
-"""What is typed in the shop world: a pile of keywords that names a category and states some attributes of the product.
+"""Queries of the shop world: keywords that name a category and state some attributes of the wanted product.
 
-What the query states is kept as the intent, by which the relevance of any product is known.
+The attributes that a query states are its intent, which determines the relevance of every product.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ STATED = ("brand", "colour", "material", "size")
 
 @dataclass(frozen=True)
 class ShopQueryModel:
-    """Rates in [0, 1]. What is not a first name or a department is another name of the category."""
+    """Rates in [0, 1]. A query without a first name or a department has another name of the category."""
 
     first_name: float = 0.55
     department: float = 0.10
@@ -43,7 +43,7 @@ class Intents:
 def type_queries(
     rng: np.random.Generator, catalogue: Catalogue, wanted: np.ndarray, model: ShopQueryModel
 ) -> tuple[list[str], Intents, list[list[str]]]:
-    """For wanted products, int64 (n,): what is typed, what it asks for, and labels of each query."""
+    """For wanted products, int64 (n,): the text, the intent and the labels of each query."""
     how = rng.random(len(wanted))
     only_department = how > 1 - model.department
     leaf = np.where(only_department, -1, catalogue.leaf[wanted]).astype(np.int64)

@@ -1,6 +1,6 @@
-"""What is said and shown of a product: its title, its description, its pictures.
+"""The title, description and pictures of a product.
 
-A title is a pile of keywords: names of the category, attributes (not all), the brand, styles, words that could be on
+A title is a list of keywords: names of the category, attributes (not all), the brand, styles, words that could be on
 anything, and some that are not true of the product.
 """
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def titles(rng: np.random.Generator, catalogue: Catalogue) -> list[str]:
-    """One keyword pile per product."""
+    """One title per product."""
     return [" ".join(_keywords(rng, catalogue, number)) for number in range(len(catalogue))]
 
 

@@ -1,6 +1,6 @@
 """Words of the shop world: departments, their leaves with synonyms, styles, colours, materials.
 
-All of it is made up by us. A department is (name, median price, materials, styles, leaves); a leaf is a name and other
+All words are invented. A department is (name, median price, materials, styles, leaves); a leaf is a name and other
 names for the same thing, which titles and queries use in place of it.
 """
 

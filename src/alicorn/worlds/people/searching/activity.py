@@ -1,6 +1,6 @@
 """What people do outside search: reach a person whom a search failed to find, and visit others.
 
-Hard positives are mined from these rows; the background is what makes that mining imperfect, as in a real log.
+Hard positives are mined from these rows; background visits make that mining imperfect, as in a real log.
 """
 
 from dataclasses import dataclass

@@ -57,7 +57,7 @@ def misspell(word: str, kind: float, where: float) -> str:
 
 
 def without_accents(word: str) -> str:
-    """Letters without their marks, as typed on a keyboard that lacks them: "Peña" -> "Pena"."""
+    """Letters without their marks, as typed on a keyboard without them: "Peña" -> "Pena"."""
     if word.isascii():
         return word
     return "".join(letter for letter in unicodedata.normalize("NFKD", word) if not unicodedata.combining(letter))

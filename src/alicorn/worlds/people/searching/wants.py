@@ -1,6 +1,6 @@
 """Whom does a searcher want? Mostly people the searcher is likely to know.
 
-The mixture decides how much the searcher's context can tell a retriever, so it is stated in docs/people-world.md, and
+The mixture determines how much a retriever can learn from the searcher's context. docs/people-world.md states it, and
 each search keeps its kind as a segment.
 """
 
@@ -54,7 +54,7 @@ class Wants:
     def draw(self, rng: np.random.Generator, searchers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """searchers: int (n,). Returns wanted person int32 (n,), never the searcher, and kind int8 (n,).
 
-        Who cannot be served by a kind (no friends, alone in a school) wants anyone, and the kind says so.
+        A searcher for whom a kind is impossible (no friends, alone in a school) wants anyone, and has that kind.
         """
         num_people = self.graph.num_people
         kind = np.searchsorted(np.cumsum(self.model.shares), rng.random(len(searchers)), side="right")
