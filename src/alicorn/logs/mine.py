@@ -114,8 +114,7 @@ def _reached(logs: Logs, searches: ibis.Table, vertical: Vertical) -> ibis.Table
 
 
 def _pairs(pairs: ibis.Table, searches: ibis.Table, source: str) -> ibis.Table:
-    """(session_id, doc_id, ...) with the columns of the search, and of a reached document those of
-    positives.reached."""
+    """(session_id, doc_id, ...) with the columns of the search, and for reached documents those of `reached`."""
     facts = [name for name in FACTS if name in pairs.columns]
     return pairs.join(searches, "session_id").select(
         "session_id", "searcher_id", "time", "query", "doc_id", *facts, source=ibis.literal(source), split=_.split

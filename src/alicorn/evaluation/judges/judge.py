@@ -19,8 +19,9 @@ class Judge(Protocol):
 
 
 def good_at(chances: np.ndarray, k: int) -> np.ndarray:
-    """float64 (searches,): P_good@K, the share of the judged documents among the first K that are more likely good than
-    not; NaN for a search without any. chances: (searches, depth), NaN for a document that is not judged.
+    """float64 (searches,): P_good@K, the share of the judged among the first K that are more likely good than not.
+
+    chances: (searches, depth), NaN for a document that is not judged. A search without a judged document gets NaN.
     """
     first = chances[:, :k]
     judged = (~np.isnan(first)).sum(axis=1)

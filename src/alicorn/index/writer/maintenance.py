@@ -127,8 +127,7 @@ class Maintenance:
         return waited
 
     def close(self) -> None:
-        """End the worker: unfinished work is abandoned, and the journal keeps its documents. Called without the
-        lock."""
+        """End the worker: unfinished work is abandoned; the journal keeps its documents. Called without the lock."""
         self._worker.abandon()
         with self._versions.lock:
             self.await_rewriting()

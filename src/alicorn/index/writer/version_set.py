@@ -14,6 +14,7 @@ from alicorn.index.state.version import Version
 
 class VersionSet:
     """`snapshot` is read without the lock; everything else is read and changed under `lock`, a re-entrant condition.
+
     The manifest and the version change within `changing`. If an interrupt such as Ctrl-C comes between the two, the
     next change first loads the version in the manifest.
     """

@@ -125,8 +125,7 @@ def _elements(chunk):
 
 @subroutine
 def _with_room(candidates, found, bound):
-    """Make room for one more chunk: drop candidates that cannot reach the bound; double the room if that is not
-    enough."""
+    """Make room for one more chunk: drop candidates that cannot reach the bound, then double the room if needed."""
     found = _still_possible(candidates, found, bound)
     room = candidates.room
     if 2 * (found + _CHUNK) > room:

@@ -117,8 +117,9 @@ _CANDIDATES = "float32, int64[::1], uint32[::1], float32[::1]"  # slack, state, 
 
 @kernel(f"Tuple((uint32[::1], float32[::1]))(float32[::1], int64, uint32[::1], boolean[::1], int64, {_CANDIDATES})")
 def _keep(products, first, docs, deleted, k, slack, state, rows, scores):
-    """Add the rows of one tile that may be among the k best to the candidates; returns these, in a larger array if
-    needed. products: of the rows from `first` on. state: a histogram of lower bounds of the candidates' scores; how
+    """Add rows of one tile that may be among the k best; returns the candidates, in a larger array if needed.
+
+    products: of the rows from `first` on. state: a histogram of lower bounds of the candidates' scores; how
     many candidates there are, the highest bin that k of them reach, and how many reach it.
     """
     counts = state[:BINS]

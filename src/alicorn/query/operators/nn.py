@@ -99,8 +99,7 @@ def _within_radius(evaluation: Evaluation, node: tree.Nn, radius: float, within:
 
 
 def _probed_ranges(evaluation: Evaluation, node: tree.Nn) -> Sets | None:
-    """The clusters that an `nn` with nprobe searches, to narrow its filter; None if they are not ranges of
-    documents."""
+    """The clusters that an `nn` with nprobe searches, to narrow its filter; None if they are no ranges."""
     probe = evaluation.probe(node)
     if isinstance(node.filter, tree.Term) or probe.all_clusters:  # a posting list needs no narrowing
         return None
