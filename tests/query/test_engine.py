@@ -15,7 +15,7 @@ from alicorn.language import tree
 from alicorn.quantization import STORED
 from alicorn.quantization.coarse.probing import nearest
 from alicorn.query import Collection
-from alicorn.query.run import Evaluation
+from alicorn.query.run import Execution
 from alicorn.query.sets import docset
 
 DIMS = {"first": 8, "second": 5}
@@ -121,7 +121,7 @@ def check_random_trees(world: World, count: int, seed: int) -> None:
                 continue
             expected = oracle.evaluate(root)
             for plan in PLANS:
-                found = ids_of(snapshot, Evaluation(snapshot, vectors, forced=plan).run(root))
+                found = ids_of(snapshot, Execution(snapshot, vectors, forced=plan).run(root))
                 assert found == expected, f"plan {plan}: {root}"
             result = world.collection.search(str(root), vectors=vectors, limit=10)
             assert result.total == len(expected), root

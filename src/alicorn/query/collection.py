@@ -20,7 +20,7 @@ from alicorn.query.facets.facet import Facet
 from alicorn.query.many import search_many
 from alicorn.query.order.keys import OrderBy
 from alicorn.query.result import Result
-from alicorn.query.run import Evaluation
+from alicorn.query.run import Execution
 from alicorn.query.search import search
 
 
@@ -74,7 +74,7 @@ class Collection(Store):
             return None
         view, number = found
         at = next(at for at, other in enumerate(snapshot.segments) if other is view)
-        return reason(Evaluation(snapshot, given), prepared.root, at, number)
+        return reason(Execution(snapshot, given), prepared.root, at, number)
 
     def search_many(
         self,

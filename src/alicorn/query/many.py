@@ -29,7 +29,7 @@ from alicorn.query.nn.plan import allowed_rows, is_exact
 from alicorn.query.nn.products import blocks_of, k_nearest_each
 from alicorn.query.order.keys import BY_NN, OrderBy, check_order
 from alicorn.query.result import Result
-from alicorn.query.run import Evaluation
+from alicorn.query.run import Execution
 from alicorn.query.search import check_limit, search
 from alicorn.query.sets import docset
 
@@ -167,7 +167,7 @@ def _in_one_pass(
     for one in asked:
         inner = one.nn.filter
         assert inner is not None
-        evaluation = Evaluation(snapshot, {name: matrix[one.places[0]] for name, matrix in matrices.items()})
+        evaluation = Execution(snapshot, {name: matrix[one.places[0]] for name, matrix in matrices.items()})
         # a filter may search too, with vectors that differ from request to request
         if len(one.places) > 1 and any(isinstance(node, tree.Nn) for node in tree.walk(inner)):
             continue

@@ -24,7 +24,7 @@ from alicorn.query.operators import OPERATORS
 from alicorn.query.sets.per_segment import Sets, live, size
 
 
-class Evaluation:
+class Execution:
     """The evaluation of one expression over one snapshot: values that are computed once and used by several operators.
 
     vectors: name -> (dim,) float32, unit length. forced: the plan every `nn` must take (tests), or None to choose.

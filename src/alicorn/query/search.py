@@ -24,7 +24,7 @@ from alicorn.query.order.keys import BY_BM25, BY_NN, OrderBy, check_order
 from alicorn.query.order.order_by import ranked
 from alicorn.query.order.share import with_shares
 from alicorn.query.result import Result
-from alicorn.query.run import Evaluation
+from alicorn.query.run import Execution
 from alicorn.query.sets.per_segment import size
 
 MAX_OFFSET = 10_000
@@ -52,7 +52,7 @@ def search(
     ordering = Ordering(order, prepared, vectors, snapshot.columns)
     cursor = _check_page(root, ordering, offset, after)
     wanted = check_facets(facets, snapshot.columns)
-    evaluation = Evaluation(snapshot, vectors, explain)
+    evaluation = Execution(snapshot, vectors, explain)
     if isinstance(root, tree.Nn) and root.k is not None and order == BY_NN and not explain and not wanted:
         whole = nn.ranked(evaluation, root)  # its order is the order asked for: no need of sets
         rest = whole if cursor is None else later(snapshot, whole, cursor)
@@ -73,7 +73,7 @@ def search(
 
 def _result(
     ordering: Ordering,
-    evaluation: Evaluation,
+    evaluation: Execution,
     best: Ranked,
     total: int,
     started: float,

@@ -10,7 +10,7 @@ import alicorn
 from alicorn.errors import QueryError
 from alicorn.language import parse
 from alicorn.query.nn import recall as recall_module
-from alicorn.query.run import Evaluation
+from alicorn.query.run import Execution
 from alicorn.query.sets import docset
 
 DIM, NUM_DOCS, NUM_GROUPS = 16, 12_000, 80
@@ -102,7 +102,7 @@ def test_every_plan_and_search_many_give_the_same(no_few, collection):
             assert result.ids == collection.search(expression, {"x": query}).ids
             unit = {"x": (query / np.linalg.norm(query)).astype(np.float32)}
             snapshot = collection.snapshot()
-            runs = [Evaluation(snapshot, unit, forced=plan).run(root) for plan in (None, "exact", "slice", "scan")]
+            runs = [Execution(snapshot, unit, forced=plan).run(root) for plan in (None, "exact", "slice", "scan")]
             sets = [[docset.as_array(part).tolist() for part in run] for run in runs]
             assert all(one == sets[0] for one in sets)
 

@@ -15,7 +15,7 @@ from alicorn.towers import Model
 from alicorn.training import Epoch, Recipe, train
 from alicorn.training.examples.batches import PairBatch, epoch_batches
 from alicorn.training.examples.data import Pairs, TrainingData
-from alicorn.training.objective.objective import Embedded, Negatives, Objective, batch_loss, batch_recall
+from alicorn.training.objective.objective import EmbeddedBatch, NegativeColumns, Objective, batch_loss, batch_recall
 
 CPU = torch.device("cpu")
 
@@ -31,7 +31,7 @@ def prepared(pairs: Path, given: Recipe, work: Path) -> tuple[TrainingData, list
     return data, list(epoch_batches(data, given, 1, CPU, streaming=objective.streaming))
 
 
-def embeddings(batch: PairBatch, seed: int, channels: int = 0) -> Embedded:
+def embeddings(batch: PairBatch, seed: int, channels: int = 0) -> EmbeddedBatch:
     """Random directions for requests and documents, and for so many channels of each."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -40,7 +40,7 @@ def embeddings(batch: PairBatch, seed: int, channels: int = 0) -> Embedded:
 
     sizes: dict[Side, int] = {"request": batch.size, "document": len(batch.numbers)}
     by_channel = [{ChannelId(side, str(c)): unit(rows) for c in range(channels)} for side, rows in sizes.items()]
-    return Embedded(unit(batch.size), unit(len(batch.numbers)), *by_channel)
+    return EmbeddedBatch(unit(batch.size), unit(len(batch.numbers)), *by_channel)
 
 
 def test_what_is_remembered_are_more_columns_corrected_as_then_and_known_positives_masked(
@@ -112,7 +112,7 @@ def test_a_streamed_log_q_comes_near_the_counted_one(pairs: Path, tmp_path: Path
 def test_a_sum_is_the_mean_times_the_requests(pairs: Path, tmp_path: Path, loss: dict[str, Any], mean: Any) -> None:
     _, batches = prepared(pairs, recipe(), tmp_path)
     requests, documents, *_ = embeddings(batches[0], 0)
-    nothing = Negatives(documents[:0], batches[0].allowed, None, None, None)
+    nothing = NegativeColumns(documents[:0], batches[0].allowed, None, None, None)
     expected = mean(requests, documents, batches[0].allowed).item()
     for reduction, factor in (("mean", 1), ("sum", 128)):
         given = recipe(loss={**loss, "reduction": reduction}).loss

@@ -15,7 +15,7 @@ from alicorn.index import SegmentView
 from alicorn.language import tree
 from alicorn.query.explain.step import spelled
 from alicorn.query.nn.nearest import exact_cosines
-from alicorn.query.run import Evaluation
+from alicorn.query.run import Execution
 from alicorn.query.sets import docset
 
 _SHOWN_TERMS = 5
@@ -43,7 +43,7 @@ class Reason:
         return [line, *(inner for child in self.children for inner in child._lines(depth + 1))]
 
 
-def reason(evaluation: Evaluation, node: tree.Node, at: int, number: int) -> Reason:
+def reason(evaluation: Execution, node: tree.Node, at: int, number: int) -> Reason:
     """Why the tree holds, or does not hold, document `number` of segment `at`."""
     children = tuple(reason(evaluation, child, at, number) for child in tree.children(node))
     view = evaluation.snapshot.segments[at]
@@ -63,7 +63,7 @@ def reason(evaluation: Evaluation, node: tree.Node, at: int, number: int) -> Rea
 
 
 def _why(
-    evaluation: Evaluation,
+    evaluation: Execution,
     node: tree.Node,
     view: SegmentView,
     number: int,
@@ -102,7 +102,7 @@ def _why(
     return f"{holding} of {len(children)} operands hold it"
 
 
-def _near(evaluation: Evaluation, node: tree.Nn, view: SegmentView, number: int, matches: bool) -> str:
+def _near(evaluation: Execution, node: tree.Nn, view: SegmentView, number: int, matches: bool) -> str:
     block = view.segment.embeddings.get(node.key)
     row = -1 if block is None else int(block.rows_of[number])
     if block is None or row < 0:
@@ -125,6 +125,6 @@ def _near(evaluation: Evaluation, node: tree.Nn, view: SegmentView, number: int,
     return f"{distance}; the last of the {len(scores)} nearest is at {1.0 - float(scores[-1]):.4f}"
 
 
-def _place(evaluation: Evaluation, node: tree.Nn, cluster: int) -> int:
+def _place(evaluation: Execution, node: tree.Nn, cluster: int) -> int:
     cosines = evaluation.probe(tree.Nn(node.key, k=1, vector=node.vector)).cosines
     return int((cosines > cosines[cluster]).sum()) + 1

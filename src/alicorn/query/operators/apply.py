@@ -16,10 +16,10 @@ from alicorn.query.sets.docset import DocSet
 from alicorn.query.sets.per_segment import Sets, narrow
 
 if TYPE_CHECKING:
-    from alicorn.query.run import Evaluation
+    from alicorn.query.run import Execution
 
 
-def evaluate(evaluation: Evaluation, node: tree.Apply, within: Sets | None) -> Sets:
+def evaluate(evaluation: Execution, node: tree.Apply, within: Sets | None) -> Sets:
     """The inner expression is evaluated over the whole collection, and the result is narrowed afterwards."""
     views = evaluation.snapshot.segments
     if not views:

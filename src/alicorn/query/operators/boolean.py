@@ -10,12 +10,12 @@ from alicorn.query.sets import docset
 from alicorn.query.sets.per_segment import Sets, subtract, unite
 
 if TYPE_CHECKING:
-    from alicorn.query.run import Evaluation
+    from alicorn.query.run import Execution
 
 _FEW = 16  # operands
 
 
-def evaluate_and(evaluation: Evaluation, node: tree.And, within: Sets | None) -> Sets:
+def evaluate_and(evaluation: Execution, node: tree.And, within: Sets | None) -> Sets:
     """The cheapest operand first, then each among the documents of those before; operands with an nn last."""
     operands = _distinct(node.operands)
     wanted = [child for child in operands if not isinstance(child, tree.Not)]
@@ -30,28 +30,28 @@ def evaluate_and(evaluation: Evaluation, node: tree.And, within: Sets | None) ->
     return _without(evaluation, found, refused)
 
 
-def estimate_and(evaluation: Evaluation, node: tree.And | tree.WeakAnd) -> int:
+def estimate_and(evaluation: Execution, node: tree.And | tree.WeakAnd) -> int:
     wanted = (child for child in node.operands if not isinstance(child, tree.Not))
     return min((evaluation.estimate(child) for child in wanted), default=0)
 
 
-def evaluate_or(evaluation: Evaluation, node: tree.Or | tree.StrongOr, within: Sets | None) -> Sets:
+def evaluate_or(evaluation: Execution, node: tree.Or | tree.StrongOr, within: Sets | None) -> Sets:
     return unite(evaluation.snapshot, [evaluation.evaluate(child, within) for child in _distinct(node.operands)])
 
 
-def estimate_or(evaluation: Evaluation, node: tree.Or | tree.StrongOr) -> int:
+def estimate_or(evaluation: Execution, node: tree.Or | tree.StrongOr) -> int:
     return min(evaluation.snapshot.num_docs, sum(map(evaluation.estimate, node.operands)))
 
 
-def evaluate_difference(evaluation: Evaluation, node: tree.Difference, within: Sets | None) -> Sets:
+def evaluate_difference(evaluation: Execution, node: tree.Difference, within: Sets | None) -> Sets:
     return _without(evaluation, evaluation.evaluate(node.operands[0], within), _distinct(node.operands[1:]))
 
 
-def estimate_difference(evaluation: Evaluation, node: tree.Difference) -> int:
+def estimate_difference(evaluation: Execution, node: tree.Difference) -> int:
     return evaluation.estimate(node.operands[0])
 
 
-def _without(evaluation: Evaluation, found: Sets, refused: Sequence[tree.Node]) -> Sets:
+def _without(evaluation: Execution, found: Sets, refused: Sequence[tree.Node]) -> Sets:
     for child in refused:  # a posting list needs no narrowing
         found = subtract(found, evaluation.evaluate(child, None if isinstance(child, tree.Term) else found))
     return found

@@ -11,10 +11,10 @@ from alicorn.query.sets.per_segment import live, size
 from alicorn.query.sets.static_order import first_documents
 
 if TYPE_CHECKING:
-    from alicorn.query.run import Evaluation
+    from alicorn.query.run import Execution
 
 
-def first_of_inner(evaluation: Evaluation, node: tree.Apply | tree.Extract) -> tuple[np.ndarray, np.ndarray]:
+def first_of_inner(evaluation: Execution, node: tree.Apply | tree.Extract) -> tuple[np.ndarray, np.ndarray]:
     """The first `limit` documents of the inner expression in static-rank order; a notice says when it was cut.
 
     Returns segments and numbers, (n,) int64 each.

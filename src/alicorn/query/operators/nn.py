@@ -20,10 +20,10 @@ from alicorn.query.sets.docset import EMPTY
 from alicorn.query.sets.per_segment import Sets, live, narrow
 
 if TYPE_CHECKING:
-    from alicorn.query.run import Evaluation
+    from alicorn.query.run import Execution
 
 
-def evaluate(evaluation: Evaluation, node: tree.Nn, within: Sets | None) -> Sets:
+def evaluate(evaluation: Execution, node: tree.Nn, within: Sets | None) -> Sets:
     """The k nearest are counted over the whole collection, and narrowed afterwards."""
     if node.radius is not None:
         return _within_radius(evaluation, node, node.radius, within)
@@ -31,7 +31,7 @@ def evaluate(evaluation: Evaluation, node: tree.Nn, within: Sets | None) -> Sets
     return narrow(_sets_of(nearest, len(evaluation.snapshot.segments)), within)
 
 
-def estimate(evaluation: Evaluation, node: tree.Nn) -> int:
+def estimate(evaluation: Execution, node: tree.Nn) -> int:
     total = evaluation.snapshot.num_docs
     return total if node.k is None else min(total, node.k)
 
@@ -49,7 +49,7 @@ def check(node: tree.Nn, snapshot: Snapshot, vectors: Mapping[str, np.ndarray]) 
         raise VectorError(f"vector {name!r}: embedding {key!r} has {dim} dimensions, got {len(vectors[name])}")
 
 
-def ranked(evaluation: Evaluation, node: tree.Nn) -> Ranked:
+def ranked(evaluation: Execution, node: tree.Nn) -> Ranked:
     """The documents of an `nn` with k, nearest first."""
     assert node.k is not None
     within = None if node.filter is None or node.counts_documents else _probed_ranges(evaluation, node)
@@ -73,7 +73,7 @@ def ranked(evaluation: Evaluation, node: tree.Nn) -> Ranked:
     return found
 
 
-def _what_became(evaluation: Evaluation, node: tree.Nn, allowed: Sets | None) -> Became:
+def _what_became(evaluation: Execution, node: tree.Nn, allowed: Sets | None) -> Became:
     """The clusters chosen for a `:recall`."""
     snapshot, probe = evaluation.snapshot, evaluation.probe(node)
     calibrated = snapshot.quantizers[node.key].calibration is not None
@@ -81,7 +81,7 @@ def _what_became(evaluation: Evaluation, node: tree.Nn, allowed: Sets | None) ->
     return Became(clusters, held(snapshot, node.key, probe.query, clusters, allowed), calibrated)
 
 
-def _within_radius(evaluation: Evaluation, node: tree.Nn, radius: float, within: Sets | None) -> Sets:
+def _within_radius(evaluation: Execution, node: tree.Nn, radius: float, within: Sets | None) -> Sets:
     if node.counts_documents:
         evaluation.count_clusters(node, None)
     counters = Counters(evaluation.step is not None)
@@ -98,7 +98,7 @@ def _within_radius(evaluation: Evaluation, node: tree.Nn, radius: float, within:
     return found
 
 
-def _probed_ranges(evaluation: Evaluation, node: tree.Nn) -> Sets | None:
+def _probed_ranges(evaluation: Execution, node: tree.Nn) -> Sets | None:
     """The clusters that an `nn` with nprobe searches, to narrow its filter; None if they are no ranges."""
     probe = evaluation.probe(node)
     if isinstance(node.filter, tree.Term) or probe.all_clusters:  # a posting list needs no narrowing
@@ -120,7 +120,7 @@ def _sets_of(found: Ranked, num_segments: int) -> Sets:
     ]
 
 
-def _note(evaluation: Evaluation, node: tree.Nn, counters: Counters) -> None:
+def _note(evaluation: Execution, node: tree.Nn, counters: Counters) -> None:
     if evaluation.step is not None:
         quantizer = evaluation.snapshot.quantizers[node.key]
         codec = quantizer.codec

@@ -11,10 +11,10 @@ from alicorn.index import Snapshot
 from alicorn.query.sets.per_segment import Sets
 
 if TYPE_CHECKING:
-    from alicorn.query.run import Evaluation
+    from alicorn.query.run import Execution
 
 
-def _whole_collection(evaluation: Evaluation, _: Any) -> int:
+def _whole_collection(evaluation: Execution, _: Any) -> int:
     return evaluation.snapshot.num_docs
 
 
@@ -29,6 +29,6 @@ class Operator(NamedTuple):
     check: raises QueryError or VectorError where a name in the node does not fit the snapshot and the given vectors.
     """
 
-    evaluate: Callable[[Evaluation, Any, Sets | None], Sets]
-    estimate: Callable[[Evaluation, Any], int] = _whole_collection
+    evaluate: Callable[[Execution, Any, Sets | None], Sets]
+    estimate: Callable[[Execution, Any], int] = _whole_collection
     check: Callable[[Any, Snapshot, Mapping[str, np.ndarray]], None] = _fits

@@ -11,14 +11,14 @@ from alicorn.query.sets.docset import EMPTY, DocSet
 from alicorn.query.sets.per_segment import Sets, narrow
 
 if TYPE_CHECKING:
-    from alicorn.query.run import Evaluation
+    from alicorn.query.run import Execution
 
 
-def evaluate(evaluation: Evaluation, node: tree.Prefix, within: Sets | None) -> Sets:
+def evaluate(evaluation: Execution, node: tree.Prefix, within: Sets | None) -> Sets:
     return narrow([_documents(view.segment, node.prefix) for view in evaluation.snapshot.segments], within)
 
 
-def estimate(evaluation: Evaluation, node: tree.Prefix) -> int:
+def estimate(evaluation: Execution, node: tree.Prefix) -> int:
     snapshot = evaluation.snapshot
     return min(snapshot.num_docs, sum(_num_postings(view.segment, node.prefix) for view in snapshot.segments))
 

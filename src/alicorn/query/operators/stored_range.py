@@ -18,10 +18,10 @@ from alicorn.query.sets.docset import EMPTY, DocSet
 from alicorn.query.sets.per_segment import Sets
 
 if TYPE_CHECKING:
-    from alicorn.query.run import Evaluation
+    from alicorn.query.run import Execution
 
 
-def evaluate(evaluation: Evaluation, node: tree.Range, within: Sets | None) -> Sets:
+def evaluate(evaluation: Execution, node: tree.Range, within: Sets | None) -> Sets:
     views = evaluation.snapshot.segments
     return [_documents(view, node, None if within is None else within[at]) for at, view in enumerate(views)]
 

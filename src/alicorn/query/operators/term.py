@@ -12,14 +12,14 @@ from alicorn.query.sets.frequent import frequent
 from alicorn.query.sets.per_segment import Sets, narrow
 
 if TYPE_CHECKING:
-    from alicorn.query.run import Evaluation
+    from alicorn.query.run import Execution
 
 
-def evaluate(evaluation: Evaluation, node: tree.Term, within: Sets | None) -> Sets:
+def evaluate(evaluation: Execution, node: tree.Term, within: Sets | None) -> Sets:
     return narrow([_documents(view.segment, node.term) for view in evaluation.snapshot.segments], within)
 
 
-def estimate(evaluation: Evaluation, node: tree.Term) -> int:
+def estimate(evaluation: Execution, node: tree.Term) -> int:
     return sum([_num_postings(view.segment, node.term) for view in evaluation.snapshot.segments])
 
 

@@ -10,10 +10,10 @@ from alicorn.query.sets.per_segment import Sets, live, narrow, subtract, unite
 from alicorn.query.sets.static_order import with_optional_hits
 
 if TYPE_CHECKING:
-    from alicorn.query.run import Evaluation
+    from alicorn.query.run import Execution
 
 
-def evaluate(evaluation: Evaluation, node: tree.WeakAnd, within: Sets | None) -> Sets:
+def evaluate(evaluation: Execution, node: tree.WeakAnd, within: Sets | None) -> Sets:
     """Hits are counted over the whole collection, so the node is evaluated whole and narrowed afterwards."""
     snapshot = evaluation.snapshot
     operands = list(zip(node.operands, node.optional_hits, strict=True))

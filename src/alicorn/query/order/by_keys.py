@@ -22,12 +22,12 @@ from alicorn.query.order.codes import Plain, codes_of
 from alicorn.query.order.cursor import Cursor, Ordering
 from alicorn.query.order.keys import ByColumn, Weights
 from alicorn.query.order.permutation import Permutation
-from alicorn.query.run import Evaluation
+from alicorn.query.run import Execution
 from alicorn.query.text.bm25 import scored_terms, scores_of
 
 
 def arranged(
-    evaluation: Evaluation,
+    evaluation: Execution,
     ordering: Ordering,
     numbers: Sequence[np.ndarray],
     limit: int,
@@ -90,7 +90,7 @@ def later(snapshot: Snapshot, hits: Ranked, after: Cursor) -> Ranked:
 
 
 def sums(
-    evaluation: Evaluation, prepared: Prepared, weights: Weights, numbers: Sequence[np.ndarray]
+    evaluation: Execution, prepared: Prepared, weights: Weights, numbers: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
     """A weighted sum of scores of given documents -> (n,) float64 of each segment.
 
@@ -104,7 +104,7 @@ def sums(
     return scores
 
 
-def _keys(evaluation: Evaluation, ordering: Ordering, numbers: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
+def _keys(evaluation: Execution, ordering: Ordering, numbers: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
     """The keys of the order, each as the arrays of all segments."""
     views = evaluation.snapshot.segments
     keys = []
@@ -192,7 +192,7 @@ def _id_ranks(snapshot: Snapshot, segments: np.ndarray, numbers: np.ndarray, par
 
 
 def _scores(
-    name: str, evaluation: Evaluation, prepared: Prepared, numbers: Sequence[np.ndarray], missing: float
+    name: str, evaluation: Execution, prepared: Prepared, numbers: Sequence[np.ndarray], missing: float
 ) -> list[np.ndarray]:
     """One score of given documents. missing: that by nn where there is no embedding."""
     snapshot = evaluation.snapshot

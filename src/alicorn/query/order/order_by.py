@@ -18,13 +18,13 @@ from alicorn.query.order.by_keys import arranged, later, place_after, sums
 from alicorn.query.order.cursor import Cursor, Ordering
 from alicorn.query.order.keys import BY_BM25, BY_NN, ByColumn, columns_of
 from alicorn.query.order.permutation import first_of, permutation_of
-from alicorn.query.run import Evaluation
+from alicorn.query.run import Execution
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import DocSet
 
 
 def ranked(
-    evaluation: Evaluation,
+    evaluation: Execution,
     prepared: Prepared,
     found: list[DocSet],
     ordering: Ordering,
@@ -55,7 +55,7 @@ def ranked(
 
 
 def _by_columns(
-    evaluation: Evaluation,
+    evaluation: Execution,
     ordering: Ordering,
     columns: tuple[ByColumn, ...],
     found: list[DocSet],
@@ -78,7 +78,7 @@ def _by_columns(
     return arranged(evaluation, ordering, list(map(np.sort, first)), limit)
 
 
-def _by_nn(evaluation: Evaluation, prepared: Prepared, found: list[DocSet], limit: int) -> Ranked:
+def _by_nn(evaluation: Execution, prepared: Prepared, found: list[DocSet], limit: int) -> Ranked:
     """The nearest of the hits; those without the embedding follow by doc_id, with score -inf."""
     nn = prepared.nearest_to[0]
     if nn is prepared.root and nn in evaluation.nearest:

@@ -12,13 +12,13 @@ from alicorn.query.nn.ranked import Ranked, best_first
 from alicorn.query.order.by_keys import arranged
 from alicorn.query.order.cursor import Ordering
 from alicorn.query.order.order_by import ranked
-from alicorn.query.run import Evaluation
+from alicorn.query.run import Execution
 from alicorn.query.sets.docset import DocSet
 from alicorn.query.sets.per_segment import live
 
 
 def with_shares(
-    evaluation: Evaluation,
+    evaluation: Execution,
     prepared: Prepared,
     found: list[DocSet],
     best: Ranked,

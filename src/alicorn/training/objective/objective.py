@@ -31,7 +31,7 @@ from alicorn.training.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)
-class Negatives:
+class NegativeColumns:
     """What the documents of a batch are to its requests; columns may be more than the batch has, as remembered ones.
 
     remembered: (more, dim), columns behind those of the batch. allowed: bool (batch, columns). log_q, weights:
@@ -44,14 +44,14 @@ class Negatives:
     weights: Tensor | None
     mixing: Tensor | None
 
-    def first(self, columns: int) -> "Negatives":
+    def first(self, columns: int) -> "NegativeColumns":
         """Without what is remembered."""
         log_q = None if self.log_q is None else self.log_q[:columns]
         weights = None if self.weights is None else self.weights[:columns]
-        return Negatives(self.remembered[:0], self.allowed[:, :columns], log_q, weights, self.mixing)
+        return NegativeColumns(self.remembered[:0], self.allowed[:, :columns], log_q, weights, self.mixing)
 
 
-class Embedded(NamedTuple):
+class EmbeddedBatch(NamedTuple):
     """A batch as embeddings of unit length. requests: (batch, dim). documents: (columns, dim), the positives first.
 
     request_channels, document_channels: what each channel alone says, as long as its side; empty
@@ -82,7 +82,7 @@ class Objective:
             StreamingPopularity(stream.rate, stream.slots, stream.hashes, gap, stage.seed) if stream else None
         )
 
-    def embedded(self, module: TwoTower, batch: PairBatch) -> Embedded:
+    def embedded(self, module: TwoTower, batch: PairBatch) -> EmbeddedBatch:
         """The batch through the towers."""
         of_documents: dict[ChannelId, Tensor] = {}
         of_requests: dict[ChannelId, Tensor] = {}
@@ -93,14 +93,14 @@ class Objective:
             documents, of_documents, _ = module.document_channels(batch.documents)
             requests, of_requests, _ = module.request_channels(batch.requests)
         if module.interests == 1:
-            return Embedded(requests, documents, of_requests, of_documents)
+            return EmbeddedBatch(requests, documents, of_requests, of_documents)
         interests = requests.unflatten(0, (-1, module.interests))
         rows = nearest_interest(interests, documents[: batch.size])
         rows += module.interests * torch.arange(batch.size, device=rows.device)
         of_requests = {name: channel[rows] for name, channel in of_requests.items()}
-        return Embedded(requests[rows], documents, of_requests, of_documents, interests)
+        return EmbeddedBatch(requests[rows], documents, of_requests, of_documents, interests)
 
-    def loss(self, batch: PairBatch, embedded: Embedded) -> Tensor:
+    def loss(self, batch: PairBatch, embedded: EmbeddedBatch) -> Tensor:
         """A scalar."""
         negatives = self._negatives(batch, embedded.requests, embedded.documents)
         loss = self._blended(embedded, negatives)
@@ -124,7 +124,7 @@ class Objective:
         if self.streaming is not None:
             self.streaming.load_state(state["streaming"])
 
-    def _blended(self, embedded: Embedded, negatives: Negatives) -> Tensor:
+    def _blended(self, embedded: EmbeddedBatch, negatives: NegativeColumns) -> Tensor:
         """w_0 l(F_q, F_d) + sum_i w_i l(q_i, F_d) + sum_j w_j l(F_q, d_j), of the channels i and j.
 
         The whole embeddings decide once which document is a negative of which request. Remembered embeddings are whole
@@ -151,17 +151,17 @@ class Objective:
         labels = self._data.queries.labels(numbers)
         return multi_label_loss(head(positives), *(torch.from_numpy(part).to(self._device) for part in labels))
 
-    def _negatives(self, batch: PairBatch, requests: Tensor, documents: Tensor) -> Negatives:
+    def _negatives(self, batch: PairBatch, requests: Tensor, documents: Tensor) -> NegativeColumns:
         allowed = batch.allowed
         if per_positive := self._stage.negatives.online_hard:
             allowed = _hardest(requests, documents, allowed, per_positive)
         if self._memory is None:
             remembered = documents[:0]
-            return Negatives(remembered, allowed, batch.log_q, batch.weights, batch.mixing)
+            return NegativeColumns(remembered, allowed, batch.log_q, batch.weights, batch.mixing)
         kept = self._memory.remembered()
         chosen = torch.from_numpy(self._data.known.mask(batch.pairs, kept.documents)).to(self._device)
         ones = torch.ones(len(kept.documents), device=self._device)
-        return Negatives(
+        return NegativeColumns(
             kept.embeddings,
             torch.cat([allowed, ~chosen], dim=1),
             None if batch.log_q is None else torch.cat([batch.log_q, kept.log_q]),
@@ -170,7 +170,7 @@ class Objective:
         )
 
 
-def batch_loss(loss: Loss, requests: Tensor, documents: Tensor, negatives: Negatives) -> Tensor:
+def batch_loss(loss: Loss, requests: Tensor, documents: Tensor, negatives: NegativeColumns) -> Tensor:
     """The loss that a recipe names, of embeddings: a scalar."""
     columns = torch.cat([documents, negatives.remembered]) if len(negatives.remembered) else documents
     allowed = negatives.allowed
