@@ -14,6 +14,7 @@ from alicorn.cli.collection import embed, interests, publish, tune, verify
 from alicorn.cli.compiling import compile
 from alicorn.cli.demo import demo
 from alicorn.cli.evaluate import evaluate
+from alicorn.cli.full_disk import naming_its_output
 from alicorn.cli.learn import ensemble, export, mine, train
 from alicorn.cli.output import NOTES
 from alicorn.cli.query import query
@@ -49,7 +50,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for verb in VERBS:
-    app.command()(verb)
+    app.command()(naming_its_output(verb))
 
 
 def main() -> None:

@@ -12,6 +12,7 @@
 features.json is written last: without it the folder is unfinished.
 """
 
+import contextlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -35,15 +36,19 @@ def write_features(folder: Path, parts: Iterable[Features]) -> int:
     files: dict[str, _GrowingArray] = {}
     kinds: dict[str, str] = {}
     rows = 0
-    for part in parts:
-        for channel_id, channel in part.channels.items():
-            kinds[str(channel_id)] = _append(folder, files, str(channel_id), channel)
-        rows += part.num_rows
-    for file in files.values():
-        file.close()
-    (folder / "features.json").write_text(
-        json.dumps({"format": _FORMAT, "rows": rows, "channels": kinds}, allow_nan=False)
-    )
+    try:
+        for part in parts:
+            for channel_id, channel in part.channels.items():
+                kinds[str(channel_id)] = _append(folder, files, str(channel_id), channel)
+            rows += part.num_rows
+        for file in files.values():
+            file.complete()
+    finally:
+        for file in files.values():
+            file.close()
+    unfinished = folder / ".features.json"
+    unfinished.write_text(json.dumps({"format": _FORMAT, "rows": rows, "channels": kinds}, allow_nan=False))
+    unfinished.replace(folder / "features.json")
     return rows
 
 
@@ -131,10 +136,16 @@ class _GrowingArray:
         self._file.write(np.ascontiguousarray(values, dtype=self._dtype).data)
         self.rows += len(values)
 
-    def close(self) -> None:
+    def complete(self) -> None:
+        """Write the number of rows into the header. Raises OSError where the disk is full."""
         self._file.seek(0)
         self._write_header()
-        self._file.close()
+        self._file.flush()
+
+    def close(self) -> None:
+        """Of a file that is not complete, what is still in memory is dropped where the disk has no room for it."""
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def _write_header(self) -> None:
         header = {"descr": self._dtype.str, "fortran_order": False, "shape": (self.rows, *self._shape)}

@@ -5,6 +5,7 @@ tables/       embedding tables, hashed and deep hashed  channels/  each feature 
 fusions/      channels as one embedding                 semantic/  the towers of MGDSPR
 two_tower.py  TwoTower: both encoders over shared tables
 model.py      Model: a trained model in a folder        ensemble.py  Ensemble: several models as one embedding
+weights_file.py  tensors as a file of PyTorch
 export/       the request tower as ONNX
 """
 

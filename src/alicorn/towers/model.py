@@ -38,6 +38,7 @@ from alicorn.towers.fusions.encoder import ByChannel
 from alicorn.towers.layout.layout import layout
 from alicorn.towers.settings.towers import Towers
 from alicorn.towers.two_tower import TwoTower
+from alicorn.towers.weights_file import write_tensors
 from alicorn.vertical import Feature, Vertical
 
 _FORMAT = 1
@@ -202,7 +203,7 @@ class Model:
         (folder / "vertical.yaml").write_text(dump_yaml(self.vertical), encoding="utf-8")
         recipe = yaml.safe_dump(dict(self.recipe), sort_keys=False, allow_unicode=True)
         (folder / "recipe.yaml").write_text(recipe, encoding="utf-8")
-        torch.save(self.module.state_dict(), folder / "weights.pt")
+        write_tensors(self.module.state_dict(), folder / "weights.pt")
         standardizations = {
             side: {name: values.model_dump() for name, values in featurizer.standardizations.items()}
             for side, featurizer in (("request", self.requests), ("document", self.documents))

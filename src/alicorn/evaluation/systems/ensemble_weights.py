@@ -4,6 +4,7 @@ EBR chooses the weights of the weighted concatenation (towers/ensemble.py) on it
 split, so that the test split still measures the ensemble without bias.
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,11 @@ def make_ensemble(
         raise ConfigError(f"k must be 1 or more, got {k}")
     searches = open_searches(logs, unweighted.vertical, num_searches, seed, split="valid")
     found = search_weights(members, searches, k)
-    ensemble = Ensemble.of(members, found.weights, key).save(out)
     history = {"members": [member.fingerprint for member in members], **found.to_dict()}
-    (out / "history.json").write_text(to_json(history, indent=2) + "\n", encoding="utf-8")
+    try:
+        ensemble = Ensemble.of(members, found.weights, key).save(out)
+        (out / "history.json").write_text(to_json(history, indent=2) + "\n", encoding="utf-8")
+    except BaseException:
+        shutil.rmtree(out, ignore_errors=True)
+        raise
     return ensemble, found

@@ -13,6 +13,7 @@ The featurizer is the one of training and of serving: both towers read the same 
 import importlib.util
 import json
 import logging
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,21 @@ def export_query_tower(model: Model | Ensemble, folder: str | Path) -> Path:
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch's own exporter
         program = _quietly(tower, inputs, fixed)
+    try:
+        _write(folder, program, model, inputs, fixed)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
+
+
+def _write(
+    folder: Path,
+    program: torch.onnx.ONNXProgram,
+    model: Model,
+    inputs: dict[Input, Tensor],
+    fixed: dict[ChannelId, int],
+) -> None:
     program.save(folder / "query_tower.onnx")
     header = {
         "format": FORMAT,
@@ -65,7 +81,6 @@ def export_query_tower(model: Model | Ensemble, folder: str | Path) -> Path:
         "text_rules": RULES,
     }
     (folder / "query_tower.json").write_text(json.dumps(header, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    return folder
 
 
 class _PlainInputs(nn.Module):

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from alicorn.errors import ConfigError, ModelError
+from alicorn.towers.weights_file import write_tensors
 
 
 class Checkpoint:
@@ -51,7 +52,7 @@ class Checkpoint:
 def _write(state: dict[str, Any], path: Path) -> None:
     """Beside the place, then renamed: an interrupted write leaves the earlier file."""
     partial = path.with_suffix(".partial")
-    torch.save(state, partial)
+    write_tensors(state, partial)
     os.replace(partial, path)
 
 
