@@ -1,4 +1,4 @@
-"""Social clusters: groups of people who are friends with each other, found in the graph. A feature of world.py.
+"""Social clusters: groups of people who are friends with each other, found in the graph.
 
 Label propagation with a bound on the size of a cluster (Meyerhenke, Sanders, Schulz 2014): everyone starts alone; in a
 few rounds, in random order, each person moves to the cluster in which most of the friends are and which has room. A
