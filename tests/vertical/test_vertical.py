@@ -166,7 +166,7 @@ def test_phrases_are_the_words_of_a_value():
 
 
 def slow_terms(row: dict) -> list[str]:
-    """The oracle of `Vertical.terms` for PEOPLE. A value of which nothing is left, as of a soft hyphen, gives no term."""
+    """The oracle of `Vertical.terms` for PEOPLE. A value that is normalised to nothing gives no term."""
     found = [f"text:{term}" for term in document_terms(row["name"] or "")]
     found += [f"city:{normalize(row['city'])}"] if normalize(row["city"] or "") else []
     return found + [f"cluster:{normalize(value)}" for value in row["clusters"] or [] if normalize(value or "")]
