@@ -82,6 +82,7 @@ FRAGMENTS = [
     *("(and ", "(or ", "(not ", "(nn u ", "(nn v ", "(nn ", "(range price ", "(range year ", "(weak-and ", "(apply "),
     *("(extract friends ", "(prefix ", "(strong-or ", "(difference ", ":k ", ":radius ", ":nprobe ", ":filter "),
     *(":min ", ":max ", ":limit ", ":vector w", ":optional-hits ", ":optional-weight ", "tag:1", "tag:2", *NUMBERS),
+    *(":scan ", ":recall ", "(nn u :k 3 :recall 0.5 "),
 ]
 
 
