@@ -152,12 +152,13 @@ def contents(store: Store) -> dict[str, int]:
     found: dict[str, int] = {}
     snapshot = store.snapshot()
     for view in snapshot.segments:
-        block = view.segment.embeddings["v"]
+        block, positions = view.segment.embeddings["v"], view.segment.positioned_terms().positions
         assert block.quantizer is snapshot.quantizers["v"]
         for number, row in enumerate(view.segment.stored.to_pylist()):
             if view.deleted is None or not view.deleted[number]:
                 assert row["doc_id"] not in found
                 assert row["terms"] == [f"op:{row['number']}"]
+                assert positions[number] == row["number"]  # every document has one term
                 vector = block.stored(block.rows_of[[number]])[0]
                 np.testing.assert_array_equal(vector, written(row["number"], block.quantizer.stored)[row["doc_id"]])
                 found[row["doc_id"]] = row["number"]

@@ -63,6 +63,7 @@ def table(number: int, doc_ids: list[str]) -> pa.Table:
         {
             "doc_id": doc_ids,
             "terms": [[f"op:{number}"]] * len(doc_ids),
+            "term_positions": [[number]] * len(doc_ids),
             "embedding:v": list(vectors),
             "number": [number] * len(doc_ids),
         }
@@ -70,7 +71,7 @@ def table(number: int, doc_ids: list[str]) -> pa.Table:
 
 
 def created(path: str, stored: str) -> Store:
-    return Store.create(path, {"v": {"dim": DIM, "stored": stored}})
+    return Store.create(path, {"v": {"dim": DIM, "stored": stored}}, positions=["op"])
 
 
 def make_everything_frequent() -> None:

@@ -32,7 +32,7 @@ def documents(prefix: str, count: int) -> pa.Table:
 
 def write(path: Path, prefix: str) -> None:
     """Two segments, of which one has a tombstone; quantizers; a journal. Left as a crash would, in <path>-crashed."""
-    with Store.create(path, embeddings={"v": 2}, metadata={"of": prefix}) as store:
+    with Store.create(path, embeddings={"v": 2}, metadata={"of": prefix}, positions=["t"]) as store:
         store.upsert(documents(prefix, 3))
         store.train(num_clusters=2)
         store.upsert(documents(f"{prefix}x", 2))
@@ -60,8 +60,9 @@ def contents(path: Path) -> list[str]:
         rows = []
         for view in store.snapshot().segments:
             live = [n for n in range(view.segment.num_docs) if view.deleted is None or not view.deleted[n]]
-            vectors = view.segment.embeddings["v"]
-            rows += [f"{view.segment.document(n)} {vectors.vectors[vectors.rows_of[n]]}" for n in live]
+            vectors, lists = view.segment.embeddings["v"], view.segment.positioned_terms()
+            positions = np.split(lists.positions, lists.starts[1:-1])
+            rows += [f"{view.segment.document(n)} {positions[n]} {vectors.vectors[vectors.rows_of[n]]}" for n in live]
         return [str(store.metadata), *sorted(rows)]
 
 

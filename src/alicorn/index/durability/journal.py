@@ -32,6 +32,7 @@ from alicorn.index.durability.sqlite_file import (
     MANIFEST,
     MANIFEST_VERSION,
     PLAIN_VERSION,
+    STORED_VERSION,
     check_identity,
     close,
     connect,
@@ -116,17 +117,20 @@ class Journal:
             undo.pop_all()
 
     @staticmethod
-    def create(folder: Path, embeddings: Mapping[str, Declared], metadata: Mapping[str, Any]) -> None:
-        """A manifest without segments."""
+    def create(
+        folder: Path, embeddings: Mapping[str, Declared], metadata: Mapping[str, Any], positions: tuple[str, ...] = ()
+    ) -> None:
+        """A manifest without segments. positions: prefixes of terms."""
         state = State(collection=secrets.token_hex(16))
+        declared: dict[str, Any] = {"embeddings": [_declaration(key, one) for key, one in embeddings.items()]}
         settings = {
-            "collection": _json({"embeddings": [_declaration(key, one) for key, one in embeddings.items()]}),
+            "collection": _json(declared | ({"positions": positions} if positions else {})),
             "metadata": _json(metadata),
             "columns": pa.schema([]).serialize().to_pybytes(),
             "state": _json(asdict(state)),
         }
-        plain = all(one.stored == FLOAT32 for one in embeddings.values())
-        create_database(folder, settings, state.collection, PLAIN_VERSION if plain else MANIFEST_VERSION)
+        version = PLAIN_VERSION if all(one.stored == FLOAT32 for one in embeddings.values()) else STORED_VERSION
+        create_database(folder, settings, state.collection, MANIFEST_VERSION if positions else version)
 
     # -- reading
 
@@ -138,6 +142,10 @@ class Journal:
     def embeddings(self) -> dict[str, Declared]:
         found = json.loads(self._setting("collection"))["embeddings"]
         return {key: Declared(*declared) for key, *declared in found}
+
+    def positions(self) -> tuple[str, ...]:
+        """The prefixes of terms whose positions are kept."""
+        return tuple(json.loads(self._setting("collection")).get("positions", ()))
 
     def metadata(self) -> dict[str, Any]:
         metadata: dict[str, Any] = json.loads(self._setting("metadata"))

@@ -1,10 +1,11 @@
 """The SQLite database of a collection: its tables, how it is created and connected to.
 
 manifest.sqlite    application_id 0x414C4943 ("ALIC"), user_version = 1, or 2 where an embedding is not stored as
-                   float32, WAL mode
+                   float32, or 3 where positions of terms are kept, WAL mode
   settings         name, value, checksum
                      collection   JSON: embeddings, a list of [key, dimension] or [key, dimension, stored] in the
-                                  order of declaration; stored: "float16" or "codes", float32 where it is missing
+                                  order of declaration; stored: "float16" or "codes", float32 where it is missing;
+                                  positions, a list of prefixes of terms, where any are kept
                      metadata     JSON object, the user's
                      columns      Arrow schema message: the stored columns and their types
                      state        JSON, see State of journal.py
@@ -35,7 +36,8 @@ from alicorn.index.durability.seal import PAGE_SIZE, SEAL, page_digests, write_s
 MANIFEST = "manifest.sqlite"
 CREATING = "manifest.creating"
 LEFT_BY_CREATION = (CREATING, f"{CREATING}-wal", f"{CREATING}-shm", f"{SEAL}.new", SEAL, MARK)  # when it is cut short
-PLAIN_VERSION, MANIFEST_VERSION = 1, 2  # user_version of a collection of float32, and of any other
+# user_version of a collection: of float32; of vectors stored otherwise; with positions of terms
+PLAIN_VERSION, STORED_VERSION, MANIFEST_VERSION = 1, 2, 3
 _APPLICATION_ID = 0x414C4943
 _TABLES = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL, checksum TEXT NOT NULL) STRICT;

@@ -18,6 +18,7 @@ import pyarrow as pa
 from alicorn.index.segment.parts.block_arrays import BlockArrays
 from alicorn.index.segment.parts.doc_ids import IdIndex, hash_ids
 from alicorn.index.segment.parts.impacts import Impacts
+from alicorn.index.segment.parts.positions import PositionLists, PrefixPostings
 from alicorn.index.segment.parts.terms import TermDictionary, TermLists
 from alicorn.quantization import CODES, Codes, KeyQuantizer
 from alicorn.tables import python_values
@@ -94,6 +95,7 @@ class Segment:
     doc_lengths: uint32 number of `text:` terms with repetition (BM25);
     columns: every stored column that is a number, boolean, timestamp or date;
     embeddings: every key of the collection, also one without any row here;
+    positions: of every prefix whose positions the collection keeps;
     name: of its file, without the suffix; None in memory.
     """
 
@@ -110,6 +112,7 @@ class Segment:
     ids: IdIndex
     columns: dict[str, NumericColumn]
     embeddings: dict[str, EmbeddingBlock]
+    positions: dict[str, PositionLists] = field(default_factory=dict)
     name: str | None = field(default=None)
 
     @property
@@ -123,7 +126,9 @@ class Segment:
     @cached_property
     def nbytes(self) -> int:
         """Of what the documents hold: fields, terms, vectors and codes; orders and columns add some."""
-        return int(self.fields.nbytes) + self.term_lists.nbytes + sum(one.nbytes for one in self.embeddings.values())
+        vectors = sum(block.nbytes for block in self.embeddings.values())
+        positions = sum(lists.nbytes for lists in self.positions.values())
+        return int(self.fields.nbytes) + self.term_lists.nbytes + vectors + positions
 
     def with_quantizers(self, quantizers: Mapping[str, KeyQuantizer]) -> Segment:
         """The same segment with other quantizers, which give its vectors the same codes."""
@@ -136,6 +141,19 @@ class Segment:
         if number < 0:
             return slice(0, 0)
         return slice(int(self.posting_starts[number]), int(self.posting_starts[number + 1]))
+
+    def postings_of(self, prefix: str) -> PrefixPostings:
+        """The part of the postings that belongs to the terms `prefix:...`."""
+        return PrefixPostings.of(self.terms, prefix, self.posting_starts, self.frequencies)
+
+    def positioned_terms(self) -> TermLists:
+        """The terms of each document with their positions."""
+        if not self.positions:
+            return self.term_lists
+        positions = np.zeros(len(self.term_lists.codes), dtype=np.uint32)
+        for prefix, lists in self.positions.items():
+            lists.restore(self.term_lists, self.postings_of(prefix), positions)
+        return replace(self.term_lists, positioned=tuple(self.positions), positions=positions)
 
     def impacts_for(self, average: float) -> Impacts:
         """The bounds of blocks of postings for an average length; those of the last average are kept."""

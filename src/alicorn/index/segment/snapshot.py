@@ -68,6 +68,7 @@ def discard(
 class Snapshot:
     """num_docs counts live documents; embeddings: key -> dimension; columns: stored columns, without doc_id and terms.
 
+    positions: the prefixes of terms whose positions are kept.
     sequence: grows with every acknowledged operation and every rewriting of segments, also across openings.
     Never modified.
     """
@@ -77,6 +78,7 @@ class Snapshot:
     num_docs: int
     embeddings: Mapping[str, int]
     columns: Mapping[str, pa.DataType]
+    positions: tuple[str, ...]
     sequence: int
 
     def find(self, doc_id: str) -> tuple[SegmentView, int] | None:

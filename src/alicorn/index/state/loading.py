@@ -48,6 +48,7 @@ def _load_moment(journal: Journal, path: Path, before: Version | None, applied: 
         known = {} if before is None else {view.segment.name: view.segment for view in before.disk}
         version = Version(
             embeddings=embeddings,
+            positions=journal.positions(),
             metadata=metadata,
             columns=columns,
             quantizers=quantizers,
@@ -58,7 +59,7 @@ def _load_moment(journal: Journal, path: Path, before: Version | None, applied: 
             immutable=Memtable(),
             mutable=Memtable(),
         )
-    touched, documents = replay(journal.operations(applied), embeddings)
+    touched, documents = replay(journal.operations(applied), embeddings, version.positions)
     if len(touched):
         version, _ = version.without(touched, hash_ids(touched))
     if documents is not None:

@@ -14,7 +14,9 @@ from alicorn.index.segment.building.documents import Documents
 from alicorn.tables import concatenated
 
 
-def replay(operations: Iterable[Operation], embeddings: Mapping[str, int]) -> tuple[pa.StringArray, Documents | None]:
+def replay(
+    operations: Iterable[Operation], embeddings: Mapping[str, int], positioned: tuple[str, ...]
+) -> tuple[pa.StringArray, Documents | None]:
     """-> every doc_id that was upserted or deleted, and the documents that remain of the upserts (None: none)."""
     touched: dict[str, None] = {}
     last_row: dict[str, int] = {}  # doc_id -> row among all upserted rows
@@ -33,5 +35,5 @@ def replay(operations: Iterable[Operation], embeddings: Mapping[str, int]) -> tu
     documents = None
     if last_row:
         table = concatenated(tables).combine_chunks()
-        documents = Documents.from_table(table.take(pa.array(sorted(last_row.values()))), embeddings)
+        documents = Documents.from_table(table.take(pa.array(sorted(last_row.values()))), embeddings, positioned)
     return pa.array(list(touched), pa.string()), documents

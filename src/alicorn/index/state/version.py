@@ -18,7 +18,8 @@ from alicorn.tables import plain_type
 
 @dataclass(frozen=True, eq=False)
 class Version:
-    """embeddings: key -> dimension; columns: the stored columns and their types; quantizers: of every key.
+    """embeddings: key -> dimension; positions: prefixes of the terms whose positions are kept; columns: the stored
+    columns and their types; quantizers: of every key.
 
     checksums: name of every segment on disk -> its checksum, quantizer_file: name and checksum, both as the manifest
     keeps them; generation: of the last rewriting that is in here.
@@ -27,6 +28,7 @@ class Version:
     """
 
     embeddings: dict[str, int]
+    positions: tuple[str, ...]
     metadata: dict[str, Any]
     columns: pa.Schema
     quantizers: Mapping[str, KeyQuantizer]
@@ -88,5 +90,6 @@ class Version:
             num_docs=sum(view.num_live for view in views),
             embeddings=self.embeddings,
             columns={"static_rank": pa.float64(), **self.column_types()},
+            positions=self.positions,
             sequence=sequence,
         )

@@ -43,6 +43,19 @@ def _checked_declaration(key: str, declared: Declared) -> Declared:
     return declared
 
 
+def checked_prefixes(positions: Sequence[str]) -> tuple[str, ...]:
+    """Distinct prefixes of terms, each without its colon. Raises ConfigError."""
+    if isinstance(positions, str):
+        raise ConfigError(f"positions takes a list of prefixes of terms, got {positions!r}: put it in a list")
+    for prefix in positions:
+        if not isinstance(prefix, str) or not _KEY.fullmatch(prefix):
+            raise ConfigError(
+                f"positions: a prefix of terms is made of letters, digits, '_', '-' and '.', got {prefix!r}; 'text' is"
+                " that of text:john"
+            )
+    return tuple(dict.fromkeys(positions))
+
+
 def checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     try:
         kept: dict[str, Any] = json.loads(json.dumps(dict(metadata), allow_nan=False))

@@ -2,6 +2,7 @@
 
     doc_id            string, required: no null, no empty one, none twice
     terms             list<string>, optional: null is no terms; a null or empty term is refused
+    term_positions    list<integer>, optional, where positions of terms are kept: see checking_positions.py
     embedding:<key>   list<float32 or float64>, optional: see checking_vectors.py
     static_rank       any float or integer, optional, 0 where the column is missing: finite, no null
     others            stored columns, of any type that alicorn.tables takes; a column keeps the type of its first value
@@ -19,7 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alicorn.errors import TableError
-from alicorn.index.segment.building.documents import EMBEDDING, Documents, KeyVectors
+from alicorn.index.segment.building.documents import EMBEDDING, POSITIONS, Documents, KeyVectors
+from alicorn.index.writer.checking_positions import positions_of, refuse_positions
 from alicorn.index.writer.checking_vectors import unit_vectors
 from alicorn.tables import is_open, plain_table, repeated
 from alicorn.tables.plain import text_column
@@ -30,11 +32,15 @@ PIECE_BYTES = 1 << 30  # of stored columns: Arrow strings of one segment have 32
 
 
 def check_documents(
-    table: pa.Table, embeddings: Mapping[str, int], columns: Mapping[str, pa.DataType]
+    table: pa.Table,
+    embeddings: Mapping[str, int],
+    columns: Mapping[str, pa.DataType],
+    positioned: tuple[str, ...] = (),
 ) -> list[Documents]:
     """The table as documents: one piece, or several where it is larger than a segment should be.
 
-    embeddings: key -> dimension; columns: the stored columns that the collection has already.
+    embeddings: key -> dimension; columns: the stored columns that the collection has already; positioned: the prefixes
+    of terms whose positions it keeps.
     Raises TableError, and VectorError for the contents of an embedding: column, first bad row, count, remedy.
     """
     _check_shape(table)
@@ -44,6 +50,10 @@ def check_documents(
         "terms": _terms(table),
         "static_rank": _ranks(table),
     }
+    if not positioned:
+        refuse_positions(table)
+    elif table.num_rows:
+        checked[POSITIONS] = pa.chunked_array([positions_of(table, checked["terms"], positioned)])
     vectors: dict[str, KeyVectors] = {}
     for name in table.column_names:
         if name.startswith(EMBEDDING):
@@ -53,7 +63,7 @@ def check_documents(
             checked[name] = _typed(name, table[name], columns)
     for key, dim in embeddings.items():
         vectors.setdefault(key, KeyVectors(np.empty(0, np.int64), np.empty((0, dim), np.float32)))
-    return _pieces(pa.table(checked), vectors)
+    return _pieces(pa.table(checked), vectors, positioned)
 
 
 def _check_shape(table: pa.Table) -> None:
@@ -158,15 +168,15 @@ def _filled(count: int, value: pa.Scalar) -> pa.ChunkedArray:
     return pa.chunked_array([pa.repeat(value, count)] if count else [], type=value.type)
 
 
-def _pieces(table: pa.Table, vectors: dict[str, KeyVectors]) -> list[Documents]:
+def _pieces(table: pa.Table, vectors: dict[str, KeyVectors], positioned: tuple[str, ...]) -> list[Documents]:
     if not table.num_rows:
         return []
     if table.nbytes <= PIECE_BYTES:
-        return [Documents.of_table(table, vectors)]
+        return [Documents.of_table(table, vectors, positioned)]
     size = max(1, table.num_rows * PIECE_BYTES // table.nbytes)
     pieces = []
     for start in range(0, table.num_rows, size):
         rows = {key: slice(*np.searchsorted(part.docs, [start, start + size])) for key, part in vectors.items()}
         own = {key: part.take(rows[key], part.docs[rows[key]] - start) for key, part in vectors.items()}
-        pieces.append(Documents.of_table(table.slice(start, size), own))
+        pieces.append(Documents.of_table(table.slice(start, size), own, positioned))
     return pieces

@@ -35,7 +35,13 @@ from alicorn.index.segment.snapshot import Snapshot
 from alicorn.index.state.backup import back_up
 from alicorn.index.state.verify import Verification, verify
 from alicorn.index.state.version import Version
-from alicorn.index.writer.arguments import checked_embeddings, checked_ids, checked_metadata, checked_queries
+from alicorn.index.writer.arguments import (
+    checked_embeddings,
+    checked_ids,
+    checked_metadata,
+    checked_prefixes,
+    checked_queries,
+)
 from alicorn.index.writer.checking import check_documents
 from alicorn.index.writer.maintenance import Maintenance
 from alicorn.index.writer.training import Training
@@ -92,16 +98,19 @@ class Store:
         path: str | Path,
         embeddings: Mapping[str, int | Mapping[str, Any]] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        positions: Sequence[str] = (),
     ) -> Self:
         """A new, empty collection in a folder that is empty or does not exist, opened for writing.
 
         embeddings: key -> dimension, or {"dim": dimension, "stored": "float32", "float16" or "codes"}: how its vectors
         are kept (docs/decisions/006-stored-precision.md). metadata: whatever should be kept with the collection, as
-        JSON.
+        JSON. positions: prefixes such as "text" of the terms whose positions are kept, for `(phrase text ...)`
+        (docs/decisions/047-positions.md).
         """
         path = Path(path).absolute()
         declared = checked_embeddings(embeddings or {})
         metadata = checked_metadata(metadata or {})
+        positioned = checked_prefixes(positions)
         try:
             path.mkdir(parents=True, exist_ok=True)
             strangers = sorted({file.name for file in path.iterdir()} - set(LEFT_BY_CREATION))
@@ -109,7 +118,7 @@ class Store:
                 raise CollectionError(
                     f"{path} is not empty ({', '.join(strangers[:3])}): open it, or create the collection elsewhere"
                 )
-            Journal.create(path, declared, metadata)
+            Journal.create(path, declared, metadata, positioned)
         except OSError as error:
             raise CollectionError(f"{path}: a collection cannot be created here: {error.strerror or error}") from error
         return cls.open(path)
@@ -134,6 +143,11 @@ class Store:
     def stored(self) -> dict[str, str]:
         """Embedding key -> how its vectors are kept: "float32", "float16" or "codes"."""
         return {key: quantizer.stored for key, quantizer in self._versions.current.quantizers.items()}
+
+    @property
+    def positions(self) -> tuple[str, ...]:
+        """The prefixes of terms whose positions are kept."""
+        return self._versions.current.positions
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -315,7 +329,7 @@ class Store:
 
     def _checked(self, table: pa.Table) -> list[Documents]:
         version = self._versions.current
-        pieces = check_documents(table, version.embeddings, version.column_types())
+        pieces = check_documents(table, version.embeddings, version.column_types(), version.positions)
         return [piece.kept_by(version.quantizers) for piece in pieces]
 
     def _append(

@@ -8,6 +8,7 @@ the vectors are kept, which is an array for a segment in memory, and its file fo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ from alicorn.compiled import kernel
 from alicorn.index.segment.building.documents import Documents, KeyVectors, concatenate_fields
 from alicorn.index.segment.numeric import numeric_columns
 from alicorn.index.segment.parts.doc_ids import IdIndex
+from alicorn.index.segment.parts.positions import PositionLists, PrefixPostings
 from alicorn.index.segment.parts.terms import TEXT, TermDictionary, TermLists, count_holders, invert
 from alicorn.index.segment.segment import EmbeddingBlock, Segment
 from alicorn.quantization import CODES, FLOAT16, Codes, KeyQuantizer
@@ -65,14 +67,19 @@ def build_segment(
 
     fields = fields.take(pa.array(order)).combine_chunks()
     terms = TermLists.concatenate([source.terms for source in sources]).take(order).sorted()
+    dictionary = TermDictionary(terms.dictionary)
     posting_starts, postings, frequencies = _postings(terms)
+    positions = {
+        prefix: PositionLists.of(terms, PrefixPostings.of(dictionary, prefix, posting_starts, frequencies))
+        for prefix in terms.positioned
+    }
     static_rank = one_chunk(fields.column("static_rank")).to_numpy().copy()
     id_order = id_rank[order].astype(np.uint32)
     hashes = np.concatenate([source.id_hashes for source in sources])[order]
     return Segment(
         fields=fields,
-        term_lists=terms,
-        terms=TermDictionary(terms.dictionary),
+        term_lists=replace(terms, positioned=(), positions=None),
+        terms=dictionary,
         posting_starts=posting_starts,
         postings=postings,
         frequencies=frequencies,
@@ -88,6 +95,7 @@ def build_segment(
             )
             for key, quantizer in quantizers.items()
         },
+        positions=positions,
     )
 
 

@@ -23,6 +23,7 @@ from alicorn.quantization import CODES, FLOAT16, FLOAT32, Codes, KeyQuantizer
 from alicorn.tables import concatenated, one_chunk
 
 EMBEDDING = "embedding:"  # prefix of the columns that hold vectors
+POSITIONS = "term_positions"  # the column with the positions of the terms
 _BLOCK = 65_536  # vectors in memory at a time: 32 MiB of 128 dimensions
 
 
@@ -122,11 +123,14 @@ class Documents:
     vectors: dict[str, KeyVectors]
 
     @classmethod
-    def of_table(cls, table: pa.Table, vectors: dict[str, KeyVectors]) -> Documents:
-        """table: checked; doc_id, terms (list<string> without nulls) and fields."""
+    def of_table(cls, table: pa.Table, vectors: dict[str, KeyVectors], positioned: tuple[str, ...] = ()) -> Documents:
+        """table: checked; doc_id, terms (list<string> without nulls) and fields. positioned: prefixes of terms; with
+        any, the column POSITIONS has list<uint32> beside the terms."""
         table = table.combine_chunks()
-        terms = TermLists.encode(one_chunk(table.column("terms")))
-        return cls(table.drop_columns("terms"), hash_ids(one_chunk(table.column("doc_id"))), terms, vectors)
+        lists = one_chunk(table.column("terms"))
+        terms = TermLists.encode(lists, positioned, one_chunk(table.column(POSITIONS)) if positioned else None)
+        fields = table.drop_columns(["terms", POSITIONS] if positioned else ["terms"])
+        return cls(fields, hash_ids(one_chunk(table.column("doc_id"))), terms, vectors)
 
     @classmethod
     def of_segment(cls, segment: Segment, deleted: np.ndarray | None) -> Documents:
@@ -138,7 +142,7 @@ class Documents:
             clusters = np.repeat(np.arange(len(block.starts) - 1, dtype=np.int32), np.diff(block.starts))
             coded = Coded(block.quantizer, clusters, block.coded)
             vectors[key] = KeyVectors(block.docs, block.vectors, coded)
-        documents = cls(segment.fields, hashes, segment.term_lists, vectors)
+        documents = cls(segment.fields, hashes, segment.positioned_terms(), vectors)
         return documents if deleted is None else documents.where(~deleted)
 
     @property
@@ -170,6 +174,9 @@ class Documents:
     def to_table(self) -> pa.Table:
         """The journal's table of an upsert: `of_table`'s table, with `embedding:<key>` list<float32> or null."""
         table = self.fields.add_column(1, "terms", self.terms.array.cast(pa.list_(pa.string())))
+        if self.terms.positions is not None:
+            lists = pa.ListArray.from_arrays(pa.array(self.terms.starts), pa.array(self.terms.positions))
+            table = table.add_column(2, POSITIONS, lists)
         for key, part in self.vectors.items():
             table = table.append_column(EMBEDDING + key, self._as_lists(part))
         return table
@@ -183,10 +190,10 @@ class Documents:
         return pa.ListArray.from_arrays(pa.array(starts), pa.array(flat.reshape(-1)), mask=pa.array(~present))
 
     @classmethod
-    def from_table(cls, table: pa.Table, embeddings: Mapping[str, int]) -> Documents:
+    def from_table(cls, table: pa.Table, embeddings: Mapping[str, int], positioned: tuple[str, ...] = ()) -> Documents:
         """The inverse of `to_table`."""
         vectors = {key: _from_lists(table.column(EMBEDDING + key), dim) for key, dim in embeddings.items()}
-        return cls.of_table(table.drop_columns([EMBEDDING + key for key in embeddings]), vectors)
+        return cls.of_table(table.drop_columns([EMBEDDING + key for key in embeddings]), vectors, positioned)
 
 
 def _from_lists(column: pa.ChunkedArray, dim: int) -> KeyVectors:

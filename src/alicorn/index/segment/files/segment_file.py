@@ -18,6 +18,8 @@ where n = documents, t = terms, p = postings, o = occurrences of terms, r = rows
     doc_lengths           uint32 (n,)    number of `text:` terms with repetition [0]
     id_hashes             uint32 (n,)    xxh32 of the doc_ids, ascending
     id_docs               uint32 (n,)    document number of each hash
+    positions-<i>-blocks  int64          i: place in content.positions of the header; PositionLists says what they are
+    positions-<i>-numbers uint8, uint16 or uint32                  the positions of each posting of the prefix
     column-<i>-values     float64, int64 or uint64 (n,)   i: place in content.columns of the header [0.0]; what the
                                                     values are: NumericColumn
     column-<i>-valid      bool (n,)      [true]
@@ -40,6 +42,7 @@ header.json's content:
     num_docs    n
     columns     list of {name, num_valid}: the numeric columns
     embeddings  list of {key, dim, quantizer_version, identity, num_rows}; identity: docs is 0, 1, 2 ...
+    positions   list of prefixes of terms; may be missing
 """
 
 from __future__ import annotations
@@ -67,6 +70,7 @@ from alicorn.index.segment.parts.implied import (
     no_ranks,
     once,
 )
+from alicorn.index.segment.parts.positions import PositionLists
 from alicorn.index.segment.parts.terms import TermDictionary, TermLists
 from alicorn.index.segment.segment import EmbeddingBlock, NumericColumn, Segment
 from alicorn.quantization import Codes, KeyQuantizer
@@ -156,7 +160,11 @@ def _write(segment: Segment, writer: ArchiveWriter) -> str:
             writer.array(f"embedding-{i}-{name}", getattr(block.coded, name))
         described = {"key": key, "dim": block.quantizer.dim, "quantizer_version": block.quantizer.version}
         embeddings.append(described | {"identity": block.identity, "num_rows": len(block.docs)})
-    return writer.finish({"num_docs": segment.num_docs, "columns": columns, "embeddings": embeddings})
+    for i, lists in enumerate(segment.positions.values()):
+        writer.array(f"positions-{i}-blocks", lists.blocks)
+        writer.array(f"positions-{i}-numbers", lists.numbers)
+    content = {"num_docs": segment.num_docs, "columns": columns, "embeddings": embeddings}
+    return writer.finish(content | ({"positions": list(segment.positions)} if segment.positions else {}))
 
 
 def _is(array: np.ndarray, implied: np.ndarray) -> bool:
@@ -182,6 +190,10 @@ def open_segment(path: Path, checksum: str, quantizers: Mapping[str, KeyQuantize
         embeddings={
             entry["key"]: _embedding(reader, read, i, _quantizer_of(path, entry, quantizers))
             for i, entry in enumerate(reader.content["embeddings"])
+        },
+        positions={
+            prefix: PositionLists(reader.array(f"positions-{i}-blocks"), reader.array(f"positions-{i}-numbers"))
+            for i, prefix in enumerate(reader.content.get("positions", ()))
         },
         name=path.stem,
         **arrays,

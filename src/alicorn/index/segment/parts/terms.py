@@ -111,19 +111,27 @@ class TermLists:
     """The terms of each document in the order given: row i has dictionary[codes[starts[i]:starts[i + 1]]].
 
     dictionary: distinct terms; codes: int32, or uint16 as stored; starts: (rows + 1,) int32 from 0.
+    positioned: the prefixes whose positions are kept; positions: beside codes, uint32, where among the words of its
+    document a term of these is, ascending within each prefix; None where there is no such prefix, and in a segment.
     """
 
     dictionary: pa.StringArray
     codes: np.ndarray
     starts: np.ndarray
+    positioned: tuple[str, ...] = ()
+    positions: np.ndarray | None = None
 
     @classmethod
-    def encode(cls, lists: pa.ListArray) -> TermLists:
-        """lists: list<string> without nulls of either kind."""
+    def encode(
+        cls, lists: pa.ListArray, positioned: tuple[str, ...] = (), positions: pa.ListArray | None = None
+    ) -> TermLists:
+        """lists: list<string> without nulls of either kind. positions: list<uint32> of the same lengths."""
         starts = np.zeros(len(lists) + 1, dtype=np.int32)
         np.cumsum(lists.value_lengths().to_numpy(zero_copy_only=False), out=starts[1:])
         encoded = lists.flatten().dictionary_encode()
-        return cls(encoded.dictionary, encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32), starts)
+        codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32)
+        numbers = None if positions is None else np.array(positions.flatten(), dtype=np.uint32)
+        return cls(encoded.dictionary, codes, starts, positioned, numbers)
 
     @classmethod
     def concatenate(cls, parts: Sequence[TermLists]) -> TermLists:
@@ -137,14 +145,20 @@ class TermLists:
             in_union = pc.index_in(part.dictionary, value_set=union).to_numpy(zero_copy_only=False).astype(np.int32)
             np.take(in_union, part.codes, out=codes[start : start + len(part.codes)], mode="clip")
             start += len(part.codes)
-        return cls(union, codes, _starts_of(np.concatenate([np.diff(part.starts) for part in parts])))
+        starts = _starts_of(np.concatenate([np.diff(part.starts) for part in parts]))
+        positions = [part.positions for part in parts if part.positions is not None]
+        return cls(union, codes, starts, parts[0].positioned, np.concatenate(positions) if positions else None)
 
     def take(self, rows: np.ndarray) -> TermLists:
         """The given rows, in the given order. rows: (n,) integers."""
         starts = _starts_of(np.diff(self.starts)[rows])
         codes = np.empty(starts[-1], dtype=self.codes.dtype)
         _copy_lists(self.codes, self.starts, rows, codes)
-        return TermLists(self.dictionary, codes, starts)
+        positions = None
+        if self.positions is not None:
+            positions = np.empty(starts[-1], dtype=np.uint32)
+            _copy_lists(self.positions, self.starts, rows, positions)
+        return replace(self, codes=codes, starts=starts, positions=positions)
 
     def sorted(self) -> TermLists:
         """The same lists over a dictionary that is sorted by UTF-8 bytes and has no unused term."""
@@ -154,7 +168,7 @@ class TermLists:
         order = order[used[order]]
         rank = np.empty(len(used), dtype=np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
-        return TermLists(self.dictionary.take(pa.array(order)), rank[self.codes], self.starts)
+        return replace(self, dictionary=self.dictionary.take(pa.array(order)), codes=rank[self.codes])
 
     @cached_property
     def array(self) -> pa.ListArray:
@@ -168,7 +182,8 @@ class TermLists:
 
     @property
     def nbytes(self) -> int:
-        return int(self.codes.nbytes + self.starts.nbytes + self.dictionary.nbytes)
+        positions = 0 if self.positions is None else self.positions.nbytes
+        return int(self.codes.nbytes + self.starts.nbytes + self.dictionary.nbytes + positions)
 
 
 def _starts_of(lengths: np.ndarray) -> np.ndarray:
@@ -177,7 +192,7 @@ def _starts_of(lengths: np.ndarray) -> np.ndarray:
     return starts
 
 
-@kernel(*[f"void({kind}[::1], int32[::1], int64[::1], {kind}[::1])" for kind in ("int32", "uint16")])
+@kernel(*[f"void({kind}[::1], int32[::1], int64[::1], {kind}[::1])" for kind in ("int32", "uint16", "uint32")])
 def _copy_lists(codes, starts, rows, out):
     at = 0
     for row in rows:
