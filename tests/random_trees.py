@@ -68,7 +68,7 @@ def _random_term(rng: random.Random, words: Vocabulary, depth: int) -> Node:
 
 
 def _random_prefix(rng: random.Random, words: Vocabulary, depth: int) -> Node:
-    return Prefix(rng.choice(words.prefixes))
+    return Prefix(rng.choice(words.prefixes), rng.choice([10_000, rng.randint(1, 4)]))
 
 
 def _random_range(rng: random.Random, words: Vocabulary, depth: int) -> Node:

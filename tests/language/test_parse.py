@@ -42,6 +42,7 @@ A, B = Term("a"), Term("b")
         (r'"tag:\"a\" \\ (b)"', Term('tag:"a" \\ (b)')),
         ('":radius"', Term(":radius")),
         ("(prefix text:joh)", Prefix("text:joh")),
+        ("(prefix text:joh :terms 50)", Prefix("text:joh", 50)),
         ("(and a (not b))", And((A, Not(B)))),
         ("(and a)", And((A,))),
         ("(or)", Or(())),

@@ -31,7 +31,11 @@ from alicorn.language.well_formed import check_tree
 
 names = st.sampled_from(["", "a", "and", "new york", ":x", '"', "\\", "\ud800", "{key}"])
 numbers = st.sampled_from([None, 0, 1, 3, 2, -1, 0.5, 2.5, 1e9, 10**10, 2**63, float("nan"), float("inf"), True])
-leaves = st.builds(Term, names) | st.builds(Prefix, names) | st.builds(Range, names, numbers, numbers)
+leaves = (
+    st.builds(Term, names)
+    | st.builds(Prefix, names, numbers.filter(lambda terms: terms is not None))
+    | st.builds(Range, names, numbers, numbers)
+)
 
 
 def inner(operands: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:

@@ -8,6 +8,7 @@ static_rank float, embeddings {key: float vector or None}.
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -77,6 +78,7 @@ class Oracle:
         self.clusters = clusters
         self.stored = stored
         self.by_static_rank = sorted(self.documents, key=lambda doc_id: (-self.static_rank(doc_id), doc_id))
+        self.frequencies = Counter(term for document in self.documents.values() for term in set(document["terms"]))
         self.units: dict[tuple[str, str], np.ndarray | None] = {}
 
     def evaluate(self, node: Node) -> set[str]:
@@ -84,8 +86,9 @@ class Oracle:
         match node:
             case Term(term):
                 return self._where(lambda document: term in document["terms"])
-            case Prefix(prefix):
-                return self._where(lambda document: any(term.startswith(prefix) for term in document["terms"]))
+            case Prefix(prefix, terms):
+                fitting = [term for term in self.frequencies if term.startswith(prefix)]
+                return self._having_any(sorted(fitting, key=lambda term: (-self.frequencies[term], term))[:terms])
             case And(operands):
                 kept = set(self.documents)
                 for operand in operands:
@@ -152,6 +155,9 @@ class Oracle:
 
     def _where(self, holds: Callable[[Document], bool]) -> set[str]:
         return {doc_id for doc_id, document in self.documents.items() if holds(document)}
+
+    def _having_any(self, terms: Sequence[str]) -> set[str]:
+        return self._where(lambda document: not set(terms).isdisjoint(document["terms"]))
 
     def _first(self, inner: Node, limit: int) -> list[str]:
         found = self.evaluate(inner)

@@ -38,6 +38,8 @@ ORACLE = Oracle(DOCUMENTS, {"v": np.array([3.0, 0.0]), "down": np.array([0.0, -1
         ("x", "acd"),
         ("nothing", ""),
         ("(prefix text:jo)", "ac"),
+        ("(prefix text:jo :terms 1)", "c"),  # joan and john are equally frequent: joan comes first
+        ("(prefix friend: :terms 2)", "bd"),
         ("(and x y)", "d"),
         ("(and x (not y))", "ac"),
         ("(or)", ""),

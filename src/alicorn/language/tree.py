@@ -19,6 +19,7 @@ from alicorn.language.values import (
     END,
     EXPRESSION,
     MAX_LIMIT,
+    MAX_TERMS,
     NAME,
     Value,
     at_most,
@@ -30,6 +31,9 @@ from alicorn.language.values import (
 
 DEFAULT_LIMIT = 5000
 """Inner results that apply and extract expand when `:limit` is not given (Unicorn's usual value)."""
+
+DEFAULT_PREFIX_TERMS = 10_000
+"""Terms that a prefix expands to when `:terms` is not given."""
 
 
 class Node:
@@ -66,10 +70,14 @@ class Term(Node):
 
 @dataclass(frozen=True, slots=True)
 class Prefix(Node):
-    """Documents that have a term which begins with `prefix`."""
+    """Documents that have one of the `terms` most frequent terms that begin with `prefix`.
+
+    A term's frequency is its number of live documents in the collection; equal ones come by the term's UTF-8 bytes.
+    """
 
     operator: ClassVar[str] = "prefix"
     prefix: Annotated[str, Word("the beginning of a term")]
+    terms: Annotated[int, Option(count_to(MAX_TERMS))] = DEFAULT_PREFIX_TERMS
     offset: int = _offset()
 
 

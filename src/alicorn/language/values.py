@@ -14,6 +14,8 @@ MAX_COUNT = 1_000_000_000
 """Largest k, nprobe, scan and optional-hits."""
 MAX_LIMIT = 100_000
 """Largest `:limit` of apply and extract, which look up one id after the other: a tenth of a second."""
+MAX_TERMS = 100_000
+"""Largest `:terms`, to how many terms an operator expands."""
 MAX_DIGITS = 76
 """Of a number that is kept exactly: as many as Arrow's widest decimal has."""
 

@@ -10,6 +10,7 @@ import numpy as np
 from alicorn.index import SegmentView, Snapshot
 from alicorn.language import tree
 from alicorn.query.check import UnitVectors
+from alicorn.query.expansion.expansion import expand
 from alicorn.query.nn.nearest import exact_cosines
 from alicorn.query.text.bm25 import scored_terms
 
@@ -34,19 +35,17 @@ class Matcher:
         nns = [node for node in nodes if isinstance(node, tree.Nn)]
         self.approximate = any(_skips_clusters(nn, snapshot) for nn in nns) if nns else None
         self._terms = set(scored_terms(root))
-        self._prefixes = tuple({node.prefix for node in nodes if isinstance(node, tree.Prefix)})
+        self._expansions = [expand(snapshot, node) for node in nodes if isinstance(node, tree.Prefix)]
         self._queries = {nn.vector or nn.key: (nn.key, vectors[nn.vector or nn.key]) for nn in nns}
 
     def match(self, view: SegmentView, number: int, terms: Sequence[str]) -> Match:
         """Document `number` of a segment of the snapshot; terms: those that it has."""
         cosine = {name: _cosine(view, number, key, query) for name, (key, query) in self._queries.items()}
+        expanded = {term for expansion in self._expansions for term in expansion.chosen(view, terms)}
         return Match(
-            [term for term in dict.fromkeys(terms) if term in self._terms or self._begins(term)],
+            [term for term in dict.fromkeys(terms) if term in self._terms or term in expanded],
             {name: value for name, value in cosine.items() if value is not None},
         )
-
-    def _begins(self, term: str) -> bool:
-        return bool(self._prefixes) and term.startswith(self._prefixes)
 
 
 def _skips_clusters(nn: tree.Nn, snapshot: Snapshot) -> bool:

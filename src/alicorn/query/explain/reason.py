@@ -74,9 +74,9 @@ def _why(
     match node:
         case tree.Term():
             return "has the term" if matches else "lacks the term"
-        case tree.Prefix(prefix=prefix):
-            terms = [term for term in view.segment.document(number)["terms"] if term.startswith(prefix)]
-            return f"has {', '.join(terms[:_SHOWN_TERMS])}" if terms else "has no such term"
+        case tree.Prefix():
+            terms = evaluation.expansion(node).chosen(view, view.segment.document(number)["terms"])
+            return f"has {', '.join(terms[:_SHOWN_TERMS])}" if terms else "has none of the terms that it expands to"
         case tree.Range(column=column):
             return f"{column} is {view.segment.document(number).get(column)}"
         case tree.Nn():

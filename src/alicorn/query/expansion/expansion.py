@@ -1,0 +1,77 @@
+"""The terms of a collection that fit an expression, ranked and cut to a number that bounds the work.
+
+Terms are ranked by the number of live documents in the whole collection, so that the same terms are chosen whatever the
+segments are. Terms of several segments are joined in Arrow; nothing runs per term in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from alicorn.index import SegmentView, Snapshot
+from alicorn.language import tree
+from alicorn.query.expansion.frequency import live_frequencies
+
+
+@dataclass(frozen=True, eq=False)
+class Expansion:
+    """numbers: of each segment, the chosen terms as ascending int64 numbers of its dictionary.
+
+    left_out: how many other terms fit and have a live document.
+    """
+
+    numbers: Mapping[SegmentView, np.ndarray]
+    left_out: int = 0
+
+    def chosen(self, view: SegmentView, terms: Iterable[str]) -> list[str]:
+        """Those of the terms of a document of a segment that were chosen, each once."""
+        distinct, numbers = list(dict.fromkeys(terms)), self.numbers[view]
+        own = np.array([view.segment.terms.find(term) for term in distinct], dtype=np.int64)
+        return [distinct[at] for at in np.flatnonzero(np.isin(own, numbers, assume_unique=True))]
+
+
+def expand(snapshot: Snapshot, node: tree.Prefix) -> Expansion:
+    """The terms that a node expands to."""
+    fitting = {view: np.arange(*view.segment.terms.prefix(node.prefix)) for view in snapshot.segments}
+    if sum(map(len, fitting.values())) <= node.terms:
+        return Expansion(fitting)
+    return _most_frequent(fitting, node.terms)
+
+
+def _most_frequent(fitting: Mapping[SegmentView, np.ndarray], limit: int) -> Expansion:
+    """The `limit` terms that most live documents have; equal ones by the term."""
+    term_of, terms = _joined(fitting)
+    frequencies = np.zeros(len(terms), dtype=np.int64)
+    for view, numbers in fitting.items():
+        frequencies[term_of[view]] += live_frequencies(view, numbers)  # a segment has a term once
+    num_live = int(np.count_nonzero(frequencies))
+    if num_live <= limit:
+        return Expansion(fitting)
+    chosen = _least(-frequencies, limit, terms)
+    kept = {view: numbers[chosen[term_of[view]]] for view, numbers in fitting.items()}
+    return Expansion(kept, num_live - limit)
+
+
+def _joined(fitting: Mapping[SegmentView, np.ndarray]) -> tuple[dict[SegmentView, np.ndarray], pa.StringArray]:
+    """The distinct terms of all segments, and the places among them of each segment's."""
+    of_segments = [view.segment.terms.terms.take(pa.array(numbers)) for view, numbers in fitting.items()]
+    if len(of_segments) == 1:
+        return {view: np.arange(len(numbers)) for view, numbers in fitting.items()}, of_segments[0]
+    encoded = pa.concat_arrays(of_segments).dictionary_encode()
+    ends = np.cumsum(list(map(len, of_segments)))
+    return dict(zip(fitting, np.split(encoded.indices.to_numpy(), ends[:-1]), strict=True)), encoded.dictionary
+
+
+def _least(keys: np.ndarray, limit: int, terms: pa.StringArray) -> np.ndarray:
+    """Which terms have the `limit` least keys, ties by the term. limit: fewer than there are -> (n,) bool."""
+    last = np.partition(keys, limit - 1)[limit - 1]
+    chosen: np.ndarray = keys < last
+    tied = np.flatnonzero(keys == last)
+    by_term = pc.sort_indices(terms.take(pa.array(tied))).to_numpy()
+    chosen[tied[by_term[: limit - int(chosen.sum())]]] = True
+    return chosen
