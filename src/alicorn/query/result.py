@@ -12,9 +12,9 @@ import pyarrow as pa
 from alicorn.index import SegmentView, Snapshot
 from alicorn.query.explain.step import Step
 from alicorn.query.facets.facet import Counts
-from alicorn.query.order.codes import value_of
 from alicorn.query.order.cursor import Cursor, Ordering
 from alicorn.query.order.keys import ByColumn
+from alicorn.query.order.ordinals import value_of
 
 
 @dataclass(slots=True)

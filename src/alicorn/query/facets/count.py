@@ -1,4 +1,4 @@
-"""The counts of a result: per segment by the codes of a column or the postings of terms, then all segments together."""
+"""The counts of a result: by the ordinals of a column or the postings of terms in each segment, then together."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from alicorn.index.segment.numeric import places_within
 from alicorn.query.facets import counting
 from alicorn.query.facets.checking import is_list_of_strings
 from alicorn.query.facets.facet import Bucket, Counts, Facet
-from alicorn.query.order.codes import Codes, coded, codes_of
+from alicorn.query.order.ordinals import Ordinals, ordinals_of, string_ordinals
 from alicorn.query.sets import bits, docset
 from alicorn.query.sets.docset import Bitmap, DocSet
 from alicorn.query.sets.frequent import frequent
@@ -33,7 +33,7 @@ class _Part(NamedTuple):
     missing: int | None
 
 
-_listed: WeakKeyDictionary[Segment, dict[str, tuple[np.ndarray, Codes]]] = WeakKeyDictionary()
+_listed: WeakKeyDictionary[Segment, dict[str, tuple[np.ndarray, Ordinals]]] = WeakKeyDictionary()
 
 
 def count_facets(snapshot: Snapshot, found: Sequence[DocSet], facets: Mapping[str, Facet]) -> dict[str, Counts]:
@@ -51,21 +51,21 @@ def _count(snapshot: Snapshot, found: Sequence[DocSet], facet: Facet) -> Counts:
     if is_list_of_strings(kind):
         parts = [_lists(segment, part, facet.column) for segment, part in zip(segments, found, strict=True)]
         return _most_frequent(parts, facet.top)
-    codes = [codes_of(segment, facet.column, kind) for segment in segments]
-    counts = [_by_code(part, one) for part, one in zip(found, codes, strict=True)]
+    ordinals = [ordinals_of(segment, facet.column, kind) for segment in segments]
+    counts = [_by_ordinal(part, one) for part, one in zip(found, ordinals, strict=True)]
     if facet.edges:
-        return _between_edges(segments, facet, codes, counts)
-    parts = [_Part(one.values, own[:-1], int(own[-1])) for one, own in zip(codes, counts, strict=True)]
+        return _between_edges(segments, facet, ordinals, counts)
+    parts = [_Part(one.values, own[:-1], int(own[-1])) for one, own in zip(ordinals, counts, strict=True)]
     return _most_frequent(parts, facet.top)
 
 
-def _by_code(documents: DocSet, codes: Codes) -> np.ndarray:
-    """How many documents have each code; the last is that of null. (values + 1,) int64."""
-    counts = np.zeros(len(codes.values) + 1, dtype=np.int64)
+def _by_ordinal(documents: DocSet, ordinals: Ordinals) -> np.ndarray:
+    """How many documents have each ordinal; the last is that of null. (values + 1,) int64."""
+    counts = np.zeros(len(ordinals.values) + 1, dtype=np.int64)
     if isinstance(documents, Bitmap):
-        counting.count_bits(documents.words, codes.codes, counts)
+        counting.count_bits(documents.words, ordinals.numbers, counts)
     else:
-        counting.count_array(docset.as_array(documents), codes.codes, counts)
+        counting.count_array(docset.as_array(documents), ordinals.numbers, counts)
     return counts
 
 
@@ -77,7 +77,7 @@ def _terms(segment: Segment, documents: DocSet, prefix: str) -> _Part:
     is_frequent = docset.are_dense(sizes, segment.num_docs)
     lists, size = segment.term_lists, docset.size(documents)
     postings = int(sizes[~is_frequent].sum()) + np.count_nonzero(is_frequent) * segment.num_docs // 64
-    if 2 * size * len(lists.codes) < postings * segment.num_docs:  # a code costs some two tests of a bit
+    if 2 * size * len(lists.codes) < postings * segment.num_docs:  # an ordinal costs some two tests of a bit
         counts = np.zeros(high - low, dtype=np.int64)
         counting.count_terms(docset.as_array(documents), lists.starts, lists.codes, low, counts)
     elif size == segment.num_docs:
@@ -101,21 +101,21 @@ def _lists(segment: Segment, documents: DocSet, column: str) -> _Part:
     made = _listed.setdefault(segment, {})
     if column not in made:
         made[column] = _distinct(one_chunk(segment.fields.column(column)))
-    starts, codes = made[column]
-    counts = np.zeros(len(codes.values), dtype=np.int64)
-    holders = counting.count_lists(docset.as_array(documents), starts, codes.codes, counts)
-    return _Part(codes.values, counts, docset.size(documents) - holders)
+    starts, ordinals = made[column]
+    counts = np.zeros(len(ordinals.values), dtype=np.int64)
+    holders = counting.count_lists(docset.as_array(documents), starts, ordinals.numbers, counts)
+    return _Part(ordinals.values, counts, docset.size(documents) - holders)
 
 
-def _distinct(lists: pa.ListArray) -> tuple[np.ndarray, Codes]:
-    """Lists of strings as codes, one that a list has twice once: list i has codes[starts[i]:starts[i + 1]]."""
-    codes = coded(lists.flatten().cast(pa.string()))
+def _distinct(lists: pa.ListArray) -> tuple[np.ndarray, Ordinals]:
+    """Lists of strings as ordinals, one that a list has twice once: list i has ordinals[starts[i]:starts[i + 1]]."""
+    ordinals = string_ordinals(lists.flatten().cast(pa.string()))
     sizes = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-    each = len(codes.values) + 1
-    pairs = np.unique(np.repeat(np.arange(len(lists)), sizes) * each + codes.codes.astype(np.int64))
-    pairs = pairs[pairs % each < len(codes.values)]  # without null
+    each = len(ordinals.values) + 1
+    pairs = np.unique(np.repeat(np.arange(len(lists)), sizes) * each + ordinals.numbers.astype(np.int64))
+    pairs = pairs[pairs % each < len(ordinals.values)]  # without null
     starts = np.searchsorted(pairs, np.arange(len(lists) + 1) * each).astype(np.int32)
-    return starts, Codes((pairs % each).astype(np.uint32), codes.values)
+    return starts, Ordinals((pairs % each).astype(np.uint32), ordinals.values)
 
 
 def _most_frequent(parts: Sequence[_Part], top: int) -> Counts:
@@ -154,13 +154,13 @@ def _together(values: Sequence[pa.Array], counts: Sequence[np.ndarray]) -> tuple
 
 
 def _between_edges(
-    segments: Sequence[Segment], facet: Facet, codes: Sequence[Codes], counts: Sequence[np.ndarray]
+    segments: Sequence[Segment], facet: Facet, ordinals: Sequence[Ordinals], counts: Sequence[np.ndarray]
 ) -> Counts:
     """How many values are in each range: below the first edge, from each to below the next, from the last on."""
     totals = np.zeros(len(facet.edges) + 1, dtype=np.int64)
     missing = 0
     assert facet.column is not None
-    for segment, one, own in zip(segments, codes, counts, strict=True):
+    for segment, one, own in zip(segments, ordinals, counts, strict=True):
         missing += int(own[-1])
         places = [_first_from(segment, facet.column, one, edge) for edge in facet.edges]
         sums = np.concatenate([[0], np.cumsum(own[:-1])])
@@ -172,10 +172,12 @@ def _between_edges(
     return Counts(buckets, len(buckets), missing)
 
 
-def _first_from(segment: Segment, name: str, codes: Codes, edge: float) -> int:
-    """The code of the first value that is not below an edge."""
+def _first_from(segment: Segment, name: str, ordinals: Ordinals, edge: float) -> int:
+    """The ordinal of the first value that is not below an edge."""
     column = segment.columns.get(name)
     if column is None:
         return 0
     places = places_within(column, segment.fields.column(name), edge, None)
-    return int(codes.codes[column.sorted_docs[places.start]]) if places.start < places.stop else len(codes.values)
+    if places.start >= places.stop:
+        return len(ordinals.values)
+    return int(ordinals.numbers[column.sorted_docs[places.start]])

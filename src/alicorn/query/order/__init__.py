@@ -1,7 +1,7 @@
 """Which hits come first?
 
 keys.py         what an order may be made of: scores, their sums, stored columns
-codes.py        the values of a column as places among its distinct values
+ordinals.py     the values of a column as places among its distinct values
 permutation.py  the first of a set by static rank or by columns, without listing the set
 cursor.py       where a page ends
 by_keys.py      hits by several keys, and those after a cursor

@@ -1,7 +1,7 @@
 """Hits by several keys, and the hits after a cursor.
 
 A key is an array of float64 for the documents of a segment, the smaller the earlier: a score with its sign changed, or
-the code of a column's value. Codes are of one segment; across segments the values themselves are ranked.
+the ordinal of a column's value. Ordinals are of one segment; across segments the values themselves are ranked.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from alicorn.language import tree
 from alicorn.language.prepared import Prepared
 from alicorn.query.nn.nearest import exact_cosines
 from alicorn.query.nn.ranked import Ranked
-from alicorn.query.order.codes import Plain, codes_of
 from alicorn.query.order.cursor import Cursor, Ordering
 from alicorn.query.order.keys import ByColumn, Weights
+from alicorn.query.order.ordinals import Plain, ordinals_of
 from alicorn.query.order.permutation import Permutation
 from alicorn.query.run import Execution
 from alicorn.query.text.bm25 import scored_terms, scores_of
@@ -62,7 +62,7 @@ def arranged(
 def place_after(segment: Segment, ordering: Ordering, permutation: Permutation, after: Cursor) -> int:
     """The place of the first document after a cursor, in the permutation of an order by columns and static rank."""
     keys = [
-        codes_of(segment, key.name, ordering.columns[key.name]).key(key.falling)
+        ordinals_of(segment, key.name, ordering.columns[key.name]).key(key.falling)
         for key in ordering.order
         if isinstance(key, ByColumn)
     ]
@@ -111,8 +111,8 @@ def _keys(evaluation: Execution, ordering: Ordering, numbers: Sequence[np.ndarra
     for key in ordering.order:
         if isinstance(key, ByColumn):
             kind = ordering.columns[key.name]
-            codes = [codes_of(view.segment, key.name, kind).key(key.falling) for view in views]
-            keys.append([own[part].astype(np.float64) for own, part in zip(codes, numbers, strict=True)])
+            ordinals = [ordinals_of(view.segment, key.name, kind).key(key.falling) for view in views]
+            keys.append([own[part].astype(np.float64) for own, part in zip(ordinals, numbers, strict=True)])
         else:
             keys.append([-scores for scores in sums(evaluation, ordering.prepared, key, numbers)])
     return keys
@@ -148,7 +148,7 @@ def _places(segment: Segment, ordering: Ordering, after: Cursor) -> tuple[float,
     places = []
     for key, value in zip(ordering.order, after.values, strict=True):
         if isinstance(key, ByColumn):
-            places.append(codes_of(segment, key.name, ordering.columns[key.name]).place(value, key.falling))
+            places.append(ordinals_of(segment, key.name, ordering.columns[key.name]).place(value, key.falling))
         else:
             places.append(-_score(value))
     return tuple(places)
@@ -164,10 +164,10 @@ def _across(snapshot: Snapshot, ordering: Ordering, key: ByColumn, numbers: Sequ
     kind = ordering.columns[key.name]
     values, missing = [], []
     for view, part in zip(snapshot.segments, numbers, strict=True):
-        codes = codes_of(view.segment, key.name, kind)
-        own = codes.codes[part]
-        missing.append(own == len(codes.values))
-        values.append(codes.values.take(pa.array(own[~missing[-1]])))
+        ordinals = ordinals_of(view.segment, key.name, kind)
+        own = ordinals.numbers[part]
+        missing.append(own == len(ordinals.values))
+        values.append(ordinals.values.take(pa.array(own[~missing[-1]])))
     together = pa.concat_arrays(values)
     if pa.types.is_float16(together.type):
         together = together.cast(pa.float32())

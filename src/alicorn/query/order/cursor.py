@@ -20,8 +20,8 @@ import xxhash
 
 from alicorn.errors import ConfigError
 from alicorn.language.prepared import Prepared
-from alicorn.query.order.codes import Plain
 from alicorn.query.order.keys import ByColumn, Order, Weights
+from alicorn.query.order.ordinals import Plain
 from alicorn.query.text.bm25 import scored_terms
 
 _MALFORMED = "after: expected the cursor of a result (its `cursor`), got {}"

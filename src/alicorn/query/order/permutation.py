@@ -20,8 +20,8 @@ import pyarrow as pa
 
 from alicorn.compiled import kernel, subroutine
 from alicorn.index import Segment
-from alicorn.query.order.codes import codes_of
 from alicorn.query.order.keys import ByColumn
+from alicorn.query.order.ordinals import ordinals_of
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import Bitmap, DocSet
 
@@ -51,8 +51,8 @@ def permutation_of(segment: Segment, columns: tuple[ByColumn, ...], kinds: Mappi
     if permutation is None:
         numbers = segment.by_static_rank
         for column in reversed(columns):
-            codes = codes_of(segment, column.name, kinds[column.name])
-            numbers = _sorted_by(codes.key(column.falling), len(codes.values), numbers)
+            ordinals = ordinals_of(segment, column.name, kinds[column.name])
+            numbers = _sorted_by(ordinals.key(column.falling), len(ordinals.values), numbers)
         places = np.empty_like(numbers)
         places[numbers] = np.arange(len(numbers), dtype=np.uint32)
         permutation = made[columns] = Permutation(numbers, places)
@@ -93,7 +93,7 @@ def _partitioned(places: np.ndarray, numbers: np.ndarray, limit: int, start: int
 
 
 def _sorted_by(keys: np.ndarray, num_values: int, numbers: np.ndarray) -> np.ndarray:
-    """The numbers sorted stably by their keys. keys: see Codes.key."""
+    """The numbers sorted stably by their keys. keys: see Ordinals.key."""
     out = np.empty_like(numbers)
     _counting_sort(keys, num_values, numbers, out)
     return out

@@ -1,6 +1,6 @@
-"""The values of a stored column as codes: the place of each document's value among the distinct values of its segment.
+"""The values of a stored column as ordinals: the places of the values among the distinct ones of their segment.
 
-Codes are made when a column is first asked for, and kept as long as their segment. They cost four bytes a document.
+Ordinals are made when a column is first asked for, and kept as long as their segment. They cost four bytes a document.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ Plain = bool | int | float | str | Decimal | None
 
 
 @dataclass(frozen=True, eq=False)
-class Codes:
-    """codes: (num_docs,) uint32, len(values) for null and NaN; values: the distinct ones, ascending."""
+class Ordinals:
+    """numbers: (num_docs,) uint32, len(values) for null and NaN; values: the distinct ones, ascending."""
 
-    codes: np.ndarray
+    numbers: np.ndarray
     values: pa.Array
 
     def key(self, falling: bool) -> np.ndarray:
         """(num_docs,) uint32, the smaller the earlier in an order; null comes last either way."""
         if not falling:
-            return self.codes
-        return ~self.codes + np.uint32(len(self.values))  # len(values) - 1 - code; of null, the largest number
+            return self.numbers
+        return ~self.numbers + np.uint32(len(self.values))  # len(values) - 1 - number; of null, the largest number
 
     def place(self, value: Plain, falling: bool) -> float:
         """The place of a value among those of `key`: its own, or between two if the segment does not have the value."""
@@ -50,16 +50,16 @@ class Codes:
         return count - 1 - place if falling else place
 
 
-_made: WeakKeyDictionary[Segment, dict[str, Codes]] = WeakKeyDictionary()
+_made: WeakKeyDictionary[Segment, dict[str, Ordinals]] = WeakKeyDictionary()
 
 
-def codes_of(segment: Segment, name: str, kind: pa.DataType) -> Codes:
-    """The codes of a column that has an order (keys.can_order). kind: its type in the collection."""
+def ordinals_of(segment: Segment, name: str, kind: pa.DataType) -> Ordinals:
+    """The ordinals of a column that has an order (keys.can_order). kind: its type in the collection."""
     made = _made.setdefault(segment, {})
-    codes = made.get(name)
-    if codes is None:
-        codes = made[name] = _codes(segment, name, kind)
-    return codes
+    ordinals = made.get(name)
+    if ordinals is None:
+        ordinals = made[name] = _ordinals(segment, name, kind)
+    return ordinals
 
 
 def value_of(segment: Segment, name: str, number: int) -> Plain:
@@ -78,27 +78,27 @@ def plain(scalar: pa.Scalar) -> Plain:
     return None if value != value else value
 
 
-def _codes(segment: Segment, name: str, kind: pa.DataType) -> Codes:
+def _ordinals(segment: Segment, name: str, kind: pa.DataType) -> Ordinals:
     if name not in segment.fields.column_names or pa.types.is_null(segment.fields.schema.field(name).type):
-        return Codes(np.zeros(segment.num_docs, dtype=np.uint32), pa.array([], kind))
+        return Ordinals(np.zeros(segment.num_docs, dtype=np.uint32), pa.array([], kind))
     stored = one_chunk(segment.fields.column(name))
     column = segment.columns.get(name)
     if column is None:
-        return coded(stored)
+        return string_ordinals(stored)
     is_new = np.ones(len(column.sorted_docs), dtype=bool)
     is_new[1:] = column.sorted_values[1:] != column.sorted_values[:-1]
     values = stored.take(pa.array(column.sorted_docs[is_new]))
-    codes = np.full(segment.num_docs, len(values), dtype=np.uint32)
-    codes[column.sorted_docs] = np.cumsum(is_new) - 1
-    return Codes(codes, values)
+    numbers = np.full(segment.num_docs, len(values), dtype=np.uint32)
+    numbers[column.sorted_docs] = np.cumsum(is_new) - 1
+    return Ordinals(numbers, values)
 
 
-def coded(strings: pa.StringArray) -> Codes:
-    """Codes of strings, by their UTF-8 bytes."""
+def string_ordinals(strings: pa.StringArray) -> Ordinals:
+    """Ordinals of strings, by their UTF-8 bytes."""
     encoded = strings.dictionary_encode()
     order = pc.sort_indices(encoded.dictionary).to_numpy()
     ranks = np.empty(len(order) + 1, dtype=np.uint32)
     ranks[order] = np.arange(len(order), dtype=np.uint32)
     ranks[-1] = len(order)
     places = pc.fill_null(encoded.indices, len(order)).to_numpy(zero_copy_only=False)
-    return Codes(ranks[places], encoded.dictionary.take(pa.array(order)))
+    return Ordinals(ranks[places], encoded.dictionary.take(pa.array(order)))
