@@ -19,7 +19,7 @@ BUFFER = 1_024  # rows that are collected before they are scanned: the bound ris
 _count_trailing_zeros: Any = _trailing_zeros
 
 
-class Cursor(NamedTuple):
+class ScanPosition(NamedTuple):
     """cluster: the next one, by its place among the limits'. row, stop: of the cluster before it, what is left.
     place: of the next row of a list."""
 
@@ -30,39 +30,39 @@ class Cursor(NamedTuple):
 
 
 @subroutine
-def collect(block, query, limits, cursor, bound, rows, bases, counters):
-    """Write the next rows and the cosines of their centroids, up to BUFFER rows -> how many, and the cursor.
+def collect(block, query, limits, position, bound, rows, bases, counters):
+    """Write the next rows and the cosines of their centroids, up to BUFFER rows -> how many, and the new position.
 
     There is room for 64 more.
     """
     if limits.mode == ANYWHERE:
-        return _from_list(block, query, limits, cursor, rows, bases)
+        return _from_list(block, query, limits, position, rows, bases)
     count, out = 0, floats_at(bases)
     while count < BUFFER:
-        if cursor.row == cursor.stop:
-            if cursor.cluster == limits.num_clusters:
+        if position.row == position.stop:
+            if position.cluster == limits.num_clusters:
                 break
-            cursor = _next_cluster(block, query, limits, cursor, bound, counters)
+            position = _next_cluster(block, query, limits, position, bound, counters)
             continue
         first = count
         if limits.mode == ALL:
-            count, cursor = _all_rows(cursor, rows, count)
+            count, position = _all_rows(position, rows, count)
         elif limits.mode == LISTED:
-            count, cursor = _listed_rows(limits, cursor, rows, count)
+            count, position = _listed_rows(limits, position, rows, count)
         else:
-            count, cursor = _marked_rows(limits, cursor, rows, count)
-        base = floats_at(query.cosines)[longs_at(limits.clusters)[cursor.cluster - 1]]
+            count, position = _marked_rows(limits, position, rows, count)
+        base = floats_at(query.cosines)[longs_at(limits.clusters)[position.cluster - 1]]
         for i in range(first, count):
             out[i] = base
-    return count, cursor
+    return count, position
 
 
 @subroutine
-def _next_cluster(block, query, limits, cursor, bound, counters):
+def _next_cluster(block, query, limits, position, bound, counters):
     """At the first row of the next cluster; at its end if it is empty or cannot reach the bound."""
-    cluster = longs_at(limits.clusters)[cursor.cluster]
+    cluster = longs_at(limits.clusters)[position.cluster]
     start, stop = longs_at(block.starts)[cluster], longs_at(block.starts)[cluster + 1]
-    place = cursor.place
+    place = position.place
     if start < stop:
         if _may_reach(block, query, cluster, bound):
             longs_at(counters)[PROBED] += 1
@@ -73,7 +73,7 @@ def _next_cluster(block, query, limits, cursor, bound, counters):
         else:
             longs_at(counters)[PRUNED] += 1
             start = stop
-    return Cursor(cursor.cluster + 1, start, stop, place)
+    return ScanPosition(position.cluster + 1, start, stop, place)
 
 
 @subroutine
@@ -88,55 +88,55 @@ def _may_reach(block, query, cluster, bound):
 
 
 @subroutine
-def _all_rows(cursor, rows, count):
+def _all_rows(position, rows, count):
     out = numbers_at(rows)
-    size = min(cursor.stop - cursor.row, BUFFER - count)
+    size = min(position.stop - position.row, BUFFER - count)
     for i in range(size):
-        out[count + i] = np.uint32(cursor.row + i)
-    return count + size, Cursor(cursor.cluster, cursor.row + size, cursor.stop, cursor.place)
+        out[count + i] = np.uint32(position.row + i)
+    return count + size, ScanPosition(position.cluster, position.row + size, position.stop, position.place)
 
 
 @subroutine
-def _listed_rows(limits, cursor, rows, count):
+def _listed_rows(limits, position, rows, count):
     out, listed = numbers_at(rows), numbers_at(limits.rows)
-    place = cursor.place
-    while place < limits.num_rows and listed[place] < cursor.stop and count < BUFFER:
+    place = position.place
+    while place < limits.num_rows and listed[place] < position.stop and count < BUFFER:
         out[count] = listed[place]
         count += 1
         place += 1
-    row = cursor.stop if count < BUFFER else np.int64(out[count - 1]) + 1
-    return count, Cursor(cursor.cluster, row, cursor.stop, place)  # type: ignore[arg-type]  # an int where compiled
+    row = position.stop if count < BUFFER else np.int64(out[count - 1]) + 1
+    return count, ScanPosition(position.cluster, row, position.stop, place)  # type: ignore[arg-type]  # int if compiled
 
 
 @subroutine
-def _marked_rows(limits, cursor, rows, count):
+def _marked_rows(limits, position, rows, count):
     """Collect the rows of one word of bits."""
     out = numbers_at(rows)
-    at = cursor.row >> 6
-    word = words_at(limits.bits)[at] & (np.uint64(0xFFFFFFFFFFFFFFFF) << np.uint64(cursor.row & 63))
-    stop = min((at + 1) << 6, cursor.stop)
+    at = position.row >> 6
+    word = words_at(limits.bits)[at] & (np.uint64(0xFFFFFFFFFFFFFFFF) << np.uint64(position.row & 63))
+    stop = min((at + 1) << 6, position.stop)
     if stop & 63:
         word &= (np.uint64(1) << np.uint64(stop & 63)) - np.uint64(1)
     while word != np.uint64(0):
         out[count] = np.uint32((at << 6) + np.int64(_count_trailing_zeros(word)))
         count += 1
         word &= word - np.uint64(1)
-    return count, Cursor(cursor.cluster, stop, cursor.stop, cursor.place)
+    return count, ScanPosition(position.cluster, stop, position.stop, position.place)
 
 
 @subroutine
-def _from_list(block, query, limits, cursor, rows, bases):
-    """The next rows of the list, whatever their clusters; `cursor.cluster` is that of the last row."""
+def _from_list(block, query, limits, position, rows, bases):
+    """The next rows of the list, whatever their clusters; `position.cluster` is that of the last row."""
     out, listed, out_bases = numbers_at(rows), numbers_at(limits.rows), floats_at(bases)
-    cluster, count = cursor.cluster, min(limits.num_rows - cursor.place, BUFFER)
+    cluster, count = position.cluster, min(limits.num_rows - position.place, BUFFER)
     for i in range(count):
-        row = np.int64(listed[cursor.place + i])
+        row = np.int64(listed[position.place + i])
         out[i] = np.uint32(row)
         if query.num_cosines:
             if row >= longs_at(block.starts)[cluster + 1]:
                 cluster = _cluster_of(block, cluster, row)
             out_bases[i] = floats_at(query.cosines)[cluster]
-    return count, Cursor(cluster, 0, 0, cursor.place + count)
+    return count, ScanPosition(cluster, 0, 0, position.place + count)
 
 
 @subroutine

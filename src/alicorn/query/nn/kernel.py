@@ -34,7 +34,7 @@ from alicorn.quantization.kernels.intrinsics import (
 )
 from alicorn.quantization.kernels.named import addresses, type_of
 from alicorn.query.nn.arguments import Limits, Query
-from alicorn.query.nn.collecting import BUFFER, Cursor, collect
+from alicorn.query.nn.collecting import BUFFER, ScanPosition, collect
 from alicorn.query.nn.stages import (
     AHEAD,
     NEXT,
@@ -205,12 +205,12 @@ def _search_block(block_arrays, query_arrays, limit_arrays, counter_array):
     bound = bound_from(np.float32(limits.least) if limits.k else np.float32(limits.least - 1e-6))
     candidates, found = _Candidates(new_numbers(3 * _ROOM), _ROOM), 0
     buffers = _buffers(_space(), limits.k)
-    cursor = Cursor(0, 0, 0, 0)
+    position = ScanPosition(0, 0, 0, 0)
     turn, waiting = 0, 0
     collected = 1
     while collected:
         rows, bases = buffers.rows, buffers.bases
-        collected, cursor = collect(block, query, limits, cursor, bound.value, rows, bases, counters)
+        collected, position = collect(block, query, limits, position, bound.value, rows, bases, counters)
         for first in range(0, max(collected, 1), _CHUNK):  # at the end once more, for the chunk that waits
             count, chunk = min(_CHUNK, collected - first), _chunk(buffers, turn)
             count = scan(block, query, rows + 4 * first, bases + 4 * first, count, bound.value, counters, chunk)
