@@ -11,7 +11,7 @@ from alicorn.analysis import chinese
 from alicorn.analysis.codes import with_codes, with_measures
 from alicorn.analysis.stems import Stems
 from alicorn.analysis.synonyms import Alternatives, Synonyms
-from alicorn.analysis.tokens import Chunk, Token, Word, chunks, plain_word, word_spans
+from alicorn.analysis.tokens import NormalizedString, Token, Word, normalized_strings, plain_word, word_spans
 from alicorn.text import query_terms
 
 
@@ -43,7 +43,7 @@ class Analyzer:
 
     def words(self, text: str) -> list[Word]:
         """The words of a text, or its n-grams, with their places."""
-        found = [word for chunk in chunks(text) for word in self._of_chunk(chunk)]
+        found = [word for string in normalized_strings(text) for word in self._of_string(string)]
         if self.units:
             found = with_measures(found, frozenset(self.units))
         if self.chinese_words:
@@ -87,10 +87,10 @@ class Analyzer:
         words = self._without_stop_words(self.words(text))
         return [term for word in words for term in word.asked]
 
-    def _of_chunk(self, chunk: Chunk) -> list[Word]:
+    def _of_string(self, string: NormalizedString) -> list[Word]:
         if self.whole_codes:
-            return with_codes(chunk)
-        return [plain_word(chunk.token(*span)) for span in word_spans(chunk.normal)]
+            return with_codes(string)
+        return [plain_word(string.token(*span)) for span in word_spans(string.normal)]
 
     def _stemmed(self, words: list[Word]) -> list[Word]:
         stems = iter(self.stemmed([text for word in words for text in (*_texts(word), *word.asked)]))

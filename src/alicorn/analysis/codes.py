@@ -7,25 +7,25 @@ its words; a query asks for the whole. A measure has no blank: `3/4 in` and `3/4
 import re
 from collections.abc import Iterable
 
-from alicorn.analysis.tokens import Chunk, Token, Word, plain_word, word_spans
+from alicorn.analysis.tokens import NormalizedString, Token, Word, plain_word, word_spans
 
 _CODE = re.compile(r"\w+(?:[-/.,:+\u2044]\w+)+")  # U+2044 is the line of the fraction in what NFKC makes of ¾
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"\d+(?:[./,]\d+)*")
 
 
-def with_codes(chunk: Chunk) -> list[Word]:
-    """The words of a chunk, those of a code as one."""
+def with_codes(string: NormalizedString) -> list[Word]:
+    """The words of a string, those of a code as one."""
     result: list[Word] = []
-    spans = word_spans(chunk.normal)
-    for start, end in _code_spans(chunk.normal):
-        result += [plain_word(chunk.token(*span)) for span in spans if span[1] <= start]
-        parts = [chunk.token(*span) for span in spans if start <= span[0] < end]
+    spans = word_spans(string.normal)
+    for start, end in _code_spans(string.normal):
+        result += [plain_word(string.token(*span)) for span in spans if span[1] <= start]
+        parts = [string.token(*span) for span in spans if start <= span[0] < end]
         spans = [span for span in spans if span[0] >= end]
-        whole = chunk.token(start, end)
+        whole = string.token(start, end)
         whole = whole._replace(text=whole.text.replace("\u2044", "/"))
         result.append(Word((whole, *parts), (whole.text,)))
-    return [*result, *(plain_word(chunk.token(*span)) for span in spans)]
+    return [*result, *(plain_word(string.token(*span)) for span in spans)]
 
 
 def with_measures(words: Iterable[Word], units: frozenset[str]) -> list[Word]:

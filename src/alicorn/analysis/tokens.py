@@ -31,7 +31,7 @@ class Word(NamedTuple):
     asked: tuple[str, ...]
 
 
-class Chunk(NamedTuple):
+class NormalizedString(NamedTuple):
     """What is written between two blanks, normalised. Character i of it was made of the characters
     [starts[i], ends[i]) of the text."""
 
@@ -40,16 +40,16 @@ class Chunk(NamedTuple):
     ends: Sequence[int]
 
     def token(self, start: int, end: int) -> Token:
-        """The token of the characters [start, end) of the chunk."""
+        """The token of the characters [start, end) of the string."""
         return Token(self.normal[start:end], self.starts[start], self.ends[end - 1])
 
 
-def chunks(text: str) -> Iterator[Chunk]:
-    """The chunks of a text, in order, without those that normalising leaves empty."""
+def normalized_strings(text: str) -> Iterator[NormalizedString]:
+    """What a text has between blanks, normalised, in order, without those that normalising leaves empty."""
     for match in _BETWEEN_BLANKS.finditer(text):
         raw, start = match.group(), match.start()
         if raw.isascii():
-            yield Chunk(raw.lower(), range(start, match.end()), range(start + 1, match.end() + 1))
+            yield NormalizedString(raw.lower(), range(start, match.end()), range(start + 1, match.end() + 1))
         elif normal := normalize(raw):
             yield _located(raw, start, normal)
 
@@ -85,7 +85,7 @@ def _part(token: Token, start: int, end: int) -> Token:
     return Token(token.text[start:end], token.start + start, token.start + end)
 
 
-def _located(raw: str, start: int, normal: str) -> Chunk:
+def _located(raw: str, start: int, normal: str) -> NormalizedString:
     starts: list[int] = []
     ends: list[int] = []
     made = ""
@@ -95,8 +95,8 @@ def _located(raw: str, start: int, normal: str) -> Chunk:
         starts += [start + at] * len(part)
         ends += [start + end] * len(part)
     if made != normal:
-        return Chunk(normal, [start] * len(normal), [start + len(raw)] * len(normal))
-    return Chunk(normal, starts, ends)
+        return NormalizedString(normal, [start] * len(normal), [start + len(raw)] * len(normal))
+    return NormalizedString(normal, starts, ends)
 
 
 def _letter_starts(raw: str) -> list[int]:
