@@ -30,7 +30,7 @@ _ACTIVITY = (
 _DAY = datetime.timedelta(days=1)
 
 
-class Histories(NamedTuple):
+class SearcherInterests(NamedTuple):
     """table: as above, by searcher_id. without_vector: rows of the activity whose document the collection has not."""
 
     table: pa.Table
@@ -39,7 +39,7 @@ class Histories(NamedTuple):
 
 def searcher_interests(
     activity: pa.Table, snapshot: Snapshot, key: str, settings: PinnerSage, now: datetime.datetime | None = None
-) -> Histories:
+) -> SearcherInterests:
     """The interests of every searcher with a document left.
 
     activity: searcher_id, time, doc_id, as in the log folder. now: what ages count from, with its zone; the time of the
@@ -67,7 +67,7 @@ def searcher_interests(
         if len(own):
             rows.append(_row(searchers[start], [ids[at] for at in own], vectors[own], ages[own], settings))
     table = pa.Table.from_pylist(rows, schema=SCHEMA).replace_schema_metadata({"key": key})
-    return Histories(table, int((~known).sum()))
+    return SearcherInterests(table, int((~known).sum()))
 
 
 SCHEMA = pa.schema(
