@@ -16,7 +16,7 @@ from alicorn.towers.layout.networks import owners, settings_of
 from alicorn.towers.settings.channels import Network, Transformer
 from alicorn.towers.settings.semantic import Semantic
 from alicorn.towers.settings.tables import DHE, Hashed, Table, buckets_of
-from alicorn.towers.settings.towers import Interests, Towers
+from alicorn.towers.settings.towers import CapsuleSettings, Towers
 from alicorn.vertical import (
     Feature,
     IdFeature,
@@ -52,7 +52,7 @@ class Half:
     granular: Mapping[ChannelId, GranularText] = field(default_factory=dict)
     ordered: Mapping[ChannelId, OrderedText] = field(default_factory=dict)
     owners: Mapping[ChannelId, ChannelId] = field(default_factory=dict)
-    interests: Interests | None = None
+    interests: CapsuleSettings | None = None
 
     def own(self, feature: str) -> ChannelId:
         """The channel of a feature as it is."""
@@ -197,7 +197,7 @@ def _ordered(
     return found
 
 
-def _checked(interests: Interests, features: Mapping[str, Feature]) -> Interests:
+def _checked(interests: CapsuleSettings, features: Mapping[str, Feature]) -> CapsuleSettings:
     if not isinstance(features.get(interests.feature), SequenceFeature):
         sequences = [name for name, feature in features.items() if isinstance(feature, SequenceFeature)]
         raise ConfigError(

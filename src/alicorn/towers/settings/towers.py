@@ -54,7 +54,7 @@ class Attention(Config):
 Fusion = Annotated[Concat | Attention | Semantic, Field(discriminator="kind")]
 
 
-class Interests(Config):
+class CapsuleSettings(Config):
     """Several embeddings of one request, from a sequence of the request (DRIM): channels/capsules.py.
 
     feature: the sequence. count: of embeddings. rounds: of routing. Every other channel is part of each embedding.
@@ -75,7 +75,7 @@ class Towers(Config):
     tables: dict[str, AnyTable] = Field(default_factory=dict)
     channels: dict[str, ChannelSettings] = Field(default_factory=dict)
     text: TextSettings = TextSettings()
-    interests: Interests | None = None
+    interests: CapsuleSettings | None = None
     encoder: EncoderSettings | None = None
 
     @model_validator(mode="after")
