@@ -83,7 +83,7 @@ class SegmentRecord:
 
 
 @dataclass(frozen=True, eq=False)
-class Operation:
+class JournalEntry:
     sequence: int
     kind: str
     table: pa.Table
@@ -165,7 +165,7 @@ class Journal:
             raise self._damage(f"it lists the segments {sorted(found)}, its state {sorted(self.state.segments)}")
         return [found[name] for name in self.state.segments]
 
-    def operations(self, after: int) -> Iterator[Operation]:
+    def operations(self, after: int) -> Iterator[JournalEntry]:
         """The journal's operations with a sequence above `after`, without a gap up to the state's last."""
         expected = after + 1
         query = "SELECT sequence, kind, body, checksum FROM journal WHERE sequence > ? ORDER BY sequence"
@@ -174,7 +174,7 @@ class Journal:
                 if sequence != expected:
                     raise self._damage(f"operation {expected} is missing from the journal")
                 self._check_row(f"operation {sequence}", checksum, sequence, kind, body)
-                yield Operation(sequence, kind, pa.ipc.open_stream(pa.py_buffer(body)).read_all())
+                yield JournalEntry(sequence, kind, pa.ipc.open_stream(pa.py_buffer(body)).read_all())
                 expected += 1
         if expected != self.state.last + 1:
             raise self._damage(f"operations {expected} to {self.state.last} are missing from the journal")

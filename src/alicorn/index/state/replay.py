@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
 
-from alicorn.index.durability.journal import Operation
+from alicorn.index.durability.journal import JournalEntry
 from alicorn.index.segment.building.documents import Documents
 from alicorn.tables import concatenated
 
 
 def replay(
-    operations: Iterable[Operation], embeddings: Mapping[str, int], positioned: tuple[str, ...]
+    operations: Iterable[JournalEntry], embeddings: Mapping[str, int], positioned: tuple[str, ...]
 ) -> tuple[pa.StringArray, Documents | None]:
     """-> every doc_id that was upserted or deleted, and the documents that remain of the upserts (None: none)."""
     touched: dict[str, None] = {}
