@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from alicorn.errors import CollectionError, CorruptionError
 from alicorn.index.durability.failpoints import reach
-from alicorn.index.durability.mark import Mark, read_mark
+from alicorn.index.durability.mark import CommitMark, read_mark
 from alicorn.index.durability.open_manifest import OpenManifest
 from alicorn.index.durability.seal import PAGE_SIZE, check_seal, renewed, write_seal
 from alicorn.index.durability.sqlite_file import (
@@ -113,7 +113,7 @@ class Journal:
             if self.state.collection != collection or self.state.commits < commits:
                 raise self._lost(collection, commits)
             with self._reported("written"):
-                self._mark = None if read_only else Mark(folder, collection)
+                self._mark = None if read_only else CommitMark(folder, collection)
             undo.pop_all()
 
     @staticmethod

@@ -23,7 +23,7 @@ MARK = "manifest.mark"
 _SIZE = 32
 
 
-class Mark:
+class CommitMark:
     """Open for writing, as long as the collection is."""
 
     def __init__(self, folder: Path, collection: str) -> None:
