@@ -21,7 +21,7 @@ _OFF_UNIT = 0.01  # a unit vector of float32 is within 1e-5 of its length, a vec
 _ALIKE = 1e-6  # largest difference of a number between unit vectors that rounding explains
 
 
-class Place(NamedTuple):
+class TrainingPosition(NamedTuple):
     """Where training is. epoch, stage: from 1; batch: from 1, None after all of an epoch; epoch 0 is before training.
     kept: the folder of the last good checkpoint, as a person reads it."""
 
@@ -34,7 +34,9 @@ class Place(NamedTuple):
         return f"stage {self.stage}, epoch {self.epoch}" + (f", batch {self.batch}" if self.batch else "")
 
 
-def check_batch(module: TwoTower, optimizer: Optimizer, embeddings: dict[str, Tensor], loss: Tensor, at: Place) -> None:
+def check_batch(
+    module: TwoTower, optimizer: Optimizer, embeddings: dict[str, Tensor], loss: Tensor, at: TrainingPosition
+) -> None:
     """embeddings: by side, (rows, dim). Raises TrainingError."""
     for side, vectors in embeddings.items():
         if not all_unit(vectors):
@@ -43,7 +45,7 @@ def check_batch(module: TwoTower, optimizer: Optimizer, embeddings: dict[str, Te
         raise TrainingError(_sentence(at, f"the loss is {float(loss)}", module, optimizer))
 
 
-def check_epoch(module: TwoTower, optimizer: Optimizer, documents: Tensor, at: Place) -> None:
+def check_epoch(module: TwoTower, optimizer: Optimizer, documents: Tensor, at: TrainingPosition) -> None:
     """documents: (documents, dim), the embeddings of all. Raises TrainingError."""
     for name, weight in module.named_weights():
         if not all_finite(weight):
@@ -70,7 +72,7 @@ def _is_unit(vectors: Tensor) -> Tensor:
     return (vectors.square().sum(dim=1) - 1.0).abs() < _OFF_UNIT
 
 
-def _sentence(at: Place, what: str, module: TwoTower, optimizer: Optimizer) -> str:
+def _sentence(at: TrainingPosition, what: str, module: TwoTower, optimizer: Optimizer) -> str:
     if at.epoch == 0:
         return (
             f"training cannot start: {what}: give the document side features that tell documents apart (recipe, "

@@ -22,7 +22,7 @@ from alicorn.training.objective.auxiliary import AuxiliaryHead
 from alicorn.training.objective.objective import Objective, batch_recall
 from alicorn.training.recipe.recipe import Recipe
 from alicorn.training.run.checkpoint import Checkpoint
-from alicorn.training.run.divergence import Place, check_batch, check_epoch
+from alicorn.training.run.divergence import TrainingPosition, check_batch, check_epoch
 from alicorn.training.run.history import Epoch
 from alicorn.training.run.mining import mined_once
 from alicorn.training.run.optimizer import Optimizers
@@ -173,8 +173,8 @@ class Run:
         of_batches = dict(zip(map(str, _BATCH_KS), np.mean(monitored, axis=0).tolist(), strict=True))
         return Learned(float(torch.stack(losses).double().mean()), of_batches)
 
-    def _place(self, stage: int, batch: int | None = None) -> Place:
-        return Place(stage, len(self.epochs), batch, str(self.checkpoint.folder))
+    def _place(self, stage: int, batch: int | None = None) -> TrainingPosition:
+        return TrainingPosition(stage, len(self.epochs), batch, str(self.checkpoint.folder))
 
     def _is_done(self, stage: int, stage_recipe: Recipe) -> bool:
         trained = [epoch.number for epoch in self.epochs if epoch.stage == stage]
