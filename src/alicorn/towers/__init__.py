@@ -11,7 +11,7 @@ export/       the request tower as ONNX
 
 from alicorn.towers.ensemble import Ensemble as Ensemble
 from alicorn.towers.model import Model as Model
-from alicorn.towers.settings.tables import Table as Table
+from alicorn.towers.settings.tables import BucketTable as BucketTable
 from alicorn.towers.settings.towers import FeatureChoice as FeatureChoice
 from alicorn.towers.settings.towers import Towers as Towers
 from alicorn.towers.two_tower import TwoTower as TwoTower

@@ -20,7 +20,7 @@ from alicorn.towers.fusions.encoder import ByChannel, Encoder
 from alicorn.towers.layout.layout import Half, Layout
 from alicorn.towers.semantic.towers import SemanticDocument, SemanticRequest
 from alicorn.towers.settings.semantic import Semantic
-from alicorn.towers.settings.tables import DHE, Hashed, Table
+from alicorn.towers.settings.tables import DHE, BucketTable, Hashed
 from alicorn.towers.settings.towers import Attention, Towers
 from alicorn.towers.tables.dhe import DeepHash
 from alicorn.towers.tables.hashed import HashedTable
@@ -105,9 +105,9 @@ class TwoTower(nn.Module):
         return dict(zip([*self._names, *self._owners], [*self.tables, *self.networks], strict=True))
 
 
-def _table(settings: Table | Hashed | DHE, length: float) -> nn.Module:
+def _table(settings: BucketTable | Hashed | DHE, length: float) -> nn.Module:
     match settings:
-        case Table():
+        case BucketTable():
             return EmbeddingTable(settings.buckets, settings.dim, length)
         case Hashed():
             return HashedTable(settings.buckets, settings.dim, settings.hashes, length)

@@ -15,7 +15,7 @@ from alicorn.features.kinds.text import OrderedText
 from alicorn.towers.layout.networks import owners, settings_of
 from alicorn.towers.settings.channels import Network, Transformer
 from alicorn.towers.settings.semantic import Semantic
-from alicorn.towers.settings.tables import DHE, Hashed, Table, buckets_of
+from alicorn.towers.settings.tables import DHE, BucketTable, Hashed, buckets_of
 from alicorn.towers.settings.towers import CapsuleSettings, Towers
 from alicorn.vertical import (
     Feature,
@@ -29,8 +29,8 @@ from alicorn.vertical import (
 _TEXT = "text"
 
 # 2^17 rows: the names of 20,000 people and their misspelled queries have about 60,000 distinct n-grams.
-_TEXT_TABLE = Table(buckets=1 << 17, dim=64)
-_ID_TABLE = Table(buckets=1 << 14, dim=16)
+_TEXT_TABLE = BucketTable(buckets=1 << 17, dim=64)
+_ID_TABLE = BucketTable(buckets=1 << 14, dim=16)
 
 Features = Mapping[Side, Mapping[str, Feature]]  # side -> name -> feature
 
@@ -73,7 +73,7 @@ class Layout:
 
     request: Half
     document: Half
-    tables: Mapping[str, Table | Hashed | DHE]
+    tables: Mapping[str, BucketTable | Hashed | DHE]
     networks: Mapping[ChannelId, tuple[Network, Feature]]
 
     def half(self, side: Side) -> Half:
@@ -163,7 +163,7 @@ def _tables_of(half: Half) -> Iterator[str]:
 
 
 def _refuse_unequal_tables(
-    owned: Mapping[ChannelId, ChannelId], halves: Mapping[Side, Half], tables: Mapping[str, Table | Hashed | DHE]
+    owned: Mapping[ChannelId, ChannelId], halves: Mapping[Side, Half], tables: Mapping[str, BucketTable | Hashed | DHE]
 ) -> None:
     """A transformer reads rows of one width, whichever channel they come from."""
     widths: dict[ChannelId, int] = {}
@@ -271,7 +271,7 @@ def _feature(known: Mapping[str, Feature], name: str, side: Side) -> Feature:
     return known[name]
 
 
-def _sized(name: str, towers: Towers, halves: Mapping[Side, Half]) -> Table | Hashed | DHE:
+def _sized(name: str, towers: Towers, halves: Mapping[Side, Half]) -> BucketTable | Hashed | DHE:
     if name in towers.tables:
         return towers.tables[name]
     reading = [feature for half in halves.values() for feature in half.reading(name)]

@@ -21,7 +21,7 @@ FINGERPRINTS = 2**31 - 2
 """Buckets of an id that is to be hashed further: few of a million ids share one."""
 
 
-class Table(Config):
+class BucketTable(Config):
     """An embedding table. features: those that read it beside the defaults, as `request.city`."""
 
     kind: Literal["table"] = "table"
@@ -56,11 +56,11 @@ def _kind(value: Any) -> str:
 
 
 AnyTable = Annotated[
-    Annotated[Table, Tag("table")] | Annotated[Hashed, Tag("hashed")] | Annotated[DHE, Tag("dhe")],
+    Annotated[BucketTable, Tag("table")] | Annotated[Hashed, Tag("hashed")] | Annotated[DHE, Tag("dhe")],
     Discriminator(_kind),
 ]
 
 
-def buckets_of(table: Table | Hashed | DHE) -> int:
+def buckets_of(table: BucketTable | Hashed | DHE) -> int:
     """What an id is hashed to before the table reads it."""
-    return table.buckets if isinstance(table, Table) else FINGERPRINTS
+    return table.buckets if isinstance(table, BucketTable) else FINGERPRINTS
