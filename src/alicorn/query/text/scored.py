@@ -36,7 +36,7 @@ class Statistics:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.average = average_length(snapshot)
-        self.tables = [Table(view.segment, self.average) for view in snapshot.segments]
+        self.tables = [TermTable(view.segment, self.average) for view in snapshot.segments]
         self._views = snapshot.segments
         self._num_docs = snapshot.num_docs
         self._weights: dict[str, Weight | None] = {}
@@ -70,7 +70,7 @@ class Statistics:
         return self.tables[at].add(term, weight)
 
 
-class Table:
+class TermTable:
     """The terms of one segment that were asked for, under one average length.
 
     terms: (rows, 4) int64: where the postings start and stop, and the addresses of the bitmap and of the counts before
