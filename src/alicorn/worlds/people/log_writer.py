@@ -23,7 +23,7 @@ from alicorn.worlds.people.searching import activity as activity_module
 from alicorn.worlds.people.searching.activity import ACTIONS, Activity, ActivityModel
 from alicorn.worlds.people.searching.clicks import ClickModel
 from alicorn.worlds.people.searching.queries import QueryModel
-from alicorn.worlds.people.searching.sessions import Engine, Pages, Searches, ask, look_and_click, type_queries
+from alicorn.worlds.people.searching.sessions import Engine, Pages, SearchSlice, ask, look_and_click, type_queries
 from alicorn.worlds.people.searching.wants import KINDS, WantModel, Wants
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Simulation:
             "truth": pa.table({"session_id": sessions, "doc_id": self._ids(searches.wanted)}),
         }
 
-    def _draw(self, rng: np.random.Generator, size: int, start: int, stop: int) -> Searches:
+    def _draw(self, rng: np.random.Generator, size: int, start: int, stop: int) -> SearchSlice:
         searcher = self._actors(rng, size)
         wanted, kind = self.wants.draw(rng, searcher)
         time = np.sort(rng.integers(start, stop, size))
@@ -128,7 +128,7 @@ class Simulation:
                 people.city[wanted].tolist(), employers, rng.integers(0, len(INITIALS), size), strict=True
             )
         ]
-        return Searches(searcher, wanted, kind, time, type_queries(rng, first, last, extras, QueryModel()))
+        return SearchSlice(searcher, wanted, kind, time, type_queries(rng, first, last, extras, QueryModel()))
 
     def _actors(self, rng: np.random.Generator, size: int) -> np.ndarray:
         result: np.ndarray = np.searchsorted(self.busyness, rng.random(size) * self.busyness[-1], side="right")
@@ -137,7 +137,7 @@ class Simulation:
     def _ids(self, people: np.ndarray) -> pa.Array:
         return self.world.doc_ids.take(pa.array(people))
 
-    def _impressions(self, sessions: pa.Array, searches: Searches, pages: Pages) -> pa.Table:
+    def _impressions(self, sessions: pa.Array, searches: SearchSlice, pages: Pages) -> pa.Table:
         """Rows in order of time and position; a search that showed nothing keeps one row."""
         kept = pages.document >= 0
         kept[:, 0] = True
@@ -170,7 +170,7 @@ class Simulation:
             }
         )
 
-    def _segments(self, sessions: pa.Array, searches: Searches) -> pa.Table:
+    def _segments(self, sessions: pa.Array, searches: SearchSlice) -> pa.Table:
         ambiguous = self.ambiguous[searches.wanted].tolist()
         segments = [
             [*(typed.errors or ("exact",)), *(("ambiguous",) if shared else ()), KINDS[kind]]

@@ -22,7 +22,7 @@ ENGINE_BATCH = 1000
 
 
 @dataclass(frozen=True)
-class Searches:
+class SearchSlice:
     """One slice of searches in order of time; arrays of one entry per search."""
 
     searcher: np.ndarray  # int64, person numbers
@@ -89,7 +89,7 @@ def document_numbers(doc_ids: list[str], num_documents: int, letter: str) -> np.
 
 
 def look_and_click(
-    rng: np.random.Generator, searches: Searches, document: np.ndarray, name_key: np.ndarray, model: ClickModel
+    rng: np.random.Generator, searches: SearchSlice, document: np.ndarray, name_key: np.ndarray, model: ClickModel
 ) -> Pages:
     """Clicks on the shown pages. document: int64 (searches, PAGE); name_key: int64 (num_people,)."""
     is_wanted = document == searches.wanted[:, None]
