@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from alicorn.language import tree
 from alicorn.language.parse import parse
-from alicorn.language.syntax import Name
+from alicorn.language.syntax import NameSlot
 from alicorn.language.well_formed import check_tree
 
 _CACHED_LENGTH = 1000  # characters: 1,024 trees of at most 500 nodes are under 100 MB, about 2 MB for usual queries
@@ -64,7 +64,7 @@ def _of_tree(root: tree.Node) -> Prepared:
         root,
         first,
         () if first is None else _nearest_to(root, first),
-        tuple(node for node in nodes if isinstance(tree.OPERATORS[node.operator].word, Name)),
+        tuple(node for node in nodes if isinstance(tree.OPERATORS[node.operator].word, NameSlot)),
         tuple(_top_k_notices(nodes)),
         None,
     )

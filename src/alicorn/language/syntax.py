@@ -4,8 +4,8 @@ Each field of a node says by its annotation what it is in an expression:
 
     (operator word operand ... :option value)
 
-    key: Annotated[str, Name("an embedding key")]                  the word, which names something of the collection
-    prefix: Annotated[str, Word("the beginning of a term")]        the word, which is text
+    key: Annotated[str, NameSlot("an embedding key")]                  the word, which names something of the collection
+    prefix: Annotated[str, TextSlot("the beginning of a term")]        the word, which is text
     operands: Annotated[tuple[Node, ...], Operands(least=1)]       any number of expressions
     inner: Annotated[Node, Operand()]                              one expression
     limit: Annotated[int, Option(count_to(9))] = 5                 :limit 3; is not written where it is 5
@@ -29,7 +29,7 @@ MAX_SEARCHES = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class TextSlot:
     """The first word after the operator: a text. what: its meaning, for an error. In a template it may hold {query}."""
 
     what: str
@@ -37,7 +37,7 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Name(Word):
+class NameSlot(TextSlot):
     """A first word that names a column or an embedding key of the collection."""
 
 
@@ -93,7 +93,7 @@ class Syntax:
     """How one operator is written: the slots of its node, each with the name of the field that holds it."""
 
     node: type[Any]
-    word: Word | None = None
+    word: TextSlot | None = None
     word_field: str = ""
     operands: Operands = field(default_factory=lambda: Operands(most=0))
     operands_field: str = ""
@@ -110,9 +110,9 @@ class Syntax:
                 syntax._add(each.name, slot, each.default)
         return syntax
 
-    def _add(self, name: str, slot: Word | Operands | Option, default: object) -> None:
+    def _add(self, name: str, slot: TextSlot | Operands | Option, default: object) -> None:
         match slot:
-            case Word():
+            case TextSlot():
                 self.word, self.word_field = slot, name
             case Operands():
                 self.operands, self.operands_field = slot, name

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 from alicorn.errors import QueryError
 from alicorn.language.parse import parse
-from alicorn.language.syntax import Name, Syntax
+from alicorn.language.syntax import NameSlot, Syntax
 from alicorn.language.tree import OPERATORS, Nn, Node, Or, StrongOr, Term, walk
 from alicorn.text import phrase, query_terms
 
@@ -163,7 +163,7 @@ def _read(node: Node, text: str, takes_terms: bool) -> Node:
 def _check_placeholders(node: Node, text: str) -> None:
     """Raise QueryError where a term or a name of the node has a placeholder that does not belong there."""
     syntax = OPERATORS[node.operator]
-    holds_query = syntax.word_field if not isinstance(syntax.word, Name) else ""
+    holds_query = syntax.word_field if not isinstance(syntax.word, NameSlot) else ""
     for name, value in _strings(node):
         if value == _KEY and isinstance(node, Nn) and name == "key":
             continue

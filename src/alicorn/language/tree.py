@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
 from alicorn.interval import End
-from alicorn.language.syntax import Mark, Mistake, Name, Operand, Operands, Option, Syntax, Word
+from alicorn.language.syntax import Mark, Mistake, NameSlot, Operand, Operands, Option, Syntax, TextSlot
 from alicorn.language.values import (
     COUNT,
     END,
@@ -61,7 +61,7 @@ class Term(Node):
     """Documents that have the term."""
 
     operator: ClassVar[str] = "term"
-    term: Annotated[str, Word("a term")]
+    term: Annotated[str, TextSlot("a term")]
     offset: int = _offset()
 
     def __str__(self) -> str:
@@ -76,7 +76,7 @@ class Prefix(Node):
     """
 
     operator: ClassVar[str] = "prefix"
-    prefix: Annotated[str, Word("the beginning of a term")]
+    prefix: Annotated[str, TextSlot("the beginning of a term")]
     terms: Annotated[int, Option(count_to(MAX_TERMS))] = DEFAULT_PREFIX_TERMS
     offset: int = _offset()
 
@@ -133,7 +133,7 @@ class Range(Node):
     """
 
     operator: ClassVar[str] = "range"
-    column: Annotated[str, Name("a column")]
+    column: Annotated[str, NameSlot("a column")]
     minimum: Annotated[End | None, Option(END, "min")] = None
     maximum: Annotated[End | None, Option(END, "max")] = None
     offset: int = _offset()
@@ -158,7 +158,7 @@ class Nn(Node):
 
     operator: ClassVar[str] = "nn"
     searches: ClassVar[bool] = True
-    key: Annotated[str, Name("an embedding key")]
+    key: Annotated[str, NameSlot("an embedding key")]
     radius: Annotated[float | None, Option(at_most(2, " (cosine distance)"))] = None
     k: Annotated[int | None, Option(COUNT)] = None
     nprobe: Annotated[int | None, Option(COUNT)] = None
@@ -234,7 +234,7 @@ class Apply(Node):
 
     operator: ClassVar[str] = "apply"
     searches: ClassVar[bool] = True
-    prefix: Annotated[str, Word("a term prefix", may_be_empty=True)]
+    prefix: Annotated[str, TextSlot("a term prefix", may_be_empty=True)]
     inner: Annotated[Node, Operand()]
     limit: Annotated[int, Option(count_to(MAX_LIMIT))] = DEFAULT_LIMIT
     offset: int = _offset()
@@ -246,7 +246,7 @@ class Extract(Node):
 
     operator: ClassVar[str] = "extract"
     searches: ClassVar[bool] = True
-    column: Annotated[str, Name("a stored column")]
+    column: Annotated[str, NameSlot("a stored column")]
     inner: Annotated[Node, Operand()]
     limit: Annotated[int, Option(count_to(MAX_LIMIT))] = DEFAULT_LIMIT
     offset: int = _offset()
