@@ -58,6 +58,7 @@ INSIDE = {
         "fusions",
         "semantic",
         "two_tower",
+        "request_tower",
         "ensemble",
         "model",
         "export",

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import pyarrow as pa
+
 from alicorn.errors import AlicornError
 from alicorn.language.prepared import prepare
 from alicorn.language.tree import Nn, Node, walk
@@ -82,6 +84,9 @@ class Retriever:
         self.vertical = models[0].vertical if models else None
         self.searchers = searchers or (Searchers(models[0].vertical, None) if models else None)
         self._interests = interests_of(models)
+        rows = pa.table({}) if self.searchers is None else self.searchers.rows()
+        towers = {model.key: model.request_tower(rows) for model in models}
+        self._towers = {key: tower for key, tower in towers.items() if tower is not None}
 
     def request(
         self,
@@ -172,11 +177,20 @@ class Retriever:
             return {}
         if self.searchers is None:
             raise AlicornError(_NO_MODEL)
-        row = self.searchers.request(text, searcher)
+        row, brought = -1, None
+        if isinstance(searcher, Mapping):
+            brought = self.searchers.request(text, searcher)
+        else:
+            row = self.searchers.row(searcher)
         wanted = {node.vector or node.key for node in walk(root) if isinstance(node, Nn)}
         vectors: dict[str, Any] = {}
         for key, model in self.models.items():
-            if not wanted.isdisjoint(self._interests.get(key, (key,))):
-                encoded = named_vectors(key, search_vectors(model, row))
+            if wanted.isdisjoint(self._interests.get(key, (key,))):
+                continue
+            if brought is None and key in self._towers:
+                vectors[key] = self._towers[key].encode(text, row)
+            else:
+                table = self.searchers.request(text, searcher) if brought is None else brought
+                encoded = named_vectors(key, search_vectors(model, table))
                 vectors |= {name: rows[0] for name, rows in encoded.items()}
         return vectors

@@ -3,19 +3,22 @@
 A column that is not known is null, which every feature has a meaning for.
 """
 
-from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from alicorn.config import nearest
 from alicorn.errors import AlicornError
+from alicorn.features.kinds.ids import hashed_id, hashed_ids
 from alicorn.tables import array_of_json, is_open, plain_table, python_values, repeated
 from alicorn.vertical.columns import Column, ColumnType, read_as, refuse_rows
 from alicorn.vertical.json_columns import arrow_type
 from alicorn.vertical.schema import Vertical
+
+_HASHES = 2**31 - 1  # values of the hash by which an id is found
 
 Searcher = str | Mapping[str, Any] | None
 """An id of the table of searchers, an object of columns, or nobody."""
@@ -29,10 +32,24 @@ class Searchers:
         self.columns = {column.name: column for column in vertical.searcher_columns()}
         self._table = None if table is None else _checked(table, vertical)
         self._ids = pa.array([], pa.string()) if self._table is None else self._table["searcher_id"].combine_chunks()
-        self._by_id = pc.sort_indices(self._ids)
+        hashed = hashed_ids(self._ids.cast(pa.large_string()), _HASHES)
+        self._by_hash = np.argsort(hashed, kind="stable").astype(np.int32)
+        self._hashes = hashed[self._by_hash]
 
     def __len__(self) -> int:
         return len(self._ids)
+
+    def rows(self) -> pa.Table:
+        """The columns of all searchers that the vertical reads; the last row is nobody's, all null."""
+        nobody = pa.table({name: self._given({})[name] for name in self.columns})
+        if self._table is None:
+            return nobody
+        return pa.concat_tables([self._table.select(list(self.columns)), nobody]).combine_chunks()
+
+    def row(self, searcher: str | None) -> int:
+        """The row of `rows()`. Raises AlicornError for an id that is not in the table."""
+        found = None if searcher is None else self._row_of(searcher)
+        return len(self) if found is None else found
 
     def request(self, text: str, searcher: Searcher) -> pa.Table:
         """One row: the query, and the columns of the searcher."""
@@ -73,14 +90,14 @@ class Searchers:
                     f" object of columns: {', '.join(self.columns)}"
                 )
             return None
-        at = bisect_left(range(len(self._by_id)), searcher_id, key=lambda i: self._id(i))
-        if at == len(self._by_id) or self._id(at) != searcher_id:
-            raise AlicornError(f"searcher {searcher_id[:100]!r} is not in the table of searchers")
-        return int(self._by_id[at].as_py())
-
-    def _id(self, at: int) -> str:
-        """The id at a place of the order of ids, which is that of code points in Arrow and in Python."""
-        return str(self._ids[self._by_id[at].as_py()].as_py())
+        hashed = hashed_id(searcher_id, _HASHES)
+        for at in range(int(np.searchsorted(self._hashes, hashed)), len(self)):
+            row = int(self._by_hash[at])
+            if self._ids[row].as_py() == searcher_id:
+                return row
+            if self._hashes[at] != hashed:
+                break
+        raise AlicornError(f"searcher {searcher_id[:100]!r} is not in the table of searchers")
 
     def _given(self, searcher: Mapping[str, Any]) -> dict[str, pa.Array]:
         for name in searcher:

@@ -3,7 +3,7 @@
 settings/     the `towers` section of a recipe          layout/    what it means for one vertical
 tables/       embedding tables, hashed and deep hashed  channels/  each feature as a vector
 fusions/      channels as one embedding                 semantic/  the towers of MGDSPR
-two_tower.py  TwoTower: both encoders over shared tables
+two_tower.py  TwoTower: both encoders over shared tables    request_tower.py  one request at a time, as arrays
 model.py      Model: a trained model in a folder        ensemble.py  Ensemble: several models as one embedding
 weights_file.py  tensors as a file of PyTorch
 export/       the request tower as ONNX

@@ -31,6 +31,12 @@ from alicorn.vertical import Feature, Vertical
 _FORMAT = 1
 
 
+class OneRequest(Protocol):
+    """A request tower for one request at a time: request_tower.py, or those of an ensemble."""
+
+    def encode(self, query: str, row: int) -> np.ndarray: ...
+
+
 class Member(Protocol):
     """What a model or an ensemble has as a member of another; meanings as in Ensemble."""
 
@@ -53,7 +59,21 @@ class Member(Protocol):
     def with_vertical(self, vertical: Vertical) -> Self: ...
     def encode_requests(self, requests: pa.Table) -> np.ndarray: ...
     def encode_documents(self, documents: pa.Table) -> np.ndarray: ...
+    def request_tower(self, searchers: pa.Table) -> OneRequest | None: ...
     def save(self, folder: str | Path) -> Self: ...
+
+
+class RequestTowers:
+    """E_q of one request at a time."""
+
+    def __init__(self, towers: Sequence[OneRequest], scales: np.ndarray) -> None:
+        self._towers, self._scales = towers, scales
+
+    def encode(self, query: str, row: int) -> np.ndarray:
+        """float32 (dim,), unit length."""
+        vectors = [tower.encode(query, row)[None] for tower in self._towers]
+        result: np.ndarray = _concatenated(vectors, self._scales)[0]
+        return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,9 +146,17 @@ class Ensemble:
 
     def encode_requests(self, requests: pa.Table) -> np.ndarray:
         """E_q: float32 (rows, dim), unit length."""
+        return _concatenated([member.encode_requests(requests) for member in self.members], self._request_scales())
+
+    def request_tower(self, searchers: pa.Table) -> "RequestTowers | None":
+        """See Model.request_tower."""
+        towers = [tower for member in self.members if (tower := member.request_tower(searchers)) is not None]
+        return RequestTowers(towers, self._request_scales()) if len(towers) == len(self.members) else None
+
+    def _request_scales(self) -> np.ndarray:
         weights = np.array(self.weights) / max(self.weights)  # so that no square overflows
-        scales = weights / np.sqrt(np.sum(weights**2))
-        return _concatenated([member.encode_requests(requests) for member in self.members], scales)
+        scales: np.ndarray = weights / np.sqrt(np.sum(weights**2))
+        return scales
 
     def encode_interests(self, requests: pa.Table) -> np.ndarray:
         """float32 (rows, 1, dim), unit length."""

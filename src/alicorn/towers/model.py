@@ -31,11 +31,13 @@ from alicorn.config import dump_yaml, parse_config
 from alicorn.errors import ConfigError, ModelError
 from alicorn.features import Featurizer, Standardization, TextEncoder
 from alicorn.features.channel_id import SIDES
+from alicorn.features.requests import RequestFeatures
 from alicorn.text import RULES
 from alicorn.towers.channels.tensors import Batch, batch_tensors
 from alicorn.towers.ensemble import Ensemble, load_ensemble
 from alicorn.towers.fusions.encoder import ByChannel
 from alicorn.towers.layout.layout import layout
+from alicorn.towers.request_tower import RequestTower
 from alicorn.towers.settings.towers import Towers
 from alicorn.towers.two_tower import TwoTower
 from alicorn.towers.weights_file import write_tensors
@@ -143,6 +145,15 @@ class Model:
         Of several, encode_requests is the direction of their sum, for whoever takes one vector.
         """
         return self._encode(requests, self.requests, self.module.encode_interests, (self.num_interests, self.dim))
+
+    def request_tower(self, searchers: pa.Table) -> RequestTower | None:
+        """The request side for one request at a time (request_tower.py), over rows of a table of searchers.
+
+        None where this model's has to be asked by `encode_requests`.
+        """
+        if not RequestFeatures.reads(self.requests, searchers.column_names):
+            return None
+        return RequestTower.of(self.module, RequestFeatures(self.requests, searchers))
 
     def encode_documents(self, documents: pa.Table) -> np.ndarray:
         """float32 (rows, dim), unit length. documents: the columns of the model's document features."""

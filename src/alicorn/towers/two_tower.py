@@ -79,29 +79,30 @@ class TwoTower(nn.Module):
     def encode_requests(self, batch: Batch) -> Tensor:
         """(rows, dim), unit length. Of a request with several interests: the direction of their sum."""
         if self.interests == 1:
-            result: Tensor = self.request(batch, self._named_tables(), self.tuned)
+            result: Tensor = self.request(batch, self.named_tables(), self.tuned)
             return result
         return nn.functional.normalize(self.encode_interests(batch).sum(dim=1), dim=1)
 
     def encode_interests(self, batch: Batch) -> Tensor:
         """(rows, interests, dim), unit length."""
-        result: Tensor = self.request(batch, self._named_tables(), self.tuned).unflatten(0, (-1, self.interests))
+        result: Tensor = self.request(batch, self.named_tables(), self.tuned).unflatten(0, (-1, self.interests))
         return result
 
     def encode_documents(self, batch: Batch) -> Tensor:
         """(rows, dim), unit length."""
-        result: Tensor = self.document(batch, self._named_tables(), self.tuned)
+        result: Tensor = self.document(batch, self.named_tables(), self.tuned)
         return result
 
     def request_channels(self, batch: Batch) -> ByChannel:
         """The embedding, and what each channel says, for blending and for reports; rows x interests of them."""
-        return self.request.by_channel(batch, self._named_tables(), self.tuned)
+        return self.request.by_channel(batch, self.named_tables(), self.tuned)
 
     def document_channels(self, batch: Batch) -> ByChannel:
         """As request_channels."""
-        return self.document.by_channel(batch, self._named_tables(), self.tuned)
+        return self.document.by_channel(batch, self.named_tables(), self.tuned)
 
-    def _named_tables(self) -> Tables:
+    def named_tables(self) -> Tables:
+        """Embedding tables by name, and the networks of channels."""
         return dict(zip([*self._names, *self._owners], [*self.tables, *self.networks], strict=True))
 
 

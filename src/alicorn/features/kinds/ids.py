@@ -43,6 +43,14 @@ def hashed_ids(column: pa.Array, buckets: int) -> np.ndarray:
     return out
 
 
+def hashed_id(value: str, buckets: int) -> int:
+    """The bucket of one string, as of `hashed_ids`."""
+    data = np.frombuffer(value.encode(), dtype=np.uint8)
+    out = np.empty(1, dtype=np.int32)
+    _hash_strings(data, np.array([0, len(data)], dtype=np.int64), buckets, out)
+    return int(out[0])
+
+
 @kernel(
     types.void(
         types.Array(types.uint8, 1, "C", readonly=True),

@@ -57,6 +57,12 @@ class ChannelVectors(nn.Module):
             for name, vector in zip(self.names, vectors, strict=True)
         ]
 
+    def bags(self, tables: Tables) -> dict[ChannelId, nn.Module] | None:
+        """The table of each channel that is a bag; None where a network or capsules read a channel."""
+        if self._owners or self.capsules is not None:
+            return None
+        return {channel: tables[names[0]] for channel, names in self._tables.items()}
+
     def _vector(self, name: ChannelId, channel: ChannelTensors, tables: Tables, tuned: nn.Module | None) -> Tensor:
         vector: Tensor
         if name in self._owners:
