@@ -10,12 +10,17 @@ from alicorn.pairs.schema import TABLES
 
 
 def write_folder(folder: Path, tables: Mapping[str, pa.Table], vertical: str = "", data: str = "toy") -> Path:
-    """vertical: its fingerprint. data: that of the logs. Columns of the schema that a table lacks are null."""
+    """vertical: its fingerprint. data: that of the logs. Columns of the schema that a table lacks are null; grades and
+    weights are 1."""
     with new_folder(folder) as writer:
         for name, schema in TABLES.items():
             if name in tables:
                 given = tables[name]
                 missing = {key: pa.nulls(len(given), kind) for key, kind in schema.columns.items()}
+                missing |= {key: pa.array([1.0] * len(given)) for key in ("grade", "weight") if key in missing}
+                if "targets" in given.column_names:
+                    ones = [[1.0] * len(row or ()) for row in given["targets"].to_pylist()]
+                    missing |= {"grades": pa.array(ones, pa.list_(pa.float64()))}
                 writer.write(name, pa.table({**missing, **{key: given[key] for key in given.column_names}}))
             elif not schema.optional:
                 writer.write(name, pa.schema(list(schema.columns.items())).empty_table())

@@ -68,6 +68,7 @@ def write_searches(folder, query, targets, split="test"):
             "time": [datetime.datetime(2024, 1, 1)] * rows,
             "query": query,
             "targets": pa.array(targets, pa.list_(pa.string())),
+            "grades": pa.array([list(range(1, 1 + len(row))) for row in targets], pa.list_(pa.float64())),
             "segment": [["misspelled"] if row % 3 == 0 else ["exact"] for row in range(rows)],
             "split": [split] * rows,
         }

@@ -43,7 +43,9 @@ def test_valid_is_used_where_there_is_no_test(pairs):
 
 def test_a_target_outside_the_corpus_has_number_minus_one(pairs):
     write_searches(pairs, ["x"], [["gone", "d0"]])
-    assert read_searches(pairs).targets.documents.tolist() == [-1, 0]
+    targets = read_searches(pairs).targets
+    assert targets.documents.tolist() == [-1, 0]
+    assert targets.grades.tolist() == [1.0, 2.0]
 
 
 def test_ids_become_a_run_of_numbers(pairs):

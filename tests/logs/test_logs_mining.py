@@ -135,13 +135,14 @@ def test_the_files_have_the_columns_of_the_contract(tmp_path):
         "source": pa.string(),
         "split": pa.string(),
     }
-    strings = pa.list_(pa.string())
+    strings, numbers = pa.list_(pa.string()), pa.list_(pa.float64())
+    counted = {"grade": pa.float64(), "weight": pa.float64()}
     held_out = {name: pair[name] for name in ("session_id", "searcher_id", "time", "query")}
     contract = {
-        "pairs": pair | FACTS,
-        "impressions": pair,
+        "pairs": pair | FACTS | counted,
+        "impressions": pair | counted,
         "non_clicks": pair,
-        "searches": held_out | {"targets": strings, "segment": strings, "split": pa.string()},
+        "searches": held_out | {"targets": strings, "grades": numbers, "segment": strings, "split": pa.string()},
         "popularity": {"doc_id": pa.string(), "clicks": pa.int64()},
     }
     for name, columns in contract.items():
@@ -168,6 +169,7 @@ def test_a_small_log_gives_what_one_reads_off_it(tmp_path):
         "time": at(200),
         "query": "q s3",
         "targets": ["c"],
+        "grades": [1.0],
         "segment": ["exact"],
         "split": "valid",
     }

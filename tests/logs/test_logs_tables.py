@@ -182,8 +182,8 @@ def test_bad_values_are_told_with_first_row_and_count(tmp_path, table, column, v
 @pytest.mark.parametrize(
     ("rows", "row", "part"),
     [
-        ([("s1", "u", 0, "a", 1, True), ("s2", "u", 1, None, 1, False)], 1, "has neither"),
-        ([("s1", "u", 0, None, None, True), ("s2", "u", 1, "a", 1, True)], 0, "has neither"),
+        ([("s1", "u", 0, "a", 1, True), ("s2", "u", 1, None, 1, False)], 1, "has none"),
+        ([("s1", "u", 0, None, None, True), ("s2", "u", 1, "a", 1, True)], 0, "has none"),
         ([("s1", "u", 0, "a", 1, True), ("s1", "u", 0, None, None, False)], 0, "its session_id has other rows"),
     ],
 )

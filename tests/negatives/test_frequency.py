@@ -109,3 +109,10 @@ def test_a_restored_estimate_goes_on_alike() -> None:
     for estimate in (first, second):
         stream(np.full(20, 0.3), 10, estimate, np.random.default_rng(1))
     np.testing.assert_array_equal(first.chance(np.arange(20)), second.chance(np.arange(20)))
+
+
+def test_weights_count_as_repetitions_of_a_pair() -> None:
+    positives = np.array([0, 1, 2, 2])
+    weighted = log_frequency(positives, 5, popular=4, random=2, weights=np.array([3.0, 1.0, 1.0, 0.0]))
+    repeated = log_frequency(np.array([0, 0, 0, 1, 2]), 5, popular=4, random=2)
+    np.testing.assert_allclose(weighted, repeated, rtol=1e-6)

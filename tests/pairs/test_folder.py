@@ -78,9 +78,9 @@ def test_what_is_no_such_folder_is_refused(folder: Path, tmp_path: Path) -> None
     with pytest.raises(TableError, match=r"no readable manifest\.json: it is no folder that `alicorn mine` wrote"):
         PairsFolder(tmp_path)
     changed(folder, format=7)
-    with pytest.raises(TableError, match=r"manifest\.json has format 7, .* reads format 1: run `alicorn mine` again"):
+    with pytest.raises(TableError, match=r"manifest\.json has format 7, .* reads format 2: run `alicorn mine` again"):
         PairsFolder(folder)
-    changed(folder, format=1, counts="many")
+    changed(folder, format=2, counts="many")
     with pytest.raises(TableError, match=r"counts: .*; run `alicorn mine` again"):
         PairsFolder(folder)
 

@@ -107,7 +107,7 @@ def read_searches(pairs: str | Path, num_searches: int = 10_000, seed: int = 0, 
         session_ids=sampled["session_id"],
         requests=_requests(sampled, folder),
         documents=documents,
-        targets=_targets(sampled["targets"].combine_chunks(), documents["doc_id"].combine_chunks()),
+        targets=_targets(sampled, documents["doc_id"].combine_chunks()),
         segments=[row or [] for row in sampled["segment"].to_pylist()],
         num_in_split=len(with_targets),
         num_without_targets=len(searches) - len(with_targets),
@@ -129,11 +129,12 @@ def _requests(searches: pa.Table, folder: PairsFolder) -> pa.Table:
     return request_table(searches, folder.searchers, behaviour)
 
 
-def _targets(lists: pa.ListArray, doc_ids: pa.Array) -> Targets:
+def _targets(searches: pa.Table, doc_ids: pa.Array) -> Targets:
+    lists, grades = (searches[name].combine_chunks() for name in ("targets", "grades"))
     lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     numbers = _numbers(lists.flatten(), doc_ids)
-    return Targets(starts, numbers, np.ones(len(numbers)))
+    return Targets(starts, numbers, grades.flatten().to_numpy().astype(np.float64))
 
 
 def _numbers(ids: pa.Array, doc_ids: pa.Array) -> np.ndarray:

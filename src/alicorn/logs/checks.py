@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import ibis
 import numpy as np
-from ibis import _
+from ibis import Deferred, _
 from ibis.expr.types import BooleanValue
 
 from alicorn.errors import TableError
@@ -26,6 +26,10 @@ class _Rule(NamedTuple):
     bad: BooleanValue  # of a row
 
 
+def _not_from_0(number: Deferred) -> Deferred:
+    return (number < 0) | number.isnan() | number.isinf()
+
+
 _SHOWN = ~_.doc_id.isnull()
 _ROW_RULES = {
     "documents": [_Rule("doc_id", "a key is null", _.doc_id.isnull())],
@@ -37,10 +41,12 @@ _ROW_RULES = {
         _Rule("clicked", "clicked is null: true or false", _.clicked.isnull()),
         _Rule("position", "a shown document has no position", _SHOWN & _.position.isnull()),
         _Rule("position", "positions count from 1", _.position < 1),
+        _Rule("grade", "a grade is a finite number from 0", _not_from_0(_.grade)),
+        _Rule("weight", "a weight is a finite number from 0", _not_from_0(_.weight)),
         _Rule(
             "doc_id",
-            "doc_id is null, but the row has a position or a click (a search that showed nothing has neither)",
-            _.doc_id.isnull() & (_.position.notnull() | _.clicked),
+            "doc_id is null, but the row has a position, a click or a grade (a search that showed nothing has none)",
+            _.doc_id.isnull() & (_.position.notnull() | _.clicked | (_.grade > 0)),
         ),
     ],
     "activity": [

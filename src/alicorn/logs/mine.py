@@ -65,12 +65,13 @@ def _write(
     rows = hard.to_pyarrow()
     wanted = logs.keep("wanted", rows.filter(pa.array(vertical.failed_search_targets.mask(rows))))
     on_step("write the pairs")
-    pairs = logs.keep("pairs", _pairs(_without_facts(clicks), searches, "click").union(_pairs(hard, searches, "hard")))
+    hard_pairs = _pairs(hard.mutate(grade=ibis.literal(1.0), weight=ibis.literal(1.0)), searches, "hard")
+    pairs = logs.keep("pairs", _pairs(_without_facts(clicks), searches, "click").union(hard_pairs))
     targets = logs.keep("targets", _targets(searches, clicks, wanted, logs.segments))
     tables = {
         "pairs": pairs.order_by(*_ORDER),
         "impressions": _pairs(shown, searches, "impression").order_by(*_ORDER),
-        "non_clicks": _pairs(non_clicks(shown), searches, "non_click").order_by(*_ORDER),
+        "non_clicks": _pairs(non_clicks(shown).drop("grade", "weight"), searches, "non_click").order_by(*_ORDER),
         "searches": targets.order_by("time", "session_id"),
         "popularity": popularity(logs.documents, clicks, searches).order_by("doc_id"),
     }
@@ -114,8 +115,8 @@ def _reached(logs: Logs, searches: ibis.Table, vertical: Vertical) -> ibis.Table
 
 
 def _pairs(pairs: ibis.Table, searches: ibis.Table, source: str) -> ibis.Table:
-    """(session_id, doc_id, ...) with the columns of the search, and for reached documents those of `reached`."""
-    facts = [name for name in FACTS if name in pairs.columns]
+    """(session_id, doc_id, ...) with the columns of the search; grade, weight and FACTS where `pairs` has them."""
+    facts = [name for name in (*FACTS, "grade", "weight") if name in pairs.columns]
     return pairs.join(searches, "session_id").select(
         "session_id", "searcher_id", "time", "query", "doc_id", *facts, source=ibis.literal(source), split=_.split
     )
@@ -127,10 +128,14 @@ def _without_facts(clicks: ibis.Table) -> ibis.Table:
 
 def _targets(searches: ibis.Table, clicks: ibis.Table, reached: ibis.Table, segments: ibis.Table | None) -> ibis.Table:
     """Held-out searches with what they should find. A search has clicks, or what it failed to find; never both."""
-    wanted = clicks.select("session_id", "doc_id", "position").union(
-        reached.select("session_id", "doc_id", position=ibis.literal(0).cast(clicks.position.type()))
+    position = ibis.literal(0).cast(clicks.position.type())
+    wanted = clicks.select("session_id", "doc_id", "position", "grade").union(
+        reached.select("session_id", "doc_id", position=position, grade=ibis.literal(1.0))
     )
-    targets = wanted.group_by("session_id").aggregate(targets=_.doc_id.collect(order_by=(_.position, _.doc_id)))
+    order = (_.position, _.doc_id)
+    targets = wanted.group_by("session_id").aggregate(
+        targets=_.doc_id.collect(order_by=order), grades=_.grade.collect(order_by=order)
+    )
     held_out = searches.filter(_.split != "train").join(targets, "session_id")
     none = ibis.literal([], type="array<string>")
     if segments is None:
@@ -138,7 +143,7 @@ def _targets(searches: ibis.Table, clicks: ibis.Table, reached: ibis.Table, segm
     else:
         labels = segments.select("session_id", "segment")
         held_out = held_out.left_join(labels, "session_id").mutate(segment=_.segment.coalesce(none))
-    return held_out.select("session_id", "searcher_id", "time", "query", "targets", "segment", "split")
+    return held_out.select("session_id", "searcher_id", "time", "query", "targets", "grades", "segment", "split")
 
 
 def _counts(
@@ -157,6 +162,7 @@ def _counts(
     hard = sum(row["count"] for row in sources if row["source"] == "hard")
     return {
         **{f"{name}_read": count for name, count in logs.counts.items()},
+        **logs.filled,
         "searches": total["searches"],
         **_in_order({f"searches_{row['split']}": row["count"] for row in splits_found}),
         "searches_without_click": total["without_click"],

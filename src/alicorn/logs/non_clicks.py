@@ -9,6 +9,6 @@ from ibis import _
 
 
 def non_clicks(shown: ibis.Table) -> ibis.Table:
-    """The pairs of `positives.shown` that were not clicked, of searches where another one was."""
-    with_click = shown.filter(_.clicked).select("session_id").distinct()
-    return shown.filter(~_.clicked).semi_join(with_click, "session_id")
+    """The pairs of `positives.shown` that were not chosen, of searches where another one was."""
+    with_click = shown.filter(_.grade > 0).select("session_id").distinct()
+    return shown.filter(_.grade == 0).semi_join(with_click, "session_id")

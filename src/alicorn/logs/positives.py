@@ -1,6 +1,6 @@
 """Positives: a document that was right for a search, from one of three sources (EBR 2.4 and 6.1).
 
-clicks           shown and chosen
+clicks           shown and chosen: clicked, or of a grade above 0
 shown            every document shown: positives by exposure, as many users of a production engine have them
 reached          failed searches: what the searcher reached another way, soon after a search without a click;
                  vertical/failed_searches.py says which of these count as hard positives
@@ -15,17 +15,17 @@ from alicorn.logs.splits import Boundaries
 
 
 def shown(impressions: ibis.Table) -> ibis.Table:
-    """Each document of each search once: session_id, doc_id, clicked (in any of its rows), position (the first)."""
+    """Each document of each search once: session_id, doc_id, grade and weight (the greatest), position (the first)."""
     return (
         impressions.filter(_.doc_id.notnull())
         .group_by("session_id", "doc_id")
-        .aggregate(clicked=_.clicked.any(), position=_.position.min())
+        .aggregate(grade=_.grade.max(), weight=_.weight.max(), position=_.position.min())
     )
 
 
 def clicks(shown: ibis.Table) -> ibis.Table:
-    """The pairs of `shown` that were clicked."""
-    return shown.filter(_.clicked)
+    """The pairs of `shown` that were chosen."""
+    return shown.filter(_.grade > 0)
 
 
 def reached(searches: ibis.Table, activity: ibis.Table, window_s: int) -> ibis.Table:

@@ -44,13 +44,16 @@ class Boundaries(NamedTuple):
 
 
 def searches(impressions: ibis.Table) -> ibis.Table:
-    """One row per search: session_id, searcher_id, time (of its first row), query, num_shown, num_clicked."""
+    """One row per search: session_id, searcher_id, time (of its first row), query, num_shown, num_clicked.
+
+    A row counts as clicked where its grade is above 0.
+    """
     return impressions.group_by("session_id").aggregate(
         searcher_id=_.searcher_id.max(),
         time=_.time.min(),
         query=_.query.max(),
         num_shown=_.doc_id.count(),
-        num_clicked=_.clicked.sum(),
+        num_clicked=(_.grade > 0).sum(),
     )
 
 

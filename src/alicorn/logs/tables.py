@@ -8,6 +8,10 @@ One search is one `session_id`; a search that showed nothing has one row with nu
 `position`; a null `searcher_id` in impressions is an anonymous searcher; `segments` (session_id, segment list<string>)
 labels searches for reports. Times with a zone are taken to UTC; those without one are taken as UTC.
 
+A row of impressions may have a `grade`, which says more than its click: how right the document is for the search, 0 for
+not at all. Without a grade a click is 1 and no click 0. A `weight` says how much the row counts in training, 1 unless
+given. With grades, `clicked` may be absent: whatever has a grade above 0 then counts as clicked.
+
 Each table comes in by the front door (alicorn.tables), and is written once, plain, into a temporary folder. DuckDB
 reads no file of the user's, so neither its patterns and partitions nor its types reach the logs.
 """
@@ -42,6 +46,8 @@ _COLUMNS = {
         Column("doc_id", ColumnType.STRING, "the document shown"),
         Column("position", ColumnType.INTEGER, "its place in the answer, from 1"),
         Column("clicked", ColumnType.BOOLEAN, "whether it was chosen"),
+        Column("grade", ColumnType.NUMBER, "how right it is for the search"),
+        Column("weight", ColumnType.NUMBER, "how much the row counts in training"),
     ],
     "activity": [
         Column("searcher_id", ColumnType.STRING, "who acted"),
@@ -54,14 +60,16 @@ _COLUMNS = {
         Column("segment", ColumnType.STRINGS, "its labels"),
     ],
 }
+_OPTIONAL = ("grade", "weight")  # columns of impressions
 
 
 @dataclass(frozen=True)
 class Logs:
     """Checked log tables. `files`, `copies` and `counts` (rows) are by table name; an absent table is None.
 
-    The Ibis tables hold the contract's columns and `__row`. copies: one plain Parquet file for each table, of documents
-    and searchers with all their columns.
+    The Ibis tables hold the contract's columns and `__row`; grade and weight of impressions are float64, never null.
+    copies: one plain Parquet file for each table, of documents and searchers with all their columns. filled: how many
+    values were made up, by what was missing.
     """
 
     connection: Backend
@@ -73,6 +81,7 @@ class Logs:
     searchers: ibis.Table | None
     activity: ibis.Table | None
     segments: ibis.Table | None
+    filled: dict[str, int]
 
     def keep(self, name: str, rows: ibis.Table | pa.Table) -> ibis.Table:
         """The rows of an expression or a table, computed once and kept under `name` while the logs are open."""
@@ -90,6 +99,7 @@ def read_logs(folder: str | Path, vertical: Vertical, *, memory_limit: str = MEM
         raise TableError(f"no log folder at {folder}: it holds documents and impressions", table="documents")
     needed = _needed_columns(vertical)
     sources = _sources(folder, vertical, needed)
+    filled: dict[str, int] = {}
     with tempfile.TemporaryDirectory(prefix="alicorn-logs-") as temporary:
         copies = {}
         for name, source in sources.items():
@@ -98,6 +108,7 @@ def read_logs(folder: str | Path, vertical: Vertical, *, memory_limit: str = MEM
         connection = ibis.duckdb.connect(memory_limit=memory_limit, temp_directory=temporary)
         try:
             tables = {name: _open(connection, name, path, needed[name]) for name, path in copies.items()}
+            tables["impressions"] = _filled(tables["impressions"], filled)
             counts = check_tables(tables, sources, copies)
             yield Logs(
                 connection=connection,
@@ -109,6 +120,7 @@ def read_logs(folder: str | Path, vertical: Vertical, *, memory_limit: str = MEM
                 searchers=tables.get("searchers"),
                 activity=tables.get("activity"),
                 segments=tables.get("segments"),
+                filled=filled,
             )
         except duckdb.Error as error:
             raise AlicornError(f"the logs in {folder} could not be read or joined: {error}") from error
@@ -121,6 +133,7 @@ def _sources(folder: Path, vertical: Vertical, needed: dict[str, list[Column]]) 
     paths = {name: path for name in needed if (path := _path_of(folder, name)) is not None}
     _refuse_absent(paths, folder, vertical)
     sources = {name: open_parts(path, name) for name, path in paths.items()}
+    needed["impressions"] = _given_columns(needed["impressions"], sources["impressions"].schema.names)
     for name, source in sources.items():
         check_types(source.schema, needed[name], name)
     return sources
@@ -133,6 +146,27 @@ def _needed_columns(vertical: Vertical) -> dict[str, list[Column]]:
         "searchers": [searcher_id, *vertical.logged_searcher_columns()],
         **_COLUMNS,
     }
+
+
+def _given_columns(columns: list[Column], given: Sequence[str]) -> list[Column]:
+    """Of impressions: without the optional ones that are not given, and without `clicked` where grades stand for it."""
+    optional = (*_OPTIONAL, "clicked") if "grade" in given else _OPTIONAL
+    return [column for column in columns if column.name in given or column.name not in optional]
+
+
+def _filled(impressions: ibis.Table, filled: dict[str, int]) -> ibis.Table:
+    """Impressions with clicked, grade and weight in every row. Adds to `filled` how many of them were not there."""
+    for name in _OPTIONAL:
+        if name in impressions.columns:
+            missing = (impressions[name].isnull() & impressions.doc_id.notnull()).sum()
+            if count := impressions.aggregate(missing=missing).to_pyarrow()["missing"][0].as_py():
+                filled[f"impressions_without_{name}"] = count
+    graded = "grade" in impressions.columns
+    grade = impressions.grade.cast("float64") if graded else ibis.null("float64")
+    if "clicked" not in impressions.columns:
+        impressions = impressions.mutate(clicked=grade.fill_null(0.0) > 0)
+    weight = impressions.weight.cast("float64").fill_null(1.0) if "weight" in impressions.columns else ibis.literal(1.0)
+    return impressions.mutate(grade=ibis.coalesce(grade, impressions.clicked.cast("float64")), weight=weight)
 
 
 def _path_of(folder: Path, name: str) -> Path | None:

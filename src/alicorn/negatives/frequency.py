@@ -10,13 +10,16 @@ import numpy as np
 import torch
 
 
-def log_frequency(positives: np.ndarray, num_documents: int, popular: int, random: int) -> np.ndarray:
+def log_frequency(
+    positives: np.ndarray, num_documents: int, popular: int, random: int, weights: np.ndarray | None = None
+) -> np.ndarray:
     """float32 (num_documents,): natural log of the share of a batch's shared columns that are this document.
 
-    positives: int64, the document of every training pair. The rest as in log_mixture.
+    positives: int64, the document of every training pair. weights: by which the pairs are drawn; None: alike. The rest
+    as in log_mixture.
     """
-    counts = np.bincount(positives, minlength=num_documents)
-    return log_mixture(counts / max(len(positives), 1), num_documents, popular, random)
+    counts = np.bincount(positives, weights, num_documents)
+    return log_mixture(counts / max(counts.sum(), 1e-300), num_documents, popular, random)
 
 
 def log_mixture(popularity: np.ndarray, num_documents: int, popular: int, random: int) -> np.ndarray:

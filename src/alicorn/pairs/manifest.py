@@ -8,7 +8,7 @@ from alicorn.config import Config, parse_config
 from alicorn.errors import ConfigError, TableError
 from alicorn.reporting.json_text import to_json
 
-FORMAT = 1
+FORMAT = 2
 NAME = "manifest.json"
 
 

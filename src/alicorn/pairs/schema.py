@@ -1,11 +1,12 @@
 """The tables of a folder of training examples, each one Parquet file: columns and types.
 
-    pairs         a search and a document that its searcher chose: source "click"; or "hard", whatever was reached after
-                  a failed search, with the facts of vertical/failed_searches.py (null for a click)
-    impressions   every document shown, source "impression"
-    non_clicks    documents shown and not clicked, source "non_click"
-    searches      searches of valid and test that have a target: clicked, in the order shown; else what was reached, by
-                  the vertical's rules; and their segments
+    pairs         a search and a document that its searcher chose: source "click", a grade above 0; or "hard", whatever
+                  was reached after a failed search, grade 1, with the facts of vertical/failed_searches.py (null for a
+                  click). weight: how much the pair counts in training
+    impressions   every document shown, source "impression"; grade 0 where it was not chosen
+    non_clicks    documents shown and not chosen, source "non_click"
+    searches      searches of valid and test that have a target: chosen, in the order shown; else what was reached, by
+                  the vertical's rules; the grade of each target; and their segments
     popularity    clicks of each document in the train split
     documents     as in the log, every column
     searchers     as in the log, every column; may be absent
@@ -23,6 +24,7 @@ import pyarrow as pa
 from alicorn.vertical.failed_searches import FACTS
 
 _STRINGS = pa.list_(pa.string())
+_GRADES = pa.list_(pa.float64())
 _SEARCH = {
     "session_id": pa.string(),
     "searcher_id": pa.string(),
@@ -30,7 +32,7 @@ _SEARCH = {
     "query": pa.string(),
 }
 _LABELS = {"source": pa.string(), "split": pa.string()}
-_SHOWN = {**_SEARCH, "doc_id": pa.string(), **_LABELS}
+_COUNTED = {"grade": pa.float64(), "weight": pa.float64()}
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,12 @@ class TableSchema:
 
 
 TABLES = {
-    "pairs": TableSchema({**_SEARCH, "doc_id": pa.string(), **FACTS, **_LABELS}),
-    "impressions": TableSchema(_SHOWN),
-    "non_clicks": TableSchema(_SHOWN),
-    "searches": TableSchema({**_SEARCH, "targets": _STRINGS, "segment": _STRINGS, "split": pa.string()}),
+    "pairs": TableSchema({**_SEARCH, "doc_id": pa.string(), **FACTS, **_COUNTED, **_LABELS}),
+    "impressions": TableSchema({**_SEARCH, "doc_id": pa.string(), **_COUNTED, **_LABELS}),
+    "non_clicks": TableSchema({**_SEARCH, "doc_id": pa.string(), **_LABELS}),
+    "searches": TableSchema(
+        {**_SEARCH, "targets": _STRINGS, "grades": _GRADES, "segment": _STRINGS, "split": pa.string()}
+    ),
     "popularity": TableSchema({"doc_id": pa.string(), "clicks": pa.int64()}),
     "documents": TableSchema({"doc_id": pa.string()}, further=True),
     "searchers": TableSchema({"searcher_id": pa.string()}, further=True, optional=True),

@@ -16,7 +16,7 @@ from alicorn.errors import ConfigError, TableError
 from alicorn.features import Bag
 from alicorn.towers import Model
 from alicorn.towers.layout.layout import layout
-from alicorn.training.examples.batches import epoch_batches
+from alicorn.training.examples.batches import by_weight, epoch_batches
 from alicorn.training.examples.data import Pairs, TrainingData
 from alicorn.training.recipe.recipe import Recipe
 
@@ -158,3 +158,73 @@ def test_numbers_of_both_sides_are_standardised_by_their_tables(folder: Path) ->
     assert fitted["request"]["age"]["mean"] == pytest.approx(14.5)
     assert json.dumps(fitted)
     assert 40 < fitted["document"]["age"]["mean"] < 50
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Training pairs of grades 1, 2, 3, 1, 2, 3, ...; every third weighs 3; grades 1 and 2 of validation searches."""
+    folder = write_pairs(tmp_path_factory.mktemp("graded") / "pairs", num_pairs=300, num_valid=40)
+    for name, counted in (("pairs", True), ("searches", False)):
+        table = pq.read_table(folder / f"{name}.parquet")
+        rows = range(len(table))
+        given = {"grade": [1.0 + row % 3 for row in rows], "weight": [3.0 if row % 3 == 1 else 1.0 for row in rows]}
+        if not counted:
+            given = {"grades": [[1.0 + row % 2] for row in rows]}
+        for column, values in given.items():
+            table = table.set_column(table.schema.get_field_index(column), column, pa.array(values))
+        pq.write_table(table, folder / f"{name}.parquet")
+    return folder
+
+
+def test_grades_have_a_threshold_for_each_use(graded: Path, tmp_path: Path) -> None:
+    def count(name: str, **grades: float) -> int:
+        return len(training_data(graded, tmp_path / name, recipe(grades=grades)).positives)
+
+    assert count("all") == 300
+    assert count("right", positive=2) == 200
+    assert count("best", positive=2, negative=2) == 100
+    with pytest.raises(TableError, match="with a grade of 4 or more"):
+        count("none", positive=4)
+    searches = [
+        len(Pairs(graded, VERTICAL).validation(model(given), given).targets)
+        for given in (recipe(), recipe(grades={"validation": 2}), recipe(grades={"validation": 3}))
+    ]
+    assert searches == [40, 20, 0]
+
+
+def test_a_document_of_a_low_grade_is_a_negative_of_its_search(graded: Path, tmp_path: Path) -> None:
+    pairs = pq.read_table(graded / "pairs.parquet")
+    session = pa.array(["q0"] * 3 + pairs["session_id"].to_pylist()[3:])  # one search with grades 1, 2, 3
+    pq.write_table(pairs.set_column(0, "session_id", session), graded / "pairs.parquet")
+    given = recipe(grades={"positive": 3, "negative": 1}, negatives={"random": 0, "non_click": 4})
+    data = training_data(graded, tmp_path, given)
+    documents = [int(doc_id[1:]) for doc_id in pairs["doc_id"].to_pylist()[:3]]
+    assert data.non_clicks is not None
+    first = slice(*data.non_clicks.offsets[:2])
+    assert data.positives[0] == documents[2]
+    assert data.non_clicks.documents[first].tolist() == [documents[0]]
+    assert documents[0] not in data.known.documents[slice(*data.known.offsets[data.known.groups[0] :][:2])]
+
+
+def test_pairs_are_drawn_by_their_weight(graded: Path, tmp_path: Path) -> None:
+    drawn = np.zeros(300)
+    given = recipe(grades={"weighting": "linear"})
+    data = training_data(graded, tmp_path, given)
+    assert data.weights is not None
+    assert data.weights[:4].tolist() == [1.0, 6.0, 3.0, 1.0]
+    for epoch in range(20):
+        for batch in epoch_batches(data, given, epoch, CPU):
+            drawn += np.bincount(batch.pairs, minlength=300)
+    assert drawn.sum() == 300 * 20
+    np.testing.assert_allclose(drawn.reshape(100, 3).sum(axis=0) / 2000, [0.3, 1.8, 0.9], atol=0.04)  # four deviations
+
+
+def test_equal_weights_draw_every_pair_once_and_weight_0_none() -> None:
+    rng = np.random.default_rng(0)
+    assert sorted(by_weight(np.full(50, 0.3), rng)) == list(range(50))
+    weights = np.array([0.0, 1.0, 0.0, 3.0, 0.0])
+    for _ in range(20):
+        found = np.bincount(by_weight(weights, rng), minlength=5)
+        assert found.sum() == 5
+        assert found[weights == 0].sum() == 0
+        assert found[3] in (3, 4)

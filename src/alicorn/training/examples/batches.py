@@ -60,6 +60,8 @@ def epoch_batches(
 ) -> Iterator[PairBatch]:
     """All pairs once, in random order, `recipe.batch` at a time; the last batch may be smaller.
 
+    Where pairs have weights, as many are drawn in all, each by its weight (`by_weight`).
+
     mined: the offline hard negatives of the pairs, where the recipe has some. streaming: the estimate of popularity
     that logQ is taken from, which sees every batch; None: popularity is counted.
     """
@@ -87,7 +89,8 @@ class _Batches(Iterator[PairBatch]):
         self.sources = _sources(data, recipe, mined)
         self.streaming = streaming
         self.log_frequency = None if streaming else _log_frequency(data, recipe)
-        order = rng.permutation(len(data.positives))
+        drawn = len(data.positives) if data.weights is None else by_weight(data.weights, rng)
+        order = rng.permutation(drawn)
         self.parts = iter(order[start : start + recipe.batch] for start in range(0, len(order), recipe.batch))
 
     def __next__(self) -> PairBatch:
@@ -143,6 +146,20 @@ class _Batches(Iterator[PairBatch]):
         return torch.from_numpy(shares).to(self.device)
 
 
+def by_weight(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """int64 (pairs,): numbers of pairs, each as often as its share of all weights says, rounded up or down by chance.
+
+    A weight acts alike on every loss and on the popularity that logQ corrects for, and equal weights draw every pair
+    once. Source: randomised systematic sampling (Madow, 1949): in a random order, as weights that recur in the order of
+    the pairs would be drawn together.
+    """
+    order = rng.permutation(np.flatnonzero(weights))
+    ends = np.cumsum(weights[order])
+    points = (rng.random() + np.arange(len(weights))) * (ends[-1] / len(weights))
+    drawn: np.ndarray = order[np.minimum(np.searchsorted(ends, points, side="right"), len(order) - 1)]
+    return drawn
+
+
 def _sources(data: TrainingData, recipe: Recipe, mined: OwnNegatives | None) -> list[Source]:
     negatives = recipe.negatives
     sources: list[Source] = [RandomDocuments(len(data.documents), negatives.random)] if negatives.random else []
@@ -160,7 +177,7 @@ def _log_frequency(data: TrainingData, recipe: Recipe) -> np.ndarray | None:
     if not recipe.negatives.log_q:
         return None
     popular = recipe.negatives.num_popular(recipe.batch)
-    return log_frequency(data.positives, len(data.documents), popular, recipe.negatives.random)
+    return log_frequency(data.positives, len(data.documents), popular, recipe.negatives.random, data.weights)
 
 
 def _thinned(features: Features, dropout: float, rng: np.random.Generator) -> Features:

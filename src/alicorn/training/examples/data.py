@@ -14,6 +14,7 @@ from alicorn.features import Features, open_features, standardizations, write_fe
 from alicorn.features.store import is_written
 from alicorn.negatives import KnownPositives, OwnNegatives
 from alicorn.pairs import PairsFolder
+from alicorn.tables import one_chunk
 from alicorn.text import normalize
 from alicorn.towers import Model
 from alicorn.towers.layout.layout import Layout
@@ -26,7 +27,7 @@ from alicorn.vertical.requests import check_known, request_table
 
 _ROWS = 1 << 16  # featurised at once
 _RANDOM = 10  # documents compared with the targets of a search in the AUC, where the search showed none
-_PAIR = ["session_id", "searcher_id", "query", "doc_id"]
+_PAIR = ["session_id", "searcher_id", "query", "doc_id", "grade", "weight", "source", "split"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,7 @@ class TrainingData:
 
     non_clicks: of each pair the documents that its search showed and that were not clicked; None unless asked for.
     queries: the frequent queries of each document, where the recipe has the auxiliary task.
+    weights: float64, how much each pair counts; None where all count the same.
     """
 
     requests: Features
@@ -43,6 +45,7 @@ class TrainingData:
     known: KnownPositives
     non_clicks: OwnNegatives | None = None
     queries: DocumentQueries | None = None
+    weights: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,18 +98,20 @@ class Pairs:
 
     def training(self, model: Model, recipe: Recipe, work: Path) -> TrainingData:
         """Featurise documents and training pairs into `work`, unless the same run has done so before."""
-        chosen = self.tables.read("pairs", [*_PAIR, "source", "split", *FACTS])
+        chosen = self._train_pairs(recipe)
+        chosen = chosen.filter(pa.array(_grades(chosen) > recipe.grades.negative))
         if "impression" in recipe.positives:
-            shown = self.tables.read("impressions", [*_PAIR, "source", "split"])
+            shown = self.tables.read("impressions", _PAIR)
+            shown = shown.filter(pc.equal(shown["split"], "train"))
             chosen = pa.concat_tables([chosen, shown], promote_options="permissive")
-        chosen = chosen.filter(pc.equal(chosen["split"], "train"))
         documents = self._rows_of(chosen["doc_id"], "pairs")
         known = KnownPositives.of(_groups(chosen), documents)  # of every source: what is chosen is no negative
         used = np.flatnonzero(_used(chosen, recipe))
         if len(used) == 0:
             raise TableError(
-                f"{self.tables.folder}: no training pair is of {', '.join(recipe.positives)}: change the recipe's "
-                "positives",
+                f"{self.tables.folder}: no training pair is of {', '.join(recipe.positives)} with a grade of "
+                f"{recipe.grades.positive:g} or more, above {recipe.grades.negative:g}: change the recipe's positives "
+                "or grades, or mine a log with searches to train on",
                 table="pairs",
                 column="source",
             )
@@ -125,9 +130,26 @@ class Pairs:
             open_features(work / "documents"),
             documents[used],
             known,
-            self._non_clicks(pairs) if with_non_clicks else None,
+            self._non_clicks(pairs, recipe) if with_non_clicks else None,
             self._document_queries(pairs, documents[used], recipe.auxiliary) if recipe.auxiliary else None,
+            self._weights(pairs, recipe),
         )
+
+    def _train_pairs(self, recipe: Recipe) -> pa.Table:
+        pairs = self.tables.read("pairs", [*_PAIR, *FACTS])
+        return pairs.filter(pc.equal(pairs["split"], "train"))
+
+    def _weights(self, pairs: pa.Table, recipe: Recipe) -> np.ndarray | None:
+        """Raises TableError where no pair counts anything."""
+        weights = recipe.grades.weights(_grades(pairs), pairs["weight"].to_numpy())
+        if not weights.any():
+            raise TableError(
+                f"{self.tables.folder}: every training pair has weight 0: change the weights of the log, or the "
+                "recipe's grades",
+                table="pairs",
+                column="weight",
+            )
+        return None if (weights == weights[0]).all() else weights
 
     def _document_queries(self, pairs: pa.Table, documents: np.ndarray, auxiliary: Auxiliary) -> DocumentQueries:
         """Raises ConfigError where the training pairs have fewer than two queries: nothing could be told apart."""
@@ -139,9 +161,13 @@ class Pairs:
             )
         return queries
 
-    def _non_clicks(self, pairs: pa.Table) -> OwnNegatives:
+    def _non_clicks(self, pairs: pa.Table, recipe: Recipe) -> OwnNegatives:
         """What the search of each pair showed beside it; `per_positive` is 1, a stage of the recipe has its own."""
         shown = self.tables.read("non_clicks", ["session_id", "doc_id"])
+        if recipe.grades.negative > 0:
+            graded = self._train_pairs(recipe)
+            low = graded.filter(pa.array(_grades(graded) <= recipe.grades.negative))
+            shown = pa.concat_tables([shown, low.select(["session_id", "doc_id"])])
         numbered = pairs.select(["session_id"]).append_column("pair", pa.array(np.arange(len(pairs))))
         beside = shown.join(numbered, "session_id", join_type="inner").sort_by(
             [("pair", "ascending"), ("doc_id", "ascending")]
@@ -153,7 +179,7 @@ class Pairs:
         """A seeded sample of the valid split's searches that have a target."""
         searches = self.tables.read("searches")
         searches = searches.filter(pc.equal(searches["split"], "valid"))
-        searches = searches.filter(pc.greater(pc.fill_null(pc.list_value_length(searches["targets"]), 0), 0))
+        searches = _of_grade(searches, recipe.grades.validation)
         size = min(recipe.validation.searches, len(searches))
         sample = np.sort(np.random.default_rng(recipe.seed).choice(len(searches), size, replace=False))
         searches = searches.take(sample)
@@ -209,11 +235,28 @@ def _used(pairs: pa.Table, recipe: Recipe) -> np.ndarray:
     """bool (rows,): pairs of the recipe's sources, by its rules and volume; a small volume is part of a large one."""
     source = np.asarray(pairs["source"].to_pylist())
     used = np.isin(source, recipe.positives)
+    used &= (source == "impression") | recipe.grades.learned(_grades(pairs))
     used &= (source != "hard") | recipe.hard_positives.mask(pairs)
     chance = np.random.default_rng(recipe.seed).random(len(pairs))
     for name, share in recipe.volume.items():
         used &= (source != name) | (chance < share)
     return used
+
+
+def _grades(pairs: pa.Table) -> np.ndarray:
+    grades: np.ndarray = pairs["grade"].to_numpy()
+    return grades
+
+
+def _of_grade(searches: pa.Table, least: float) -> pa.Table:
+    """Searches with their targets of this grade or more, those that have any."""
+    targets, grades = (one_chunk(searches[name]) for name in ("targets", "grades"))
+    kept = pc.greater_equal(grades.flatten(), least)
+    counts = np.bincount(pc.list_parent_indices(targets).filter(kept).to_numpy(), minlength=len(searches))
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    targets = pa.ListArray.from_arrays(pa.array(offsets), targets.flatten().filter(kept))
+    at = searches.schema.get_field_index("targets")
+    return searches.set_column(at, "targets", targets).filter(pa.array(counts > 0))
 
 
 def _groups(pairs: pa.Table) -> np.ndarray:

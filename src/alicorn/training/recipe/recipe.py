@@ -7,6 +7,7 @@
     positives: [click, hard]                                        # or impression
     volume: {}                                                      # used share of a source's pairs: {click: 0.04}
     hard_positives: {first: true, min_likeness: 0.0}                # which of "hard": vertical/failed_searches.py
+    grades: {positive: 0, negative: 0, validation: 0, weighting: none}              # grade_settings.py
     dropout: 0.2
     optimizer: {kind: adam, rate: 0.002, table_rate: 0.05, encoder_rate: 0.0001}
     batch: 1024
@@ -33,6 +34,7 @@ from pydantic import Field, model_validator
 from alicorn.config import Config, parse_config, plain_yaml, read_text
 from alicorn.towers import Towers
 from alicorn.training.recipe.base import with_base
+from alicorn.training.recipe.grade_settings import Grades
 from alicorn.training.recipe.loss_settings import Auxiliary, Blending, Diversity, Loss, SoftmaxLoss
 from alicorn.training.recipe.negative_settings import Negatives
 from alicorn.vertical import FailedSearchRules
@@ -105,6 +107,7 @@ class Recipe(Config):
     positives: Annotated[tuple[Source, ...], Field(min_length=1)] = ("click", "hard")
     volume: dict[Source, Share] = Field(default_factory=dict)
     hard_positives: FailedSearchRules = FailedSearchRules()
+    grades: Grades = Grades()
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     optimizer: Optimizer = Optimizer()
     batch: Annotated[int, Field(ge=2)] = 1024
