@@ -4,8 +4,8 @@ Each field of a node says by its annotation what it is in an expression:
 
     (operator word operand ... :option value)
 
-    key: Annotated[str, NameSlot("an embedding key")]                  the word, which names something of the collection
-    prefix: Annotated[str, TextSlot("the beginning of a term")]        the word, which is text
+    key: Annotated[str, NameSlot("an embedding key")]              the word, which names something of the collection
+    prefix: Annotated[str, TextSlot("the beginning of a term")]    the word, which is text
     operands: Annotated[tuple[Node, ...], Operands(least=1)]       any number of expressions
     inner: Annotated[Node, Operand()]                              one expression
     limit: Annotated[int, Option(count_to(9))] = 5                 :limit 3; is not written where it is 5
