@@ -10,18 +10,14 @@ topics has more. Source: PinnerSage (KDD 2020); its threshold is unknown.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
+from pydantic import NonNegativeFloat, PositiveInt
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist
 
 from alicorn.config import Config
 from alicorn.errors import VectorError
-
-NotNegative = Annotated[float, Field(ge=0)]
-PositiveInt = Annotated[int, Field(ge=1)]
 
 
 class PinnerSage(Config):
@@ -30,8 +26,8 @@ class PinnerSage(Config):
     newest: so many documents of a history are read, since time and memory grow with their square: 500 take 2 MB.
     """
 
-    threshold: NotNegative = 1.5
-    decay: NotNegative = 0.01
+    threshold: NonNegativeFloat = 1.5
+    decay: NonNegativeFloat = 0.01
     newest: PositiveInt = 500
 
 

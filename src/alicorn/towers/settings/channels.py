@@ -14,11 +14,9 @@ or not towers.features has its n-grams too.
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from alicorn.config import Config
-
-PositiveInt = Annotated[int, Field(ge=1)]
 
 
 class AutoDis(Config):

@@ -18,7 +18,7 @@ All other features are channels as in any fusion: of a request one token more ea
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from alicorn.config import Config, nearest
 from alicorn.errors import ConfigError
@@ -26,7 +26,6 @@ from alicorn.features.channel_id import ChannelId, Side
 from alicorn.features.kinds.granular import GranularText, Granule, Segmenter, check_segmenter
 from alicorn.vertical import Feature, SequenceFeature, TextFeature
 
-PositiveInt = Annotated[int, Field(ge=1)]
 Granularity = Literal["unigrams", "bigrams", "segments", "sequence", "history"]
 GRANULARITIES: tuple[Granularity, ...] = ("unigrams", "bigrams", "segments", "sequence", "history")
 _KIND = "kind"

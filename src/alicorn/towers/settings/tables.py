@@ -12,11 +12,10 @@ papers call a full table; one of fewer buckets than ids is their hashing trick.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, PositiveInt, Tag
 
 from alicorn.config import Config
 
-PositiveInt = Annotated[int, Field(ge=1)]
 FINGERPRINTS = 2**31 - 2
 """Buckets of an id that is to be hashed further: few of a million ids share one."""
 

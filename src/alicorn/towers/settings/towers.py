@@ -21,15 +21,13 @@ learns: text of requests and documents by default, and a city on both sides.
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from alicorn.config import Config
 from alicorn.features import EncoderSettings, TextSettings
 from alicorn.towers.settings.channels import ChannelSettings
 from alicorn.towers.settings.semantic import Semantic
 from alicorn.towers.settings.tables import AnyTable
-
-PositiveInt = Annotated[int, Field(ge=1)]
 
 
 class FeatureChoice(Config):

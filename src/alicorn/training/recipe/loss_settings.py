@@ -11,13 +11,10 @@ online_hard: 1}`: margin rank against the hardest other positive of the batch.
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from alicorn.config import Config
 
-PositiveFloat = Annotated[float, Field(gt=0)]
-PositiveInt = Annotated[int, Field(ge=1)]
-NotNegative = Annotated[float, Field(ge=0)]
 # Over the requests of a batch. The steps of Adam and Adagrad do not change with it, but for their small epsilon, until
 # a gradient is clipped or a second loss is added, whose share of the whole it then decides.
 Reduction = Literal["mean", "sum"]
@@ -67,8 +64,8 @@ class Blending(Config):
     """
 
     fused: PositiveFloat = 1.0
-    channel: NotNegative = 0.1
-    channels: dict[str, NotNegative] = Field(default_factory=dict)
+    channel: NonNegativeFloat = 0.1
+    channels: dict[str, NonNegativeFloat] = Field(default_factory=dict)
 
     def weight(self, name: str) -> float:
         """Of the channel `side.feature`."""

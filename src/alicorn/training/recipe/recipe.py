@@ -29,7 +29,7 @@ one run that can be interrupted and resumed; here those that the model of the ro
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from alicorn.config import Config, parse_config, plain_yaml, read_text
 from alicorn.towers import Towers
@@ -39,8 +39,6 @@ from alicorn.training.recipe.loss_settings import Auxiliary, Blending, Diversity
 from alicorn.training.recipe.negative_settings import Negatives
 from alicorn.vertical import FailedSearchRules
 
-PositiveFloat = Annotated[float, Field(gt=0)]
-PositiveInt = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Source = Literal["click", "hard", "impression"]
 
