@@ -55,7 +55,7 @@ def _template(value: Any) -> Template:
 
 Name = Annotated[str, AfterValidator(_checked_name)]
 ParsedTemplate = Annotated[Template, PlainValidator(_template), PlainSerializer(str)]
-Features = Annotated[dict[Name, Feature], Field(min_length=1)]
+NamedFeatures = Annotated[dict[Name, Feature], Field(min_length=1)]
 
 
 class TermRule(Config):
@@ -70,7 +70,7 @@ class TermRule(Config):
 class DocumentSide(Config):
     """What is known of a document, by columns of the table `documents`."""
 
-    features: Features
+    features: NamedFeatures
     terms: tuple[TermRule, ...] = ()
     stored: tuple[str, ...] = ()
     static_rank: str | None = None
@@ -91,7 +91,7 @@ class RequestSide(Config):
     """What is known of a request: the column `query` is its text; other columns come from the table `searchers`, and
     those of `behaviour` from what the searcher did before (behaviour.py)."""
 
-    features: Features
+    features: NamedFeatures
     behaviour: Behaviour | None = None
 
     @model_validator(mode="after")

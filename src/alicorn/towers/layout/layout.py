@@ -12,7 +12,7 @@ from alicorn.errors import ConfigError
 from alicorn.features.channel_id import SIDES, ChannelId, Side
 from alicorn.features.kinds.granular import GranularText
 from alicorn.features.kinds.text import OrderedText
-from alicorn.towers.layout.networks import owners, settings_of
+from alicorn.towers.layout.networks import FeaturesBySide, owners, settings_of
 from alicorn.towers.settings.channels import Network, Transformer
 from alicorn.towers.settings.semantic import Semantic
 from alicorn.towers.settings.tables import DHE, BucketTable, Hashed, buckets_of
@@ -31,8 +31,6 @@ _TEXT = "text"
 # 2^17 rows: the names of 20,000 people and their misspelled queries have about 60,000 distinct n-grams.
 _TEXT_TABLE = BucketTable(buckets=1 << 17, dim=64)
 _ID_TABLE = BucketTable(buckets=1 << 14, dim=16)
-
-Features = Mapping[Side, Mapping[str, Feature]]  # side -> name -> feature
 
 
 @dataclass(frozen=True)
@@ -99,11 +97,11 @@ class Layout:
 def layout(towers: Towers, vertical: Vertical) -> Layout:
     """Raises ConfigError for a feature that the vertical does not have, for one that lists two tables, for an encoder
     that would read something else than text, and for interests in something else than a sequence."""
-    known: Features = {"request": vertical.request.features, "document": vertical.document.features}
+    known: FeaturesBySide = {"request": vertical.request.features, "document": vertical.document.features}
     named = _named_tables(towers, known)
     if isinstance(towers.fusion, Semantic):
         towers.fusion.check_width(towers.dim)
-    used: Features = {side: _used(towers, known[side], side) for side in SIDES}
+    used: FeaturesBySide = {side: _used(towers, known[side], side) for side in SIDES}
     owned = owners(towers.channels, known, used)
     halves = {side: _half(side, towers, known[side], used[side], owned, named) for side in SIDES}
     sized = {table: _sized(table, towers, halves) for half in halves.values() for table in _tables_of(half)}
@@ -221,7 +219,7 @@ def _encoded(towers: Towers, known: Mapping[str, Feature], side: Side) -> dict[C
     return channels
 
 
-def _named_tables(towers: Towers, known: Features) -> dict[str, str]:
+def _named_tables(towers: Towers, known: FeaturesBySide) -> dict[str, str]:
     """What reads a table, as part_names names it -> the table that lists it."""
     readers = {
         name
@@ -245,7 +243,7 @@ def _named_tables(towers: Towers, known: Features) -> dict[str, str]:
     return named
 
 
-def _refuse_reader(reader: str, table: str, known: Features) -> None:
+def _refuse_reader(reader: str, table: str, known: FeaturesBySide) -> None:
     """Raises ConfigError that says why it reads no table."""
     channel = _channel(reader, f"tables.{table}")
     feature = _feature(known[channel.side], channel.name, channel.side)

@@ -15,10 +15,12 @@ from alicorn.vertical import Feature, VectorsFeature
 _READS = {"autodis": "numeric", "bins": "numeric", "deep_set": "vectors", "transformer": "text"}
 
 
-Features = Mapping[Side, Mapping[str, Feature]]  # side -> name -> feature
+FeaturesBySide = Mapping[Side, Mapping[str, Feature]]  # side -> name -> feature
 
 
-def owners(channels: Mapping[str, ChannelSettings], known: Features, used: Features) -> dict[ChannelId, ChannelId]:
+def owners(
+    channels: Mapping[str, ChannelSettings], known: FeaturesBySide, used: FeaturesBySide
+) -> dict[ChannelId, ChannelId]:
     """Channel -> the channel whose network reads it. used: the features that are read as
     channels of their own name; a text that a transformer reads need not be among them.
 
@@ -44,7 +46,7 @@ def owners(channels: Mapping[str, ChannelSettings], known: Features, used: Featu
     return found
 
 
-def _feature(reader: str, known: Features) -> tuple[ChannelId, Feature]:
+def _feature(reader: str, known: FeaturesBySide) -> tuple[ChannelId, Feature]:
     everything = {
         str(ChannelId(side, name)): (ChannelId(side, name), feature)
         for side, features in known.items()
