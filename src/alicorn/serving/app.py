@@ -31,7 +31,7 @@ from alicorn.reporting.json_text import plain_json
 from alicorn.retrieval.retriever import Retriever
 from alicorn.retrieval.searchers import Searchers
 from alicorn.serving.documents import documents_table
-from alicorn.serving.guard import ERROR_ANSWERS, Json, SafeHeaders
+from alicorn.serving.guard import ERROR_ANSWERS, JsonResponse, SafeHeaders
 from alicorn.serving.messages import (
     DOCUMENTS_BYTES,
     SEARCH_BYTES,
@@ -93,7 +93,7 @@ def create_app(
     ]
     document = openapi(operations)
     pages = [
-        Operation("GET", "/openapi.json", "This description", lambda request, body: Json(document), dict),
+        Operation("GET", "/openapi.json", "This description", lambda request, body: JsonResponse(document), dict),
         Operation("GET", "/", "The search page", lambda request, body: _page(), "text/html"),
     ]
     routes = [Route(found.path, found, methods=found.methods) for found in resources([*operations, *pages])]

@@ -28,7 +28,7 @@ _HEADERS = [
 _log = logging.getLogger(__name__)
 
 
-class Json(Response):
+class JsonResponse(Response):
     """An answer that msgspec encodes; values of stored columns come plain (reporting/json_text.py)."""
 
     media_type = "application/json"
@@ -73,17 +73,21 @@ def _refused(request: Request, error: Exception) -> Response:
         status = HTTPStatus.INTERNAL_SERVER_ERROR
     elif isinstance(error, CollectionError):
         status = HTTPStatus.CONFLICT
-    return Json(ErrorAnswer(str(error), error.offset if isinstance(error, QueryError) else msgspec.UNSET), status)
+    return JsonResponse(
+        ErrorAnswer(str(error), error.offset if isinstance(error, QueryError) else msgspec.UNSET), status
+    )
 
 
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return Json(ErrorAnswer(error.detail), error.status_code, headers=error.headers)
+    return JsonResponse(ErrorAnswer(error.detail), error.status_code, headers=error.headers)
 
 
 def _failed(request: Request, error: Exception) -> Response:
     """Starlette logs the traceback after this answer."""
-    return Json(ErrorAnswer("the server failed on this request; its log says why"), HTTPStatus.INTERNAL_SERVER_ERROR)
+    return JsonResponse(
+        ErrorAnswer("the server failed on this request; its log says why"), HTTPStatus.INTERNAL_SERVER_ERROR
+    )
 
 
 ERROR_ANSWERS: Mapping[Any, Callable[[Request, Exception], Response]] = {

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from alicorn.serving.guard import Json, read_body
+from alicorn.serving.guard import JsonResponse, read_body
 from alicorn.serving.messages import decode
 
 
@@ -53,7 +53,7 @@ class Resource:
             return operation.answer(request, None if operation.takes is None else decode(body, operation.takes))
 
         answer = await run_in_threadpool(answered)
-        response = answer if isinstance(answer, Response) else Json(answer)
+        response = answer if isinstance(answer, Response) else JsonResponse(answer)
         await response(scope, receive, send)
 
 
