@@ -13,8 +13,8 @@ from alicorn.cli.options import Json, ModelFolder, cutoffs
 from alicorn.reporting.json_text import to_json
 
 
-class How(StrEnum):
-    """How a feature is taken away: its values become unknown, or those of other rows."""
+class AblateOption(StrEnum):
+    """AblateOption a feature is taken away: its values become unknown, or those of other rows."""
 
     zero = "zero"
     shuffle = "shuffle"
@@ -33,7 +33,7 @@ def evaluate(
         int | None, typer.Option(min=1, help="Clusters to look in; as the vertical's hybrid expression unless given.")
     ] = None,
     ablate: Annotated[
-        How | None, typer.Option(help="Also the recall lost without each feature: unknown, or of another row.")
+        AblateOption | None, typer.Option(help="Also the recall lost without each feature: unknown, or of another row.")
     ] = None,
     rerank: Annotated[
         Path | None, typer.Option(help="Model that orders the first --depths results anew: a cascade.", exists=True)
