@@ -19,7 +19,7 @@ import numpy as np
 from alicorn.compiled import kernel, subroutine
 from alicorn.quantization.codecs.codec import ROUNDING, check_dim
 from alicorn.quantization.kernels.intrinsics import floats_at, popcount, words_at
-from alicorn.quantization.kernels.named import Words
+from alicorn.quantization.kernels.named import BitWords
 
 _QUERY_BITS = 4
 EPSILON = 4.5  # standard deviations of the estimate that the bound allows for: 7 rows in a million beyond it
@@ -34,7 +34,7 @@ class BitsQuery(NamedTuple):
     <o_bar, P q> = (2 step S + 2 low n - (low D + step sum u)) / sqrt(D): the weights of S, n and 1.
     """
 
-    planes: Words
+    planes: BitWords
     words: int
     of_sum: np.float32
     of_ones: np.float32

@@ -20,7 +20,7 @@ FloatRows = Annotated[np.ndarray, "float32[:, ::1]"]
 Integers = Annotated[np.ndarray, "int8[::1]"]
 Longs = Annotated[np.ndarray, "int64[::1]"]
 Numbers = Annotated[np.ndarray, "uint32[::1]"]
-Words = Annotated[np.ndarray, "uint64[::1]"]
+BitWords = Annotated[np.ndarray, "uint64[::1]"]
 Flags = Annotated[np.ndarray, "boolean[::1]"]
 """Contiguous arrays, by the names that compiled code has for their types."""
 

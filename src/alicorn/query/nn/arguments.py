@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from alicorn.quantization.kernels.named import Flags, Floats, Longs, Numbers, Words
+from alicorn.quantization.kernels.named import BitWords, Flags, Floats, Longs, Numbers
 
 ALL, LISTED, MARKED, ANYWHERE = 0, 1, 2, 3
 """Which rows may be in the answer: all of some clusters; those of an ascending list, in the clusters; those whose bit
@@ -48,7 +48,7 @@ class Limits(NamedTuple):
     mode: int
     rows: Numbers
     num_rows: int
-    bits: Words
+    bits: BitWords
     clusters: Longs
     num_clusters: int
     deleted: Flags
