@@ -40,7 +40,7 @@ from alicorn.training.recipe.negative_settings import Negatives
 from alicorn.vertical import FailedSearchRules
 
 Share = Annotated[float, Field(gt=0, le=1)]
-Source = Literal["click", "hard", "impression"]
+PositiveSource = Literal["click", "hard", "impression"]
 
 
 class Optimizer(Config):
@@ -102,8 +102,8 @@ class Recipe(Config):
     blending: Blending | None = None
     diversity: Diversity | None = None
     negatives: Negatives = Negatives()
-    positives: Annotated[tuple[Source, ...], Field(min_length=1)] = ("click", "hard")
-    volume: dict[Source, Share] = Field(default_factory=dict)
+    positives: Annotated[tuple[PositiveSource, ...], Field(min_length=1)] = ("click", "hard")
+    volume: dict[PositiveSource, Share] = Field(default_factory=dict)
     hard_positives: FailedSearchRules = FailedSearchRules()
     grades: Grades = Grades()
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
