@@ -15,11 +15,11 @@ from alicorn.evaluation.systems.exact import exact_top_k
 from alicorn.language.templates import Template
 from alicorn.language.tree import Node
 from alicorn.query import Collection
+from alicorn.query.order.keys import OrderBy
 from alicorn.retrieval.encoder import named_vectors
 from alicorn.retrieval.nearest import nearest
 from alicorn.vertical import Vertical
 
-OrderBy = str | Mapping[str, float]
 _CELLS = 1 << 24  # numbers gathered at once: 64 MiB of float32
 
 
