@@ -138,6 +138,20 @@ def violations_inside(source: str, room: str, inner: str, path: str) -> list[str
     return found
 
 
+def type_names(source: str) -> set[str]:
+    """The classes of a file, and the names that it gives to types: a name in camel case that is assigned at its top."""
+    tree = ast.parse(source)
+    classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    assigned = {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name) and target.id[0].isupper() and not target.id.isupper()
+    }
+    return classes | assigned
+
+
 def files() -> list[tuple[str, Path]]:
     """(room, file) of every source file but the package's own __init__, which loads lazily what users import."""
     paths = [path for path in sorted(SOURCE.rglob("*.py")) if path != SOURCE / "__init__.py"]
@@ -178,6 +192,20 @@ def test_no_room_has_many_files():
     """Past some twelve files a reader no longer finds the place for a change by its name."""
     counts = Counter(path.parent for path in SOURCE.rglob("*.py") if path.name != "__init__.py")
     assert not {str(folder): count for folder, count in counts.items() if count > 13}
+
+
+def test_a_type_has_a_name_of_its_own():
+    """A name with two meanings is read wrong in every room but one."""
+    found: dict[str, list[str]] = {}
+    for _, path in files():
+        for name in type_names(path.read_text(encoding="utf-8")):
+            found.setdefault(name, []).append(str(path.relative_to(SOURCE)))
+    assert not {name: paths for name, paths in found.items() if len(paths) > 1}
+
+
+def test_names_of_types_are_classes_and_aliases():
+    source = "LIMIT = 3\nNames = list[str]\n_Own = int\nclass Word:\n    Inner = int\ndef f():\n    class Local: ..."
+    assert type_names(source) == {"Names", "Word", "Local"}
 
 
 def test_the_check_sees_a_violation_inside_a_room():

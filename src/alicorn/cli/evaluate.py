@@ -14,7 +14,7 @@ from alicorn.reporting.json_text import to_json
 
 
 class AblateOption(StrEnum):
-    """AblateOption a feature is taken away: its values become unknown, or those of other rows."""
+    """How a feature is taken away: its values become unknown, or those of other rows."""
 
     zero = "zero"
     shuffle = "shuffle"
