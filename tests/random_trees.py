@@ -11,6 +11,7 @@ from alicorn.language.tree import (
     Apply,
     Difference,
     Extract,
+    Fuzzy,
     Nn,
     Node,
     Not,
@@ -39,7 +40,7 @@ class Vocabulary:
 
 def random_tree(rng: random.Random, words: Vocabulary, depth: int = 6) -> Node:
     """A valid tree of at most `depth` levels, over every operator."""
-    leaves = [_random_term, _random_term, _random_term, _random_prefix, _random_range, _random_nn]
+    leaves = [_random_term, _random_term, _random_term, _random_prefix, _random_fuzzy, _random_range, _random_nn]
     inner = [_random_and, _random_and, _random_or, _random_difference, _random_filtered_nn, _random_weak_and]
     inner += [_random_strong_or, _random_apply, _random_extract]
     return rng.choice(leaves if depth <= 1 or rng.random() < 0.2 else inner)(rng, words, depth - 1)
@@ -69,6 +70,12 @@ def _random_term(rng: random.Random, words: Vocabulary, depth: int) -> Node:
 
 def _random_prefix(rng: random.Random, words: Vocabulary, depth: int) -> Node:
     return Prefix(rng.choice(words.prefixes), rng.choice([10_000, rng.randint(1, 4)]))
+
+
+def _random_fuzzy(rng: random.Random, words: Vocabulary, depth: int) -> Node:
+    term = rng.choice(words.terms)
+    exact, terms = rng.choice([None, None, 1, 3]), rng.choice([50, rng.randint(1, 4)])
+    return Fuzzy(term, rng.randint(1, 2), exact, terms)
 
 
 def _random_range(rng: random.Random, words: Vocabulary, depth: int) -> Node:

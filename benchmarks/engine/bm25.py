@@ -5,7 +5,9 @@
 Data: titles of Zipf words; queries of two to four words of a title, and single words of three frequencies. One segment,
 one thread, the systems in turns of 20 queries, processor time. tantivy counts all hits (`count=True`), as we do; its
 searcher without the count is a column of its own. bm25s scores every document in NumPy and has no Boolean operators, so
-it takes part in `or` and single words. The scores of ours are checked against bm25s's where it takes part.
+it takes part in `or` and single words. The scores of ours are checked against bm25s's where it takes part. The rows
+`fuzzy` ask for the documents of all words within one or two edits of a word of a title, the first ten in no order of
+BM25 (both systems score no fuzzy term); their totals are checked against each other.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ import bm25s
 import numpy as np
 import tantivy
 from harness.titles import Titles
+
+from alicorn import Collection
 
 K1, B, TOP = 1.2, 0.75, 10
 SINGLE = ("w0", "w3", "w30")
@@ -45,6 +49,11 @@ class Tantivy:
         text = (" AND " if operator == "and" else " ").join(words)
         return self.searcher.search(self.index.parse_query(text, ["t"]), TOP, count=count)
 
+    def search_fuzzy(self, word: str, edits: int) -> int:
+        """How many documents have a word within so many edits, a transposition as one."""
+        query = tantivy.Query.fuzzy_term_query(self.index.schema, "t", word, distance=edits)
+        return int(self.searcher.search(query, TOP, count=True).count)
+
 
 class Bm25s:
     """Scores of all documents in a sparse matrix."""
@@ -63,6 +72,36 @@ def timed(call: Callable[[], object]) -> tuple[float, object]:
     started = time.process_time_ns()
     answer = call()
     return (time.process_time_ns() - started) / 1000, answer
+
+
+def measure_fuzzy(
+    collection: Collection, theirs: Tantivy, titles: Titles, queries: int
+) -> dict[str, dict[str, list[float]]]:
+    """Row -> system -> microseconds of each query."""
+    times: dict[str, dict[str, list[float]]] = {}
+    words = [words[0] for words in titles.queries(queries)]
+    for edits in (1, 2):
+        systems: dict[str, Callable[[str], int]] = {
+            "alicorn": lambda word, edits=edits: (
+                collection.search(f"(fuzzy text:{word} :edits {edits} :terms 100000)").total
+            ),
+            "alicorn, 50 terms": lambda word, edits=edits: (
+                collection.search(f"(fuzzy text:{word} :edits {edits})").total
+            ),
+            "tantivy": lambda word, edits=edits: theirs.search_fuzzy(word, edits),
+        }
+        row = times[f"fuzzy, {edits} edits"] = {system: [] for system in systems}
+        for start in range(0, len(words), TURN):
+            totals = {}
+            for system, search in systems.items():
+                search(words[start])
+                measured = [
+                    timed(lambda word=word, search=search: search(word)) for word in words[start : start + TURN]
+                ]
+                row[system].extend(us for us, _ in measured)
+                totals[system] = [total for _, total in measured]
+            assert totals["alicorn"] == totals["tantivy"]
+    return times
 
 
 def measure(titles: Titles, queries: int) -> None:
@@ -94,6 +133,7 @@ def measure(titles: Titles, queries: int) -> None:
                     answers[system] = [answer for _, answer in measured]
                 for ours, scores in zip(answers["alicorn"], answers.get("bm25s", []), strict=False):
                     assert np.allclose(ours, scores[: len(ours)], rtol=1e-4)
+        times |= measure_fuzzy(collection, theirs, titles, queries)
     print(f"\n{len(titles):,} titles\n")
     print("| row | system | p50 us | p99 us | its p50 by ours |\n|---|---|---|---|---|")
     for name, rows in times.items():

@@ -19,6 +19,7 @@ from alicorn.language.tree import (
     Apply,
     Difference,
     Extract,
+    Fuzzy,
     Nn,
     Not,
     Or,
@@ -42,6 +43,8 @@ A, B = Term("a"), Term("b")
         (r'"tag:\"a\" \\ (b)"', Term('tag:"a" \\ (b)')),
         ('":radius"', Term(":radius")),
         ("(prefix text:joh)", Prefix("text:joh")),
+        ("(fuzzy text:jon)", Fuzzy("text:jon")),
+        ("(fuzzy text:jon :edits 2 :exact 1 :terms 9)", Fuzzy("text:jon", 2, 1, 9)),
         ("(prefix text:joh :terms 50)", Prefix("text:joh", 50)),
         ("(and a (not b))", And((A, Not(B)))),
         ("(and a)", And((A,))),
@@ -311,7 +314,10 @@ DEEP = "(or " * 100_000
         ("(" + "x" * 900_000 + " a b)", "unknown operator"),
         ("(and a :" + "x" * 900_000 + " b)", "has no option"),
         ("(nn m " + ":k 3 " * 190_000, "has :k twice"),
-        ("(or " + "(nn m :k 3)" * 80_000, "at most 256 of nn, apply, extract, weak-and and its marked operands"),
+        (
+            "(or " + "(nn m :k 3)" * 80_000,
+            "at most 256 of fuzzy, nn, weak-and, apply, extract and marked operands of weak-and",
+        ),
     ],
 )
 def test_hostile_text_is_refused_in_bounded_time_with_a_short_message(hostile, message):

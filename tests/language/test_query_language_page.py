@@ -3,14 +3,22 @@
 import re
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from alicorn.errors import QueryError
 from alicorn.language import parse
 from alicorn.language.syntax import MAX_DEPTH, MAX_NODES, MAX_SEARCHES
 from alicorn.language.tokens import MAX_LENGTH
-from alicorn.language.tree import DEFAULT_LIMIT, MARKS, OPERATORS
-from alicorn.language.values import MAX_COUNT, MAX_LIMIT
+from alicorn.language.tree import (
+    DEFAULT_FUZZY_TERMS,
+    DEFAULT_LIMIT,
+    DEFAULT_PREFIX_TERMS,
+    MARKS,
+    MAX_EDITS,
+    OPERATORS,
+)
+from alicorn.language.values import MAX_COUNT, MAX_LIMIT, MAX_TERMS
 from alicorn.query.explain.step import Step
 from alicorn.query.nn.counters import Counters
 
@@ -56,9 +64,12 @@ def test_there_are_refusals() -> None:
         f"| length | {MAX_LENGTH:,} characters |",
         f"| words and lists | {MAX_NODES:,} |",
         f"| open parentheses at one place | {MAX_DEPTH} |",
-        f"| `nn`, `apply`, `extract`, `weak-and` and its marked operands together | {MAX_SEARCHES} |",
+        f"| `nn`, `fuzzy`, `apply`, `extract`, `weak-and` and its marked operands together | {MAX_SEARCHES} |",
         f"| `:limit` of apply and extract | {MAX_LIMIT:,} | from 1; {DEFAULT_LIMIT:,} unless said |",
-        f"| `:k`, `:nprobe`, `:scan`, `:optional-hits` | {MAX_COUNT:,} |",
+        f"| `:terms` of prefix and fuzzy | {MAX_TERMS:,} |"
+        f" from 1; {DEFAULT_PREFIX_TERMS:,} and {DEFAULT_FUZZY_TERMS} unless said |",
+        f"| `:edits` of fuzzy | {MAX_EDITS} | from 1; 1 unless said |",
+        f"| `:k`, `:nprobe`, `:scan`, `:optional-hits`, `:exact` | {MAX_COUNT:,} |",
     ],
 )
 def test_the_bounds_of_the_page_are_those_of_the_code(row: str) -> None:
@@ -66,11 +77,13 @@ def test_the_bounds_of_the_page_are_those_of_the_code(row: str) -> None:
 
 
 def test_the_page_explains_every_value_of_explain() -> None:
-    step = Step("tag:1", narrowed_to=1, counters=Counters())
+    step = Step("tag:1", narrowed_to=1, counters=Counters(), terms=pa.array(["tag:1"]))
     section = PAGE.split("## What `explain` shows")[1].split("\n## ")[0]
     rows = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(step.to_dict()) - {"expression"}
 
 
 def test_the_operators_that_count_towards_the_bound_are_those_named() -> None:
-    assert {name for name, operator in OPERATORS.items() if operator.searches} == {"nn", "apply", "extract", "weak-and"}
+    assert {name for name, operator in OPERATORS.items() if operator.searches} == {
+        *("nn", "fuzzy", "apply", "extract", "weak-and")
+    }

@@ -17,6 +17,7 @@ from alicorn.language.tree import (
     Apply,
     Difference,
     Extract,
+    Fuzzy,
     Nn,
     Node,
     Not,
@@ -31,9 +32,11 @@ from alicorn.language.well_formed import check_tree
 
 names = st.sampled_from(["", "a", "and", "new york", ":x", '"', "\\", "\ud800", "{key}"])
 numbers = st.sampled_from([None, 0, 1, 3, 2, -1, 0.5, 2.5, 1e9, 10**10, 2**63, float("nan"), float("inf"), True])
+some_number = numbers.filter(lambda number: number is not None)
 leaves = (
     st.builds(Term, names)
-    | st.builds(Prefix, names, numbers.filter(lambda terms: terms is not None))
+    | st.builds(Prefix, names, some_number)
+    | st.builds(Fuzzy, names, some_number, numbers, some_number)
     | st.builds(Range, names, numbers, numbers)
 )
 
@@ -49,8 +52,8 @@ def inner(operands: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
         | st.builds(Nn, names, numbers, numbers, numbers, numbers, numbers, operands | st.none(), names | st.none())
         | marked.map(lambda pairs: WeakAnd(tuple(o for o, _ in pairs), tuple(m for _, m in pairs)))
         | marked.map(lambda pairs: StrongOr(tuple(o for o, _ in pairs), tuple(m for _, m in pairs)))
-        | st.builds(Apply, names, operands, numbers.filter(lambda limit: limit is not None))
-        | st.builds(Extract, names, operands, numbers.filter(lambda limit: limit is not None))
+        | st.builds(Apply, names, operands, some_number)
+        | st.builds(Extract, names, operands, some_number)
     )
 
 
@@ -95,9 +98,9 @@ def nested(depth: int) -> Node:
         (nested(MAX_DEPTH + 1), "64 parentheses"),
         (
             Or(tuple(Nn("m", k=1) for _ in range(MAX_SEARCHES + 1))),
-            "256 of nn, apply, extract, weak-and and",
+            "256 of fuzzy, nn, weak-and, apply, extract and",
         ),
-        (WeakAnd((Term("a"),) * MAX_SEARCHES, (1,) * MAX_SEARCHES), "256 of nn, apply, extract, weak-and and"),
+        (WeakAnd((Term("a"),) * MAX_SEARCHES, (1,) * MAX_SEARCHES), "256 of fuzzy, nn, weak-and, apply, extract and"),
         (Or([Term("a")]), "has its operands as a tuple"),
         (Or(("a",)), "nodes of alicorn.language.tree, got str"),
         (Term(3), "needs a term"),

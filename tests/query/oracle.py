@@ -10,6 +10,7 @@ static_rank float, embeddings {key: float vector or None}.
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from alicorn.language.tree import (
     Apply,
     Difference,
     Extract,
+    Fuzzy,
     Nn,
     Node,
     Not,
@@ -89,6 +91,17 @@ class Oracle:
             case Prefix(prefix, terms):
                 fitting = [term for term in self.frequencies if term.startswith(prefix)]
                 return self._having_any(sorted(fitting, key=lambda term: (-self.frequencies[term], term))[:terms])
+            case Fuzzy(term, edits, exact, terms):
+                start = term.find(":") + 1 + (exact or 0)
+                beginning, rest = term[:start], term[start:]
+                fitting = {
+                    other: distance
+                    for other in self.frequencies
+                    if other.startswith(beginning)
+                    and (distance := num_edits(other.removeprefix(beginning), rest)) <= edits
+                }
+                ranked = sorted(fitting, key=lambda term: (fitting[term], -self.frequencies[term], term))
+                return self._having_any(ranked[:terms])
             case And(operands):
                 kept = set(self.documents)
                 for operand in operands:
@@ -205,6 +218,22 @@ class Oracle:
             vector = self.documents[doc_id].get("embeddings", {}).get(key)
             self.units[doc_id, key] = None if vector is None else as_stored(unit(vector), self.stored)
         return self.units[doc_id, key]
+
+
+@cache
+def num_edits(first: str, second: str) -> int:
+    """Insertions, deletions, replacements and swaps of neighbours from one text to the other, none touched twice."""
+    table = [[0] * (len(second) + 1) for _ in range(len(first) + 1)]
+    for i in range(len(first) + 1):
+        for j in range(len(second) + 1):
+            if not i or not j:
+                table[i][j] = i + j
+                continue
+            replaced = table[i - 1][j - 1] + (first[i - 1] != second[j - 1])
+            table[i][j] = min(table[i - 1][j] + 1, table[i][j - 1] + 1, replaced)
+            if i > 1 and j > 1 and first[i - 1] == second[j - 2] and first[i - 2] == second[j - 1]:
+                table[i][j] = min(table[i][j], table[i - 2][j - 2] + 1)
+    return table[-1][-1]
 
 
 def unit(vector: Any) -> np.ndarray:

@@ -80,7 +80,20 @@ NUMBERS = ["0", "1", "-1", "0.3", "1e308", "1e309", "nan", "9" * 30, "9223372036
 FRAGMENTS = [
     *("(", ")", ") ", '"', "\\", ":", ": ", "::", " ", "\x00", "\x1b[2J", "\u202e", "\ufeff", "\ud800", "é", "e\u0301"),
     *("(and ", "(or ", "(not ", "(nn u ", "(nn v ", "(nn ", "(range price ", "(range year ", "(weak-and ", "(apply "),
-    *("(extract friends ", "(prefix ", "(strong-or ", "(difference ", ":k ", ":radius ", ":nprobe ", ":filter "),
+    *(
+        "(extract friends ",
+        "(prefix ",
+        "(fuzzy ",
+        ":edits ",
+        ":exact ",
+        ":terms ",
+        "(strong-or ",
+        "(difference ",
+        ":k ",
+        ":radius ",
+        ":nprobe ",
+        ":filter ",
+    ),
     *(":min ", ":max ", ":limit ", ":vector w", ":optional-hits ", ":optional-weight ", "tag:1", "tag:2", *NUMBERS),
     *(":scan ", ":recall ", "(nn u :k 3 :recall 0.5 "),
 ]
@@ -101,7 +114,7 @@ def test_valid_expressions_with_places_broken_are_answered_or_refused(collection
             start = rng.randrange(len(text) + 1)
             text = text[:start] + rng.choice(["", "0", "1", *FRAGMENTS]) + text[start + rng.randrange(3) :]
         num_answered += answers_or_refuses(collection, text, rng.choice([0, 10, 10**12]), rng.choice(ORDERS))
-    assert 200 < num_answered < 2000  # broken enough, and not only refused
+    assert 150 < num_answered < 2000  # broken enough, and not only refused
 
 
 WIDE = 90_000
@@ -127,6 +140,8 @@ HOSTILE = {
     "marked to the bound": ("(weak-and" + " (tag:1 :optional-hits 1)" * (MAX_SEARCHES - 1) + ")", None),
     "marked beyond it": ("(weak-and" + " (tag:1 :optional-hits 1)" * MAX_SEARCHES + ")", QueryError),
     "a long term": ("a" * 900_000, None),
+    "a long fuzzy term": ("(fuzzy " + "t" * 900_000 + " :edits 2)", None),
+    "fuzzy to the bound": ("(or" + " (fuzzy t:1 :edits 2 :terms 100000)" * MAX_SEARCHES + ")", None),
     "a long prefix": ("(prefix " + "t" * 900_000 + ")", None),
     "a long unknown column": ("(range " + "c" * 900_000 + " :min 1)", QueryError),
     "a long unknown key": ("(nn " + "k" * 900_000 + " :k 1)", QueryError),

@@ -40,6 +40,14 @@ ORACLE = Oracle(DOCUMENTS, {"v": np.array([3.0, 0.0]), "down": np.array([0.0, -1
         ("(prefix text:jo)", "ac"),
         ("(prefix text:jo :terms 1)", "c"),  # joan and john are equally frequent: joan comes first
         ("(prefix friend: :terms 2)", "bd"),
+        ("(fuzzy text:jon)", "ac"),
+        ("(fuzzy text:jhn)", "a"),
+        ("(fuzzy text:jhn :edits 2)", "ac"),
+        ("(fuzzy text:jhn :edits 2 :terms 1)", "a"),  # john is nearer
+        ("(fuzzy text:ojhn)", "a"),  # a transposition is one edit
+        ("(fuzzy text:ojhn :exact 1)", ""),
+        ("(fuzzy tex:john)", ""),  # the prefix is exact
+        ("(fuzzy xx)", "acd"),
         ("(and x y)", "d"),
         ("(and x (not y))", "ac"),
         ("(or)", ""),
@@ -91,5 +99,5 @@ def test_random_trees_over_random_documents_use_every_operator_and_find_somethin
     trees = [random_tree(rng, vocabulary(dims)) for _ in range(150)]
     sizes = [len(oracle.evaluate(tree)) for tree in trees]
     assert sum(0 < size < 60 for size in sizes) > 75
-    assert len({type(tree) for tree in trees}) == 11  # all but Not, which is never at the top
+    assert len({type(tree) for tree in trees}) == 12  # all but Not, which is never at the top
     assert all(parse(str(tree)) == tree for tree in trees)

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from alicorn.errors import QueryError
 from alicorn.language.syntax import MAX_DEPTH, MAX_NODES, MAX_SEARCHES, Argument, Syntax
 from alicorn.language.tokens import CLOSE, OPEN, OPTION, QUOTED, tokens
-from alicorn.language.tree import MARKS, OPERATORS, And, Node, Not, Or, Term
+from alicorn.language.tree import MARKS, OPERATORS, SEARCHES, And, Node, Not, Or, Term
 from alicorn.language.values import EXPRESSION, quoted
 
 _MARK_OPTIONS = {name: syntax.mark for name, syntax in MARKS.items() if syntax.mark is not None}
@@ -74,7 +74,7 @@ def _parse(text: str) -> Node:
             num_searches += closed.num_searches
             if num_searches > MAX_SEARCHES:
                 raise QueryError(
-                    f"an expression has at most {MAX_SEARCHES} of nn, apply, extract, weak-and and its marked operands",
+                    f"an expression has at most {MAX_SEARCHES} of {SEARCHES}",
                     closed.offset,
                 )
             if open_lists:

@@ -25,7 +25,7 @@ MAX_NODES = 100_000
 MAX_DEPTH = 64
 """Parentheses open at one place."""
 MAX_SEARCHES = 256
-"""nn, apply, extract, weak-and and its marked operands: each may look at the whole collection, 10 ms a million."""
+"""Operators that search, and marked operands of weak-and: each may look at the whole collection, 10 ms a million."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,10 @@ DEFAULT_LIMIT = 5000
 
 DEFAULT_PREFIX_TERMS = 10_000
 """Terms that a prefix expands to when `:terms` is not given."""
+DEFAULT_FUZZY_TERMS = 50
+"""The same of a fuzzy term, as in Lucene."""
+MAX_EDITS = 2
+"""Three edits make most words of five letters any other."""
 
 
 class Node:
@@ -79,6 +83,30 @@ class Prefix(Node):
     prefix: Annotated[str, TextSlot("the beginning of a term")]
     terms: Annotated[int, Option(count_to(MAX_TERMS))] = DEFAULT_PREFIX_TERMS
     offset: int = _offset()
+
+
+@dataclass(frozen=True, slots=True)
+class Fuzzy(Node):
+    """Documents that have one of the `terms` terms that are nearest to `term`, at most `edits` edits from it.
+
+    An edit inserts, deletes or replaces a character (a Unicode code point), or swaps two neighbours that no other edit
+    touches (optimal string alignment). The beginning of the term up to the first `:`, and `exact` characters more, are
+    equal. Terms are ranked by their edits, then by the number of live documents, then by their UTF-8 bytes.
+    """
+
+    operator: ClassVar[str] = "fuzzy"
+    searches: ClassVar[bool] = True
+    term: Annotated[str, TextSlot("a term")]
+    edits: Annotated[int, Option(count_to(MAX_EDITS))] = 1
+    exact: Annotated[int | None, Option(COUNT)] = None
+    terms: Annotated[int, Option(count_to(MAX_TERMS))] = DEFAULT_FUZZY_TERMS
+    offset: int = _offset()
+
+    @property
+    def parts(self) -> tuple[str, str]:
+        """The beginning that must be equal, and the rest."""
+        start = self.term.find(":") + 1 + (self.exact or 0)
+        return self.term[:start], self.term[start:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +283,7 @@ class Extract(Node):
 _NODES: tuple[type[Node], ...] = (
     Term,
     Prefix,
+    Fuzzy,
     And,
     Or,
     Difference,
@@ -270,6 +299,8 @@ OPERATORS = {node.operator: Syntax.of(node) for node in _NODES}
 """How each operator is written."""
 MARKS = {syntax.mark.name: syntax for syntax in OPERATORS.values() if syntax.mark is not None}
 """The operators that take a marked operand, by its option."""
+SEARCHES = f"{', '.join(name for name, syntax in OPERATORS.items() if syntax.searches)} and marked operands of weak-and"
+"""What an expression has at most MAX_SEARCHES of, in words."""
 
 
 def children(node: Node) -> tuple[Node, ...]:

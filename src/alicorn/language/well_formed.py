@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from alicorn.errors import QueryError
 from alicorn.language.syntax import MAX_DEPTH, MAX_NODES, MAX_SEARCHES, Argument, Syntax
-from alicorn.language.tree import OPERATORS, And, Node, Not, Term, children
+from alicorn.language.tree import OPERATORS, SEARCHES, And, Node, Not, Term, children
 from alicorn.language.values import EXPRESSION, NAME
 
 
@@ -25,8 +25,8 @@ def check_tree(root: Node) -> None:
         if num_nodes > MAX_NODES or num_searches > MAX_SEARCHES or depth > MAX_DEPTH:
             _refuse(
                 node,
-                f"an expression has at most {MAX_NODES} words and lists, {MAX_SEARCHES} of nn, apply, extract,"
-                f" weak-and and its marked operands, and {MAX_DEPTH} parentheses open at one place",
+                f"an expression has at most {MAX_NODES} words and lists, {MAX_SEARCHES} of {SEARCHES},"
+                f" and {MAX_DEPTH} parentheses open at one place",
             )
         if isinstance(node, Not) and not isinstance(parent, And):
             _refuse(node, "(not ...) is allowed only inside (and ...); (difference a b) is a without b")

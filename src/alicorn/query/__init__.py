@@ -5,7 +5,7 @@ search.py, many.py  one request; many requests at once
 result.py           its hits, each with its address in the snapshot that scored it
 check.py            does the expression fit the collection and the request?
 run.py              a set of documents per node and segment
-expansion/          to which terms of the collection a prefix expands
+expansion/          to which terms of the collection a prefix or a fuzzy term expands
 operators/          what each operator of the language does, one file each
 sets/ nn/ text/ order/  sets of documents; nearest neighbours; BM25; which hits come first
 facets/             how many documents of a result have each value

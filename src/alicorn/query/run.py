@@ -42,7 +42,7 @@ class Execution:
         self.nearest: dict[tree.Nn, Ranked] = {}  # the answers of the `nn` with k, in order
         self._estimates: dict[int, tuple[tree.Node, int]] = {}  # by id of the node, which is kept so that its id is
         self._scanned: dict[tree.Nn, int | None] = {}  # clusters that a `:scan` or `:recall` comes to, None for all
-        self._expansions: dict[tree.Prefix, Expansion] = {}
+        self._expansions: dict[tree.Prefix | tree.Fuzzy, Expansion] = {}
         self._probes: dict[tuple[str, str, int | None], Probe] = {}
 
     def run(self, root: tree.Node) -> Sets:
@@ -71,15 +71,14 @@ class Execution:
             known = self._estimates[id(node)] = node, OPERATORS[type(node)].estimate(self, node)
         return known[1]
 
-    def expansion(self, node: tree.Prefix) -> Expansion:
+    def expansion(self, node: tree.Prefix | tree.Fuzzy) -> Expansion:
         """The terms that a node expands to; a notice says when it left some out."""
         known = self._expansions.get(node)
         if known is None:
             known = self._expansions[node] = expand(self.snapshot, node)
             if known.left_out:
-                self.notices.append(
-                    f"{spelled(node)}: {known.left_out + node.terms} terms fit, cut to the {node.terms} most frequent"
-                )
+                kept = f"the {node.terms} {'nearest' if isinstance(node, tree.Fuzzy) else 'most frequent'}"
+                self.notices.append(f"{spelled(node)}: {known.left_out + node.terms} terms fit, cut to {kept}")
         return known
 
     def probe(self, node: tree.Nn) -> Probe:

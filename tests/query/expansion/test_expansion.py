@@ -1,12 +1,18 @@
 """The terms that an expression expands to: the most frequent among live documents, whatever the segments are."""
 
 import random
+import re
 from collections import Counter
 
 import pyarrow as pa
 import pytest
+from oracle import Oracle
 
+from alicorn.errors import QueryError
+from alicorn.language import parse, tree
 from alicorn.query import Collection
+from alicorn.query.check import check_vectors
+from alicorn.query.explain.match import Matcher
 
 
 def publish(path, batches, gone=()):
@@ -60,3 +66,57 @@ def test_a_reason_names_only_terms_that_were_chosen(tmp_path):
         assert collection.explain("(prefix text:jo :terms 1)", "a").why == "has text:jo"
         reason = collection.explain("(prefix text:joa)", "c")
         assert (reason.matches, reason.why) == (False, "has none of the terms that it expands to")
+
+
+@pytest.mark.parametrize("num_segments", [1, 4])
+def test_the_nearest_terms_come_first_then_the_most_frequent_of_live_documents(tmp_path, num_segments):
+    rng = random.Random(num_segments)
+    words = ["text:" + "".join(rng.choices("abé日", k=rng.randint(1, 5))) for _ in range(80)]
+    documents = {f"d{at}": {"terms": rng.choices(words, range(80, 0, -1), k=rng.randint(0, 6))} for at in range(200)}
+    plain = {doc_id: document["terms"] for doc_id, document in documents.items()}
+    batches = [dict(list(plain.items())[at::num_segments]) for at in range(num_segments)]
+    gone = rng.sample(list(documents), 60)
+    with publish(tmp_path / "c", batches, gone) as collection:
+        oracle = Oracle({"doc_id": doc_id, **documents[doc_id]} for doc_id in set(documents) - set(gone))
+        for word in rng.sample(words, 10):
+            for edits, exact, limit in [(1, None, 50), (1, None, 3), (2, None, 1), (2, 1, 5), (2, 3, 10)]:
+                node = tree.Fuzzy(word, edits, exact, limit)
+                assert set(collection.search(node, limit=1000).ids) == oracle.evaluate(node), str(node)
+
+
+def test_explain_shows_the_terms(tmp_path):
+    with publish(
+        tmp_path / "c", [{"a": ["text:jo", "text:joan"]}, {"b": ["text:jo"], "c": ["text:john"]}]
+    ) as collection:
+        step = collection.search("(fuzzy text:joh)", explain=True).explanation
+        assert step.to_dict()["terms"] == ["text:jo", "text:john"]
+        assert "2 terms: text:jo, text:john" in str(step)
+        assert collection.search("(prefix text:none)", explain=True).explanation.to_dict()["num_terms"] == 0
+    with Collection.create(tmp_path / "empty", {}) as collection:
+        assert collection.search("(fuzzy text:joh)", explain=True).explanation.to_dict()["terms"] == []
+
+
+def test_a_match_has_the_term_that_was_near(tmp_path):
+    with publish(tmp_path / "c", [{"a": ["text:jonh", "text:jane"]}]) as collection:
+        snapshot = collection.snapshot()
+        view, number = snapshot.find("a")
+        matcher = Matcher(parse("(fuzzy text:john)"), snapshot, check_vectors({}))
+        assert matcher.match(view, number, ["text:jonh", "text:jane"]).terms == ["text:jonh"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("(fuzzy text:jon :edits 3)", "edits as an integer from 1 to 2, got 3"),
+        ("(fuzzy text:jon :edits 0)", "edits as an integer from 1 to 2, got 0"),
+        ("(fuzzy text:jon :terms 100001)", "terms as an integer from 1 to 100000, got 100001"),
+        ("(fuzzy text:jon :exact -1)", "exact as an integer from 1 to 1000000000, got -1"),
+        ("(fuzzy)", "needs a term"),
+        ("(fuzzy text:jon text:joan)", "a term and no operand"),
+        ("(prefix text:jo :terms 0)", "terms as an integer from 1 to 100000, got 0"),
+        ("(prefix text:jo :edits 1)", "has no option :edits"),
+    ],
+)
+def test_arguments_beyond_their_bounds_are_refused(tmp_path, expression, message):
+    with Collection.create(tmp_path / "c", {}) as collection, pytest.raises(QueryError, match=re.escape(message)):
+        collection.search(expression)

@@ -17,6 +17,9 @@ from alicorn.index import SegmentView, Snapshot
 from alicorn.language import tree
 from alicorn.query.expansion.frequency import live_frequencies
 
+_MANY = 1 << 40  # more than documents
+_NEVER = np.iinfo(np.int64).max
+
 
 @dataclass(frozen=True, eq=False)
 class Expansion:
@@ -28,6 +31,12 @@ class Expansion:
     numbers: Mapping[SegmentView, np.ndarray]
     left_out: int = 0
 
+    def terms(self) -> pa.StringArray:
+        """The chosen terms of all segments, each once, by their UTF-8 bytes."""
+        chosen = [view.segment.terms.terms.take(pa.array(numbers)) for view, numbers in self.numbers.items()]
+        distinct = pc.unique(pa.concat_arrays(chosen)) if chosen else pa.array([], pa.string())
+        return distinct.take(pc.sort_indices(distinct))
+
     def chosen(self, view: SegmentView, terms: Iterable[str]) -> list[str]:
         """Those of the terms of a document of a segment that were chosen, each once."""
         distinct, numbers = list(dict.fromkeys(terms)), self.numbers[view]
@@ -35,24 +44,35 @@ class Expansion:
         return [distinct[at] for at in np.flatnonzero(np.isin(own, numbers, assume_unique=True))]
 
 
-def expand(snapshot: Snapshot, node: tree.Prefix) -> Expansion:
+def expand(snapshot: Snapshot, node: tree.Prefix | tree.Fuzzy) -> Expansion:
     """The terms that a node expands to."""
-    fitting = {view: np.arange(*view.segment.terms.prefix(node.prefix)) for view in snapshot.segments}
+    fitting, edits = {}, {}
+    for view in snapshot.segments:
+        if isinstance(node, tree.Fuzzy):
+            fitting[view], edits[view] = view.segment.terms.near(*node.parts, node.edits)
+        else:
+            fitting[view] = np.arange(*view.segment.terms.prefix(node.prefix))
     if sum(map(len, fitting.values())) <= node.terms:
         return Expansion(fitting)
-    return _most_frequent(fitting, node.terms)
+    return _first(fitting, edits, node.terms)
 
 
-def _most_frequent(fitting: Mapping[SegmentView, np.ndarray], limit: int) -> Expansion:
-    """The `limit` terms that most live documents have; equal ones by the term."""
+def _first(fitting: Mapping[SegmentView, np.ndarray], edits: Mapping[SegmentView, np.ndarray], limit: int) -> Expansion:
+    """The `limit` terms of the fewest edits, of these that most live documents have; equal ones by the term.
+
+    edits: those of the terms of each segment, if they differ.
+    """
     term_of, terms = _joined(fitting)
-    frequencies = np.zeros(len(terms), dtype=np.int64)
+    frequencies, of_term = np.zeros(len(terms), dtype=np.int64), np.zeros(len(terms), dtype=np.int64)
     for view, numbers in fitting.items():
         frequencies[term_of[view]] += live_frequencies(view, numbers)  # a segment has a term once
-    num_live = int(np.count_nonzero(frequencies))
+    for view, own in edits.items():
+        of_term[term_of[view]] = own
+    is_live = frequencies > 0
+    num_live = int(np.count_nonzero(is_live))
     if num_live <= limit:
         return Expansion(fitting)
-    chosen = _least(-frequencies, limit, terms)
+    chosen = _least(np.where(is_live, of_term * _MANY - frequencies, _NEVER), limit, terms)
     kept = {view: numbers[chosen[term_of[view]]] for view, numbers in fitting.items()}
     return Expansion(kept, num_live - limit)
 

@@ -35,7 +35,7 @@ class Matcher:
         nns = [node for node in nodes if isinstance(node, tree.Nn)]
         self.approximate = any(_skips_clusters(nn, snapshot) for nn in nns) if nns else None
         self._terms = set(scored_terms(root))
-        self._expansions = [expand(snapshot, node) for node in nodes if isinstance(node, tree.Prefix)]
+        self._expansions = [expand(snapshot, node) for node in nodes if isinstance(node, tree.Prefix | tree.Fuzzy)]
         self._queries = {nn.vector or nn.key: (nn.key, vectors[nn.vector or nn.key]) for nn in nns}
 
     def match(self, view: SegmentView, number: int, terms: Sequence[str]) -> Match:

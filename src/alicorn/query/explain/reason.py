@@ -74,7 +74,7 @@ def _why(
     match node:
         case tree.Term():
             return "has the term" if matches else "lacks the term"
-        case tree.Prefix():
+        case tree.Prefix() | tree.Fuzzy():
             terms = evaluation.expansion(node).chosen(view, view.segment.document(number)["terms"])
             return f"has {', '.join(terms[:_SHOWN_TERMS])}" if terms else "has none of the terms that it expands to"
         case tree.Range(column=column):

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from alicorn.language import tree
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 
 _MOST_NODES = 256
+_MOST_TERMS = 10
 
 
 def spelled(node: tree.Node) -> str:
@@ -30,7 +33,7 @@ class Step:
     """One node of the tree as it was evaluated, over all segments.
 
     estimated: an upper estimate from the statistics. actual: documents found (deleted ones included until the root).
-    narrowed_to: how many candidate documents the parent passed down, None for all.
+    narrowed_to: how many candidate documents the parent passed down, None for all. terms: those that it expanded to.
     """
 
     expression: str
@@ -39,6 +42,7 @@ class Step:
     narrowed_to: int | None = None
     ms: float = 0.0
     counters: Counters | None = None
+    terms: pa.StringArray | None = None
     children: list[Step] = field(default_factory=list)
 
     def child(self, expression: str, estimated: int) -> Step:
@@ -56,6 +60,8 @@ class Step:
         }
         if self.narrowed_to is not None:
             described["narrowed_to"] = self.narrowed_to
+        if self.terms is not None:
+            described |= {"num_terms": len(self.terms), "terms": self.terms[:_MOST_TERMS].to_pylist()}
         if self.counters is not None:
             counters = self.counters
             described |= {
@@ -81,6 +87,11 @@ class Step:
         text = f"{'  ' * depth}{self.expression}  estimated {self.estimated}, found {self.actual}, {self.ms:.3f} ms"
         if self.narrowed_to is not None:
             text += f", within {self.narrowed_to}"
+        if self.terms is not None:
+            more = ", ..." if len(self.terms) > _MOST_TERMS else ""
+            text += (
+                f"\n{'  ' * depth}  {len(self.terms)} terms: {', '.join(self.terms[:_MOST_TERMS].to_pylist())}{more}"
+            )
         if self.counters is not None:
             counters = self.counters
             plans = ", ".join(dict.fromkeys(counters.plans)) or "nothing to do"

@@ -10,6 +10,7 @@ from alicorn.query.operators.operator import Operator
 OPERATORS: dict[type[tree.Node], Operator] = {
     tree.Term: Operator(term.evaluate, term.estimate),
     tree.Prefix: Operator(expanded.evaluate, expanded.estimate),
+    tree.Fuzzy: Operator(expanded.evaluate, expanded.estimate),
     tree.And: Operator(boolean.evaluate_and, boolean.estimate_and),
     tree.Or: Operator(boolean.evaluate_or, boolean.estimate_or),
     tree.StrongOr: Operator(boolean.evaluate_or, boolean.estimate_or),

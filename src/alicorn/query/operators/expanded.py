@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from alicorn.query.run import Execution
 
 
-def evaluate(evaluation: Execution, node: tree.Prefix, within: Sets | None) -> Sets:
+def evaluate(evaluation: Execution, node: tree.Prefix | tree.Fuzzy, within: Sets | None) -> Sets:
     """A notice says when terms were left out."""
-    numbers = evaluation.expansion(node).numbers
+    expansion = evaluation.expansion(node)
+    if evaluation.step is not None:
+        evaluation.step.terms = expansion.terms()
+    numbers = expansion.numbers
     return narrow([having_any(view.segment, own) for view, own in numbers.items()], within)
 
 
-def estimate(evaluation: Execution, node: tree.Prefix) -> int:
+def estimate(evaluation: Execution, node: tree.Prefix | tree.Fuzzy) -> int:
     numbers = evaluation.expansion(node).numbers
     return min(evaluation.snapshot.num_docs, sum(num_postings(view.segment, own) for view, own in numbers.items()))

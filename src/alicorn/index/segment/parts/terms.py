@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alicorn.compiled import kernel
+from alicorn.index.segment.parts.levenshtein import BYTES, OFFSETS, terms_near
 
 TEXT = "text:"  # prefix of words of a text: their number is the document's length
 _REMEMBERED = 65_536  # look-ups a dictionary keeps: at most some 10 MB
@@ -57,6 +58,18 @@ class TermDictionary:
         wanted = _utf8(prefix)
         return self._first_not_below(wanted), self._first_not_below(wanted + b"\xff")  # no UTF-8 text has byte 255
 
+    def near(self, exact: str, word: str, edits: int) -> tuple[np.ndarray, np.ndarray]:
+        """The terms that begin with `exact` and then are at most so many edits from a word (levenshtein.py).
+
+        edits: 1 or 2 -> their numbers, ascending, and their edits, (n,) int64 each.
+        """
+        low, high = self.prefix(exact)
+        numbers, distances = np.empty(high - low, dtype=np.int64), np.empty(high - low, dtype=np.int64)
+        characters = np.frombuffer(word.encode("utf-32-le", "surrogatepass"), np.int32).copy()
+        skip = len(_utf8(exact))
+        found = terms_near(self._offsets, self._data, low, high, skip, characters, edits, numbers, distances)
+        return numbers[:found].copy(), distances[:found].copy()
+
     def term(self, number: int) -> str:
         return self._bytes(number).decode()
 
@@ -67,11 +80,7 @@ class TermDictionary:
         return int(_first_not_below(self._offsets, self._data, np.frombuffer(wanted, np.uint8), self._size))
 
 
-_OFFSETS = numba.types.Array(numba.int32, 1, "C", readonly=True)
-_BYTES = numba.types.Array(numba.uint8, 1, "C", readonly=True)
-
-
-@kernel(numba.int64(_OFFSETS, _BYTES, _BYTES, numba.int64))
+@kernel(numba.int64(OFFSETS, BYTES, BYTES, numba.int64))
 def _first_not_below(offsets, data, wanted, size):
     """The first of `size` sorted byte strings that is not below `wanted`, by binary search."""
     low, high = 0, size
@@ -90,7 +99,7 @@ def _first_not_below(offsets, data, wanted, size):
     return low
 
 
-@kernel(numba.void(_OFFSETS, _BYTES, numba.int64, _OFFSETS, _BYTES, numba.int64[::1]))
+@kernel(numba.void(OFFSETS, BYTES, numba.int64, OFFSETS, BYTES, numba.int64[::1]))
 def _find_many(offsets, data, size, wanted_offsets, wanted, numbers):
     """The number of each wanted byte string among `size` sorted ones; -1 where there is none."""
     for i in range(len(numbers)):
