@@ -10,7 +10,7 @@ from alicorn.errors import AlicornError, CollectionError, ConfigError, VectorErr
 from alicorn.language import parse
 from alicorn.retrieval.retriever import Retriever
 from alicorn.retrieval.searchers import Searchers
-from alicorn.vertical import Selection
+from alicorn.vertical import HitOrders, Selection
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,22 @@ def test_what_is_asked(retriever, asked, expression):
     assert str(request.expression) == expression
     assert request.root == parse(expression)
     assert retriever.search(request).ids == retriever.collection.search(expression, request.vectors).ids
+
+
+def test_a_text_comes_in_the_order_of_the_vertical(collection):
+    orders = {"hybrid": {"rrf": ["nn", "bm25"]}, "boolean": "static_rank"}
+    ordered = Model("people", personal=True)
+    ordered.vertical = VERTICAL.model_copy(update={"order": HitOrders(**orders)})
+    for model, by_default in ((UNIFIED, {"hybrid": None, "boolean": ("bm25", "static_rank")}), (ordered, orders)):
+        retriever = Retriever(collection, [model])
+        for mode, order in by_default.items():
+            request = retriever.request(text="John", mode=mode)
+            assert request.order_by == order
+            expected = collection.search(request.expression, request.vectors, order_by=order)
+            assert retriever.search(request).ids == expected.ids
+            assert retriever.request(text="John", mode=mode, order_by="static_rank").order_by == "static_rank"
+        assert retriever.request(text="John", mode="embedding").order_by is None
+        assert retriever.request("(or text:john)").order_by is None
 
 
 def test_only_the_vectors_that_are_looked_for_are_encoded_and_of_unit_length(retriever, monkeypatch):

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from alicorn.config import parse_yaml
 from alicorn.errors import ConfigError, TableError
 from alicorn.feedback.choices import Choices
+from alicorn.language.order import without_nn
 from alicorn.publishing.publish import publish
 from alicorn.query import Collection
 from alicorn.vertical import Selection, Vertical
-from alicorn.vertical.selection import order_without_nn
 
 NOW = datetime.datetime(2026, 2, 1, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)
@@ -203,9 +203,9 @@ def test_the_selection_is_no_part_of_the_fingerprint_and_the_rest_is():
 
 
 def test_an_order_loses_its_nn():
-    assert order_without_nn(None) is order_without_nn("nn") is order_without_nn({"nn": 1.0}) is None
-    assert order_without_nn({"nn": 1.0, "bm25": 0.1}) == {"bm25": 0.1}
-    assert order_without_nn("bm25") == "bm25"
+    assert without_nn(None) is without_nn("nn") is without_nn({"nn": 1.0}) is None
+    assert without_nn({"nn": 1.0, "bm25": 0.1}) == {"bm25": 0.1}
+    assert without_nn("bm25") == "bm25"
 
 
 def test_choices_are_of_one_searcher_his_words_and_a_time():

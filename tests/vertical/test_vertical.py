@@ -146,8 +146,10 @@ def test_words_under_or_just_disappear():
 
 
 def test_a_whole_query_can_be_one_term():
-    template = "expressions: {hybrid: '(or \"name:{query}\" (nn {key} :k 9))'}\nsplit:"
-    vertical = people("split:", template)
+    template = "  terms:\n    - {prefix: name, column: name, kind: phrase}\n"
+    expressions = "expressions: {hybrid: '(or \"name:{query}\" (nn {key} :k 9))'}\nsplit:"
+    text = PEOPLE.replace("  terms:\n", template).replace("split:", expressions)
+    vertical = parse_yaml(text, Vertical, where="vertical.yaml")
     assert str(vertical.expression("hybrid", "Saint-Étienne, Loire")) == (
         '(or "name:saint etienne loire" (nn people :k 9))'
     )

@@ -17,7 +17,7 @@ OtherVertical = Annotated[
     Path | None,
     typer.Option(
         "--vertical",
-        help="vertical.yaml whose expressions, selection and analysis act, instead of those that the model keeps.",
+        help="vertical.yaml whose expressions, order, selection and analysis act, instead of those of the model.",
         exists=True,
         dir_okay=False,
     ),

@@ -37,8 +37,8 @@ def query(
     order_by: Annotated[
         list[str] | None,
         typer.Option(
-            help="nn, static_rank, bm25, a sum of them such as nn=0.7,bm25=0.3, or a stored column: 'price desc'."
-            " Again for a further key."
+            help="nn, static_rank, bm25, a sum of them such as nn=0.7,bm25=0.3, a stored column: 'price desc', or JSON:"
+            ' \'{"rrf": ["nn", "bm25"]}\'. Again for a further key. Of a text, as the vertical says unless given.'
         ),
     ] = None,
     offset: Annotated[int, typer.Option(min=0, help="Hits to leave out before the first.")] = 0,
@@ -165,7 +165,15 @@ def _places(
     return [highlighter.places(document, match.terms) for document, match in zip(stored, matches, strict=True)]
 
 
-def _key(text: str) -> str | dict[str, float]:
+def _key(text: str) -> str | dict[str, Any]:
+    from alicorn.tables import JsonError, parse_json
+
+    if text.lstrip().startswith("{"):
+        try:
+            written: dict[str, Any] = parse_json(text)
+        except JsonError as error:
+            raise ConfigError(f"--order-by: not valid JSON: {error}") from error
+        return written
     if "=" not in text:
         return text
     weights: dict[str, float] = {}

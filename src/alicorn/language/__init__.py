@@ -6,6 +6,7 @@ syntax.py       how an operator is written, read from the fields of its node
 tree.py         the nodes of an expression, printed by `str`, and the table of operators
 parse.py        an expression -> its tree
 well_formed.py  is a tree made in Python one that an expression spells?
+order.py        an order of hits: scores, sums of them, fusion, stored columns
 prepared.py     what is known of a tree before it meets a collection
 templates.py    trees with holes for the words, the phrase and the embedding key of a query
 """

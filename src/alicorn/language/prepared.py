@@ -49,6 +49,12 @@ def prepare(expression: str | tree.Node) -> Prepared:
     return _of_tree(parse(expression))
 
 
+def nearest_to(prepared: Prepared, key: str) -> tuple[tree.Nn, ...]:
+    """Like `Prepared.nearest_to`, of the first nn of a key, which the tree has."""
+    first = next(node for node in prepared.named if isinstance(node, tree.Nn) and node.key == key)
+    return _nearest_to(prepared.root, first)
+
+
 @lru_cache(maxsize=1024)
 def _of_short_text(expression: str) -> Prepared:
     return _of_tree(parse(expression))

@@ -26,7 +26,9 @@ from alicorn.language.syntax import NameSlot, Syntax
 from alicorn.language.tree import OPERATORS, Nn, Node, Or, StrongOr, Term, walk
 from alicorn.text import phrase, query_terms
 
-_QUERY, _KEY = "{query}", "{key}"
+KEY = "{key}"
+"""The hole of an embedding key."""
+_QUERY = "{query}"
 _TERMS = re.compile(r"\{terms(?::([A-Za-z][A-Za-z0-9_.-]*))?\}")
 Reading = Callable[[str, str], Sequence[Node]]
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}?|\}")
@@ -60,6 +62,11 @@ class Template:
     def prefixes(self) -> frozenset[str]:
         """Those of the terms that the words of a query become."""
         return frozenset(node.prefix for node in walk(self.root) if isinstance(node, TermsHole))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The embedding keys of its nn, in their order; `{key}` is the hole."""
+        return tuple(dict.fromkeys(node.key for node in walk(self.root) if isinstance(node, Nn)))
 
     def fill(self, query: str, key: str, vectors: Sequence[str] = (), reads: Reading | None = None) -> Node:
         """The expression of a query. vectors: names of the request's vectors where it has several, else empty.
@@ -110,7 +117,7 @@ class _Filling:
                 return Or((), node.offset)
             values |= operands
         node = replace(node, **values) if values else node  # type: ignore[type-var]
-        return self._with_key(node) if isinstance(node, Nn) and node.key == _KEY else node
+        return self._with_key(node) if isinstance(node, Nn) and node.key == KEY else node
 
     def _with_key(self, node: Nn) -> Node:
         filled = replace(node, key=self.key)
@@ -165,7 +172,7 @@ def _check_placeholders(node: Node, text: str) -> None:
     syntax = OPERATORS[node.operator]
     holds_query = syntax.word_field if not isinstance(syntax.word, NameSlot) else ""
     for name, value in _strings(node):
-        if value == _KEY and isinstance(node, Nn) and name == "key":
+        if value == KEY and isinstance(node, Nn) and name == "key":
             continue
         known = _QUERY if name == holds_query and not text.startswith(value, node.offset) else None
         for placeholder in _PLACEHOLDER.findall(value):

@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from alicorn.index import Store
+from alicorn.language.order import OrderBy
 from alicorn.language.prepared import prepare
 from alicorn.language.tree import Node
 from alicorn.query.check import check_expression, check_vectors
 from alicorn.query.explain.reason import Reason, reason
 from alicorn.query.facets.facet import Facet
 from alicorn.query.many import search_many
-from alicorn.query.order.keys import OrderBy
 from alicorn.query.result import Result
 from alicorn.query.run import Execution
 from alicorn.query.search import search
@@ -45,8 +45,9 @@ class Collection(Store):
 
         vectors: embedding key, or the name given by `:vector`, -> (dim,) numbers; normalised here.
         limit: how many hits to return, from 0.
-        order_by: "nn", "static_rank", "bm25", weights of a sum of them, a stored column ("price", "price desc"), or a
-        list of such keys (order/keys.py); without it by nn where the expression has one, else by static rank.
+        order_by: "nn", "static_rank", "bm25", weights of a sum of them, {"rrf": [...]}, a stored column ("price",
+        "price desc"), or a list of such keys (language/order.py); without it by nn where the expression has one, else
+        by static rank.
         offset: hits to leave out before the first, at most 10,000. after: the `cursor` of a result of the same order,
         for the hits that come after its last one.
         facets: name -> Facet: what to count over all documents that match, whatever the limit (query/facets/).

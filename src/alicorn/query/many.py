@@ -20,6 +20,7 @@ import numpy as np
 
 from alicorn.index import EmbeddingBlock, Snapshot
 from alicorn.language import tree
+from alicorn.language.order import OrderBy
 from alicorn.language.prepared import Prepared
 from alicorn.quantization import FLOAT32
 from alicorn.query.check import check_expression, check_matrix
@@ -27,7 +28,7 @@ from alicorn.query.nn import kernel
 from alicorn.query.nn.arguments import NONE_DELETED
 from alicorn.query.nn.plan import allowed_rows, is_exact
 from alicorn.query.nn.products import blocks_of, k_nearest_each
-from alicorn.query.order.keys import BY_NN, OrderBy, check_order
+from alicorn.query.order.keys import BY_NN, check_order
 from alicorn.query.result import Result
 from alicorn.query.run import Execution
 from alicorn.query.search import check_limit, search
@@ -56,7 +57,7 @@ def search_many(
     of_all: list[_Asked] = []
     of_filter: list[_Asked] = []
     for one, places in asked.values():
-        order = check_order(order_by, one.first_nn, snapshot.columns)
+        order = check_order(order_by, one, snapshot.columns)
         check_expression(one.named, snapshot, {name: matrix[places[0]] for name, matrix in matrices.items()})
         root = one.root
         if order == BY_NN and isinstance(root, tree.Nn) and root.k is not None and root.in_all_clusters:

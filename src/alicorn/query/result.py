@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from alicorn.index import SegmentView, Snapshot
+from alicorn.language.order import ByColumn
 from alicorn.query.explain.step import Step
 from alicorn.query.facets.facet import Counts
 from alicorn.query.order.cursor import Cursor, Ordering
-from alicorn.query.order.keys import ByColumn
 from alicorn.query.order.ordinals import value_of
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from alicorn.errors import ConfigError
 from alicorn.index import Snapshot
 from alicorn.language import tree
+from alicorn.language.order import OrderBy
 from alicorn.language.prepared import Prepared
 from alicorn.query.check import check_expression
 from alicorn.query.facets.checking import check_facets
@@ -20,8 +21,8 @@ from alicorn.query.operators import nn
 from alicorn.query.order.bm25 import MOST, first_by_bm25
 from alicorn.query.order.by_keys import later
 from alicorn.query.order.cursor import Cursor, Ordering
-from alicorn.query.order.keys import BY_BM25, BY_NN, OrderBy, check_order
-from alicorn.query.order.order_by import ranked
+from alicorn.query.order.keys import BM25, BY_BM25, BY_NN, check_order
+from alicorn.query.order.order_by import ranked, ranked_words
 from alicorn.query.order.share import with_shares
 from alicorn.query.result import Result
 from alicorn.query.run import Execution
@@ -47,7 +48,7 @@ def search(
     """The result over a snapshot. vectors: of unit length. started: when the request came, by time.perf_counter."""
     check_limit(limit)
     root = prepared.root
-    order = check_order(order_by, prepared.first_nn, snapshot.columns)
+    order = check_order(order_by, prepared, snapshot.columns)
     check_expression(prepared.named, snapshot, vectors)
     ordering = Ordering(order, prepared, vectors, snapshot.columns)
     cursor = _check_page(root, ordering, offset, after)
@@ -62,6 +63,10 @@ def search(
     if prepared.words is not None and order == BY_BM25 and not explain and few:
         first, total = first_by_bm25(snapshot, prepared.words, int(offset + limit))
         return _result(ordering, evaluation, first.between(offset, offset + limit), total, started)
+    if prepared.words is not None and order[0] == BM25 and not explain and few and len(order) > 1:
+        arranged = ranked_words(evaluation, prepared.words, ordering, int(offset + limit))
+        if arranged is not None:
+            return _result(ordering, evaluation, arranged[0].between(offset, offset + limit), arranged[1], started)
     found = evaluation.run(root)
     total = size(found)
     best = ranked(evaluation, prepared, found, ordering, min(offset + limit, total), cursor)

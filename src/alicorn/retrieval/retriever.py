@@ -7,21 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pyarrow as pa
 
 from alicorn.errors import AlicornError
+from alicorn.language.order import OrderBy, without_nn
 from alicorn.language.prepared import prepare
 from alicorn.language.tree import Nn, Node, walk
 from alicorn.publishing.provenance import check_analysis, check_models
 from alicorn.query import Collection, Facet, Result
 from alicorn.query.check import UnitVectors, check_vectors
-from alicorn.query.order.keys import OrderBy
 from alicorn.retrieval.encoder import interests_of, named_vectors, search_vectors
 from alicorn.retrieval.nearest import default_nprobe, nearest
 from alicorn.retrieval.searchers import Searcher, Searchers
-from alicorn.vertical.selection import order_without_nn
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel
@@ -59,6 +58,17 @@ class Request:
     def notices(self) -> tuple[str, ...]:
         """What the searcher should know of how the text was read."""
         return () if self.without_nn is None else (f"answered without nn: the search is {self.without_nn}",)
+
+
+class ReadText(NamedTuple):
+    """What a text becomes: an expression, the order of its hits, and the rule of the selection by which it has no `nn`.
+
+    order_by None: by `nn`.
+    """
+
+    expression: Node
+    order_by: OrderBy | None
+    without_nn: str | None
 
 
 class Retriever:
@@ -107,6 +117,7 @@ class Retriever:
         """An expression with its vectors; or a text with its searcher; or an expression and a text, which is encoded.
 
         vectors: those that no model encodes, or instead of a model's. searcher: an id, or an object of columns.
+        order_by: unless given, of a text that of the vertical, of an expression the collection's default.
         mode: what a text becomes, hybrid unless given. key: the embedding that it looks in; unless given that of the
         vertical, or of the first model where no model encodes the vertical's.
         chosen: what the searcher chose before; the selection's rule about repeats asks.
@@ -115,15 +126,14 @@ class Retriever:
         asked: str | Node
         without_nn = None
         if expression is None:
-            asked, without_nn = self._expression(text, mode, key, limit, chosen)
+            asked, order_by, without_nn = self.read(text, mode, key, limit, order_by, chosen)
         elif mode is not None or key is not None:
             raise AlicornError("mode and key say what a text becomes: leave them out beside an expression")
         else:
             asked = expression
         root = asked if isinstance(asked, Node) else prepare(asked).root
         given = check_vectors({**self._encoded(text, searcher, root), **(vectors or {})})
-        order = order_by if without_nn is None else order_without_nn(order_by)
-        return Request(asked, root, given, limit, order, offset, after, without_nn, facets)
+        return Request(asked, root, given, limit, order_by, offset, after, without_nn, facets)
 
     def search(self, request: Request, explain: bool = False) -> Result:
         """The first hits of a request. explain: with what every node of the expression did."""
@@ -138,10 +148,19 @@ class Retriever:
             facets=request.facets,
         )
 
-    def _expression(
-        self, text: str | None, mode: Mode | None, key: str | None, limit: int, chosen: Chosen
-    ) -> tuple[Node, str | None]:
-        """What a text becomes, and the rule of the vertical's selection by which it has no `nn`."""
+    def read(
+        self,
+        text: str | None,
+        mode: Mode | None = None,
+        key: str | None = None,
+        limit: int = 10,
+        order_by: OrderBy | None = None,
+        chosen: Chosen = lambda days: (),
+    ) -> ReadText:
+        """How a text is read: its expression, the order of the hits, and the rule by which it has no `nn`.
+
+        The arguments are those of `request`, which asks the same for one text with its searcher. Raises AlicornError.
+        """
         if text is None:
             raise AlicornError("give an expression, or a text (and a searcher)")
         vertical = self.vertical
@@ -150,7 +169,7 @@ class Retriever:
         if mode == "boolean":
             if key is not None:
                 raise AlicornError("key names an embedding, and mode boolean has none: leave it out")
-            return vertical.expression("boolean", text), None
+            return ReadText(vertical.expression("boolean", text), self._order("boolean", order_by), None)
         if key is None:
             key = vertical.embedding if vertical.embedding in self.models else next(iter(self.models))
         if key not in self.models:
@@ -158,16 +177,25 @@ class Retriever:
         vectors = self._interests.get(key, ())
         if mode == "embedding":
             # As many clusters as the vertical's hybrid expression, so that the columns of a page can be compared.
-            return nearest(key, NEAREST, default_nprobe(vertical), vectors), None
+            return ReadText(nearest(key, NEAREST, default_nprobe(vertical), vectors), order_by, None)
 
         def is_repeat(days: float) -> bool:
             return self._still_shows(vertical.expression("boolean", text), chosen(days), limit)
 
-        return vertical.request_expression(text, key, is_repeat, vectors)
+        expression, rule = vertical.request_expression(text, key, is_repeat, vectors)
+        if rule is not None:
+            return ReadText(expression, self._order("boolean", without_nn(order_by)), rule)
+        return ReadText(expression, self._order("hybrid", order_by), None)
+
+    def _order(self, which: Literal["boolean", "hybrid"], order_by: OrderBy | None) -> OrderBy | None:
+        return self.vertical.order_of(which) if order_by is None and self.vertical is not None else order_by
 
     def _still_shows(self, boolean: Node, chosen: Sequence[str], limit: int) -> bool:
         """Whether a document that was chosen is among the first hits of the Boolean expression."""
-        return bool(chosen) and not set(self.collection.search(boolean, limit=limit).ids).isdisjoint(chosen)
+        if not chosen or self.vertical is None:
+            return False
+        found = self.collection.search(boolean, limit=limit, order_by=self.vertical.order_of("boolean"))
+        return not set(found.ids).isdisjoint(chosen)
 
     def _encoded(self, text: str | None, searcher: Searcher, root: Node) -> dict[str, Any]:
         """The vectors that the expression looks for and a model encodes, by their names."""

@@ -45,7 +45,8 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     highlight: say of each hit where its stored columns have the words that matched.
     mode: how a text is searched; embedding finds the nearest documents. key: the embedding to search, by default the
     vertical's.
-    order_by: nn, static_rank, bm25, weights of a sum of them, a stored column with asc or desc, or a list of such keys.
+    order_by: nn, static_rank, bm25, weights of a sum of them and of stored numbers, rrf of them, a stored column with
+    asc or desc, or a list of such keys; of a text, the vertical's order unless given.
     offset: hits left out before the first. after: the cursor of the page before. facets: by names of one's own.
     """
 
@@ -56,7 +57,7 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     mode: Mode | None = None
     key: str | None = None
     limit: Annotated[int, Meta(ge=0, le=MAX_LIMIT)] = 10
-    order_by: str | dict[str, float] | list[str | dict[str, float]] | None = None
+    order_by: str | dict[str, Any] | list[str | dict[str, Any]] | None = None
     offset: Annotated[int, Meta(ge=0, le=MAX_OFFSET)] = 0
     after: str | None = None
     facets: Annotated[dict[str, FacetRequest], Meta(max_length=MAX_FACETS)] = {}

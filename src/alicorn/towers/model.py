@@ -92,7 +92,8 @@ class Model:
         if vertical.fingerprint() != self.vertical.fingerprint():
             raise ConfigError(
                 f"vertical '{vertical.name}' is not the one that model {self.fingerprint} was trained with: only its"
-                " expressions, selection and analysis may differ; use the vertical it was trained with, or train again"
+                " expressions, order, selection and analysis may differ; use the vertical it was trained with, or train"
+                " again"
             )
         return replace(self, vertical=vertical)
 

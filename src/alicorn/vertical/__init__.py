@@ -4,6 +4,7 @@ schema.py     Vertical and its parts, the cross checks, loading
 features.py   the kinds of features and the type each asks of its column
 columns.py    Arrow columns checked against what the vertical says; TableError names table, column, first bad row, count
 analysis.py   how the words of a column become terms: stems, stop words, synonyms, codes
+expressions.py  the expressions that a text becomes, and the orders of their hits
 terms.py      terms of the inverted index, derived from columns
 selection.py  which documents are indexed, and which requests need no `nn`
 failed_searches.py  rules: what a search without a click was after
@@ -14,6 +15,8 @@ json_columns.py  JSON -> columns of a table
 
 from alicorn.vertical.analysis import Analysis as Analysis
 from alicorn.vertical.behaviour import Behaviour as Behaviour
+from alicorn.vertical.expressions import Expressions as Expressions
+from alicorn.vertical.expressions import HitOrders as HitOrders
 from alicorn.vertical.failed_searches import FailedSearchRules as FailedSearchRules
 from alicorn.vertical.features import DenseFeature as DenseFeature
 from alicorn.vertical.features import Feature as Feature
@@ -24,7 +27,6 @@ from alicorn.vertical.features import SequenceFeature as SequenceFeature
 from alicorn.vertical.features import TextFeature as TextFeature
 from alicorn.vertical.features import VectorsFeature as VectorsFeature
 from alicorn.vertical.schema import DocumentSide as DocumentSide
-from alicorn.vertical.schema import Expressions as Expressions
 from alicorn.vertical.schema import RequestSide as RequestSide
 from alicorn.vertical.schema import Split as Split
 from alicorn.vertical.schema import TermRule as TermRule

@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
-from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from alicorn.analysis import Analyzer
 from alicorn.config import Config, UtcTime, parse_config, plain_yaml, read_text
-from alicorn.errors import QueryError, VectorError
+from alicorn.errors import VectorError
+from alicorn.language.order import OrderBy
 from alicorn.language.templates import Template
 from alicorn.language.tree import Node
 from alicorn.tables import repeated
@@ -30,6 +31,7 @@ from alicorn.vertical.columns import (
     read_as,
     refuse_rows,
 )
+from alicorn.vertical.expressions import BY_WORDS, Expressions, HitOrders, Known, check_expressions, check_orders
 from alicorn.vertical.failed_searches import FailedSearchRules
 from alicorn.vertical.features import DenseFeature, Feature, IdsFeature, SequenceFeature, TextFeature, VectorsFeature
 from alicorn.vertical.selection import IsRepeat, Selection
@@ -42,19 +44,7 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _template(value: Any) -> Template:
-    if isinstance(value, Template):
-        return value
-    if not isinstance(value, str):
-        raise ValueError(f"a template is a string, got {value!r:.80}")
-    try:
-        return Template.parse(value)
-    except QueryError as error:
-        raise ValueError(f"{error}, in {value!r}") from None
-
-
 Name = Annotated[str, AfterValidator(_checked_name)]
-ParsedTemplate = Annotated[Template, PlainValidator(_template), PlainSerializer(str)]
 NamedFeatures = Annotated[dict[Name, Feature], Field(min_length=1)]
 
 
@@ -142,13 +132,6 @@ class Split(Config):
         return self
 
 
-class Expressions(Config):
-    """Templates of the two expressions that a text request becomes (language/templates.py), parsed when loaded."""
-
-    boolean: ParsedTemplate = Template.parse("(and {terms})")
-    hybrid: ParsedTemplate = Template.parse("(or (and {terms}) (nn {key} :k 100 :nprobe 16))")
-
-
 class Vertical(Config):
     """What is searched: the content of vertical.yaml.
 
@@ -157,35 +140,36 @@ class Vertical(Config):
 
     analysis: how the words of a column become terms, by their prefix.
 
-    expressions, selection and analysis act when documents are published and requests answered. They decide no example
-    and no vector, so they are no part of the fingerprint, and may change without mining and training again (decision
-    013). What of the analysis decides the terms of documents has a fingerprint of its own, which a collection keeps
-    (decision 046).
+    further_embeddings: other keys that the collection may have, for expressions and orders that name them.
+
+    expressions, order, selection and analysis act when documents are published and requests answered. They decide no
+    example and no vector, so they are no part of the fingerprint, and may change without mining and training again
+    (decisions 013 and 051). What of the analysis decides the terms of documents has a fingerprint of its own, which a
+    collection keeps (decision 046).
     """
 
-    not_fingerprinted: ClassVar[frozenset[str]] = frozenset({"expressions", "selection", "analysis"})
+    not_fingerprinted: ClassVar[frozenset[str]] = frozenset(
+        {"expressions", "order", "selection", "analysis", "further_embeddings"}
+    )
 
     name: Name
     embedding: Name
+    further_embeddings: tuple[Name, ...] = ()
     document: DocumentSide
     request: RequestSide
     split: Split
     failed_search_window_s: Annotated[int, Field(gt=0)] = 86_400
     failed_search_targets: FailedSearchRules = FailedSearchRules()
     expressions: Expressions = Expressions()
+    order: HitOrders = HitOrders()
     selection: Selection = Selection()
     analysis: dict[Name, Analysis] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _check(self) -> "Vertical":
         prefixes = {rule.prefix for rule in self.document.terms if rule.kind == "words"}
-        asked = self.expressions.boolean.prefixes | self.expressions.hybrid.prefixes
-        if missing := sorted(asked - prefixes):
-            hole = "{terms}" if missing[0] == "text" else f"{{terms:{missing[0]}}}"
-            raise ValueError(
-                f"expressions use {hole}, which is replaced by {missing[0]}:<word>, but no document has such terms: "
-                f"add {{prefix: {missing[0]}, column: ..., kind: words}} to document.terms"
-            )
+        check_expressions(self.expressions, self._known())
+        check_orders(self.order, self.expressions, self._known())
         if unused := sorted(self.analysis.keys() - prefixes):
             raise ValueError(
                 f"analysis.{unused[0]}: no rule of document.terms of kind words has the prefix '{unused[0]}'; "
@@ -194,8 +178,8 @@ class Vertical(Config):
         return self
 
     def fingerprint(self) -> str:
-        """Of what decides an example or a vector: the values but for expressions, selection and analysis, and the rules
-        by which texts are read."""
+        """Of what decides an example or a vector: the values but for `not_fingerprinted`, and the rules by which texts
+        are read."""
         return xxhash.xxh3_128_hexdigest(f"{RULES} {super().fingerprint()}".encode())
 
     @classmethod
@@ -248,6 +232,14 @@ class Vertical(Config):
         if rule is not None:
             return self.expression("boolean", query), rule
         return self.fill(self.expressions.hybrid, query, key or self.embedding, vectors), None
+
+    def order_of(self, which: Literal["boolean", "hybrid"]) -> OrderBy | None:
+        """The order of the hits of an expression: that of the file. Without one, an expression without `nn` comes by
+        BM25 and then static rank, and None is by `nn`."""
+        order: OrderBy | None = getattr(self.order, which)
+        if order is None and not getattr(self.expressions, which).keys:
+            return BY_WORDS
+        return order
 
     def document_columns(self) -> list[Column]:
         """The columns that `documents` must have, doc_id first."""
@@ -312,6 +304,16 @@ class Vertical(Config):
         elif key in documents.column_names:
             columns[key] = documents[key]
         return pa.table(columns)
+
+    def _known(self) -> Known:
+        rules = self.document.terms
+        return Known(
+            prefixes=tuple(dict.fromkeys(rule.prefix for rule in rules)),
+            word_prefixes=tuple(dict.fromkeys(rule.prefix for rule in rules if rule.kind == "words")),
+            columns=self.document.stored,
+            keys=(self.embedding, *self.further_embeddings),
+            has_static_rank=self.document.static_rank is not None,
+        )
 
     def _terms_of(self, rule: TermRule, column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
         match rule.kind:

@@ -19,7 +19,7 @@ change without training again.
 import datetime
 import decimal
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Annotated, Literal
 
@@ -234,18 +234,3 @@ class Selection(Config):
             elif is_repeat(rule.days):
                 return rule.label
         return None
-
-
-_Key = str | Mapping[str, float]
-
-
-def order_without_nn(order_by: _Key | Sequence[_Key] | None) -> _Key | Sequence[_Key] | None:
-    """The order of an expression whose `nn` was left out: without its part; None, the default, if nothing stays."""
-    if order_by is None or order_by == "nn":
-        return None
-    if isinstance(order_by, Mapping):
-        return {name: weight for name, weight in order_by.items() if name != "nn"} or None
-    if isinstance(order_by, str):
-        return order_by
-    kept = [order_without_nn(key) for key in order_by]
-    return [key for key in kept if isinstance(key, str | Mapping)] or None

@@ -1,102 +1,16 @@
 """Every order and every page against sorting in Python: several segments, deletes, merges, all types of columns."""
 
-import datetime as dt
 import math
-import random
-from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from shop_rows import TYPES, Shop, random_rows
 
 import alicorn
 from alicorn.errors import ConfigError, QueryError
 
-TYPES = {
-    "price": pa.float32(),
-    "stock": pa.int64(),
-    "huge": pa.uint64(),
-    "cost": pa.decimal128(10, 2),
-    "wide": pa.decimal256(60, 4),
-    "day": pa.date32(),
-    "moment": pa.timestamp("ns", "UTC"),
-    "clock": pa.time64("us"),
-    "lasts": pa.duration("s"),
-    "sold": pa.bool_(),
-    "name": pa.string(),
-    "nothing": pa.int8(),
-}
 SCORES = ["nn", "static_rank", "bm25"]
-
-
-def random_value(rng, kind):
-    if rng.random() < 0.15:
-        return None
-    n = rng.randint(-6, 6)
-    if pa.types.is_floating(kind):
-        return rng.choice([float(n), -0.0, math.nan, math.inf, n / 3])
-    if pa.types.is_boolean(kind):
-        return n > 0
-    if pa.types.is_string(kind):
-        return rng.choice(["", "a", "ab", "b", "ä", "\U0001f40d", "\uffff", str(n)])
-    if pa.types.is_decimal(kind):
-        return Decimal(n) / 4
-    if kind == pa.uint64():
-        return 2**64 - 1 - abs(n)
-    if pa.types.is_date(kind):
-        return dt.date(2024, 1, 15) + dt.timedelta(days=n)
-    if pa.types.is_timestamp(kind):
-        return (1_700_000_000_000_000_000 + n) if n % 2 else 1_700_000_000_000_000_000
-    if pa.types.is_time(kind):
-        return dt.time(12, 10 + n)
-    if pa.types.is_duration(kind):
-        return dt.timedelta(seconds=n)
-    return n
-
-
-def random_rows(rng, ids):
-    rows = []
-    for doc_id in ids:
-        row = {name: random_value(rng, kind) for name, kind in TYPES.items() if name != "nothing"}
-        row |= {"doc_id": doc_id, "nothing": None, "static_rank": float(rng.randint(0, 3))}
-        row["terms"] = [f"text:{word}" for word in "abcd" for _ in range(rng.choice([0, 0, 1, 2]))]
-        row["v"] = None if rng.random() < 0.1 else [rng.choice([-1.0, 0.5, 1.0]) for _ in range(3)]
-        rows.append(row)
-    return rows
-
-
-def table_of(rows, without=()):
-    columns = {name: pa.array([row[name] for row in rows], kind) for name, kind in TYPES.items() if name not in without}
-    columns["doc_id"] = pa.array([row["doc_id"] for row in rows])
-    columns["static_rank"] = pa.array([row["static_rank"] for row in rows])
-    columns["terms"] = pa.array([row["terms"] for row in rows], pa.list_(pa.string()))
-    columns["embedding:v"] = pa.array([row["v"] for row in rows], pa.list_(pa.float32()))
-    return pa.table(columns)
-
-
-class Shop:
-    def __init__(self, path, seed):
-        self.rng = rng = random.Random(seed)
-        self.rows = {}
-        self.collection = alicorn.Collection.create(path, {"v": 3})
-        self.upsert(random_rows(rng, [f"d{i}" for i in range(90)]))
-        self.collection.flush()
-        self.upsert(random_rows(rng, [f"d{i}" for i in range(70, 130)]))
-        self.collection.flush()
-        few = random_rows(rng, [f"e{i}" for i in range(5)])
-        for row in few:  # a segment without two of the columns
-            row["name"] = row["stock"] = None
-        self.upsert(few, without=("name", "stock"))
-        self.delete([f"d{i}" for i in range(0, 130, 11)])
-
-    def upsert(self, rows, without=()):
-        self.collection.upsert(table_of(rows, without))
-        self.rows |= {row["doc_id"]: row for row in rows}
-
-    def delete(self, ids):
-        self.collection.delete(ids)
-        for doc_id in ids:
-            self.rows.pop(doc_id, None)
 
 
 @pytest.fixture
@@ -263,7 +177,19 @@ def test_what_no_order_can_be(shop):
     refused("pirce", "no stored column 'pirce'; did you mean 'price'")
     refused("price down", "no stored column 'price down'")
     refused("terms", "no stored column 'terms'")
-    refused({"price": 1.0}, "weights are of nn, static_rank, bm25, got 'price'")
+    refused({"pirce": 1.0}, "no stored column 'pirce'; did you mean 'price'")
+    refused({"bm52": 1.0}, "no stored column 'bm52'; did you mean 'bm25'")
+    refused({"name": 1.0}, "'name' is string, which is no number")
+    refused({"nn:w": 1.0}, "needs an .nn ...", QueryError)
+    refused({"price": {"wieght": 1}}, "price takes weight, half_at and log, got 'wieght'")
+    refused({"price": {"half_at": 0}}, "half_at of 'price' must be a finite number above 0, got 0")
+    refused({"price": {"half_at": 2, "log": True}}, "'price' has one scale")
+    refused({"price": math.nan}, "the weight of 'price' must be a finite number, got nan")
+    refused({"rrf": "bm25"}, "rrf takes a list of names or weights of names, got 'bm25'")
+    refused({"rrf": ["bm25"], "nn": 1}, "beside rrf there may be k, got 'nn'")
+    refused({"rrf": ["bm25"], "k": 0}, "k of rrf must be a number above 0")
+    refused({"rrf": {"bm25": {"log": True}}}, "which no scale changes")
+    refused({"rrf": []}, "give the weight of at least one of")
     refused([], "1 to 8 keys, got 0")
     refused(["price"] * 9, "1 to 8 keys, got 9")
     refused([["price"]], "must be a name or weights of names, got list")
@@ -291,10 +217,9 @@ def test_a_list_has_no_order(tmp_path):
             collection.search("t", order_by="friends")
 
 
-def test_shares_of_a_strong_or_come_in_the_order(shop):
-    found = shop.collection.search(
-        "(strong-or (text:a :optional-weight 0.5) text:b)", order_by=["stock desc", "name"], limit=10
-    )
-    whole = shop.collection.search("(or text:a text:b)", order_by=["stock desc", "name"], limit=1000).ids
+@pytest.mark.parametrize("order", [["stock desc", "name"], ["bm25", "stock desc"]])
+def test_shares_of_a_strong_or_come_in_the_order(shop, order):
+    found = shop.collection.search("(strong-or (text:a :optional-weight 0.5) text:b)", order_by=order, limit=10)
+    whole = shop.collection.search("(or text:a text:b)", order_by=order, limit=1000).ids
     assert found.ids == sorted(found.ids, key=whole.index)
     assert sum("text:a" in shop.rows[doc_id]["terms"] for doc_id in found.ids) >= 5

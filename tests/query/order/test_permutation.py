@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 import alicorn
-from alicorn.query.order.keys import ByColumn
+from alicorn.language.order import ByColumn
 from alicorn.query.order.permutation import first_of, permutation_of
 from alicorn.query.sets import docset
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from alicorn.evaluation.searches import Searches
 from alicorn.evaluation.systems.exact import exact_top_k
+from alicorn.language.order import OrderBy
 from alicorn.language.templates import Template
 from alicorn.language.tree import Node
 from alicorn.query import Collection
-from alicorn.query.order.keys import OrderBy
 from alicorn.retrieval.encoder import named_vectors
 from alicorn.retrieval.nearest import nearest
 from alicorn.vertical import Vertical

@@ -1,9 +1,10 @@
 """Which hits come first?
 
-keys.py         what an order may be made of: scores, their sums, stored columns
+keys.py         an order that fits an expression and a collection
 ordinals.py     the values of a column as places among its distinct values
 permutation.py  the first of a set by static rank or by columns, without listing the set
 cursor.py       where a page ends
+scores.py       weighted sums of scores and stored numbers, and reciprocal-rank fusion
 by_keys.py      hits by several keys, and those after a cursor
 bm25.py         the first by BM25
 order_by.py     the first hits of an order

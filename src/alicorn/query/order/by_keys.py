@@ -13,17 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from alicorn.index import EmbeddingBlock, Segment, Snapshot
-from alicorn.language import tree
-from alicorn.language.prepared import Prepared
-from alicorn.query.nn.nearest import exact_cosines
+from alicorn.index import Segment, Snapshot
+from alicorn.language.order import ByColumn
 from alicorn.query.nn.ranked import Ranked
 from alicorn.query.order.cursor import Cursor, Ordering
-from alicorn.query.order.keys import ByColumn, Weights
 from alicorn.query.order.ordinals import Plain, ordinals_of
 from alicorn.query.order.permutation import Permutation
+from alicorn.query.order.scores import scores_by
 from alicorn.query.run import Execution
-from alicorn.query.text.bm25 import scored_terms, scores_of
 
 
 def arranged(
@@ -89,21 +86,6 @@ def later(snapshot: Snapshot, hits: Ranked, after: Cursor) -> Ranked:
     return Ranked(hits.segments[start:], hits.numbers[start:], hits.scores[start:])
 
 
-def sums(
-    evaluation: Execution, prepared: Prepared, weights: Weights, numbers: Sequence[np.ndarray]
-) -> list[np.ndarray]:
-    """A weighted sum of scores of given documents -> (n,) float64 of each segment.
-
-    For a document without the embedding, nn alone is -inf; in a sum it is -1, since -inf would hide the other scores.
-    """
-    missing = -np.inf if weights == {"nn": 1.0} else -1.0
-    scores = [np.zeros(len(part), dtype=np.float64) for part in numbers]
-    for name, weight in weights.items():
-        for at, part in enumerate(_scores(name, evaluation, prepared, numbers, missing)):
-            scores[at] += weight * part
-    return scores
-
-
 def _keys(evaluation: Execution, ordering: Ordering, numbers: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
     """The keys of the order, each as the arrays of all segments."""
     views = evaluation.snapshot.segments
@@ -114,7 +96,7 @@ def _keys(evaluation: Execution, ordering: Ordering, numbers: Sequence[np.ndarra
             ordinals = [ordinals_of(view.segment, key.name, kind).key(key.falling) for view in views]
             keys.append([own[part].astype(np.float64) for own, part in zip(ordinals, numbers, strict=True)])
         else:
-            keys.append([-scores for scores in sums(evaluation, ordering.prepared, key, numbers)])
+            keys.append([-scores for scores in scores_by(evaluation, ordering.prepared, key, numbers)])
     return keys
 
 
@@ -189,31 +171,3 @@ def _id_ranks(snapshot: Snapshot, segments: np.ndarray, numbers: np.ndarray, par
         ids = [view.segment.doc_ids.take(pa.array(part)) for view, part in zip(views, parts, strict=True)]
         ranks = np.asarray(pc.rank(pa.concat_arrays(ids), tiebreaker="first"))
     return ranks
-
-
-def _scores(
-    name: str, evaluation: Execution, prepared: Prepared, numbers: Sequence[np.ndarray], missing: float
-) -> list[np.ndarray]:
-    """One score of given documents. missing: that by nn where there is no embedding."""
-    snapshot = evaluation.snapshot
-    if name == "static_rank":
-        return [view.segment.static_rank[part] for view, part in zip(snapshot.segments, numbers, strict=True)]
-    if name == "bm25":
-        return scores_of(snapshot, scored_terms(prepared.root), numbers)
-    probes = [evaluation.probe(tree.Nn(nn.key, k=1, vector=nn.vector)) for nn in prepared.nearest_to]
-    key = prepared.nearest_to[0].key
-    return [
-        np.max([_cosines(view.segment.embeddings.get(key), probe.query, part, missing) for probe in probes], axis=0)
-        for view, part in zip(snapshot.segments, numbers, strict=True)
-    ]
-
-
-def _cosines(block: EmbeddingBlock | None, query: np.ndarray, numbers: np.ndarray, missing: float) -> np.ndarray:
-    """Exact cosines (n,)."""
-    cosines = np.full(len(numbers), missing, dtype=np.float32)
-    if block is None:
-        return cosines
-    rows = block.rows_of[numbers]
-    has = rows >= 0
-    cosines[has] = exact_cosines(block, query, rows[has])
-    return cosines

@@ -19,10 +19,10 @@ import pyarrow as pa
 import xxhash
 
 from alicorn.errors import ConfigError
+from alicorn.language.order import ByColumn, Order, RankFusion, Sum
 from alicorn.language.prepared import Prepared
-from alicorn.query.order.keys import ByColumn, Order, Weights
 from alicorn.query.order.ordinals import Plain
-from alicorn.query.text.bm25 import scored_terms
+from alicorn.query.order.scores import nns_of, terms_of
 
 _MALFORMED = "after: expected the cursor of a result (its `cursor`), got {}"
 
@@ -65,7 +65,7 @@ class Ordering:
             raise ConfigError(_MALFORMED.format(repr(text[:40]))) from None
         return Cursor(known, doc_id)
 
-    def _value(self, key: Weights | ByColumn, value: object) -> Plain:
+    def _value(self, key: Sum | RankFusion | ByColumn, value: object) -> Plain:
         """A value as JSON gives it -> as its column compares it."""
         kind = self.columns[key.name] if isinstance(key, ByColumn) else pa.float64()
         if value is None and isinstance(key, ByColumn):
@@ -85,11 +85,14 @@ class Ordering:
             if isinstance(key, ByColumn):
                 digest.update(str(self.columns[key.name]).encode())
                 continue
-            if "nn" in key:
-                for nn in self.prepared.nearest_to:
-                    digest.update(f"{nn.key} ".encode() + self.vectors[nn.vector or nn.key].tobytes())
-            if "bm25" in key:
-                digest.update(repr(scored_terms(self.prepared.root)).encode())
+            for part in key.parts:
+                if part.kind == "nn":
+                    for nn in nns_of(part, self.prepared):
+                        digest.update(f"{nn.key} ".encode() + self.vectors[nn.vector or nn.key].tobytes())
+                elif part.kind == "bm25":
+                    digest.update(repr(terms_of(part, self.prepared)).encode())
+                elif part.kind == "column":
+                    digest.update(str(self.columns[part.of]).encode())
         return digest.hexdigest()
 
 

@@ -9,18 +9,23 @@ import numpy as np
 
 from alicorn.index import Snapshot
 from alicorn.language import tree
-from alicorn.language.prepared import Prepared
+from alicorn.language.order import ByColumn
+from alicorn.language.prepared import Prepared, Words
 from alicorn.query.nn.counters import Counters
 from alicorn.query.nn.nearest import k_nearest
 from alicorn.query.nn.ranked import Ranked, best_first
-from alicorn.query.order.bm25 import by_bm25, merged
-from alicorn.query.order.by_keys import arranged, later, place_after, sums
+from alicorn.query.order.bm25 import MOST, by_bm25, first_by_bm25, merged
+from alicorn.query.order.by_keys import arranged, later, place_after
 from alicorn.query.order.cursor import Cursor, Ordering
-from alicorn.query.order.keys import BY_BM25, BY_NN, ByColumn, columns_of
+from alicorn.query.order.keys import BM25, BY_BM25, BY_NN, columns_of
 from alicorn.query.order.permutation import first_of, permutation_of
+from alicorn.query.order.scores import scores_by
 from alicorn.query.run import Execution
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import DocSet
+
+_SPARE = 64
+"""Hits by BM25 beyond those that are asked for: where the last of them has a lower score, no other can tie."""
 
 
 def ranked(
@@ -40,7 +45,12 @@ def ranked(
     if columns is not None:
         return _by_columns(evaluation, ordering, columns, found, limit, after)
     if len(order) > 1:
-        numbers = [docset.as_array(documents) for documents in found]
+        numbers = None
+        if order[0] == BM25 and after is None:
+            best = by_bm25(evaluation.snapshot, prepared.root, found, limit + _SPARE)
+            numbers = _candidates(evaluation.snapshot, best, limit, sum(map(docset.size, found)))
+        if numbers is None:
+            numbers = [docset.as_array(documents) for documents in found]
         return arranged(evaluation, ordering, numbers, limit, after)
     if after is not None:
         whole = ranked(evaluation, prepared, found, ordering, sum(map(docset.size, found)))
@@ -51,7 +61,29 @@ def ranked(
         return by_bm25(evaluation.snapshot, prepared.root, found, limit)
     assert not isinstance(order[0], ByColumn), "the order of a column ends by static rank"
     numbers = [docset.as_array(documents) for documents in found]
-    return merged(evaluation.snapshot, numbers, sums(evaluation, prepared, order[0], numbers), limit)
+    return merged(evaluation.snapshot, numbers, scores_by(evaluation, prepared, order[0], numbers), limit)
+
+
+def ranked_words(evaluation: Execution, words: Words, ordering: Ordering, limit: int) -> tuple[Ranked, int] | None:
+    """The same of the documents of some words, by BM25 and then other keys, and how many these are.
+
+    None where too many have the score of the last.
+    """
+    if limit + _SPARE > MOST:
+        return None
+    best, total = first_by_bm25(evaluation.snapshot, words, limit + _SPARE)
+    numbers = _candidates(evaluation.snapshot, best, limit, total)
+    return None if numbers is None else (arranged(evaluation, ordering, numbers, limit), total)
+
+
+def _candidates(snapshot: Snapshot, best: Ranked, limit: int, total: int) -> list[np.ndarray] | None:
+    """Of each segment the documents that may be among the first `limit` by a score and then other keys.
+
+    best: more than `limit` by the score, unless there are fewer. None: others may have the score of hit `limit`.
+    """
+    if len(best.numbers) < total and not best.scores[limit - 1] > best.scores[-1]:
+        return None
+    return [np.sort(best.numbers[best.segments == at]).astype(np.uint32) for at in range(len(snapshot.segments))]
 
 
 def _by_columns(

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from alicorn.compiled import kernel, subroutine
 from alicorn.index import Segment
-from alicorn.query.order.keys import ByColumn
+from alicorn.language.order import ByColumn
 from alicorn.query.order.ordinals import ordinals_of
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import Bitmap, DocSet

@@ -51,7 +51,9 @@ def with_shares(
         chosen.setdefault((at, number), score)
     if len(ordering.order) > 1:
         views = range(len(evaluation.snapshot.segments))
-        numbers_of = [np.array(sorted(number for at, number in chosen if at == view), dtype=np.int64) for view in views]
+        numbers_of = [
+            np.array(sorted(number for at, number in chosen if at == view), dtype=np.uint32) for view in views
+        ]
         return arranged(evaluation, ordering, numbers_of, limit)
     segments = np.array([at for at, _ in chosen], dtype=np.int64)
     numbers = np.array([number for _, number in chosen], dtype=np.int64)

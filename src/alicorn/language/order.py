@@ -1,0 +1,193 @@
+"""How an order of hits is written: scores, sums of them, reciprocal-rank fusion, stored columns.
+
+    "nn"  "static_rank"  "bm25"           a score, the best first
+    "nn:people"  "bm25:title"             the cosine to the nn of one key; BM25 of the terms of one prefix
+    {"nn": 0.7, "bm25": 0.3}              a weighted sum of scores and of stored numbers, the best first
+    {"bm25": {"weight": 0.3, "half_at": 8}, "nn": 1}
+                                          a part on its own scale: x / (|x| + 8), which is 0.5 at 8
+    {"votes": {"weight": 0.1, "log": true}, "nn": 1}
+                                          ln(1 + x); of a negative number -ln(1 - x)
+    {"rrf": ["nn", "bm25"], "k": 60}      reciprocal-rank fusion: the sum of 1 / (k + rank) over the parts
+    {"rrf": {"nn": 2, "bm25": 1}}         with weights
+    "price"  "price asc"  "price desc"    a stored column, rising or falling; null and NaN last either way
+    ["in_stock desc", "bm25", "price"]    several keys: the second decides where the first is equal
+
+A name with a direction is always that of a column, even if a score has the same name.
+Source of the fusion: Cormack, Clarke and Büttcher, SIGIR 2009, whose k is 60.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from alicorn.errors import ConfigError
+
+KeyOfOrder = str | Mapping[str, Any]
+OrderBy = KeyOfOrder | Sequence[KeyOfOrder]
+
+SCORES = ("nn", "static_rank", "bm25")
+MAX_KEYS = 8
+MAX_PARTS = 16
+RRF_K = 60.0
+_DIRECTIONS = ("asc", "desc")
+_LARGEST = 1e300  # of a weight: its products with scores stay finite
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A score or a stored number, on a scale, with a weight.
+
+    kind: one of SCORES, or "column". of: the embedding key of nn, the prefix of bm25, the name of the column; "" for
+    the first nn of the expression, for all terms, and for static_rank.
+    half_at: the scale x / (|x| + half_at). log: the scale ln(1 + x). With neither, the number as it is.
+    """
+
+    kind: str
+    of: str = ""
+    weight: float = 1.0
+    half_at: float | None = None
+    log: bool = False
+
+    def __str__(self) -> str:
+        return self.of if self.kind == "column" else f"{self.kind}:{self.of}" if self.of else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A weighted sum, the greatest first."""
+
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RankFusion:
+    """The sum of weight / (k + rank) over the parts; a document that lacks a part has no rank in it."""
+
+    parts: tuple[Part, ...]
+    k: float = RRF_K
+
+
+@dataclass(frozen=True, slots=True)
+class ByColumn:
+    """A stored column as a key."""
+
+    name: str
+    falling: bool
+
+
+Order = tuple[Sum | RankFusion | ByColumn, ...]
+"""At least one key. Equal documents come by doc_id."""
+
+
+def read_order(order_by: OrderBy, where: str = "order_by") -> Order:
+    """The keys of an order. where: its name in messages. Raises ConfigError.
+
+    Names that are no score are taken for columns: whoever has the columns checks them.
+    """
+    keys = (order_by,) if isinstance(order_by, str | Mapping) else order_by
+    if not isinstance(keys, Sequence):
+        raise ConfigError(f"{where} must be a name, weights of names, or a list of them, got {type(keys).__name__}")
+    if not 1 <= len(keys) <= MAX_KEYS:
+        raise ConfigError(f"{where}: give 1 to {MAX_KEYS} keys, got {len(keys)}")
+    return tuple(_key(key, where) for key in keys)
+
+
+def parts_of(order: Order) -> Iterator[Part]:
+    """The parts of all its sums and fusions."""
+    for key in order:
+        if not isinstance(key, ByColumn):
+            yield from key.parts
+
+
+def without_nn(order_by: OrderBy | None) -> OrderBy | None:
+    """The order of an expression whose `nn` was left out: without its parts; None, the default, if nothing stays."""
+    if order_by is None or isinstance(order_by, str | Mapping):
+        return _key_without_nn(order_by)
+    return [key for key in map(_key_without_nn, order_by) if key is not None] or None
+
+
+def _key_without_nn(key: KeyOfOrder | None) -> KeyOfOrder | None:
+    if key is None or (isinstance(key, str) and _is_nn(key)):
+        return None
+    if isinstance(key, str):
+        return key
+    if "rrf" not in key:
+        return {name: weight for name, weight in key.items() if not _is_nn(name)} or None
+    parts = key["rrf"]
+    if not isinstance(parts, Mapping):
+        parts = dict.fromkeys(parts, 1.0) if isinstance(parts, Sequence) else {}
+    kept = {name: weight for name, weight in parts.items() if not _is_nn(name)}
+    return {**key, "rrf": kept} if kept else None
+
+
+def _is_nn(name: str) -> bool:
+    return name == "nn" or name.startswith("nn:")
+
+
+def _key(key: object, where: str) -> Sum | RankFusion | ByColumn:
+    if isinstance(key, Mapping):
+        return _fusion(key, where) if "rrf" in key else Sum(_parts(key, where))
+    if not isinstance(key, str):
+        raise ConfigError(f"{where}: a key must be a name or weights of names, got {type(key).__name__}")
+    name, _, direction = key.rpartition(" ")
+    if name and direction in _DIRECTIONS:
+        return ByColumn(name, direction == "desc")
+    part = _part(key, 1.0, where)
+    return ByColumn(key, False) if part.kind == "column" else Sum((part,))
+
+
+def _fusion(written: Mapping[Any, Any], where: str) -> RankFusion:
+    """`{"rrf": names or weights, "k": number}`."""
+    if unknown := [key for key in written if key not in ("rrf", "k")]:
+        raise ConfigError(f"{where}: beside rrf there may be k, got {unknown[0]!r}: a sum is another key of the order")
+    k = written.get("k", RRF_K)
+    if not _is_number(k) or not 0 < k <= 1e6:
+        raise ConfigError(f"{where}: k of rrf must be a number above 0, at most 1,000,000, got {k!r}")
+    parts = written["rrf"]
+    if not isinstance(parts, Mapping):
+        if isinstance(parts, str) or not isinstance(parts, Sequence) or not all(isinstance(one, str) for one in parts):
+            raise ConfigError(f"{where}: rrf takes a list of names or weights of names, got {parts!r:.80}")
+        parts = dict.fromkeys(parts, 1.0)
+    read = _parts(parts, where)
+    for part in read:
+        if part.weight <= 0 or part.half_at is not None or part.log:
+            raise ConfigError(
+                f"{where}: rrf fuses ranks, which no scale changes: give {part} a weight above 0 and no scale"
+            )
+    return RankFusion(read, float(k))
+
+
+def _parts(weights: Mapping[Any, Any], where: str) -> tuple[Part, ...]:
+    if not 1 <= len(weights) <= MAX_PARTS:
+        raise ConfigError(
+            f"{where}: give the weight of at least one of {', '.join(SCORES)} or a stored column of numbers, and of at"
+            f" most {MAX_PARTS}; got {len(weights)}"
+        )
+    return tuple(_part(name, value, where) for name, value in weights.items())
+
+
+def _part(name: object, value: object, where: str) -> Part:
+    if not isinstance(name, str) or not name:
+        raise ConfigError(f"{where}: weights are of {', '.join(SCORES)} or stored columns of numbers, got {name!r}")
+    given: dict[Any, Any] = dict(value) if isinstance(value, Mapping) else {"weight": value}
+    if unknown := [key for key in given if key not in ("weight", "half_at", "log")]:
+        raise ConfigError(f"{where}: {name} takes weight, half_at and log, got {unknown[0]!r}")
+    weight, half_at, log = given.get("weight", 1.0), given.get("half_at"), given.get("log", False)
+    if not _is_number(weight) or not -_LARGEST < weight < _LARGEST:
+        raise ConfigError(f"{where}: the weight of {name!r} must be a finite number, got {weight!r}")
+    if half_at is not None and (not _is_number(half_at) or not 0 < half_at < _LARGEST):
+        raise ConfigError(f"{where}: half_at of {name!r} must be a finite number above 0, got {half_at!r}")
+    if not isinstance(log, bool) or (log and half_at is not None):
+        raise ConfigError(f"{where}: {name!r} has one scale: half_at with a number, or log: true; got {given!r}")
+    kind, colon, of = name.partition(":")
+    if kind in ("nn", "bm25") and (of or not colon):
+        return Part(kind, of, float(weight), half_at, log)
+    if name == "static_rank":
+        return Part(name, "", float(weight), half_at, log)
+    return Part("column", name, float(weight), half_at, log)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)

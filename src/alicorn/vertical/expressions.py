@@ -1,0 +1,178 @@
+"""The expressions that a text becomes and the orders of their hits, checked against what the vertical's documents have.
+
+expressions:
+  boolean: "(and {terms})"
+  hybrid: "(or (and {terms}) (nn {key} :k 100))"
+order:                             # each as `order_by` of a search (language/order.py)
+  boolean: [bm25, static_rank]
+  hybrid: {nn: 1, bm25: {weight: 0.3, half_at: 8}}
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import PlainSerializer, PlainValidator
+
+from alicorn.config import Config, nearest
+from alicorn.errors import ConfigError, QueryError
+from alicorn.language.order import SCORES, ByColumn, OrderBy, Part, parts_of, read_order
+from alicorn.language.templates import KEY, Template, TermsHole
+from alicorn.language.tree import Apply, Extract, Nn, Node, Prefix, Range, Term, walk
+
+BY_WORDS: OrderBy = ("bm25", "static_rank")
+"""The order of a text's hits where its expression has no `nn`."""
+
+
+def _template(value: Any) -> Template:
+    if isinstance(value, Template):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"a template is a string, got {value!r:.80}")
+    try:
+        return Template.parse(value)
+    except QueryError as error:
+        raise ValueError(f"{error}, in {value!r}") from None
+
+
+def _order(value: Any) -> Any:
+    if value is not None:
+        try:
+            read_order(value, "an order")
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+    return value
+
+
+ParsedTemplate = Annotated[Template, PlainValidator(_template), PlainSerializer(str)]
+CheckedOrder = Annotated[Any, PlainValidator(_order)]
+
+
+class Expressions(Config):
+    """Templates of the two expressions that a text request becomes (language/templates.py), parsed when loaded."""
+
+    boolean: ParsedTemplate = Template.parse("(and {terms})")
+    hybrid: ParsedTemplate = Template.parse("(or (and {terms}) (nn {key} :k 100 :nprobe 16))")
+
+
+class HitOrders(Config):
+    """The order of the hits of each expression, as `order_by` of a search. None: the default (Vertical.order_of)."""
+
+    boolean: CheckedOrder = None
+    hybrid: CheckedOrder = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """The names that expressions and orders may use.
+
+    prefixes: of terms; word_prefixes: of those of words. columns: stored. keys: of embeddings.
+    """
+
+    prefixes: Sequence[str]
+    word_prefixes: Sequence[str]
+    columns: Sequence[str]
+    keys: Sequence[str]
+    has_static_rank: bool
+
+
+def check_expressions(expressions: Expressions, known: Known) -> None:
+    """Raise ValueError for a prefix of terms, a column or a key that the vertical does not have."""
+    for which, template in _each(expressions):
+        for node in walk(template.root):
+            if problem := _problem(node, known):
+                raise ValueError(f"expressions.{which}: {problem}")
+
+
+def check_orders(orders: HitOrders, expressions: Expressions, known: Known) -> None:
+    """The same for the parts of orders, and for an order by nn of an expression without one."""
+    for which, template in _each(expressions):
+        written = getattr(orders, which)
+        order = () if written is None else read_order(written)
+        named = [_part_problem(part, template, known) for part in parts_of(order)]
+        named += [_column_problem(key.name, known) for key in order if isinstance(key, ByColumn)]
+        if problem := next(filter(None, named), None):
+            raise ValueError(f"order.{which}: {problem}")
+
+
+def _each(expressions: Expressions) -> Iterator[tuple[str, Template]]:
+    for which in type(expressions).model_fields:
+        yield which, getattr(expressions, which)
+
+
+def _problem(node: Node, known: Known) -> str | None:
+    match node:
+        case TermsHole(prefix=prefix) if prefix not in known.word_prefixes:
+            hole = "{terms}" if prefix == "text" else f"{{terms:{prefix}}}"
+            near = _near(prefix, known.word_prefixes)
+            return (
+                f"{hole} is replaced by {prefix}:<word>, but no document has such terms: {near}"
+                f"add {{prefix: {prefix}, column: ..., kind: words}} to document.terms"
+            )
+        case Term(term=term):
+            return _term_problem(term, known)
+        case Prefix(prefix=prefix):
+            return _prefix_problem(prefix, known)
+        case Apply(prefix=prefix):
+            return _prefix_problem(prefix, known)
+        case Range(column=column) | Extract(column=column) if column not in known.columns:
+            listed = ", ".join(known.columns) or "none"
+            return f"({node.operator} {column} ...): {_near(column, known.columns)}document.stored has: {listed}"
+        case Nn(key=key) if key != KEY:
+            return _key_problem(key, known)
+    return None
+
+
+def _term_problem(term: str, known: Known) -> str | None:
+    prefix, colon, _ = term.partition(":")
+    if colon and prefix in known.prefixes:
+        return None
+    listed = ", ".join(f"{one}:" for one in known.prefixes) or "none"
+    return f"no document has the term {term!r}: {_near(prefix, known.prefixes)}prefixes of document.terms: {listed}"
+
+
+def _prefix_problem(beginning: str, known: Known) -> str | None:
+    """Of the beginning of a term, which may end within its prefix."""
+    if ":" in beginning:
+        return _term_problem(beginning, known)
+    if any(prefix.startswith(beginning) for prefix in known.prefixes):
+        return None
+    return _term_problem(f"{beginning}:", known)
+
+
+def _key_problem(key: str, known: Known) -> str | None:
+    if key in known.keys:
+        return None
+    return (
+        f"unknown embedding key {key!r}: {_near(key, known.keys)}the vertical has {', '.join(known.keys)}; write {KEY}"
+        " for the key in use, or add a key of another model to further_embeddings"
+    )
+
+
+def _part_problem(part: Part, template: Template, known: Known) -> str | None:
+    match part.kind:
+        case "nn" if not template.keys:
+            return f"{part} needs an (nn ...), and the expression {str(template)!r} has none"
+        case "nn" if part.of:
+            keys = [known.keys[0] if key == KEY else key for key in template.keys]
+            absent = None if part.of in keys else f"{part} needs an (nn {part.of} ...) in {str(template)!r}"
+            return _key_problem(part.of, known) or absent
+        case "bm25" if part.of:
+            return _term_problem(f"{part.of}:", known)
+        case "static_rank" if not known.has_static_rank:
+            return "static_rank: document.static_rank names no column"
+        case "column":
+            return _column_problem(part.of, known)
+    return None
+
+
+def _column_problem(name: str, known: Known) -> str | None:
+    if name in known.columns:
+        return None
+    near = _near(name, [*SCORES, *known.columns])
+    listed = ", ".join(known.columns) or "no column"
+    return f"unknown part {name!r}: {near}parts are {', '.join(SCORES)} and document.stored: {listed}"
+
+
+def _near(name: str, known: Sequence[str]) -> str:
+    return nearest(name, list(known))
