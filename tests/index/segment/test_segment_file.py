@@ -11,6 +11,7 @@ import pytest
 from index_tables import DIMS, documents, table
 
 from alicorn.errors import CorruptionError
+from alicorn.index.durability.archive import ArchiveWriter
 from alicorn.index.segment.building.builder import build_segment
 from alicorn.index.segment.building.documents import Documents
 from alicorn.index.segment.files.quantizer_file import open_quantizers, write_quantizers
@@ -40,7 +41,8 @@ def assert_equal_segments(one: Segment, other: Segment) -> None:
     pairs = [
         (getattr(one, name), getattr(other, name)) for name in vars(one) if isinstance(vars(one)[name], np.ndarray)
     ]
-    assert len(pairs) == 7
+    assert len(pairs) == 8
+    pairs += [(one.frequent.numbers, other.frequent.numbers), (one.frequent.words, other.frequent.words)]
     pairs += [(one.ids.hashes, other.ids.hashes), (one.ids.docs, other.ids.docs)]
     assert list(one.columns) == list(other.columns)
     assert list(one.embeddings) == list(other.embeddings)
@@ -110,6 +112,16 @@ def plain(count: int, **columns: list) -> list[Documents]:
 def members(path: Path) -> set[str]:
     with zipfile.ZipFile(path) as archive:
         return set(archive.namelist())
+
+
+def test_impacts_and_bitmaps_are_made_where_a_file_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = ArchiveWriter.array
+    derived = ("impacts", "frequent")
+    monkeypatch.setattr(ArchiveWriter, "array", lambda *args: None if args[1] in derived else write(*args))
+    checksum = write_segment(plain(300), kinds("sq8"), tmp_path / "0.zip")
+    assert not members(tmp_path / "0.zip") & {f"{name}.npy" for name in derived}
+    opened = open_segment(tmp_path / "0.zip", checksum, kinds("sq8"))
+    assert_equal_segments(build_segment(plain(300), kinds("sq8")), opened)
 
 
 def test_what_follows_from_the_number_of_documents_is_not_stored(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from alicorn.index.segment.parts.block_arrays import BlockArrays
 from alicorn.index.segment.parts.doc_ids import IdIndex, hash_ids
-from alicorn.index.segment.parts.impacts import Impacts
+from alicorn.index.segment.parts.frequent import FrequentTerms
 from alicorn.index.segment.parts.positions import PositionLists, PrefixPostings
 from alicorn.index.segment.parts.terms import TermDictionary, TermLists
 from alicorn.quantization import CODES, Codes, KeyQuantizer
@@ -93,6 +93,7 @@ class Segment:
     static_rank: float64; id_order: uint32 rank of the doc_id (by UTF-8 bytes);
     static_order: uint32 rank in (static_rank descending, doc_id ascending);
     doc_lengths: uint32 number of `text:` terms with repetition (BM25);
+    impacts: uint64, a bound of BM25 for each block of postings (impacts.py); frequent: bitmaps of the frequent terms;
     columns: every stored column that is a number, boolean, timestamp or date;
     embeddings: every key of the collection, also one without any row here;
     positions: of every prefix whose positions the collection keeps;
@@ -109,6 +110,8 @@ class Segment:
     id_order: np.ndarray
     static_order: np.ndarray
     doc_lengths: np.ndarray
+    impacts: np.ndarray
+    frequent: FrequentTerms
     ids: IdIndex
     columns: dict[str, NumericColumn]
     embeddings: dict[str, EmbeddingBlock]
@@ -154,18 +157,6 @@ class Segment:
         for prefix, lists in self.positions.items():
             lists.restore(self.term_lists, self.postings_of(prefix), positions)
         return replace(self.term_lists, positioned=tuple(self.positions), positions=positions)
-
-    def impacts_for(self, average: float) -> Impacts:
-        """The bounds of blocks of postings for an average length; those of the last average are kept."""
-        impacts = self._impacts.get(average)
-        if impacts is None:
-            self._impacts.clear()
-            impacts = self._impacts[average] = Impacts.empty(len(self.postings), average)
-        return impacts
-
-    @cached_property
-    def _impacts(self) -> dict[float, Impacts]:
-        return {}
 
     @cached_property
     def by_static_rank(self) -> np.ndarray:

@@ -12,13 +12,13 @@ import pyarrow.compute as pc
 
 from alicorn.index import Segment, Snapshot
 from alicorn.index.segment.numeric import places_within
+from alicorn.index.segment.parts.frequent import are_dense
 from alicorn.query.facets import counting
 from alicorn.query.facets.checking import is_list_of_strings
 from alicorn.query.facets.facet import Bucket, Counts, Facet
 from alicorn.query.order.ordinals import Ordinals, ordinals_of, string_ordinals
 from alicorn.query.sets import bits, docset
 from alicorn.query.sets.docset import Bitmap, DocSet
-from alicorn.query.sets.frequent import frequent
 from alicorn.tables import one_chunk, python_values
 
 
@@ -74,7 +74,7 @@ def _terms(segment: Segment, documents: DocSet, prefix: str) -> _Part:
     low, high = segment.terms.prefix(prefix)
     starts = np.ascontiguousarray(segment.posting_starts[low : high + 1])
     sizes = np.diff(starts)
-    is_frequent = docset.are_dense(sizes, segment.num_docs)
+    is_frequent = are_dense(sizes, segment.num_docs)
     lists, size = segment.term_lists, docset.size(documents)
     postings = int(sizes[~is_frequent].sum()) + np.count_nonzero(is_frequent) * segment.num_docs // 64
     if 2 * size * len(lists.codes) < postings * segment.num_docs:  # an ordinal costs some two tests of a bit
@@ -87,8 +87,7 @@ def _terms(segment: Segment, documents: DocSet, prefix: str) -> _Part:
         words = docset.as_words(documents, segment.num_docs)
         counting.count_postings(words, segment.postings, starts, np.flatnonzero(~is_frequent), counts)
         for at in np.flatnonzero(is_frequent).tolist():
-            bitmap = frequent(segment, low + at, segment.postings[starts[at] : starts[at + 1]])
-            counts[at] = bits.count_both(words, bitmap.words)
+            counts[at] = bits.count_both(words, segment.frequent.words_of(low + at))
     shown = np.flatnonzero(counts)
     values = segment.terms.terms.slice(low, high - low).take(pa.array(shown))
     return _Part(pc.utf8_slice_codeunits(values, start=len(prefix)), counts[shown], None)

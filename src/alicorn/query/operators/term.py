@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 from alicorn.index import Segment
 from alicorn.language import tree
-from alicorn.query.sets import docset
-from alicorn.query.sets.docset import EMPTY, DocSet
-from alicorn.query.sets.frequent import frequent
+from alicorn.query.sets.docset import EMPTY, Bitmap, DocSet
 from alicorn.query.sets.per_segment import Sets, narrow
 
 if TYPE_CHECKING:
@@ -28,7 +26,8 @@ def _documents(segment: Segment, term: str) -> DocSet:
     if number < 0:
         return EMPTY
     postings = segment.postings[segment.posting_starts[number] : segment.posting_starts[number + 1]]
-    return frequent(segment, number, postings) if docset.is_dense(len(postings), segment.num_docs) else postings
+    words = segment.frequent.words_of(number)
+    return postings if words is None else Bitmap(words, len(postings))
 
 
 def _num_postings(segment: Segment, term: str) -> int:

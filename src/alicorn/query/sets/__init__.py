@@ -1,2 +1,1 @@
-"""Sets of documents of one segment: arrays and bitmaps (docset.py), their compiled loops (kernels.py), and the bitmaps
-of frequent terms (frequent.py)."""
+"""Sets of documents of one segment: arrays and bitmaps (docset.py), and their compiled loops (kernels.py)."""

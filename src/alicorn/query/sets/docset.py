@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from alicorn.index.segment.parts.frequent import is_dense
 from alicorn.query.sets import bits, kernels
 
-_BITMAP_FROM = 32  # a set of more than num_docs / 32 members is smaller as a bitmap
 EMPTY = np.empty(0, dtype=np.uint32)
 NO_NUMBERS = np.empty(0, dtype=np.int64)
 
@@ -72,17 +72,6 @@ def as_words(documents: DocSet, num_docs: int) -> np.ndarray:
     words = np.zeros((num_docs + 63) // 64, dtype=np.uint64)
     kernels.set_bits(words, as_array(documents))
     return words
-
-
-def is_dense(count: int, num_docs: int) -> bool:
-    """Whether a set of so many documents is smaller as a bitmap."""
-    return count * _BITMAP_FROM > num_docs
-
-
-def are_dense(counts: np.ndarray, num_docs: int) -> np.ndarray:
-    """is_dense of each of many sets: bool, shaped as counts."""
-    dense: np.ndarray = counts * _BITMAP_FROM > num_docs
-    return dense
 
 
 def from_unsorted(numbers: np.ndarray, num_docs: int) -> DocSet:

@@ -27,10 +27,9 @@ from alicorn.query.sets.heap import is_worse, push, sort_in_place
 WINDOW = 128  # words
 RANKED = 8  # words of a bitmap that share one count of the bits before them
 START, STOP, WORDS, RANKS = 0, 1, 2, 3  # columns of `terms`
-IDF, SATURATION, PER_LENGTH, LARGEST = 0, 1, 2, 3  # columns of `factors`
+IDF, SATURATION, PER_LENGTH, LARGEST, BOUND_SATURATION, BOUND_PER_LENGTH = range(6)  # columns of `factors`
 _LOOSE = 1.0 + 1e-12  # sums of bounds are rounded otherwise than sums of scores
 _NONE = np.uint32(0xFFFFFFFF)
-_LONG = np.int64(65_535)
 _NEAR = 8  # postings
 _FEW_LISTS = 16  # more are not merged one document at a time
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -38,18 +37,14 @@ _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 class Lists(NamedTuple):
     """The arrays of a segment, by their addresses: postings uint32, frequencies uint8, lengths uint32, id_order uint32,
-    blocks uint64 (impacts.py). saturation, per_length: k1 (1 - b) and k1 b / average of words of a text, for which the
-    blocks are made."""
+    impacts uint64."""
 
     postings: int
     frequencies: int
     lengths: int
     id_order: int
-    blocks: int
+    impacts: int
     num_docs: int
-    num_postings: int
-    saturation: float
-    per_length: float
 
 
 _LISTS = type_of(Lists)
@@ -62,35 +57,9 @@ def _factor(frequency, length, saturation, per_length):
     return tf / (tf + saturation + per_length * np.float64(length))
 
 
-@subroutine
-def _made(lists, block):
-    """The word of a block (impacts.py)."""
-    blocks = words_at(lists.blocks)
-    word = blocks[block]
-    if word:
-        return word
-    postings, frequencies = numbers_at(lists.postings), bytes_at(lists.frequencies)
-    lengths, id_order = numbers_at(lists.lengths), numbers_at(lists.id_order)
-    best, best_tf, best_length, most = -1.0, np.int64(0), np.int64(0), np.int64(0)
-    first_id: np.uint64 = np.uint64(_NONE)
-    for at in range(block * BLOCK, min((block + 1) * BLOCK, lists.num_postings)):
-        document = postings[at]
-        frequency, length = np.int64(frequencies[at]), np.int64(lengths[document])
-        factor = _factor(frequency, length, lists.saturation, lists.per_length)
-        if factor > best:
-            best, best_tf, best_length = factor, frequency, length
-        most = max(most, frequency)
-        id_rank = np.uint64(id_order[document])
-        first_id = id_rank if id_rank < first_id else first_id
-    word = np.uint64(best_tf) | np.uint64(min(best_length, _LONG)) << np.uint64(8)
-    word |= np.uint64(most) << np.uint64(24) | first_id << np.uint64(32)
-    blocks[block] = word
-    return word
-
-
-@subroutine
-def _bound(word, saturation, per_length):
-    """The largest factor of a block for a term with this saturation and part of the length."""
+@kernel("float64(uint64, float64, float64)")
+def bound_of(word, saturation, per_length):
+    """A bound of the factors of a block with this impact. saturation, per_length: as `scaled` gives them."""
     if per_length == 0.0:
         return _factor(np.int64(word >> np.uint64(24)) & 255, 0, saturation, 0.0)
     return _factor(np.int64(word) & 255, np.int64(word >> np.uint64(8)) & 65_535, saturation, per_length)
@@ -98,10 +67,11 @@ def _bound(word, saturation, per_length):
 
 @kernel(types.float64(_LISTS, types.int64, types.int64, types.float64, types.float64))
 def largest_factor(lists, start, stop, saturation, per_length):
-    """An upper bound of the factors of the postings from start to stop."""
+    """A bound of the factors of the postings from start to stop. saturation, per_length: as `scaled` gives them."""
+    impacts = words_at(lists.impacts)
     largest = 0.0
     for block in range(start // BLOCK, (stop + BLOCK - 1) // BLOCK):
-        largest = max(largest, _bound(_made(lists, block), saturation, per_length))
+        largest = max(largest, bound_of(impacts[block], saturation, per_length))
     return largest
 
 
@@ -187,6 +157,7 @@ def best_by_bm25(lists, terms, factors, slots, need_all, allowed, floor, scores,
     num_terms, num_words = len(slots), (lists.num_docs + 63) // 64
     postings, frequencies = numbers_at(lists.postings), bytes_at(lists.frequencies)
     lengths, id_order = numbers_at(lists.lengths), numbers_at(lists.id_order)
+    impacts = words_at(lists.impacts)
     id_ranks = np.empty(len(scores), dtype=np.uint32)
     by_reach, by_size = np.empty(num_terms, dtype=np.int64), np.empty(num_terms, dtype=np.int64)
     at, ahead = np.empty(num_terms, dtype=np.int64), np.empty(num_terms, dtype=np.int64)
@@ -337,8 +308,8 @@ def best_by_bm25(lists, terms, factors, slots, need_all, allowed, floor, scores,
             while start < stop:
                 block = start // BLOCK
                 begin, start = start, min((block + 1) * BLOCK, stop)
-                word = _made(lists, block)
-                bound = idf * _bound(word, saturation, per_length)
+                word = impacts[block]
+                bound = idf * bound_of(word, factors[slot, BOUND_SATURATION], factors[slot, BOUND_PER_LENGTH])
                 if bound < threshold or (bound == threshold and np.uint32(word >> np.uint64(32)) > last_id):
                     continue
                 for place in range(begin, start):

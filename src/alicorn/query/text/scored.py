@@ -11,13 +11,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from alicorn.index import Segment, SegmentView, Snapshot
+from alicorn.index.segment.parts.impacts import mean_length, scaled, shape
 from alicorn.index.segment.parts.terms import TEXT
-from alicorn.query.sets import bits, docset, kernels
-from alicorn.query.sets.frequent import frequent
+from alicorn.query.sets import bits, kernels
 from alicorn.query.text.best import RANKED, Lists, count_before, largest_factor
 
-_K1 = 1.2
-_B = 0.75
 _FEW = 512  # postings
 _ROWS = 64  # of a table at first; doubled when they are used up
 _REMEMBERED = 65_536  # terms: at most some 20 MB for each segment
@@ -36,7 +34,7 @@ class Statistics:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.average = average_length(snapshot)
-        self.tables = [TermTable(view.segment, self.average) for view in snapshot.segments]
+        self.tables = [TermTable(view.segment) for view in snapshot.segments]
         self._views = snapshot.segments
         self._num_docs = snapshot.num_docs
         self._weights: dict[str, Weight | None] = {}
@@ -74,28 +72,26 @@ class TermTable:
     """The terms of one segment that were asked for, under one average length.
 
     terms: (rows, 4) int64: where the postings start and stop, and the addresses of the bitmap and of the counts before
-    its words, 0 for a term of few documents; factors: (rows, 4) float64: idf, k1 (1 - b), k1 b / average, and a bound
-    of tf / (tf + ...) over the postings; rows: term -> row, -1 for one without postings. The arrays are replaced by
-    larger ones, so read `rows` first.
+    its words, 0 for a term of few documents; factors: (rows, 6) float64: idf, k1 (1 - b), k1 b / average, a bound of
+    tf / (tf + ...) over the postings, and the numbers that make such bounds of blocks (impacts.py); rows: term -> row,
+    -1 for one without postings. The arrays are replaced by larger ones, so read `rows` first.
     """
 
-    def __init__(self, segment: Segment, average: float) -> None:
-        impacts = segment.impacts_for(average)
+    def __init__(self, segment: Segment) -> None:
         self.lists = Lists(
             segment.postings.ctypes.data,
             segment.frequencies.ctypes.data,
             segment.doc_lengths.ctypes.data,
             segment.id_order.ctypes.data,
-            impacts.blocks.ctypes.data,
+            segment.impacts.ctypes.data,
             segment.num_docs,
-            len(segment.postings),
-            *_shape(True, average),
         )
-        self.terms, self.factors = np.zeros((_ROWS, 4), dtype=np.int64), np.zeros((_ROWS, 4))
+        self.terms, self.factors = np.zeros((_ROWS, 4), dtype=np.int64), np.zeros((_ROWS, 6))
         self.rows: dict[str, int] = {}
         self._segment = segment
+        self._mean_length = mean_length(segment.doc_lengths)
         self._size = 0
-        self._owners: list[object] = [impacts]  # of what is known by its address
+        self._counts: list[np.ndarray] = []  # known by their addresses
         self._lock = Lock()
 
     def add(self, term: str, weight: Weight | None) -> int:
@@ -104,28 +100,28 @@ class TermTable:
         if weight is None or span.start == span.stop:
             self.rows[term] = -1
             return -1
+        bounding = scaled(self._mean_length, weight.saturation, weight.per_length)
         largest = 1.0  # more than any factor; few postings are not worth a closer bound
         if span.stop - span.start > _FEW:
-            largest = largest_factor(self.lists, span.start, span.stop, weight.saturation, weight.per_length)
-        places = (span.start, span.stop, *self._bitmap(term, span))
+            largest = largest_factor(self.lists, span.start, span.stop, *bounding)
+        places = (span.start, span.stop, *self._bitmap(term))
         with self._lock:
             row = self._size
             if row == len(self.terms):
                 self.terms, self.factors = np.concatenate([self.terms] * 2), np.concatenate([self.factors] * 2)
             self.terms[row] = places
-            self.factors[row] = (*weight, largest)
+            self.factors[row] = (*weight, largest, *bounding)
             self._size += 1
             self.rows[term] = row
         return row
 
-    def _bitmap(self, term: str, span: slice) -> tuple[int, int]:
-        segment = self._segment
-        if not docset.is_dense(span.stop - span.start, segment.num_docs):
+    def _bitmap(self, term: str) -> tuple[int, int]:
+        words = self._segment.frequent.words_of(self._segment.terms.find(term))
+        if words is None:
             return 0, 0
-        words = frequent(segment, segment.terms.find(term), segment.postings[span]).words
         counts = np.empty((len(words) + RANKED - 1) // RANKED, dtype=np.uint32)
         count_before(words, counts)
-        self._owners += [words, counts]
+        self._counts.append(counts)
         return words.ctypes.data, counts.ctypes.data
 
 
@@ -147,8 +143,7 @@ def average_length(snapshot: Snapshot) -> float:
 
 
 def _shape(is_text: bool, average: float) -> tuple[float, float]:
-    b = _B if is_text else 0.0
-    return _K1 * (1.0 - b), _K1 * b / average
+    return shape(average) if is_text else shape(average, b=0.0)
 
 
 def _live_count(view: SegmentView, term: str) -> int:
@@ -157,11 +152,8 @@ def _live_count(view: SegmentView, term: str) -> int:
     span = segment.span_of(term)
     if view.deleted is None or span.start == span.stop:
         return int(span.stop - span.start)
+    words = segment.frequent.words_of(segment.terms.find(term))
+    if words is not None:
+        return int(bits.count_both(words, view.live_words))
     postings = segment.postings[span]
-    count: int
-    if docset.is_dense(len(postings), segment.num_docs):
-        bitmap = frequent(segment, segment.terms.find(term), postings)
-        count = bits.count_both(bitmap.words, view.live_words)
-    else:
-        count = kernels.filter_by_bits(view.live_words, postings, True, np.empty(len(postings), dtype=np.uint32))
-    return count
+    return int(kernels.filter_by_bits(view.live_words, postings, True, np.empty(len(postings), dtype=np.uint32)))

@@ -18,6 +18,8 @@ from alicorn.compiled import kernel
 from alicorn.index.segment.building.documents import Documents, KeyVectors, concatenate_fields
 from alicorn.index.segment.numeric import numeric_columns
 from alicorn.index.segment.parts.doc_ids import IdIndex
+from alicorn.index.segment.parts.frequent import FrequentTerms
+from alicorn.index.segment.parts.impacts import impacts_of
 from alicorn.index.segment.parts.positions import PositionLists, PrefixPostings
 from alicorn.index.segment.parts.terms import TEXT, TermDictionary, TermLists, count_holders, invert
 from alicorn.index.segment.segment import EmbeddingBlock, Segment
@@ -75,6 +77,7 @@ def build_segment(
     }
     static_rank = one_chunk(fields.column("static_rank")).to_numpy().copy()
     id_order = id_rank[order].astype(np.uint32)
+    doc_lengths = _doc_lengths(terms)
     hashes = np.concatenate([source.id_hashes for source in sources])[order]
     return Segment(
         fields=fields,
@@ -86,7 +89,9 @@ def build_segment(
         static_rank=static_rank,
         id_order=id_order,
         static_order=_ranks(np.lexsort((id_order, -static_rank))).astype(np.uint32),
-        doc_lengths=_doc_lengths(terms),
+        doc_lengths=doc_lengths,
+        impacts=impacts_of(postings, frequencies, doc_lengths, id_order),
+        frequent=FrequentTerms.of(posting_starts, postings, len(order)),
         ids=IdIndex.build(one_chunk(fields.column("doc_id")), hashes),
         columns=numeric_columns(fields),
         embeddings={

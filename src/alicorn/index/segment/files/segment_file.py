@@ -16,6 +16,8 @@ where n = documents, t = terms, p = postings, o = occurrences of terms, r = rows
     id_order              uint32 (n,)    rank of the doc_id by UTF-8 bytes
     static_order          uint32 (n,)    rank by static_rank descending, then doc_id [id_order]
     doc_lengths           uint32 (n,)    number of `text:` terms with repetition [0]
+    impacts               uint64 (ceil(p/128),)   a bound of BM25 for each 128 postings (impacts.py)
+    frequent              uint64 (f, ceil(n/64))  bitmaps of the f terms with more than n/32 postings, in their order
     id_hashes             uint32 (n,)    xxh32 of the doc_ids, ascending
     id_docs               uint32 (n,)    document number of each hash
     positions-<i>-blocks  int64          i: place in content.positions of the header; PositionLists says what they are
@@ -37,7 +39,8 @@ where n = documents, t = terms, p = postings, o = occurrences of terms, r = rows
     embedding-<i>-rows_of int32 (n,)                row of each document, -1 for none [0, 1, 2 ...]
     embedding-<i>-min_cosines float32 (c,)          no member of the cluster has a smaller cosine to its centroid
 
-Everything without an ending is a .npy member. A member that holds only what is in brackets is left out.
+Everything without an ending is a .npy member. A member that holds only what is in brackets is left out;
+impacts and frequent are made again if there are none.
 header.json's content:
     num_docs    n
     columns     list of {name, num_valid}: the numeric columns
@@ -61,6 +64,8 @@ from alicorn.index.segment.building.builder import build_segment
 from alicorn.index.segment.building.documents import Documents
 from alicorn.index.segment.numeric import numeric_columns
 from alicorn.index.segment.parts.doc_ids import IdIndex
+from alicorn.index.segment.parts.frequent import FrequentTerms, frequent_numbers
+from alicorn.index.segment.parts.impacts import impacts_of
 from alicorn.index.segment.parts.implied import (
     Implied,
     all_valid,
@@ -144,6 +149,8 @@ def _write(segment: Segment, writer: ArchiveWriter) -> str:
     writer.array("term_starts", segment.term_lists.starts)
     writer.array("id_hashes", segment.ids.hashes)
     writer.array("id_docs", segment.ids.docs)
+    writer.array("impacts", segment.impacts)
+    writer.array("frequent", segment.frequent.words)
     for name, implied in _ARRAYS.items():
         write(name, getattr(segment, name), implied)
     if not _is(segment.static_order, segment.id_order):
@@ -186,6 +193,8 @@ def open_segment(path: Path, checksum: str, quantizers: Mapping[str, KeyQuantize
         terms=TermDictionary(terms),
         static_order=read("static_order", lambda _: arrays["id_order"]),
         ids=IdIndex(reader.array("id_hashes"), reader.array("id_docs"), one_chunk(stored.column("doc_id"))),
+        impacts=_impacts(read, arrays),
+        frequent=_frequent(read, arrays),
         columns=numeric_columns(stored) if reader.format_version < _OWN_TYPES else _columns(reader, read),
         embeddings={
             entry["key"]: _embedding(reader, read, i, _quantizer_of(path, entry, quantizers))
@@ -216,6 +225,18 @@ def _segment_arrays(reader: ArchiveReader, read: _Arrays) -> dict[str, np.ndarra
     counts = {"frequencies": len(postings)}
     others = {name: implied for name, implied in _ARRAYS.items() if name != "postings"}
     return {"postings": postings} | {name: read(name, one, counts.get(name, num_docs)) for name, one in others.items()}
+
+
+def _impacts(read: _Arrays, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    of = (arrays[name] for name in ("postings", "frequencies", "doc_lengths", "id_order"))
+    return read("impacts", lambda _: impacts_of(*of))
+
+
+def _frequent(read: _Arrays, arrays: dict[str, np.ndarray]) -> FrequentTerms:
+    posting_starts, num_docs = arrays["posting_starts"], len(arrays["id_order"])
+    if "frequent.npy" not in read.written:
+        return FrequentTerms.of(posting_starts, arrays["postings"], num_docs)
+    return FrequentTerms(frequent_numbers(posting_starts, num_docs), read("frequent"))
 
 
 def _columns(reader: ArchiveReader, read: _Arrays) -> dict[str, NumericColumn]:

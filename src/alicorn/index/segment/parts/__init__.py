@@ -1,7 +1,7 @@
 """What are the arrays of a segment? Each file holds one of its parts.
 
-terms.py         the sorted term dictionary       impacts.py   the largest BM25 factor of a block of postings
-doc_ids.py       ids and their hashes             implied.py   constant arrays that are rebuilt from their length
-block_arrays.py  the vectors of an embedding key        positions.py  where in their documents terms are
-levenshtein.py   the terms of a dictionary near a word
+terms.py         the sorted term dictionary       impacts.py    bounds of BM25 for blocks of postings
+frequent.py      bitmaps of frequent terms        positions.py  where in their documents terms are
+doc_ids.py       ids and their hashes             implied.py    constant arrays that are rebuilt from their length
+block_arrays.py  the vectors of an embedding key  levenshtein.py  the terms of a dictionary near a word
 """
