@@ -29,7 +29,6 @@ from alicorn.logs import mine
 from alicorn.publishing.publish import publish
 from alicorn.query import Collection
 from alicorn.reporting.progress import progress_bar
-from alicorn.retrieval.nearest import default_nprobe
 from alicorn.retrieval.retriever import Retriever
 from alicorn.towers import AnyModel, Model
 from alicorn.training import Recipe, train
@@ -161,13 +160,13 @@ def _evaluate(
     """Six systems over the same searches."""
     requests = {name: model.encode_requests(searches.requests) for name, model in models.items()}
     documents = {name: model.encode_documents(searches.documents) for name, model in models.items()}
-    unified, key, nprobe = requests["unified"], models["unified"].key, default_nprobe(vertical)
+    unified, key = requests["unified"], models["unified"].key
     ask: dict[str, Callable[[], np.ndarray]] = {
         BOOLEAN: lambda: systems.boolean_run(collection, vertical, searches, _DEPTH),
         BM25: lambda: systems.bm25_run(collection, vertical, searches, _DEPTH),
         TEXT: lambda: systems.embedding_run(requests["text"], documents["text"], _DEPTH),
         UNIFIED: lambda: systems.embedding_run(unified, documents["unified"], _DEPTH),
-        INDEX: lambda: systems.index_run(collection, key, searches, unified, _DEPTH, nprobe),
+        INDEX: lambda: systems.index_run(collection, key, searches, unified, _DEPTH),
         HYBRID: lambda: systems.hybrid_run(collection, vertical, searches, unified, _DEPTH),
     }
     runs = {}

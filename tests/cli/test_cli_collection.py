@@ -98,7 +98,7 @@ def test_tune_measures_recommends_and_applies(loop, tmp_path):
         assert opened.snapshot().quantizers["people"].version == 0
     shown = succeed(*tune, "--grid", "num_clusters=8 codec=none nprobe=8", "--apply").out
     assert "Recommended: ivf 8 clusters, none at nprobe 8" in shown
-    assert "Ask: (nn people :k 5 :nprobe 8)" in shown
+    assert "Ask: (nn people :k 5 :recall 0.95)" in shown
     with Collection.open(collection, read_only=True) as opened:
         assert opened.snapshot().quantizers["people"].settings.codec == "none"
         assert opened.snapshot().quantizers["people-text"].version == 0

@@ -23,7 +23,7 @@ def test_evaluate_prints_the_report_and_writes_it(loop, tmp_path):
 def test_evaluate_as_json_through_the_index_and_from_the_log_folder(loop):
     found = succeed(
         *("evaluate", loop.model, "--logs", loop.logs, "--k", "1,10", "--searches", "50", "--json"),
-        *("--collection", loop.collection, "--nprobe", "1000"),
+        *("--collection", loop.collection, "--index-recall", "1"),
     ).json()
     assert found["num_searches"] == 50
     assert found["measures"] == ["recall@1", "recall@10"]

@@ -84,7 +84,7 @@ def test_query_a_text_with_a_model_uses_the_vertical_s_hybrid_expression(loop, s
     hybrid = ("query", loop.collection, "--text", name, "--model", loop.model, "--searcher", searcher)
     answer = succeed(*hybrid, "--json", "--explain").json()
     assert answer["explanation"]["expression"].startswith("(or ")
-    assert "(nn people :k 100 :nprobe" in answer["explanation"]["expression"]
+    assert "(nn people :k 100 :recall" in answer["explanation"]["expression"]
     assert answer["hits"][0]["stored"]["name"] == name
 
 

@@ -15,7 +15,7 @@ from alicorn.text import phrase, query_terms
 
 TEXTS = [
     "(and {terms})",
-    "(or (and {terms}) (nn {key} :k 100 :nprobe 16))",
+    "(or (and {terms}) (nn {key} :k 100 :recall 0.95))",
     "(or {terms} (nn {key} :radius 0.2))",
     '(or "name:{query}" (nn {key} :k 9))',
     "(or {terms} tag:x {terms})",

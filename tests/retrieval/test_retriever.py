@@ -27,11 +27,11 @@ def retriever(collection):
 @pytest.mark.parametrize(
     ("asked", "expression"),
     [
-        ({"text": "John"}, "(or (and text:john) (nn people :k 100 :nprobe 16))"),
-        ({"text": "John", "key": "people-text"}, "(or (and text:john) (nn people-text :k 100 :nprobe 16))"),
+        ({"text": "John"}, "(or (and text:john) (nn people :k 100 :recall 0.95))"),
+        ({"text": "John", "key": "people-text"}, "(or (and text:john) (nn people-text :k 100 :recall 0.95))"),
         ({"text": "John", "mode": "boolean"}, "(and text:john)"),
-        ({"text": "John", "mode": "embedding"}, "(nn people :k 100 :nprobe 16)"),
-        ({"text": "John", "mode": "embedding", "key": "people-text"}, "(nn people-text :k 100 :nprobe 16)"),
+        ({"text": "John", "mode": "embedding"}, "(nn people :k 100 :recall 0.95)"),
+        ({"text": "John", "mode": "embedding", "key": "people-text"}, "(nn people-text :k 100 :recall 0.95)"),
         ({"expression": "text:john"}, "text:john"),
         ({"expression": parse("(or a  b)")}, "(or a b)"),
     ],
@@ -79,7 +79,7 @@ def test_only_the_vectors_that_are_looked_for_are_encoded_and_of_unit_length(ret
 
 def test_without_a_model_of_the_verticals_key_a_text_looks_in_the_first_models(collection):
     request = Retriever(collection, [TEXT]).request(text="john", searcher={"city": "Oslo"})
-    assert str(request.expression) == "(or (and text:john) (nn people-text :k 100 :nprobe 16))"
+    assert str(request.expression) == "(or (and text:john) (nn people-text :k 100 :recall 0.95))"
 
 
 @pytest.mark.parametrize(

@@ -63,9 +63,9 @@ def test_a_limit_cuts_the_hits_and_not_the_total(client):
     ("mode", "expression", "found"),
     [
         ("boolean", "(and text:john text:smyth)", {"p2"}),
-        ("embedding", "(nn people :k 100 :nprobe 16)", {"p1", "p2", "p3", "p/4"}),
-        ("hybrid", "(or (and text:john text:smyth) (nn people :k 100 :nprobe 16))", {"p1", "p2", "p3", "p/4"}),
-        (None, "(or (and text:john text:smyth) (nn people :k 100 :nprobe 16))", {"p1", "p2", "p3", "p/4"}),
+        ("embedding", "(nn people :k 100 :recall 0.95)", {"p1", "p2", "p3", "p/4"}),
+        ("hybrid", "(or (and text:john text:smyth) (nn people :k 100 :recall 0.95))", {"p1", "p2", "p3", "p/4"}),
+        (None, "(or (and text:john text:smyth) (nn people :k 100 :recall 0.95))", {"p1", "p2", "p3", "p/4"}),
     ],
 )
 def test_a_text_becomes_the_verticals_expression(client, mode, expression, found):
@@ -90,10 +90,10 @@ def test_friends_in_common_are_named_where_the_searcher_is_a_document(collection
 
 def test_mode_embedding_takes_any_key_that_has_a_model(client):
     by_text = search(client, text="john smith", searcher="p3", mode="embedding", key="people-text")
-    assert by_text["expression"] == "(nn people-text :k 100 :nprobe 16)"
+    assert by_text["expression"] == "(nn people-text :k 100 :recall 0.95)"
     scores = {hit["doc_id"]: hit["score"] for hit in by_text["hits"]}
     assert scores["p1"] == scores["p2"] == scores["p/4"]  # the text alone cannot tell them apart
-    assert by_text["hits"][0]["why"]["approximate"] is False  # 16 clusters of the one there is
+    assert by_text["hits"][0]["why"]["approximate"] is False  # without a calibration all clusters are read
     assert "no model encodes 'nothing'" in refused(client, text="x", mode="embedding", key="nothing")["error"]
 
 
@@ -113,8 +113,9 @@ def test_a_hit_says_whether_clusters_were_left_out(tmp_path, start):
         num_clusters = many.snapshot().quantizers["clip"].coarse.num_clusters
         assert num_clusters > 1
         client = start(many)
-        for nprobe, approximate in ((1, True), (num_clusters, False)):
-            expression = f"(nn clip :k 1 :nprobe {nprobe})"
+        asked = {":nprobe 1": True, f":nprobe {num_clusters}": False, ":recall 0.9": True, ":scan 5": True}
+        for how, approximate in asked.items():
+            expression = f"(nn clip :k 1 {how})"
             (hit,) = search(client, expression=expression, vectors={"clip": [1, 0, 0, 0]})["hits"]
             assert hit["why"]["approximate"] is approximate
 

@@ -29,9 +29,9 @@ def evaluate(
     k: Annotated[str, typer.Option(help="Cut-offs of recall, separated by commas.")] = "10,100,1000",
     searches: Annotated[int, typer.Option(min=1, help="Sample at most this many searches.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and of the intervals.")] = 0,
-    nprobe: Annotated[
-        int | None, typer.Option(min=1, help="Clusters to look in; as the vertical's hybrid expression unless given.")
-    ] = None,
+    index_recall: Annotated[
+        float, typer.Option(min=0.001, max=1.0, help="The :recall that the index is asked for; 1: exact.")
+    ] = 0.95,
     ablate: Annotated[
         AblateOption | None, typer.Option(help="Also the recall lost without each feature: unknown, or of another row.")
     ] = None,
@@ -76,7 +76,7 @@ def evaluate(
         num_searches=searches,
         seed=seed,
         collection=collection,
-        nprobe=nprobe,
+        index_recall=index_recall,
         ablate=None if ablate is None else ablate.value,
         rerank=rerank,
         depths=cutoffs(depths, "--depths"),

@@ -23,7 +23,7 @@ from alicorn.evaluation.reports.survivors import Survivors, control_template, su
 from alicorn.evaluation.searches import Searches, open_searches
 from alicorn.query import Collection
 from alicorn.retrieval.encoder import search_vectors
-from alicorn.retrieval.nearest import default_nprobe
+from alicorn.retrieval.nearest import RECALL
 from alicorn.towers import AnyModel, Model
 
 
@@ -32,8 +32,8 @@ class Questions:
     """The measurements to make of a model. An option that is None is left out.
 
     ks: cut-offs of recall. num_searches, seed: of the sample of searches and of the intervals.
-    collection: the folder published with the model; recall is measured through it too, in the `nprobe` nearest clusters
-    (None: as many as the vertical's hybrid expression looks in). ablate: how each feature is taken away.
+    collection: the folder published with the model; recall is measured through it too, by `:recall index_recall`.
+    ablate: how each feature is taken away.
     rerank: folder of a second model, which orders the first `depths` documents anew. labels: Parquet that a judge of
     relevance is learned from. control: a template of the documents that may pass, of which the first `pre_rank` by BM25
     go on; needs the collection. page: the file to which the page of the model will be written. map_by: the column that
@@ -44,7 +44,7 @@ class Questions:
     num_searches: int = 10_000
     seed: int = 0
     collection: Path | None = None
-    nprobe: int | None = None
+    index_recall: float = RECALL
     ablate: How | None = None
     rerank: Path | None = None
     depths: Sequence[int] = DEPTHS
@@ -133,7 +133,7 @@ def _recall(
         questions.ks,
         collection=collection,
         seed=questions.seed,
-        nprobe=default_nprobe(model.vertical) if questions.nprobe is None else questions.nprobe,
+        index_recall=questions.index_recall,
         second=second,
         depths=questions.depths,
     )
@@ -151,7 +151,7 @@ def _stages(model: AnyModel, searches: Searches, questions: Questions, collectio
         questions.control,
         k=max(questions.ks),
         cut=questions.pre_rank,
-        nprobe=questions.nprobe,
+        recall=questions.index_recall,
     )
 
 

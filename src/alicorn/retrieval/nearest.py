@@ -1,21 +1,17 @@
-"""The expression for the documents nearest to a request, and the number of clusters that it looks in."""
+"""The expression for the documents nearest to a request."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alicorn.language.tree import Nn, Node, Or, walk
-from alicorn.vertical import Vertical
+from alicorn.language.tree import Nn, Node, Or
+
+RECALL = 0.95
+"""The share of the nearest documents that a request asks for, as in the expressions of a vertical."""
 
 
-def nearest(key: str, k: int, nprobe: int | None = None, vectors: Sequence[str] = ()) -> Node:
-    """`(nn key :k k :nprobe nprobe)`; with names of vectors, as of several interests, an `or` of one for each."""
+def nearest(key: str, k: int, recall: float = RECALL, vectors: Sequence[str] = ()) -> Node:
+    """`(nn key :k k :recall recall)`; with names of vectors, as of several interests, an `or` of one for each."""
     if not vectors:
-        return Nn(key, k=k, nprobe=nprobe)
-    return Or(tuple(Nn(key, k=k, nprobe=nprobe, vector=name) for name in vectors))
-
-
-def default_nprobe(vertical: Vertical) -> int | None:
-    """The number of clusters that the vertical's hybrid expression looks in; None: all."""
-    nodes = walk(vertical.expressions.hybrid.root)
-    return next((node.nprobe for node in nodes if isinstance(node, Nn)), None)
+        return Nn(key, k=k, recall=recall)
+    return Or(tuple(Nn(key, k=k, recall=recall, vector=name) for name in vectors))

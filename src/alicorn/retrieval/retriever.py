@@ -19,7 +19,7 @@ from alicorn.publishing.provenance import check_analysis, check_models
 from alicorn.query import Collection, Facet, Result
 from alicorn.query.check import UnitVectors, check_vectors
 from alicorn.retrieval.encoder import interests_of, named_vectors, search_vectors
-from alicorn.retrieval.nearest import default_nprobe, nearest
+from alicorn.retrieval.nearest import nearest
 from alicorn.retrieval.searchers import Searcher, Searchers
 
 if TYPE_CHECKING:
@@ -176,8 +176,7 @@ class Retriever:
             raise AlicornError(f"no model encodes {key!r}; there are models for: {', '.join(self.models)}")
         vectors = self._interests.get(key, ())
         if mode == "embedding":
-            # As many clusters as the vertical's hybrid expression, so that the columns of a page can be compared.
-            return ReadText(nearest(key, NEAREST, default_nprobe(vertical), vectors), order_by, None)
+            return ReadText(nearest(key, NEAREST, vectors=vectors), order_by, None)
 
         def is_repeat(days: float) -> bool:
             return self._still_shows(vertical.expression("boolean", text), chosen(days), limit)

@@ -19,5 +19,5 @@ def make_ready(collection: Collection) -> None:
             kernel.compile(kernel.declared[0])
     for key, dim in collection.embeddings.items():
         vector = np.eye(1, dim, dtype=np.float32)[0]
-        for node in (Nn(key, k=1), Nn(key, radius=0.1), Nn(key, k=1, nprobe=1)):
+        for node in (Nn(key, k=1), Nn(key, radius=0.1), Nn(key, k=1, nprobe=1), Nn(key, k=1, recall=0.5)):
             collection.search(node, vectors={key: vector})

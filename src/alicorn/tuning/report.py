@@ -74,16 +74,10 @@ def recommendation(tuning: Tuning) -> str:
     if tuning.num_measured < tuning.num_vectors:
         clusters = tuning.settings.num_clusters
         text += f" For all {tuning.num_vectors:,} vectors: {f'{clusters:,}' if clusters else 'the default'} clusters."
-    if tuning.applied and tuning.nprobe is None:
-        text += f" On the collection itself no nprobe that was tried reaches {tuning.target_recall:g}: see its points."
-    if tuning.expression is not None:
-        text += f" Ask: {tuning.expression}"
+    text += f" Ask: {tuning.expression}"
     if tuning.calibrated is not None:
         by = "stored vectors" if tuning.queries_are_documents else "the queries given"
-        text += (
-            f" The key is calibrated by {by}: (nn {tuning.key} :k {tuning.k} :recall {tuning.target_recall:g}) reaches"
-            f" {tuning.calibrated:.3f} here."
-        )
+        text += f" which is calibrated by {by}, and reaches {tuning.calibrated:.3f} here."
     return text
 
 

@@ -32,9 +32,8 @@ class Tuning:
 
     points: of the copy, setting after setting, nprobe rising. recommended: one of them, None where none reaches the
     target. settings: its settings for the whole collection. applied: points of the collection itself after training
-    with them, nprobe rising, empty where nothing was applied. nprobe: of the collection where applied, else of the
-    copy; None where the target was not reached. calibrated: recall that `:recall target_recall` reaches on the
-    collection where applied.
+    with them, nprobe rising, empty where nothing was applied. calibrated: recall that `:recall target_recall` reaches
+    on the collection where applied.
     """
 
     key: str
@@ -49,14 +48,13 @@ class Tuning:
     points: tuple[Point, ...]
     recommended: Point | None
     settings: Settings | None
-    nprobe: int | None
     applied: tuple[Point, ...] = ()
     calibrated: float | None = None
 
     @property
     def expression(self) -> str | None:
         """What to ask, or to write into the vertical's hybrid expression."""
-        return None if self.nprobe is None else f"(nn {self.key} :k {self.k} :nprobe {self.nprobe})"
+        return None if self.recommended is None else f"(nn {self.key} :k {self.k} :recall {self.target_recall:g})"
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -112,7 +110,6 @@ def tune(
         truth = nearest_scores(collection, key, asked, k)
         applied = aim.train_and_climb(collection, whole, truth)
         calibrated = calibrated_recall(collection, key, asked, truth, target_recall)
-    chosen = recommend(applied, target_recall) if applied else best
     return Tuning(
         key=key,
         dim=dim,
@@ -126,7 +123,6 @@ def tune(
         points=tuple(points),
         recommended=best,
         settings=whole,
-        nprobe=None if chosen is None else chosen.nprobe,
         applied=tuple(applied),
         calibrated=calibrated,
     )

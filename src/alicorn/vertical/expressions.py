@@ -52,7 +52,7 @@ class Expressions(Config):
     """Templates of the two expressions that a text request becomes (language/templates.py), parsed when loaded."""
 
     boolean: ParsedTemplate = Template.parse("(and {terms})")
-    hybrid: ParsedTemplate = Template.parse("(or (and {terms}) (nn {key} :k 100 :nprobe 16))")
+    hybrid: ParsedTemplate = Template.parse("(or (and {terms}) (nn {key} :k 100 :recall 0.95))")
 
 
 class HitOrders(Config):

@@ -40,14 +40,14 @@ def test_through_an_index_that_lost_documents(pairs, vertical):
     model = FakeModel(perfect=True)
     lost = [f"d{n}" for n in range(20)]
     collection = published(model, pairs, lost=lost)
-    found = measure_recall(model, pairs, vertical, ks=(1, 5), collection=collection, nprobe=4)
+    found = measure_recall(model, pairs, vertical, ks=(1, 5), collection=collection, index_recall=0.8)
     searches = read_searches(pairs)
     expected = 1 - np.mean([query in lost for query in searches.queries])
     assert found.comparison.mean(INDEX, "recall@5").mean == pytest.approx(expected)
     assert found.ratios == pytest.approx({"recall@1": expected, "recall@5": expected})
     assert found.comparison.difference(INDEX, "recall@1").excludes_zero
     expressions, limit, _ = collection.asked[0]
-    assert expressions == ["(nn people :k 5 :nprobe 4)"] * 290
+    assert expressions == ["(nn people :k 5 :recall 0.8)"] * 290
     assert limit == 5
 
 
@@ -66,7 +66,7 @@ def test_report_files(pairs, vertical, tmp_path):
     text = paths[0].read_text()
     assert SIMULATION in text
     assert "290 of 290 searches of the test split over 200 documents; model m1." in text
-    assert "Through the index at nprobe 16, relative to exact search: recall@1 1.000" in text
+    assert "Through the index by :recall 0.95, relative to exact search: recall@1 1.000" in text
     content = json.loads(paths[1].read_text())
     assert content["ratios"] == {"recall@1": 1.0, "recall@10": 1.0, "recall@100": 1.0}
     assert content["split"] == "test"
@@ -110,7 +110,7 @@ def test_systems_ask_the_vertical_s_expressions(pairs, vertical):
     assert [asked[0][0] for asked in collection.asked] == [
         f"(and text:{query})",
         f"(or text:{query})",
-        f"(or (and text:{query}) (nn people :k 100 :nprobe 16))",
+        f"(or (and text:{query}) (nn people :k 100 :recall 0.95))",
     ]
     assert [asked[2] for asked in collection.asked] == [None, "bm25", {"nn": 1.0, "bm25": 0.1}]
 

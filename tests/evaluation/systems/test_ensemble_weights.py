@@ -13,7 +13,7 @@ from alicorn.evaluation.systems.runs import embedding_run, index_run, reranked_r
 from alicorn.retrieval.encoder import search_vectors
 
 
-def before_and_after(models, collection, searches, depth: int, nprobe: int) -> dict[str, np.ndarray]:
+def before_and_after(models, collection, searches, depth: int) -> dict[str, np.ndarray]:
     """Each model by exact search, under its name, and through the index that holds all of them, as `<name>, index`.
 
     A better model may be worse after quantization: both are compared over the same searches.
@@ -22,7 +22,7 @@ def before_and_after(models, collection, searches, depth: int, nprobe: int) -> d
     for name, model in models.items():
         requests = search_vectors(model, searches.requests)
         runs[name] = embedding_run(requests, model.encode_documents(searches.documents), depth)
-        runs[f"{name}, index"] = index_run(collection, model.key, searches, requests, depth, nprobe)
+        runs[f"{name}, index"] = index_run(collection, model.key, searches, requests, depth)
     return runs
 
 
@@ -124,7 +124,7 @@ def test_before_and_after_an_index_that_lost_documents(pairs):
     collection = FakeCollection(
         searches.documents["doc_id"].to_pylist(), _documents(model, searches), model="m1", lost=lost
     )
-    runs = before_and_after({"perfect": model}, collection, searches, 5, nprobe=4)
+    runs = before_and_after({"perfect": model}, collection, searches, 5)
     recalls = {name: np.nanmean(recall_at(run, searches.targets, 5)) for name, run in runs.items()}
     assert recalls["perfect"] == 1.0
     assert recalls["perfect, index"] == pytest.approx(np.mean([query not in lost for query in searches.queries]))

@@ -55,7 +55,7 @@ def test_evaluate_finds_by_any_interest_and_the_same_through_an_index(
         table = {"doc_id": searches.documents["doc_id"], "embedding:people": vectors.tolist()}
         collection.upsert(pa.table(table))
         collection.flush()
-        found = measure_recall(model, searches, vertical, ks=(1, 10), collection=collection, nprobe=None)
+        found = measure_recall(model, searches, vertical, ks=(1, 10), collection=collection, index_recall=1.0)
     np.testing.assert_array_equal(found.runs[INDEX], found.runs[EXACT])
     assert found.comparison.mean(EXACT, "recall@1").mean > 0.9
     interests = model.encode_interests(searches.requests)

@@ -19,6 +19,7 @@ from alicorn.evaluation.systems.runs import embedding_run, index_run, reranked_r
 from alicorn.publishing.provenance import check_published
 from alicorn.query import Collection
 from alicorn.retrieval.encoder import search_vectors
+from alicorn.retrieval.nearest import RECALL
 from alicorn.towers import AnyModel
 from alicorn.vertical import Vertical
 
@@ -69,8 +70,8 @@ class RecallReport:
             sentences.append(f"The first documents are ordered anew by model {facts['reranked_by']}.")
         if self.ratios:
             shares = ", ".join(f"{measure} {ratio:.3f}" for measure, ratio in self.ratios.items())
-            where = "in all clusters" if facts["nprobe"] is None else f"at nprobe {facts['nprobe']}"
-            sentences.append(f"Through the index {where}, relative to exact search: {shares}.")
+            asked = f"by :recall {facts['index_recall']:g}"
+            sentences.append(f"Through the index {asked}, relative to exact search: {shares}.")
         return sentences
 
 
@@ -82,14 +83,15 @@ def measure_recall(
     collection: Collection | None = None,
     num_searches: int = 10_000,
     seed: int = 0,
-    nprobe: int | None = 16,
+    index_recall: float = RECALL,
     second: AnyModel | None = None,
     depths: Sequence[int] = DEPTHS,
 ) -> RecallReport:
     """Exact recall@K of a model on sampled searches of the last split, and the same through an index.
 
-    searched: pairs/, a log folder, or opened searches. collection: holds the model's embeddings of the same corpus;
-    nprobe: how many clusters it looks in, None for all. second: a model that orders the first `depths` documents anew.
+    searched: pairs/, a log folder, or opened searches. collection: holds the model's embeddings of the same corpus.
+    index_recall: the share of the nearest that the index is asked for, by `:recall`. second: a model that orders the
+    first `depths` documents anew.
     Raises TableError, ConfigError, CollectionError; all of them before anything is encoded.
     """
     _check_arguments(ks, num_searches, depths)
@@ -100,8 +102,8 @@ def measure_recall(
     depth = max(*ks, *depths) if second is not None else max(ks)
     runs = {EXACT: embedding_run(request_vectors, model.encode_documents(searches.documents), depth)}
     if collection is not None:
-        runs[INDEX] = index_run(collection, model.key, searches, request_vectors, depth, nprobe)
-    facts = _facts(model, vertical, searches, seed) | ({"nprobe": nprobe} if collection is not None else {})
+        runs[INDEX] = index_run(collection, model.key, searches, request_vectors, depth, index_recall)
+    facts = _facts(model, vertical, searches, seed) | ({"index_recall": index_recall} if collection is not None else {})
     if request_vectors.ndim == 3:
         facts |= {"num_interests": request_vectors.shape[1], "interest_cosine": _mean_cosine(request_vectors)}
     if second is not None:

@@ -20,7 +20,7 @@ from alicorn.language.tree import And, Or
 from alicorn.query import Collection
 from alicorn.reporting.markdown import table
 from alicorn.retrieval.encoder import named_vectors
-from alicorn.retrieval.nearest import nearest
+from alicorn.retrieval.nearest import RECALL, nearest
 from alicorn.vertical import Vertical
 
 
@@ -70,7 +70,7 @@ def survivors(
     control: str,
     k: int = 100,
     cut: int = 100,
-    nprobe: int | None = None,
+    recall: float = RECALL,
 ) -> Survivors:
     """request_vectors: float32 (searches, dim), or (searches, interests, dim), of unit length. k: retrieved for each.
 
@@ -79,7 +79,7 @@ def survivors(
     """
     template = control_template(control)
     interests = interest_names(request_vectors.shape[1]) if request_vectors.ndim == 3 else ()
-    near = nearest(key, k, nprobe, interests)
+    near = nearest(key, k, recall, interests)
     most = k * max(1, len(interests))
     passing = [And((vertical.fill(template, query, key), near)) for query in searches.queries]
     candidates = [

@@ -17,7 +17,7 @@ from alicorn.language.templates import Template
 from alicorn.language.tree import Node
 from alicorn.query import Collection
 from alicorn.retrieval.encoder import named_vectors
-from alicorn.retrieval.nearest import nearest
+from alicorn.retrieval.nearest import RECALL, nearest
 from alicorn.vertical import Vertical
 
 _CELLS = 1 << 24  # numbers gathered at once: 64 MiB of float32
@@ -83,11 +83,16 @@ def reranked_run(
 
 
 def index_run(
-    collection: Collection, key: str, searches: Searches, request_vectors: np.ndarray, depth: int, nprobe: int | None
+    collection: Collection,
+    key: str,
+    searches: Searches,
+    request_vectors: np.ndarray,
+    depth: int,
+    recall: float = RECALL,
 ) -> np.ndarray:
-    """The same through the quantized index, in the `nprobe` nearest clusters, or in all with None."""
+    """The same through the quantized index, by `:recall`."""
     vectors = named_vectors(key, request_vectors)
-    expression = nearest(key, depth, nprobe, () if request_vectors.ndim == 2 else tuple(vectors))
+    expression = nearest(key, depth, recall, () if request_vectors.ndim == 2 else tuple(vectors))
     return expression_run(collection, [expression] * len(searches), searches, depth, vectors=vectors)
 
 

@@ -49,8 +49,12 @@ class Matcher:
 
 
 def _skips_clusters(nn: tree.Nn, snapshot: Snapshot) -> bool:
-    few = nn.nprobe is not None and nn.nprobe < snapshot.quantizers[nn.key].coarse.num_clusters
-    return few or nn.counts_documents
+    quantizer = snapshot.quantizers[nn.key]
+    if nn.recall is not None:
+        return quantizer.calibration is not None
+    if nn.scan is not None:
+        return quantizer.num_clusters > 1
+    return nn.nprobe is not None and nn.nprobe < quantizer.num_clusters
 
 
 def _cosine(view: SegmentView, number: int, key: str, query: np.ndarray) -> float | None:
