@@ -111,7 +111,7 @@ def _distinct(lists: pa.ListArray) -> tuple[np.ndarray, Ordinals]:
     ordinals = string_ordinals(lists.flatten().cast(pa.string()))
     sizes = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     each = len(ordinals.values) + 1
-    pairs = np.unique(np.repeat(np.arange(len(lists)), sizes) * each + ordinals.numbers.astype(np.int64))
+    pairs = docset.distinct(np.repeat(np.arange(len(lists)), sizes) * each + ordinals.numbers.astype(np.int64))
     pairs = pairs[pairs % each < len(ordinals.values)]  # without null
     starts = np.searchsorted(pairs, np.arange(len(lists) + 1) * each).astype(np.int32)
     return starts, Ordinals((pairs % each).astype(np.uint32), ordinals.values)

@@ -13,6 +13,7 @@ from alicorn.index import Segment, Snapshot
 from alicorn.language import tree
 from alicorn.query.operators.columns import need_column
 from alicorn.query.operators.inner import first_of_inner
+from alicorn.query.sets import docset
 from alicorn.query.sets.docset import DocSet
 from alicorn.query.sets.per_segment import Sets, narrow
 
@@ -40,7 +41,7 @@ def check(node: tree.Extract, snapshot: Snapshot, _: Mapping[str, np.ndarray]) -
 
 def _documents(segment: Segment, ids: pa.StringArray) -> DocSet:
     numbers = segment.numbers_of(ids)
-    return np.unique(numbers[numbers >= 0]).astype(np.uint32)
+    return docset.distinct(numbers[numbers >= 0].astype(np.uint32))
 
 
 def _ids_listed(values: pa.ChunkedArray) -> pa.Array:

@@ -190,6 +190,13 @@ def expand_ranges(starts, stops, out):
             at += 1
 
 
+@kernel("void(uint64[::1], uint32[::1], int64[::1], int64[::1])")
+def set_bits_of_lists(words, postings, starts, stops):
+    """Set the bits of the posting lists [starts[i], stops[i])."""
+    for i in range(len(starts)):
+        set_bits(words, postings[starts[i] : stops[i]])
+
+
 @kernel("void(uint32[::1], int64[::1], int64[::1], uint32[::1])")
 def join_lists(postings, starts, stops, out):
     """The posting lists [starts[i], stops[i]), one after the other."""

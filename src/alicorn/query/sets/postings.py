@@ -6,7 +6,7 @@ import numpy as np
 
 from alicorn.index import Segment
 from alicorn.query.sets import docset, kernels
-from alicorn.query.sets.docset import EMPTY, DocSet
+from alicorn.query.sets.docset import EMPTY, Bitmap, DocSet
 
 
 def having_any(segment: Segment, numbers: np.ndarray) -> DocSet:
@@ -16,9 +16,14 @@ def having_any(segment: Segment, numbers: np.ndarray) -> DocSet:
     starts, stops = segment.posting_starts[numbers], segment.posting_starts[numbers + 1]
     if len(numbers) == 1:
         return segment.postings[starts[0] : stops[0]]
-    postings = np.empty(int((stops - starts).sum()), dtype=np.uint32)
+    total = int((stops - starts).sum())
+    if docset.is_dense(total, segment.num_docs):
+        words = np.zeros((segment.num_docs + 63) // 64, dtype=np.uint64)
+        kernels.set_bits_of_lists(words, segment.postings, starts, stops)
+        return Bitmap.of_words(words)
+    postings = np.empty(total, dtype=np.uint32)
     kernels.join_lists(segment.postings, starts, stops, postings)
-    return docset.from_unsorted(postings, segment.num_docs)
+    return docset.distinct(postings)
 
 
 def num_postings(segment: Segment, numbers: np.ndarray) -> int:
