@@ -267,14 +267,6 @@ def test_refused_logs_leave_nothing_behind(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["logs"]
 
 
-def test_a_split_without_searches_is_refused_and_leaves_nothing_behind(tmp_path):
-    logs = write_logs(tmp_path / "logs", good_tables())
-    for split in ("{valid_from: 2020-01-01}", "{valid_from: 2030-01-01}", "{valid: 0.01}"):
-        with pytest.raises(ConfigError, match="split: "):
-            mine(logs, vertical(split=split), tmp_path / "pairs")
-    assert [path.name for path in tmp_path.iterdir()] == ["logs"]
-
-
 def test_searches_of_one_moment_stay_in_one_split(tmp_path):
     rows = [(f"s{i}", "u", t, "a", 1, True) for i, t in enumerate([0, 1, 2, 2, 2, 2, 3, 3])]
     tables = good_tables() | {"impressions": impressions(*rows)}

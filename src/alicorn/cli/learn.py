@@ -15,6 +15,7 @@ def mine(
     logs: Annotated[Path, typer.Argument(help="Folder with documents, impressions, searchers, activity.", exists=True)],
     vertical: VerticalFile,
     out: Annotated[Path, typer.Option(help="Folder for the pairs.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the pairs that --out holds.")] = False,
     as_json: Json = False,
 ) -> None:
     """Check the log tables and turn them into training examples: clicks, hard positives, non-clicks, popularity.
@@ -25,7 +26,7 @@ def mine(
     from alicorn.vertical import Vertical
 
     with log.status("reading and checking the log"):
-        counts = mine_logs(logs, Vertical.load(vertical), out)
+        counts = mine_logs(logs, Vertical.load(vertical), out, overwrite=overwrite)
     print_values(counts, as_json)
 
 

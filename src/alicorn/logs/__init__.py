@@ -2,7 +2,7 @@
 
 tables.py       the log folder: finding and reading the tables; Logs
 checks.py       what each table promises, checked by queries before any work
-splits.py       searches, split by time into train, valid and test
+splits.py       searches, split into train, valid and test
 positives.py    clicks, impressions, and documents reached after failed searches
 likeness.py     the share of a query's letter trigrams that a document has
 non_clicks.py   documents shown and not chosen in a search that has a click

@@ -4,7 +4,7 @@ One query looks at the rows of a table, one at each reference to another table; 
 violation becomes a TableError that names table, column, first bad row and count.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,11 +71,17 @@ _REFERENCES = [  # table, column, table it must be found in
 
 
 def check_tables(
-    tables: Mapping[str, ibis.Table], sources: Mapping[str, PartFiles], copies: Mapping[str, Path]
+    tables: Mapping[str, ibis.Table],
+    sources: Mapping[str, PartFiles],
+    copies: Mapping[str, Path],
+    constant: Sequence[str] = (),
+    unknown_documents: bool = False,
 ) -> dict[str, int]:
     """Check all tables, by name. Returns their numbers of rows. Raises TableError for the first violation.
 
-    sources: the files that rows are named by. copies: the plain files that were made of them.
+    sources: the files that rows are named by. copies: the plain files that were made of them. constant: further columns
+    of impressions on which the rows of a search agree. unknown_documents: whether rows may be of documents that the
+    table of documents lacks.
     """
     counts = {}
     for name, table in tables.items():
@@ -86,11 +92,12 @@ def check_tables(
             with sources[name].located():
                 _check_unique(name, copies[name], key)
     for name, column, target in _REFERENCES:
-        if name in tables and target in tables:
+        allowed = unknown_documents and target == "documents"
+        if name in tables and target in tables and not allowed:
             with sources[name].located():
                 _check_reference(name, tables[name], column, target, tables[target])
     with sources["impressions"].located():
-        _check_sessions(tables["impressions"])
+        _check_sessions(tables["impressions"], constant)
     return counts
 
 
@@ -134,16 +141,18 @@ def _refuse(name: str, column: str, bad: ibis.Table, table: ibis.Table, problem:
         bad_rows(name, column, f"{problem}: {value!r}", row=row, count=found["count"])
 
 
-def _check_sessions(impressions: ibis.Table) -> None:
-    """The rows of one search agree on query and searcher; a search that showed nothing has one row."""
+def _differ(name: str) -> Deferred:
+    """Whether rows have different values of a column, or some have one and some have none."""
+    column = _[name]
+    return (column.min() != column.max()) | ((column.count() > 0) & (column.count() < _.count()))
+
+
+def _check_sessions(impressions: ibis.Table, constant: Sequence[str]) -> None:
+    """The rows of one search agree on query, searcher and further columns; a search that showed nothing has one row."""
     rules = [
         _Rule("query", "the rows of one session_id have different queries", _.query.min() != _.query.max()),
-        _Rule(
-            "searcher_id",
-            "the rows of one session_id have different searchers",
-            (_.searcher_id.min() != _.searcher_id.max())
-            | ((_.searcher_id.count() > 0) & (_.searcher_id.count() < _.count())),
-        ),
+        _Rule("searcher_id", "the rows of one session_id have different searchers", _differ("searcher_id")),
+        *(_Rule(name, "the rows of one session_id have different values", _differ(name)) for name in constant),
         _Rule(
             "doc_id",
             "doc_id is null (a search that showed nothing), but its session_id has other rows",

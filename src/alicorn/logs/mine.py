@@ -3,6 +3,7 @@
 The same logs give the same rows in the same order.
 """
 
+import datetime
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from alicorn.logs.non_clicks import non_clicks
 from alicorn.logs.popularity import popularity
 from alicorn.logs.tables import MEMORY_LIMIT, Logs, read_logs
 from alicorn.pairs import Manifest, PairsWriter, check_place, new_folder
-from alicorn.tables import read_table
+from alicorn.tables import noted, read_table
 from alicorn.vertical import TextFeature, Vertical
 from alicorn.vertical.failed_searches import FACTS
 
@@ -43,9 +44,13 @@ def mine(
     """
     check_place(Path(out), overwrite)
     on_step("check the logs")
-    with read_logs(logs_folder, vertical, memory_limit=memory_limit) as logs, new_folder(out, overwrite) as writer:
+    with (
+        noted() as notes,
+        read_logs(logs_folder, vertical, memory_limit=memory_limit) as logs,
+        new_folder(out, overwrite) as writer,
+    ):
         manifest = _write(logs, vertical, writer, on_step, simulated=_is_simulated(Path(logs_folder)))
-        writer.finish(manifest)
+        writer.finish(manifest.model_copy(update={"notes": tuple(notes)}))
     return manifest.counts
 
 
@@ -53,10 +58,8 @@ def _write(
     logs: Logs, vertical: Vertical, writer: PairsWriter, on_step: Callable[[str], None], simulated: bool
 ) -> Manifest:
     """All tables; the manifest is returned."""
-    on_step("split the searches by time")
-    searches = logs.keep("searches", splits.searches(logs.impressions))
-    boundaries = splits.boundaries(searches, vertical.split)
-    searches = logs.keep("split_searches", searches.mutate(split=boundaries.split_of(searches.time)))
+    on_step("split the searches")
+    searches, boundaries = splits.split_searches(logs, vertical.split)
     shown = logs.keep("shown", positives.shown(logs.impressions))
     clicks = positives.clicks(shown)
     on_step("find what failed searches were after")
@@ -89,11 +92,15 @@ def _write(
     return Manifest(
         vertical_fingerprint=vertical.fingerprint(),
         data_fingerprint=data_fingerprint(logs.files),
-        valid_from=boundaries.valid_from.isoformat(),
-        test_from=None if boundaries.test_from is None else boundaries.test_from.isoformat(),
+        valid_from=_written(boundaries.valid_from),
+        test_from=_written(boundaries.test_from),
         counts=_counts(logs, searches, pairs, reached, writer.counts) | looked_up,
         simulated=simulated,
     )
+
+
+def _written(time: datetime.datetime | None) -> str | None:
+    return None if time is None else time.isoformat()
 
 
 def _is_simulated(logs_folder: Path) -> bool:
@@ -164,12 +171,12 @@ def _counts(
         **{f"{name}_read": count for name, count in logs.counts.items()},
         **logs.filled,
         "searches": total["searches"],
-        **_in_order({f"searches_{row['split']}": row["count"] for row in splits_found}),
+        **dict.fromkeys((f"searches_{split}" for split in splits.SPLITS), 0),
+        **{f"searches_{row['split']}": row["count"] for row in splits_found},
         "searches_without_click": total["without_click"],
         "searches_showing_nothing": total["showing_nothing"],
-        "impressions_repeated_in_a_search": (
-            logs.counts["impressions"] - total["showing_nothing"] - written["impressions"]
-        ),
+        "impressions_repeated_in_a_search": logs.impressions.doc_id.count().to_pyarrow().as_py()
+        - written["impressions"],
         **_in_order({f"pairs_{row['source']}_{row['split']}": row["count"] for row in sources}),
         "reached_after_their_split": reached.count().to_pyarrow().as_py() - hard,
         "pairs": written["pairs"],

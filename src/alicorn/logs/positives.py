@@ -65,6 +65,7 @@ def _with_earlier_visits(pairs: ibis.Table, visits: ibis.Table) -> ibis.Table:
 
 
 def before_split_ends(reached: ibis.Table, boundaries: Boundaries) -> ibis.Table:
-    """Those reached before the split of their search ends: a later one would show training what happens after it."""
+    """Those reached before the split of their search ends, where splits are by time: a later one would show training
+    what happens after it."""
     end = boundaries.end_of_split(reached.search_time)
     return reached.filter(end.isnull() | (reached.reached < end))

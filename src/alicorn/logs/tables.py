@@ -27,6 +27,7 @@ import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from ibis import _
 from ibis.backends.duckdb import Backend
 
 from alicorn.errors import AlicornError, TableError
@@ -109,7 +110,11 @@ def read_logs(folder: str | Path, vertical: Vertical, *, memory_limit: str = MEM
         try:
             tables = {name: _open(connection, name, path, needed[name]) for name, path in copies.items()}
             tables["impressions"] = _filled(tables["impressions"], filled)
-            counts = check_tables(tables, sources, copies)
+            leave_out = vertical.unknown_documents == "leave_out"
+            constant = [column.name for column in vertical.impression_columns()]
+            counts = check_tables(tables, sources, copies, constant, unknown_documents=leave_out)
+            if leave_out:
+                _leave_out_unknown(connection, tables, filled)
             yield Logs(
                 connection=connection,
                 files={name: source.files for name, source in sources.items()},
@@ -141,10 +146,13 @@ def _sources(folder: Path, vertical: Vertical, needed: dict[str, list[Column]]) 
 
 def _needed_columns(vertical: Vertical) -> dict[str, list[Column]]:
     searcher_id = Column("searcher_id", ColumnType.STRING, "every table of searchers")
+    own = {column.name for column in _COLUMNS["impressions"]}
+    further = [column for column in vertical.impression_columns() if column.name not in own]
     return {
         "documents": vertical.document_columns(),
         "searchers": [searcher_id, *vertical.logged_searcher_columns()],
         **_COLUMNS,
+        "impressions": [*_COLUMNS["impressions"], *further],
     }
 
 
@@ -167,6 +175,30 @@ def _filled(impressions: ibis.Table, filled: dict[str, int]) -> ibis.Table:
         impressions = impressions.mutate(clicked=grade.fill_null(0.0) > 0)
     weight = impressions.weight.cast("float64").fill_null(1.0) if "weight" in impressions.columns else ibis.literal(1.0)
     return impressions.mutate(grade=ibis.coalesce(grade, impressions.clicked.cast("float64")), weight=weight)
+
+
+def _leave_out_unknown(connection: Backend, tables: dict[str, ibis.Table], left_out: dict[str, int]) -> None:
+    """Rows of documents that the table of documents lacks. Activity loses them. Impressions lose the document only, so
+    that a search whose click is left out does not become one without a click."""
+    documents = tables["documents"]
+    for name in ("impressions", "activity"):
+        if name not in tables:
+            continue
+        table = tables[name]
+        unknown = table.filter(table.doc_id.notnull()).anti_join(documents, "doc_id")
+        found = unknown.aggregate(rows=_.count(), documents=_.doc_id.nunique()).to_pyarrow().to_pylist()[0]
+        if not found["rows"]:
+            continue
+        left_out[f"{name}_of_unknown_documents"] = found["rows"]
+        note(
+            f"table {name}: {found['rows']} rows are left out: their {found['documents']} documents are not in table "
+            "documents (unknown_documents: leave_out)"
+        )
+        known = table.doc_id.isin(documents.doc_id)
+        kept = (
+            table.filter(known) if name == "activity" else table.mutate(doc_id=known.ifelse(table.doc_id, ibis.null()))
+        )
+        tables[name] = connection.create_table(f"known_{name}", kept, temp=True)
 
 
 def _path_of(folder: Path, name: str) -> Path | None:

@@ -14,15 +14,17 @@ NAME = "manifest.json"
 
 class Manifest(Config):
     """vertical_fingerprint, data_fingerprint: of the vertical and the bytes of the log files. valid_from, test_from:
-    where the splits begin, ISO 8601 in UTC. counts: of everything read, made and left out. simulated: the searches come
+    where splits by time begin, ISO 8601 in UTC. counts: of everything read, made, filled and left out. notes: what else
+    a person should know of how the tables were read. simulated: the searches come
     from a generated world, and every table that shows them must say so."""
 
     vertical_fingerprint: str
     data_fingerprint: str
-    valid_from: str
+    valid_from: str | None
     test_from: str | None
     counts: dict[str, int]
     simulated: bool
+    notes: tuple[str, ...] = ()
     format: int = FORMAT
     alicorn_version: str = __version__
 

@@ -20,7 +20,7 @@ def check_place(out: Path, overwrite: bool) -> None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not overwrite:
-        raise ConfigError(f"{out} exists and is not empty: choose another folder, or ask to overwrite it")
+        raise ConfigError(f"{out} exists and is not empty: choose another folder, or give --overwrite")
     if not is_pairs_folder(out):
         raise ConfigError(f"{out} was not written by `alicorn mine` (no manifest.json): it is not overwritten")
 

@@ -15,6 +15,7 @@ notes.py        what a person should know about how a table was read
 from alicorn.tables.from_json import array_of_json as array_of_json
 from alicorn.tables.keys import repeated as repeated
 from alicorn.tables.notes import note as note
+from alicorn.tables.notes import noted as noted
 from alicorn.tables.parts import PartFiles as PartFiles
 from alicorn.tables.parts import open_parts as open_parts
 from alicorn.tables.parts import read_table as read_table

@@ -1,7 +1,8 @@
 """Notes: what a person should know about how a table was read. Log messages of the logger `alicorn.tables`."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 import pyarrow as pa
 
@@ -10,6 +11,26 @@ LOGGER = logging.getLogger("alicorn.tables")
 
 def note(text: str) -> None:
     LOGGER.warning(text)
+
+
+@contextmanager
+def noted() -> Iterator[list[str]]:
+    """The notes made in the block, in order."""
+    kept = _Kept()
+    LOGGER.addHandler(kept)
+    try:
+        yield kept.notes
+    finally:
+        LOGGER.removeHandler(kept)
+
+
+class _Kept(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.notes.append(record.getMessage())
 
 
 def note_bytes(schema: pa.Schema, names: Collection[str], table: str) -> None:

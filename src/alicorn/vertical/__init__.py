@@ -7,6 +7,7 @@ analysis.py   how the words of a column become terms: stems, stop words, synonym
 expressions.py  the expressions that a text becomes, and the orders of their hits
 terms.py      terms of the inverted index, derived from columns
 selection.py  which documents are indexed, and which requests need no `nn`
+split.py      which searches are held out
 failed_searches.py  rules: what a search without a click was after
 behaviour.py  windows over what a searcher did before the search
 requests.py   the columns of logged searches
@@ -28,7 +29,7 @@ from alicorn.vertical.features import TextFeature as TextFeature
 from alicorn.vertical.features import VectorsFeature as VectorsFeature
 from alicorn.vertical.schema import DocumentSide as DocumentSide
 from alicorn.vertical.schema import RequestSide as RequestSide
-from alicorn.vertical.schema import Split as Split
 from alicorn.vertical.schema import TermRule as TermRule
 from alicorn.vertical.schema import Vertical as Vertical
 from alicorn.vertical.selection import Selection as Selection
+from alicorn.vertical.split import Split as Split

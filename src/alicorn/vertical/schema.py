@@ -12,7 +12,7 @@ import xxhash
 from pydantic import AfterValidator, Field, model_validator
 
 from alicorn.analysis import Analyzer
-from alicorn.config import Config, UtcTime, parse_config, plain_yaml, read_text
+from alicorn.config import Config, parse_config, plain_yaml, read_text
 from alicorn.errors import VectorError
 from alicorn.language.order import OrderBy
 from alicorn.language.templates import Template
@@ -35,6 +35,7 @@ from alicorn.vertical.expressions import BY_WORDS, Expressions, HitOrders, Known
 from alicorn.vertical.failed_searches import FailedSearchRules
 from alicorn.vertical.features import DenseFeature, Feature, IdsFeature, SequenceFeature, TextFeature, VectorsFeature
 from alicorn.vertical.selection import IsRepeat, Selection
+from alicorn.vertical.split import Split
 from alicorn.vertical.terms import AS_IT_IS, as_lists, interleave, phrase_terms, value_terms, word_terms
 
 
@@ -108,33 +109,11 @@ class RequestSide(Config):
         }
 
 
-class Split(Config):
-    """Which searches are held out: the last shares of them by time, or those from a time on (UTC)."""
-
-    valid: Annotated[float, Field(gt=0, lt=1)] | None = None
-    test: Annotated[float, Field(gt=0, lt=1)] | None = None
-    valid_from: UtcTime | None = None
-    test_from: UtcTime | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> "Split":
-        shares, times = (self.valid, self.test), (self.valid_from, self.test_from)
-        if any(shares) and any(times):
-            raise ValueError("give shares (valid, test) or times (valid_from, test_from), not both")
-        if self.valid is None and self.valid_from is None:
-            raise ValueError("give valid (a share of the searches) or valid_from (a time)")
-        if self.valid is not None and self.valid + (self.test or 0) >= 1:
-            raise ValueError(
-                f"valid + test must leave searches to train on (sum below 1), got {sum(filter(None, shares))}"
-            )
-        if self.valid_from is not None and self.test_from is not None and self.test_from <= self.valid_from:
-            raise ValueError(f"test_from must be after valid_from, got {self.test_from} and {self.valid_from}")
-        return self
-
-
 class Vertical(Config):
     """What is searched: the content of vertical.yaml.
 
+    unknown_documents: rows of the log whose document is in no table of documents any more: refused, or left out and
+    counted; a search whose clicks are left out is still none without a click.
     failed_search_window_s: how long after a search without a click `mine` looks for what its searcher reached.
     failed_search_targets: which of that a held-out search should have found.
 
@@ -158,6 +137,7 @@ class Vertical(Config):
     document: DocumentSide
     request: RequestSide
     split: Split
+    unknown_documents: Literal["refuse", "leave_out"] = "refuse"
     failed_search_window_s: Annotated[int, Field(gt=0)] = 86_400
     failed_search_targets: FailedSearchRules = FailedSearchRules()
     expressions: Expressions = Expressions()
@@ -244,6 +224,11 @@ class Vertical(Config):
     def document_columns(self) -> list[Column]:
         """The columns that `documents` must have, doc_id first."""
         return [Column("doc_id", ColumnType.STRING, "every table of documents"), *self._document_columns()]
+
+    def impression_columns(self) -> list[Column]:
+        """The columns that `impressions` must have beside those of every log."""
+        column = self.split.column
+        return [] if column is None else [Column(column, ColumnType.STRING, "split.column")]
 
     def searcher_columns(self) -> list[Column]:
         """The columns that `searchers` must have, beside searcher_id."""
