@@ -16,6 +16,7 @@ from alicorn.language.tree import (
     Node,
     Not,
     Or,
+    Phrase,
     Prefix,
     Range,
     StrongOr,
@@ -34,13 +35,15 @@ class Vocabulary:
     vectors: Mapping[str, Sequence[str | None]]  # embedding key -> names of vectors (None: the key's own)
     apply_prefixes: Sequence[str]
     extract_columns: Sequence[str]
+    words: Mapping[str, Sequence[str]]  # prefix whose positions are kept -> words of phrases
     largest_count: int = 50
     nprobes: Sequence[int | None] = field(default=(None, 1, 3, 16))
 
 
 def random_tree(rng: random.Random, words: Vocabulary, depth: int = 6) -> Node:
     """A valid tree of at most `depth` levels, over every operator."""
-    leaves = [_random_term, _random_term, _random_term, _random_prefix, _random_fuzzy, _random_range, _random_nn]
+    leaves = [_random_term, _random_term, _random_term, _random_prefix, _random_fuzzy, _random_phrase]
+    leaves += [_random_range, _random_nn]
     inner = [_random_and, _random_and, _random_or, _random_difference, _random_filtered_nn, _random_weak_and]
     inner += [_random_strong_or, _random_apply, _random_extract]
     return rng.choice(leaves if depth <= 1 or rng.random() < 0.2 else inner)(rng, words, depth - 1)
@@ -61,6 +64,7 @@ def vocabulary(dims: Mapping[str, int], vector_names: Sequence[str | None] = (No
         vectors=dict.fromkeys(dims, vector_names),
         apply_prefixes=["friend:", "nothing:"],
         extract_columns=["friends", "best"],
+        words={"text": ["john", "joan", "jo", "smith", "smithe", "nobody"]},
     )
 
 
@@ -76,6 +80,13 @@ def _random_fuzzy(rng: random.Random, words: Vocabulary, depth: int) -> Node:
     term = rng.choice(words.terms)
     exact, terms = rng.choice([None, None, 1, 3]), rng.choice([50, rng.randint(1, 4)])
     return Fuzzy(term, rng.randint(1, 2), exact, terms)
+
+
+def _random_phrase(rng: random.Random, words: Vocabulary, depth: int) -> Node:
+    prefix = rng.choice(list(words.words))
+    known = words.words[prefix]
+    phrase = tuple(rng.choice(known[:5] if rng.random() < 0.97 else known) for _ in range(rng.randint(1, 4)))
+    return Phrase(prefix, phrase, rng.choice([0, 0, 1, 2, 3, 7]))
 
 
 def _random_range(rng: random.Random, words: Vocabulary, depth: int) -> Node:

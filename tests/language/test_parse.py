@@ -23,6 +23,7 @@ from alicorn.language.tree import (
     Nn,
     Not,
     Or,
+    Phrase,
     Prefix,
     Range,
     StrongOr,
@@ -46,6 +47,10 @@ A, B = Term("a"), Term("b")
         ("(fuzzy text:jon)", Fuzzy("text:jon")),
         ("(fuzzy text:jon :edits 2 :exact 1 :terms 9)", Fuzzy("text:jon", 2, 1, 9)),
         ("(prefix text:joh :terms 50)", Prefix("text:joh", 50)),
+        ("(phrase text new york :slop 1)", Phrase("text", ("new", "york"), 1)),
+        ('(phrase text and "(" "" :slop 0)', None),
+        ('(phrase text and ":slop" "a b")', Phrase("text", ("and", ":slop", "a b"))),
+        ("(phrase text :slop 100 new)", Phrase("text", ("new",), 100)),
         ("(and a (not b))", And((A, Not(B)))),
         ("(and a)", And((A,))),
         ("(or)", Or(())),
@@ -126,6 +131,14 @@ def test_nodes_keep_their_offset_and_equality_ignores_it():
         ("(term)", 0, "(term ...) needs a term"),
         ('(or "")', 4, "a term has at least one character"),
         ('(prefix "")', 8, "got an empty one"),
+        ("(phrase text)", 0, "(phrase ...) takes a prefix of terms and from 1 to 1000 words, got no word"),
+        ("(phrase)", 0, "(phrase ...) needs a prefix of terms"),
+        ('(phrase text a "")', 15, "a word has at least one character"),
+        ("(phrase text a (or b))", 15, "takes a prefix of terms and from 1 to 1000 words, got an expression"),
+        (f"(phrase text{' a' * 1001})", 2013, "from 1 to 1000 words, got one more"),
+        ("(phrase text a :slop -1)", 21, "(phrase ...) needs slop as an integer from 0 to 100, got -1"),
+        ("(phrase text a :slop 101)", 21, "as an integer from 0 to 100, got 101"),
+        ("(phrase text a :slop)", 15, "got no value"),
         ("(difference a)", 0, "(difference ...) takes two operands or more, got 1"),
         ("(not a)", 0, "(not ...) is allowed only inside (and ...)"),
         ("(or a (not b))", 6, "(difference a b) is a without b"),
@@ -226,7 +239,8 @@ odd_words = st.lists(
 @st.composite
 def odd_vocabularies(draw):
     words = draw(odd_words)
-    return Vocabulary(words, words, dict.fromkeys(words, (-1e9, 1e9)), dict.fromkeys(words, words), words, words)
+    vectors, phrases = dict.fromkeys(words, words), {words[0]: words}
+    return Vocabulary(words, words, dict.fromkeys(words, (-1e9, 1e9)), vectors, words, words, phrases)
 
 
 @settings(max_examples=300, deadline=None)
@@ -316,7 +330,7 @@ DEEP = "(or " * 100_000
         ("(nn m " + ":k 3 " * 190_000, "has :k twice"),
         (
             "(or " + "(nn m :k 3)" * 80_000,
-            "at most 256 of fuzzy, nn, weak-and, apply, extract and marked operands of weak-and",
+            "at most 256 of fuzzy, phrase, nn, weak-and, apply, extract and marked operands of weak-and",
         ),
     ],
 )

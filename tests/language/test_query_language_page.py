@@ -18,7 +18,7 @@ from alicorn.language.tree import (
     MAX_EDITS,
     OPERATORS,
 )
-from alicorn.language.values import MAX_COUNT, MAX_LIMIT, MAX_TERMS
+from alicorn.language.values import MAX_COUNT, MAX_LIMIT, MAX_SLOP, MAX_TERMS, MAX_WORDS
 from alicorn.query.explain.step import Step
 from alicorn.query.nn.counters import Counters
 
@@ -64,11 +64,14 @@ def test_there_are_refusals() -> None:
         f"| length | {MAX_LENGTH:,} characters |",
         f"| words and lists | {MAX_NODES:,} |",
         f"| open parentheses at one place | {MAX_DEPTH} |",
-        f"| `nn`, `fuzzy`, `apply`, `extract`, `weak-and` and its marked operands together | {MAX_SEARCHES} |",
+        "| `nn`, `fuzzy`, `phrase`, `apply`, `extract`, `weak-and` and its marked operands together |"
+        f" {MAX_SEARCHES} |",
         f"| `:limit` of apply and extract | {MAX_LIMIT:,} | from 1; {DEFAULT_LIMIT:,} unless said |",
         f"| `:terms` of prefix and fuzzy | {MAX_TERMS:,} |"
         f" from 1; {DEFAULT_PREFIX_TERMS:,} and {DEFAULT_FUZZY_TERMS} unless said |",
         f"| `:edits` of fuzzy | {MAX_EDITS} | from 1; 1 unless said |",
+        f"| words of a phrase | {MAX_WORDS:,} | from 1 |",
+        f"| `:slop` | {MAX_SLOP} | from 0, which is the default |",
         f"| `:k`, `:nprobe`, `:scan`, `:optional-hits`, `:exact` | {MAX_COUNT:,} |",
     ],
 )
@@ -77,7 +80,7 @@ def test_the_bounds_of_the_page_are_those_of_the_code(row: str) -> None:
 
 
 def test_the_page_explains_every_value_of_explain() -> None:
-    step = Step("tag:1", narrowed_to=1, counters=Counters(), terms=pa.array(["tag:1"]))
+    step = Step("tag:1", narrowed_to=1, positions_read=1, counters=Counters(), terms=pa.array(["tag:1"]))
     section = PAGE.split("## What `explain` shows")[1].split("\n## ")[0]
     rows = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(step.to_dict()) - {"expression"}
@@ -85,5 +88,5 @@ def test_the_page_explains_every_value_of_explain() -> None:
 
 def test_the_operators_that_count_towards_the_bound_are_those_named() -> None:
     assert {name for name, operator in OPERATORS.items() if operator.searches} == {
-        *("nn", "fuzzy", "apply", "extract", "weak-and")
+        *("nn", "fuzzy", "phrase", "apply", "extract", "weak-and")
     }

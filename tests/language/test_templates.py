@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from alicorn.errors import QueryError
 from alicorn.language.parse import parse
-from alicorn.language.templates import Template, interest_names
-from alicorn.language.tree import And, Nn, Or, Term
+from alicorn.language.templates import Reading, Template, interest_names
+from alicorn.language.tree import And, Nn, Or, Phrase, Term
 from alicorn.language.well_formed import check_tree
 from alicorn.text import phrase, query_terms
 
@@ -89,6 +89,18 @@ def test_filling_makes_nodes_and_leaves_the_template_as_it_was():
     assert not Template.parse('(or "name:{query}" (nn {key} :k 5))').prefixes
 
 
+def test_the_words_of_a_phrase_are_read_in_their_order_by_its_prefix():
+    template = Template.parse("(or (and {terms}) (phrase title the {terms} :slop 2))")
+    assert template.prefixes == {"text", "title"}
+    filled = template.fill("New York", "people")
+    assert filled == Or((And((Term("text:new"), Term("text:york"))), Phrase("title", ("the", "new", "york"), 2)))
+    reading = Reading(lambda prefix, _: [Term(prefix)], lambda prefix, query: [prefix, *query])
+    assert template.fill("ab", "people", reads=reading) == Or(
+        (And((Term("text"),)), Phrase("title", ("the", "title", "a", "b"), 2))
+    )
+    assert Template.parse("(phrase text {terms})").fill("--", "people") == Or(())
+
+
 @pytest.mark.parametrize("text", ['"{query}"', '(prefix "{query}")', "(term '{query}')"])
 def test_a_term_of_an_empty_query_matches_nothing(text):
     template = Template.parse(text.replace("'", '"'))
@@ -118,6 +130,9 @@ def test_a_term_of_an_empty_query_matches_nothing(text):
         ('(or "a{b}c")', 4, "unknown placeholder '{b}'"),
         ("(or a} b)", 4, "unknown placeholder '}'"),
         ("(or {a b)", 4, "unknown placeholder '{a'"),
+        ("(phrase text x{terms})", 0, "unknown placeholder '{terms}'"),
+        ("(phrase text {terms:title})", 0, "(of a phrase, {terms})"),
+        ("(phrase text {query})", 0, "unknown placeholder '{query}'"),
         ("(nn {key} :k {terms})", 13, "needs k as an integer"),
     ],
 )

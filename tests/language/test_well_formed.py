@@ -22,6 +22,7 @@ from alicorn.language.tree import (
     Node,
     Not,
     Or,
+    Phrase,
     Prefix,
     Range,
     StrongOr,
@@ -38,6 +39,7 @@ leaves = (
     | st.builds(Prefix, names, some_number)
     | st.builds(Fuzzy, names, some_number, numbers, some_number)
     | st.builds(Range, names, numbers, numbers)
+    | st.builds(Phrase, names, st.lists(names, max_size=3).map(tuple) | names, numbers)
 )
 
 
@@ -98,14 +100,23 @@ def nested(depth: int) -> Node:
         (nested(MAX_DEPTH + 1), "64 parentheses"),
         (
             Or(tuple(Nn("m", k=1) for _ in range(MAX_SEARCHES + 1))),
-            "256 of fuzzy, nn, weak-and, apply, extract and",
+            "256 of fuzzy, phrase, nn, weak-and, apply, extract and",
         ),
-        (WeakAnd((Term("a"),) * MAX_SEARCHES, (1,) * MAX_SEARCHES), "256 of fuzzy, nn, weak-and, apply, extract and"),
+        (
+            WeakAnd((Term("a"),) * MAX_SEARCHES, (1,) * MAX_SEARCHES),
+            "256 of fuzzy, phrase, nn, weak-and, apply, extract and",
+        ),
         (Or([Term("a")]), "has its operands as a tuple"),
         (Or(("a",)), "nodes of alicorn.language.tree, got str"),
         (Term(3), "needs a term"),
         (Nn("m", k="3"), "needs k as an integer"),
         (Nn("m", k=3, filter="a"), "needs filter as an expression"),
+        (Phrase("text", ()), "from 1 to 1000 words, got 0"),
+        (Phrase("text", ("a",) * 1001), "from 1 to 1000 words, got 1001"),
+        (Phrase("text", ("a", "")), "has its words as a tuple of texts, none empty"),
+        (Phrase("text", ["a"]), "has its words as a tuple of texts"),
+        (Phrase("text", ("a",), 1.0), "needs slop as an integer from 0 to 100"),
+        (Or((Phrase("text", ("a",) * 1000),) * 101), "at most 100000 words and lists"),
         (Nn("m"), "needs :radius"),
         (WeakAnd((Term("a"),), (1, 2)), "a mark, or None, for each operand"),
         (Template.parse("(or {terms})").root, "nodes of alicorn.language.tree, got TermsHole"),

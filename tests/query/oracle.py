@@ -3,14 +3,15 @@
 Oracle(documents, vectors).evaluate(tree) -> set of doc_ids, by the definitions of the language alone: Python sets, one
 document at a time, no index, no plan, no segment. Imported by the tests of this folder, from which pytest starts.
 
-A document is a dict: doc_id str, terms list[str], stored columns (numbers, strings, lists of strings, None), optional
-static_rank float, embeddings {key: float vector or None}.
+A document is a dict: doc_id str, terms list[str], optional term_positions list[int] or None, stored columns (numbers,
+strings, lists of strings, None), optional static_rank float, embeddings {key: float vector or None}.
 """
 
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from alicorn.language.tree import (
     Node,
     Not,
     Or,
+    Phrase,
     Prefix,
     Range,
     StrongOr,
@@ -102,6 +104,8 @@ class Oracle:
                 }
                 ranked = sorted(fitting, key=lambda term: (fitting[term], -self.frequencies[term], term))
                 return self._having_any(ranked[:terms])
+            case Phrase():
+                return self._where(lambda document: _has_phrase(document, node))
             case And(operands):
                 kept = set(self.documents)
                 for operand in operands:
@@ -257,6 +261,27 @@ def _dot(a: np.ndarray, b: np.ndarray) -> float:
     return float((a.astype(np.float64) * b.astype(np.float64)).sum())
 
 
+def positions_in(document: Document, prefix: str) -> list[tuple[str, int]]:
+    """The terms of a prefix with their positions: those given, or their order."""
+    own = [at for at, term in enumerate(document["terms"]) if term.startswith(f"{prefix}:")]
+    given = document.get("term_positions")
+    return [(document["terms"][at], order if given is None else given[at]) for order, at in enumerate(own)]
+
+
+def _has_phrase(document: Document, node: Phrase) -> bool:
+    """Every choice of a position for each word is tried."""
+    placed = positions_in(document, node.prefix)
+    choices = [[at for term, at in placed if term == wanted] for wanted in node.terms]
+    for chosen in product(*choices):
+        moved = [at - word for word, at in enumerate(chosen)]
+        pairs = combinations(range(len(chosen)), 2)
+        if max(moved) - min(moved) <= node.slop and not any(
+            chosen[a] == chosen[b] and node.words[a] == node.words[b] for a, b in pairs
+        ):
+            return True
+    return False
+
+
 def _within(value: Any, minimum: float | None, maximum: float | None) -> bool:
     if value is None:
         return False
@@ -271,6 +296,12 @@ def _missing_last(distance: float | None) -> tuple[bool, float]:
     return distance is None, distance or 0.0
 
 
+def _rising(rng: random.Random, count: int) -> list[int]:
+    """Positions with gaps, some of them of two terms."""
+    at = 0
+    return [at := at + rng.choice([0, 1, 1, 2, 5]) for _ in range(count)]
+
+
 def random_documents(rng: random.Random, count: int, dims: Mapping[str, int], first: int = 0) -> list[dict[str, Any]]:
     """Documents d<first> ... of random_trees.vocabulary(dims): clustered vectors, tied ranks, missing values."""
     generator = np.random.default_rng(rng.randrange(2**32))
@@ -278,7 +309,7 @@ def random_documents(rng: random.Random, count: int, dims: Mapping[str, int], fi
     documents = []
     for number in range(first, first + count):
         terms = [f"tag:{rng.randrange(12)}" for _ in range(rng.randrange(4))]
-        terms += [f"text:{rng.choice(['john', 'joan', 'jo', 'smith', 'smithe'])}" for _ in range(rng.randrange(3))]
+        terms += [f"text:{rng.choice(['john', 'joan', 'jo', 'smith', 'smithe'])}" for _ in range(rng.randrange(6))]
         terms += [f"friend:d{rng.randrange(first + count)}" for _ in range(rng.randrange(4))]
         embeddings = {
             key: None
@@ -291,6 +322,7 @@ def random_documents(rng: random.Random, count: int, dims: Mapping[str, int], fi
             {
                 "doc_id": f"d{number}",
                 "terms": terms,
+                "term_positions": None if rng.random() < 0.6 else _rising(rng, len(terms)),
                 "price": None if rng.random() < 0.1 else round(rng.uniform(0, 100), 1),
                 "year": None if rng.random() < 0.1 else rng.randrange(1990, 2020),
                 "friends": None if rng.random() < 0.1 else friends,

@@ -25,6 +25,7 @@ PLANS = (None, "exact", "slice", "scan")
 def table_of(documents: list[dict]) -> pa.Table:
     columns = {name: [document[name] for document in documents] for name in documents[0] if name != "embeddings"}
     types = {"terms": pa.list_(pa.string()), "friends": pa.list_(pa.string()), "best": pa.string()}
+    types["term_positions"] = pa.list_(pa.int64())
     arrays = {name: pa.array(values, types.get(name)) for name, values in columns.items()}
     for key in DIMS:
         arrays[f"embedding:{key}"] = pa.array(
@@ -39,7 +40,8 @@ class World:
     def __init__(self, path: Path, seed: int, stored: str = "float32", **settings: str | int) -> None:
         rng = random.Random(seed)
         self.stored = stored
-        self.collection = Collection.create(path, {key: {"dim": dim, "stored": stored} for key, dim in DIMS.items()})
+        declared = {key: {"dim": dim, "stored": stored} for key, dim in DIMS.items()}
+        self.collection = Collection.create(path, declared, positions=["text"])
         self.documents: dict[str, dict] = {}
         first = random_documents(rng, 300 if settings.get("codec") == "opq" else 120, DIMS)  # OPQ trains on 256 or more
         self.upsert(first)

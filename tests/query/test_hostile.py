@@ -33,7 +33,7 @@ MOST_BYTES = 300_000_000
 def collection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
     """Two segments, a mutable layer, replaced and deleted documents."""
     path: Path = tmp_path_factory.mktemp("hostile") / "c"
-    collection = Collection.create(path, DIMS)
+    collection = Collection.create(path, DIMS, positions=["text"])
     rng = random.Random(11)
     for first, count in ((0, 300), (250, 200), (450, NUM_DOCS - 450)):
         collection.upsert(_table(random_documents(rng, count, DIMS, first)))
@@ -48,6 +48,7 @@ def _table(documents: list[dict]) -> pa.Table:
     columns = {name: [document[name] for document in documents] for name in documents[0] if name != "embeddings"}
     columns["price"] = pa.array(columns["price"], pa.float64())
     columns["friends"] = pa.array(columns["friends"], pa.list_(pa.string()))
+    columns["term_positions"] = pa.array(columns["term_positions"], pa.list_(pa.int64()))
     columns["best"] = pa.array(columns["best"], pa.string())
     for key in DIMS:
         values = [document["embeddings"][key] for document in documents]
@@ -95,6 +96,7 @@ FRAGMENTS = [
         ":filter ",
     ),
     *(":min ", ":max ", ":limit ", ":vector w", ":optional-hits ", ":optional-weight ", "tag:1", "tag:2", *NUMBERS),
+    *("(phrase text ", "(phrase tag ", "john ", "smith ", ":slop "),
     *(":scan ", ":recall ", "(nn u :k 3 :recall 0.5 "),
 ]
 

@@ -11,14 +11,15 @@ from alicorn.language.parse import parse
 
 # Static-rank order: a (5), b (4), c and d (3, by doc_id), e (none: 0).
 DOCUMENTS = [
-    {"doc_id": "a", "terms": ["x", "text:john"], "price": 10, "friends": ["b", "zz"], "static_rank": 5.0},
+    {"doc_id": "a", "terms": ["x", "text:john", "text:smith"], "price": 10, "friends": ["b", "zz"], "static_rank": 5.0},
     {"doc_id": "b", "terms": ["y", "friend:a"], "price": 20, "friends": None, "static_rank": 4.0},
     {"doc_id": "d", "terms": ["x", "y", "friend:b"], "price": None, "friends": ["a"], "static_rank": 3.0},
-    {"doc_id": "c", "terms": ["x", "text:joan", "friend:d"], "price": 15.5, "friends": "e", "static_rank": 3.0},
+    {"doc_id": "c", "terms": ["x", "text:joan", "friend:d", "text:smith"], "price": 15.5, "static_rank": 3.0},
     {"doc_id": "e", "terms": [], "price": 30, "friends": []},
 ]
 # Cosine distance to (1, 0): a 0, b 0.2, c 1, d 1, e has none.
 EMBEDDINGS = {"a": [2.0, 0.0], "b": [0.8, 0.6], "c": [0.0, 1.0], "d": [0.0, -3.0], "e": None}
+DOCUMENTS[3] |= {"friends": "e", "term_positions": [0, 0, 0, 4]}
 for document in DOCUMENTS:
     document["embeddings"] = {"v": EMBEDDINGS[document["doc_id"]]}
 
@@ -48,6 +49,14 @@ ORACLE = Oracle(DOCUMENTS, {"v": np.array([3.0, 0.0]), "down": np.array([0.0, -1
         ("(fuzzy text:ojhn :exact 1)", ""),
         ("(fuzzy tex:john)", ""),  # the prefix is exact
         ("(fuzzy xx)", "acd"),
+        ("(phrase text john smith)", "a"),
+        ("(phrase text smith john)", ""),
+        ("(phrase text smith john :slop 1)", ""),
+        ("(phrase text smith john :slop 2)", "a"),
+        ("(phrase text joan smith :slop 2)", ""),
+        ("(phrase text joan smith :slop 3)", "c"),
+        ("(phrase text joan joan :slop 9)", ""),
+        ("(phrase text joan)", "c"),
         ("(and x y)", "d"),
         ("(and x (not y))", "ac"),
         ("(or)", ""),
@@ -99,5 +108,5 @@ def test_random_trees_over_random_documents_use_every_operator_and_find_somethin
     trees = [random_tree(rng, vocabulary(dims)) for _ in range(150)]
     sizes = [len(oracle.evaluate(tree)) for tree in trees]
     assert sum(0 < size < 60 for size in sizes) > 75
-    assert len({type(tree) for tree in trees}) == 12  # all but Not, which is never at the top
+    assert len({type(tree) for tree in trees}) == 13  # all but Not, which is never at the top
     assert all(parse(str(tree)) == tree for tree in trees)

@@ -6,6 +6,7 @@ stop words (`the who`) keeps them, and finds.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import itemgetter
 
 from alicorn.analysis import chinese
 from alicorn.analysis.codes import with_codes, with_measures
@@ -36,6 +37,25 @@ class Analyzer:
     def document_terms(self, text: str) -> list[str]:
         """What a document is found by, in order; a word's own terms once each."""
         return [term for word in self.words(text) for term in dict.fromkeys(token.text for token in word.found)]
+
+    def positioned_terms(self, text: str) -> tuple[list[tuple[str, int]], int]:
+        """The terms of a document with their positions, ascending, and how many positions the text has.
+
+        As `document_terms`, but a term is given at each of its positions.
+        """
+        found: list[tuple[str, int]] = []
+        start = 0
+        for word in self.words(text):
+            own = dict.fromkeys((token.position, token.text) for token in word.found)
+            found += ((term, start + at) for at, term in sorted(own, key=itemgetter(0)))
+            start += len(word.asked)
+        return found, start
+
+    def phrase_terms(self, text: str) -> list[str]:
+        """What a phrase asks for, one position after the other: stop words, too, and no synonyms."""
+        if self.stems_alone:
+            return self.stemmed(query_terms(text))
+        return [term for word in self.words(text) for term in word.asked]
 
     def query_terms(self, text: str) -> list[Alternatives]:
         """What a query asks for, in order: at each place one or more alternatives."""
@@ -82,7 +102,7 @@ class Analyzer:
     def _asked(self, text: str) -> list[str]:
         """The terms of a query before synonyms; of plain words without a look at their places."""
         if self.stems_alone and (text.isascii() or not self.stop_words):  # a term is a word
-            terms = self.stemmed(query_terms(text))
+            terms = self.phrase_terms(text)
             return [term for term in terms if term not in self._stops] or terms
         words = self._without_stop_words(self.words(text))
         return [term for word in words for term in word.asked]

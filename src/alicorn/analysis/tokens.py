@@ -17,15 +17,20 @@ _BETWEEN_BLANKS = re.compile(r"\S+")
 
 
 class Token(NamedTuple):
-    """A term of a text at the characters [start, end) of the text."""
+    """A term of a text at the characters [start, end) of the text. position: which of the positions of its word."""
 
     text: str
     start: int
     end: int
+    position: int = 0
 
 
 class Word(NamedTuple):
-    """found: what a document with the word is found by, the word itself first. asked: what a query with it asks for."""
+    """found: what a document with the word is found by, the word itself first. asked: what a query with it asks for.
+
+    A word has as many positions as it has asked terms; asked[i] is at the i-th. So the terms that a query asks for are
+    one after the other in every document with its words.
+    """
 
     found: tuple[Token, ...]
     asked: tuple[str, ...]
@@ -72,17 +77,18 @@ def plain_word(token: Token) -> Word:
     starts = [0]
     for part in parts:
         starts.append(starts[-1] + len(part))
-    singles = [_part(token, start, end) for start, end in pairwise(starts)]
-    pairs = [_part(token, start, end) for start, end in zip(starts, starts[2:], strict=False)]
+    last = max(len(parts) - 2, 0)  # position of the word
+    singles = [_part(token, start, end, min(at, last)) for at, (start, end) in enumerate(pairwise(starts))]
+    pairs = [_part(token, *span, at) for at, span in enumerate(zip(starts, starts[2:], strict=False))]
     found = dict.fromkeys((token, *singles, *pairs, bare))
     return Word(tuple(found), tuple(pair.text for pair in pairs) or (token.text,))
 
 
-def _part(token: Token, start: int, end: int) -> Token:
+def _part(token: Token, start: int, end: int, position: int) -> Token:
     """Part of a word; where the word is not as long as its place, all of the place."""
     if len(token.text) != token.end - token.start:
-        return token._replace(text=token.text[start:end])
-    return Token(token.text[start:end], token.start + start, token.start + end)
+        return token._replace(text=token.text[start:end], position=position)
+    return Token(token.text[start:end], token.start + start, token.start + end, position)
 
 
 def _located(raw: str, start: int, normal: str) -> NormalizedString:

@@ -1,6 +1,6 @@
 """S-expression -> tree. syntax.py says how the operators are written; this is the grammar that they share.
 
-    expression  word | "quoted term" | (operator name? expression* option*)
+    expression  word | "quoted term" | (operator name? expression* option*) | (operator name word+ option*)
     option      :name value           a blank after the colon is allowed, as the papers write it
     marked      (expression :optional-hits 2)   in weak-and;   (expression :optional-weight 0.2)   in strong-or
                 (term word :optional-hits 2) is the same; a quoted head is a term, never an operator
@@ -104,12 +104,13 @@ class _Mark:
 class _List:
     """An open parenthesis: what is read of it, and what may come next."""
 
-    __slots__ = ("head", "marks", "offset", "operands", "operator", "options", "places", "waiting", "word")
+    __slots__ = ("head", "marks", "offset", "operands", "operator", "options", "places", "waiting", "word", "words")
 
     def __init__(self, offset: int) -> None:
         self.offset = offset
         self.operator: Syntax | None = None  # None: not read yet, or this is a marked operand
         self.word: str | None = None  # of an operator that takes one, once it is read
+        self.words: list[str] = []  # after that one
         self.operands: list[Node] = []
         self.marks: list[int | float | None] = []
         self.options: dict[str, Any] = {}
@@ -132,6 +133,8 @@ class _List:
             self._begin(word, offset, is_quoted)
         elif self.waiting is None and self.operator and self.operator.word and self.word is None:
             self._set_word(self.operator, word, offset)
+        elif self.waiting is None and self.operator and self.operator.words:
+            self._add_text(self.operator, word, offset)
         else:
             self.add(_term(word, offset), None)
 
@@ -146,6 +149,8 @@ class _List:
             return
         if operator.word is not None and self.word is None:
             raise QueryError(f"({operator.name} ...) needs {operator.word.what} first, got an expression", node.offset)
+        if operator.words is not None:
+            raise QueryError(f"({operator.name} ...) takes {operator.counted()}, got an expression", node.offset)
         if len(self.operands) >= operator.operands.most:
             raise QueryError(f"({operator.name} ...) takes {operator.counted()}, got one more", node.offset)
         if type(node) is Not and operator.node is not And:
@@ -179,6 +184,8 @@ class _List:
             return self._close_marked_operand()
         if operator.word is not None and self.word is None:
             raise QueryError(f"({operator.name} ...) needs {operator.word.what}", self.offset)
+        if operator.words is not None and not self.words:
+            raise QueryError(f"({operator.name} ...) takes {operator.counted()}, got no word", self.offset)
         if len(self.operands) < operator.operands.least:
             message = f"({operator.name} ...) takes {operator.counted()}, got {len(self.operands)}"
             hint = "; (or) matches nothing" if operator.node is And else ""
@@ -189,6 +196,8 @@ class _List:
         values = operator.as_fields(self.operands, self.marks)
         if operator.word is not None:
             values[operator.word_field] = self.word
+        if operator.words is not None:
+            values[operator.words_field] = tuple(self.words)
         if operator.node is not Term:
             values |= self.options
         node: Node = operator.node(offset=self.offset, **values)
@@ -217,6 +226,14 @@ class _List:
         if not word and not operator.word.may_be_empty:
             raise QueryError(f"({operator.name} ...) needs {operator.word.what}, got an empty one", offset)
         self.word = word
+
+    def _add_text(self, operator: Syntax, word: str, offset: int) -> None:
+        assert operator.words is not None
+        if not word:
+            raise QueryError("a word has at least one character", offset)
+        if len(self.words) == operator.words.most:
+            raise QueryError(f"({operator.name} ...) takes {operator.counted()}, got one more", offset)
+        self.words.append(word)
 
     def _set_option(self, option: Argument, word: str, offset: int, is_quoted: bool) -> None:
         value = option.value.read(word)

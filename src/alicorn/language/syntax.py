@@ -3,9 +3,11 @@
 Each field of a node says by its annotation what it is in an expression:
 
     (operator word operand ... :option value)
+    (operator word word ... :option value)
 
     key: Annotated[str, NameSlot("an embedding key")]              the word, which names something of the collection
     prefix: Annotated[str, TextSlot("the beginning of a term")]    the word, which is text
+    words: Annotated[tuple[str, ...], WordsSlot(most=9)]           one more word or several, texts
     operands: Annotated[tuple[Node, ...], Operands(least=1)]       any number of expressions
     inner: Annotated[Node, Operand()]                              one expression
     limit: Annotated[int, Option(count_to(9))] = 5                 :limit 3; is not written where it is 5
@@ -38,7 +40,14 @@ class TextSlot:
 
 @dataclass(frozen=True, slots=True)
 class NameSlot(TextSlot):
-    """A first word that names a column or an embedding key of the collection."""
+    """A first word that names a column, an embedding key or a prefix of terms of the collection."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordsSlot:
+    """The words after the first, at least one: texts. In a template, {terms} may be among them."""
+
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +104,8 @@ class Syntax:
     node: type[Any]
     word: TextSlot | None = None
     word_field: str = ""
+    words: WordsSlot | None = None
+    words_field: str = ""
     operands: Operands = field(default_factory=lambda: Operands(most=0))
     operands_field: str = ""
     options: dict[str, Argument] = field(default_factory=dict)
@@ -110,10 +121,12 @@ class Syntax:
                 syntax._add(each.name, slot, each.default)
         return syntax
 
-    def _add(self, name: str, slot: TextSlot | Operands | Option, default: object) -> None:
+    def _add(self, name: str, slot: TextSlot | WordsSlot | Operands | Option, default: object) -> None:
         match slot:
             case TextSlot():
                 self.word, self.word_field = slot, name
+            case WordsSlot():
+                self.words, self.words_field = slot, name
             case Operands():
                 self.operands, self.operands_field = slot, name
             case Mark(value, spelled):
@@ -135,11 +148,17 @@ class Syntax:
 
     def counted(self) -> str:
         """What it takes, in words."""
+        if self.words is not None:
+            return f"{self.word.what if self.word else ''} and from 1 to {self.words.most} words"
         if self.operands.most == 0:
             return f"{self.word.what} and no operand" if self.word else "no operand"
         if self.operands.most == 1:
             return "one operand"
         return {0: "any number of operands", 1: "one operand or more", 2: "two operands or more"}[self.operands.least]
+
+    def words_of(self, node: Any) -> tuple[str, ...]:
+        """Its words after the first."""
+        return () if self.words is None else getattr(node, self.words_field)
 
     def operands_of(self, node: Any) -> tuple[Any, ...]:
         """Its operands, without expressions among its options."""

@@ -3,7 +3,8 @@
 A template is an expression with holes. It is parsed once, into a tree; filling the holes makes another tree.
 
     {terms}    the terms of the query of prefix `text`, as the vertical's analysis reads it, directly inside and, or,
-               weak-and or strong-or; {terms:title} those of prefix `title`
+               weak-and or strong-or; {terms:title} those of prefix `title`. As a word of a phrase: the words of the
+               query, read by the analysis of the phrase's prefix, but for its stop words and synonyms
     {query}    inside a quoted term or the text of another operator (prefix, apply): the query as alicorn.text.phrase
                writes it. `"name:{query}"` is the term that a term rule of kind phrase makes
     {key}      the embedding key of an nn
@@ -18,20 +19,31 @@ A request may have several vectors, one for each interest: then an `(nn {key} ..
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar
+from itertools import chain
+from typing import Any, ClassVar, NamedTuple
 
 from alicorn.errors import QueryError
 from alicorn.language.parse import parse
 from alicorn.language.syntax import NameSlot, Syntax
-from alicorn.language.tree import OPERATORS, Nn, Node, Or, StrongOr, Term, walk
+from alicorn.language.tree import OPERATORS, Nn, Node, Or, Phrase, StrongOr, Term, walk
 from alicorn.text import phrase, query_terms
 
 KEY = "{key}"
 """The hole of an embedding key."""
 _QUERY = "{query}"
+_WORDS = "{terms}"
 _TERMS = re.compile(r"\{terms(?::([A-Za-z][A-Za-z0-9_.-]*))?\}")
-Reading = Callable[[str, str], Sequence[Node]]
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}?|\}")
+
+
+class Reading(NamedTuple):
+    """How a query is read: functions of a prefix and the query.
+
+    terms: the operands in the place of {terms}; words: the words of a phrase in their order, without the prefix.
+    """
+
+    terms: Callable[[str, str], Sequence[Node]]
+    words: Callable[[str, str], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +73,7 @@ class Template:
     @property
     def prefixes(self) -> frozenset[str]:
         """Those of the terms that the words of a query become."""
-        return frozenset(node.prefix for node in walk(self.root) if isinstance(node, TermsHole))
+        return self._asked(TermsHole) | self._asked(Phrase)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -71,17 +83,24 @@ class Template:
     def fill(self, query: str, key: str, vectors: Sequence[str] = (), reads: Reading | None = None) -> Node:
         """The expression of a query. vectors: names of the request's vectors where it has several, else empty.
 
-        reads: prefix and query -> the operands in the place of the query's terms; without it, a term for each of
-        alicorn.text.query_terms.
+        reads: without it, a term for each of alicorn.text.query_terms.
         """
-        read = reads or words_as_terms
-        terms = {prefix: tuple(read(prefix, query)) for prefix in self.prefixes}
-        return _Filling(terms, phrase(query), key, tuple(vectors)).of(self.root)
+        read = reads or WORDS_AS_TERMS
+        terms = {prefix: tuple(read.terms(prefix, query)) for prefix in self._asked(TermsHole)}
+        words = {prefix: tuple(read.words(prefix, query)) for prefix in self._asked(Phrase)}
+        return _Filling(terms, words, phrase(query), key, tuple(vectors)).of(self.root)
+
+    def _asked(self, kind: type[TermsHole] | type[Phrase]) -> frozenset[str]:
+        """The prefixes by which the query is read: for {terms} as operands, or as words of phrases."""
+        nodes = (node for node in walk(self.root) if isinstance(node, kind))
+        return frozenset(node.prefix for node in nodes if isinstance(node, TermsHole) or _WORDS in node.words)
 
 
-def words_as_terms(prefix: str, query: str) -> list[Node]:
-    """A term for each of alicorn.text.query_terms."""
-    return [Term(f"{prefix}:{term}") for term in query_terms(query)]
+WORDS_AS_TERMS = Reading(
+    lambda prefix, query: [Term(f"{prefix}:{term}") for term in query_terms(query)],
+    lambda _, query: query_terms(query),
+)
+"""A term for each of alicorn.text.query_terms."""
 
 
 def interest_names(count: int) -> tuple[str, ...]:
@@ -91,9 +110,10 @@ def interest_names(count: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Filling:
-    """The values of the holes for one query."""
+    """The values of the holes for one query. terms: operands by prefix; words: of a phrase, by prefix."""
 
     terms: Mapping[str, tuple[Node, ...]]
+    words: Mapping[str, tuple[str, ...]]
     phrase: str
     key: str
     vectors: tuple[str, ...]
@@ -108,6 +128,11 @@ class _Filling:
                 values[syntax.word_field] = filled = word.replace(_QUERY, self.phrase)
                 if not filled:
                     return Or((), node.offset)
+        if syntax.words is not None:
+            words = self._words(node, syntax)
+            if not words:
+                return Or((), node.offset)
+            values[syntax.words_field] = words
         for name in syntax.expressions:
             inner = getattr(node, name)
             values[name] = None if inner is None else self.of(inner)
@@ -124,6 +149,11 @@ class _Filling:
         if node.vector is not None or not self.vectors:
             return filled
         return Or(tuple(replace(filled, vector=name) for name in self.vectors), node.offset)
+
+    def _words(self, node: Any, syntax: Syntax) -> tuple[str, ...]:
+        """The words of a phrase, with those of the query in the place of {terms}."""
+        filled = (self.words[node.prefix] if word == _WORDS else (word,) for word in syntax.words_of(node))
+        return tuple(chain.from_iterable(filled))
 
     def _operands(self, node: Node, syntax: Syntax) -> dict[str, Any] | None:
         """The fields of operands and marks; None where the words are missing without which nothing matches."""
@@ -178,13 +208,15 @@ def _check_placeholders(node: Node, text: str) -> None:
         for placeholder in _PLACEHOLDER.findall(value):
             if placeholder != known:
                 raise QueryError(
-                    f"unknown placeholder {placeholder!r}; allowed: {{terms}} or {{terms:prefix}}, a word of its own;"
+                    f"unknown placeholder {placeholder!r}; allowed: {{terms}} or {{terms:prefix}}, a word of its own"
+                    " (of a phrase, {terms});"
                     " {key}, the key of an nn; and {query} within a quoted string",
                     node.offset,
                 )
 
 
 def _strings(node: Node) -> list[tuple[str, str]]:
-    """(field, value) of the names and terms of a node."""
-    values = ((item.name, getattr(node, item.name)) for item in fields(node))  # type: ignore[arg-type]
+    """(field, value) of the names and terms of a node, but for the {terms} of a phrase."""
+    values = [(item.name, getattr(node, item.name)) for item in fields(node)]  # type: ignore[arg-type]
+    values += [("words", word) for word in OPERATORS[node.operator].words_of(node) if word != _WORDS]
     return [(name, value) for name, value in values if isinstance(value, str)]

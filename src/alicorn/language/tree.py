@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
 from alicorn.interval import End
-from alicorn.language.syntax import Mark, Mistake, NameSlot, Operand, Operands, Option, Syntax, TextSlot
+from alicorn.language.syntax import Mark, Mistake, NameSlot, Operand, Operands, Option, Syntax, TextSlot, WordsSlot
 from alicorn.language.values import (
     COUNT,
     END,
     EXPRESSION,
     MAX_LIMIT,
+    MAX_SLOP,
     MAX_TERMS,
+    MAX_WORDS,
     NAME,
     Value,
     at_most,
@@ -107,6 +109,29 @@ class Fuzzy(Node):
         """The beginning that must be equal, and the rest."""
         start = self.term.find(":") + 1 + (self.exact or 0)
         return self.term[:start], self.term[start:]
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase(Node):
+    """Documents that have the terms `prefix:word` in the order of the words, or `slop` moves from it.
+
+    A document has the phrase if each word i can be given a position p_i that has its term, no position to two words
+    with the same term, so that the greatest p_i - i is at most `slop` above the least. So with slop 0 the words are one
+    after the other; every word between two of them costs 1, and two neighbours in the wrong order cost 2.
+    Source: Lucene's PhraseQuery.
+    """
+
+    operator: ClassVar[str] = "phrase"
+    searches: ClassVar[bool] = True
+    prefix: Annotated[str, NameSlot("a prefix of terms")]
+    words: Annotated[tuple[str, ...], WordsSlot(MAX_WORDS)]
+    slop: Annotated[int, Option(count_to(MAX_SLOP, 0))] = 0
+    offset: int = _offset()
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The term of each word."""
+        return tuple(f"{self.prefix}:{word}" for word in self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +309,7 @@ _NODES: tuple[type[Node], ...] = (
     Term,
     Prefix,
     Fuzzy,
+    Phrase,
     And,
     Or,
     Difference,
@@ -330,6 +356,7 @@ def _written(node: Node) -> str:
     parts = [node.operator]
     if syntax.word is not None:
         parts.append(quoted(getattr(node, syntax.word_field)))
+    parts += map(quoted, syntax.words_of(node))
     if syntax.mark is None:
         parts += map(str, syntax.operands_of(node))
     else:

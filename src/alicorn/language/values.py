@@ -16,6 +16,10 @@ MAX_LIMIT = 100_000
 """Largest `:limit` of apply and extract, which look up one id after the other: a tenth of a second."""
 MAX_TERMS = 100_000
 """Largest `:terms`, to how many terms an operator expands."""
+MAX_WORDS = 1000
+"""Most words of a phrase."""
+MAX_SLOP = 100
+"""Largest `:slop` of a phrase."""
 MAX_DIGITS = 76
 """Of a number that is kept exactly: as many as Arrow's widest decimal has."""
 
@@ -57,14 +61,14 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def count_to(bound: int) -> Value:
-    """A whole number from 1 to the bound."""
+def count_to(bound: int, least: int = 1) -> Value:
+    """A whole number from the least to the bound."""
 
     def read(word: str) -> int | None:
-        number = int(word) if _INTEGER.fullmatch(word) else 0
-        return number if 1 <= number <= bound else None
+        number = int(word) if _INTEGER.fullmatch(word) else -1
+        return number if least <= number <= bound else None
 
-    return Value(f"as an integer from 1 to {bound}", read)
+    return Value(f"as an integer from {least} to {bound}", read)
 
 
 def at_most(bound: int, unit: str = "") -> Value:

@@ -19,7 +19,8 @@ def check_tree(root: Node) -> None:
         if not isinstance(node, Node) or node.operator not in OPERATORS:
             _refuse(root, f"a tree is of nodes of alicorn.language.tree, got {type(node).__name__}")
         syntax = OPERATORS[node.operator]
-        num_nodes += 1
+        _check_node(node, syntax)
+        num_nodes += 1 + len(syntax.words_of(node))
         num_searches += syntax.searches
         depth += not isinstance(node, Term)
         if num_nodes > MAX_NODES or num_searches > MAX_SEARCHES or depth > MAX_DEPTH:
@@ -30,7 +31,6 @@ def check_tree(root: Node) -> None:
             )
         if isinstance(node, Not) and not isinstance(parent, And):
             _refuse(node, "(not ...) is allowed only inside (and ...); (difference a b) is a without b")
-        _check_node(node, syntax)
         marks = syntax.marks_of(node)
         if syntax.searches:
             num_searches += sum(mark is not None for mark in marks)
@@ -45,6 +45,12 @@ def _check_node(node: Node, syntax: Syntax) -> None:
         word = getattr(node, syntax.word_field)
         if not _is_text(word) or not (word or syntax.word.may_be_empty):
             _refuse(node, f"{name} needs {syntax.word.what}, got {word!r:.60}")
+    if syntax.words is not None:
+        words = syntax.words_of(node)
+        if not isinstance(words, tuple) or not all(_is_text(word) and word for word in words):
+            _refuse(node, f"{name} has its words as a tuple of texts, none empty, got {words!r:.60}")
+        if not 1 <= len(words) <= syntax.words.most:
+            _refuse(node, f"{name} takes {syntax.counted()}, got {len(words)}")
     operands, marks = syntax.operands_of(node), syntax.marks_of(node)
     if not isinstance(operands, tuple):
         _refuse(node, f"{name} has its operands as a tuple, got {operands!r:.60}")

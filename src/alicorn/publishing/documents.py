@@ -63,7 +63,8 @@ def indexed(documents: pa.Table, models: Sequence[AnyModel], now: datetime.datet
     counts: dict[str, int] = {}
     if vertical.selection.documents:
         brought = {model.key: model.dim for model in models if EMBEDDING + model.key in table.column_names}
-        check_documents(table, brought, {})  # the collection sees the kept documents only, and would count those
+        # The collection sees the kept documents only, and would count those.
+        check_documents(table, brought, {}, vertical.positions())
         documents = vertical.check_documents(documents)
         kept, counts = vertical.selection.keeps(documents, now)
         left_out = documents["doc_id"].filter(~kept).to_pylist()

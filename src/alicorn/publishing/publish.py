@@ -101,8 +101,9 @@ def _created(
         shutil.rmtree(unfinished)  # left by a publish that was killed
     declared = {key: {"dim": dim, "stored": stored or FLOAT32} for key, dim in embeddings.items()}
     made = metadata_of(models, models[0].vertical if models else None)
+    positions = models[0].vertical.positions() if models else ()
     try:
-        with Collection.create(unfinished, declared, metadata=made) as collection:
+        with Collection.create(unfinished, declared, metadata=made, positions=positions) as collection:
             yield collection
             collection.flush()
             collection.merge()

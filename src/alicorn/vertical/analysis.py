@@ -5,6 +5,7 @@
         stem: english                   # Snowball, by PyStemmer
         stop_words: [the, of, in]       # or a file, one a line; a query leaves them out
         synonyms: synonyms.txt          # or a list of rules such as `tv, television` and `ny => new york`
+        positions: true                 # kept in the index, for (phrase text ...)
         whole_codes: true               # DCB107-2, 3/4, 1.25 are terms, too
         units: [in, mm]                 # 3/4 in is the term 3/4in
         chinese: jieba                  # instead of bigrams
@@ -45,6 +46,7 @@ class Analysis(Config):
     units: Lines = ()
     chinese: Literal["bigrams", "jieba"] = "bigrams"
     word_ngrams: Annotated[int, Field(ge=1, le=5)] = 1
+    positions: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> "Analysis":

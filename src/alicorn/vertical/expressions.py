@@ -18,7 +18,7 @@ from alicorn.config import Config, nearest
 from alicorn.errors import ConfigError, QueryError
 from alicorn.language.order import SCORES, ByColumn, OrderBy, Part, parts_of, read_order
 from alicorn.language.templates import KEY, Template, TermsHole
-from alicorn.language.tree import Apply, Extract, Nn, Node, Prefix, Range, Term, walk
+from alicorn.language.tree import Apply, Extract, Nn, Node, Phrase, Prefix, Range, Term, walk
 
 BY_WORDS: OrderBy = ("bm25", "static_rank")
 """The order of a text's hits where its expression has no `nn`."""
@@ -66,11 +66,13 @@ class HitOrders(Config):
 class Known:
     """The names that expressions and orders may use.
 
-    prefixes: of terms; word_prefixes: of those of words. columns: stored. keys: of embeddings.
+    prefixes: of terms; word_prefixes: of those of words; positions: of those whose positions are kept. columns: stored.
+    keys: of embeddings.
     """
 
     prefixes: Sequence[str]
     word_prefixes: Sequence[str]
+    positions: Sequence[str]
     columns: Sequence[str]
     keys: Sequence[str]
     has_static_rank: bool
@@ -111,6 +113,8 @@ def _problem(node: Node, known: Known) -> str | None:
             )
         case Term(term=term):
             return _term_problem(term, known)
+        case Phrase(prefix=prefix):
+            return _phrase_problem(prefix, known)
         case Prefix(prefix=prefix):
             return _prefix_problem(prefix, known)
         case Apply(prefix=prefix):
@@ -129,6 +133,15 @@ def _term_problem(term: str, known: Known) -> str | None:
         return None
     listed = ", ".join(f"{one}:" for one in known.prefixes) or "none"
     return f"no document has the term {term!r}: {_near(prefix, known.prefixes)}prefixes of document.terms: {listed}"
+
+
+def _phrase_problem(prefix: str, known: Known) -> str | None:
+    if prefix in known.positions:
+        return None
+    if prefix in known.word_prefixes:
+        return f"(phrase {prefix} ...) needs the positions of these terms: set `positions: true` in analysis.{prefix}"
+    listed = ", ".join(known.word_prefixes) or "none"
+    return f"(phrase {prefix} ...): {_near(prefix, known.word_prefixes)}prefixes of words in document.terms: {listed}"
 
 
 def _prefix_problem(beginning: str, known: Known) -> str | None:

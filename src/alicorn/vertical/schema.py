@@ -15,7 +15,7 @@ from alicorn.analysis import Analyzer
 from alicorn.config import Config, parse_config, plain_yaml, read_text
 from alicorn.errors import VectorError
 from alicorn.language.order import OrderBy
-from alicorn.language.templates import Template
+from alicorn.language.templates import Reading, Template
 from alicorn.language.tree import Node
 from alicorn.tables import repeated
 from alicorn.text import RULES
@@ -34,6 +34,7 @@ from alicorn.vertical.columns import (
 from alicorn.vertical.expressions import BY_WORDS, Expressions, HitOrders, Known, check_expressions, check_orders
 from alicorn.vertical.failed_searches import FailedSearchRules
 from alicorn.vertical.features import DenseFeature, Feature, IdsFeature, SequenceFeature, TextFeature, VectorsFeature
+from alicorn.vertical.positions import Positioned, positioned_words
 from alicorn.vertical.selection import IsRepeat, Selection
 from alicorn.vertical.split import Split
 from alicorn.vertical.terms import AS_IT_IS, as_lists, interleave, phrase_terms, value_terms, word_terms
@@ -73,7 +74,7 @@ class DocumentSide(Config):
         if repeated := _repeated(self.stored):
             raise ValueError(f"stored: column '{repeated}' is given twice")
         for name in self.stored:
-            if name in ("doc_id", "terms", "static_rank") or name.startswith("embedding:"):
+            if name in ("doc_id", "terms", "term_positions", "static_rank") or name.startswith("embedding:"):
                 raise ValueError(f"stored: '{name}' has its own place in the index: leave it out")
         return self
 
@@ -173,6 +174,10 @@ class Vertical(Config):
         """Of what decides the terms of documents; None where words stay as they are."""
         return fingerprint(self.analysis)
 
+    def positions(self) -> tuple[str, ...]:
+        """The prefixes of the terms whose positions are kept."""
+        return tuple(sorted(prefix for prefix, analysis in self.analysis.items() if analysis.positions))
+
     def analyzer(self, prefix: str) -> Analyzer:
         """What becomes of the words of a prefix."""
         return self.analysis[prefix].analyzer if prefix in self.analysis else AS_IT_IS
@@ -187,7 +192,11 @@ class Vertical(Config):
 
     def fill(self, template: Template, query: str, key: str, vectors: Sequence[str] = ()) -> Node:
         """A template as the expression of a query, whose words are read by the analysis of their prefix."""
-        return template.fill(query, key, vectors, lambda prefix, text: operands(self.analyzer(prefix), prefix, text))
+        reading = Reading(
+            lambda prefix, text: operands(self.analyzer(prefix), prefix, text),
+            lambda prefix, text: self.analyzer(prefix).phrase_terms(text),
+        )
+        return template.fill(query, key, vectors, reading)
 
     def expression(self, which: Literal["boolean", "hybrid"], query: str, vectors: Sequence[str] = ()) -> Node:
         """The expression for a text request. Without any word, boolean matches nothing and hybrid keeps its nn.
@@ -263,22 +272,42 @@ class Vertical(Config):
 
     def terms(self, documents: pa.Table) -> pa.ListArray:
         """The terms of each document, list<string>, rule by rule; words with repetition, as BM25 counts them."""
+        return self._terms_and_positions(documents)[0]
+
+    def _terms_and_positions(self, documents: pa.Table) -> tuple[pa.ListArray, pa.ListArray | None]:
+        """The terms of each document, and list<int64> beside them: their positions, 0 where these are not kept."""
         documents = read_as(documents, list(self._term_columns()), "documents")
-        parts = [self._terms_of(rule, documents[rule.column]) for rule in self.document.terms]
-        rows, values = interleave(parts) if parts else (np.zeros(0, dtype=np.int64), pa.array([], pa.string()))
-        return as_lists(rows, values, len(documents))
+        free = {prefix: np.zeros(len(documents), dtype=np.int64) for prefix in self.positions()}
+        parts, positions = [(np.zeros(0, dtype=np.int64), pa.array([], pa.string()))], [np.zeros(0, dtype=np.int64)]
+        for rule in self.document.terms:
+            if rule.prefix in free:
+                found = self._positioned(rule, documents[rule.column])
+                parts.append((found.rows[found.values], found.terms))
+                positions.append(found.placed(free[rule.prefix]))
+            else:
+                parts.append(self._terms_of(rule, documents[rule.column]))
+                positions.append(np.zeros(len(parts[-1][0]), dtype=np.int64))
+        rows, values = interleave(parts)
+        terms = as_lists(rows, values, len(documents))
+        if not free:
+            return terms, None
+        rows, numbers = interleave([(of, pa.array(own)) for (of, _), own in zip(parts, positions, strict=True)])
+        return terms, as_lists(rows, numbers, len(documents))
 
     def index_table(self, documents: pa.Table, vectors: np.ndarray | None = None) -> pa.Table:
-        """What a collection takes: doc_id, terms, the stored columns, static_rank, and embedding:<key>.
+        """What a collection takes: doc_id, terms, their positions where the analysis asks for them (`positions` says of
+        which prefixes), the stored columns, static_rank, and embedding:<key>.
 
         vectors: float32 (len(documents), dim), or None: then a column `embedding:<key>` of `documents` is kept.
         A null static rank becomes 0, the default. Raises TableError or VectorError.
         """
         documents = self.check_documents(documents)
         _check_doc_ids(documents["doc_id"])
+        terms, positions = self._terms_and_positions(documents)
         columns: dict[str, Any] = {
             "doc_id": documents["doc_id"],
-            "terms": self.terms(documents),
+            "terms": terms,
+            **({} if positions is None else {"term_positions": positions}),
             **{name: documents[name] for name in self.document.stored},
         }
         if self.document.static_rank is not None:
@@ -295,6 +324,7 @@ class Vertical(Config):
         return Known(
             prefixes=tuple(dict.fromkeys(rule.prefix for rule in rules)),
             word_prefixes=tuple(dict.fromkeys(rule.prefix for rule in rules if rule.kind == "words")),
+            positions=self.positions(),
             columns=self.document.stored,
             keys=(self.embedding, *self.further_embeddings),
             has_static_rank=self.document.static_rank is not None,
@@ -308,6 +338,11 @@ class Vertical(Config):
                 return value_terms(column, rule.prefix)
             case "phrase":
                 return phrase_terms(column, rule.prefix)
+
+    def _positioned(self, rule: TermRule, column: pa.ChunkedArray) -> Positioned:
+        if rule.kind == "words":
+            return positioned_words(column, rule.prefix, self.analyzer(rule.prefix))
+        return Positioned.of_values(*self._terms_of(rule, column))
 
     def _document_columns(self) -> Iterator[Column]:
         yield from _feature_columns(self.document.features, "document.features")

@@ -23,13 +23,13 @@ _WORD_BYTES[np.frombuffer(b"abcdefghijklmnopqrstuvwxyz0123456789_", dtype=np.uin
 def word_terms(column: pa.ChunkedArray, prefix: str, analyzer: Analyzer = AS_IT_IS) -> tuple[np.ndarray, pa.Array]:
     """`prefix:<term>` for each of the analyzer's terms of each row, in order, with repetition: without an analyzer,
     those of alicorn.text.document_terms. Returns (rows int64, terms string)."""
-    rows, strings = _strings(column)
+    rows, strings = strings_of(column)
     if not analyzer.stems_alone:
         word_rows, found = _terms_by_text(rows, strings, analyzer.document_terms)
         return word_rows, pc.binary_join_element_wise(prefix, found, ":")
     ascii_only = pc.string_is_ascii(strings).to_numpy(zero_copy_only=False)
     parts = [
-        _ascii_words(rows[ascii_only], strings.filter(pa.array(ascii_only))),
+        ascii_words(rows[ascii_only], strings.filter(pa.array(ascii_only))),
         _terms_by_text(rows[~ascii_only], strings.filter(pa.array(~ascii_only)), document_terms),
     ]
     word_rows, found = interleave(parts)
@@ -50,7 +50,7 @@ def phrase_terms(column: pa.ChunkedArray, prefix: str) -> tuple[np.ndarray, pa.A
 
 
 def _mapped_terms(column: pa.ChunkedArray, prefix: str, form: Callable[[str], str]) -> tuple[np.ndarray, pa.Array]:
-    rows, strings = _strings(column)
+    rows, strings = strings_of(column)
     coded = strings.dictionary_encode()
     values = pa.array([form(value) for value in coded.dictionary.to_pylist()], pa.string())
     values = values.take(coded.indices)
@@ -75,7 +75,7 @@ def as_lists(rows: np.ndarray, values: pa.Array, num_rows: int) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(offsets), values)
 
 
-def _strings(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
+def strings_of(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
     """A column of strings, lists of strings or integers as (row of each string, the strings); nulls are left out."""
     data_type = column.type
     if pa.types.is_list(data_type):
@@ -89,7 +89,7 @@ def _strings(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
     return rows[strings.is_valid().to_numpy(zero_copy_only=False)], strings.drop_null()
 
 
-def _ascii_words(rows: np.ndarray, strings: pa.Array) -> tuple[np.ndarray, pa.Array]:
+def ascii_words(rows: np.ndarray, strings: pa.Array) -> tuple[np.ndarray, pa.Array]:
     if len(strings) == 0:
         return np.zeros(0, dtype=np.int64), pa.array([], pa.string())
     lower = pc.ascii_lower(strings)

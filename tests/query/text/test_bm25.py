@@ -24,7 +24,7 @@ def documents(rng: np.random.Generator, count: int, start: int = 0) -> pa.Table:
 @pytest.fixture(scope="module", params=["one segment", "several segments, some documents deleted"])
 def collection(request, tmp_path_factory):
     rng = np.random.default_rng(3)
-    with alicorn.Collection.create(tmp_path_factory.mktemp("bm25") / "c", {}) as made:
+    with alicorn.Collection.create(tmp_path_factory.mktemp("bm25") / "c", {}, positions=["text"]) as made:
         made.upsert(documents(rng, NUM_DOCS))
         made.flush()
         if request.param != "one segment":
@@ -49,6 +49,8 @@ EXPRESSIONS = [
     "(or text:w200 tag:0 text:w2)",
     "(and text:w0 text:w1)",
     "(and text:w0 (not tag:1))",
+    "(phrase text w1 w0 :slop 2)",
+    "(or text:w7 (and tag:0 (phrase text w0 w0)))",
     "(or (and text:w1 tag:0) text:w40 text:nowhere)",
     "(difference (or text:w0 text:w3) tag:0)",
     "(prefix text:w1)",

@@ -77,6 +77,8 @@ def _why(
         case tree.Prefix() | tree.Fuzzy():
             terms = evaluation.expansion(node).chosen(view, view.segment.document(number)["terms"])
             return f"has {', '.join(terms[:_SHOWN_TERMS])}" if terms else "has none of the terms that it expands to"
+        case tree.Phrase():
+            return _in_order(node, view, number, matches)
         case tree.Range(column=column):
             return f"{column} is {view.segment.document(number).get(column)}"
         case tree.Nn():
@@ -100,6 +102,15 @@ def _why(
     if not children:
         return "holds it" if matches else "does not hold it"
     return f"{holding} of {len(children)} operands hold it"
+
+
+def _in_order(node: tree.Phrase, view: SegmentView, number: int, matches: bool) -> str:
+    held = set(view.segment.document(number)["terms"])
+    lacking = [term for term in dict.fromkeys(node.terms) if term not in held]
+    if lacking:
+        return f"lacks {', '.join(lacking[:_SHOWN_TERMS])}"
+    order = f"in this order, within :slop {node.slop}" if node.slop else "one after the other, in this order"
+    return f"has the words {order}" if matches else f"has the words, but not {order}"
 
 
 def _near(evaluation: Execution, node: tree.Nn, view: SegmentView, number: int, matches: bool) -> str:

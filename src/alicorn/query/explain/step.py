@@ -34,12 +34,14 @@ class Step:
 
     estimated: an upper estimate from the statistics. actual: documents found (deleted ones included until the root).
     narrowed_to: how many candidate documents the parent passed down, None for all. terms: those that it expanded to.
+    positions_read: of a phrase, the documents whose positions were compared.
     """
 
     expression: str
     estimated: int = 0
     actual: int = 0
     narrowed_to: int | None = None
+    positions_read: int | None = None
     ms: float = 0.0
     counters: Counters | None = None
     terms: pa.StringArray | None = None
@@ -62,6 +64,8 @@ class Step:
             described["narrowed_to"] = self.narrowed_to
         if self.terms is not None:
             described |= {"num_terms": len(self.terms), "terms": self.terms[:_MOST_TERMS].to_pylist()}
+        if self.positions_read is not None:
+            described["positions_read"] = self.positions_read
         if self.counters is not None:
             counters = self.counters
             described |= {
@@ -92,6 +96,8 @@ class Step:
             text += (
                 f"\n{'  ' * depth}  {len(self.terms)} terms: {', '.join(self.terms[:_MOST_TERMS].to_pylist())}{more}"
             )
+        if self.positions_read is not None:
+            text += f", positions of {self.positions_read} documents read"
         if self.counters is not None:
             counters = self.counters
             plans = ", ".join(dict.fromkeys(counters.plans)) or "nothing to do"

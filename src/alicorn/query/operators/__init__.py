@@ -4,13 +4,14 @@
 """
 
 from alicorn.language import tree
-from alicorn.query.operators import apply, boolean, expanded, extract, nn, stored_range, term, weak_and
+from alicorn.query.operators import apply, boolean, expanded, extract, nn, phrase, stored_range, term, weak_and
 from alicorn.query.operators.operator import Operator
 
 OPERATORS: dict[type[tree.Node], Operator] = {
     tree.Term: Operator(term.evaluate, term.estimate),
     tree.Prefix: Operator(expanded.evaluate, expanded.estimate),
     tree.Fuzzy: Operator(expanded.evaluate, expanded.estimate),
+    tree.Phrase: Operator(phrase.evaluate, phrase.estimate, phrase.check),
     tree.And: Operator(boolean.evaluate_and, boolean.estimate_and),
     tree.Or: Operator(boolean.evaluate_or, boolean.estimate_or),
     tree.StrongOr: Operator(boolean.evaluate_or, boolean.estimate_or),

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def evaluate(evaluation: Execution, node: tree.Term, within: Sets | None) -> Sets:
-    return narrow([_documents(view.segment, node.term) for view in evaluation.snapshot.segments], within)
+    return narrow([documents_of(view.segment, node.term) for view in evaluation.snapshot.segments], within)
 
 
 def estimate(evaluation: Execution, node: tree.Term) -> int:
     return sum([_num_postings(view.segment, node.term) for view in evaluation.snapshot.segments])
 
 
-def _documents(segment: Segment, term: str) -> DocSet:
+def documents_of(segment: Segment, term: str) -> DocSet:
     number = segment.terms.find(term)
     if number < 0:
         return EMPTY

@@ -36,6 +36,8 @@ def scored_terms(root: tree.Node) -> list[str]:
         match node:
             case tree.Term(term=term):
                 terms[term] = None
+            case tree.Phrase():
+                terms.update(dict.fromkeys(node.terms))
             case tree.Not():
                 continue
             case tree.Difference(operands=operands):
