@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from alicorn.config import Config, UtcTime
 
-Share = Annotated[float, Field(gt=0, le=1)]
+SplitShare = Annotated[float, Field(gt=0, le=1)]
 Values = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -24,8 +24,8 @@ class Split(Config):
     """Shares of the searches, times, or values of a column; whatever is neither valid nor test is train."""
 
     by: Literal["time", "query", "searcher", "column"] = "time"
-    valid: Share | Values | None = None
-    test: Share | Values | None = None
+    valid: SplitShare | Values | None = None
+    test: SplitShare | Values | None = None
     valid_from: UtcTime | None = None
     test_from: UtcTime | None = None
     column: Annotated[str, Field(min_length=1)] | None = None
