@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeGuard
 
 from alicorn.errors import ConfigError
@@ -86,12 +87,19 @@ def read_order(order_by: OrderBy, where: str = "order_by") -> Order:
 
     Names that are no score are taken for columns: whoever has the columns checks them.
     """
-    keys = (order_by,) if isinstance(order_by, str | Mapping) else order_by
+    if isinstance(order_by, str):
+        return _of_name(order_by, where)
+    keys = (order_by,) if isinstance(order_by, Mapping) else order_by
     if not isinstance(keys, Sequence):
         raise ConfigError(f"{where} must be a name, weights of names, or a list of them, got {type(keys).__name__}")
     if not 1 <= len(keys) <= MAX_KEYS:
         raise ConfigError(f"{where}: give 1 to {MAX_KEYS} keys, got {len(keys)}")
     return tuple(_key(key, where) for key in keys)
+
+
+@lru_cache(maxsize=256)
+def _of_name(name: str, where: str) -> Order:
+    return (_key(name, where),)
 
 
 def parts_of(order: Order) -> Iterator[Part]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,8 +17,7 @@ _TOP_K_NOTICE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """first_nn: the tree's first. nearest_to: whose vectors order the hits by nn, the first among them. named: nodes
     that name a column or an embedding, to be checked against the collection. notices: what the expression alone gives
     reason to say. words: the same, where it is nothing but a term, or an `and` or `or` of terms."""

@@ -26,6 +26,8 @@ class Ranked:
         return self.between(0, limit)
 
     def between(self, start: int, stop: int) -> Ranked:
+        if start == 0 and stop >= len(self.numbers):
+            return self
         part = slice(start, stop)
         return Ranked(self.segments[part], self.numbers[part], self.scores[part], tuple(k[part] for k in self.of_keys))
 

@@ -29,6 +29,9 @@ def by_bm25(snapshot: Snapshot, root: tree.Node, found: list[DocSet], limit: int
 
 def first_by_bm25(snapshot: Snapshot, words: Words, limit: int) -> tuple[Ranked, int]:
     """The first documents of an `and` or `or` of terms, and how many there are in all. limit: 1 to MOST."""
+    if len(snapshot.segments) == 1:
+        numbers, scores, total = first_of_words(snapshot, 0, words, limit, 0.0)
+        return _in_one_segment(numbers, scores), total
     best, total = _Best(snapshot, limit), 0
     for at in range(len(snapshot.segments)):
         numbers, scores, count = first_of_words(snapshot, at, words, limit, best.floor)
@@ -57,8 +60,12 @@ class _Best:
 
     def ranked(self) -> Ranked:
         if len(self._numbers) == 1:  # they are in order
-            return Ranked(np.zeros(len(self._numbers[0]), dtype=np.int64), self._numbers[0], self._scores[0])
+            return _in_one_segment(self._numbers[0], self._scores[0])
         return merged(self._snapshot, self._numbers, self._scores, self._limit)
+
+
+def _in_one_segment(numbers: np.ndarray, scores: np.ndarray) -> Ranked:
+    return Ranked(np.zeros(len(numbers), dtype=np.int64), numbers, scores)
 
 
 def merged(snapshot: Snapshot, numbers: list[np.ndarray], scores: list[np.ndarray], limit: int) -> Ranked:

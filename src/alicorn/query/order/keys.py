@@ -10,15 +10,13 @@ import pyarrow as pa
 from alicorn.errors import ConfigError, QueryError
 from alicorn.interval import has_interval
 from alicorn.language import tree
-from alicorn.language.order import SCORES, ByColumn, Order, OrderBy, Part, RankFusion, Sum, parts_of, read_order
+from alicorn.language.order import SCORES, ByColumn, Order, OrderBy, Part, RankFusion, parts_of, read_order
 from alicorn.language.prepared import Prepared
 
-NN = Sum((Part("nn"),))
-BM25 = Sum((Part("bm25"),))
-STATIC_RANK = Sum((Part("static_rank"),))
-BY_NN: Order = (NN,)
-BY_STATIC_RANK: Order = (STATIC_RANK,)
-BY_BM25: Order = (BM25,)
+BY_NN = read_order("nn")
+BY_STATIC_RANK = read_order("static_rank")
+BY_BM25 = read_order("bm25")
+NN, STATIC_RANK, BM25 = BY_NN[0], BY_STATIC_RANK[0], BY_BM25[0]
 
 
 def check_order(order_by: OrderBy | None, prepared: Prepared, columns: Mapping[str, pa.DataType]) -> Order:
@@ -30,6 +28,8 @@ def check_order(order_by: OrderBy | None, prepared: Prepared, columns: Mapping[s
     if order_by is None:
         return BY_STATIC_RANK if prepared.first_nn is None else BY_NN
     order = read_order(order_by)
+    if order is BY_BM25 or order is BY_STATIC_RANK:  # they fit every expression
+        return order
     for part in parts_of(order):
         if part.kind == "nn":
             _check_nn(part, prepared)
