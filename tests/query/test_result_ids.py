@@ -30,3 +30,27 @@ def test_an_empty_collection_has_no_ids(tmp_path):
     with alicorn.Collection.create(tmp_path / "c", {}) as collection:
         assert collection.search("tag:a").ids == []
         assert collection.search("tag:a").doc_ids.to_pylist() == []
+
+
+def test_the_table_of_hits_has_their_documents_row_by_row(tmp_path):
+    with alicorn.Collection.create(tmp_path / "c", {}) as collection:
+        old = {"doc_id": ["a", "b"], "terms": [["t:x"]] * 2, "static_rank": [1.0, 4.0], "price": [3, None]}
+        collection.upsert(pa.table(old))
+        collection.flush()
+        new = {"doc_id": ["c", "d"], "terms": [["t:x"]] * 2, "static_rank": [3.0, 2.0], "tags": [["p", "q"], None]}
+        collection.upsert(pa.table(new))
+        result = collection.search("t:x", limit=3)
+        assert result.ids == ["b", "c", "d"]
+        whole = result.table()
+        assert set(whole.column_names) == {"doc_id", "static_rank", "price", "tags"}
+        documents = [result.document(at) for at in range(3)]
+        for row, document in zip(whole.to_pylist(), documents, strict=True):
+            assert row == {name: document[name] for name in whole.column_names}
+        assert result.table(["tags", "static_rank"]).to_pydict() == {
+            "doc_id": ["b", "c", "d"],
+            "tags": [None, ["p", "q"], None],
+            "static_rank": [4.0, 3.0, 2.0],
+        }
+        collection.delete(["b", "c", "d"])
+        assert result.table([]).to_pydict() == {"doc_id": ["b", "c", "d"]}
+        assert collection.search("t:none").table(["price"]).to_pydict() == {"doc_id": [], "price": []}

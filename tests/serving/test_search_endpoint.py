@@ -28,7 +28,7 @@ def test_highlights_need_a_vertical(collection, start):
 
 
 def test_an_expression_is_answered_with_hits_and_why_they_matched(client):
-    answer = search(client, expression="(or text:jane (and text:john city:oslo (prefix text:smi)))", limit=5)
+    answer = search(client, expression="(or text:jane (and text:john city:oslo (prefix text:smi)))", limit=5, why=True)
     assert ids(answer) == ["p1", "p3"]
     assert answer["total"] == 2
     assert answer["hits"][0]["why"] == {
@@ -42,11 +42,12 @@ def test_an_expression_is_answered_with_hits_and_why_they_matched(client):
     assert answer["hits"][0]["score"] == 4.0
     assert 0 < answer["search_ms"] <= answer["took_ms"]
     assert answer["session_id"] is None
+    assert search(client, expression="text:john")["hits"][0]["why"] is None  # which costs more than the search
 
 
 def test_an_expression_brings_its_vectors(client):
     vector = UNIFIED.encode_requests(pa.table({"query": ["jane"], "city": ["Oslo"]}))[0].tolist()
-    answer = search(client, expression="(nn people :k 1 :vector mine)", vectors={"mine": vector})
+    answer = search(client, expression="(nn people :k 1 :vector mine)", vectors={"mine": vector}, why=True)
     assert ids(answer) == ["p3"]
     why = answer["hits"][0]["why"]
     assert why["cosine"]["mine"] == pytest.approx(answer["hits"][0]["score"], abs=1e-6)
@@ -74,22 +75,23 @@ def test_a_text_becomes_the_verticals_expression(client, mode, expression, found
 
 
 def test_the_searcher_decides_among_people_of_one_name(client):
-    oslo = search(client, text="john smith", searcher="p3", limit=1)
+    oslo = search(client, text="john smith", searcher="p3", limit=1, why=True)
     assert (ids(oslo), oslo["hits"][0]["why"]["in_common"]) == (["p1"], {"city": "Oslo"})
-    bergen = search(client, text="john smith", searcher={"city": "Bergen"}, limit=2)
+    bergen = search(client, text="john smith", searcher={"city": "Bergen"}, limit=2, why=True)
     assert set(ids(bergen)) == {"p2", "p/4"}
     assert bergen["hits"][0]["why"]["in_common"] == {"city": "Bergen"}
 
 
 def test_friends_in_common_are_named_where_the_searcher_is_a_document(collection, start):
     log_free = start(collection, [UNIFIED], searchers=SEARCHERS)
-    hits = {hit["doc_id"]: hit["why"]["in_common"] for hit in search(log_free, text="x", searcher="p2")["hits"]}
+    answer = search(log_free, text="x", searcher="p2", why=True)
+    hits = {hit["doc_id"]: hit["why"]["in_common"] for hit in answer["hits"]}
     assert hits["p3"] == {"friends": ["p1"]}
     assert hits["p/4"] == {"city": "Bergen"}
 
 
 def test_mode_embedding_takes_any_key_that_has_a_model(client):
-    by_text = search(client, text="john smith", searcher="p3", mode="embedding", key="people-text")
+    by_text = search(client, text="john smith", searcher="p3", mode="embedding", key="people-text", why=True)
     assert by_text["expression"] == "(nn people-text :k 100 :recall 0.95)"
     scores = {hit["doc_id"]: hit["score"] for hit in by_text["hits"]}
     assert scores["p1"] == scores["p2"] == scores["p/4"]  # the text alone cannot tell them apart
@@ -116,7 +118,7 @@ def test_a_hit_says_whether_clusters_were_left_out(tmp_path, start):
         asked = {":nprobe 1": True, f":nprobe {num_clusters}": False, ":recall 0.9": True, ":scan 5": True}
         for how, approximate in asked.items():
             expression = f"(nn clip :k 1 {how})"
-            (hit,) = search(client, expression=expression, vectors={"clip": [1, 0, 0, 0]})["hits"]
+            (hit,) = search(client, expression=expression, vectors={"clip": [1, 0, 0, 0]}, why=True)["hits"]
             assert hit["why"]["approximate"] is approximate
 
 
@@ -230,7 +232,7 @@ def test_a_hit_is_shown_as_it_was_when_it_was_scored(client, collection, monkeyp
         return result
 
     monkeypatch.setattr(Collection, "search", search_while_others_write)
-    answer = search(client, expression="(or (and text:jane city:oslo) (and text:jane city:bergen))")
+    answer = search(client, expression="(or (and text:jane city:oslo) (and text:jane city:bergen))", why=True)
     shown = {hit["doc_id"]: (hit["stored"]["city"], hit["why"]["terms"]) for hit in answer["hits"]}
     assert shown == {
         "fleeting": ("Bergen", ["text:jane", "city:bergen"]),

@@ -38,7 +38,7 @@ def search(client, **request):
 
 
 def test_every_interest_is_looked_for_and_the_hits_are_one_list(client):
-    answer = search(client, text="doe", searcher="p2", mode="embedding")
+    answer = search(client, text="doe", searcher="p2", mode="embedding", why=True)
     nns = " ".join(f"(nn people :k 100 :recall 0.95 :vector interest-{number})" for number in (1, 2))
     assert answer["expression"] == f"(or {nns})"
     cosines = [hit["why"]["cosine"] for hit in answer["hits"]]

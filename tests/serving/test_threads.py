@@ -52,7 +52,8 @@ def steps(client, number):
                 assert ask("DELETE", f"/v1/documents/{doc_id}")["deleted"] == (doc_id in mine)
                 mine.discard(doc_id)
             case 3:
-                answer = ask("POST", "/v1/search", json={"text": "john smith", "searcher": {"city": city}, "limit": 20})
+                asked = {"text": "john smith", "searcher": {"city": city}, "limit": 20, "why": True}
+                answer = ask("POST", "/v1/search", json=asked)
                 for hit in answer["hits"]:
                     assert hit["doc_id"] in hit["stored"]["name"] or not hit["doc_id"].startswith("t")
                     assert hit["why"]["in_common"].get("city", city) == city

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from alicorn.index import SegmentView, Snapshot
+from alicorn.index import Segment, SegmentView, Snapshot
 from alicorn.language.order import ByColumn
 from alicorn.query.explain.step import Step
 from alicorn.query.facets.facet import Counts
@@ -56,13 +56,29 @@ class Result:
     @property
     def doc_ids(self) -> pa.StringArray:
         """The same as an Arrow array."""
-        views = self.snapshot.segments
-        here = [np.flatnonzero(self.segments == at) for at in range(len(views))]
-        parts = [view.segment.doc_ids.take(pa.array(self.numbers[at])) for view, at in zip(views, here, strict=True)]
-        if not parts:
-            return pa.array([], pa.string())
+        ids: pa.StringArray = self.table(()).column("doc_id").combine_chunks()
+        return ids
+
+    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """doc_id, static_rank and stored columns of all hits, a row for each, as they were when they were scored.
+
+        columns: some of their names, instead of all; doc_id is first anyway. Null where a document was written without
+        a column.
+        """
+        snapshot = self.snapshot
+        types = {"static_rank": pa.float64(), **snapshot.columns}
+        chosen = types if columns is None else columns
+        schema = pa.schema([("doc_id", pa.string()), *((name, types[name]) for name in chosen)])
+        here = [np.flatnonzero(self.segments == at) for at in range(len(snapshot.segments))]
+        parts = [
+            _rows(view.segment, self.numbers[at], schema)
+            for view, at in zip(snapshot.segments, here, strict=True)
+            if len(at)
+        ]
+        if len(parts) < 2:
+            return parts[0] if parts else schema.empty_table()
         places = np.argsort(np.concatenate(here), kind="stable")
-        return pa.concat_arrays(parts).take(pa.array(places))
+        return pa.concat_tables(parts).take(pa.array(places))
 
     @property
     def cursor(self) -> str | None:
@@ -84,3 +100,14 @@ class Result:
     def document(self, at: int) -> dict[str, Any]:
         """doc_id, terms, static_rank and stored columns of hit `at`, as they were when it was scored."""
         return self.snapshot.document(*self.address(at))
+
+
+def _rows(segment: Segment, numbers: np.ndarray, schema: pa.Schema) -> pa.Table:
+    """The stored columns of a schema of some documents; those that the segment lacks are null."""
+    fields = segment.fields
+    known = fields.select([name for name in schema.names if name in fields.schema.names]).take(pa.array(numbers))
+    if len(known.column_names) == len(schema):
+        return known
+    given = set(known.column_names)
+    columns = [known[field.name] if field.name in given else pa.nulls(len(numbers), field.type) for field in schema]
+    return pa.table(columns, schema=schema)

@@ -42,7 +42,8 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     """An expression with its vectors, or a text with its searcher, encoded by the model; or an expression and a text.
 
     searcher: an id of the table of searchers, or an object of context columns.
-    highlight: say of each hit where its stored columns have the words that matched.
+    why: say of each hit what it has of the query and of the searcher. highlight: say of each hit where its stored
+    columns have the words that matched.
     mode: how a text is searched; embedding finds the nearest documents. key: the embedding to search, by default the
     vertical's.
     order_by: nn, static_rank, bm25, weights of a sum of them and of stored numbers, rrf of them, a stored column with
@@ -62,6 +63,7 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     after: str | None = None
     facets: Annotated[dict[str, FacetRequest], Meta(max_length=MAX_FACETS)] = {}
     explain: bool = False
+    why: bool = False
     highlight: bool = False
 
 
@@ -87,7 +89,7 @@ class Highlight(Struct, frozen=True):
 
 
 class Hit(Struct, frozen=True):
-    """score: of the order; null where the document has none. stored: the stored columns.
+    """score: of the order; null where the document has none. stored: the stored columns. why: null unless asked for.
 
     highlights: by stored column, where it has the words that matched; null unless asked for.
     """
@@ -95,7 +97,7 @@ class Hit(Struct, frozen=True):
     doc_id: str
     score: float | None
     stored: dict[str, Any]
-    why: Why
+    why: Why | None = None
     highlights: dict[str, list[Highlight]] | None = None
 
 

@@ -7,6 +7,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
+from msgspec.structs import replace
+
 from alicorn.errors import ConfigError
 from alicorn.feedback import ServedLog
 from alicorn.query import Facet, Result
@@ -18,6 +21,7 @@ from alicorn.retrieval.retriever import Request, Retriever
 from alicorn.retrieval.searchers import Searcher
 from alicorn.serving.in_common import in_common
 from alicorn.serving.messages import FacetBucket, FacetCounts, Highlight, Hit, SearchAnswer, SearchRequest, Why
+from alicorn.tables import python_values
 
 _REFRESH_S = 1.0
 _MAX_SHOWN = 20  # terms of a hit
@@ -48,9 +52,9 @@ class SearchEndpoint:
         self._refresh()
         request = self._request(asked)
         result = self.retriever.search(request, asked.explain)
-        matcher = Matcher(request.root, result.snapshot, request.vectors)
-        profile = {name: value for name, value in self._profile(asked.searcher).items() if value}
-        hits = [_hit(result, at, matcher, profile, highlighter) for at in range(len(result.ids))]
+        hits = [Hit(*of) for of in zip(result.ids, _scores(result), _stored(result), strict=True)]
+        if asked.why or highlighter is not None:
+            hits = self._explained(hits, result, request, asked, highlighter)
         notices = [*result.notices, *request.notices]
         session_id = self._log(asked, result.ids, notices)
         return SearchAnswer(
@@ -111,6 +115,26 @@ class SearchEndpoint:
             chosen.append({"searcher_id": profile["searcher_id"], "label": ", ".join(label)})
         return chosen
 
+    def _explained(
+        self, hits: list[Hit], result: Result, request: Request, asked: SearchRequest, highlighter: Highlighter | None
+    ) -> list[Hit]:
+        """The hits with what was asked for: why they matched, and where."""
+        matcher = Matcher(request.root, result.snapshot, request.vectors)
+        profile = {name: value for name, value in self._profile(asked.searcher).items() if value} if asked.why else {}
+        explained = []
+        for at, hit in enumerate(hits):
+            document = result.document(at)
+            match = matcher.match(*result.address(at), document["terms"])
+            why = highlights = None
+            if asked.why:
+                common = in_common(profile, document)
+                why = Why(match.terms[:_MAX_SHOWN], match.cosine, matcher.approximate, common)
+            if highlighter is not None:
+                places = highlighter.places(document, match.terms)
+                highlights = {column: [Highlight(*place) for place in of] for column, of in places.items()}
+            explained.append(replace(hit, why=why, highlights=highlights))
+        return explained
+
     def _refresh(self) -> None:
         """A collection that another process writes is refreshed once a second."""
         if self.collection.read_only and time.monotonic() - self._refreshed > _REFRESH_S:
@@ -144,18 +168,26 @@ class SearchEndpoint:
             return None
 
 
+def _json_values(column: pa.ChunkedArray) -> list[Any]:
+    """As of plain_json, which text, whole numbers and lists of them have no need of."""
+    values = python_values(column)
+    kind = column.type.value_type if pa.types.is_list(column.type) else column.type
+    as_is = pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+    return values if as_is else [plain_json(value) for value in values]
+
+
 def _counts(found: Counts) -> FacetCounts:
     buckets = [FacetBucket(plain_json(bucket.value), bucket.count) for bucket in found.buckets]
     return FacetCounts(buckets, found.num_values, found.missing)
 
 
-def _hit(result: Result, at: int, matcher: Matcher, profile: Mapping[str, Any], highlighter: Highlighter | None) -> Hit:
-    document, score = result.document(at), float(result.scores[at])
-    match = matcher.match(*result.address(at), document["terms"])
-    stored = {name: plain_json(value) for name, value in document.items() if name not in ("doc_id", "terms")}
-    why = Why(match.terms[:_MAX_SHOWN], match.cosine, matcher.approximate, in_common(profile, document))
-    highlights = None
-    if highlighter is not None:
-        places = highlighter.places(document, match.terms)
-        highlights = {column: [Highlight(*place) for place in of] for column, of in places.items()}
-    return Hit(result.ids[at], score if score > float("-inf") else None, stored, why, highlights)
+def _scores(result: Result) -> list[float | None]:
+    return [score if score > float("-inf") else None for score in result.scores.tolist()]
+
+
+def _stored(result: Result) -> list[dict[str, Any]]:
+    """The stored columns of each hit, as JSON has their values."""
+    table = result.table()
+    names = table.column_names[1:]
+    columns = (_json_values(table.column(name)) for name in names)
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]

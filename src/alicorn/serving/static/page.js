@@ -57,7 +57,7 @@ function show(text, searcher) {
   at("columns").replaceChildren(...sections);
   columns.forEach(async ({ title, body }, i) => {
     const isText = body.text !== undefined;
-    const request = { ...body, limit: LIMIT, ...(isText && searcher ? { searcher } : {}) };
+    const request = { ...body, limit: LIMIT, why: true, ...(isText && searcher ? { searcher } : {}) };
     let parts;
     try {
       parts = answered(title, await ask("/v1/search", request));
