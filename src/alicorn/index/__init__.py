@@ -1,8 +1,8 @@
-"""Where is it kept? Journal, memtable, immutable segments, merge, snapshot.
+"""The store of a collection: journal, memtable, immutable segments, merges, snapshots.
 
 durability/  how bytes survive: archives, the journal and manifest, the checks that detect loss
 segment/     what a segment is: documents, terms, columns, embeddings, snapshots
-state/       what a collection holds at one moment; opening, verifying, copying it
+state/       what a collection holds at one moment; how it is opened, verified, copied
 writer/      who changes state: Store and its background work
 """
 

@@ -106,7 +106,7 @@ def test_an_existing_target_is_refused_and_left_alone(store: Store, tmp_path: Pa
         store.backup(tmp_path / "b")
     assert list((tmp_path / "b").iterdir()) == []
     (tmp_path / "e.partial").mkdir()
-    with pytest.raises(CollectionError, match="interrupted: remove it"):
+    with pytest.raises(CollectionError, match="interrupted backup: remove it"):
         store.backup(tmp_path / "e")
 
 

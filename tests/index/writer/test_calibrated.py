@@ -57,8 +57,8 @@ def test_queries_that_are_given_are_what_is_asked(tmp_path):
 @pytest.mark.parametrize(
     ("queries", "problem"),
     [
-        (np.ones((5, DIM + 1)), "vectors of 12 dimensions"),
-        (np.ones(DIM), "vectors of 12 dimensions"),
+        (np.ones((5, DIM + 1)), r"shape \(n, 12\)"),
+        (np.ones(DIM), r"shape \(n, 12\)"),
         (np.zeros((5, DIM)), "not zero"),
         (np.full((5, DIM), np.nan), "finite"),
     ],

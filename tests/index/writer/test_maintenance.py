@@ -243,7 +243,7 @@ def test_closing_in_another_thread_ends_a_flush_with_a_clear_error(store: Store,
     gate.opened.set()
     flushing.join(), closing.join()
     assert len(failures) == 1
-    assert "closed meanwhile" in failures[0]
+    assert "closed during this call" in failures[0]
 
 
 def test_training_comes_by_itself_after_a_bulk_load(store: Store, monkeypatch) -> None:

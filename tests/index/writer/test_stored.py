@@ -108,9 +108,9 @@ def test_a_key_without_codes_of_its_own_choice_refuses_a_codec(tmp_path: Path) -
     ("given", "message"),
     [
         ({"dim": 4, "stored": "int4"}, "stored must be one of float32, float16, codes, got 'int4'"),
-        ({"stored": "codes"}, "give 'dim', and 'stored' where it is not float32; got 'stored'"),
+        ({"stored": "codes"}, "expected 'dim', and 'stored' unless it is float32; got 'stored'"),
         ({"dim": 4, "kept": "codes"}, "got 'dim', 'kept'"),
-        ({"dim": 9_000, "stored": "codes"}, "codes take at most 8192 dimensions, got 9000: use float16"),
+        ({"dim": 9_000, "stored": "codes"}, "codes have at most 8192 dimensions, got 9000: use float16"),
         ({"dim": "4"}, "the dimension must be an integer"),
     ],
 )

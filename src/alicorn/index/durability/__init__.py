@@ -1,4 +1,4 @@
-"""How do bytes survive? Files written durably, the journal and manifest, and the checks that detect lost data.
+"""Durability: files that survive a crash, the journal and manifest, and the checks that detect lost data.
 
 durable.py, failpoints.py   fsync and rename, and where tests may interrupt them
 archive.py, mapping.py      one file of named arrays with checksums, memory-mapped

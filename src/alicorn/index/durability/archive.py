@@ -1,25 +1,24 @@
-"""A file of arrays and tables, written once: every byte is covered by a checksum.
+"""An archive: a file of arrays and tables, written once, with checksums over every byte.
 
-It is a ZIP archive without compression: any unzip gives its members, np.load its arrays. It is one file and not a
-folder, because every file costs an fsync: a small flush needs 2 (the file, and the names of its folder); it needed 50
-with a folder.
+It is a ZIP archive without compression: any unzip extracts its members, np.load its arrays. It is one file and not a
+folder, because every file costs an fsync: a small flush needs 2 (the file, and the names of its folder) instead of 50.
 
     <member>        a local header, padded so that the contents start at a multiple of 64 bytes, and the contents:
       <name>.npy      NumPy's .npy format 1.0, little-endian, C order
       <name>.arrow    Arrow IPC file, one record batch, not compressed
     ...
     header.json     the last member, UTF-8 JSON, one object:
-                      magic           string, what the archive holds, e.g. "alicorn segment"
+                      magic           string, the kind of archive, e.g. "alicorn segment"
                       format_version  integer, FORMAT_VERSION
-                      content         object, defined by whoever writes the archive
+                      content         object, defined by the kind of archive
                       members         object: name -> [start of the local header, start of the contents, end, checksum];
                                       the checksum is the xxh3-64, 16 hex digits, of the bytes from the first to the end
     central directory of ZIP; its comment, the last 24 bytes of the file, is three uint64, little-endian:
                     start of header.json's local header, start of its contents, end of its contents
 
 The tail, from header.json's local header to the end of the file, has one xxh3-64, which the manifest keeps. There is
-no rename: an archive exists from the moment that the manifest names it, and until then it is an orphan, whatever is in
-it. So the order is: write, fsync the file, fsync its folder, and only then commit the manifest.
+no rename: an archive exists from the moment that the manifest names it; until then it is an orphan. So the order is:
+write, fsync the file, fsync its folder, and only then commit the manifest.
 """
 
 from __future__ import annotations
@@ -48,15 +47,15 @@ RESTORE = "Restore the collection from a backup, or build it again"
 _ALIGNMENT = 64
 _LOCAL_HEADER = 30  # bytes of ZIP's local header without name and extra fields
 _ZIP64_EXTRA = 20  # bytes of the extra field that zipfile adds
-_PADDING = struct.Struct("<HH")  # an extra field of ZIP: id, size; then so many bytes of 0
+_PADDING = struct.Struct("<HH")  # an extra field of ZIP: id and size, followed by zeros
 _PADDING_ID = 0xD935  # that of Android's zipalign
 _PLACE = struct.Struct("<QQQ")  # the comment
 _HASHED = 1 << 24  # bytes that are read between two releases of memory
-_NPY_HEADER = 1024  # bytes that surely hold the header of an array of few dimensions
+_NPY_HEADER = 1024  # bytes: more than the header of an array of few dimensions
 
 
 class ArchiveWriter:
-    """Writes one archive; nothing refers to it before `finish` has returned and the manifest names it."""
+    """Writes one archive. Nothing may refer to it before `finish` has returned and the manifest names it."""
 
     def __init__(self, path: Path, magic: str) -> None:
         self._path = path
@@ -72,7 +71,7 @@ class ArchiveWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._zip.fp = None  # after a failure there is nothing to complete
+        self._zip.fp = None  # after a failure, do not complete the archive
         self._file.close()
 
     def array(self, name: str, array: np.ndarray) -> None:
@@ -83,9 +82,9 @@ class ArchiveWriter:
                 member.write(contiguous.reshape(-1).view(np.uint8).data)
 
     def rows(self, name: str, shape: tuple[int, ...], blocks: Iterator[np.ndarray]) -> np.ndarray:
-        """Write an array of which only a block of rows is in memory at a time -> the array, mapped.
+        """Write an array block by block -> the array, mapped.
 
-        blocks: at least one, of one type, together of the shape.
+        blocks: at least one, all of one type; together they have the shape.
         """
         first = next(blocks)
         with _Member(self, f"{name}.npy") as member:
@@ -132,7 +131,7 @@ class ArchiveWriter:
 
 
 class _Member:
-    """A writable file for pyarrow and NumPy; when it is closed, the writer records the place of its member."""
+    """A writable file for pyarrow and NumPy; its closing records the place of the member in the header."""
 
     def __init__(self, archive: ArchiveWriter, name: str) -> None:
         self._archive = archive
@@ -150,7 +149,7 @@ class _Member:
         return self._file.write(data)
 
     def flush(self) -> None:
-        """Nothing has to be visible before the end."""
+        """Do nothing: no byte has to be visible before the end."""
 
     def close(self) -> None:
         if not self.closed:
@@ -165,12 +164,12 @@ class _Member:
         if kind is None:
             self.close()
         else:
-            with suppress(Exception):  # it tries to complete its header
+            with suppress(Exception):  # pyarrow tries to complete its header
                 self._file.close()
 
 
 class ArchiveReader:
-    """An existing archive, mapped; a member is compared with its checksum when it is read."""
+    """An existing archive, mapped; a member is verified by its checksum when it is read."""
 
     def __init__(self, path: Path, magic: str, checksum: str) -> None:
         """checksum: of the tail. Raises CorruptionError, and CollectionError for a newer format."""
@@ -212,7 +211,7 @@ class ArchiveReader:
         return pa.ipc.open_file(pa.py_buffer(self.member(f"{name}.arrow"))).read_all()
 
     def member(self, name: str) -> np.ndarray:
-        """The contents of a member, uint8, after their checksum was verified."""
+        """The contents of a member, uint8, verified by their checksum."""
         place = self._header["members"].get(name)
         if place is None:
             raise CorruptionError(f"{self.path}: its header names no {name}. {RESTORE}")
@@ -226,7 +225,7 @@ class ArchiveReader:
 
 
 def _checksum(memory: np.ndarray) -> str:
-    """Of mapped bytes, which do not stay in this process's memory."""
+    """The checksum of mapped bytes; their pages are released from memory."""
     digest = xxhash.xxh3_64()
     for start in range(0, len(memory), _HASHED):
         part = memory[start : start + _HASHED]
@@ -236,7 +235,7 @@ def _checksum(memory: np.ndarray) -> str:
 
 
 def check_format(path: Path, version: int, newest: int) -> None:
-    """Refuse what a newer alicorn wrote. newest: what this one reads."""
+    """Refuse a format of a newer alicorn. newest: the newest format that this one reads."""
     if version > newest:
         raise CollectionError(
             f"{path} has format {version}, and this alicorn reads formats up to {newest}: "

@@ -1,4 +1,4 @@
-"""The calls that make bytes and names durable, each with a failpoint before and after."""
+"""fsync and rename: the calls that make contents and names durable, each between two failpoints."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The journal and the manifest of a collection: the acknowledged operations, and the list of segments.
+"""The journal and the manifest of a collection: the acknowledged operations and the list of segments.
 
-The tables are those of sqlite_file.py. SQLite runs in WAL mode with synchronous=FULL: a commit has reached the disk
+sqlite_file.py has the tables. SQLite runs in WAL mode with synchronous=FULL: a commit has reached the disk
 when it returns. An operation is acknowledged once its journal row is committed; a flush replaces rows by segments in
-one transaction. Writers hold the lock of writer_lock.py, so a transaction here never waits for another writer.
+one transaction. A writer holds the lock of writer_lock.py, so a transaction never waits for another writer.
 
 Three independent checks detect lost data: the checksums and numbers of the rows, the seal over the pages (seal.py,
 with wal.py), and the mark of the last commit (mark.py).
@@ -45,13 +45,13 @@ from alicorn.index.durability.sqlite_file import (
 from alicorn.index.durability.wal import read_wal
 from alicorn.quantization import FLOAT32
 
-CHECKPOINT_BYTES = 8 << 20  # of the write-ahead log, before it is copied to the database: some 15 ms
-MOST_LOG_BYTES = 32 << 20  # the same where the journal itself is as large: a load in batches is copied less often
-_PAGES_OF_COMMIT = 4  # that a commit writes beside the bodies of its rows: of the settings, the journal, its tree
+CHECKPOINT_BYTES = 8 << 20  # a write-ahead log of so many bytes is copied to the database: some 15 ms
+MOST_LOG_BYTES = 32 << 20  # the same while the journal is as large: a load in batches is copied less often
+_PAGES_OF_COMMIT = 4  # pages of a commit beside the bodies of its rows: settings, journal, B-tree
 
 
 class Declared(NamedTuple):
-    """An embedding key: its dimension, and how its vectors are kept, one of quantization.STORED."""
+    """An embedding key: its dimension, and the stored precision of its vectors, one of quantization.STORED."""
 
     dim: int
     stored: str = FLOAT32
@@ -59,10 +59,10 @@ class Declared(NamedTuple):
 
 @dataclass(frozen=True)
 class State:
-    """generation: counts rewritings of segments, and names their files; segments: their names;
-    quantizers: name and checksum of their file, or None before training; flushed: the last sequence that is in
-    segments; last: the last sequence acknowledged. The journal holds flushed + 1 to last. commits: counts all
-    transactions; collection: its id, 32 hex digits, which tells whether files belong together."""
+    """generation: the number of rewritings of segments, part of the names of their files; segments: names; quantizers:
+    name and checksum of the file, or None before a training; flushed: the last sequence in segments; last: the last
+    sequence acknowledged. The journal has the operations flushed + 1 to last. commits: the number of transactions;
+    collection: id, 32 hex digits, the same in all files of a collection."""
 
     generation: int = 0
     segments: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ class State:
 
 @dataclass(frozen=True, eq=False)
 class SegmentRecord:
-    """A live segment on disk. checksum: of its file; tombstones: (n,) uint32 document numbers."""
+    """A live segment on disk. checksum: of the file; tombstones: (n,) uint32, numbers of deleted documents."""
 
     name: str
     checksum: str
@@ -90,7 +90,7 @@ class JournalEntry:
 
 
 class Journal:
-    """One connection. Call its methods under the store's lock. num_bytes: of a writer's operations in no segment."""
+    """A connection to the journal. Call its methods under the store's lock. num_bytes: of operations in no segment."""
 
     def __init__(self, folder: Path, *, read_only: bool) -> None:
         """Raises CollectionError when there is no collection or its format is newer, CorruptionError for damage."""
@@ -120,7 +120,7 @@ class Journal:
     def create(
         folder: Path, embeddings: Mapping[str, Declared], metadata: Mapping[str, Any], positions: tuple[str, ...] = ()
     ) -> None:
-        """A manifest without segments. positions: prefixes of terms."""
+        """Create a manifest without segments. positions: prefixes of terms."""
         state = State(collection=secrets.token_hex(16))
         declared: dict[str, Any] = {"embeddings": [_declaration(key, one) for key, one in embeddings.items()]}
         settings = {
@@ -155,7 +155,7 @@ class Journal:
         return pa.ipc.read_schema(pa.py_buffer(self._setting("columns")))
 
     def segments(self) -> list[SegmentRecord]:
-        """The live segments, as many as the state says."""
+        """The live segments in the order of the state. Raises CorruptionError if they are not those of the state."""
         with self._reported("read"):
             rows = self._database.execute("SELECT name, file_checksum, tombstones, checksum FROM segments").fetchall()
         for name, file_checksum, tombstones, checksum in rows:
@@ -166,7 +166,7 @@ class Journal:
         return [found[name] for name in self.state.segments]
 
     def operations(self, after: int) -> Iterator[JournalEntry]:
-        """The journal's operations with a sequence above `after`, without a gap up to the state's last."""
+        """The operations after the sequence `after`. Raises CorruptionError for a gap up to the last of the state."""
         expected = after + 1
         query = "SELECT sequence, kind, body, checksum FROM journal WHERE sequence > ? ORDER BY sequence"
         with self._reported("read"):
@@ -181,7 +181,7 @@ class Journal:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """All reads inside see one moment, although another process may write."""
+        """Make all reads inside see the same moment while another process may write."""
         with self._reported("read"):
             self._database.execute("BEGIN")
         try:
@@ -192,12 +192,12 @@ class Journal:
                 self._database.execute("COMMIT")
 
     def data_version(self) -> int:
-        """Changes when another process has committed."""
+        """A number that changes when another process has committed."""
         with self._reported("read"):
             return int(self._database.execute("PRAGMA data_version").fetchone()[0])
 
     def copy_to(self, target: sqlite3.Connection) -> None:
-        """Copy the whole database; within `reading`, as of that moment."""
+        """Copy the whole database; inside `reading`, as of that moment."""
         with self._reported("copied"):
             self._database.backup(target)
 
@@ -211,9 +211,9 @@ class Journal:
     # -- writing
 
     def append(self, operations: Sequence[tuple[str, pa.Table]], columns: pa.Schema | None = None) -> None:
-        """Acknowledge operations, (kind, table) each, all or none: durable when this returns.
+        """Commit operations, each (kind, table), in one transaction: durable when this returns.
 
-        columns: given when they add some.
+        columns: the stored columns, if these operations add some.
         """
         rows = [(self.state.last + 1 + i, kind, _ipc(table)) for i, (kind, table) in enumerate(operations)]
         size = sum(len(body) for _, _, body in rows)
@@ -234,7 +234,7 @@ class Journal:
         """Replace the list of segments, which now contain the journal up to `flushed`. Durable when this returns."""
         names = tuple(segment.name for segment in segments)
         state = replace(self.state, generation=generation, segments=names, quantizers=quantizers, flushed=flushed)
-        written = PAGE_SIZE * (flushed - self.state.flushed)  # at most one page for each row that is deleted
+        written = PAGE_SIZE * (flushed - self.state.flushed)  # at most a page for each row deleted
         with self._transaction("swap", state, written):
             self._database.execute("DELETE FROM segments")
             for segment in segments:
@@ -250,7 +250,7 @@ class Journal:
             put_setting(self._database, "metadata", value)
 
     def roll_back(self) -> None:
-        """End an interrupted transaction, if there is one; `state` is read again in any case."""
+        """End an interrupted transaction if there is one, and read `state` again."""
         with self._reported("read"):
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
@@ -258,7 +258,7 @@ class Journal:
         self.num_bytes = self._num_bytes()
 
     def checkpoint(self) -> None:
-        """Copy the write-ahead log into the database, as far as readers let it, and seal that."""
+        """Renew the seal and copy the write-ahead log into the database, as far as readers allow."""
         log = read_wal(self._manifest.wal, PAGE_SIZE)
         self._sealed = renewed(self._sealed, log)
         write_seal(self._path, self._sealed)
@@ -268,13 +268,13 @@ class Journal:
         self._logged = 0
 
     def close(self) -> None:
-        """A writer leaves the database complete in itself; with readers at work it may not be able to."""
+        """Close the connection. A writer first copies the whole log into the database unless readers prevent it."""
         if self._mark is not None:
             self._mark.sync()
             try:
                 self.checkpoint()
             except (sqlite3.Error, OSError):
-                return  # a full disk: the log is not sealed, so it is left as after a crash
+                return  # a full disk: without a seal the log stays, as after a crash
         close(self._database)
         self._manifest.close()
 
@@ -282,7 +282,7 @@ class Journal:
 
     @contextmanager
     def _transaction(self, what: str, state: State, written: int = 0) -> Iterator[None]:
-        """written: bytes beside those that every commit writes."""
+        """written: bytes of this commit beside those of every commit."""
         assert self._mark is not None
         self._logged += written + _PAGES_OF_COMMIT * PAGE_SIZE
         state = replace(state, commits=state.commits + 1)
@@ -301,11 +301,11 @@ class Journal:
         reach(f"after commit {what}")
         self._mark.advance(state.commits)
         if self._logged > min(MOST_LOG_BYTES, max(CHECKPOINT_BYTES, self.num_bytes)):
-            with contextlib.suppress(sqlite3.Error, OSError):  # the commit is done; the next one tries again
+            with contextlib.suppress(sqlite3.Error, OSError):  # this commit is done; the next one tries again
                 self.checkpoint()
 
     def _num_bytes(self) -> int:
-        """Of the operations that are in no segment."""
+        """The bytes of the operations in no segment."""
         with self._reported("read"):
             return int(self._database.execute("SELECT total(length(body)) FROM journal").fetchone()[0])
 
@@ -330,7 +330,7 @@ class Journal:
 
     def _lost(self, collection: str, commits: int) -> CorruptionError:
         if collection != self.state.collection:
-            return self._damage("it and manifest.mark beside it are of two collections")
+            return self._damage("it and manifest.mark beside it belong to two collections")
         lost = commits - self.state.commits
         return self._damage(f"it lacks the last {lost} of {commits} commits that were acknowledged (manifest.mark)")
 

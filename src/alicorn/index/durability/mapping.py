@@ -1,7 +1,7 @@
-"""A file mapped into memory without keeping it open.
+"""Memory-mapping of files without an open descriptor.
 
-Python's own mmap keeps a descriptor for every mapping: a dozen segments of 60 files would use up the usual 1,024.
-The mapping is private: its arrays count as writeable, as compiled kernels demand, and the file never changes.
+Python's mmap keeps a descriptor for every mapping; a dozen segments of 60 files would need most of the usual 1,024.
+The mapping is private: its arrays are writeable, as compiled kernels require, and writes never reach the file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-_NORESERVE = 0x4000 if sys.platform == "linux" else 0  # a mapping larger than the memory is no promise to fill it
+_NORESERVE = 0x4000 if sys.platform == "linux" else 0  # do not reserve swap space for a mapping
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC.mmap.restype = ctypes.c_void_p
 _LIBC.mmap.argtypes = (
@@ -27,16 +27,16 @@ _LIBC.mmap.argtypes = (
 )
 _LIBC.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
 _LIBC.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-_DONTNEED = 4  # of Linux; elsewhere the system takes mapped pages back when it needs them
+_DONTNEED = 4  # on Linux; elsewhere the system reclaims mapped pages when it needs memory
 _FAILED = ctypes.c_void_p(-1).value
 
 
 class _Mapping:
-    """Unmapped when the last array over it is gone."""
+    """A mapping that ends with the last array over it."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         flags = mmap.MAP_PRIVATE | _NORESERVE
-        self._unmap = _LIBC.munmap  # still there while the interpreter shuts down
+        self._unmap = _LIBC.munmap  # a reference that survives the shutdown of the interpreter
         self._size = size
         self._address = _LIBC.mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, file.fileno(), 0)
         if self._address == _FAILED:
@@ -53,7 +53,7 @@ class _Mapping:
 
 
 def map_file(file: BinaryIO) -> np.ndarray:
-    """The bytes of an open file, which may be closed at once -> (size,) uint8."""
+    """The bytes of an open file, (size,) uint8. The file may be closed at once."""
     size = os.fstat(file.fileno()).st_size
     return np.asarray(_Mapping(file, size)) if size else np.empty(0, dtype=np.uint8)
 
@@ -61,7 +61,7 @@ def map_file(file: BinaryIO) -> np.ndarray:
 def release(array: np.ndarray) -> None:
     """Release the pages of a mapped array from this process's memory; they are loaded again when they are read.
 
-    The system still has them cached. Any other array is left alone.
+    The system still caches them. An array that is not mapped does not change.
     """
     owner: Any = array
     while isinstance(owner, np.ndarray):

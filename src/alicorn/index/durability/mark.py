@@ -1,10 +1,10 @@
-"""How many commits were acknowledged: a check on SQLite's write-ahead log.
+"""The commit mark: the number of acknowledged commits, a check on SQLite's write-ahead log.
 
     manifest.mark    32 bytes: id of the collection (16), commits (uint64, little-endian), xxh3-64 of the 24 before
 
-SQLite drops the end of a log from the first invalid frame on (wal.py). The mark is advanced after every commit, in
-place and without an fsync, which costs a microsecond: so it outlives a killed process, and after a power cut it is at
-worst older than the log, never newer. A log with fewer commits than the mark has lost acknowledged operations.
+SQLite drops the end of a log from the first invalid frame on (wal.py). The mark is overwritten in place after every
+commit, without an fsync, which costs a microsecond. It survives a killed process; after a power cut it may be older
+than the log, never newer. A log with fewer commits than the mark has lost acknowledged operations.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SIZE = 32
 
 
 class CommitMark:
-    """Open for writing, as long as the collection is."""
+    """The mark of a collection that is open for writing."""
 
     def __init__(self, folder: Path, collection: str) -> None:
         """collection: its id, 32 hex digits."""
@@ -32,7 +32,7 @@ class CommitMark:
         self._id = bytes.fromhex(collection)
 
     def advance(self, commits: int) -> None:
-        """Never fails: the commit is done, and an older mark is still true."""
+        """Write the number of commits. Never fails: the commit is done, and an older mark is still true."""
         with suppress(OSError):
             os.pwrite(self._descriptor, _encoded(self._id, commits), 0)
 
@@ -41,19 +41,19 @@ class CommitMark:
             os.fsync(self._descriptor)
 
     def __del__(self) -> None:
-        with suppress(AttributeError):  # it was never opened
+        with suppress(AttributeError):  # the file was never opened
             os.close(self._descriptor)
 
 
 def write_mark(folder: Path, collection: str, commits: int) -> None:
-    """A first mark, durable but for its name."""
+    """Create the mark: durable contents; the caller makes the name durable."""
     with (folder / MARK).open("wb") as file:
         file.write(_encoded(bytes.fromhex(collection), commits))
         sync_file(file, "mark")
 
 
 def read_mark(folder: Path) -> tuple[str, int]:
-    """-> the id of the collection, and how many commits were acknowledged. Raises CorruptionError."""
+    """-> the id of the collection, and the number of acknowledged commits. Raises CorruptionError."""
     path = folder / MARK
     try:
         whole = path.read_bytes()

@@ -1,10 +1,10 @@
-"""The bytes of manifest.sqlite, read beside SQLite.
+"""Reading the bytes of manifest.sqlite while SQLite has the file open.
 
-When a process closes any descriptor of a file, the kernel drops all its locks on it, those of SQLite included. So one
-descriptor serves all who read the file, and the last closes it when SQLite has done so.
+When a process closes any descriptor of a file, the kernel drops all its locks on it, those of SQLite included. So all
+readers of this process share one descriptor, and the last closes it after SQLite has closed the file.
 
-SQLite keeps its knowledge of a file, including its locks, in the memory of the process, and cannot be told that a fork
-has made it wrong. So a forked child opens no manifest that was open when it was forked.
+SQLite keeps the state of a file, including its locks, in the memory of the process; a fork makes that state wrong. So a
+forked child refuses to open a manifest that was open at the fork.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from alicorn.processes import forget_in_children
 
 @dataclass(eq=False)
 class _Shared:
-    """One open file of this process. users: how many OpenManifests have it."""
+    """An open file of this process. users: the number of its OpenManifests."""
 
     key: tuple[int, int]  # device and inode
     descriptor: int
     users: int
 
     def forget(self) -> None:
-        """In a forked child."""
+        """Called in a forked child."""
         os.close(self.descriptor)
         del OpenManifest._open[self.key]
         OpenManifest._of_parents.add(self.key)
@@ -60,7 +60,7 @@ class OpenManifest:
             self._open[self._key].users += 1
 
     def read(self) -> bytes:
-        """The whole file as of now."""
+        """The whole file as it is now."""
         descriptor = self._open[self._key].descriptor
         return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
 

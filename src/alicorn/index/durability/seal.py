@@ -1,12 +1,12 @@
-"""A seal over the pages of the manifest: no byte of it changes unnoticed, also after a crash.
+"""The seal: checksums of the pages of the manifest, by which a change of any byte is detected, also after a crash.
 
     manifest.xxh3    uint64, little-endian: bytes of a page, xxh3-64 of each page of manifest.sqlite, and last the
                      xxh3-64 of all bytes before
 
-SQLite writes to manifest.sqlite only when it copies pages from the write-ahead log, and journal.py says when. Before
-SQLite copies, the seal is renewed for the new contents of the pages; until the log is overwritten, a page that is in
-the log may have its old or its new contents. So at any moment, also after a crash in between, every page that the log
-does not replace matches the seal.
+SQLite writes to manifest.sqlite only when it copies pages from the write-ahead log, and journal.py decides when. Before
+SQLite copies pages, the seal is renewed for their new contents. Until the log is overwritten, a page in the log may
+have its old or its new contents. So at any moment, also after a crash, every page that the log does not replace matches
+the seal.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ PAGE_SIZE = 8192  # bytes; most rows are larger than a page
 
 
 def check_seal(manifest: OpenManifest) -> tuple[np.ndarray, WriteAheadLog]:
-    """-> the digests of all pages as of the seal, (pages,) uint64, and the log. Raises CorruptionError.
+    """Compare all pages with the seal -> the sealed digests, (pages,) uint64, and the log. Raises CorruptionError.
 
-    A writer may be at work. It renews the seal before it overwrites the log: so when the seal is the same before and
-    after, the log still had every page that was copied before the manifest was read.
+    A writer may be at work. It renews the seal before it overwrites the log: if the seal is the same before and after,
+    the log had every page that was copied before the manifest was read.
     """
     while True:
         before = _read(manifest.path)
@@ -61,7 +61,7 @@ def check_seal(manifest: OpenManifest) -> tuple[np.ndarray, WriteAheadLog]:
 
 
 def renewed(sealed: np.ndarray, log: WriteAheadLog) -> np.ndarray:
-    """The digests of the pages once the log has been copied."""
+    """The digests of the pages after a copy of the log into the database."""
     if not log.num_pages:
         return sealed
     digests = _resized(sealed, log.num_pages)
@@ -71,7 +71,7 @@ def renewed(sealed: np.ndarray, log: WriteAheadLog) -> np.ndarray:
 
 
 def write_seal(manifest: Path, digests: np.ndarray) -> None:
-    """Durable when it returns."""
+    """Write a seal, durably."""
     body = np.array([PAGE_SIZE, *digests.tolist()], dtype="<u8").tobytes()
     fresh = manifest.with_name(SEAL + ".new")
     with fresh.open("wb") as file:
@@ -88,7 +88,7 @@ def page_digests(whole: bytes) -> np.ndarray:
 
 
 def _resized(digests: np.ndarray, num_pages: int) -> np.ndarray:
-    """A copy for so many pages; SQLite leaves out of its log what it allocated and never used: zeros."""
+    """The digests of num_pages pages; new pages are zeros, since SQLite does not log pages it never used."""
     resized = np.full(num_pages, xxhash.xxh3_64_intdigest(bytes(PAGE_SIZE)), dtype=np.uint64)
     kept = min(len(digests), num_pages)
     resized[:kept] = digests[:kept]

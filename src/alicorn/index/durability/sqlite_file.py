@@ -1,12 +1,12 @@
-"""The SQLite database of a collection: its tables, how it is created and connected to.
+"""The SQLite database of a collection: its tables, its creation, its connections.
 
-manifest.sqlite    application_id 0x414C4943 ("ALIC"), user_version = 1, or 2 where an embedding is not stored as
-                   float32, or 3 where positions of terms are kept, WAL mode
+manifest.sqlite    application_id 0x414C4943 ("ALIC"), user_version = 1, 2 if an embedding is not stored as float32, 3
+                   if positions of terms are kept; WAL mode
   settings         name, value, checksum
                      collection   JSON: embeddings, a list of [key, dimension] or [key, dimension, stored] in the
-                                  order of declaration; stored: "float16" or "codes", float32 where it is missing;
-                                  positions, a list of prefixes of terms, where any are kept
-                     metadata     JSON object, the user's
+                                  order of declaration; stored: "float16" or "codes", missing for float32;
+                                  positions, a list of prefixes of terms, if any are kept
+                     metadata     JSON object of the user
                      columns      Arrow schema message: the stored columns and their types
                      state        JSON, see State of journal.py
   segments         name, file_checksum (archive.py), tombstones (uint32 little-endian document
@@ -35,8 +35,9 @@ from alicorn.index.durability.seal import PAGE_SIZE, SEAL, page_digests, write_s
 
 MANIFEST = "manifest.sqlite"
 CREATING = "manifest.creating"
-LEFT_BY_CREATION = (CREATING, f"{CREATING}-wal", f"{CREATING}-shm", f"{SEAL}.new", SEAL, MARK)  # when it is cut short
-# user_version of a collection: of float32; of vectors stored otherwise; with positions of terms
+# Files of an interrupted creation.
+LEFT_BY_CREATION = (CREATING, f"{CREATING}-wal", f"{CREATING}-shm", f"{SEAL}.new", SEAL, MARK)
+# user_version: with float32 vectors only; with vectors stored otherwise; with positions of terms
 PLAIN_VERSION, STORED_VERSION, MANIFEST_VERSION = 1, 2, 3
 _APPLICATION_ID = 0x414C4943
 _TABLES = """
@@ -49,7 +50,7 @@ CREATE TABLE journal (sequence INTEGER PRIMARY KEY, kind TEXT NOT NULL, body BLO
 
 
 def create_database(folder: Path, settings: Mapping[str, bytes], collection: str, version: int) -> None:
-    """A manifest without segments, with its seal and mark. It has its name in the folder only when all is complete."""
+    """Create a manifest without segments, its seal and its mark. The manifest gets its name when all is complete."""
     unfinished = folder / CREATING
     for left in LEFT_BY_CREATION:
         (folder / left).unlink(missing_ok=True)
@@ -72,7 +73,7 @@ def create_database(folder: Path, settings: Mapping[str, bytes], collection: str
 
 
 def publish_database(folder: Path, collection: str, commits: int) -> None:
-    """Seal and mark the complete database of the name CREATING, and give it its own name."""
+    """Write the seal and the mark of the complete database CREATING, then rename the database to MANIFEST."""
     unfinished = folder / CREATING
     write_seal(folder / MANIFEST, page_digests(unfinished.read_bytes()))
     write_mark(folder, collection, commits)
@@ -80,11 +81,11 @@ def publish_database(folder: Path, collection: str, commits: int) -> None:
 
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    """Autocommit; used from several threads under the store's lock. Only `PRAGMA wal_checkpoint` copies pages.
+    """A connection in autocommit mode; several threads use it under the store's lock.
 
-    SQLite also copies the write-ahead log and removes it when the last connection is closed, which seal.py could not
-    tell from damage. So neither the garbage collector nor the end of the program closes a connection, only `close`: a
-    reference too many keeps it.
+    Pages are copied to the database by `PRAGMA wal_checkpoint` alone. SQLite also copies the write-ahead log and
+    removes it when the last connection is closed, which seal.py would take for damage. So only `close` closes one; an
+    additional reference keeps it from the garbage collector and from the end of the program.
     """
     uri = path.absolute().as_uri()
 
@@ -94,7 +95,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
             database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             database.execute("PRAGMA wal_autocheckpoint = 0")
             database.execute("PRAGMA synchronous = FULL")
-            database.execute("PRAGMA secure_delete = OFF")  # else a flush writes all rows that it deletes once more
+            database.execute("PRAGMA secure_delete = OFF")  # ON: a flush would write all rows that it deletes once more
         except sqlite3.Error:
             database.close()
             raise
@@ -106,25 +107,24 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     try:
         return connected("mode=ro")
     except sqlite3.OperationalError:
-        # In a folder that cannot be written, SQLite can neither use nor make its -shm file. Without a -wal file the
-        # database is complete in itself.
+        # In a read-only folder SQLite cannot create its -shm file. Without a -wal file the database is complete.
         if os.access(path.parent, os.W_OK):
             raise
         if path.with_name(path.name + "-wal").exists():
             raise CollectionError(
-                f"{path.parent} was not closed, and its folder may not be written: open it once where it may"
+                f"{path.parent} was not closed, and its folder is read-only: open it once with write access"
             ) from None
         return connected("immutable=1")
 
 
 def close(database: sqlite3.Connection) -> None:
-    """The one way to close what `connect` has opened."""
+    """Close a connection of `connect`."""
     database.close()
     ctypes.pythonapi.Py_DecRef(ctypes.py_object(database))
 
 
 def check_identity(path: Path, database: sqlite3.Connection) -> None:
-    """Refuse another program's database, and what a newer alicorn wrote."""
+    """Refuse the database of another program or of a newer alicorn."""
     application_id = database.execute("PRAGMA application_id").fetchone()[0]
     if application_id != _APPLICATION_ID:
         raise damage(path, f"its application_id is {application_id:#x}, a collection has {_APPLICATION_ID:#x}")
@@ -150,7 +150,7 @@ def damage(path: Path, what: str) -> CorruptionError:
 
 @contextmanager
 def reported(path: Path, verb: str) -> Iterator[None]:
-    """The errors of SQLite and of the system as ours."""
+    """Raise errors of SQLite and of the system as AlicornErrors."""
     try:
         yield
     except sqlite3.OperationalError as error:

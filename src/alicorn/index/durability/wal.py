@@ -1,16 +1,15 @@
-"""SQLite's write-ahead log, read without SQLite: which pages does it replace, and was any of it lost?
+"""SQLite's write-ahead log, read without SQLite: the pages that it replaces, and a check for lost commits.
 
     manifest.sqlite-wal, all numbers uint32 big-endian (sqlite.org/fileformat2.html, section 4):
       header   magic 0x377f0682, version, page size, checkpoint number, salt 1, salt 2, checksum 1, checksum 2
       frame    page number, pages of the database after a commit (0: no commit), salt 1, salt 2, checksum 1, checksum 2;
-               then the page. The checksum goes on from that of the frame before, over the first 8 bytes and the page
+               then the page. The checksum continues that of the frame before, over the first 8 bytes and the page
       ...
 
-SQLite takes the frames up to the first invalid one, and silently drops the rest: so it drops a transaction
-that a power cut left half written. But a transaction begins only after the one before it was fsynced. A commit after
-the first invalid frame that is followed by a further frame of the same chain was therefore acknowledged, so the invalid
-frame before it is damage. For the last transaction alone this file cannot tell whether it was never complete or has
-changed since; mark.py can.
+SQLite reads the frames up to the first invalid one and silently drops the rest, for example a transaction that a power
+cut left half written. But a transaction begins only after the fsync of the one before. So if a commit after the first
+invalid frame has a successor in the same chain, the commit was acknowledged, and the invalid frame is damage. Only for
+the last transaction this file cannot tell an incomplete transaction from a damaged one; mark.py can.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ _FRAME = 24  # bytes before each page
 
 @dataclass(frozen=True)
 class WriteAheadLog:
-    """pages: page number (from 1) -> xxh3-64 of its newest committed contents; num_frames: committed ones;
-    num_pages: of the database after the last commit, 0 without one; is_damaged: acknowledged frames are
+    """pages: page number (from 1) -> xxh3-64 of its newest committed contents; num_frames: committed frames;
+    num_pages: pages of the database after the last commit, 0 without one; is_damaged: an acknowledged frame is
     invalid."""
 
     pages: dict[int, int]
@@ -44,7 +43,7 @@ EMPTY = WriteAheadLog({}, 0, 0, False)
 
 
 def read_wal(path: Path, page_size: int) -> WriteAheadLog:
-    """What the file holds as of now; a writer may be appending to it."""
+    """Read the log as it is now; a writer may be appending to it."""
     try:
         whole = np.fromfile(path, np.uint8)
     except FileNotFoundError:
@@ -58,7 +57,7 @@ def read_wal(path: Path, page_size: int) -> WriteAheadLog:
         return WriteAheadLog({}, 0, 0, True)
     frames = whole[_HEADER : _HEADER + count * (_FRAME + page_size)].reshape(count, -1)
     heads = np.ascontiguousarray(frames[:, :_FRAME]).view(">u4").astype(np.uint32)
-    own = (heads[:, 2:4] == header[4:6]).all(axis=1)  # of this generation: the file is overwritten from the start
+    own = (heads[:, 2:4] == header[4:6]).all(axis=1)  # of this generation: a new one overwrites the file from its start
     linked = own & _linked(frames.reshape(-1).view("<u4").reshape(count, -1), heads, header[6], header[7])
     fitting = count if linked.all() else int(np.argmin(linked))
     commits = np.flatnonzero(heads[:, 1])
@@ -82,7 +81,7 @@ def _checksum(words, s0, s1):
 
 @kernel("boolean[::1](Array(uint32, 2, 'C', readonly=True), uint32[:, ::1], uint32, uint32)")
 def _linked(words, heads, s0, s1):
-    """Whether each frame continues the one before: the checksum written there, or that of what is there.
+    """Whether each frame continues the one before: by the checksum written in that frame, or by that of its contents.
 
     words: (frames, 6 + words of a page), heads: (frames, 6) as numbers; s0, s1: the checksum in the header.
     """

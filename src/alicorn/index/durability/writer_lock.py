@@ -1,7 +1,7 @@
 """One writer at a time: an exclusive lock on a file of the collection.
 
-The lock is the kernel's (flock), so it ends with the process that holds it, however that process ends. It belongs to
-the open file, which a forked child shares: so the child closes its copy at once, and neither keeps nor ends the lock.
+The kernel's lock (flock) ends with the process that holds it, however that process ends. The lock belongs to the open
+file, which a forked child shares; the child closes its descriptor at once, so it neither keeps nor ends the lock.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LOCK_FILE = "writer.lock"
 
 
 class WriterLock:
-    """Held from construction to `release`. The file keeps the process id of the last holder, for messages."""
+    """Held from construction to `release`. The file contains the process id of the last holder, for messages."""
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -39,9 +39,9 @@ class WriterLock:
         forget_in_children(self)
 
     def release(self) -> None:
-        fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # also for a child that was forked and not told
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # also for a forked child that keeps the descriptor
         os.close(self._descriptor)
 
     def forget(self) -> None:
-        """In a forked child: the lock is the parent's."""
+        """Called in a forked child: the lock belongs to the parent."""
         os.close(self._descriptor)

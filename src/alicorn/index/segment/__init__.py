@@ -1,9 +1,9 @@
-"""What is a segment? Documents, their numbers, terms, columns and embeddings, in memory and as a file.
+"""Segments: documents, their numbers, terms, columns and embeddings, in memory and in a file.
 
-parts/       its arrays: the term dictionary, ids, postings' impacts, vectors
+parts/       the arrays of a segment: term dictionary, ids, impacts of postings, vectors
 segment.py   Segment, NumericColumn, EmbeddingBlock
 snapshot.py  Snapshot, SegmentView: what a search reads
 numeric.py   stored columns as numbers for `range`
-building/    documents -> Segment; which segments to merge
-files/       a segment, and the quantizers, as files
+building/    documents -> Segment; the choice of segments to merge
+files/       the files of segments and of quantizers
 """

@@ -1,4 +1,4 @@
-"""A stored column as numbers that `range` can search: alicorn.interval, in the column's own type."""
+"""Numeric columns, which `range` searches: the values of a stored column in its own type (alicorn.interval)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from alicorn.index.segment.segment import NumericColumn
 from alicorn.interval import End, has_interval, interval
 from alicorn.tables import one_chunk
 
-_WIDE = 18  # digits that int64 holds whatever they are
+_WIDE = 18  # digits: int64 holds every number of so many
 
 
 def numeric_column(column: pa.Array) -> NumericColumn | None:
-    """None where `range` cannot search the type. NumericColumn says what the values are."""
+    """The column as a NumericColumn, or None for a type that `range` cannot search."""
     if not has_interval(column.type) or pa.types.is_null(column.type):
         return None
     valid = column.is_valid().to_numpy(zero_copy_only=False)
-    values = np.array(_values(column))  # a copy: Arrow's own memory is read-only, which kernels do not take
+    values = np.array(_values(column))  # a copy: kernels refuse Arrow's read-only memory
     if values.dtype == np.float64:
         valid = valid & ~np.isnan(values)
     docs = np.flatnonzero(valid)
@@ -32,7 +32,7 @@ def numeric_column(column: pa.Array) -> NumericColumn | None:
 
 
 def numeric_columns(fields: pa.Table) -> dict[str, NumericColumn]:
-    """The columns that `range` can search, by name."""
+    """The NumericColumns of a table, by name."""
     columns = {name: numeric_column(one_chunk(fields.column(name))) for name in fields.column_names}
     return {name: column for name, column in columns.items() if column is not None}
 
@@ -77,7 +77,7 @@ def _filled(column: pa.Array, value: float) -> np.ndarray:
 
 
 def _decimals(column: pa.Array) -> np.ndarray:
-    """Their digits without the point, or, if these do not fit int64, the rank of each among the values."""
+    """Decimals as their digits without the point, or, if these do not fit int64, as their ranks among the values."""
     if _is_wide(column.type):
         return np.asarray(pc.rank(column, "ascending", tiebreaker="dense"), dtype=np.int64)
     column = pc.fill_null(column.cast(pa.decimal128(38, column.type.scale)), 0)
@@ -86,7 +86,7 @@ def _decimals(column: pa.Array) -> np.ndarray:
 
 
 def _digits(number: Decimal, scale: int) -> int:
-    """The number times 10 ** scale, which is whole."""
+    """The number times 10 ** scale, an integer."""
     return int(Fraction(number) * Fraction(10) ** scale)
 
 

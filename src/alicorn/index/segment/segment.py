@@ -26,10 +26,10 @@ from alicorn.tables import python_values
 
 @dataclass(frozen=True, eq=False)
 class NumericColumn:
-    """A stored number, boolean, date, time or duration as an array; NaN counts as null.
+    """A stored column of numbers, booleans, dates, times or durations as an array; NaN counts as null.
 
-    values: (num_docs,) float64 of floats, uint64 of uint64, else int64: bool as 0 and 1, times in the column's own
-        unit, decimals without their point, or, of more than 18 digits, as ranks among the segment's values;
+    values: (num_docs,) float64 for floats, uint64 for uint64, else int64: bool as 0 and 1, times in the column's
+        own unit, decimals without the point, or, with more than 18 digits, as ranks among the segment's values;
     valid: (num_docs,) bool; sorted_values, sorted_docs (uint32): the valid ones by (value, document number).
     """
 
@@ -43,8 +43,8 @@ class NumericColumn:
 class EmbeddingBlock:
     """The vectors of one embedding key, in rows by (cluster, document number); a document has at most one row.
 
-    vectors: (rows, dim) float32 or float16 unit rows, or (rows, 0) where nothing but the codes is stored;
-    coded: their codes and the errors of these;
+    vectors: (rows, dim) float32 or float16 unit rows, or (rows, 0) if only the codes are stored;
+    coded: the codes and their errors;
     starts: (num_clusters + 1,) int64, cluster c has the rows starts[c] to starts[c + 1];
     docs: (rows,) uint32 row -> document number; identity: docs is 0, 1, 2 ... (the segment's first key);
     rows_of: (num_docs,) int32 document number -> row, -1 when the document has no such embedding;
@@ -69,7 +69,7 @@ class EmbeddingBlock:
 
     @cached_property
     def arrays(self) -> BlockArrays:
-        """As the compiled search takes them."""
+        """The block as the compiled search reads it."""
         return BlockArrays.of(self.quantizer, self.vectors, self.coded, self.starts, self.min_cosines, self.docs)
 
     def documents_of(self, rows: np.ndarray) -> np.ndarray:
@@ -84,12 +84,12 @@ class EmbeddingBlock:
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """All arrays are indexed by document number unless said otherwise. Never modified.
+    """Immutable. All arrays are indexed by document number unless said otherwise.
 
     fields: doc_id string, static_rank float64, then the other stored columns, each in one chunk;
     term_lists: the terms as upserted; terms: the sorted dictionary;
     posting_starts: (num_terms + 1,) int64; postings: uint32 document numbers, ascending within a term;
-    frequencies: uint8 beside postings, how often the document has the term, 255 for 255 and more;
+    frequencies: uint8, parallel to postings, occurrences of the term in the document, 255 for 255 and more;
     static_rank: float64; id_order: uint32 rank of the doc_id (by UTF-8 bytes);
     static_order: uint32 rank in (static_rank descending, doc_id ascending);
     doc_lengths: uint32 number of `text:` terms with repetition (BM25);
@@ -97,7 +97,7 @@ class Segment:
     columns: every stored column that is a number, boolean, timestamp or date;
     embeddings: every key of the collection, also one without any row here;
     positions: of every prefix whose positions the collection keeps;
-    name: of its file, without the suffix; None in memory.
+    name: of the file, without the suffix; None in memory.
     """
 
     fields: pa.Table
@@ -128,13 +128,13 @@ class Segment:
 
     @cached_property
     def nbytes(self) -> int:
-        """Of what the documents hold: fields, terms, vectors and codes; orders and columns add some."""
+        """The bytes of fields, terms, vectors and codes; orders and numeric columns add some."""
         vectors = sum(block.nbytes for block in self.embeddings.values())
         positions = sum(lists.nbytes for lists in self.positions.values())
         return int(self.fields.nbytes) + self.term_lists.nbytes + vectors + positions
 
     def with_quantizers(self, quantizers: Mapping[str, KeyQuantizer]) -> Segment:
-        """The same segment with other quantizers, which give its vectors the same codes."""
+        """The same segment with other quantizers; these must give its vectors the same codes."""
         blocks = {key: replace(block, quantizer=quantizers[key]) for key, block in self.embeddings.items()}
         return replace(self, embeddings=blocks)
 
@@ -146,7 +146,7 @@ class Segment:
         return slice(int(self.posting_starts[number]), int(self.posting_starts[number + 1]))
 
     def postings_of(self, prefix: str) -> PrefixPostings:
-        """The part of the postings that belongs to the terms `prefix:...`."""
+        """The postings of the terms `prefix:...`."""
         return PrefixPostings.of(self.terms, prefix, self.posting_starts, self.frequencies)
 
     def positioned_terms(self) -> TermLists:
@@ -176,10 +176,10 @@ class Segment:
         return {name: python_values(row.column(name))[0] for name in row.column_names}
 
     def number_of(self, doc_id: str) -> int:
-        """The document number, or -1."""
+        """The document number of an id, or -1."""
         return self.ids.number_of(doc_id)
 
     def numbers_of(self, doc_ids: Sequence[str]) -> np.ndarray:
-        """The document number of each, -1 where there is none -> (len(doc_ids),) int64."""
+        """The document number of each id, or -1 -> (len(doc_ids),) int64."""
         wanted = pa.array(doc_ids, pa.string())
         return self.ids.find(wanted, hash_ids(wanted))

@@ -16,7 +16,7 @@ from alicorn.quantization import KeyQuantizer
 
 @dataclass(frozen=True, eq=False)
 class SegmentView:
-    """A segment and which of its documents are deleted or replaced since: (num_docs,) bool, None when none is."""
+    """A segment, and a mask of the documents that are deleted or replaced since: (num_docs,) bool, or None for none."""
 
     segment: Segment
     deleted: np.ndarray | None = None
@@ -35,12 +35,12 @@ class SegmentView:
 
     @cached_property
     def num_words(self) -> int:
-        """How many `text:` terms the live documents have, with repetition."""
+        """The number of `text:` terms of the live documents, with repetition."""
         lengths = self.segment.doc_lengths
         return int((lengths if self.deleted is None else lengths[~self.deleted]).sum(dtype=np.int64))
 
     def without(self, numbers: np.ndarray) -> SegmentView:
-        """The same view with these documents deleted too. The mask is copied: older views stay as they are."""
+        """The view with these documents deleted too. The mask is copied, so older views do not change."""
         deleted = np.zeros(self.segment.num_docs, dtype=bool) if self.deleted is None else self.deleted.copy()
         deleted[numbers] = True
         return SegmentView(self.segment, deleted)
@@ -66,11 +66,10 @@ def discard(
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """num_docs counts live documents; embeddings: key -> dimension; columns: stored columns, without doc_id and terms.
+    """Immutable. num_docs: live documents; embeddings: key -> dimension; columns: stored, without doc_id and terms.
 
     positions: the prefixes of terms whose positions are kept.
     sequence: grows with every acknowledged operation and every rewriting of segments, also across openings.
-    Never modified.
     """
 
     segments: tuple[SegmentView, ...]
@@ -90,6 +89,6 @@ class Snapshot:
         return None
 
     def document(self, view: SegmentView, number: int) -> dict[str, Any]:
-        """doc_id, terms, static_rank and every stored column of a document: null where it was written without one."""
+        """doc_id, terms, static_rank and every stored column of a document; a column it was written without is null."""
         found = view.segment.document(number)
         return found | {name: None for name in self.columns if name not in found}

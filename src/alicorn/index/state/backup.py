@@ -1,10 +1,10 @@
-"""A copy of a collection as of one moment, while writing goes on.
+"""The backup of a collection: a copy as of one moment, while writes go on.
 
-Segments and quantizers never change: they are linked where the target is on the same file system, and copied
-elsewhere. The manifest is copied by SQLite within one read transaction, which also tells the files of that moment. The
-copy gets its name at the end: an interrupted copy is called <target>.partial.
+Segments and quantizers never change: they are hard-linked if the target is on the same file system,
+and copied otherwise. SQLite copies the manifest within one read transaction, which also names the files of that
+moment. The copy gets its name at the end: an interrupted copy is called <target>.partial.
 
-A link is the same file under a second name: it protects from deleting and overwriting, not from a failing disk.
+A hard link is a second name of the same file: it protects from deletion and overwriting, not from a failing disk.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def back_up(collection: Path, target: Path) -> None:
     if target.exists():
         raise CollectionError(f"{target} exists: a backup is written to a path that does not exist yet")
     if partial.exists():
-        raise CollectionError(f"{partial} exists, left by a backup that was interrupted: remove it, and try again")
+        raise CollectionError(f"{partial} exists, left by an interrupted backup: remove it and try again")
     with closing(Journal(collection, read_only=True)) as journal, reported(target, "written"), ExitStack() as opened:
         partial.mkdir(parents=True)
         try:
@@ -50,7 +50,7 @@ def back_up(collection: Path, target: Path) -> None:
 def _manifest_and_files(
     journal: Journal, collection: Path, partial: Path, opened: ExitStack
 ) -> tuple[State, dict[Path, BinaryIO]]:
-    """Copy the manifest -> its state, and the files it names, already open, so that they stay readable if removed."""
+    """Copy the manifest -> its state, and the files it names, open, so that they stay readable after a removal."""
     while True:
         try:
             with journal.reading():
@@ -64,7 +64,7 @@ def _manifest_and_files(
                     journal.copy_to(copy)
                 return state, files
         except FileNotFoundError as error:
-            if journal.read_state().generation == state.generation:  # else the writer has replaced files meanwhile
+            if journal.read_state().generation == state.generation:  # otherwise the writer has replaced files meanwhile
                 raise CorruptionError(f"{error.filename} is missing. {RESTORE}") from error
 
 
@@ -72,7 +72,7 @@ def _link_or_copy(source: Path, opened: BinaryIO, target: Path) -> None:
     target.parent.mkdir(exist_ok=True)
     try:
         os.link(source, target)
-    except OSError:  # another file system, or one without links, or the file has been removed meanwhile
+    except OSError:  # another file system, one without links, or the file is removed already
         with target.open("xb") as copy:
             shutil.copyfileobj(opened, copy, 1 << 20)
             sync_file(copy, "backup")

@@ -1,4 +1,4 @@
-"""From the manifest to memory: the version of a collection when it is opened or a reader refreshes."""
+"""The loading of a version, when a collection is opened or a reader refreshes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from alicorn.quantization import KeyQuantizer
 
 
 def load(journal: Journal, path: Path, before: Version | None = None, applied: int = 0) -> Version:
-    """The version in the manifest as of now. Afterwards `journal.state` is of the same moment.
+    """The current version in the manifest. Afterwards `journal.state` is of the same moment.
 
-    before: what was loaded last, up to the operation `applied`; segments that are still there are taken over.
-    A reader reads again if the writer has replaced files meanwhile.
+    before: the version loaded last, up to the operation `applied`; its segments are reused.
+    A reader starts again if the writer has replaced files meanwhile.
     """
     while True:
         try:

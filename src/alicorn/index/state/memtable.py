@@ -1,6 +1,6 @@
 """The memtable: the documents upserted since the last flush, as a few segments in memory.
 
-A value: every change gives a new layer, and views that a snapshot holds stay as they are.
+An immutable value: every change makes a new memtable, and the views of a snapshot do not change.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ class Memtable:
     views: tuple[SegmentView, ...] = ()
 
     def with_views(self, views: tuple[SegmentView, ...]) -> Memtable:
-        """The same documents, some of them deleted since."""
+        """A memtable with these views: the same segments, with more documents deleted."""
         return Memtable(views)
 
     def with_documents(self, documents: Documents, quantizers: Mapping[str, KeyQuantizer]) -> Memtable:
-        """The layer after an upsert; the replaced documents are taken out of `views` before."""
+        """The memtable after an upsert. views: already without the replaced documents."""
         views = [view for view in self.views if view.num_live]
         views.append(SegmentView(build_segment([documents], quantizers)))
         merged = smallest_to_merge([view.num_live for view in views])
@@ -35,11 +35,11 @@ class Memtable:
         return Memtable(tuple(views))
 
     def joined(self, other: Memtable) -> Memtable:
-        """The documents of both layers."""
+        """The documents of both memtables."""
         return Memtable(self.views + other.views)
 
     def coded_by(self, quantizers: Mapping[str, KeyQuantizer]) -> Memtable:
-        """The live documents with clusters and codes by these quantizers."""
+        """The memtable with its live documents assigned and coded by these quantizers."""
         live = [view for view in self.views if view.num_live]
         views = (SegmentView(merge_views(live, quantizers)),) if live else ()
         return Memtable(views)

@@ -1,6 +1,6 @@
-"""The result of the journal's operations: which ids they touch, and which documents remain.
+"""The replay of the journal: the ids that its operations touch, and the documents that remain.
 
-Replaying row by row would build thousands of segments; the last operation on an id decides, so one is enough.
+The last operation on an id decides, so all operations together give one segment; a segment each would be thousands.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from alicorn.tables import concatenated
 def replay(
     operations: Iterable[JournalEntry], embeddings: Mapping[str, int], positioned: tuple[str, ...]
 ) -> tuple[pa.StringArray, Documents | None]:
-    """-> every doc_id that was upserted or deleted, and the documents that remain of the upserts (None: none)."""
+    """-> the doc_ids that were upserted or deleted, and the upserted documents that remain, or None."""
     touched: dict[str, None] = {}
     last_row: dict[str, int] = {}  # doc_id -> row among all upserted rows
     tables: list[pa.Table] = []

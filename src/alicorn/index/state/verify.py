@@ -1,4 +1,4 @@
-"""Is every byte of a collection still what was written?"""
+"""The verification of a collection: every byte is compared with its checksum."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class Verification:
-    """The parts of a collection that were read and found intact. num_files, num_bytes: with the manifest's; operations:
-    of the journal."""
+    """What was read and found intact. num_files, num_bytes: the manifest and its companions included; operations: of
+    the journal."""
 
     num_files: int
     num_bytes: int
@@ -31,7 +31,7 @@ class Verification:
 
 
 def verify(path: str | Path) -> Verification:
-    """Verify a collection, also one that is open for writing, or too damaged to open.
+    """Verify a collection; it may be open for writing, or too damaged to open.
 
     Raises one CorruptionError that names all damage.
     """
@@ -42,14 +42,14 @@ def verify(path: str | Path) -> Verification:
                 return _verify(Path(path), journal)
             except CorruptionError:
                 read = journal.state
-                if journal.read_state().generation == read.generation:  # else a writer replaced files meanwhile
+                if journal.read_state().generation == read.generation:  # otherwise a writer has replaced files
                     raise
     finally:
         journal.close()
 
 
 def _verify(path: Path, journal: Journal) -> Verification:
-    """Everything that the manifest names, its own rows and pages included."""
+    """Verify the manifest and everything it names."""
     damage: list[str] = []
     sizes: list[int] = []
 
@@ -86,7 +86,7 @@ def _verify(path: Path, journal: Journal) -> Verification:
 
 
 def _manifest(path: Path, journal: Journal) -> list[int]:
-    """-> the sizes of its files, whose seals and checksums were compared when it was opened."""
+    """The sizes of the manifest's files; their checksums were compared when it was opened."""
     journal.check()
     journal.embeddings()
     journal.metadata()

@@ -1,4 +1,4 @@
-"""The state of a collection in memory at one moment: a value, which every write replaces by another."""
+"""A version: the contents of a collection at one moment, an immutable value that every write replaces."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Version:
     """embeddings: key -> dimension; positions: prefixes of the terms whose positions are kept; columns: the stored
     columns and their types; quantizers: of every key.
 
-    checksums: name of every segment on disk -> its checksum, quantizer_file: name and checksum, both as the manifest
-    keeps them; generation: of the last rewriting that is in here.
-    The documents are in `disk`, in `immutable` (the memtable that is being written to disk) and in
-    `mutable`: a document is live in one place.
+    checksums: name of a segment on disk -> its checksum; quantizer_file: name and checksum; both as in the manifest;
+    generation: of the last rewriting in this version.
+    The documents are in `disk`, in `immutable` (the memtable that is being written to disk) and in `mutable`; a
+    document is live in one of them.
     """
 
     embeddings: dict[str, int]
@@ -40,7 +40,7 @@ class Version:
     mutable: Memtable
 
     def without(self, doc_ids: pa.StringArray, hashes: np.ndarray) -> tuple[Version, np.ndarray]:
-        """The same without these documents, and which of them were live: (len(doc_ids),) bool."""
+        """The version without these documents, and which of them were live: (len(doc_ids),) bool."""
         disk, found = discard(self.disk, doc_ids, hashes)
         immutable, in_immutable = discard(self.immutable.views, doc_ids, hashes)
         mutable, in_mutable = discard(self.mutable.views, doc_ids, hashes)
@@ -50,16 +50,16 @@ class Version:
         return version, found | in_immutable | in_mutable
 
     def switch_memtable(self) -> Version:
-        """The whole memtable becomes immutable, and an empty one takes its place."""
+        """The version whose memtable is immutable, with a new, empty memtable."""
         return replace(self, immutable=self.immutable.joined(self.mutable), mutable=Memtable())
 
     def restore_memtable(self) -> Version:
-        """The immutable memtable is mutable again: it could not be written to disk."""
+        """The version whose memtable is mutable again, after it could not be written to disk."""
         return replace(self, immutable=Memtable(), mutable=self.immutable.joined(self.mutable))
 
     @property
     def num_docs_in_memory(self) -> int:
-        """With the deleted ones that still take room."""
+        """The documents in memory, with deleted ones that still take room."""
         return self.immutable.num_docs + self.mutable.num_docs
 
     @property
@@ -74,7 +74,7 @@ class Version:
         return {field.name: plain_type(field.type) for field in self.columns}
 
     def segment_records(self) -> list[SegmentRecord]:
-        """The manifest's entries of the segments on disk."""
+        """The entries of the manifest for the segments on disk."""
         records = []
         for view in self.disk:
             assert view.segment.name is not None

@@ -1,4 +1,4 @@
-"""Are the small arguments of a collection acceptable? Keys, metadata, ids to delete, queries."""
+"""Checks of the small arguments of a collection: embedding keys, prefixes, metadata, ids to delete, queries."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KEY = re.compile(r"[\w.\-]+")
 
 
 def checked_embeddings(embeddings: Mapping[str, int | Mapping[str, Any]]) -> dict[str, Declared]:
-    """key -> dimension, or {"dim": dimension, "stored": one of STORED}. Raises ConfigError."""
+    """embeddings: key -> dimension, or key -> {"dim": dimension, "stored": one of STORED}. Raises ConfigError."""
     declared = {}
     for key, given in embeddings.items():
         if not isinstance(key, str) or not _KEY.fullmatch(key):
@@ -27,7 +27,7 @@ def checked_embeddings(embeddings: Mapping[str, int | Mapping[str, Any]]) -> dic
         parts = dict(given) if isinstance(given, Mapping) else {"dim": given}
         if "dim" not in parts or not parts.keys() <= {"dim", "stored"}:
             named = ", ".join(map(repr, parts)) or "nothing"
-            raise ConfigError(f"embedding '{key}': give 'dim', and 'stored' where it is not float32; got {named}")
+            raise ConfigError(f"embedding '{key}': expected 'dim', and 'stored' unless it is float32; got {named}")
         declared[key] = _checked_declaration(key, Declared(**parts))
     return declared
 
@@ -39,41 +39,42 @@ def _checked_declaration(key: str, declared: Declared) -> Declared:
     if stored not in STORED:
         raise ConfigError(f"embedding '{key}': stored must be one of {', '.join(STORED)}, got {stored!r}")
     if stored == CODES and dim > MAX_CODED_DIM:
-        raise ConfigError(f"embedding '{key}': codes take at most {MAX_CODED_DIM} dimensions, got {dim}: use float16")
+        raise ConfigError(f"embedding '{key}': codes have at most {MAX_CODED_DIM} dimensions, got {dim}: use float16")
     return declared
 
 
 def checked_prefixes(positions: Sequence[str]) -> tuple[str, ...]:
-    """Distinct prefixes of terms, each without its colon. Raises ConfigError."""
+    """The distinct prefixes of terms. positions: prefixes without the colon. Raises ConfigError."""
     if isinstance(positions, str):
-        raise ConfigError(f"positions takes a list of prefixes of terms, got {positions!r}: put it in a list")
+        raise ConfigError(f"positions must be a list of prefixes of terms, got {positions!r}: put it in a list")
     for prefix in positions:
         if not isinstance(prefix, str) or not _KEY.fullmatch(prefix):
             raise ConfigError(
-                f"positions: a prefix of terms is made of letters, digits, '_', '-' and '.', got {prefix!r}; 'text' is"
-                " that of text:john"
+                f"positions: a prefix of terms is made of letters, digits, '_', '-' and '.', got {prefix!r}; the"
+                " prefix of text:john is 'text'"
             )
     return tuple(dict.fromkeys(positions))
 
 
 def checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of metadata, made of what JSON can express. Raises ConfigError."""
     try:
         kept: dict[str, Any] = json.loads(json.dumps(dict(metadata), allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"metadata must be what JSON can express: {error}") from error
+        raise ConfigError(f"metadata must be an object that JSON can express: {error}") from error
     return kept
 
 
 def checked_ids(doc_ids: Sequence[str]) -> pa.StringArray:
-    """Distinct ids as Arrow."""
+    """The distinct ids as an Arrow array. Raises TableError."""
     if isinstance(doc_ids, str | bytes):
         raise TableError(
-            f"delete takes a list of doc_ids, got the single {doc_ids!r}: put it in a list", table="delete"
+            f"delete needs a list of doc_ids, got the single {doc_ids!r}: put it in a list", table="delete"
         )
     wanted = list(dict.fromkeys(doc_ids))
     for row, doc_id in enumerate(wanted):
         if not isinstance(doc_id, str):
-            message = f"delete takes doc_ids as str, got {type(doc_id).__name__} {doc_id!r}"
+            message = f"delete: a doc_id must be a str, got {type(doc_id).__name__} {doc_id!r}"
             raise TableError(message, table="delete", column="doc_id", row=row, count=1)
     try:
         return pa.array(wanted, pa.string())
@@ -82,12 +83,12 @@ def checked_ids(doc_ids: Sequence[str]) -> pa.StringArray:
 
 
 def checked_queries(queries: np.ndarray, dim: int) -> np.ndarray:
-    """(n, dim) float32 of unit length. Raises ConfigError."""
+    """The queries at unit length: (n, dim) float32. Raises ConfigError."""
     found = np.asarray(queries, dtype=np.float32)
     if found.ndim != 2 or found.shape[1] != dim or not len(found):
-        raise ConfigError(f"queries must be vectors of {dim} dimensions, one or more, got shape {found.shape}")
+        raise ConfigError(f"queries must have the shape (n, {dim}), n at least 1, got {found.shape}")
     norms = np.linalg.norm(found.astype(np.float64), axis=1, keepdims=True)
     if not (np.isfinite(norms) & (norms > 0)).all():
-        raise ConfigError("queries must be finite and not zero")
+        raise ConfigError("queries must be finite vectors other than zero")
     unit: np.ndarray = (found / norms).astype(np.float32)
     return unit

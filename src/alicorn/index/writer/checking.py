@@ -1,13 +1,13 @@
-"""Is a table of documents acceptable? Every check of an upsert, before anything is written.
+"""Checks of a table of documents: all checks of an upsert, before anything is written.
 
-    doc_id            string, required: no null, no empty one, none twice
-    terms             list<string>, optional: null is no terms; a null or empty term is refused
-    term_positions    list<integer>, optional, where positions of terms are kept: see checking_positions.py
+    doc_id            string, required: not null, not empty, distinct
+    terms             list<string>, optional: a null list means no terms; null and empty terms are refused
+    term_positions    list<integer>, optional, in a collection that keeps positions: see checking_positions.py
     embedding:<key>   list<float32 or float64>, optional: see checking_vectors.py
-    static_rank       any float or integer, optional, 0 where the column is missing: finite, no null
-    others            stored columns, of any type that alicorn.tables takes; a column keeps the type of its first value
+    static_rank       float or integer of any size, optional, 0 without the column: finite, not null
+    others            stored columns of every type that alicorn.tables reads; the first value decides the type
 
-The table comes in by alicorn.tables, so that encodings of one type are one type.
+alicorn.tables reads the table first, so that all Arrow encodings of one type are checked as that type.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from alicorn.tables import is_open, plain_table, repeated
 from alicorn.tables.plain import text_column
 from alicorn.tables.unify import fitted, merged
 
-TABLE = "documents"  # how messages call the table
+TABLE = "documents"  # the name of the table in messages
 PIECE_BYTES = 1 << 30  # of stored columns: Arrow strings of one segment have 32-bit offsets
 
 
@@ -37,11 +37,12 @@ def check_documents(
     columns: Mapping[str, pa.DataType],
     positioned: tuple[str, ...] = (),
 ) -> list[Documents]:
-    """The table as documents: one piece, or several where it is larger than a segment should be.
+    """The documents of a table: one piece, or several if the table is too large for one segment.
 
-    embeddings: key -> dimension; columns: the stored columns that the collection has already; positioned: the prefixes
-    of terms whose positions it keeps.
-    Raises TableError, and VectorError for the contents of an embedding: column, first bad row, count, remedy.
+    embeddings: key -> dimension; columns: the stored columns of the collection so far; positioned: the prefixes of
+    terms whose positions the collection keeps.
+    Raises TableError, and VectorError for the values of an embedding. Both name the column, the first bad row, the
+    number of bad rows and the remedy.
     """
     _check_shape(table)
     table = plain_table(table, TABLE)
@@ -92,7 +93,7 @@ def _doc_ids(table: pa.Table) -> pa.ChunkedArray:
 
 
 def _terms(table: pa.Table) -> pa.ChunkedArray:
-    """list<string>, nulls of the list made empty."""
+    """The terms as list<string>; a null list becomes an empty one."""
     wanted = pa.list_(pa.string())
     if "terms" not in table.column_names:
         return _filled(table.num_rows, pa.scalar([], wanted))
@@ -113,7 +114,7 @@ def _terms(table: pa.Table) -> pa.ChunkedArray:
 
 
 def _ranks(table: pa.Table) -> pa.ChunkedArray:
-    """float64."""
+    """The static ranks as float64."""
     if "static_rank" not in table.column_names:
         return _filled(table.num_rows, pa.scalar(0.0))
     column = table["static_rank"]
@@ -132,7 +133,7 @@ def _known_key(name: str, embeddings: Mapping[str, int]) -> str:
     if key not in embeddings:
         declared = ", ".join(embeddings) or "none"
         message = (
-            f"column '{name}': the collection has no embedding '{key}'; declared when it was created: {declared}. "
+            f"column '{name}': the collection has no embedding '{key}'; it was created with: {declared}. "
             "Rename the column, or create a collection that declares the key"
         )
         raise TableError(message, table=TABLE, column=name)
@@ -140,7 +141,7 @@ def _known_key(name: str, embeddings: Mapping[str, int]) -> str:
 
 
 def _typed(name: str, column: pa.ChunkedArray, columns: Mapping[str, pa.DataType]) -> pa.ChunkedArray:
-    """The column in the type that the collection has for it, as far as values have decided one."""
+    """The column, cast to its type in the collection if values have decided that type."""
     kept = columns.get(name, column.type)
     kind = merged(kept, column.type)
     if kind is None:
@@ -150,7 +151,7 @@ def _typed(name: str, column: pa.ChunkedArray, columns: Mapping[str, pa.DataType
 
 
 def _refuse(column: str, bad: pa.ChunkedArray | np.ndarray, what: str, remedy: str) -> None:
-    """Raise when any row is marked in `bad`, booleans where null counts as false."""
+    """Raise TableError if `bad` marks any row. bad: (rows,) booleans; null counts as false."""
     marked = bad if isinstance(bad, np.ndarray) else _numpy(pc.fill_null(bad, False))
     count = int(np.count_nonzero(marked))
     if count:

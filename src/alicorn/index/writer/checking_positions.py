@@ -1,4 +1,4 @@
-"""Are the positions of an upsert's terms acceptable? Checked, and counted where none are given.
+"""Checks of the positions of terms in an upsert; without positions, the terms are counted.
 
 The column `term_positions` is list<integer> beside `terms`: where among the words of its document a term is. The
 positions of the terms of one prefix ascend, from 0 to MAX_POSITION; several terms may have one position. A null row,
@@ -20,7 +20,7 @@ from alicorn.tables import is_open, one_chunk
 
 
 def positions_of(table: pa.Table, terms: pa.ChunkedArray, positioned: tuple[str, ...]) -> pa.ListArray:
-    """list<uint32> of the lengths of `terms`, list<string> without nulls; 0 for the terms of other prefixes.
+    """The positions as list<uint32>, parallel to `terms` (list<string> without nulls); 0 for terms of other prefixes.
 
     Raises TableError.
     """
@@ -45,7 +45,7 @@ def positions_of(table: pa.Table, terms: pa.ChunkedArray, positioned: tuple[str,
 
 
 def refuse_positions(table: pa.Table) -> None:
-    """Raise TableError where positions come to a collection that keeps none."""
+    """Raise TableError if a table for a collection without positions has some."""
     if POSITIONS in table.column_names:
         raise TableError(
             f"column '{POSITIONS}' holds positions of terms, and this collection keeps none: create a collection with"
@@ -56,7 +56,7 @@ def refuse_positions(table: pa.Table) -> None:
 
 
 def _given(table: pa.Table, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The positions that the table has, (terms,) int64, 0 where it has none; and which rows have them, (rows,) bool."""
+    """The given positions, (terms,) int64, 0 in rows without any; and which rows have positions, (rows,) bool."""
     found, has = np.zeros(starts[-1], dtype=np.int64), np.zeros(len(starts) - 1, dtype=bool)
     if POSITIONS not in table.column_names:
         return found, has
@@ -84,7 +84,7 @@ def _given(table: pa.Table, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _refuse(problem: str, remedy: str, rows: np.ndarray) -> NoReturn:
-    """rows: that have the problem, ascending, the first being the one it is told of."""
+    """Raise TableError. rows: all rows with the problem, ascending; the message names the first."""
     row, count = int(rows[0]), len(np.unique(rows))
     message = f"column '{POSITIONS}', row {row}: {problem} ({count} such {'row' if count == 1 else 'rows'}); {remedy}"
     raise TableError(message, table="documents", column=POSITIONS, row=row, count=count)

@@ -1,7 +1,7 @@
-"""Are the vectors of an upsert acceptable? Checked and made unit length.
+"""Checks of the vectors of an upsert, and their normalisation to unit length.
 
-A column `embedding:<key>` is list<float32|float64> (fixed-size lists too): a null row is a document without the
-embedding; every other has exactly the declared dimension, and no null, NaN, infinite component, and is not zero.
+A column `embedding:<key>` is list<float32|float64>; fixed-size lists are allowed. A null row means a document without
+the embedding. Every other row has the declared dimension, finite components, no null, and a length above zero.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from alicorn.errors import TableError, VectorError
 
 
 def unit_vectors(column: pa.ChunkedArray, name: str, dim: int) -> tuple[np.ndarray, np.ndarray]:
-    """-> which rows have a vector, (rows,) int64 ascending, and the vectors, (rows, dim) float32 unit rows.
+    """The numbers of the rows with a vector, (n,) int64 ascending, and their unit vectors, (n, dim) float32.
 
-    Raises TableError for a column of another type, VectorError for what is in it.
+    Raises TableError for a column of another type, VectorError for bad values.
     """
     kind = column.type
     if pa.types.is_null(kind):
@@ -43,7 +43,7 @@ def unit_vectors(column: pa.ChunkedArray, name: str, dim: int) -> tuple[np.ndarr
 
 
 def _normalized(raw: np.ndarray, name: str, docs: np.ndarray) -> np.ndarray:
-    """Unit rows, from norms in double precision: neither 1e-30 nor 1e30 under- or overflows."""
+    """The rows at unit length. Norms are computed in float64, so rows of length 1e-30 or 1e30 are exact enough too."""
     vectors = np.empty(raw.shape, dtype=np.float32)
     norms = np.empty(len(raw))
     (_normalize_floats if raw.dtype == np.float32 else _normalize_doubles)(raw, vectors, norms)
@@ -59,11 +59,11 @@ def _normalized(raw: np.ndarray, name: str, docs: np.ndarray) -> np.ndarray:
 def _kernel(kind: str) -> Callable[[np.ndarray, np.ndarray, np.ndarray], None]:
     rows = numba.types.Array(numba.from_dtype(np.dtype(kind)), 2, "C", readonly=True)
 
-    fast = {"reassoc", "nsz", "contract"}  # sums in any order; NaN and infinity still count
+    fast = {"reassoc", "nsz", "contract"}  # sums in any order; NaN and infinity are still seen
 
     @kernel(numba.void(rows, numba.float32[:, ::1], numba.float64[::1]), fastmath=fast)
     def normalize(raw, vectors, norms):
-        """vectors, norms: filled with the unit rows and lengths; a row without a length is left as it comes."""
+        """Write the unit rows to `vectors` and the lengths to `norms`; a zero row stays zero."""
         for row in range(raw.shape[0]):
             total = 0.0
             for j in range(raw.shape[1]):

@@ -1,10 +1,10 @@
-"""When are segments written, merged and trained again, and by which thread?
+"""The schedule of flushes, merges and trainings, and the thread that does them.
 
-A write wakes the worker when the memtable is large, there are many segments, or training is due, and goes on: it waits
-only when the documents in memory would outgrow MAX_BACKLOG times the size of a flush. One rewriting at a time: it takes
-its sources under the lock, writes without it, and takes the lock again for the swap, which carries over what was
-deleted meanwhile. While quantizers are trained, documents arrive with codes of the old ones; they are switched out of
-the memtable and written too, until so few are left that they are coded anew during the swap.
+A write wakes the worker when the memtable is large, there are many segments, or training is due. The write itself waits
+only if the documents in memory would exceed MAX_BACKLOG times the size of a flush. There is one rewriting at a time: it
+takes its sources under the lock, writes without the lock, and takes the lock again for the swap, which carries over
+what was deleted meanwhile. While quantizers are trained, documents arrive with codes of the old quantizers. These
+documents are written too, until so few are left that the swap itself codes them anew.
 
 If the background worker fails, the next write raises its error and changes nothing; the write after that restarts it.
 """
@@ -25,17 +25,17 @@ from alicorn.index.writer.training import Training
 from alicorn.index.writer.version_set import VersionSet
 from alicorn.index.writer.worker import Worker
 
-FLUSH_DOCS = 50_000  # the memtable is flushed when it holds more documents,
+FLUSH_DOCS = 50_000  # the memtable is flushed when it has more documents,
 FLUSH_BYTES = 128 << 20  # or more bytes,
-FLUSH_OPERATIONS = 8_192  # or the journal more operations: they are replayed when the collection is opened,
-DEAD_BYTES = 4 << 20  # or the journal more bytes than this and DEAD_SHARE times those of its live documents
+FLUSH_OPERATIONS = 8_192  # or the journal has more operations: an opening replays them,
+DEAD_BYTES = 4 << 20  # or the journal has more bytes than this and than DEAD_SHARE times those of its live documents
 DEAD_SHARE = 3
-MAX_BACKLOG = 4  # so many times as much waits in memory at most, while the worker is busy
-RECODED_DOCS = 1_000  # so many documents are coded anew during a swap: some milliseconds
+MAX_BACKLOG = 4  # flushes: at most so many wait in memory while the worker is busy
+RECODED_DOCS = 1_000  # documents that a swap codes anew at most: some milliseconds
 
 
 class Maintenance:
-    """Its methods are called under `versions.lock` unless they say otherwise."""
+    """Call its methods under `versions.lock` unless they say otherwise."""
 
     def __init__(self, versions: VersionSet) -> None:
         self._versions = versions
@@ -44,13 +44,13 @@ class Maintenance:
         self._generation = versions.current.generation
 
     def is_bulk(self, num_docs: int, num_bytes: int = 0) -> bool:
-        """Whether so many documents become a segment at once, without waiting in the memtable."""
+        """Whether a table of this size becomes a segment at once instead of going to the memtable."""
         return num_docs >= FLUSH_DOCS or num_bytes >= FLUSH_BYTES
 
     def make_room(self, num_docs: int, num_bytes: int) -> bool:
-        """Wake the worker if adding so many documents makes that due -> whether the lock was released.
+        """Wake the worker if these documents make a flush due -> whether the lock was released.
 
-        It waits, without the lock, while the worker is busy and too much would be in memory.
+        Waits, without the lock, while the worker is busy and the documents in memory would be too many.
         Raises CollectionError if the worker has failed.
         """
         self.raise_failure()
@@ -64,7 +64,7 @@ class Maintenance:
         return waited
 
     def wake_if_due(self) -> None:
-        """After a write that left segments to merge, or quantizers to train."""
+        """Wake the worker after a write if segments should be merged, or quantizers trained."""
         if rewriting.is_due(self._versions.current):
             self._worker.wake()
 
@@ -77,7 +77,7 @@ class Maintenance:
             ) from failure
 
     def rewrite(self, training: Training | None = None, *, everything: bool = False) -> None:
-        """Flush the memtable, and merge and train as due. Called without the lock."""
+        """Flush the memtable; merge and train if that is due. Call it without the lock."""
         versions = self._versions
         with versions.lock:
             self._begin()
@@ -105,7 +105,7 @@ class Maintenance:
     def add(self, version: Version, arriving: Sequence[Documents], columns: pa.Schema | None = None) -> None:
         """Write documents that are too many for the memtable, together with the memtable.
 
-        version: without the documents that they replace. The lock is held throughout; `await_rewriting` comes before.
+        version: without the documents that are replaced. Holds the lock throughout; call `await_rewriting` first.
         """
         versions = self._versions
         self.raise_failure()
@@ -127,7 +127,7 @@ class Maintenance:
         return waited
 
     def close(self) -> None:
-        """End the worker: unfinished work is abandoned; the journal keeps its documents. Called without the lock."""
+        """End the worker and abandon its work; the journal keeps the documents. Call it without the lock."""
         self._worker.abandon()
         with self._versions.lock:
             self.await_rewriting()
@@ -138,7 +138,7 @@ class Maintenance:
         return self._worker.is_here
 
     def remove_orphans(self) -> None:
-        """Files that the manifest does not name: replaced, or left by a crash. Mapped ones stay readable."""
+        """Remove files that the manifest does not name: replaced, or left by a crash. Mapped files stay readable."""
         version = self._versions.current
         quantizers = {version.quantizer_file[0]} if version.quantizer_file else set()
         for folder, named in (("segments", set(version.checksums)), ("quantizers", quantizers)):
@@ -148,7 +148,7 @@ class Maintenance:
                         entry.unlink()
 
     def _work(self) -> None:
-        """Of the worker: until nothing is due."""
+        """The work of the worker: rewrite until nothing is due."""
         with suppress(AbandonedError):
             while not self._worker.abandoned.is_set():
                 with self._versions.lock:
@@ -157,7 +157,7 @@ class Maintenance:
                 self.rewrite()
 
     def _pressure(self, num_docs: int = 0, num_bytes: int = 0) -> float:
-        """The fill of the memtable with so many more documents: above 1 it should be flushed."""
+        """How full the memtable would be with more documents; above 1, it should be flushed."""
         version, journal = self._versions.current, self._versions.journal
         state = journal.state
         journaled = min(FLUSH_BYTES, DEAD_BYTES + DEAD_SHARE * version.live_bytes_in_memory)
@@ -175,7 +175,7 @@ class Maintenance:
         self._generation += 1
 
     def _end(self) -> None:
-        """Also after a failure: the immutable memtable is mutable again, and unfinished files are removed."""
+        """End a rewriting, also a failed one: make the immutable memtable mutable, and remove unfinished files."""
         self._versions.roll_forward()
         self._versions.publish(self._versions.current.restore_memtable())
         self.remove_orphans()

@@ -1,12 +1,12 @@
-"""A flush, a merge, a training: which segments are written anew, and their writing.
+"""The rewriting of segments by a flush, a merge or a training: its plan, its writing, its swap.
 
-The memtable and arriving documents become a segment, together with the disk segments that are due for a merge. With
-newly trained quantizers every segment is written anew. `decide` and `swapped` are called under the store's lock and
-are short; `rewrite` takes its time, and meanwhile documents may be deleted, replaced and added:
+The memtable, arriving documents and the disk segments that are due for a merge become one segment. After a training
+every segment is rewritten. `decide` and `swapped` are short and run under the store's lock. `rewrite` is long and runs
+without the lock, so documents may be deleted, replaced and added meanwhile:
 
     decide(version)  -> Rewriting    which views are the sources
-    rewrite(plan)     -> Rewritten    new files, to which nothing refers yet
-    swapped(version) -> Version     as of now: with new files for the sources, less what was deleted meanwhile
+    rewrite(plan)     -> Rewritten    new files that nothing refers to yet
+    swapped(version) -> Version     the current version with the new files for the sources, without what was deleted
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from alicorn.index.writer.checking import PIECE_BYTES
 from alicorn.index.writer.training import Training
 from alicorn.quantization import KeyQuantizer
 
-MAX_MERGED_DOCS = 1_000_000  # a larger segment is not merged automatically: a flush stays short
+MAX_MERGED_DOCS = 1_000_000  # larger segments are not merged automatically, so that a flush is short
 
 
 @dataclass(frozen=True, eq=False)
 class Rewriting:
-    """sources: the views, on disk and immutable, whose documents are written anew; arriving: documents that are nowhere
-    yet; generation: names the new files; training: None when the quantizers stay."""
+    """sources: the views, on disk or immutable, to rewrite; arriving: documents that are in no view yet;
+    generation: part of the names of the new files; training: None if the quantizers stay."""
 
     sources: tuple[SegmentView, ...]
     arriving: Sequence[Documents]
@@ -59,8 +59,8 @@ class Replacement:
 
 @dataclass(frozen=True, eq=False)
 class Rewritten:
-    """replacements: the first of the plan's sources, and one for each time it caught up; an id that is in two of them
-    was replaced meanwhile. checksums: of each file written; quantizer_file: where new."""
+    """replacements: the first replaces the plan's sources, each further one the documents of one catch_up; an id in
+    two of them was replaced meanwhile. checksums: of each file written; quantizer_file: name and checksum, if new."""
 
     replacements: tuple[Replacement, ...]
     checksums: Mapping[str, str]
@@ -69,18 +69,18 @@ class Rewritten:
 
 
 def decide(version: Version, generation: int, training: Training | None, *, everything: bool) -> Rewriting:
-    """The immutable memtable, and the segments on disk that are due; training: by training.py when None."""
+    """Plan to rewrite the immutable memtable and the disk segments that are due. training: None: see training.py."""
     live = tuple(view for view in version.disk if view.num_live)
     immutable = tuple(view for view in version.immutable.views if view.num_live)
     training = training or _training_due(version)
     merged = live if training or everything else _due_for_merge(live, sum(view.num_live for view in immutable))
     if everything and not training and not immutable and len(merged) == 1 and merged[0].deleted is None:
-        merged = ()  # it is whole already
+        merged = ()  # one whole segment already
     return Rewriting(immutable + merged, (), version.quantizers, generation, training)
 
 
 def is_due(version: Version) -> bool:
-    """Whether segments on disk should be merged, or quantizers trained, although nothing arrives."""
+    """Whether a merge or a training is due even if no document arrives."""
     live = tuple(view for view in version.disk if view.num_live)
     return bool(_due_for_merge(live, 0)) or _training_due(version) is not None
 
@@ -95,7 +95,7 @@ def _training_due(version: Version) -> Training | None:
 
 
 def _due_for_merge(live: Sequence[SegmentView], num_arriving: int) -> tuple[SegmentView, ...]:
-    """By size (tiers.py), and those of which most is deleted."""
+    """The segments to merge: by size (tiers.py), and those with most documents deleted."""
     small = [
         view for view in live if view.num_live <= MAX_MERGED_DOCS and view.segment.fields.nbytes <= PIECE_BYTES // 2
     ]
@@ -132,13 +132,13 @@ def rewrite(plan: Rewriting, path: Path, abandoned: threading.Event) -> Rewritte
 def catch_up(
     done: Rewritten, late: tuple[SegmentView, ...], generation: int, path: Path, abandoned: threading.Event
 ) -> Rewritten:
-    """The same, with segments of the documents that left the memtable while the quantizers were trained."""
+    """The same, with segments of the documents that the memtable got while the quantizers were trained."""
     pending = [Documents.of_segment(view.segment, view.deleted) for view in late if view.num_live]
     return _with_segments(done, late, pending, generation, path, abandoned)
 
 
 def swapped(version: Version, done: Rewritten, generation: int) -> Version:
-    """The version in which the new files replace their sources."""
+    """The version with the new files in place of their sources."""
     current = {id(view.segment): view for view in (*version.disk, *version.immutable.views)}
     arrived: list[SegmentView] = []
     for replacement in done.replacements:
@@ -165,7 +165,7 @@ def swapped(version: Version, done: Rewritten, generation: int) -> Version:
 
 
 def _deleted_since(source: SegmentView, now: SegmentView) -> pa.StringArray:
-    """The ids that were live when `source` was read, and are not any more."""
+    """The ids that were live when `source` was read and are deleted now."""
     if now.deleted is None or now.deleted is source.deleted:
         return pa.array([], pa.string())
     gone = now.deleted if source.deleted is None else now.deleted & ~source.deleted
@@ -193,7 +193,7 @@ def _with_segments(
 
 
 def _groups(sources: Sequence[Documents]) -> list[list[Documents]]:
-    """The sources of one new segment each: as few as the limit on stored bytes allows."""
+    """The sources, grouped by new segment: as few groups as the limit on stored bytes allows."""
     groups: list[list[Documents]] = []
     room = 0
     for source in sources:
@@ -208,7 +208,7 @@ def _groups(sources: Sequence[Documents]) -> list[list[Documents]]:
 
 def _go_on(abandoned: threading.Event) -> None:
     if abandoned.is_set():
-        raise AbandonedError("the collection was closed meanwhile: open it again; nothing acknowledged is lost")
+        raise AbandonedError("the collection was closed during this call: open it again; nothing acknowledged is lost")
 
 
 @contextmanager

@@ -5,8 +5,9 @@
            segments/<name>.zip   immutable segments (segment_file.py)
            quantizers/<name>.zip (quantizer_file.py)
 
-An upsert or delete is one transaction in the journal, and lives in memory (memtable.py) until a segment is made of it
-in the background (maintenance.py). A table too large for that becomes a segment at once, in one transaction too.
+An upsert or delete is one transaction in the journal. Its documents stay in memory (memtable.py) until the background
+worker writes them into a segment (maintenance.py). A table too large for memory becomes a segment at once, also in one
+transaction.
 A lock serialises writes; a reader takes a reference to the current snapshot and never waits.
 """
 
@@ -48,18 +49,18 @@ from alicorn.index.writer.training import Training
 from alicorn.index.writer.version_set import VersionSet
 from alicorn.quantization import Settings
 
-_OWN = ("doc_id", "static_rank")  # fields of a document that are no stored columns
+_OWN = ("doc_id", "static_rank")  # fields of every document beside the stored columns
 
 
 class Deletion(NamedTuple):
-    """How many of the ids were deleted, and how many were not there."""
+    """The number of ids that were deleted, and of ids that were not found."""
 
     deleted: int
     unknown: int
 
 
 class Applied(NamedTuple):
-    """How many documents were upserted; how many of the ids were deleted, and how many were not there."""
+    """The number of documents upserted, of ids deleted, and of ids to delete that were not found."""
 
     upserted: int
     deleted: int
@@ -103,8 +104,8 @@ class Store:
         """A new, empty collection in a folder that is empty or does not exist, opened for writing.
 
         embeddings: key -> dimension, or {"dim": dimension, "stored": "float32", "float16" or "codes"}: how its vectors
-        are kept (docs/decisions/006-stored-precision.md). metadata: whatever should be kept with the collection, as
-        JSON. positions: prefixes such as "text" of the terms whose positions are kept, for `(phrase text ...)`
+        are kept (docs/decisions/006-stored-precision.md). metadata: a JSON object that is kept with the
+        collection. positions: prefixes such as "text" of the terms whose positions are kept, for `(phrase text ...)`
         (docs/decisions/047-positions.md).
         """
         path = Path(path).absolute()
@@ -162,18 +163,18 @@ class Store:
         return self._versions.snapshot.num_docs
 
     def get(self, doc_id: str) -> dict[str, Any] | None:
-        """doc_id, terms, static_rank and stored columns of a document; None when it is not there."""
+        """doc_id, terms, static_rank and stored columns of a document; None if the collection has no such document."""
         snapshot = self._versions.snapshot
         found = snapshot.find(doc_id)
         return None if found is None else snapshot.document(*found)
 
     def refresh(self) -> bool:
-        """For a read-only collection: see what was committed since -> whether anything was."""
+        """Load what a writer has committed since, into a read-only collection -> whether there was anything."""
         with self._locked():
             return self.read_only and self._versions.refresh()
 
     def verify(self) -> Verification:
-        """Read every file and every row, and compare them with their checksums. Nobody waits for it.
+        """Read every file and every row, and compare them with their checksums. Searches and writes go on meanwhile.
 
         Raises one CorruptionError that names everything damaged.
         """
@@ -181,7 +182,7 @@ class Store:
         return verify(self.path)
 
     def backup(self, path: str | Path) -> None:
-        """Copy the collection as it is now to a path that does not exist yet, durably. Writing goes on meanwhile.
+        """Copy the collection as it is now, durably, to a path that does not exist yet. Writes go on meanwhile.
 
         The copy is a collection: open it, or verify it with alicorn.index.state.verify. See backup.py.
         """
@@ -191,11 +192,11 @@ class Store:
     # -- writing
 
     def apply(self, upserts: pa.Table | None = None, deletes: Sequence[str] = ()) -> Applied:
-        """Delete documents by id, then add those of a table, replacing what has the same doc_id: one operation.
+        """Delete documents by id, then add documents or replace those of the same doc_id, in one operation.
 
-        All or nothing, and durable when it returns: if anything is refused or fails, nothing is deleted and nothing
-        added. An id that is in both exists afterwards. Columns of `upserts`: see checking.py.
-        Raises TableError or VectorError before anything is written, CollectionError where it cannot be written.
+        All or nothing, and durable when it returns: after an error, nothing is deleted and nothing added. An id in
+        both arguments exists afterwards. Columns of `upserts`: see checking.py.
+        Raises TableError or VectorError before anything is written, CollectionError if writing fails.
         """
         if upserts is None:
             upserts = pa.table({"doc_id": pa.array([], pa.string())})
@@ -220,24 +221,24 @@ class Store:
             return Applied(count, len(deleted), len(wanted) - len(deleted))
 
     def upsert(self, table: pa.Table) -> int:
-        """Add documents, replacing those of the same doc_id -> how many. `apply` without deletes."""
+        """Add documents, or replace those of the same doc_id -> the number of documents. `apply` without deletes."""
         return self.apply(table).upserted
 
     def delete(self, doc_ids: Sequence[str]) -> Deletion:
-        """Delete documents; an id that is not there is counted. `apply` without upserts."""
+        """Delete documents; ids that are not found are counted. `apply` without upserts."""
         _, deleted, unknown = self.apply(deletes=doc_ids)
         return Deletion(deleted, unknown)
 
     def flush(self) -> None:
-        """Make a segment of the memtable; train the quantizers and merge segments where that is due.
+        """Write the memtable as a segment; train the quantizers and merge segments if that is due.
 
-        It happens in the background as well; this returns when it is done.
+        The background worker does the same; this method returns when it is done.
         """
         self._check_writable()
         self._maintenance.rewrite()
 
     def merge(self) -> None:
-        """Flush, and merge all segments into one (or a few, where one would hold over 1 GiB of stored columns)."""
+        """Flush, then merge all segments into one, or into a few of at most 1 GiB of stored columns each."""
         self._check_writable()
         self._maintenance.rewrite(everything=True)
 
@@ -254,10 +255,10 @@ class Store:
         """Train quantizers on the stored vectors, calibrate `:recall`, and rebuild all segments with them.
 
         Training also happens in the background when it pays. key: the embedding to train, None for all. queries: (n,
-        dim) query vectors of one key, by which `:recall` is calibrated until the key is trained again; without them it
-        is calibrated by the stored vectors. The other arguments are those of quantization.Settings; they are stored and
-        apply to later trainings. Without any of them the stored settings apply. Raises ConfigError for settings that
-        the vectors of a key cannot be trained with.
+        dim) query vectors of one key, which calibrate `:recall` until the key is trained again; without queries, the
+        stored vectors calibrate it. The other arguments are those of quantization.Settings; they are stored and
+        apply to later trainings. Without any of them the stored settings apply. Raises ConfigError for settings that do
+        not fit the vectors of a key.
         """
         settings = Settings(coarse, num_clusters, codec, pq_bytes, bits)
         self._check_writable()
@@ -266,7 +267,7 @@ class Store:
             raise ConfigError(f"key must be one of {', '.join(known) or 'none: there is no embedding'}, got {key!r}")
         if queries is not None:
             if key is None:
-                raise ConfigError("queries calibrate one key: name it by key=")
+                raise ConfigError("queries calibrate one embedding: name its key by key=")
             queries = checked_queries(queries, self.embeddings[key])
         keys = known if key is None else (key,)
         self._maintenance.rewrite(Training(keys, None if settings == Settings() else settings, queries))
@@ -279,10 +280,10 @@ class Store:
             self._versions.publish(replace(self._versions.current, metadata=checked))
 
     def close(self) -> None:
-        """Release the folder. Snapshots taken before stay usable; nothing is lost by not flushing.
+        """Release the folder. Snapshots taken before stay usable. A flush is not needed: nothing is lost.
 
-        Background work is abandoned, and begins again after the next opening if it is due.
-        The end of `with`, of the collection's last reference and of the interpreter close it as well. In a forked child
+        Background work is abandoned; if it is due, it begins again after the next opening.
+        The end of `with`, of the collection's last reference and of the interpreter close it too. In a forked child
         this does nothing: the folder is the parent's.
         """
         self._closed = True
@@ -335,9 +336,9 @@ class Store:
     def _append(
         self, version: Version, deleted: pa.StringArray, pieces: Sequence[Documents], columns: pa.Schema | None
     ) -> None:
-        """One transaction of the journal. All that can fail is done before the commit.
+        """One transaction of the journal. Everything that can fail is done before the commit.
 
-        version: without the documents that are deleted or replaced.
+        version: the version without the documents that are deleted or replaced.
         """
         operations = [("delete", pa.table({"doc_id": deleted}))] if len(deleted) else []
         mutable = version.mutable
@@ -350,10 +351,10 @@ class Store:
 
 
 def _release(process: int, maintenance: Maintenance, versions: VersionSet, lock: WriterLock | None) -> None:
-    """Close what a store holds. It does not hold the store, which may be gone."""
+    """Close what a store holds. The function takes no reference to the store, which may be gone."""
     if os.getpid() != process:
-        return  # all of it is the parent's
-    if maintenance.is_worker:  # the garbage collector runs in any thread, and this one is to be waited for
+        return  # everything belongs to the parent
+    if maintenance.is_worker:  # the garbage collector runs in any thread; a thread cannot wait for itself
         threading.Thread(target=_release, args=(process, maintenance, versions, lock)).start()
         return
     maintenance.close()
@@ -364,8 +365,8 @@ def _release(process: int, maintenance: Maintenance, versions: VersionSet, lock:
 
 
 def _columns_with(columns: pa.Schema, pieces: Sequence[Documents]) -> pa.Schema | None:
-    """The schema of stored columns with those that arrive, and the types that their values decide; None when nothing is
-    new. All pieces are of one schema."""
+    """The schema of the stored columns after these documents; None if they add no column and decide no type.
+    All pieces have the same schema."""
     kinds = dict(zip(columns.names, columns.types, strict=True))
     arriving = [field for field in (pieces[0].fields.schema if pieces else ()) if field.name not in _OWN]
     known = {**kinds, **{field.name: field.type for field in arriving}}

@@ -1,4 +1,4 @@
-"""When and how are the quantizers of a collection trained and calibrated? By its stored vectors, at a flush."""
+"""Training and calibration of the quantizers of a collection, by its stored vectors, at a flush."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from alicorn.index.segment.building.documents import Documents, KeyVectors
 from alicorn.index.segment.segment import Segment
 from alicorn.quantization import MEASURED_FROM, KeyQuantizer, Settings, held_out, measure, should_train
 
-_SAMPLE_PER_CLUSTER = 64  # what CoarseQuantizer.fit draws
-_SAMPLE = 131_072  # what KeyQuantizer.train draws for the codec
-_COMPARED = 4  # leading dimensions: vectors that agree in these are mostly equal
+_SAMPLE_PER_CLUSTER = 64  # the sample of CoarseQuantizer.fit
+_SAMPLE = 131_072  # the sample of KeyQuantizer.train for the codec
+_COMPARED = 4  # leading dimensions to sort by: vectors equal in these are mostly equal
 
 
 @dataclass(frozen=True)
 class Training:
-    """keys: the embedding keys to train; those without any vector stay as they are. settings: for all of them, or None
-    for the stored settings of each. Settings that are not chosen follow the number of vectors.
-    queries: (n, dim) float32 of unit length, to calibrate by; None: by the vectors of the key."""
+    """keys: the embedding keys to train; a key without vectors is not trained. settings: for all keys; None: the stored
+    settings of each key. The number of vectors decides settings that are not chosen.
+    queries: (n, dim) float32 of unit length for calibration; None: the vectors of the key calibrate it."""
 
     keys: tuple[str, ...]
     settings: Settings | None = None
@@ -30,14 +30,14 @@ class Training:
 
 
 def due(num_vectors: Mapping[str, int], quantizers: Mapping[str, KeyQuantizer]) -> tuple[str, ...]:
-    """The keys that have so many vectors that their quantizer should be trained, or trained again."""
+    """The keys whose number of vectors makes a first or another training due."""
     return tuple(key for key, one in quantizers.items() if should_train(num_vectors[key], one.trained_on))
 
 
 def train(
     sources: Sequence[Documents], quantizers: Mapping[str, KeyQuantizer], version: int, training: Training
 ) -> dict[str, KeyQuantizer]:
-    """Quantizers of a new version for the keys to train, from a seeded sample; the others stay."""
+    """All quantizers: those of the keys to train have a new version, fitted to a seeded sample."""
     trained = dict(quantizers)
     for key in training.keys:
         parts = [source.vectors[key] for source in sources]
@@ -50,7 +50,7 @@ def train(
 def calibrated(
     segments: Sequence[Segment], quantizers: Mapping[str, KeyQuantizer], version: int, queries: np.ndarray | None
 ) -> dict[str, KeyQuantizer]:
-    """The quantizers, those of this version with a calibration. segments: all that were written with them."""
+    """The quantizers; those of `version` get a calibration. segments: all segments written with them."""
     result = dict(quantizers)
     for key, quantizer in quantizers.items():
         blocks = [segment.embeddings[key] for segment in segments if key in segment.embeddings]
@@ -74,7 +74,7 @@ def _train_key(
         num_clusters = chosen.complete(count, quantizer.dim).num_clusters
         assert num_clusters is not None
         size = max(_SAMPLE, _SAMPLE_PER_CLUSTER * num_clusters)
-        sample = _in_order(_sample(parts, quantizer.dim, count, size))  # not both at once: it is large
+        sample = _in_order(_sample(parts, quantizer.dim, count, size))  # the unsorted copy is large: do not keep it
         if count >= MEASURED_FROM and len(sample) >= 2 * num_clusters:
             sample = sample[~held_out(sample)]
         return KeyQuantizer.train(sample, version, chosen, trained_on=count, stored=quantizer.stored)
@@ -83,7 +83,7 @@ def _train_key(
 
 
 def _sample(parts: Sequence[KeyVectors], dim: int, count: int, size: int) -> np.ndarray:
-    """At most `size` vectors of all parts, drawn without replacement, in order -> (rows, dim) float32."""
+    """Draw at most `size` vectors of all parts without replacement, in their order -> (rows, dim) float32."""
     if count <= size:
         return np.concatenate([part.some(slice(None)) for part in parts])
     chosen = np.sort(np.random.default_rng(0).choice(count, size, replace=False))
@@ -97,5 +97,5 @@ def _sample(parts: Sequence[KeyVectors], dim: int, count: int, size: int) -> np.
 
 
 def _in_order(vectors: np.ndarray) -> np.ndarray:
-    """Sorted by value, so that training on a set of vectors does not depend on their order in segments."""
+    """The vectors sorted by value, so that training does not depend on their order in segments."""
     return vectors[np.lexsort(vectors.T[:_COMPARED])]

@@ -1,4 +1,4 @@
-"""The current version of an open collection, and the lock under which another takes its place."""
+"""The current version of an open collection, and the lock under which it is replaced."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from alicorn.index.state.version import Version
 
 
 class VersionSet:
-    """`snapshot` is read without the lock; everything else is read and changed under `lock`, a re-entrant condition.
+    """Read `snapshot` without the lock; read and change everything else under `lock`, a re-entrant condition.
 
-    The manifest and the version change within `changing`. If an interrupt such as Ctrl-C comes between the two, the
-    next change first loads the version in the manifest.
+    The manifest and the version change within `changing`. If an interrupt such as Ctrl-C separates the two, the next
+    change first loads the version in the manifest.
     """
 
     def __init__(self, path: Path, journal: Journal) -> None:
@@ -28,13 +28,13 @@ class VersionSet:
         self.publish(load(journal, path))
 
     def publish(self, version: Version) -> None:
-        """One assignment makes the new snapshot current."""
+        """Make a version and its snapshot current: one assignment."""
         self.current = version
         self._applied = self.journal.state.last
         self.snapshot = version.snapshot(self.journal.state.commits)
 
     def refresh(self) -> bool:
-        """Pick up what another process committed -> whether there was anything."""
+        """Load what another process has committed -> whether there was anything."""
         data_version = self.journal.data_version()
         if data_version == self._seen:
             return False

@@ -13,9 +13,9 @@ class Worker:
     """Calls `work` once or more after each `wake`, in one thread; keeps its exception in `failure`."""
 
     def __init__(self, work: Callable[[], None]) -> None:
-        self.abandoned = threading.Event()  # `work` looks at it between its steps
+        self.abandoned = threading.Event()  # `work` checks it between its steps
         self._work = work
-        self._lock = threading.RLock()  # a garbage collection inside may close the collection
+        self._lock = threading.RLock()  # re-entrant: the garbage collector may run inside and close the collection
         self._wanted = False
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
@@ -30,7 +30,7 @@ class Worker:
                 self._thread.start()
 
     def take_failure(self) -> BaseException | None:
-        """The exception that ended the last work, given once."""
+        """The exception that ended the last work; a second call returns None."""
         with self._lock:
             failure, self._failure = self._failure, None
             return failure
@@ -46,7 +46,7 @@ class Worker:
             return self._thread is not None
 
     def abandon(self) -> None:
-        """Ask the work to end soon, wait for that, and start none again."""
+        """Ask the work to end soon, wait for its end, and never start it again."""
         self.abandoned.set()
         with self._lock:
             thread = self._thread

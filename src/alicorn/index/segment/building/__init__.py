@@ -1,6 +1,6 @@
-"""How is a segment made?
+"""The making of a segment.
 
 documents.py  Documents: checked, not yet numbered
 builder.py    documents -> Segment
-tiers.py      which segments to merge
+tiers.py      the choice of segments to merge
 """

@@ -1,8 +1,8 @@
-"""From documents to a segment: numbering, postings, orders, columns, embeddings.
+"""The building of a segment from documents: numbering, postings, orders, columns, embeddings.
 
-One path builds the segment of a one-document upsert, of a bulk load, and of a merge. Of the vectors only a block is in
-memory at a time: it is gathered in the order of the segment, coded where it has no codes yet, and handed on to where
-the vectors are kept, which is an array for a segment in memory, and its file for one on disk.
+The same code builds the segment of a one-document upsert, of a bulk load and of a merge. Vectors are in memory one
+block at a time: a block is gathered in the order of the segment, coded if it has no codes yet, and passed to the keeper
+of the vectors: an array for a segment in memory, the file for a segment on disk.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from alicorn.index.segment.segment import EmbeddingBlock, Segment
 from alicorn.quantization import CODES, FLOAT16, Codes, KeyQuantizer
 from alicorn.tables import one_chunk
 
-# Keeps the vectors of a key, of the shape given, that come in blocks of rows -> all of them.
+# Keeps the vectors of a key, which come in blocks of rows. shape: of all of them -> all of them.
 Keep = Callable[[str, tuple[int, int], Iterator[np.ndarray]], np.ndarray]
 
 _BLOCK = 16_384  # vectors in memory at a time: 8 MiB of 128 dimensions
-# Float32 products of unit vectors, however summed, differ by less than this for up to some 10,000 dimensions.
+# Float32 products of unit vectors of up to some 10,000 dimensions differ by less than this in any order of the sum.
 _ROUNDING = np.float32(1e-5)
 _HALF_ROUNDING = np.float32(6e-4)  # a row of float16 may be longer or shorter than 1 by 2 ** -11
 
 
 def in_memory(_key: str, shape: tuple[int, int], blocks: Iterator[np.ndarray]) -> np.ndarray:
-    """The vectors of a segment that is not written."""
+    """Keep the vectors of a segment in memory."""
     first = next(blocks)
     if len(first) == shape[0]:
         return first
@@ -52,9 +52,9 @@ def in_memory(_key: str, shape: tuple[int, int], blocks: Iterator[np.ndarray]) -
 def build_segment(
     sources: Sequence[Documents], quantizers: Mapping[str, KeyQuantizer], keep: Keep = in_memory
 ) -> Segment:
-    """All documents of the sources as one segment; doc_ids are distinct, and there is at least one document.
+    """All documents of the sources as one segment: at least one document, with distinct doc_ids.
 
-    quantizers: every embedding key of the collection, in the order of declaration.
+    quantizers: of every embedding key of the collection, in the order of declaration.
     """
     offsets = np.cumsum([0] + [source.num_docs for source in sources])
     clusters = {
@@ -114,7 +114,7 @@ def _ranks(order: np.ndarray) -> np.ndarray:
 def _cluster_of(
     sources: Sequence[Documents], offsets: np.ndarray, key: str | None, clusters: Mapping[str, Sequence[np.ndarray]]
 ) -> np.ndarray:
-    """The cluster of every document for the key; one above all clusters where it has no such vector."""
+    """The cluster of every document for a key; for a document without a vector, a number above all clusters."""
     every = np.full(offsets[-1], np.iinfo(np.int32).max, dtype=np.int32)
     if key is not None:
         for source, offset, own in zip(sources, offsets[:-1], clusters[key], strict=True):
@@ -123,7 +123,7 @@ def _cluster_of(
 
 
 def _postings(terms: TermLists) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """posting_starts, postings and frequencies of Segment, from lists over a sorted dictionary."""
+    """The posting_starts, postings and frequencies of a Segment. lists: over a sorted dictionary."""
     counts = np.zeros(len(terms.dictionary), dtype=np.int64)
     count_holders(terms.codes, terms.starts, counts)
     posting_starts = np.zeros(len(counts) + 1, dtype=np.int64)
@@ -152,7 +152,7 @@ def _embedding_block(
     is_first: bool,
     keep: Keep,
 ) -> EmbeddingBlock:
-    """clusters: (rows,) of the vectors of all sources, one after the other."""
+    """The block of one key. clusters: (rows,) of the vectors of all sources, one after the other."""
     parts = [source.vectors[key] for source in sources]
     docs = np.concatenate(
         [numbers[offset + part.docs.astype(np.int64)] for part, offset in zip(parts, offsets[:-1], strict=True)]
@@ -186,9 +186,9 @@ def _coded_blocks(
     coded: Codes,
     min_cosines: np.ndarray,
 ) -> Iterator[np.ndarray]:
-    """Blocks of the stored vectors, in their new order; fills `coded` and `min_cosines` on the way.
+    """Yield the stored vectors in their new order, block by block, and fill `coded` and `min_cosines`.
 
-    order: (rows,) the place of each row among the vectors of all parts; clusters: (rows,) in the new order.
+    order: (rows,) the index of each row in the vectors of all parts; clusters: (rows,) in the new order.
     """
     first_of = np.cumsum([0] + [len(part) for part in parts])
     for start in range(0, max(len(order), 1), _BLOCK):
@@ -219,7 +219,7 @@ def _as_stored(vectors: np.ndarray, stored: str) -> np.ndarray:
 
 @kernel("void(float32[:, ::1], int32[::1], float32[:, ::1], float32, float32[::1])", fastmath=True)
 def _lower_cosines(vectors, clusters, centroids, rounding, smallest):
-    """A lower bound of the members' cosines to the centroid, for each cluster; it stays 1 for an empty one."""
+    """Lower the bound of each cluster to the smallest cosine of its members to the centroid; an empty one keeps 1."""
     for row in range(len(vectors)):
         cluster = clusters[row]
         total = np.float32(0.0)

@@ -1,7 +1,7 @@
 """Documents on their way into a segment: checked, normalised, not yet numbered.
 
-They come from an upsert (checking.py), from the journal, or from the live documents of a segment that is merged. The
-last carry their clusters and codes along, so that a merge neither computes them again nor could change them.
+They come from an upsert (checking.py), from the journal, or from a segment that is merged. Documents of a segment keep
+their clusters and codes, so a merge neither computes nor changes them.
 
 If a key is not stored as float32, `kept_by` rounds its vectors before anything else sees them: clusters, codes and
 answers are all computed from the stored vectors (docs/decisions/006-stored-precision.md).
@@ -22,14 +22,14 @@ from alicorn.index.segment.segment import Segment
 from alicorn.quantization import CODES, FLOAT16, FLOAT32, Codes, KeyQuantizer
 from alicorn.tables import concatenated, one_chunk
 
-EMBEDDING = "embedding:"  # prefix of the columns that hold vectors
-POSITIONS = "term_positions"  # the column with the positions of the terms
+EMBEDDING = "embedding:"  # prefix of the columns of vectors
+POSITIONS = "term_positions"  # the column of the positions of terms
 _BLOCK = 65_536  # vectors in memory at a time: 32 MiB of 128 dimensions
 
 
 @dataclass(frozen=True, eq=False)
 class Coded:
-    """The output of a quantizer for some vectors. clusters: (rows,) int32; codes: of the same rows."""
+    """The output of a quantizer for some vectors. clusters: (rows,) int32; codes: (rows,)."""
 
     quantizer: KeyQuantizer
     clusters: np.ndarray
@@ -38,10 +38,10 @@ class Coded:
 
 @dataclass(frozen=True, eq=False)
 class KeyVectors:
-    """The vectors of one key: vector i of them is row rows[i] of `vectors`, and of document docs[i].
+    """The vectors of one key: vector i is row rows[i] of `vectors` and belongs to document docs[i].
 
     docs: (n,), each document at most once; vectors: (m, dim) float32 or float16 unit rows, often mapped from a segment,
-    or (m, 0) where nothing but the codes is stored; coded: of all m; rows: (n,) of them, None for all in order.
+    or (m, 0) if only the codes are stored; coded: of all m rows; rows: (n,) row numbers, None for all rows in order.
     """
 
     docs: np.ndarray
@@ -53,7 +53,7 @@ class KeyVectors:
         return len(self.docs)
 
     def take(self, chosen: np.ndarray | slice, docs: np.ndarray) -> KeyVectors:
-        """The chosen ones, which now belong to `docs`. No vector is copied."""
+        """The chosen vectors, now of the documents `docs`. No vector is copied."""
         rows = np.arange(len(self.vectors)) if self.rows is None else self.rows
         return KeyVectors(docs, self.vectors, self.coded, rows[chosen])
 
@@ -65,7 +65,7 @@ class KeyVectors:
         return self.vectors[rows].astype(np.float32, copy=False)
 
     def kept_by(self, quantizer: KeyQuantizer) -> KeyVectors:
-        """The vectors rounded as `quantizer.stored` says; vectors that are rounded already do not change."""
+        """The vectors, rounded to the stored precision of a quantizer; rounding twice changes nothing."""
         if quantizer.stored == FLOAT32:
             return self
         if quantizer.stored == FLOAT16:
@@ -76,7 +76,7 @@ class KeyVectors:
         return replace(kept, coded=replace(unassigned, clusters=kept.assigned_by(quantizer)))
 
     def release(self) -> None:
-        """Of what is mapped: see mapping.py."""
+        """Release mapped memory: see mapping.py."""
         release(self.vectors)
         if self.coded is not None and self.coded.quantizer.stored == CODES:
             release(self.coded.codes.codes)
@@ -86,13 +86,13 @@ class KeyVectors:
         return self.coded is not None and self.coded.quantizer.version == quantizer.version
 
     def clusters_by(self, quantizer: KeyQuantizer) -> np.ndarray:
-        """(n,) int32, taken over where they are this quantizer's already."""
+        """The clusters of the vectors, (n,) int32; those of this quantizer are kept."""
         if self.coded is not None and self.is_coded_by(quantizer):
             return self.coded.clusters if self.rows is None else self.coded.clusters[self.rows]
         return self.assigned_by(quantizer)
 
     def assigned_by(self, quantizer: KeyQuantizer) -> np.ndarray:
-        """(n,) int32, of the stored vectors."""
+        """The clusters that a quantizer assigns to the stored vectors: (n,) int32."""
         clusters = np.empty(len(self), dtype=np.int32)
         for start in range(0, len(self), _BLOCK):
             block = slice(start, start + _BLOCK)
@@ -101,7 +101,7 @@ class KeyVectors:
         return clusters
 
     def codes_by(self, quantizer: KeyQuantizer, chosen: np.ndarray, vectors: np.ndarray, clusters: np.ndarray) -> Codes:
-        """The codes of the chosen vectors, (len(chosen),). vectors, clusters: theirs, for those not coded yet."""
+        """The codes of the chosen vectors. vectors, clusters: of the chosen ones, for coding those without codes."""
         if self.coded is not None and (self.is_coded_by(quantizer) or quantizer.stored == CODES):
             return self.coded.codes.take(chosen if self.rows is None else self.rows[chosen])
         return quantizer.encode(vectors, clusters)
@@ -115,7 +115,7 @@ class KeyVectors:
 
 @dataclass(frozen=True, eq=False)
 class Documents:
-    """fields: doc_id, static_rank float64, stored columns; id_hashes: (n,) uint32; vectors: of every embedding key."""
+    """fields: doc_id, static_rank (float64), stored columns; id_hashes: (n,) uint32; vectors: of every key."""
 
     fields: pa.Table
     id_hashes: np.ndarray
@@ -124,8 +124,8 @@ class Documents:
 
     @classmethod
     def of_table(cls, table: pa.Table, vectors: dict[str, KeyVectors], positioned: tuple[str, ...] = ()) -> Documents:
-        """table: checked; doc_id, terms (list<string> without nulls) and fields. positioned: prefixes of terms; with
-        any, the column POSITIONS has list<uint32> beside the terms."""
+        """table: checked; doc_id, terms (list<string> without nulls) and fields. positioned: prefixes of terms;
+        if there are any, the column POSITIONS is list<uint32>, parallel to the terms."""
         table = table.combine_chunks()
         lists = one_chunk(table.column("terms"))
         terms = TermLists.encode(lists, positioned, one_chunk(table.column(POSITIONS)) if positioned else None)
@@ -162,7 +162,7 @@ class Documents:
         return replace(self, vectors={key: part.kept_by(quantizers[key]) for key, part in self.vectors.items()})
 
     def where(self, kept: np.ndarray) -> Documents:
-        """The documents marked in kept, (num_docs,) bool."""
+        """The documents with True in kept, (num_docs,) bool."""
         rows = np.flatnonzero(kept)
         renumbered = np.cumsum(kept) - 1
         vectors = {}
@@ -172,7 +172,7 @@ class Documents:
         return Documents(self.fields.take(pa.array(rows)), self.id_hashes[rows], self.terms.take(rows), vectors)
 
     def to_table(self) -> pa.Table:
-        """The journal's table of an upsert: `of_table`'s table, with `embedding:<key>` list<float32> or null."""
+        """The table for the journal: that of `of_table`, with `embedding:<key>`, list<float32> or null."""
         table = self.fields.add_column(1, "terms", self.terms.array.cast(pa.list_(pa.string())))
         if self.terms.positions is not None:
             lists = pa.ListArray.from_arrays(pa.array(self.terms.starts), pa.array(self.terms.positions))
@@ -182,7 +182,7 @@ class Documents:
         return table
 
     def _as_lists(self, part: KeyVectors) -> pa.ListArray:
-        flat = part.some(slice(None))  # they are in the order of the documents
+        flat = part.some(slice(None))  # in the order of the documents
         present = np.zeros(self.num_docs, dtype=bool)
         present[part.docs] = True
         starts = np.zeros(self.num_docs + 1, dtype=np.int32)
@@ -203,5 +203,5 @@ def _from_lists(column: pa.ChunkedArray, dim: int) -> KeyVectors:
 
 
 def concatenate_fields(documents: Sequence[Documents]) -> pa.Table:
-    """The fields of all, one after the other; a column that some lack is null there, and values decide its type."""
+    """The fields of all parts, one after the other; a part without a column gets nulls, and values decide the type."""
     return concatenated([part.fields for part in documents])

@@ -1,7 +1,7 @@
-"""Which segments are merged? The logarithmic method, in memory and on disk.
+"""The choice of segments to merge by the logarithmic method, in memory and on disk.
 
-Segments are kept from large to small, at most MAX_SEGMENTS of them. When there are more, the smallest are merged: at
-least MIN_MERGED of them, and more until the next larger one outweighs the result. So a document is rewritten O(log n)
+There are at most MAX_SEGMENTS segments. When there are more, at least the MIN_MERGED smallest are merged, and further
+ones until the next segment is larger than the result. So a document is rewritten O(log n)
 times while n documents arrive, and there is one merge for every MIN_MERGED - 1 new segments.
 """
 
@@ -16,7 +16,7 @@ MIN_MERGED = 4
 
 
 def smallest_to_merge(sizes: Sequence[int]) -> list[int]:
-    """Indices of the segments to merge into one; none while there are few enough. sizes: documents of each."""
+    """The indices of the segments to merge into one; empty if there are few segments. sizes: documents of each."""
     if len(sizes) <= MAX_SEGMENTS:
         return []
     order = np.argsort(sizes, kind="stable")

@@ -1,8 +1,8 @@
-"""The quantizers of a collection as a file.
+"""The file of the quantizers of a collection.
 
 The container is that of archive.py, with magic "alicorn quantizers". header.json's content:
-    keys    list of {key, arrays}: the embedding keys, and the names of the arrays that KeyQuantizer.to_arrays gave
-The array number j of key number i is the member <i>-<j>.npy.
+    keys    list of {key, arrays}: the embedding keys, and the names of the arrays of KeyQuantizer.to_arrays
+Array j of key i is the member <i>-<j>.npy.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def quantizer_path(collection: Path, name: str) -> Path:
 
 
 def write_quantizers(quantizers: Mapping[str, KeyQuantizer], path: Path) -> str:
-    """Write them durably into a file that does not exist yet -> the checksum for the manifest."""
+    """Write quantizers to a new file, durably -> the checksum for the manifest."""
     with ArchiveWriter(path, MAGIC) as writer:
         keys = []
         for i, (key, quantizer) in enumerate(quantizers.items()):
@@ -33,7 +33,7 @@ def write_quantizers(quantizers: Mapping[str, KeyQuantizer], path: Path) -> str:
 
 
 def open_quantizers(path: Path, checksum: str) -> dict[str, KeyQuantizer]:
-    """Raises CorruptionError, and CollectionError for a newer format."""
+    """Read the quantizers of a file. Raises CorruptionError, or CollectionError for a newer format."""
     reader = ArchiveReader(path, MAGIC, checksum)
     return {
         entry["key"]: KeyQuantizer.from_arrays(

@@ -1,12 +1,12 @@
-"""A segment as a file: the byte layout, writing and opening.
+"""The file of a segment: its byte layout, how it is written and opened.
 
 The container (header.json, checksums, .npy, .arrow) is that of archive.py, with magic "alicorn segment". Its members,
 where n = documents, t = terms, p = postings, o = occurrences of terms, r = rows of an embedding, c = its clusters:
 
-    fields.arrow          doc_id string, static_rank double (not where it is 0 everywhere), then the stored columns;
+    fields.arrow          doc_id string, static_rank double (left out if it is 0 everywhere), then the stored columns;
                           row = document number
     terms.arrow           term string, t rows, ascending by UTF-8 bytes
-    term_codes            uint16 or, of more than 65,536 terms, int32 (o,)      term numbers of document 0 as upserted,
+    term_codes            uint16, or int32 for more than 65,536 terms (o,)      term numbers of document 0 as upserted,
                           then of document 1, ...
     term_starts           int32 (n+1,)   document d has term_codes[term_starts[d]:term_starts[d+1]]
     posting_starts        int64 (t+1,)   term i has postings[posting_starts[i]:posting_starts[i+1]]
@@ -27,11 +27,11 @@ where n = documents, t = terms, p = postings, o = occurrences of terms, r = rows
     column-<i>-valid      bool (n,)      [true]
     column-<i>-sorted_values, -sorted_docs          as values, uint32: the valid ones by (value, document number)
                                                     [0.0; 0, 1, 2 ...]
-    embedding-<i>-vectors float32 or float16 (r, dim), or (r, 0) where nothing but codes and fine is stored;
+    embedding-<i>-vectors float32 or float16 (r, dim), or (r, 0) if only codes and fine are stored;
                                                     i: place in content.embeddings of the header; rows by cluster
     embedding-<i>-codes   uint8 (r, scan_size)      codes of the residuals by the key's quantizer, or of the vectors
                                                     (int8): what a scan reads
-    embedding-<i>-fine    uint8 (r, code_size - scan_size)         and what it reads where that does not decide
+    embedding-<i>-fine    uint8 (r, code_size - scan_size)    second part of the codes, read if the first is not enough
     embedding-<i>-errors  float32 (r,)              |stored vector - decoded codes|, rounded up
     embedding-<i>-fine_errors float32 (r, 1 or 0)   |stored vector - decoded codes and fine|, rounded up
     embedding-<i>-starts  int64 (c+1,)              cluster k has the rows starts[k] to starts[k+1]
@@ -39,8 +39,8 @@ where n = documents, t = terms, p = postings, o = occurrences of terms, r = rows
     embedding-<i>-rows_of int32 (n,)                row of each document, -1 for none [0, 1, 2 ...]
     embedding-<i>-min_cosines float32 (c,)          no member of the cluster has a smaller cosine to its centroid
 
-Everything without an ending is a .npy member. A member that holds only what is in brackets is left out;
-impacts and frequent are made again if there are none.
+Everything without an ending is a .npy member. A member whose values are all as given in brackets is left out;
+impacts and frequent are computed again if they are missing.
 header.json's content:
     num_docs    n
     columns     list of {name, num_valid}: the numeric columns
@@ -83,7 +83,7 @@ from alicorn.tables import one_chunk
 
 MAGIC = "alicorn segment"
 _OWN_TYPES = 2
-"""Archive format from which a NumericColumn is in its column's own type; before, times were in microseconds."""
+"""The first archive format whose NumericColumn has the column's own type; earlier, times were in microseconds."""
 _ARRAYS: dict[str, Implied | None] = {
     "posting_starts": None,
     "postings": None,
@@ -117,9 +117,9 @@ def write_segment(
     path: Path,
     go_on: Callable[[], None] = lambda: None,
 ) -> str:
-    """Build a segment in a file that does not exist yet, durably -> the checksum for the manifest.
+    """Build a segment in a new file, durably -> the checksum for the manifest.
 
-    The vectors pass through memory in blocks; go_on: called before each, and may raise.
+    The vectors pass through memory in blocks. go_on: called before each block; it may raise.
     """
     with ArchiveWriter(path, MAGIC) as writer:
 
@@ -136,7 +136,7 @@ def _watched(blocks: Iterator[np.ndarray], go_on: Callable[[], None]) -> Iterato
 
 
 def _write(segment: Segment, writer: ArchiveWriter) -> str:
-    """Write all members but the vectors, which are already written."""
+    """Write all members but the vectors, which are written already."""
 
     def write(name: str, array: np.ndarray, implied: Implied | None = None) -> None:
         if implied is None or not _is(array, implied(len(array))):
@@ -179,7 +179,7 @@ def _is(array: np.ndarray, implied: np.ndarray) -> bool:
 
 
 def open_segment(path: Path, checksum: str, quantizers: Mapping[str, KeyQuantizer]) -> Segment:
-    """Map it, with every byte verified. Raises CorruptionError, and CollectionError for a newer format."""
+    """Map a segment and verify every byte. Raises CorruptionError, or CollectionError for a newer format."""
     reader = ArchiveReader(path, MAGIC, checksum)
     read = _Arrays(reader, set(reader.names()))
     terms = one_chunk(reader.table("terms").column("term"))
@@ -211,7 +211,7 @@ def open_segment(path: Path, checksum: str, quantizers: Mapping[str, KeyQuantize
 
 @dataclass(frozen=True)
 class _Arrays:
-    """Reads an array of the file, or makes one that was left out because its length implies it."""
+    """Reads an array of the file, or rebuilds one that was left out."""
 
     reader: ArchiveReader
     written: set[str]

@@ -1,4 +1,4 @@
-"""The vectors of an embedding key in one segment, as the compiled search takes them."""
+"""The arrays of an EmbeddingBlock, as the compiled search reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which document number has a doc_id? Hashes of ids, and the lookup every segment keeps.
+"""The document numbers of doc_ids: hashes of ids, and the index of every segment.
 
 A 32-bit hash finds the candidates by binary search; the string itself decides, so a collision costs a second comparison
 and never gives a wrong answer.
@@ -17,7 +17,7 @@ import xxhash
 
 from alicorn.compiled import kernel
 
-_MANY = 256  # ids; from so many on Arrow's start, of some 10 us, pays
+_MANY = 256  # ids: from so many on, the 10 us that a call of Arrow costs pay
 
 
 def hash_ids(doc_ids: pa.StringArray) -> np.ndarray:
@@ -41,7 +41,7 @@ class IdIndex:
         return cls(hashes[order], order.astype(np.uint32), doc_ids)
 
     def find(self, wanted: pa.StringArray, wanted_hashes: np.ndarray) -> np.ndarray:
-        """The document number of each wanted id, -1 where there is none -> (len(wanted),) int64."""
+        """The document number of each wanted id, -1 for one not found -> (len(wanted),) int64."""
         numbers = np.full(len(wanted), -1, dtype=np.int64)
         at = np.searchsorted(self.hashes, wanted_hashes)
         pending = np.flatnonzero(at < len(self.hashes))
@@ -74,13 +74,13 @@ class IdIndex:
 
     @cached_property
     def buffers(self) -> tuple[np.ndarray, np.ndarray]:
-        """Offsets (n + 1,) int32 and the bytes that they cut."""
+        """The offsets, (n + 1,) int32, and the bytes of the doc_ids."""
         _, offsets, data = self.doc_ids.buffers()
         cut = np.frombuffer(offsets, np.int32)[self.doc_ids.offset :] if offsets else np.zeros(1, np.int32)
         return cut, np.frombuffer(data or b"", np.uint8)
 
     def number_of(self, doc_id: str) -> int:
-        """The document number of one id, -1 where there is none."""
+        """The document number of one id, -1 if it is not found."""
         try:
             wanted = np.uint32(xxhash.xxh32_intdigest(doc_id.encode()))
         except UnicodeEncodeError:  # a lone surrogate: no stored id can have one
@@ -100,7 +100,7 @@ _BYTES = numba.types.Array(numba.uint8, 1, "C", readonly=True)
 
 @kernel(numba.uint8[::1](_OFFSETS, _BYTES, numba.int64[::1], numba.int64[::1]))
 def _gather(offsets, data, numbers, stops):
-    """The strings of some numbers, one after the other; where each stops goes into `stops`."""
+    """Copy the strings of some numbers, one after the other, and write their ends to `stops`."""
     total = 0
     for i in range(len(numbers)):
         total += offsets[numbers[i] + 1] - offsets[numbers[i]]

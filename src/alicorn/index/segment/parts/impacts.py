@@ -1,4 +1,4 @@
-"""Impacts: a bound of BM25 for each block of postings, which tells what parts of a posting list a search can skip.
+"""Impacts: a bound of BM25 for each block of postings, by which a search skips parts of posting lists.
 
 A term adds idf * tf / (tf + s + p * length) to a document's score, where s = k1 (1 - b) and p = k1 b / average. The
 factor that depends on the document, tf / (...), is bounded for each block: 128 postings of the segment's one array,
@@ -27,7 +27,7 @@ _NONE = np.uint64(0xFFFFFFFF)
 
 
 def mean_length(doc_lengths: np.ndarray) -> float:
-    """Of all documents of a segment; 1 where none has a text, so that it can divide."""
+    """The mean length of the documents of a segment; 1 if none has a text, so that it can divide."""
     return float(doc_lengths.mean()) or 1.0
 
 

@@ -1,7 +1,7 @@
-"""Constant arrays (all 0, all 1, or 0, 1, 2, ...): rebuilt from their length instead of stored, shared by all segments.
+"""Constant arrays (all 0, all 1, or 0, 1, 2, ...), which are not stored and which all segments share.
 
-Most collections have no static rank, no text terms, no term twice in a document, and every document its embedding. The
-arrays for these are the same in every segment.
+In most collections no document has a static rank, text terms or a term twice, and all have an embedding. The arrays
+of these are the same in every segment, so their length is enough.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _in_order(count: int) -> np.ndarray:
 
 
 def _first(make: Implied, count: int) -> np.ndarray:
-    """The first `count` of the longest array of its kind, which is made anew when it is too short."""
+    """The first `count` values of the longest array of its kind; a longer one is made if that is too short."""
     longest = _made.get(make)
     if longest is None or len(longest) < count:
         longest = _made[make] = make(count)

@@ -1,8 +1,8 @@
-"""The positions of terms: where among the words of its documents each term of one prefix occurs.
+"""The positions of terms in documents, for the terms of one prefix.
 
-For each posting of the prefix, in the order of `postings`: the positions of its occurrences, ascending. A posting whose
-frequency is 255 may have more occurrences than that, so their number comes before them. Where the positions begin is
-kept for one posting in BLOCK; from there on, the frequencies are added up.
+For each posting of the prefix, in the order of `postings`, there are the positions of its occurrences, ascending. A
+posting of frequency 255 may have more occurrences, so their number precedes them. The index of the first position is
+kept for one posting in BLOCK; for the others, the frequencies since are summed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from alicorn.compiled import kernel
 from alicorn.index.segment.parts.terms import TermDictionary, TermLists
 
 BLOCK = 64  # postings
-MANY = 255  # a frequency that stands for so many occurrences, or more
+MANY = 255  # a frequency that means so many occurrences, or more
 MAX_POSITION = (1 << 31) - 1
 
 
@@ -43,15 +43,15 @@ class PrefixPostings(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PositionLists:
-    """numbers: uint8, uint16 or uint32, the positions, and the counts before them of postings with MANY occurrences or
-    more; blocks: (ceil(postings / BLOCK),) int64, where the numbers of every BLOCK-th posting begin."""
+    """numbers: uint8, uint16 or uint32: the positions, after their count for a posting of MANY or more occurrences;
+    blocks: (ceil(postings / BLOCK),) int64, the index in numbers of every BLOCK-th posting."""
 
     blocks: np.ndarray
     numbers: np.ndarray
 
     @classmethod
     def of(cls, terms: TermLists, postings: PrefixPostings) -> PositionLists:
-        """terms: with positions, over the segment's sorted dictionary."""
+        """terms: with positions, over the sorted dictionary of the segment."""
         assert terms.positions is not None
         layout = _Layout.of(terms, postings)
         own = terms.positions[layout.occurrences]
@@ -74,10 +74,10 @@ class PositionLists:
 
 
 class _Layout(NamedTuple):
-    """Where in `numbers` the position of each occurrence is.
+    """The index in `numbers` of the position of each occurrence.
 
-    occurrences: (all occurrences,) bool, those of the prefix; slots: (of the prefix,) uint32; counts, count_slots:
-    (postings with MANY occurrences or more,) uint32, how many they have, and where that is.
+    occurrences: (all occurrences,) bool, True for the prefix; slots: (occurrences of the prefix,) uint32; counts,
+    count_slots: (postings of MANY or more occurrences,) uint32, their numbers of occurrences, and the indices of these.
     """
 
     occurrences: np.ndarray
@@ -138,7 +138,7 @@ def _lay_out(codes, starts, low, posting_starts, frequencies, slots, counts, cou
 
 @kernel(*[f"void(uint8[::1], {kind}[::1], int64[::1])" for kind in ("uint8", "uint16", "uint32")])
 def _find_blocks(frequencies, numbers, blocks):
-    """Where the numbers of every BLOCK-th posting begin."""
+    """The index in `numbers` of every BLOCK-th posting."""
     at = 0
     for posting in range(len(frequencies)):
         if posting % BLOCK == 0:

@@ -1,4 +1,4 @@
-"""Terms: the sorted dictionary of a segment, and the terms of each document."""
+"""The sorted term dictionary of a segment, and the terms of each document."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 from alicorn.compiled import kernel
 from alicorn.index.segment.parts.levenshtein import BYTES, OFFSETS, terms_near
 
-TEXT = "text:"  # prefix of words of a text: their number is the document's length
-_REMEMBERED = 65_536  # look-ups a dictionary keeps: at most some 10 MB
+TEXT = "text:"  # prefix of the words of a text, which are counted as the document's length
+_REMEMBERED = 65_536  # look-ups that a dictionary keeps: at most some 10 MB
 
 
 class TermDictionary:
-    """The distinct terms of a segment, sorted by UTF-8 bytes; a term's number is its place. Backed by Arrow buffers."""
+    """The distinct terms of a segment, sorted by UTF-8 bytes; a term's number is its index. Backed by Arrow buffers."""
 
     def __init__(self, terms: pa.StringArray) -> None:
         self.terms = terms
@@ -45,7 +45,7 @@ class TermDictionary:
         return number
 
     def find_many(self, terms: pa.BinaryArray) -> np.ndarray:
-        """The number of each term, given as UTF-8, -1 where there is none -> (len(terms),) int64."""
+        """The number of each term, -1 for one not found -> (len(terms),) int64. terms: UTF-8."""
         numbers = np.empty(len(terms), dtype=np.int64)
         _, offsets, data = terms.buffers()
         wanted_offsets = np.frombuffer(offsets, np.int32)[terms.offset :] if len(terms) else np.zeros(1, np.int32)
@@ -101,7 +101,7 @@ def _first_not_below(offsets, data, wanted, size):
 
 @kernel(numba.void(OFFSETS, BYTES, numba.int64, OFFSETS, BYTES, numba.int64[::1]))
 def _find_many(offsets, data, size, wanted_offsets, wanted, numbers):
-    """The number of each wanted byte string among `size` sorted ones; -1 where there is none."""
+    """The number of each wanted byte string among `size` sorted ones; -1 for one not found."""
     for i in range(len(numbers)):
         one = wanted[wanted_offsets[i] : wanted_offsets[i + 1]]
         at = _first_not_below(offsets, data, one, size)
@@ -117,11 +117,11 @@ def _utf8(text: str) -> bytes:
 
 @dataclass(frozen=True, eq=False)
 class TermLists:
-    """The terms of each document in the order given: row i has dictionary[codes[starts[i]:starts[i + 1]]].
+    """The terms of each document in their original order: row i has dictionary[codes[starts[i]:starts[i + 1]]].
 
     dictionary: distinct terms; codes: int32, or uint16 as stored; starts: (rows + 1,) int32 from 0.
-    positioned: the prefixes whose positions are kept; positions: beside codes, uint32, where among the words of its
-    document a term of these is, ascending within each prefix; None where there is no such prefix, and in a segment.
+    positioned: the prefixes whose positions are kept; positions: uint32, parallel to codes, the position of each
+    term of these prefixes in its document, ascending within a prefix; None without such a prefix, and in a segment.
     """
 
     dictionary: pa.StringArray
@@ -134,7 +134,7 @@ class TermLists:
     def encode(
         cls, lists: pa.ListArray, positioned: tuple[str, ...] = (), positions: pa.ListArray | None = None
     ) -> TermLists:
-        """lists: list<string> without nulls of either kind. positions: list<uint32> of the same lengths."""
+        """lists: list<string> without null lists or null terms. positions: list<uint32> of the same lengths."""
         starts = np.zeros(len(lists) + 1, dtype=np.int32)
         np.cumsum(lists.value_lengths().to_numpy(zero_copy_only=False), out=starts[1:])
         encoded = lists.flatten().dictionary_encode()
@@ -170,7 +170,7 @@ class TermLists:
         return replace(self, codes=codes, starts=starts, positions=positions)
 
     def sorted(self) -> TermLists:
-        """The same lists over a dictionary that is sorted by UTF-8 bytes and has no unused term."""
+        """The same lists over a dictionary that is sorted by UTF-8 bytes, without unused terms."""
         used = np.zeros(len(self.dictionary), dtype=bool)
         used[self.codes] = True
         order = pc.sort_indices(self.dictionary).to_numpy()
@@ -181,12 +181,12 @@ class TermLists:
 
     @cached_property
     def array(self) -> pa.ListArray:
-        """As Arrow: list<dictionary<integer, string>>, without a copy."""
+        """The lists as an Arrow array of list<dictionary<integer, string>>, without a copy."""
         values = pa.DictionaryArray.from_arrays(pa.array(self.codes), self.dictionary)
         return pa.ListArray.from_arrays(pa.array(self.starts), values)
 
     def narrowed(self) -> np.ndarray:
-        """`codes` in the smallest of its types that holds them."""
+        """The codes in the smallest type that holds them."""
         return self.codes.astype(np.uint16 if len(self.dictionary) <= 1 << 16 else np.int32, copy=False)
 
     @property
@@ -212,7 +212,7 @@ def _copy_lists(codes, starts, rows, out):
 
 @kernel("void(int32[::1], int32[::1], int64[::1])")
 def count_holders(codes, starts, counts):
-    """How many documents have each term. codes, starts: of TermLists; counts: (terms,), 0 before."""
+    """Add the number of documents of each term to counts, (terms,). codes, starts: of TermLists."""
     last = np.full(len(counts), -1, dtype=np.int64)
     for doc in range(len(starts) - 1):
         for at in range(starts[doc], starts[doc + 1]):
@@ -224,7 +224,7 @@ def count_holders(codes, starts, counts):
 
 @kernel("void(int32[::1], int32[::1], int64[::1], uint32[::1], uint8[::1])")
 def invert(codes, starts, posting_starts, postings, frequencies):
-    """Posting lists and frequencies, as in Segment, from the terms of each document."""
+    """Posting lists and frequencies, as in Segment, from the terms of the documents."""
     free = posting_starts[:-1].copy()
     last = np.full(len(free), -1, dtype=np.int64)
     for doc in range(len(starts) - 1):
