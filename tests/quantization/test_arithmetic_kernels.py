@@ -99,7 +99,7 @@ def test_a_vector_of_halves_or_whole_numbers_is_scored_as_what_it_stands_for(dim
     codec = Int8(dim)
     whole = codec.encode(vectors)
     codes, fine = (np.ascontiguousarray(part) for part in np.hsplit(whole, [codec.scan_size]))
-    found = scores(codec.rows(codes, fine), codec.padded(query))
+    found = scores(PlaneRows(codes, fine, codec.width), PlaneRows.queries(query))
     np.testing.assert_allclose(found, np.clip(codec.decode(whole) @ query.astype(np.float64), -1, 1), atol=1e-6)
 
 

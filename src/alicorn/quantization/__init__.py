@@ -27,12 +27,13 @@ from alicorn.quantization.codecs import (
     ExtendedRaBitQ,
     Int8,
     NoCodec,
+    NoEstimate,
     PreparedQuery,
     RaBitQ,
 )
 from alicorn.quantization.codes import Codes
 from alicorn.quantization.kernels.levels import MAX_DIM as MAX_CODED_DIM
-from alicorn.quantization.key import ROWS, Coarse, KeyQuantizer
+from alicorn.quantization.key import ROWS, ROWS_AND_QUERIES, Coarse, KeyQuantizer
 from alicorn.quantization.measuring import MEASURED_FROM, held_out, measure
 from alicorn.quantization.settings import CODES, FLOAT16, FLOAT32, STORED, Settings, default_num_clusters, should_train
 
@@ -48,6 +49,7 @@ __all__ = [
     "PCAPQ",
     "PQ",
     "ROWS",
+    "ROWS_AND_QUERIES",
     "SQ8",
     "STORED",
     "Calibration",
@@ -59,6 +61,7 @@ __all__ = [
     "Int8",
     "KeyQuantizer",
     "NoCodec",
+    "NoEstimate",
     "PreparedQuery",
     "RaBitQ",
     "Settings",

@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from alicorn.quantization.codecs import Codec
+from alicorn.quantization.codecs.codec import Codec
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from alicorn.errors import CollectionError, ConfigError
 from alicorn.quantization.calibration import Calibration
 from alicorn.quantization.coarse.imi import IMI
 from alicorn.quantization.coarse.ivf import CoarseQuantizer
-from alicorn.quantization.codecs import CHOICES, CODECS, Codec, Int8, NoCodec
+from alicorn.quantization.codecs import CHOICES, CODECS, Codec, Int8, NoCodec, NoEstimate
 from alicorn.quantization.codecs.int8 import PlaneRows
 from alicorn.quantization.codes import Codes
 from alicorn.quantization.settings import CODES, FLOAT16, FLOAT32, Settings
@@ -30,6 +30,17 @@ ROWS: dict[str, type[Float32Rows | Float16Rows | PlaneRows]] = {
     CODES: PlaneRows,
 }
 """The class by which compiled loops read stored vectors, for each way of storing them."""
+_CODES_OF_VECTORS = Int8  # the codec of a key that stores codes alone, and of no other key
+_BESIDE_VECTORS = [codec for codec in CODECS.values() if codec is not _CODES_OF_VECTORS]
+ROWS_AND_QUERIES: tuple[tuple[type, type], ...] = tuple(
+    dict.fromkeys(
+        (rows, query)
+        for stored, rows in ROWS.items()
+        for codec in ([_CODES_OF_VECTORS] if stored == CODES else _BESIDE_VECTORS)
+        for query in (codec.Query, NoEstimate)
+    )
+)
+"""The classes of stored rows and of prepared queries that meet in a search: a loop is compiled for each pair."""
 _COARSE: dict[str, type[CoarseQuantizer] | type[IMI]] = {kind.name: kind for kind in (CoarseQuantizer, IMI)}
 
 _BLOCK = 65_536
@@ -73,7 +84,7 @@ class KeyQuantizer:
     @classmethod
     def untrained(cls, dim: int, stored: str = FLOAT32) -> Self:
         """One cluster, and no codes but those that are the vectors: every search is exact."""
-        codec = Int8(dim) if stored == CODES else NoCodec(dim)
+        codec = _CODES_OF_VECTORS(dim) if stored == CODES else NoCodec(dim)
         return cls(CoarseQuantizer.single(dim), codec, version=0, trained_on=0, stored=stored)
 
     @property
@@ -109,7 +120,7 @@ class KeyQuantizer:
         assert settings.num_clusters is not None
         coarse = _COARSE[settings.coarse].fit(vectors, settings.num_clusters, seed)
         if stored == CODES:
-            return cls(coarse, Int8(dim), version, trained_on or count, chosen, stored)
+            return cls(coarse, _CODES_OF_VECTORS(dim), version, trained_on or count, chosen, stored)
         if count > _TRAINING_RESIDUALS:
             vectors = vectors[np.sort(np.random.default_rng(seed).choice(count, _TRAINING_RESIDUALS, replace=False))]
         residuals = vectors - coarse.centroids[coarse.assign(vectors)]
@@ -145,17 +156,11 @@ class KeyQuantizer:
 
     def stored_rows(self, vectors: np.ndarray, codes: Codes) -> Float32Rows | Float16Rows | PlaneRows:
         """Stored vectors as compiled loops read them. vectors: as stored; codes: of the same rows."""
-        if isinstance(self.codec, Int8) and self.stored == CODES:
-            return self.codec.rows(codes.codes, codes.fine)
-        if self.stored == FLOAT16:
-            return Float16Rows(vectors.view(np.uint8), self.dim)
-        return Float32Rows(vectors, self.dim)
+        return ROWS[self.stored].of(vectors, codes, self.dim)
 
     def exact_query(self, queries: np.ndarray) -> np.ndarray:
         """Queries as stored rows are compared with them. (..., dim) float32."""
-        if isinstance(self.codec, Int8) and self.stored == CODES:
-            return self.codec.padded(queries)
-        return queries
+        return ROWS[self.stored].queries(queries)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything needed to rebuild it: what index/ writes to the quantizer's file."""

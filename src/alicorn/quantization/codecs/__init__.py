@@ -12,7 +12,7 @@ rabitq.py           RaBitQ: one bit a dimension, with a bound of high probabilit
 extended_rabitq.py  ExtendedRaBitQ: 2 to 8 bits, likewise
 """
 
-from alicorn.quantization.codecs.codec import Codec, PreparedQuery
+from alicorn.quantization.codecs.codec import Codec, NoEstimate, PreparedQuery
 from alicorn.quantization.codecs.extended_rabitq import ExtendedRaBitQ
 from alicorn.quantization.codecs.int8 import Int8
 from alicorn.quantization.codecs.none import NoCodec
@@ -35,6 +35,7 @@ __all__ = [
     "ExtendedRaBitQ",
     "Int8",
     "NoCodec",
+    "NoEstimate",
     "PreparedQuery",
     "RaBitQ",
 ]

@@ -9,12 +9,12 @@ them its arrays are addresses. They are
     rest(self, code, fine, size) -> float32
         What the second part, `size` bytes at `fine`, adds. Only codecs of two parts have it.
 
-A codec without codes has neither: every row is compared by its stored vector.
+A query without `estimate` (NoEstimate) compares every row by its stored vector.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -29,6 +29,12 @@ class PreparedQuery(Protocol):
 
     @property
     def rounding(self) -> Any: ...
+
+
+class NoEstimate(NamedTuple):
+    """The prepared query of a search by stored vectors alone, the same for every codec."""
+
+    rounding: np.float32 = np.float32(0.0)
 
 
 class Codec(Protocol):

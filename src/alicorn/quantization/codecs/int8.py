@@ -19,6 +19,7 @@ import numpy as np
 
 from alicorn.compiled import kernel
 from alicorn.quantization.codecs.codec import ROUNDING
+from alicorn.quantization.codes import Codes
 from alicorn.quantization.kernels.dot import dot_planes
 from alicorn.quantization.kernels.intrinsics import load_float, prefetch_row
 from alicorn.quantization.kernels.levels import dot_levels, level_weights, packed, place_of, plane_width, unpacked
@@ -60,8 +61,21 @@ class PlaneRows(NamedTuple):
     fine: Bytes
     width: int
 
+    @classmethod
+    def of(cls, vectors: np.ndarray, codes: Codes, dim: int) -> Self:
+        """Codes of Int8 as stored vectors; `vectors` has no columns."""
+        return cls(codes.codes, codes.fine, plane_width(dim))
+
+    @staticmethod
+    def queries(queries: np.ndarray) -> np.ndarray:
+        """Queries padded with 0 to the width of both planes. (..., dim) float32 -> (..., 2 * width) float32."""
+        dim = queries.shape[-1]
+        padded = np.zeros((*queries.shape[:-1], 2 * plane_width(dim)), dtype=np.float32)
+        padded[..., :dim] = queries
+        return padded
+
     def cosine(self, query, row):
-        """<query, vector> in [-1, 1]. query: as Int8.padded makes it."""
+        """<query, vector> in [-1, 1]. query: of `queries`."""
         code = self.codes + (self.width + _FACTOR) * row
         product = dot_planes(query, code, self.fine + self.width * row, self.width)
         return min(max(load_float(code + self.width) * product, np.float32(-1.0)), np.float32(1.0))
@@ -117,16 +131,6 @@ class Int8:
         off = unpacked(codes[:, self.scan_size :], self.dim) - np.float32(_MIDDLE)
         result: np.ndarray = (np.linalg.norm(off, axis=1) * self._factors(codes) * 1.0001 + ROUNDING)[:, None]
         return result
-
-    def rows(self, codes: np.ndarray, fine: np.ndarray) -> PlaneRows:
-        """Codes as stored vectors. (n, scan_size), (n, code_size - scan_size) uint8."""
-        return PlaneRows(codes, fine, self.width)
-
-    def padded(self, queries: np.ndarray) -> np.ndarray:
-        """Queries as PlaneRows takes them. (..., dim) float32 -> (..., 2 * width) float32, padded with 0."""
-        room = np.zeros((*queries.shape[:-1], 2 * self.width), dtype=np.float32)
-        room[..., : self.dim] = queries
-        return room
 
     def prepare(self, query: np.ndarray) -> Int8Query:
         """(dim,) float32."""

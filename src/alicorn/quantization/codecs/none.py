@@ -1,16 +1,12 @@
-"""No code at all: scores come from the stored vectors. A small collection uses it, where every search is exact."""
+"""No code at all: scores come from the stored vectors. Small collections use it, since their searches are all exact."""
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
-
-class NoQuery(NamedTuple):
-    """There is nothing to prepare."""
-
-    rounding: np.float32 = np.float32(0.0)
+from alicorn.quantization.codecs.codec import NoEstimate
 
 
 class NoCodec:
@@ -24,7 +20,7 @@ class NoCodec:
     of_residuals: ClassVar[bool] = False
     num_errors: ClassVar[int] = 1
     code_size = scan_size = 0
-    Query: ClassVar[type] = NoQuery
+    Query: ClassVar[type] = NoEstimate
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
@@ -49,8 +45,8 @@ class NoCodec:
         """(n, 1) float32 zeros: nothing is estimated."""
         return np.zeros((len(points), 1), dtype=np.float32)
 
-    def prepare(self, query: np.ndarray) -> NoQuery:
-        return NoQuery()
+    def prepare(self, query: np.ndarray) -> NoEstimate:
+        return NoEstimate()
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         return {"dim": np.array([self.dim], dtype=np.int64)}

@@ -21,7 +21,7 @@ from numba import types
 
 from alicorn.compiled import kernel, subroutine
 from alicorn.index import BlockArrays
-from alicorn.quantization import CODECS, ROWS
+from alicorn.quantization import ROWS, ROWS_AND_QUERIES
 from alicorn.quantization.kernels.intrinsics import (
     address,
     floats_at,
@@ -49,7 +49,6 @@ from alicorn.query.nn.stages import (
 from alicorn.query.nn.top_k import BINS, best_of, bound_from, raised
 
 _STORED = [type_of(rows) for rows in ROWS.values()]
-_PREPARED = tuple(dict.fromkeys(codec.Query for codec in CODECS.values()))
 _ANSWER = types.Tuple((types.uint32[::1], types.float32[::1]))
 _CHUNK = 32  # rows that are scanned before those that are kept are refined
 _ROOM = 256  # candidates to begin with
@@ -198,7 +197,7 @@ def argument_types(stored: type, code: type) -> tuple[types.Type, ...]:
     return block, query, type_of(Limits), types.int64[::1]
 
 
-@kernel(*(_ANSWER(*argument_types(stored, code)) for stored in ROWS.values() for code in _PREPARED))
+@kernel(*(_ANSWER(*argument_types(stored, code)) for stored, code in ROWS_AND_QUERIES))
 def _search_block(block_arrays, query_arrays, limit_arrays, counter_array):
     block, query, limits = addresses(block_arrays), addresses(query_arrays), addresses(limit_arrays)
     counters = address(counter_array)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from alicorn.quantization import FLOAT16, KeyQuantizer, PreparedQuery
-from alicorn.quantization.codecs.none import NoQuery
+from alicorn.quantization import FLOAT16, KeyQuantizer, NoEstimate, PreparedQuery
 from alicorn.query.nn.arguments import NO_FLOATS, Query
 
 _SLACK = np.float32(4e-6)  # rounding of float32 sums of unit vectors, added to the error of every estimate
 _HALF_SLACK = np.float32(5e-4)  # a stored row of float16 may be longer than 1 by 2 ** -11
+_NO_ESTIMATE = NoEstimate()
 
 
 class Probe:
@@ -92,8 +92,4 @@ class Probe:
 
     def by_vectors(self) -> Query:
         """The query for a search by stored vectors alone, of rows in clusters."""
-        return Query(self.vector, NO_CODES, self.cosines, len(self.cosines), self._slack)
-
-
-NO_CODES = NoQuery()
-"""The part of a query for a search by stored vectors, which is the same for every codec."""
+        return Query(self.vector, _NO_ESTIMATE, self.cosines, len(self.cosines), self._slack)
