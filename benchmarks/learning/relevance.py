@@ -39,7 +39,8 @@ from alicorn.evaluation.metrics.comparison import Measure, compare
 from alicorn.evaluation.metrics.ranking import Targets, judged_only, ndcg_at, recall_at
 from alicorn.evaluation.reports.comparison_report import markdown, write_report
 from alicorn.evaluation.searches import Searches, read_searches
-from alicorn.evaluation.systems.runs import bm25_run, embedding_run, expression_run
+from alicorn.evaluation.systems.runs import embedding_run, expression_run
+from alicorn.evaluation.systems.served import any_word
 from alicorn.language.templates import Template
 from alicorn.publishing.publish import publish
 from alicorn.training import Recipe
@@ -134,7 +135,7 @@ def run_systems(
     meaning = rank_baselines.encoder_run(test, rank_baselines.ENCODED[name], DEPTH)
     runs = {
         "BM25 (bm25s)": words,
-        "BM25 (engine)": bm25_run(collection, vertical, test, DEPTH),
+        "BM25 (engine)": any_word(collection, vertical, test, DEPTH).run,
         "MiniLM, untrained": meaning,
         BASELINE: rank_baselines.fused([words, meaning], DEPTH),
     }

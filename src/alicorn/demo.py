@@ -25,6 +25,7 @@ from alicorn.evaluation.metrics.comparison import Comparison, compare
 from alicorn.evaluation.reports.comparison_report import SIMULATION, write_report
 from alicorn.evaluation.searches import Searches, read_searches
 from alicorn.evaluation.systems import runs as systems
+from alicorn.evaluation.systems.served import any_word, served
 from alicorn.logs import mine
 from alicorn.publishing.publish import publish
 from alicorn.query import Collection
@@ -160,14 +161,15 @@ def _evaluate(
     """Six systems over the same searches."""
     requests = {name: model.encode_requests(searches.requests) for name, model in models.items()}
     documents = {name: model.encode_documents(searches.documents) for name, model in models.items()}
+    retriever = Retriever(collection, [models["unified"]])
     unified, key = requests["unified"], models["unified"].key
     ask: dict[str, Callable[[], np.ndarray]] = {
-        BOOLEAN: lambda: systems.boolean_run(collection, vertical, searches, _DEPTH),
-        BM25: lambda: systems.bm25_run(collection, vertical, searches, _DEPTH),
+        BOOLEAN: lambda: served(retriever, searches, _DEPTH, "boolean").run,
+        BM25: lambda: any_word(collection, vertical, searches, _DEPTH).run,
         TEXT: lambda: systems.embedding_run(requests["text"], documents["text"], _DEPTH),
         UNIFIED: lambda: systems.embedding_run(unified, documents["unified"], _DEPTH),
         INDEX: lambda: systems.index_run(collection, key, searches, unified, _DEPTH),
-        HYBRID: lambda: systems.hybrid_run(collection, vertical, searches, unified, _DEPTH),
+        HYBRID: lambda: served(retriever, searches, _DEPTH, "hybrid", key, {key: unified}).run,
     }
     runs = {}
     for done, (system, answer) in enumerate(ask.items()):

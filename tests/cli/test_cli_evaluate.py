@@ -1,6 +1,8 @@
 """evaluate: each report that it prints and writes, and the cut-offs that it refuses."""
 
 import re
+from pathlib import Path
+from shutil import copytree
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,7 +28,8 @@ def test_evaluate_as_json_through_the_index_and_from_the_log_folder(loop):
         *("--collection", loop.collection, "--index-recall", "1"),
     ).json()
     assert found["num_searches"] == 50
-    assert found["measures"] == ["recall@1", "recall@10"]
+    assert found["measures"] == ["recall@1", "recall@10", "NDCG@10", "MRR@10", "empty", "ms"]
+    assert found["split"] == "valid"
     assert found["ratios"] == {"recall@1": 1.0, "recall@10": 1.0}, "every cluster is looked into"
     assert found["means"]["overall"]["exact search"]["recall@10"]["mean"] > 10 / 300
 
@@ -99,7 +102,30 @@ def test_evaluate_a_cascade_over_depths(loop):
     assert {"first 5 re-ranked", "quantized index, first 5 re-ranked"} < set(done["systems"])
     alone = succeed("evaluate", loop.model, "--logs", loop.pairs, "--k", "1,10", "--json").json()
     every = done["means"]["overall"]["first 300 re-ranked"]
+    del every["ms"]  # of the engine; a cascade is not asked of it
     assert every == alone["means"]["overall"]["exact search"], "re-ranking the whole corpus is the second model"
+
+
+def test_evaluate_scores_what_is_served_beside_another_model(loop, tmp_path):
+    """By the file's order, over the test split, whose looks are counted; the runs are written."""
+    order = "order: {hybrid: {nn: 1, bm25: {weight: 0.3, half_at: 8}}}"
+    (tmp_path / "vertical.yaml").write_text((loop.model / "vertical.yaml").read_text().replace("order: {}", order))
+    model, text_model = (Path(copytree(one, tmp_path / one.name)) for one in (loop.model, loop.text_model))
+    evaluate = ("evaluate", model, "--logs", loop.pairs, "--k", "1,10", "--collection", loop.collection)
+    served = (*evaluate, "--vertical", tmp_path / "vertical.yaml", "--json")
+    found = succeed(*served, "--compare", text_model, "--run", tmp_path / "run.trec").json()
+    systems = {"Boolean", "BM25, any word", "nn", "hybrid", "hybrid, by nn", "hybrid, by rrf"}
+    assert systems | {f"{text_model.name}: hybrid", "exact search"} < set(found["systems"])
+    assert found["baseline"] == "hybrid"
+    assert "half_at" in found["served"]
+    assert (tmp_path / "run-hybrid.trec").read_text().split()[1] == "Q0"
+    assert "looks_at_test" not in found
+    assert succeed(*served, "--split", "test").json()["looks_at_test"] == 1
+    report = succeed(*evaluate, "--split", "test", "--compare", text_model).out
+    assert "looked at 2 times" in report
+    assert [(one / "test_looks.json").exists() for one in (model, text_model)] == [True, True]
+    assert "--collection" in alicorn(*evaluate[:6], "--compare", text_model).refusal()
+    assert "one model, one collection" in alicorn(*evaluate, "--compare", model, "--compare", text_model).refusal()
 
 
 @pytest.mark.parametrize("k", ["0,10", "ten", ""])

@@ -9,8 +9,15 @@ from typing import Annotated
 
 import typer
 
-from alicorn.cli.options import Json, ModelFolder, cutoffs
+from alicorn.cli.options import Json, ModelFolder, OtherVertical, cutoffs
 from alicorn.reporting.json_text import to_json
+
+
+class SplitOption(StrEnum):
+    """Which held-out searches."""
+
+    valid = "valid"
+    test = "test"
 
 
 class AblateOption(StrEnum):
@@ -24,7 +31,28 @@ def evaluate(
     model: ModelFolder,
     logs: Annotated[Path, typer.Option(help="Log folder, or the pairs/ folder mined from it.", exists=True)],
     collection: Annotated[
-        Path | None, typer.Option(help="Also score through this quantized index.", exists=True)
+        Path | None,
+        typer.Option(help="Also score what this collection serves, in its order and in others.", exists=True),
+    ] = None,
+    split: Annotated[
+        SplitOption,
+        typer.Option(help="Held-out searches; each look at test is counted in the model's folder."),
+    ] = SplitOption.valid,
+    vertical: OtherVertical = None,
+    compare: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Another model or collection, scored over the same searches; again for one of each.", exists=True
+        ),
+    ] = None,
+    qrels: Annotated[
+        Path | None,
+        typer.Option(
+            help="TREC judgements by session_id: they replace the log's targets.", exists=True, dir_okay=False
+        ),
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Write a TREC run of every system: run.trec becomes run-hybrid.trec.")
     ] = None,
     k: Annotated[str, typer.Option(help="Cut-offs of recall, separated by commas.")] = "10,100,1000",
     searches: Annotated[int, typer.Option(min=1, help="Sample at most this many searches.")] = 10_000,
@@ -56,9 +84,16 @@ def evaluate(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Recall@K by exact search over the whole corpus, overall and by segment, with 95 % intervals.
+    """Recall@K by exact search over the whole corpus, and what a collection serves, overall and by segment.
+
+    With --collection, Boolean, BM25, nn alone and hybrid in its order, by nn and by reciprocal-rank fusion are in one
+    table: recall, success, NDCG, MRR, empty answers and the engine's time, with 95 % intervals and paired differences.
 
     Examples:
+
+    alicorn evaluate model/ --logs pairs/ --collection collection/ --vertical vertical.yaml --k 10,100
+
+    alicorn evaluate model/ --logs pairs/ --collection collection/ --compare model-2/ --split test --run run.trec
 
     alicorn evaluate model/ --logs logs/ --collection collection/ --k 10,100 --ablate shuffle --out reports/
 
@@ -68,7 +103,7 @@ def evaluate(
 
     alicorn evaluate model/ --logs pairs/ --labels labels.parquet --collection collection/ --control '(or {terms})'
     """
-    from alicorn.evaluation.run import Questions
+    from alicorn.evaluation.questions import Questions
     from alicorn.evaluation.run import evaluate as evaluate_model
 
     questions = Questions(
@@ -85,10 +120,16 @@ def evaluate(
         pre_rank=pre_rank,
         page=report,
         map_by=map_by,
+        split=split.value,
+        vertical=vertical,
+        qrels=qrels,
+        compare=compare or (),
     )
     found = evaluate_model(model, logs, questions)
     if out is not None:
         found.write(out)
+    if run is not None:
+        found.write_runs(run)
     if report is not None and found.page is not None:
         report.write_text(found.page, encoding="utf-8")
     sys.stdout.write((to_json(found.to_dict()) if as_json else found.markdown()) + "\n")

@@ -2,8 +2,11 @@
 
 metrics/     a run and its targets -> one value per search; means with intervals; several systems compared
 searches.py  the searches to evaluate on: requests, targets, segments, corpus
-systems/     runs: exact, Boolean, BM25, embedding, quantized index, hybrid, cascade; the weights of an ensemble
+systems/     runs: exact, through the quantized index, as served, cascade; the weights of an ensemble
 judges/      whether a document answers a query: by labels of people
 reports/     a model's recall, ablation, channels, relevance, later stages; as Markdown, JSON, charts and a page
+trec.py      TREC's runs and qrels
+test_looks.py  how often the test split was looked at
+questions.py   what to measure of a model
 run.py       all measurements of one model in one run
 """

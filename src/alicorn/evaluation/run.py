@@ -5,59 +5,40 @@ Every mistake in the options or files is refused before anything is encoded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from alicorn.errors import ConfigError
 from alicorn.evaluation.judges.word_overlap import RelevanceModel, read_labels
+from alicorn.evaluation.questions import Other, Questions
 from alicorn.evaluation.reports.ablation import Ablation, How, ablate
 from alicorn.evaluation.reports.channel_weights import ChannelWeights, channel_weights
 from alicorn.evaluation.reports.page.model_page import check_page, model_page
 from alicorn.evaluation.reports.page.sections import MeasuredModel
-from alicorn.evaluation.reports.recall import DEPTHS, RecallReport, measure_recall
+from alicorn.evaluation.reports.recall import RecallReport, measure_recall, with_served
 from alicorn.evaluation.reports.relevance import Relevance, relevance
 from alicorn.evaluation.reports.survivors import Survivors, control_template, survivors
 from alicorn.evaluation.searches import Searches, open_searches
+from alicorn.evaluation.systems.served import served_systems
+from alicorn.evaluation.test_looks import count_look
+from alicorn.evaluation.trec import judged_searches, write_runs
 from alicorn.query import Collection
+from alicorn.reporting.json_text import to_json
 from alicorn.retrieval.encoder import search_vectors
-from alicorn.retrieval.nearest import RECALL
+from alicorn.retrieval.retriever import Retriever
 from alicorn.towers import AnyModel, Model
-
-
-@dataclass(frozen=True)
-class Questions:
-    """The measurements to make of a model. An option that is None is left out.
-
-    ks: cut-offs of recall. num_searches, seed: of the sample of searches and of the intervals.
-    collection: the folder published with the model; recall is measured through it too, by `:recall index_recall`.
-    ablate: how each feature is taken away.
-    rerank: folder of a second model, which orders the first `depths` documents anew. labels: Parquet that a judge of
-    relevance is learned from. control: a template of the documents that may pass, of which the first `pre_rank` by BM25
-    go on; needs the collection. page: the file to which the page of the model will be written. map_by: the column that
-    colours its map; None: the first id feature.
-    """
-
-    ks: Sequence[int] = (10, 100, 1000)
-    num_searches: int = 10_000
-    seed: int = 0
-    collection: Path | None = None
-    index_recall: float = RECALL
-    ablate: How | None = None
-    rerank: Path | None = None
-    depths: Sequence[int] = DEPTHS
-    labels: Path | None = None
-    control: str | None = None
-    pre_rank: int = 100
-    page: Path | None = None
-    map_by: str | None = None
+from alicorn.vertical import Vertical
 
 
 @dataclass(frozen=True)
 class ModelEvaluation:
-    """The results; None if not asked for, or if the model has no such thing. page: HTML."""
+    """The results; None if not asked for, or if the model has no such thing. page: HTML.
+
+    recall: with a collection, of what is served too.
+    """
 
     recall: RecallReport
     ablation: Ablation | None
@@ -65,6 +46,7 @@ class ModelEvaluation:
     relevance: Relevance | None
     stages: Survivors | None
     page: str | None
+    searches: Searches
 
     def markdown(self) -> str:
         further = (self.ablation, self.channel_weights, self.relevance, self.stages)
@@ -80,21 +62,29 @@ class ModelEvaluation:
         if self.ablation is not None:
             self.ablation.write(folder)
 
+    def write_runs(self, path: Path) -> list[Path]:
+        """A TREC run of every system, `run.trec` becoming `run-hybrid.trec`."""
+        return write_runs(self.recall.runs, self.searches, path)
+
 
 def evaluate(folder: Path, logs: Path, questions: Questions) -> ModelEvaluation:
     """Evaluate the model of a folder on searches of pairs/ or of a log folder.
 
     Raises ConfigError, TableError, CollectionError, QueryError.
     """
-    _check_control(questions)
-    model = Model.load(folder)
+    _check_collection(questions)
+    served = None if questions.vertical is None else Vertical.load(questions.vertical)
+    model = _loaded(folder, served)
     second = None if questions.rerank is None else Model.load(questions.rerank)
-    searches = open_searches(logs, model.vertical, questions.num_searches, questions.seed)
+    other = Other.of(questions.compare)
+    searches = _searches(logs, model.vertical, questions)
     if questions.page is not None:
         check_page(questions.page, searches, questions.map_by)
     judge = None if questions.labels is None else _judge(questions.labels, model, searches, questions.seed)
+    looks = _looks(questions, folder)
     with nullcontext() if questions.collection is None else _opened(questions.collection) as collection:
         recall = _recall(model, searches, questions, collection, second)
+        report = _as_served(recall, model, searches, questions, collection, other)
         stages = None if collection is None else _stages(model, searches, questions, collection)
     ablation = None if questions.ablate is None else _ablation(model, searches, questions, questions.ablate)
     page = None
@@ -103,16 +93,67 @@ def evaluate(folder: Path, logs: Path, questions: Questions) -> ModelEvaluation:
         page = model_page(MeasuredModel(model, folder, searches, recall, shuffled, questions.map_by, questions.seed))
     good = None
     if judge is not None:
-        good = relevance(recall.runs, searches, judge, questions.ks, judge.auc, judge.num_labels)
-    return ModelEvaluation(recall, ablation, channel_weights(model, searches), good, stages, page)
+        good = relevance(report.runs, searches, judge, questions.ks, judge.auc, judge.num_labels)
+    if looks is not None:
+        report = replace(report, facts=report.facts | {"looks_at_test": looks})
+    return ModelEvaluation(report, ablation, channel_weights(model, searches), good, stages, page, searches)
 
 
-def _check_control(questions: Questions) -> None:
-    if questions.control is None:
-        return
-    if questions.collection is None:
-        raise ConfigError("--control asks the engine which documents pass: give --collection too")
-    control_template(questions.control)
+def _loaded(folder: Path, vertical: Vertical | None) -> AnyModel:
+    model = Model.load(folder)
+    return model if vertical is None else model.with_vertical(vertical)
+
+
+def _searches(logs: Path, vertical: Vertical, questions: Questions) -> Searches:
+    if questions.qrels is None:
+        return open_searches(logs, vertical, questions.num_searches, questions.seed, questions.split)
+    every = open_searches(logs, vertical, sys.maxsize, questions.seed, questions.split)
+    return judged_searches(questions.qrels, every, questions.num_searches, questions.seed)
+
+
+def _looks(questions: Questions, folder: Path) -> int | None:
+    """How often the test split was looked at with the model, this time among them; None without a look."""
+    if questions.split != "test":
+        return None
+    others = [questions.rerank, *questions.compare]
+    for other in others:
+        if other is not None and (other / "model.json").exists():
+            count_look(other)
+    return count_look(folder)
+
+
+def _as_served(
+    recall: RecallReport,
+    model: AnyModel,
+    searches: Searches,
+    questions: Questions,
+    collection: Collection | None,
+    other: Other,
+) -> RecallReport:
+    """The report with the systems of the collection, and those of what it is compared with, as they are served."""
+    if collection is None:
+        return with_served(recall, {}, searches, questions.ks, questions.seed)
+    depth = max(questions.ks)
+    answered = served_systems(Retriever(collection, [model]), searches, model.key, depth)
+    order = model.vertical.order_of("hybrid") or "nn"
+    facts = {"served": f"`{model.vertical.expressions.hybrid}` by {to_json(order)}"}
+    if questions.compare:
+        second = model if other.model is None else Model.load(other.model)
+        with nullcontext(collection) if other.collection is None else _opened(other.collection) as opened:
+            beside = served_systems(Retriever(opened, [second]), searches, second.key, depth)
+        answered |= {f"{other.label}: {system}": found for system, found in beside.items()}
+    report = with_served(recall, answered, searches, questions.ks, questions.seed)
+    return replace(report, facts=report.facts | facts)
+
+
+def _check_collection(questions: Questions) -> None:
+    """Raise ConfigError where a question needs a collection and there is none."""
+    if questions.control is not None:
+        if questions.collection is None:
+            raise ConfigError("--control asks the engine which documents pass: give --collection too")
+        control_template(questions.control)
+    if questions.compare and questions.collection is None:
+        raise ConfigError("--compare scores what is served: give the collection of the first model with --collection")
 
 
 def _judge(labels: Path, model: AnyModel, searches: Searches, seed: int) -> RelevanceModel:

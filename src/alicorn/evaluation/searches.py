@@ -6,7 +6,7 @@ exact and indexed runs agree on ties.
 """
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -51,6 +51,20 @@ class Searches:
     @cached_property
     def _doc_ids(self) -> pa.Array:
         return self.documents["doc_id"].combine_chunks()
+
+    def numbers(self, doc_ids: pa.Array) -> np.ndarray:
+        """int32 (doc_ids,): the number of each document, -1 outside the corpus."""
+        return _numbers(doc_ids, self._doc_ids)
+
+    def take(self, rows: np.ndarray, targets: Targets) -> "Searches":
+        """Some of the searches, with targets of their own."""
+        return replace(
+            self,
+            session_ids=self.session_ids.take(pa.array(rows)),
+            requests=self.requests.take(pa.array(rows)),
+            targets=targets,
+            segments=[self.segments[row] for row in rows],
+        )
 
     def run(self, ids: list[list[str]], depth: int) -> np.ndarray:
         """Lists of doc_ids, best first, as a run: int32 (searches, depth); ids outside the corpus are left out."""

@@ -11,7 +11,6 @@ from alicorn.errors import CollectionError, ConfigError
 from alicorn.evaluation.reports.comparison_report import SIMULATION
 from alicorn.evaluation.reports.recall import EXACT, INDEX, measure_recall
 from alicorn.evaluation.searches import read_searches
-from alicorn.evaluation.systems.runs import bm25_run, boolean_run, hybrid_run
 
 
 def published(encoder, pairs, **options):
@@ -95,24 +94,6 @@ def test_a_model_may_publish_under_a_key_of_its_own(pairs, vertical):
     model = FakeModel(perfect=True)
     model.key = "people-text"
     assert measure_recall(model, pairs, vertical).comparison.mean(EXACT, "recall@1").mean == 1.0
-
-
-def test_systems_ask_the_vertical_s_expressions(pairs, vertical):
-    model = FakeModel(perfect=True)
-    searches = read_searches(pairs, num_searches=2)
-    collection = published(model, pairs)
-    boolean_run(collection, vertical, searches, 5)
-    bm25_run(collection, vertical, searches, 5)
-    vectors = model.encode_requests(searches.requests)
-    run = hybrid_run(collection, vertical, searches, vectors, 5, order_by={"nn": 1.0, "bm25": 0.1})
-    assert run[:, 0].tolist() == searches.targets.documents.tolist()
-    query = searches.queries[0]
-    assert [asked[0][0] for asked in collection.asked] == [
-        f"(and text:{query})",
-        f"(or text:{query})",
-        f"(or (and text:{query}) (nn people :k 100 :recall 0.95))",
-    ]
-    assert [asked[2] for asked in collection.asked] == [None, "bm25", {"nn": 1.0, "bm25": 0.1}]
 
 
 def test_a_log_folder_is_mined_on_the_way_and_a_generated_world_says_so(vertical, tmp_path):

@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 
 from alicorn.evaluation.metrics.bootstrap import CONFIDENCE, RESAMPLES, Interval, interval, resampled_means
-from alicorn.evaluation.metrics.ranking import Targets, recall_at
+from alicorn.evaluation.metrics.ranking import (
+    Targets,
+    is_empty,
+    ndcg_at,
+    recall_at,
+    reciprocal_rank_at,
+    success_at,
+)
 
 OVERALL = "overall"
 Measure = Callable[[np.ndarray, Targets], np.ndarray]  # a run and targets -> one value per search
@@ -61,6 +68,17 @@ def recall_measures(ks: Sequence[int] = (1, 10, 100)) -> dict[str, Measure]:
     return {f"recall@{k}": partial(recall_at, k=k) for k in ks}
 
 
+def served_measures(ks: Sequence[int], targets: Targets) -> dict[str, Measure]:
+    """recall@K, success@K where a search has several targets, NDCG and reciprocal rank at the K nearest to 10, and the
+    share of empty answers."""
+    k = min(ks, key=lambda k: (abs(k - 10), k))
+    measures = recall_measures(ks)
+    if (targets.counts > 1).any():
+        measures |= {f"success@{k}": partial(success_at, k=k) for k in ks}
+    ranks: dict[str, Measure] = {f"NDCG@{k}": partial(ndcg_at, k=k), f"MRR@{k}": partial(reciprocal_rank_at, k=k)}
+    return measures | ranks | {"empty": is_empty}
+
+
 def compare(
     runs: Mapping[str, np.ndarray],
     targets: Targets,
@@ -69,8 +87,11 @@ def compare(
     segments: Sequence[Sequence[str]] | None = None,
     baseline: str | None = None,
     seed: int = 0,
+    measured: Mapping[str, Mapping[str, np.ndarray]] | None = None,
 ) -> Comparison:
     """Evaluate runs over the same searches.
+
+    measured: further measures, name -> system -> float64 (searches,), such as times; "-" for a system without them.
 
     runs: system -> int32 (searches, depth). segments: the labels of each search (may be none). measures: name ->
     function of (run, targets), recall@1/10/100 unless given. baseline: the system the others are compared with.
@@ -79,8 +100,16 @@ def compare(
     _check(runs, targets, segments, baseline)
     has_targets = np.flatnonzero(targets.counts > 0)
     kept = targets.take(has_targets)
-    columns = [(system, measure) for system in runs for measure in measures]
-    values = np.column_stack([measures[measure](runs[system][has_targets], kept) for system, measure in columns])
+    known = measured or {}
+    columns = [(system, measure) for system in runs for measure in (*measures, *known)]
+    values = np.column_stack(
+        [
+            measures[measure](runs[system][has_targets], kept)
+            if measure in measures
+            else known[measure].get(system, np.full(len(targets), np.nan))[has_targets]
+            for system, measure in columns
+        ]
+    )
     members = _members(segments, has_targets, len(kept))
     means: dict[tuple[str, str, str], Interval] = {}
     differences: dict[tuple[str, str, str], Interval] = {}
@@ -96,7 +125,7 @@ def compare(
                 )
     return Comparison(
         systems=tuple(runs),
-        measures=tuple(measures),
+        measures=(*measures, *known),
         segments={label: len(rows) for label, rows in members.items()},
         means=means,
         differences=differences,

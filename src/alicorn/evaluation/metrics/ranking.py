@@ -6,6 +6,8 @@ run does not repeat a document. A search without targets has no value: NaN, whic
 | here | elsewhere | meaning |
 |---|---|---|
 | recall_at | EBR recall@K, ir-measures R@K | share of the targets in the first K; denominator: all its targets |
+| success_at | ir-measures Success@K | 1 where any target is among the first K, else 0 |
+| reciprocal_rank_at | MRR@K, ir-measures RR@K | 1 / rank of the first target, 0 beyond rank K |
 | ndcg_at | nDCG@K, ir-measures dcg='log2' | linear gain, discount 1 / log2(1 + rank), ideal order of all targets |
 """
 
@@ -87,6 +89,25 @@ def recall_at(ranked: np.ndarray, targets: Targets, k: int) -> np.ndarray:
     """float64 (searches,): sum over i <= k of 1[d_i in T], divided by |T|. Source: EBR."""
     found = (target_ranks(ranked[:, :k], targets) > 0) & (targets.grades > 0)
     return _divide(targets.sums(found), targets.counts)
+
+
+def success_at(ranked: np.ndarray, targets: Targets, k: int) -> np.ndarray:
+    """float64 (searches,): 1 where any target is among the first k, else 0."""
+    return np.where(targets.counts > 0, reciprocal_rank_at(ranked, targets, k) > 0, np.nan)
+
+
+def reciprocal_rank_at(ranked: np.ndarray, targets: Targets, k: int) -> np.ndarray:
+    """float64 (searches,): 1 / rank of the first target among the first k, 0 where there is none."""
+    ranks = target_ranks(ranked[:, :k], targets)
+    found = (ranks > 0) & (targets.grades > 0)
+    best = np.zeros(len(targets))
+    np.maximum.at(best, targets.rows[found], 1.0 / ranks[found])
+    return np.where(targets.counts > 0, best, np.nan)
+
+
+def is_empty(ranked: np.ndarray, targets: Targets) -> np.ndarray:
+    """float64 (searches,): 1 where the run has no document, else 0."""
+    return (ranked[:, 0] < 0).astype(np.float64)
 
 
 def ndcg_at(ranked: np.ndarray, targets: Targets, k: int) -> np.ndarray:

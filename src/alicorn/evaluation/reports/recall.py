@@ -5,17 +5,18 @@ worse after quantization (EBR), so recall through the index is measured too, wit
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from alicorn.errors import ConfigError
-from alicorn.evaluation.metrics.comparison import OVERALL, Comparison, compare, recall_measures
+from alicorn.evaluation.metrics.comparison import OVERALL, Comparison, compare, recall_measures, served_measures
 from alicorn.evaluation.reports.comparison_report import SIMULATION, markdown, write_report
 from alicorn.evaluation.searches import Searches, open_searches
 from alicorn.evaluation.systems.runs import embedding_run, index_run, reranked_run
+from alicorn.evaluation.systems.served import HYBRID, Answered
 from alicorn.publishing.provenance import check_published
 from alicorn.query import Collection
 from alicorn.retrieval.encoder import search_vectors
@@ -68,6 +69,19 @@ class RecallReport:
             )
         if "reranked_by" in facts:
             sentences.append(f"The first documents are ordered anew by model {facts['reranked_by']}.")
+        if "served" in facts:
+            sentences.append(f"Served: {facts['served']}.")
+        if "p50_p99_ms" in facts:
+            times = "; ".join(f"{system} {p50:.2f} and {p99:.2f}" for system, (p50, p99) in facts["p50_p99_ms"].items())
+            sentences.append(
+                f"Time of a request in the engine, one at a time, 50th and 99th percentile in ms: {times}."
+            )
+        if "looks_at_test" in facts:
+            looks = facts["looks_at_test"]
+            sentences.append(
+                f"The test split was looked at {looks} time{'s' * (looks != 1)} with this model: what is chosen by it"
+                " is no longer measured by it."
+            )
         if self.ratios:
             shares = ", ".join(f"{measure} {ratio:.3f}" for measure, ratio in self.ratios.items())
             asked = f"by :recall {facts['index_recall']:g}"
@@ -118,6 +132,29 @@ def measure_recall(
         seed=seed,
     )
     return RecallReport(comparison, _ratios(comparison) if collection is not None else {}, facts, runs)
+
+
+def with_served(
+    report: RecallReport, answered: Mapping[str, Answered], searches: Searches, ks: Sequence[int], seed: int
+) -> RecallReport:
+    """The report with all measures, and with systems as they are served in the same table, compared with HYBRID.
+
+    ms: the engine's time of a request, mean; its 50th and 99th percentile are among the facts.
+    """
+    runs = report.runs | {system: one.run for system, one in answered.items()}
+    comparison = compare(
+        runs,
+        searches.targets,
+        measures=served_measures(ks, searches.targets),
+        segments=searches.segments,
+        baseline=HYBRID if HYBRID in runs else report.comparison.baseline,
+        seed=seed,
+        measured={"ms": {system: one.took_ms for system, one in answered.items()}} if answered else None,
+    )
+    if not answered:
+        return replace(report, comparison=comparison)
+    times = {system: np.quantile(one.took_ms, [0.5, 0.99]).round(3).tolist() for system, one in answered.items()}
+    return replace(report, comparison=comparison, runs=runs, facts=report.facts | {"p50_p99_ms": times})
 
 
 def _mean_cosine(interests: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Runs of Boolean, BM25, embedding, cascaded and hybrid retrieval over the same searches.
+"""Runs of embeddings, exact, through an index and cascaded, and of expressions, over the same searches.
 
 Every function returns a run: int32 (searches, depth) document numbers of `searches.documents`.
 
@@ -13,27 +13,12 @@ import numpy as np
 from alicorn.evaluation.searches import Searches
 from alicorn.evaluation.systems.exact import exact_top_k
 from alicorn.language.order import OrderBy
-from alicorn.language.templates import Template
 from alicorn.language.tree import Node
 from alicorn.query import Collection
 from alicorn.retrieval.encoder import named_vectors
 from alicorn.retrieval.nearest import RECALL, nearest
-from alicorn.vertical import Vertical
 
 _CELLS = 1 << 24  # numbers gathered at once: 64 MiB of float32
-
-
-def boolean_run(collection: Collection, vertical: Vertical, searches: Searches, depth: int) -> np.ndarray:
-    """The production engine: the vertical's Boolean template, by static rank."""
-    expressions = [vertical.expression("boolean", query) for query in searches.queries]
-    return expression_run(collection, expressions, searches, depth)
-
-
-def bm25_run(collection: Collection, vertical: Vertical, searches: Searches, depth: int) -> np.ndarray:
-    """Documents with any word of the query, by BM25."""
-    any_word = Template.parse("(or {terms})")
-    expressions = [vertical.fill(any_word, query, "") for query in searches.queries]
-    return expression_run(collection, expressions, searches, depth, order_by="bm25")
 
 
 def embedding_run(request_vectors: np.ndarray, document_vectors: np.ndarray, depth: int) -> np.ndarray:
@@ -94,21 +79,6 @@ def index_run(
     vectors = named_vectors(key, request_vectors)
     expression = nearest(key, depth, recall, () if request_vectors.ndim == 2 else tuple(vectors))
     return expression_run(collection, [expression] * len(searches), searches, depth, vectors=vectors)
-
-
-def hybrid_run(
-    collection: Collection,
-    vertical: Vertical,
-    searches: Searches,
-    request_vectors: np.ndarray,
-    depth: int,
-    order_by: OrderBy | None = None,
-) -> np.ndarray:
-    """The vertical's hybrid template, by cosine unless `order_by` says otherwise."""
-    vectors = named_vectors(vertical.embedding, request_vectors)
-    names = () if request_vectors.ndim == 2 else tuple(vectors)
-    expressions = [vertical.expression("hybrid", query, names) for query in searches.queries]
-    return expression_run(collection, expressions, searches, depth, vectors=vectors, order_by=order_by)
 
 
 def expression_run(

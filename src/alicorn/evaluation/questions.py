@@ -1,0 +1,71 @@
+"""What to measure of a model: the options of an evaluation, and what it is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from alicorn.errors import ConfigError
+from alicorn.evaluation.reports.ablation import How
+from alicorn.evaluation.reports.recall import DEPTHS
+from alicorn.retrieval.nearest import RECALL
+
+
+@dataclass(frozen=True)
+class Questions:
+    """The measurements to make of a model. An option that is None is left out.
+
+    ks: cut-offs of recall. num_searches, seed: of the sample of searches and of the intervals.
+    collection: the folder published with the model; recall is measured through it too, by `:recall index_recall`, and
+    what is served. ablate: how each feature is taken away.
+    rerank: folder of a second model, which orders the first `depths` documents anew. labels: Parquet that a judge of
+    relevance is learned from. control: a template of the documents that may pass, of which the first `pre_rank` by BM25
+    go on; needs the collection. split: which searches; a look at "test" is counted in the folders of the models.
+    vertical: a version of the model's vertical that serves instead. qrels: a TREC file of graded judgements by
+    session_id, which replace the targets of the log. compare: another model, another collection, or one of each, whose
+    systems are scored over the same searches; needs the collection. page: the file to which the page of the model will
+    be written. map_by: the column that colours its map; None: the first id feature.
+    """
+
+    ks: Sequence[int] = (10, 100, 1000)
+    num_searches: int = 10_000
+    seed: int = 0
+    collection: Path | None = None
+    index_recall: float = RECALL
+    ablate: How | None = None
+    rerank: Path | None = None
+    depths: Sequence[int] = DEPTHS
+    labels: Path | None = None
+    control: str | None = None
+    pre_rank: int = 100
+    page: Path | None = None
+    map_by: str | None = None
+    split: Literal["valid", "test"] = "valid"
+    vertical: Path | None = None
+    qrels: Path | None = None
+    compare: Sequence[Path] = ()
+
+
+class Other(NamedTuple):
+    """What a model and its collection are compared with: None is the same model, or the same collection."""
+
+    model: Path | None
+    collection: Path | None
+
+    @classmethod
+    def of(cls, folders: Sequence[Path]) -> Other:
+        """Raises ConfigError for two models or two collections."""
+        models = [folder for folder in folders if (folder / "model.json").exists()]
+        collections = [folder for folder in folders if folder not in models]
+        if len(models) > 1 or len(collections) > 1:
+            raise ConfigError(
+                "--compare takes one model, one collection, or one of each, got "
+                + " and ".join(map(str, models if len(models) > 1 else collections))
+            )
+        return cls(next(iter(models), None), next(iter(collections), None))
+
+    @property
+    def label(self) -> str:
+        return " in ".join(folder.name for folder in self if folder is not None)

@@ -1,0 +1,97 @@
+"""Runs of what is served: each text is read by a Retriever, as the server, the shell and the demo read it."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from alicorn.evaluation.searches import Searches
+from alicorn.language.order import OrderBy
+from alicorn.language.templates import Template, TermsHole
+from alicorn.language.tree import walk
+from alicorn.query import Collection, Result
+from alicorn.retrieval.encoder import named_vectors, search_vectors
+from alicorn.retrieval.retriever import Mode, Retriever
+from alicorn.vertical import Vertical
+from alicorn.vertical.expressions import BY_WORDS
+
+BOOLEAN, BM25, NN, HYBRID = "Boolean", "BM25, any word", "nn", "hybrid"
+RRF: OrderBy = {"rrf": ["nn", "bm25"]}
+_ORDERS: Mapping[str, OrderBy] = {"hybrid, by nn": "nn", "hybrid, by rrf": RRF}
+
+
+class Answered(NamedTuple):
+    """run: int32 (searches, depth). took_ms: (searches,), the engine's time of each request, asked one at a time."""
+
+    run: np.ndarray
+    took_ms: np.ndarray
+
+
+def served_systems(retriever: Retriever, searches: Searches, key: str, depth: int) -> dict[str, Answered]:
+    """What can be served of a model and its collection: Boolean, BM25, nn, and hybrid in its order and in others.
+
+    key: of the embedding. Raises AlicornError.
+    """
+    assert retriever.vertical is not None, "a text is read by a vertical"
+    vectors = request_vectors(retriever, searches, key)
+    found = {
+        BOOLEAN: served(retriever, searches, depth, "boolean"),
+        BM25: any_word(retriever.collection, retriever.vertical, searches, depth),
+        NN: served(retriever, searches, depth, "embedding", key, vectors),
+        HYBRID: served(retriever, searches, depth, "hybrid", key, vectors),
+    }
+    own = retriever.vertical.order_of("hybrid") or "nn"
+    if retriever.vertical.expressions.hybrid.keys:
+        for name, order in _ORDERS.items():
+            if order != own:
+                found[name] = served(retriever, searches, depth, "hybrid", key, vectors, order)
+    return found
+
+
+def request_vectors(retriever: Retriever, searches: Searches, key: str) -> dict[str, np.ndarray]:
+    """The vectors of all searches by their names, each (searches, dim)."""
+    return named_vectors(key, search_vectors(retriever.models[key], searches.requests))
+
+
+def served(
+    retriever: Retriever,
+    searches: Searches,
+    depth: int,
+    mode: Mode,
+    key: str | None = None,
+    vectors: Mapping[str, np.ndarray] | None = None,
+    order_by: OrderBy | None = None,
+) -> Answered:
+    """The first `depth` hits of every search. vectors: by name, (searches, dim) each. order_by: the served one unless
+    given. A searcher has no earlier choices here, so that the selection's rule about repeats never holds."""
+
+    def ask(row: int) -> Result:
+        read = retriever.read(queries[row], mode, key, depth, order_by)
+        given = {name: each[row] for name, each in (vectors or {}).items()}
+        return retriever.collection.search(read.expression, given, depth, read.order_by)
+
+    queries = searches.queries
+    return _answered(searches, ask, depth)
+
+
+def any_word(collection: Collection, vertical: Vertical, searches: Searches, depth: int) -> Answered:
+    """Documents with any word of the query, by BM25 and then static rank: the usual baseline."""
+    holes = " ".join(f"{{terms:{prefix}}}" for prefix in word_prefixes(vertical))
+    template = Template.parse(f"(or {holes})")
+    expressions = [vertical.fill(template, query, vertical.embedding) for query in searches.queries]
+    return _answered(searches, lambda row: collection.search(expressions[row], limit=depth, order_by=BY_WORDS), depth)
+
+
+def word_prefixes(vertical: Vertical) -> tuple[str, ...]:
+    """Of the terms that a text becomes in the vertical's expressions; of all words where it becomes none."""
+    expressions = (vertical.expressions.boolean, vertical.expressions.hybrid)
+    asked = [node.prefix for one in expressions for node in walk(one.root) if isinstance(node, TermsHole)]
+    words = [rule.prefix for rule in vertical.document.terms if rule.kind == "words"]
+    return tuple(dict.fromkeys(asked or words))
+
+
+def _answered(searches: Searches, ask: Callable[[int], Result], depth: int) -> Answered:
+    ask(0)  # compiles what is compiled when first needed
+    results = [ask(row) for row in range(len(searches))]
+    took_ms = np.array([result.took_ms for result in results])
+    return Answered(searches.run([result.ids for result in results], depth), took_ms)

@@ -1,0 +1,83 @@
+"""TREC's two text files: runs (session, Q0, document, rank, score, system) and qrels (session, 0, document, grade)."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from alicorn.errors import ConfigError, TableError
+from alicorn.evaluation.metrics.ranking import Targets
+from alicorn.evaluation.searches import Searches, sample
+
+
+def write_runs(runs: Mapping[str, np.ndarray], searches: Searches, path: Path) -> list[Path]:
+    """One file for each system, `run.trec` becoming `run-hybrid.trec`. Returns the paths.
+
+    The topic is the session_id. The score falls by 1 a rank, since evaluators sort by it. Raises ConfigError for an id
+    with a blank, which the format cannot hold.
+    """
+    sessions = searches.session_ids.to_pylist()
+    doc_ids = searches.documents["doc_id"].to_pylist()
+    for name, ids in (("session_id", sessions), ("doc_id", doc_ids)):
+        if blank := next((one for one in ids if not one or re.search(r"\s", one)), None):
+            raise ConfigError(f"a TREC run holds no id with a blank, and {name} {blank!r} has one: leave out --run")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = []
+    for system, run in runs.items():
+        tag = re.sub(r"[^A-Za-z0-9]+", "-", system).strip("-").lower()
+        written.append(path.with_name(f"{path.stem}-{tag}{path.suffix or '.trec'}"))
+        lines = [
+            f"{session} Q0 {doc_ids[number]} {rank} {run.shape[1] + 1 - rank} {tag}\n"
+            for session, row in zip(sessions, run.tolist(), strict=True)
+            for rank, number in enumerate((one for one in row if one >= 0), start=1)
+        ]
+        written[-1].write_text("".join(lines), encoding="utf-8")
+    return written
+
+
+def judged_searches(path: Path, searches: Searches, num_searches: int, seed: int) -> Searches:
+    """The searches that a file of qrels judges, with its grades as targets; at most so many, drawn without replacement.
+
+    A document of grade 0 or less is judged not relevant. Raises TableError for a line that is no judgement, and where
+    no search is judged.
+    """
+    judged = read_qrels(path)
+    sessions = searches.session_ids.to_pylist()
+    relevant = {session for session, grades in judged.items() if max(grades.values()) > 0}
+    known = [row for row, session in enumerate(sessions) if session in relevant]
+    if not known:
+        raise TableError(
+            f"{path}: no session_id of the {searches.split} split has a judgement above 0 there; the first column of"
+            f" qrels is the session_id of a search, such as {sessions[0]!r}",
+            table="qrels",
+            column="session_id",
+        )
+    rows = np.array(known)[sample(len(known), num_searches, seed)]
+    each = [judged[sessions[row]] for row in rows]
+    numbers = searches.numbers(pa.array([doc_id for grades in each for doc_id in grades], pa.string()))
+    starts = np.concatenate([[0], np.cumsum([len(grades) for grades in each])]).astype(np.int64)
+    grades = np.array([max(grade, 0.0) for grades in each for grade in grades.values()])
+    return searches.take(rows, Targets(starts, numbers, grades))
+
+
+def read_qrels(path: Path) -> dict[str, dict[str, float]]:
+    """Session -> document -> grade. Raises TableError for a line that is no judgement or one given twice."""
+    judged: dict[str, dict[str, float]] = {}
+    for row, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        parts = line.split()
+        if not parts:
+            continue
+        try:
+            session, _, doc_id, grade = parts
+            value = float(grade)
+        except ValueError:
+            message = f"{path}, line {row}: expected `session 0 document grade`, got {line[:80]!r}"
+            raise TableError(message, table="qrels", row=row) from None
+        if not np.isfinite(value):
+            raise TableError(f"{path}, line {row}: a grade is a finite number, got {grade}", table="qrels", row=row)
+        if judged.setdefault(session, {}).setdefault(doc_id, value) != value:
+            message = f"{path}, line {row}: {session} and {doc_id} are judged twice, with different grades"
+            raise TableError(message, table="qrels", row=row)
+    return judged
