@@ -111,6 +111,10 @@ def _problem(node: Node, known: Known) -> str | None:
                 f"{hole} is replaced by {prefix}:<word>, but no document has such terms: {near}"
                 f"add {{prefix: {prefix}, column: ..., kind: words}} to document.terms"
             )
+        case Phrase(prefix=prefix) if prefix not in known.word_prefixes:
+            listed = ", ".join(known.word_prefixes) or "none"
+            near = _near(prefix, known.word_prefixes)
+            return f"(phrase {prefix} ...): {near}prefixes of words in document.terms: {listed}"
         case Term(term=term):
             return _term_problem(term, known)
         case Phrase(prefix=prefix):
