@@ -98,13 +98,14 @@ def python_blocks(page: Path) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
-def test_the_python_of_the_readme_prints_what_it_says(tmp_path, monkeypatch):
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "tables.md"], ids=name_of)
+def test_the_python_of_the_pages_prints_what_it_says(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (block,) = python_blocks(ROOT / "README.md")
+    block = "\n".join(python_blocks(page))
     said = re.findall(r"^print\(.*\) +# (.*)$", block, re.MULTILINE)
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        exec(compile(block, "README.md", "exec"), {})
+        exec(compile(block, page.name, "exec"), {})
     assert said
     assert out.getvalue().splitlines() == said
 

@@ -31,7 +31,8 @@ from alicorn.index import Store
 from alicorn.quantization import CODES, FLOAT16, STORED, Int8
 
 CYCLES_OF_A_COLLECTION = 12
-Model = tuple[dict[str, int], int | None]  # doc_id -> the operation that wrote it; the one that set the metadata
+# doc_id -> the operations that wrote it last and that upserted it; the one that set the metadata
+Model = tuple[dict[str, tuple[int, int]], int | None]
 
 
 @dataclass
@@ -145,11 +146,15 @@ def applied(model: Model, number: int) -> Model:
     documents, metadata = model
     kind, added, deleted = operation(number)
     kept = {doc_id: at for doc_id, at in documents.items() if doc_id not in deleted}
-    return kept | dict.fromkeys(added, number), number if kind == "metadata" else metadata
+    if kind == "update":
+        changed = {doc_id: (number, documents[doc_id][1]) for doc_id in added if doc_id in documents}
+    else:
+        changed = dict.fromkeys(added, (number, number))
+    return kept | changed, number if kind == "metadata" else metadata
 
 
-def contents(store: Store) -> dict[str, int]:
-    found: dict[str, int] = {}
+def contents(store: Store) -> dict[str, tuple[int, int]]:
+    found: dict[str, tuple[int, int]] = {}
     snapshot = store.snapshot()
     for view in snapshot.segments:
         block, positions = view.segment.embeddings["v"], view.segment.positioned_terms().positions
@@ -160,8 +165,8 @@ def contents(store: Store) -> dict[str, int]:
                 assert row["terms"] == [f"op:{row['number']}"]
                 assert positions[number] == row["number"]  # every document has one term
                 vector = block.stored(block.rows_of[[number]])[0]
-                np.testing.assert_array_equal(vector, written(row["number"], block.quantizer.stored)[row["doc_id"]])
-                found[row["doc_id"]] = row["number"]
+                np.testing.assert_array_equal(vector, written(row["upserted"], block.quantizer.stored)[row["doc_id"]])
+                found[row["doc_id"]] = row["number"], row["upserted"]
     assert len(store) == len(found)
     return found
 

@@ -22,7 +22,8 @@ from alicorn.index.writer import maintenance, training
 
 DIM = 4
 KINDS = {  # and how often
-    "upsert": 0.4,
+    "upsert": 0.3,
+    "update": 0.1,
     "bulk": 0.1,
     "apply": 0.1,
     "delete": 0.2,
@@ -48,10 +49,11 @@ class Order:
 
 
 def operation(number: int) -> tuple[str, list[str], list[str]]:
-    """What operation `number` does, and which documents it adds and deletes: the same in the writer and the harness."""
+    """What operation `number` does, and which documents it adds or updates, and deletes: the same in the writer and the
+    harness."""
     rng = np.random.default_rng(number)
     kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
-    size = int(rng.integers(1, 12)) if kind in ("upsert", "bulk", "apply", "delete") else 0
+    size = int(rng.integers(1, 12)) if kind in ("upsert", "update", "bulk", "apply", "delete") else 0
     doc_ids = [f"d{i}" for i in rng.choice(60, size, replace=False)]
     added = {"delete": 0, "apply": (size + 1) // 2}.get(kind, size)
     return kind, sorted(doc_ids[:added]), sorted(doc_ids[added:])
@@ -66,6 +68,7 @@ def table(number: int, doc_ids: list[str]) -> pa.Table:
             "term_positions": [[number]] * len(doc_ids),
             "embedding:v": list(vectors),
             "number": [number] * len(doc_ids),
+            "upserted": [number] * len(doc_ids),
         }
     )
 
@@ -103,6 +106,8 @@ def write(order: Order) -> None:
         maintenance.FLUSH_DOCS = 1 if kind == "bulk" or (kind == "apply" and number % 2) else 25
         if kind in ("upsert", "bulk"):
             store.upsert(table(number, added))
+        elif kind == "update":
+            store.update(table(number, added).drop_columns(["embedding:v", "upserted"]))
         elif kind == "apply":
             store.apply(table(number, added), deleted)
         elif kind == "delete":

@@ -48,6 +48,9 @@ class Client:
     def post(self, path, **arguments):
         return self.request("POST", path, **arguments)
 
+    def patch(self, path, **arguments):
+        return self.request("PATCH", path, **arguments)
+
     def delete(self, path):
         return self.request("DELETE", path)
 

@@ -144,7 +144,7 @@ def test_head_is_answered_as_get(client, path):
     ("method", "path", "allowed"),
     [
         ("PUT", "/v1/documents/p1", {"GET", "HEAD", "DELETE"}),
-        ("GET", "/v1/documents", {"POST"}),
+        ("GET", "/v1/documents", {"POST", "PATCH"}),
         ("HEAD", "/v1/search", {"POST"}),
         ("DELETE", "/healthz", {"GET", "HEAD"}),
     ],
@@ -158,10 +158,10 @@ def test_a_wrong_method_is_told_all_right_ones(client, method, path, allowed):
 def test_every_operation_is_described_with_what_it_takes_gives_and_refuses(client):
     paths = client.get("/openapi.json").json()["paths"]
     described = {(method, path): found for path, methods in paths.items() for method, found in methods.items()}
-    assert len(described) == 9
-    assert len({found["operationId"] for found in described.values()}) == 9
+    assert len(described) == 10
+    assert len({found["operationId"] for found in described.values()}) == 10
     for (method, path), found in described.items():
-        assert ("requestBody" in found) == (method == "post")
+        assert ("requestBody" in found) == (method in ("post", "patch"))
         assert [p["name"] for p in found.get("parameters", []) if p["in"] == "path"] == re.findall(r"{(\w+)}", path)
         for status, answer in found["responses"].items():
             (schema,) = (content["schema"] for content in answer["content"].values())

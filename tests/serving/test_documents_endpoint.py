@@ -6,11 +6,13 @@ from asgi_client import ids, refused, search
 from alicorn.query import Collection
 from alicorn.serving.messages import MAX_DOCUMENTS
 
+NOTHING = {"city": None, "friends": None, "popularity": None}
+
 
 def test_documents_are_added_read_replaced_and_deleted(client, collection):
     body = [
         {"doc_id": "p5", "columns": {"name": "Ann Lee", "city": "Oslo", "popularity": 9, "friends": ["p1"]}},
-        {"doc_id": "p1", "columns": {"name": "John Smithe", "year": 1999}},
+        {"doc_id": "p1", "columns": {"name": "John Smithe", "year": 1999, **NOTHING}},
     ]
     assert client.post("/v1/documents", json=body).json() == {"upserted": 2, "left_out": 0}
     assert client.get("/v1/documents/p1").json() == {
@@ -69,6 +71,62 @@ def test_a_wrong_document_is_refused_and_nothing_is_written(client, collection, 
     before = collection.snapshot()
     answer = client.post("/v1/documents", json=[document])
     assert answer.status_code == 400, answer.text
+    assert message in answer.json()["error"]
+    assert collection.snapshot() is before
+
+
+def test_a_document_that_would_lose_something_is_refused(client, collection):
+    before = collection.snapshot()
+    for columns, message in [
+        ({"name": "John Smithe"} | {name: None for name in NOTHING if name != "city"}, "leaves out column 'city'"),
+        ({"name": "John Smithe", **NOTHING}, "'year' (1 row)"),
+        ({"name": "John Smithe", "year": 1999, "city": None, "friends": None}, "'static_rank' (1 row)"),
+    ]:
+        answer = client.post("/v1/documents", json=[{"doc_id": "p1", "columns": columns}])
+        assert answer.status_code == 400
+        assert message in answer.json()["error"]
+    plain = client.post("/v1/documents", json=[{"doc_id": "p1", "embeddings": {"people": [1] * 8}}])
+    assert "'terms' (1 row)" in plain.json()["error"]
+    assert collection.snapshot() is before
+
+
+def test_what_an_update_leaves_out_is_kept(client, collection):
+    before = [collection.get(doc_id) for doc_id in ("p1", "p2")]
+    body = [
+        {"doc_id": "p1", "columns": {"year": 2001}},
+        {
+            "doc_id": "p2",
+            "terms": ["city:rome"],
+            "static_rank": 7,
+            "columns": {"city": "Rome", "note": ["new", "column"]},
+        },
+        {"doc_id": "gone", "columns": {"year": 1}},
+    ]
+    assert client.patch("/v1/documents", json=body).json() == {"updated": 2, "unknown": 1}
+    assert collection.get("p1") == before[0] | {"year": 2001, "note": None}
+    changed = {"terms": ["city:rome"], "static_rank": 7.0, "city": "Rome", "note": ["new", "column"]}
+    assert collection.get("p2") == before[1] | changed
+    assert ids(search(client, expression="city:rome")) == ["p2"]
+    assert set(ids(search(client, expression="(nn people :k 9)", vectors={"people": [1] * 8}))) >= {"p1", "p2"}
+    client.patch("/v1/documents", json=[{"doc_id": "p1", "terms": [], "embeddings": {"people": None}}])
+    assert collection.get("p1")["terms"] == []
+    assert "p1" not in ids(search(client, expression="(nn people :k 9)", vectors={"people": [1] * 8}))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"doc_id": "p1", "columns": {"year": "MCM"}}, "'MCM' is no int64"),
+        ({"doc_id": "p1", "columns": {"terms": ["x"]}}, "'terms' is no stored column"),
+        ({"doc_id": "p1", "embeddings": {"people": [1, 2]}}, "8"),
+        ({"doc_id": "p1", "terms": [""]}, "empty"),
+        ({"columns": {"year": 1}}, "doc_id"),
+    ],
+)
+def test_a_wrong_update_is_refused_and_nothing_is_written(client, collection, change, message):
+    before = collection.snapshot()
+    answer = client.patch("/v1/documents", json=[{"doc_id": "p2", "columns": {"year": 1}}, change])
+    assert answer.status_code == 400
     assert message in answer.json()["error"]
     assert collection.snapshot() is before
 

@@ -11,7 +11,7 @@ from alicorn.index.segment.parts.terms import TermDictionary
 from alicorn.index.segment.segment import EmbeddingBlock, NumericColumn, Segment
 from alicorn.index.segment.snapshot import SegmentView, Snapshot
 from alicorn.index.state.verify import Verification, verify
-from alicorn.index.writer.store import Applied, Deletion, Store
+from alicorn.index.writer.store import Applied, Deletion, Store, Updated
 
 __all__ = [
     "Applied",
@@ -24,6 +24,7 @@ __all__ = [
     "Snapshot",
     "Store",
     "TermDictionary",
+    "Updated",
     "Verification",
     "verify",
 ]

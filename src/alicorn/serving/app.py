@@ -2,7 +2,7 @@
 
 POST   /v1/search              an expression, or a text with its searcher -> hits and why they matched
 POST   /v1/clicks              a hit was chosen
-GET    /v1/documents/{id}      POST /v1/documents      DELETE /v1/documents/{id}
+GET    /v1/documents/{id}      POST, PATCH /v1/documents      DELETE /v1/documents/{id}
 GET    /v1/searchers           searchers to choose from
 GET    /v1/about               what is served
 GET    /healthz   /metrics   /openapi.json   and the page at /
@@ -30,12 +30,13 @@ from alicorn.query import Collection
 from alicorn.reporting.json_text import plain_json
 from alicorn.retrieval.retriever import Retriever
 from alicorn.retrieval.searchers import Searchers
-from alicorn.serving.documents import documents_table
+from alicorn.serving.documents import updates_table, upserts_table
 from alicorn.serving.guard import ERROR_ANSWERS, JsonResponse, SafeHeaders
 from alicorn.serving.messages import (
     DOCUMENTS_BYTES,
     SEARCH_BYTES,
     About,
+    Changed,
     Clicked,
     ClickRequest,
     Deleted,
@@ -148,9 +149,13 @@ def _search_operations(endpoint: SearchEndpoint, metrics: Metrics) -> list[Opera
 
 def _document_operations(collection: Collection, models: "Sequence[AnyModel]") -> list[Operation]:
     def upsert(request: Request, documents: list[DocumentBody]) -> Upserted:
-        chosen = documents_table(documents, models, collection.snapshot().columns)
-        applied = collection.apply(chosen.documents, chosen.left_out)
+        chosen = upserts_table(documents, models, collection.snapshot())
+        applied = collection.apply(chosen.documents, chosen.left_out, chosen.given)
         return Upserted(applied.upserted, len(chosen.left_out))
+
+    def update(request: Request, documents: list[DocumentBody]) -> Changed:
+        changes = updates_table(documents, collection.snapshot())
+        return Changed(*collection.update(changes.documents, changes.given))
 
     def get(request: Request, body: None) -> Stored:
         doc_id: str = request.path_params["doc_id"]
@@ -166,6 +171,13 @@ def _document_operations(collection: Collection, models: "Sequence[AnyModel]") -
         Operation(
             *("POST", "/v1/documents", "Add or replace documents", upsert),
             gives=Upserted,
+            takes=DocumentList,
+            max_bytes=DOCUMENTS_BYTES,
+            errors=(*_OF_A_BODY, HTTPStatus.CONFLICT),
+        ),
+        Operation(
+            *("PATCH", "/v1/documents", "Change what is given of documents, and keep the rest", update),
+            gives=Changed,
             takes=DocumentList,
             max_bytes=DOCUMENTS_BYTES,
             errors=(*_OF_A_BODY, HTTPStatus.CONFLICT),

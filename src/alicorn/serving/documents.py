@@ -1,19 +1,24 @@
-"""Documents as JSON -> a table to upsert.
+"""Documents as JSON -> a table to upsert, or to update by.
 
 A document comes with its terms and vectors, or, where the server has models, with the vertical's columns alone: then
 terms, stored columns, static rank and vectors follow from them, as in `alicorn publish`, and so does its selection.
+Each document may give other columns: what it leaves out is kept by an update, and refused by an upsert where the
+document has it. An update changes what is given, and derives nothing from it.
 """
 
 import datetime
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from alicorn.config import nearest
 from alicorn.errors import TableError
-from alicorn.publishing.documents import Indexed, indexed
+from alicorn.index import Snapshot
+from alicorn.index.segment.building.documents import EMBEDDING
+from alicorn.publishing.documents import indexed
 from alicorn.serving.messages import DocumentBody
 from alicorn.tables import array_of_json, is_open
 from alicorn.vertical import Vertical
@@ -26,16 +31,23 @@ if TYPE_CHECKING:
 _TABLE = "documents"
 
 
-def documents_table(
-    documents: Sequence[DocumentBody], models: "Sequence[AnyModel]", stored: Mapping[str, pa.DataType]
-) -> Indexed:
-    """The table to upsert, and the ids that the vertical's selection leaves out of it.
+class Given(NamedTuple):
+    """documents: the columns that any document gives; given: column -> (rows,) bool, of those that not all give;
+    left_out: ids that the vertical's selection refuses."""
 
-    stored: the types that stored columns have already. Raises TableError and VectorError, rows counted in `documents`.
+    documents: pa.Table
+    given: dict[str, np.ndarray]
+    left_out: list[str]
+
+
+def upserts_table(documents: Sequence[DocumentBody], models: "Sequence[AnyModel]", snapshot: Snapshot) -> Given:
+    """The table to upsert.
+
+    snapshot: of the collection. Raises TableError and VectorError, rows counted in `documents`.
     """
     is_plain = [document.terms is not None or document.embeddings is not None for document in documents]
     if not models or all(is_plain):
-        return Indexed(_plain_table(documents, stored), [], {})
+        return updates_table(documents, snapshot)
     if any(is_plain):
         row = is_plain.index(True)
         raise TableError(
@@ -44,24 +56,68 @@ def documents_table(
             table=_TABLE,
             row=row,
         )
-    table = _raw_table(documents, models[0].vertical, stored)
-    return indexed(table, models, datetime.datetime.now(datetime.UTC))
+    vertical = models[0].vertical
+    table = _raw_table(documents, vertical, snapshot.columns)
+    chosen = indexed(table, models, datetime.datetime.now(datetime.UTC))
+    _check_terms_kept(documents, chosen.documents, vertical, snapshot)
+    bodies = {document.doc_id: document for document in documents}
+    kept = [bodies[doc_id] for doc_id in chosen.documents["doc_id"].to_pylist()]
+    gives = {name: _gives(kept, name) for name in vertical.document.stored}
+    if vertical.document.static_rank is not None:
+        gives["static_rank"] = _gives(kept, vertical.document.static_rank)
+    return Given(chosen.documents, _masks(gives), chosen.left_out)
 
 
-def _plain_table(documents: Sequence[DocumentBody], stored: Mapping[str, pa.DataType]) -> pa.Table:
-    columns: dict[str, Any] = {
-        "doc_id": pa.array([document.doc_id for document in documents], pa.string()),
-        "terms": pa.array([document.terms or [] for document in documents], pa.list_(pa.string())),
-        "static_rank": array_of_json([d.static_rank or 0.0 for d in documents], pa.float64(), _TABLE, "static_rank"),
-    }
-    for key in dict.fromkeys(key for document in documents for key in document.embeddings or ()):
-        vectors = [(document.embeddings or {}).get(key) for document in documents]
-        columns[f"embedding:{key}"] = pa.array(vectors, pa.list_(pa.float64()))
+def updates_table(documents: Sequence[DocumentBody], snapshot: Snapshot) -> Given:
+    """Documents that bring terms and vectors, as a table to upsert or to update by."""
+    columns: dict[str, Any] = {"doc_id": pa.array([document.doc_id for document in documents], pa.string())}
+    gives: dict[str, list[bool]] = {}
+    terms = [document.terms for document in documents]
+    ranks = [document.static_rank for document in documents]
+    if any(one is not None for one in terms):
+        columns["terms"] = pa.array([one or [] for one in terms], pa.list_(pa.string()))
+        gives["terms"] = [one is not None for one in terms]
+    if any(one is not None for one in ranks):
+        columns["static_rank"] = array_of_json([one or 0.0 for one in ranks], pa.float64(), _TABLE, "static_rank")
+        gives["static_rank"] = [one is not None for one in ranks]
+    embeddings = [document.embeddings or {} for document in documents]
+    for key in dict.fromkeys(key for one in embeddings for key in one):
+        columns[EMBEDDING + key] = pa.array([one.get(key) for one in embeddings], pa.list_(pa.float64()))
+        gives[EMBEDDING + key] = [key in one for one in embeddings]
     for name in _names(documents):
-        if name in columns or name.startswith("embedding:"):
+        if name in ("doc_id", "terms", "static_rank") or name.startswith(EMBEDDING):
             raise _misplaced(name)
-        columns[name] = array_of_json(_values(documents, name), stored.get(name), _TABLE, name)
-    return pa.table(columns)
+        columns[name] = array_of_json(_values(documents, name), snapshot.columns.get(name), _TABLE, name)
+        gives[name] = _gives(documents, name)
+    return Given(pa.table(columns), _masks(gives), [])
+
+
+def _masks(gives: Mapping[str, Sequence[bool]]) -> dict[str, np.ndarray]:
+    return {name: np.array(rows, dtype=bool) for name, rows in gives.items() if not all(rows)}
+
+
+def _check_terms_kept(
+    documents: Sequence[DocumentBody], indexed: pa.Table, vertical: Vertical, snapshot: Snapshot
+) -> None:
+    """Refuse a document that leaves out a column of which come terms that the document which it replaces has. indexed:
+    doc_id and terms of those that the selection keeps."""
+    terms = dict(zip(indexed["doc_id"].to_pylist(), indexed["terms"].to_pylist(), strict=True))
+    for row, document in enumerate(documents):
+        missing = [rule for rule in vertical.document.terms if rule.column not in document.columns]
+        found = snapshot.find(document.doc_id) if missing and document.doc_id in terms else None
+        if found is None:
+            continue
+        lost = set(snapshot.document(*found)["terms"]).difference(terms[document.doc_id])
+        for rule in missing:
+            if any(term.startswith(f"{rule.prefix}:") for term in lost):
+                raise TableError(
+                    f"{_TABLE}, row {row}: it replaces the whole document {document.doc_id[:200]!r} and leaves out"
+                    f" column {rule.column!r}, from which terms of it may come: give every column, null where there is"
+                    " nothing, or change terms, stored columns and vectors alone by PATCH",
+                    table=_TABLE,
+                    column=rule.column,
+                    row=row,
+                )
 
 
 def _raw_table(documents: Sequence[DocumentBody], vertical: Vertical, stored: Mapping[str, pa.DataType]) -> pa.Table:
@@ -94,6 +150,10 @@ def _raw_table(documents: Sequence[DocumentBody], vertical: Vertical, stored: Ma
 
 def _names(documents: Sequence[DocumentBody]) -> list[str]:
     return list(dict.fromkeys(name for document in documents for name in document.columns))
+
+
+def _gives(documents: Sequence[DocumentBody], name: str) -> list[bool]:
+    return [name in document.columns for document in documents]
 
 
 def _values(documents: Sequence[DocumentBody], name: str) -> list[Any]:

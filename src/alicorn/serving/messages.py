@@ -145,13 +145,17 @@ class ClickRequest(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class DocumentBody(Struct, forbid_unknown_fields=True, frozen=True):
-    """A document with its terms and vectors; or, where the server has models, with the vertical's columns only."""
+    """A document with its terms and vectors; or, where the server has models, with the vertical's columns only.
+
+    An update gives any of them, and the document keeps what is left out. An empty list of terms, and null as a vector
+    or column, remove what is there.
+    """
 
     doc_id: str
     terms: list[str] | None = None
     static_rank: int | float | None = None
     columns: dict[str, Any] = {}
-    embeddings: dict[str, list[float]] | None = None
+    embeddings: dict[str, list[float] | None] | None = None
 
 
 class Clicked(Struct, frozen=True):
@@ -172,6 +176,13 @@ class Upserted(Struct, frozen=True):
 
     upserted: int
     left_out: int
+
+
+class Changed(Struct, frozen=True):
+    """unknown: ids that were not there."""
+
+    updated: int
+    unknown: int
 
 
 class Deleted(Struct, frozen=True):

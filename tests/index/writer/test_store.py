@@ -1,4 +1,4 @@
-"""A store equals a dictionary: upserts, deletes, columns, metadata."""
+"""A store equals a dictionary: upserts, updates, deletes, columns, metadata."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from index_tables import DIMS, assert_holds, documents, fill, same, stored, table
+from index_tables import DIMS, SCHEMA, assert_holds, documents, fill, same, stored, table
 
 from alicorn.errors import ConfigError, TableError, VectorError
-from alicorn.index import Applied, Deletion, Store
-from alicorn.index.writer import maintenance
+from alicorn.index import Applied, Deletion, Store, Updated
+from alicorn.index.writer import maintenance, updating
 
 IDS = st.integers(0, 25).map(lambda i: f"d{i}")
 
@@ -24,7 +24,7 @@ IDS = st.integers(0, 25).map(lambda i: f"d{i}")
 OPERATIONS = st.one_of(
     st.tuples(st.just("upsert"), st.sets(IDS, min_size=1, max_size=8)),
     st.tuples(st.just("delete"), st.sets(IDS, max_size=4)),
-    st.tuples(st.sampled_from(["apply", "apply in bulk"]), st.sets(IDS, max_size=8)),
+    st.tuples(st.sampled_from(["apply", "apply in bulk", "update", "update in bulk"]), st.sets(IDS, max_size=8)),
     st.tuples(st.sampled_from(["flush", "merge", "train", "reopen", "bulk"]), st.none()),
 )
 
@@ -62,6 +62,19 @@ def test_any_sequence_of_operations_equals_a_dictionary(tmp_path: Path, operatio
                 assert done == Applied(len(added), len(known), len(deleted) - len(known))
                 model = {doc_id: row for doc_id, row in model.items() if doc_id not in known}
                 model |= {row["doc_id"]: row for row in rows}
+            elif name.startswith("update"):
+                arriving, given = partial(rng, sorted(argument))
+                with pytest.MonkeyPatch.context() as patch:
+                    if name == "update in bulk":
+                        patch.setattr(maintenance, "FLUSH_DOCS", 1)
+                        patch.setattr(updating, "_ROWS", 3)
+                    done = store.update(arriving, given)
+                known = argument & set(model)
+                assert done == Updated(len(known), len(argument) - len(known))
+                for at, row in enumerate(arriving.to_pylist()):
+                    if row["doc_id"] in known:
+                        changed = {name: value for name, value in row.items() if name not in given or given[name][at]}
+                        model[row["doc_id"]] = model[row["doc_id"]] | changed
             elif name == "train":
                 store.train(num_clusters=int(rng.integers(1, 4)), codec=str(rng.choice(["sq8", "none"])))
             elif name == "reopen":
@@ -78,6 +91,13 @@ def test_any_sequence_of_operations_equals_a_dictionary(tmp_path: Path, operatio
     finally:
         store.close()
         shutil.rmtree(folder)
+
+
+def partial(rng: np.random.Generator, doc_ids: list[str]) -> tuple[pa.Table, dict[str, np.ndarray]]:
+    """A table of some columns, and the rows that give some of these."""
+    names = [name for name in SCHEMA.names if name != "doc_id" and rng.random() < 0.4]
+    given = {name: rng.random(len(doc_ids)) < 0.5 for name in names if rng.random() < 0.3}
+    return table(documents(rng, doc_ids)).select(["doc_id", *names]), given
 
 
 def test_a_snapshot_stays_as_it_was(store: Store) -> None:

@@ -138,6 +138,11 @@ class Segment:
         blocks = {key: replace(block, quantizer=quantizers[key]) for key, block in self.embeddings.items()}
         return replace(self, embeddings=blocks)
 
+    @cached_property
+    def has_ranks(self) -> bool:
+        """Whether any static rank is not 0."""
+        return bool(self.static_rank.any())
+
     def span_of(self, term: str) -> slice:
         """The slice of the postings of a term; empty if no document has it."""
         number = self.terms.find(term)

@@ -39,6 +39,14 @@ class SegmentView:
         lengths = self.segment.doc_lengths
         return int((lengths if self.deleted is None else lengths[~self.deleted]).sum(dtype=np.int64))
 
+    def live(self, doc_ids: pa.StringArray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The places among `doc_ids` of those that are live here, and their document numbers: (n,) int64 each."""
+        numbers = self.segment.ids.find(doc_ids, hashes)
+        found = numbers >= 0
+        if self.deleted is not None:
+            found &= ~self.deleted[numbers]
+        return np.flatnonzero(found), numbers[found]
+
     def without(self, numbers: np.ndarray) -> SegmentView:
         """The view with these documents deleted too. The mask is copied, so older views do not change."""
         deleted = np.zeros(self.segment.num_docs, dtype=bool) if self.deleted is None else self.deleted.copy()
@@ -55,12 +63,9 @@ def discard(
         return tuple(views), found
     kept = []
     for view in views:
-        numbers = view.segment.ids.find(doc_ids, hashes)
-        live = numbers >= 0
-        if view.deleted is not None:
-            live &= ~view.deleted[numbers]
-        found |= live
-        kept.append(view.without(numbers[live]) if live.any() else view)
+        places, numbers = view.live(doc_ids, hashes)
+        found[places] = True
+        kept.append(view.without(numbers) if len(numbers) else view)
     return tuple(kept), found
 
 

@@ -58,6 +58,12 @@ class Version:
         return replace(self, immutable=Memtable(), mutable=self.immutable.joined(self.mutable))
 
     @property
+    def views(self) -> tuple[SegmentView, ...]:
+        """Those that have a live document."""
+        every = (*self.disk, *self.immutable.views, *self.mutable.views)
+        return tuple(view for view in every if view.num_live)
+
+    @property
     def num_docs_in_memory(self) -> int:
         """The documents in memory, with deleted ones that still take room."""
         return self.immutable.num_docs + self.mutable.num_docs
@@ -83,7 +89,7 @@ class Version:
         return records
 
     def snapshot(self, sequence: int) -> Snapshot:
-        views = tuple(view for view in (*self.disk, *self.immutable.views, *self.mutable.views) if view.num_live)
+        views = self.views
         return Snapshot(
             segments=views,
             quantizers=self.quantizers,

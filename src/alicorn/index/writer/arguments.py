@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from alicorn.errors import ConfigError, TableError
 from alicorn.index.durability.journal import Declared
+from alicorn.index.segment.building.documents import POSITIONS
 from alicorn.quantization import CODES, MAX_CODED_DIM, STORED
 
 MAX_DIM = 65_536
@@ -80,6 +81,22 @@ def checked_ids(doc_ids: Sequence[str]) -> pa.StringArray:
         return pa.array(wanted, pa.string())
     except UnicodeEncodeError as error:
         raise TableError(f"delete: a doc_id is not valid Unicode: {error}", table="delete", column="doc_id") from error
+
+
+def checked_given(given: Mapping[str, object] | None, table: pa.Table) -> dict[str, np.ndarray]:
+    """Column -> (rows,) bool: the rows of a table that give it. Raises TableError."""
+    masks = {}
+    for name, rows in (given or {}).items():
+        if name not in table.column_names or name in ("doc_id", POSITIONS):
+            message = f"given: {name!r} is no column of the table that a row may leave out: name one of its others"
+            raise TableError(message, table="documents", column=name)
+        mask = np.asarray(rows)
+        if mask.dtype != bool or mask.shape != (table.num_rows,):
+            wanted = f"a boolean for each of the {table.num_rows} rows"
+            message = f"given: column {name!r} needs {wanted}, got {mask.dtype} of shape {mask.shape}"
+            raise TableError(message, table="documents", column=name)
+        masks[name] = mask
+    return masks
 
 
 def checked_queries(queries: np.ndarray, dim: int) -> np.ndarray:

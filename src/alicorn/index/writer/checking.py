@@ -1,4 +1,4 @@
-"""Checks of a table of documents: all checks of an upsert, before anything is written.
+"""Checks of a table of documents: all checks of an upsert or update, before anything is written.
 
     doc_id            string, required: not null, not empty, distinct
     terms             list<string>, optional: a null list means no terms; null and empty terms are refused
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +29,57 @@ from alicorn.tables.plain import text_column
 from alicorn.tables.unify import fitted, merged
 
 TABLE = "documents"  # the name of the table in messages
+_POSITION_LISTS = pa.list_(pa.uint32())
 PIECE_BYTES = 1 << 30  # of stored columns: Arrow strings of one segment have 32-bit offsets
+
+
+class Checked(NamedTuple):
+    """What a table gives. fields: doc_id and, where given, terms with their positions, static_rank and stored columns,
+    each in the type of the collection; vectors: of the embedding keys that are given."""
+
+    fields: pa.Table
+    vectors: dict[str, KeyVectors]
+
+    @property
+    def names(self) -> set[str]:
+        """The columns of the table."""
+        return {*self.fields.column_names, *(EMBEDDING + key for key in self.vectors)}
+
+
+def check_table(
+    table: pa.Table,
+    embeddings: Mapping[str, int],
+    columns: Mapping[str, pa.DataType],
+    positioned: tuple[str, ...] = (),
+    verb: str = "upsert",
+) -> Checked:
+    """The columns of a table, checked.
+
+    embeddings: key -> dimension; columns: the stored columns that the collection has already; positioned: the prefixes
+    of terms whose positions it keeps; verb: what was called.
+    Raises TableError, and VectorError for the contents of an embedding: column, first bad row, count, remedy.
+    """
+    _check_shape(table, verb)
+    table = plain_table(table, TABLE)
+    own = {"doc_id": _doc_ids, "terms": _terms, "static_rank": _ranks}
+    names = table.column_names
+    fields: dict[str, pa.ChunkedArray] = {name: check(table) for name, check in own.items() if name in names}
+    if not positioned:
+        refuse_positions(table)
+    elif "terms" in fields:
+        some = [positions_of(table, fields["terms"], positioned)] if table.num_rows else []
+        fields[POSITIONS] = pa.chunked_array(some, _POSITION_LISTS)
+    elif POSITIONS in names and table[POSITIONS].null_count < table.num_rows:
+        message = f"column '{POSITIONS}' holds the positions of terms: give the column 'terms' beside it"
+        raise TableError(message, table=TABLE, column=POSITIONS)
+    vectors: dict[str, KeyVectors] = {}
+    for name in names:
+        if name.startswith(EMBEDDING):
+            key = _known_key(name, embeddings)
+            vectors[key] = KeyVectors(*unit_vectors(table[name], name, embeddings[key]))
+        elif name not in fields and name != POSITIONS:
+            fields[name] = typed(name, table[name], columns)
+    return Checked(pa.table(fields), vectors)
 
 
 def check_documents(
@@ -37,39 +88,29 @@ def check_documents(
     columns: Mapping[str, pa.DataType],
     positioned: tuple[str, ...] = (),
 ) -> list[Documents]:
-    """The documents of a table: one piece, or several if the table is too large for one segment.
-
-    embeddings: key -> dimension; columns: the stored columns of the collection so far; positioned: the prefixes of
-    terms whose positions the collection keeps.
-    Raises TableError, and VectorError for the values of an embedding. Both name the column, the first bad row, the
-    number of bad rows and the remedy.
-    """
-    _check_shape(table)
-    table = plain_table(table, TABLE)
-    checked: dict[str, pa.ChunkedArray] = {
-        "doc_id": _doc_ids(table),
-        "terms": _terms(table),
-        "static_rank": _ranks(table),
-    }
-    if not positioned:
-        refuse_positions(table)
-    elif table.num_rows:
-        checked[POSITIONS] = pa.chunked_array([positions_of(table, checked["terms"], positioned)])
-    vectors: dict[str, KeyVectors] = {}
-    for name in table.column_names:
-        if name.startswith(EMBEDDING):
-            key = _known_key(name, embeddings)
-            vectors[key] = KeyVectors(*unit_vectors(table[name], name, embeddings[key]))
-        elif name not in checked:
-            checked[name] = _typed(name, table[name], columns)
-    for key, dim in embeddings.items():
-        vectors.setdefault(key, KeyVectors(np.empty(0, np.int64), np.empty((0, dim), np.float32)))
-    return _pieces(pa.table(checked), vectors, positioned)
+    """The table as whole documents. Arguments and errors are those of `check_table`."""
+    return whole_documents(check_table(table, embeddings, columns, positioned), embeddings, positioned)
 
 
-def _check_shape(table: pa.Table) -> None:
+def whole_documents(
+    checked: Checked, embeddings: Mapping[str, int], positioned: tuple[str, ...] = ()
+) -> list[Documents]:
+    """Documents that have what the table gives, and nothing else: one piece, or several where a segment should not
+    hold them all. embeddings: key -> dimension; positioned: as of `check_table`."""
+    count = checked.fields.num_rows
+    missing = {"terms": pa.scalar([], pa.list_(pa.string())), "static_rank": pa.scalar(0.0)}
+    if positioned:
+        missing[POSITIONS] = pa.scalar([], _POSITION_LISTS)
+    own = {name: _filled(count, value) for name, value in missing.items()}
+    given = {name: checked.fields[name] for name in checked.fields.column_names}
+    fields = pa.table({"doc_id": given["doc_id"], **own, **given})
+    none = {key: KeyVectors(np.empty(0, np.int64), np.empty((0, dim), np.float32)) for key, dim in embeddings.items()}
+    return pieces_of(fields, {**none, **checked.vectors}, positioned)
+
+
+def _check_shape(table: pa.Table, verb: str) -> None:
     if not isinstance(table, pa.Table):
-        raise TableError(f"upsert takes a pyarrow.Table, got {type(table).__name__}", table=TABLE)
+        raise TableError(f"{verb} takes a pyarrow.Table, got {type(table).__name__}", table=TABLE)
     names = table.column_names
     if "doc_id" not in names:
         near = difflib.get_close_matches("doc_id", names, n=1, cutoff=0.4)
@@ -95,8 +136,6 @@ def _doc_ids(table: pa.Table) -> pa.ChunkedArray:
 def _terms(table: pa.Table) -> pa.ChunkedArray:
     """The terms as list<string>; a null list becomes an empty one."""
     wanted = pa.list_(pa.string())
-    if "terms" not in table.column_names:
-        return _filled(table.num_rows, pa.scalar([], wanted))
     column = table["terms"]
     if is_open(column.type) and not pa.types.is_struct(column.type):
         column = column.cast(wanted)
@@ -115,8 +154,6 @@ def _terms(table: pa.Table) -> pa.ChunkedArray:
 
 def _ranks(table: pa.Table) -> pa.ChunkedArray:
     """The static ranks as float64."""
-    if "static_rank" not in table.column_names:
-        return _filled(table.num_rows, pa.scalar(0.0))
     column = table["static_rank"]
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_null(column.type)):
         message = f"column 'static_rank' must be a float or an integer, got {column.type}"
@@ -140,7 +177,7 @@ def _known_key(name: str, embeddings: Mapping[str, int]) -> str:
     return key
 
 
-def _typed(name: str, column: pa.ChunkedArray, columns: Mapping[str, pa.DataType]) -> pa.ChunkedArray:
+def typed(name: str, column: pa.ChunkedArray, columns: Mapping[str, pa.DataType]) -> pa.ChunkedArray:
     """The column, cast to its type in the collection if values have decided that type."""
     kept = columns.get(name, column.type)
     kind = merged(kept, column.type)
@@ -169,7 +206,9 @@ def _filled(count: int, value: pa.Scalar) -> pa.ChunkedArray:
     return pa.chunked_array([pa.repeat(value, count)] if count else [], type=value.type)
 
 
-def _pieces(table: pa.Table, vectors: dict[str, KeyVectors], positioned: tuple[str, ...]) -> list[Documents]:
+def pieces_of(table: pa.Table, vectors: dict[str, KeyVectors], positioned: tuple[str, ...] = ()) -> list[Documents]:
+    """Documents of checked columns: doc_id, terms, their positions, static_rank, stored columns, and vectors of every
+    embedding key."""
     if not table.num_rows:
         return []
     if table.nbytes <= PIECE_BYTES:

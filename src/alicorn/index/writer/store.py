@@ -18,7 +18,7 @@ import copy
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, Self
@@ -38,17 +38,21 @@ from alicorn.index.state.verify import Verification, verify
 from alicorn.index.state.version import Version
 from alicorn.index.writer.arguments import (
     checked_embeddings,
+    checked_given,
     checked_ids,
     checked_metadata,
     checked_prefixes,
     checked_queries,
 )
-from alicorn.index.writer.checking import check_documents
+from alicorn.index.writer.checking import check_table, whole_documents
+from alicorn.index.writer.left_out import check_nothing_lost
 from alicorn.index.writer.maintenance import Maintenance
 from alicorn.index.writer.training import Training
+from alicorn.index.writer.updating import updated_documents
 from alicorn.index.writer.version_set import VersionSet
 from alicorn.quantization import Settings
 
+_NO_IDS = pa.array([], pa.string())
 _OWN = ("doc_id", "static_rank")  # fields of every document beside the stored columns
 
 
@@ -64,6 +68,13 @@ class Applied(NamedTuple):
 
     upserted: int
     deleted: int
+    unknown: int
+
+
+class Updated(NamedTuple):
+    """How many documents were updated, and how many ids were not there."""
+
+    updated: int
     unknown: int
 
 
@@ -191,38 +202,51 @@ class Store:
 
     # -- writing
 
-    def apply(self, upserts: pa.Table | None = None, deletes: Sequence[str] = ()) -> Applied:
+    def apply(
+        self,
+        upserts: pa.Table | None = None,
+        deletes: Sequence[str] = (),
+        given: Mapping[str, Sequence[bool] | np.ndarray] | None = None,
+    ) -> Applied:
         """Delete documents by id, then add documents or replace those of the same doc_id, in one operation.
 
         All or nothing, and durable when it returns: after an error, nothing is deleted and nothing added. An id in
-        both arguments exists afterwards. Columns of `upserts`: see checking.py.
+        both arguments exists afterwards. Columns of `upserts`: see checking.py. An upsert replaces the whole document.
+        It is refused if its row leaves out what the document has: terms, static rank, a vector or a stored column.
+        `update` keeps these; an empty list, null or 0 removes them. given: as of `update`.
         Raises TableError or VectorError before anything is written, CollectionError if writing fails.
         """
         if upserts is None:
             upserts = pa.table({"doc_id": pa.array([], pa.string())})
         wanted = checked_ids(deletes)
-        hashes = hash_ids(wanted)
-        with self._writing():
-            pieces = self._checked(upserts)
-            count, size = sum(piece.num_docs for piece in pieces), sum(piece.nbytes for piece in pieces)
-            is_large = self._maintenance.is_bulk(max(count, len(wanted)), size)
-            if self._maintenance.await_rewriting() if is_large else self._maintenance.make_room(count, size):
-                pieces = self._checked(upserts)  # another thread may have added columns meanwhile
-            version, known = self._versions.current.without(wanted, hashes)
-            deleted = wanted.filter(pa.array(known))
-            for piece in pieces:
-                version, _ = version.without(piece.doc_ids, piece.id_hashes)
-            columns = _columns_with(version.columns, pieces)
-            version = replace(version, columns=columns or version.columns)
-            if self._maintenance.is_bulk(max(count, len(deleted)), size):
-                self._maintenance.add(version, pieces, columns)
-            elif count or len(deleted):
-                self._append(version, deleted, pieces, columns)
-            return Applied(count, len(deleted), len(wanted) - len(deleted))
+
+        def documents(version: Version) -> list[Documents]:
+            checked = check_table(upserts, version.embeddings, version.column_types(), version.positions)
+            check_nothing_lost(checked, checked_given(given, upserts), version)
+            return whole_documents(checked, version.embeddings, version.positions)
+
+        written, deleted = self._write(documents, wanted)
+        return Applied(written, deleted, len(wanted) - deleted)
 
     def upsert(self, table: pa.Table) -> int:
         """Add documents, or replace those of the same doc_id -> the number of documents. `apply` without deletes."""
         return self.apply(table).upserted
+
+    def update(self, table: pa.Table, given: Mapping[str, Sequence[bool] | np.ndarray] | None = None) -> Updated:
+        """Change documents: the columns of the table replace theirs, and what it leaves out they keep.
+
+        table: doc_id and any of terms, static_rank, embedding:<key> and stored columns, new ones too; an empty list of
+        terms and null as a vector or stored column remove what is there. given: column -> (rows,) bool, for rows that
+        give different columns: where it is false, the document keeps its own. A doc_id that is not there is counted.
+        All or nothing, durable, and with the errors of `apply`.
+        """
+
+        def documents(version: Version) -> list[Documents]:
+            checked = check_table(table, version.embeddings, version.column_types(), version.positions, "update")
+            return updated_documents(checked, checked_given(given, table), version)
+
+        written, _ = self._write(documents)
+        return Updated(written, len(table) - written)
 
     def delete(self, doc_ids: Sequence[str]) -> Deletion:
         """Delete documents; ids that are not found are counted. `apply` without upserts."""
@@ -328,10 +352,37 @@ class Store:
         if self._closed:
             raise CollectionError(f"{self.path} is closed: open it again")
 
-    def _checked(self, table: pa.Table) -> list[Documents]:
-        version = self._versions.current
-        pieces = check_documents(table, version.embeddings, version.column_types(), version.positions)
-        return [piece.kept_by(version.quantizers) for piece in pieces]
+    def _write(
+        self, documents: Callable[[Version], list[Documents]], wanted: pa.StringArray = _NO_IDS
+    ) -> tuple[int, int]:
+        """Delete the wanted ids and add documents, replacing, as one operation -> how many were written and deleted.
+
+        documents: the checked ones, of the version from which the ids are deleted. It is called again where the lock
+        was released meanwhile: another thread may have changed documents, and added columns.
+        """
+        hashes = hash_ids(wanted)
+
+        def prepared() -> tuple[Version, list[Documents], np.ndarray]:
+            version, known = self._versions.current.without(wanted, hashes)
+            return version, [piece.kept_by(version.quantizers) for piece in documents(version)], known
+
+        with self._writing():
+            version, pieces, known = prepared()
+            count, size = sum(piece.num_docs for piece in pieces), sum(piece.nbytes for piece in pieces)
+            is_large = self._maintenance.is_bulk(max(count, len(wanted)), size)
+            if self._maintenance.await_rewriting() if is_large else self._maintenance.make_room(count, size):
+                version, pieces, known = prepared()
+                count, size = sum(piece.num_docs for piece in pieces), sum(piece.nbytes for piece in pieces)
+            deleted = wanted.filter(pa.array(known))
+            for piece in pieces:
+                version, _ = version.without(piece.doc_ids, piece.id_hashes)
+            columns = _columns_with(version.columns, pieces)
+            version = replace(version, columns=columns or version.columns)
+            if self._maintenance.is_bulk(max(count, len(deleted)), size):
+                self._maintenance.add(version, pieces, columns)
+            elif count or len(deleted):
+                self._append(version, deleted, pieces, columns)
+            return count, len(deleted)
 
     def _append(
         self, version: Version, deleted: pa.StringArray, pieces: Sequence[Documents], columns: pa.Schema | None
@@ -366,8 +417,8 @@ def _release(process: int, maintenance: Maintenance, versions: VersionSet, lock:
 
 def _columns_with(columns: pa.Schema, pieces: Sequence[Documents]) -> pa.Schema | None:
     """The schema of the stored columns after these documents; None if they add no column and decide no type.
-    All pieces have the same schema."""
+    A column has the same type in all pieces that have it."""
     kinds = dict(zip(columns.names, columns.types, strict=True))
-    arriving = [field for field in (pieces[0].fields.schema if pieces else ()) if field.name not in _OWN]
+    arriving = [field for piece in pieces for field in piece.fields.schema if field.name not in _OWN]
     known = {**kinds, **{field.name: field.type for field in arriving}}
     return None if known == kinds else pa.schema(list(known.items()))

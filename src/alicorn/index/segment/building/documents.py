@@ -82,6 +82,15 @@ class KeyVectors:
             release(self.coded.codes.codes)
             release(self.coded.codes.fine)
 
+    def as_lists(self, num_docs: int) -> pa.ListArray:
+        """list<float32>, one for each document, null where it has no vector. `docs` ascends."""
+        flat = self.some(slice(None))
+        present = np.zeros(num_docs, dtype=bool)
+        present[self.docs] = True
+        starts = np.zeros(num_docs + 1, dtype=np.int32)
+        np.cumsum(present * flat.shape[1], out=starts[1:])
+        return pa.ListArray.from_arrays(pa.array(starts), pa.array(flat.reshape(-1)), mask=pa.array(~present))
+
     def is_coded_by(self, quantizer: KeyQuantizer) -> bool:
         return self.coded is not None and self.coded.quantizer.version == quantizer.version
 
@@ -145,6 +154,17 @@ class Documents:
         documents = cls(segment.fields, hashes, segment.positioned_terms(), vectors)
         return documents if deleted is None else documents.where(~deleted)
 
+    @classmethod
+    def at(cls, segment: Segment, numbers: np.ndarray) -> Documents:
+        """Some documents of a segment, in the order of `numbers`, (n,) integers. Their vectors are copied."""
+        fields = segment.fields.take(pa.array(numbers))
+        vectors = {}
+        for key, block in segment.embeddings.items():
+            rows = block.rows_of[numbers]
+            docs = np.flatnonzero(rows >= 0)
+            vectors[key] = KeyVectors(docs, block.stored(rows[docs]))
+        return cls(fields, hash_ids(one_chunk(fields["doc_id"])), segment.positioned_terms().take(numbers), vectors)
+
     @property
     def num_docs(self) -> int:
         return len(self.id_hashes)
@@ -178,22 +198,19 @@ class Documents:
             lists = pa.ListArray.from_arrays(pa.array(self.terms.starts), pa.array(self.terms.positions))
             table = table.add_column(2, POSITIONS, lists)
         for key, part in self.vectors.items():
-            table = table.append_column(EMBEDDING + key, self._as_lists(part))
+            table = table.append_column(EMBEDDING + key, part.as_lists(self.num_docs))
         return table
-
-    def _as_lists(self, part: KeyVectors) -> pa.ListArray:
-        flat = part.some(slice(None))  # in the order of the documents
-        present = np.zeros(self.num_docs, dtype=bool)
-        present[part.docs] = True
-        starts = np.zeros(self.num_docs + 1, dtype=np.int32)
-        np.cumsum(present * flat.shape[1], out=starts[1:])
-        return pa.ListArray.from_arrays(pa.array(starts), pa.array(flat.reshape(-1)), mask=pa.array(~present))
 
     @classmethod
     def from_table(cls, table: pa.Table, embeddings: Mapping[str, int], positioned: tuple[str, ...] = ()) -> Documents:
         """The inverse of `to_table`."""
-        vectors = {key: _from_lists(table.column(EMBEDDING + key), dim) for key, dim in embeddings.items()}
+        vectors = listed_vectors(table, embeddings)
         return cls.of_table(table.drop_columns([EMBEDDING + key for key in embeddings]), vectors, positioned)
+
+
+def listed_vectors(table: pa.Table, embeddings: Mapping[str, int]) -> dict[str, KeyVectors]:
+    """The vectors of a table as `to_table` gives it. embeddings: key -> dimension."""
+    return {key: _from_lists(table.column(EMBEDDING + key), dim) for key, dim in embeddings.items()}
 
 
 def _from_lists(column: pa.ChunkedArray, dim: int) -> KeyVectors:
