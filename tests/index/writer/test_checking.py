@@ -41,7 +41,7 @@ BAD: list[tuple[Callable[[], object], type[AlicornError], list[str]]] = [
     (lambda: pa.table({"doc_id": IDS, "terms": [[1], [], []]}), TableError, ["'terms'", "list<string>"]),
     (lambda: pa.table({"doc_id": IDS, "terms": [["t"], ["t", None], []]}), TableError, ["'terms'", "row 1", "null"]),
     (lambda: pa.table({"doc_id": IDS, "terms": [None, [], ["t", ""]]}), TableError, ["'terms'", "row 2", "empty"]),
-    (lambda: pa.table({"doc_id": IDS, "embedding:clap": GOOD}), TableError, ["embedding:clap", "declared", "clip"]),
+    (lambda: pa.table({"doc_id": IDS, "embedding:clap": GOOD}), TableError, ["embedding:clap", "no embedding", "clip"]),
     (lambda: pa.table({"doc_id": IDS, "embedding:clip": [1.0, 2.0, 3.0]}), TableError, ["list<float32>", "double"]),
     (lambda: pa.table({"doc_id": IDS, "embedding:clip": [[1, 2], [1, 2], [1, 2]]}), TableError, ["list<float32>"]),
     (
