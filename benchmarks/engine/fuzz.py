@@ -73,7 +73,20 @@ FRAGMENTS = [
         "()",
     ),
     *("(and ", "(or ", "(not ", "(difference ", "(nn ", "(range ", "(weak-and ", "(strong-or ", "(apply ", "(extract "),
-    *("(prefix ", "(term ", ":k ", ":radius ", ":nprobe ", ":filter ", ":vector ", ":min ", ":max ", ":limit "),
+    *(
+        "(prefix ",
+        "(phrase ",
+        "(term ",
+        ":slop ",
+        ":k ",
+        ":radius ",
+        ":nprobe ",
+        ":filter ",
+        ":vector ",
+        ":min ",
+        ":max ",
+        ":limit ",
+    ),
     *(":optional-hits ", ":optional-weight ", "x", "tag:0", "a" * 200, "9" * 50, *NUMBERS),
 ]
 
@@ -81,7 +94,7 @@ FRAGMENTS = [
 def expression(rng: random.Random, depth: int) -> str:
     """An expression that is mostly valid, spelled in any way the language allows."""
     if depth == 0 or rng.random() < 0.2:
-        return rng.choice([_term, _term, _prefix, _range, _near])(rng)
+        return rng.choice([_term, _term, _prefix, _phrase, _range, _near])(rng)
     kind = rng.randrange(9)
     inner = [expression(rng, depth - 1) for _ in range(rng.randint(1, 4))]
     if kind == 0:
@@ -109,6 +122,12 @@ def _term(rng: random.Random) -> str:
 
 def _prefix(rng: random.Random) -> str:
     return f"(prefix {rng.choice(PREFIXES)})"
+
+
+def _phrase(rng: random.Random) -> str:
+    slop = f" :slop {_number(rng)}" if rng.random() < 0.5 else ""
+    words = " ".join(rng.choices(["john", "smith", "nobody"], k=rng.randint(1, 3)))
+    return f"(phrase {rng.choice(['text', 'text', 'tag'])} {words}{slop})"
 
 
 def _range(rng: random.Random) -> str:
@@ -161,7 +180,7 @@ def make_collection(folder: Path):
     import alicorn
 
     rng = np.random.default_rng(3)
-    collection = alicorn.Collection.create(folder, {"x": 8, "y": 3})
+    collection = alicorn.Collection.create(folder, {"x": 8, "y": 3}, positions=["text"])
 
     def upsert(first: int, count: int, with_y: bool) -> None:
         numbers = np.arange(first, first + count)
@@ -170,7 +189,8 @@ def make_collection(folder: Path):
         table = {
             "doc_id": [f"d{number}" for number in numbers],
             "terms": [
-                [f"tag:{tag}" for tag in rng.integers(12, size=2)] + ["text:john", f"friend:d{number % 50}"]
+                [f"tag:{tag}" for tag in rng.integers(12, size=2)]
+                + ["text:john", "text:smith", f"friend:d{number % 50}"]
                 for number in numbers
             ],
             "embedding:x": pa.array(list(near_x.astype(np.float32)), pa.list_(pa.float32())),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,9 +55,9 @@ class Titles:
                 made.append([f"w{word}" for word in chosen])
         return made
 
-    def publish(self, folder: Path) -> Collection:
-        """One segment: upserts of 50,000, a flush and a merge."""
-        collection = Collection.create(folder, {})
+    def publish(self, folder: Path, positions: Sequence[str] = ()) -> Collection:
+        """One segment: upserts of 50,000, a flush and a merge. positions: prefixes of terms."""
+        collection = Collection.create(folder, positions=positions)
         for start in range(0, len(self), _BATCH):
             numbers = range(start, min(start + _BATCH, len(self)))
             terms = [[f"text:{word}" for word in self.title(number)] + self._tags_of(number) for number in numbers]

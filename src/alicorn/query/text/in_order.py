@@ -36,7 +36,7 @@ def in_order(segment: Segment, prefix: str, terms: Sequence[str], slop: int, doc
         documents,
         segment.postings,
         segment.frequencies,
-        segment.postings_of(prefix).first,
+        lists.first,
         lists.blocks,
         lists.numbers,
         np.array([(span.start, span.stop) for span in spans], dtype=np.int64),

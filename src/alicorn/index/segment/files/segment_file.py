@@ -183,6 +183,7 @@ def open_segment(path: Path, checksum: str, quantizers: Mapping[str, KeyQuantize
     reader = ArchiveReader(path, MAGIC, checksum)
     read = _Arrays(reader, set(reader.names()))
     terms = one_chunk(reader.table("terms").column("term"))
+    dictionary = TermDictionary(terms)
     arrays = _segment_arrays(reader, read)
     stored = reader.table("fields")
     if "static_rank" not in stored.column_names:
@@ -190,7 +191,7 @@ def open_segment(path: Path, checksum: str, quantizers: Mapping[str, KeyQuantize
     return Segment(
         fields=stored,
         term_lists=TermLists(terms, reader.array("term_codes"), reader.array("term_starts")),
-        terms=TermDictionary(terms),
+        terms=dictionary,
         static_order=read("static_order", lambda _: arrays["id_order"]),
         ids=IdIndex(reader.array("id_hashes"), reader.array("id_docs"), one_chunk(stored.column("doc_id"))),
         impacts=_impacts(read, arrays),
@@ -201,7 +202,7 @@ def open_segment(path: Path, checksum: str, quantizers: Mapping[str, KeyQuantize
             for i, entry in enumerate(reader.content["embeddings"])
         },
         positions={
-            prefix: PositionLists(reader.array(f"positions-{i}-blocks"), reader.array(f"positions-{i}-numbers"))
+            prefix: _positions(reader, i, dictionary, prefix, arrays["posting_starts"])
             for i, prefix in enumerate(reader.content.get("positions", ()))
         },
         name=path.stem,
@@ -237,6 +238,14 @@ def _frequent(read: _Arrays, arrays: dict[str, np.ndarray]) -> FrequentTerms:
     if "frequent.npy" not in read.written:
         return FrequentTerms.of(posting_starts, arrays["postings"], num_docs)
     return FrequentTerms(frequent_numbers(posting_starts, num_docs), read("frequent"))
+
+
+def _positions(
+    reader: ArchiveReader, i: int, dictionary: TermDictionary, prefix: str, posting_starts: np.ndarray
+) -> PositionLists:
+    low, _ = dictionary.prefix(f"{prefix}:")
+    numbers = reader.array(f"positions-{i}-numbers")
+    return PositionLists(int(posting_starts[low]), reader.array(f"positions-{i}-blocks"), numbers)
 
 
 def _columns(reader: ArchiveReader, read: _Arrays) -> dict[str, NumericColumn]:

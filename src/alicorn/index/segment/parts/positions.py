@@ -43,9 +43,11 @@ class PrefixPostings(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PositionLists:
-    """numbers: uint8, uint16 or uint32: the positions, after their count for a posting of MANY or more occurrences;
-    blocks: (ceil(postings / BLOCK),) int64, the index in numbers of every BLOCK-th posting."""
+    """first: the number of the prefix's first posting; numbers: uint8, uint16 or uint32: the positions, after their count
+    for a posting of MANY or more occurrences; blocks: (ceil(postings / BLOCK),) int64, the index in numbers of every
+    BLOCK-th posting."""
 
+    first: int
     blocks: np.ndarray
     numbers: np.ndarray
 
@@ -61,7 +63,7 @@ class PositionLists:
         numbers[layout.count_slots] = layout.counts
         blocks = np.empty((len(postings.frequencies) + BLOCK - 1) // BLOCK, dtype=np.int64)
         _find_blocks(postings.frequencies, numbers, blocks)
-        return cls(blocks, numbers)
+        return cls(postings.first, blocks, numbers)
 
     def restore(self, terms: TermLists, postings: PrefixPostings, positions: np.ndarray) -> None:
         """The inverse of `of`: write the position of each occurrence of the prefix into `positions`, uint32."""
