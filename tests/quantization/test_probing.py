@@ -41,9 +41,10 @@ def test_the_nearest_are_those_of_all_cosines(clusters: int, dim: int, share: fl
     expected = np.argsort(-cosines, kind="stable")[:nprobe]
     assert_array_equal(nearest(cosines, nprobe), expected)
     for codes in (None, CentroidCodes(centroids)):
-        found, known = nearest_of(query, centroids, codes, nprobe)
+        found, known, off = nearest_of(query, centroids, codes, nprobe)
         assert_array_equal(found, expected)
         assert_array_equal(known[found], cosines[expected])
+        assert np.abs(known[: len(cosines)] - cosines).max() <= off
 
 
 @settings(max_examples=60, deadline=None)

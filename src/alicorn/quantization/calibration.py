@@ -16,9 +16,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
+
+from alicorn.compiled import kernel
 
 KS = (1, 10, 100, 1000)
 RECALLS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
@@ -30,6 +33,7 @@ def first_scan(k: int) -> int:
     return 2 * k + 30
 
 
+@kernel("float64(float64, float64, float64)")
 def least_cosine(spread: float, bound: float, slack: float) -> float:
     """The least cosine to its centroid with which a further cluster is searched.
 
@@ -62,11 +66,7 @@ class Calibration:
 
         num_vectors: as many as the key has now, which may be more than were measured.
         """
-        if recall > RECALLS[-1]:
-            return math.inf
-        of_recall = [float(np.interp(-math.log1p(-recall), -np.log1p(-np.array(RECALLS)), row)) for row in self.slacks]
-        grown = math.log10(max(1.0, num_vectors / self.measured_on)) * self.growth
-        return float(np.interp(math.log(k), np.log(KS), of_recall + grown))
+        return _slack(self, k, recall, num_vectors)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         return {"spread": np.array([self.spread]), "slacks": self.slacks, "growth": self.growth} | {
@@ -76,3 +76,13 @@ class Calibration:
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Self:
         return cls(float(arrays["spread"][0]), arrays["slacks"], int(arrays["measured_on"][0]), arrays["growth"])
+
+
+@lru_cache(maxsize=64)
+def _slack(measured: Calibration, k: int, recall: float, num_vectors: int) -> float:
+    """Computed once for all requests that ask the same: it takes as long as a small search."""
+    if recall > RECALLS[-1]:
+        return math.inf
+    of_recall = [float(np.interp(-math.log1p(-recall), -np.log1p(-np.array(RECALLS)), row)) for row in measured.slacks]
+    grown = math.log10(max(1.0, num_vectors / measured.measured_on)) * measured.growth
+    return float(np.interp(math.log(k), np.log(KS), of_recall + grown))

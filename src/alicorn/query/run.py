@@ -17,9 +17,10 @@ from alicorn.index import Snapshot
 from alicorn.language import tree
 from alicorn.query.expansion.expansion import Expansion, expand
 from alicorn.query.explain.step import Step, spelled
+from alicorn.query.nn.counters import Counters
 from alicorn.query.nn.probe import Probe
 from alicorn.query.nn.ranked import Ranked
-from alicorn.query.nn.recall import clusters_for_recall
+from alicorn.query.nn.recall import nearest_by_recall
 from alicorn.query.nn.scan import clusters_to_scan
 from alicorn.query.operators import OPERATORS
 from alicorn.query.sets.per_segment import Sets, live, size
@@ -90,15 +91,28 @@ class Execution:
             self._probes[wanted] = Probe(self.snapshot.quantizers[node.key], self.vectors[name], nprobe)
         return self._probes[wanted]
 
-    def count_clusters(self, node: tree.Nn, allowed: Sets | None) -> None:
-        """Find out how many clusters a `:scan` or `:recall` comes to.
+    def count_clusters(self, node: tree.Nn, scan: int, allowed: Sets | None) -> None:
+        """Find out how many clusters hold as many documents as a `:scan` asks for.
 
         allowed: the live documents that count, None for all.
         """
         if node in self._scanned:
             return
+        name = node.vector or node.key
+        found = clusters_to_scan(self.snapshot, node.key, self.vectors[name], scan, allowed)
+        nprobe = self._scanned[node] = None if found is None else len(found.clusters)
+        probe = Probe(self.snapshot.quantizers[node.key], self.vectors[name], nprobe, found)
+        self._probes.setdefault((node.key, name, nprobe), probe)
+
+    def nearest_by_recall(self, node: tree.Nn, allowed: Sets | None, counters: Counters) -> Ranked:
+        """The answer of an `nn` with `:recall`, and from then on its probe has the clusters that it came to.
+
+        allowed: the live documents that count, None for all.
+        """
+        assert node.k is not None
+        assert node.recall is not None
         vector = self.vectors[node.vector or node.key]
-        if node.scan is not None:
-            self._scanned[node] = clusters_to_scan(self.snapshot, node.key, vector, node.scan, allowed)
-        elif node.recall is not None and node.k is not None:
-            self._scanned[node] = clusters_for_recall(self.snapshot, node.key, vector, node.k, node.recall, allowed)
+        found, self._scanned[node] = nearest_by_recall(
+            self.snapshot, node.key, vector, node.k, node.recall, allowed, counters, self.forced
+        )
+        return found

@@ -74,10 +74,10 @@ class IMI:
         """The same, and how far each may be off: an outer sum is fast enough."""
         return self.cosines(query), np.float32(0.0)
 
-    def nearest(self, query: np.ndarray, nprobe: int) -> tuple[np.ndarray, np.ndarray]:
+    def nearest(self, query: np.ndarray, nprobe: int) -> tuple[np.ndarray, np.ndarray, float]:
         """The nprobe nearest cells, as CoarseQuantizer.nearest."""
         cosines = self.cosines(query)
-        return nearest(cosines, nprobe), cosines
+        return nearest(cosines, nprobe), cosines, 0.0
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         return {"first": self.first, "second": self.second}

@@ -59,7 +59,7 @@ class CoarseQuantizer:
             return self.cosines(query), np.float32(0.0)
         return self._codes.estimates(query)
 
-    def nearest(self, query: np.ndarray, nprobe: int) -> tuple[np.ndarray, np.ndarray]:
+    def nearest(self, query: np.ndarray, nprobe: int) -> tuple[np.ndarray, np.ndarray, float]:
         """The nprobe nearest clusters, see probing.nearest_of. (dim,), at most num_clusters."""
         return nearest_of(query, self.centroids, self._codes, nprobe)
 

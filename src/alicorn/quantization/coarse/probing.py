@@ -47,25 +47,25 @@ class CentroidCodes:
         off = _estimate(query, self.low, self.step, self.tiles, estimates)
         return estimates[: self.num_clusters], self.error + off
 
-    def nearest(self, query: np.ndarray, centroids: np.ndarray, nprobe: int) -> tuple[np.ndarray, np.ndarray]:
+    def nearest(self, query: np.ndarray, centroids: np.ndarray, nprobe: int) -> tuple[np.ndarray, np.ndarray, float]:
         """See nearest_of."""
         cosines = np.empty(len(self.tiles) * TILE, dtype=np.float32)
         clusters = np.empty(nprobe, dtype=np.int64)
-        _nearest(query, self.low, self.step, self.tiles, self.error, centroids, cosines, clusters)
-        return clusters, cosines
+        off = _nearest(query, self.low, self.step, self.tiles, self.error, centroids, cosines, clusters)
+        return clusters, cosines, off
 
 
 def nearest_of(
     query: np.ndarray, centroids: np.ndarray, codes: CentroidCodes | None, nprobe: int
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, float]:
     """The nprobe nearest clusters, nearest first, ties to the smaller number.
 
-    query: (dim,) float32. Returns clusters (nprobe,) int64, and cosines (num_clusters,) float32 of which only those of
-    the clusters are meant to be read.
+    query: (dim,) float32. Returns clusters (nprobe,) int64; cosines (num_clusters,) float32, those of the clusters
+    exact; how far each of the others may be off.
     """
     if codes is None:
         cosines = centroid_cosines(query, centroids)
-        return nearest(cosines, nprobe), cosines
+        return nearest(cosines, nprobe), cosines, 0.0
     return codes.nearest(query, centroids, nprobe)
 
 
@@ -198,11 +198,11 @@ def _nearest_by_cosine(cosines, clusters):
 
 
 @kernel(
-    "void(float32[::1], float32[::1], float32[::1], uint8[:, :, ::1], float32, float32[:, ::1], float32[::1],"
+    "float32(float32[::1], float32[::1], float32[::1], uint8[:, :, ::1], float32, float32[:, ::1], float32[::1],"
     " int64[::1])",
 )
 def _nearest(query, low, step, tiles, error, centroids, cosines, clusters):
-    """Estimates of all; then exact cosines of those that may be among the nearest."""
+    """Estimates of all; then exact cosines of those that may be among the nearest. Returns the error of the others."""
     dim, wanted = len(query), len(clusters)
     query_at, centroids_at = address(query), address(centroids)
     off = error + _estimate(query, low, step, tiles, cosines)
@@ -212,3 +212,4 @@ def _nearest(query, low, step, tiles, error, centroids, cosines, clusters):
     for candidate in candidates:
         cosines[candidate] = dot(query_at, centroids_at + 4 * dim * candidate, dim)
     _write_best(cosines, candidates, clusters)
+    return off

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from alicorn.quantization.kernels.named import BitWords, Flags, Floats, Longs, Numbers
+from alicorn.quantization.kernels.named import BitWords, Flags, FloatRows, Floats, Longs, Numbers
 
 ALL, LISTED, MARKED, ANYWHERE = 0, 1, 2, 3
 """Which rows may be in the answer: all of some clusters; those of an ascending list, in the clusters; those whose bit
 is set, in the clusters; all of an ascending list, in whatever cluster."""
-SCANNED, REFINED, VERIFIED, PROBED, PRUNED = 0, 1, 2, 3, 4
+SCANNED, REFINED, VERIFIED, PROBED, PRUNED, LOOKED = 0, 1, 2, 3, 4, 5
 """Places of a block's counters: rows scanned, refined by the second part of their code, compared by their stored
-vector; clusters scanned, and excluded by their angle."""
+vector; clusters scanned, and excluded by their angle; clusters that a `:recall` came to."""
 
 NO_ROWS = np.empty(0, dtype=np.uint32)
 NO_BITS = np.empty(0, dtype=np.uint64)
@@ -38,11 +38,30 @@ class Query(NamedTuple):
     slack: np.float32
 
 
+class Further(NamedTuple):
+    """What decides about further clusters, once those of the limits are read (quantization/calibration.py).
+
+    slack: of the calibration, negative where no further ones are read. query: (dim,), compared with centroids; off: the
+    error of the cosines of further clusters, 0 where they are exact.
+    """
+
+    slack: float
+    spread: float
+    query: Floats
+    dim: int
+    centroids: FloatRows
+    off: float
+
+
+NONE_FURTHER = Further(-1.0, 0.0, NO_FLOATS, 0, np.empty((0, 0), dtype=np.float32), 0.0)
+
+
 class Limits(NamedTuple):
     """mode: ALL, LISTED, MARKED or ANYWHERE. rows: of LISTED and ANYWHERE; bits: of MARKED. clusters: in the order to
     scan them, for k the most promising first. deleted: of documents, empty when none is.
 
     k: how many; 0: all whose score is at least `least`. id_order: of documents, which comes first of equal scores.
+    further: for k, which clusters are read after these.
     """
 
     mode: int
@@ -56,3 +75,4 @@ class Limits(NamedTuple):
     k: int
     least: float
     id_order: Numbers
+    further: Further

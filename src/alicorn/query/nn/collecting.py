@@ -11,8 +11,20 @@ import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros as _trailing_zeros
 
 from alicorn.compiled import subroutine
-from alicorn.quantization.kernels.intrinsics import floats_at, longs_at, numbers_at, words_at
-from alicorn.query.nn.arguments import ALL, ANYWHERE, LISTED, PROBED, PRUNED
+from alicorn.quantization import least_cosine
+from alicorn.quantization.coarse.probing import falling
+from alicorn.quantization.kernels.dot import dot
+from alicorn.quantization.kernels.intrinsics import (
+    address,
+    floats_at,
+    keep,
+    longs_at,
+    new_words,
+    numbers_at,
+    words_at,
+)
+from alicorn.query.nn.arguments import ALL, ANYWHERE, LISTED, PROBED, PRUNED, Limits
+from alicorn.query.nn.top_k import sorted_by_upper_half
 
 BUFFER = 1_024  # rows that are collected before they are scanned: the bound rises between
 
@@ -55,6 +67,55 @@ def collect(block, query, limits, position, bound, rows, bases, counters):
         for i in range(first, count):
             out[i] = base
     return count, position
+
+
+@subroutine
+def further_clusters(block, query, limits, bound):
+    """Clusters beyond the limits' that a member nearer than `bound` needs, nearest first -> array of int64.
+
+    bound: the cosine of the k-th nearest document in the limits' clusters. The cosines of those found are exact then.
+    """
+    rule, cosines = limits.further, floats_at(query.cosines)
+    least = least_cosine(rule.spread, np.float64(bound), rule.slack)
+    last = longs_at(limits.clusters)[limits.num_clusters - 1]
+    space = new_words(2 * block.num_clusters)
+    keys, count = address(space), 0
+    for cluster in range(block.num_clusters):
+        cosine = cosines[cluster]
+        if np.float64(cosine) + rule.off < least:
+            continue
+        if rule.off > 0.0:
+            cosine = dot(rule.query, rule.centroids + 4 * rule.dim * cluster, rule.dim)
+            cosines[cluster] = cosine
+        is_read = cosine > cosines[last] or (cosine == cosines[last] and cluster <= last)
+        if np.float64(cosine) >= least and not is_read:
+            words_at(keys)[count] = falling(cosine) << np.uint64(32) | np.uint64(cluster)
+            count += 1
+    keys = sorted_by_upper_half(keys, keys + 8 * block.num_clusters, count)
+    clusters = np.empty(count, dtype=np.int64)
+    for i in range(count):
+        clusters[i] = np.int64(words_at(keys)[i] & np.uint64(0xFFFFFFFF))
+    keep(space)
+    return clusters
+
+
+@subroutine
+def with_clusters(limits, clusters, count):
+    """The limits for other clusters, by their address."""
+    return Limits(
+        limits.mode,
+        limits.rows,
+        limits.num_rows,
+        limits.bits,
+        clusters,
+        count,
+        limits.deleted,
+        limits.any_deleted,
+        limits.k,
+        limits.least,
+        limits.id_order,
+        limits.further,
+    )
 
 
 @subroutine

@@ -35,7 +35,7 @@ class Counters:
     """
 
     explained: bool = False  # whether the costs of plans are noted
-    numbers: np.ndarray = field(default_factory=lambda: np.zeros(5, dtype=np.int64))
+    numbers: np.ndarray = field(default_factory=lambda: np.zeros(6, dtype=np.int64))
     plans: list[str] = field(default_factory=list)
     costs_us: dict[str, float] = field(default_factory=dict)
     bytes_read: int = 0

@@ -33,8 +33,8 @@ from alicorn.quantization.kernels.intrinsics import (
     stack_space,
 )
 from alicorn.quantization.kernels.named import addresses, type_of
-from alicorn.query.nn.arguments import Limits, Query
-from alicorn.query.nn.collecting import BUFFER, ScanPosition, collect
+from alicorn.query.nn.arguments import LOOKED, Limits, Query
+from alicorn.query.nn.collecting import BUFFER, ScanPosition, collect, further_clusters, with_clusters
 from alicorn.query.nn.stages import (
     AHEAD,
     NEXT,
@@ -46,7 +46,7 @@ from alicorn.query.nn.stages import (
     verify_undecided,
     without_deleted,
 )
-from alicorn.query.nn.top_k import BINS, best_of, bound_from, raised
+from alicorn.query.nn.top_k import BINS, at_least, best_of, bound_from, raised
 
 _STORED = [type_of(rows) for rows in ROWS.values()]
 _ANSWER = types.Tuple((types.uint32[::1], types.float32[::1]))
@@ -152,6 +152,33 @@ def _added(candidates, found, bound, histogram, k, count, chunk):
 
 
 @subroutine
+def _num_verified(candidates, found):
+    """How many candidates, those in front, have been compared by their stored vectors in an earlier look."""
+    _, _, errors = _elements(_parts(candidates))
+    count = 0
+    while count < found and errors[count] == 0:
+        count += 1
+    return count
+
+
+@subroutine
+def _after(chunk, count):
+    return Chunk(chunk.rows + 4 * count, chunk.scores + 4 * count, chunk.errors + 4 * count)
+
+
+@subroutine
+def _k_known(candidates, found, limits, docs, bound):
+    """Keep the k best of candidates whose scores are exact -> how many, and the bound: the score of the k-th."""
+    parts = _parts(candidates)
+    rows, scores, errors = _elements(parts)
+    best_rows, best_scores = best_of(parts.rows, parts.scores, found, limits.k, docs, limits.id_order)
+    found = len(best_rows)
+    for i in range(found):
+        rows[i], scores[i], errors[i] = best_rows[i], best_scores[i], np.float32(0.0)
+    return found, at_least(bound, best_scores[found - 1]) if found == limits.k else bound
+
+
+@subroutine
 def _answer(candidates, found, limits, docs):
     """The candidates that reach `least`; the k best of these, best first."""
     parts = _parts(candidates)
@@ -174,7 +201,7 @@ def search_block(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The k best rows, best first, ties by id_order; with k = 0, all rows whose score is at least `least`, in order.
 
-    counters: (5,) int64, added to. The arrays must be of the types that the annotations name: nothing checks them here,
+    counters: (6,) int64, added to. The arrays must be of the types that the annotations name: nothing checks them here,
     because finding out the types of so many arguments takes as long as a small search.
     Returns rows (uint32) and their scores (float32); with k = 0 a score may be an estimate that was good enough.
     """
@@ -204,30 +231,40 @@ def _search_block(block_arrays, query_arrays, limit_arrays, counter_array):
     bound = bound_from(np.float32(limits.least) if limits.k else np.float32(limits.least - 1e-6))
     candidates, found = _Candidates(new_numbers(3 * _ROOM), _ROOM), 0
     buffers = _buffers(_space(), limits.k)
-    position = ScanPosition(0, 0, 0, 0)
-    turn, waiting = 0, 0
-    collected = 1
-    while collected:
-        rows, bases = buffers.rows, buffers.bases
-        collected, position = collect(block, query, limits, position, bound.value, rows, bases, counters)
-        for first in range(0, max(collected, 1), _CHUNK):  # at the end once more, for the chunk that waits
-            count, chunk = min(_CHUNK, collected - first), _chunk(buffers, turn)
-            count = scan(block, query, rows + 4 * first, bases + 4 * first, count, bound.value, counters, chunk)
-            if limits.any_deleted:
-                count = without_deleted(block, limits, count, chunk)
-            prefetch_rest(block, query, count, chunk)
-            count, waiting = waiting, count
-            turn = 1 - turn
-            if count:
-                chunk = _chunk(buffers, turn)
-                count = refine(block, query, count, chunk, bound.value, counters)
-                if found + count > candidates.room:
-                    candidates, found = _with_room(candidates, found, bound.value)
-                found, bound = _added(candidates, found, bound, buffers.histogram, limits.k, count, chunk)
-    found = _still_possible(candidates, found, bound.value)
-    verify_undecided(block, query, limits, found, _parts(candidates), counters)
+    further = limit_arrays.clusters
+    looks = 2 if limits.further.slack >= 0.0 else 1
+    for look in range(looks):
+        position = ScanPosition(0, 0, 0, 0)
+        turn, waiting = 0, 0
+        collected = 1
+        while collected:
+            rows, bases = buffers.rows, buffers.bases
+            collected, position = collect(block, query, limits, position, bound.value, rows, bases, counters)
+            for first in range(0, max(collected, 1), _CHUNK):  # at the end once more, for the chunk that waits
+                count, chunk = min(_CHUNK, collected - first), _chunk(buffers, turn)
+                count = scan(block, query, rows + 4 * first, bases + 4 * first, count, bound.value, counters, chunk)
+                if limits.any_deleted:
+                    count = without_deleted(block, limits, count, chunk)
+                prefetch_rest(block, query, count, chunk)
+                count, waiting = waiting, count
+                turn = 1 - turn
+                if count:
+                    chunk = _chunk(buffers, turn)
+                    count = refine(block, query, count, chunk, bound.value, counters)
+                    if found + count > candidates.room:
+                        candidates, found = _with_room(candidates, found, bound.value)
+                    found, bound = _added(candidates, found, bound, buffers.histogram, limits.k, count, chunk)
+        found = _still_possible(candidates, found, bound.value)
+        verified = _num_verified(candidates, found)
+        verify_undecided(block, query, limits, found - verified, _after(_parts(candidates), verified), counters)
+        if look + 1 < looks:
+            found, bound = _k_known(candidates, found, limits, block.docs, bound)
+            further = further_clusters(block, query, limits, bound.value)
+            longs_at(counters)[LOOKED] = limits.num_clusters + len(further)
+            limits = with_clusters(limits, address(further), len(further))
     result = _answer(candidates, found, limits, block.docs)
     keep(candidates.array)
+    keep(further)
     return result
 
 

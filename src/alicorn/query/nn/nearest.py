@@ -22,7 +22,9 @@ from alicorn.query.nn.arguments import (
     NO_CLUSTERS,
     NO_ROWS,
     NONE_DELETED,
+    NONE_FURTHER,
     VERIFIED,
+    Further,
     Limits,
 )
 from alicorn.query.nn.counters import Counters
@@ -66,8 +68,12 @@ def k_nearest(
     allowed: list[DocSet] | None,
     counters: Counters,
     forced: str | None = None,
+    further: Further = NONE_FURTHER,
 ) -> Ranked:
-    """The k nearest live documents over all segments, ties by doc_id; with `allowed`, of those."""
+    """The k nearest live documents over all segments, ties by doc_id; with `allowed`, of those.
+
+    further: of one segment, which clusters are searched after those of the probe.
+    """
     k = min(k, snapshot.num_docs)
     parts: list[tuple[int, np.ndarray, np.ndarray]] = []
     least = _NO_BOUND
@@ -77,7 +83,7 @@ def k_nearest(
         inside = None if allowed is None else allowed[at]
         if k == 0 or block is None or (inside is not None and docset.size(inside) == 0):
             continue
-        rows, scores = _search(view, block, probe, k, least, inside, counters, forced)
+        rows, scores = _search(view, block, probe, k, least, inside, counters, forced, further)
         if len(rows):
             parts.append((at, block.documents_of(rows), scores))
             if len(segments) > 1:
@@ -105,6 +111,7 @@ def _search(
     inside: DocSet | None,
     counters: Counters,
     forced: str | None,
+    further: Further = NONE_FURTHER,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows of one segment and scores: the k best, best first, of at least `least`; with k = 0 all of them, ascending.
 
@@ -125,8 +132,9 @@ def _search(
         clusters = probe.nearest_first if k else probe.ascending
     query = probe.by_vectors() if plan == "exact" else probe.by_codes(mode != ANYWHERE)
     deleted = NONE_DELETED if view.deleted is None or not k else view.deleted
+    order = view.segment.id_order
     limits = Limits(
-        mode, rows, len(rows), bits, clusters, len(clusters), deleted, len(deleted), k, least, view.segment.id_order
+        mode, rows, len(rows), bits, clusters, len(clusters), deleted, len(deleted), k, least, order, further
     )
     return kernel.search_block(block.arrays, query, limits, counters.numbers)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from alicorn.quantization import FLOAT16, KeyQuantizer, NoEstimate, PreparedQuery
@@ -10,6 +12,15 @@ from alicorn.query.nn.arguments import NO_FLOATS, Query
 _SLACK = np.float32(4e-6)  # rounding of float32 sums of unit vectors, added to the error of every estimate
 _HALF_SLACK = np.float32(5e-4)  # a stored row of float16 may be longer than 1 by 2 ** -11
 _NO_ESTIMATE = NoEstimate()
+
+
+class Ranking(NamedTuple):
+    """clusters: the nearest, nearest first. cosines: of all clusters, exact of these; the others are off by at most
+    `off`."""
+
+    clusters: np.ndarray
+    cosines: np.ndarray
+    off: float
 
 
 class Probe:
@@ -33,16 +44,19 @@ class Probe:
         "vector",
     )
 
-    def __init__(self, quantizer: KeyQuantizer, query: np.ndarray, nprobe: int | None) -> None:
+    def __init__(
+        self, quantizer: KeyQuantizer, query: np.ndarray, nprobe: int | None, ranking: Ranking | None = None
+    ) -> None:
+        """ranking: of the nprobe nearest clusters, where it is known already."""
         self.query = query
         self._codec = quantizer.codec
         self.vector = quantizer.exact_query(query)
         self._slack = _SLACK + _HALF_SLACK if quantizer.stored == FLOAT16 else _SLACK
         self._coarse = quantizer.coarse
         self._nprobe = nprobe if nprobe is not None and nprobe < quantizer.num_clusters else None
-        self._cosines: np.ndarray | None = None
+        self._cosines: np.ndarray | None = None if ranking is None else ranking.cosines
         self._estimates: tuple[np.ndarray, np.float32] | None = None
-        self._nearest_first: np.ndarray | None = None
+        self._nearest_first: np.ndarray | None = None if ranking is None else ranking.clusters
         self._ascending: np.ndarray | None = None
         self._prepared: PreparedQuery | None = None
 
@@ -57,7 +71,7 @@ class Probe:
             if self._nprobe is None:
                 self._cosines = self._coarse.cosines(self.query)
             else:
-                self._nearest_first, self._cosines = self._coarse.nearest(self.query, self._nprobe)
+                self._nearest_first, self._cosines, _ = self._coarse.nearest(self.query, self._nprobe)
         return self._cosines
 
     @property

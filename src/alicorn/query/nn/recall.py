@@ -1,9 +1,10 @@
-"""How many clusters must be read for a recall? `:recall r` of an `nn` with k, by the calibration of its key.
+"""The k nearest in as many clusters as a recall needs: `:recall r` of an `nn` with k, by the calibration of its key.
 
 First the nearest clusters that hold some more than k allowed documents are read. The cosine of the k-th nearest
 document in them is a bound, and the calibration says which cosine to its centroid a cluster needs to hold a nearer
-document (quantization/calibration.py). The number of clusters follows from the snapshot and the arguments alone, as
-every cosine is the same whatever the plan and the segments. With few allowed documents the answer is exact.
+document (quantization/calibration.py): those clusters are read too. With one segment both looks are one search, which
+goes on where the first ended. Which clusters are read follows from the snapshot and the arguments alone, as every
+cosine is the same whatever the plan and the segments. With few allowed documents the answer is exact.
 """
 
 from __future__ import annotations
@@ -13,45 +14,64 @@ import math
 import numpy as np
 
 from alicorn.index import Snapshot
-from alicorn.quantization import KeyQuantizer, first_scan, least_cosine
+from alicorn.quantization import Calibration, KeyQuantizer, first_scan, least_cosine
+from alicorn.query.nn.arguments import LOOKED, Further
 from alicorn.query.nn.counters import Counters
 from alicorn.query.nn.nearest import k_nearest
-from alicorn.query.nn.probe import Probe
+from alicorn.query.nn.probe import Probe, Ranking
+from alicorn.query.nn.ranked import Ranked
 from alicorn.query.nn.scan import clusters_to_scan, num_allowed
 from alicorn.query.sets.docset import DocSet
 
 FEW = 4_000  # allowed documents: comparing all of them costs less than choosing among clusters
 
 
-def clusters_for_recall(
-    snapshot: Snapshot, key: str, query: np.ndarray, k: int, recall: float, allowed: list[DocSet] | None
-) -> int | None:
-    """The number of nearest clusters that reaches a mean recall of the k nearest allowed documents; None: all, exact.
+def nearest_by_recall(
+    snapshot: Snapshot,
+    key: str,
+    query: np.ndarray,
+    k: int,
+    recall: float,
+    allowed: list[DocSet] | None,
+    counters: Counters,
+    forced: str | None = None,
+) -> tuple[Ranked, int | None]:
+    """The k nearest of the allowed documents with a mean recall, and how many clusters were read; None: all, exact.
 
     query: (dim,) float32 of unit length. allowed: live documents, per segment; None: all.
     """
     quantizer = snapshot.quantizers[key]
     calibration = quantizer.calibration
-    if calibration is None or num_allowed(snapshot, key, allowed) <= FEW:
-        return None
-    slack = calibration.slack(k, recall, num_allowed(snapshot, key, None))
-    if math.isinf(slack):
-        return None
-    first = clusters_to_scan(snapshot, key, query, first_scan(k), allowed)
-    if first is None:
-        return None
-    known = k_nearest(snapshot, key, Probe(quantizer, query, first), k, allowed, Counters())
-    return _reaching(quantizer, query, first, least_cosine(calibration.spread, float(known.scores[-1]), slack))
+    first, slack = None, math.inf
+    if calibration is not None and num_allowed(snapshot, key, allowed) > FEW:
+        slack = calibration.slack(k, recall, num_allowed(snapshot, key, None))
+        if slack < math.inf:
+            first = clusters_to_scan(snapshot, key, query, first_scan(k), allowed)
+    if calibration is None or first is None:
+        return k_nearest(snapshot, key, Probe(quantizer, query, None), k, allowed, counters, forced), None
+    probe = Probe(quantizer, query, len(first.clusters), first)
+    if sum(key in view.segment.embeddings for view in snapshot.segments) == 1:
+        coarse = quantizer.coarse
+        further = Further(slack, calibration.spread, query, coarse.dim, coarse.centroids, first.off)
+        found = k_nearest(snapshot, key, probe, k, allowed, counters, forced, further)
+        return found, int(counters.numbers[LOOKED])
+    known = k_nearest(snapshot, key, probe, k, allowed, Counters(), forced)
+    reached = _reaching(quantizer, calibration, query, len(first.clusters), float(known.scores[-1]), slack)
+    clusters = None if reached is None else len(reached.clusters)
+    return k_nearest(snapshot, key, Probe(quantizer, query, clusters, reached), k, allowed, counters, forced), clusters
 
 
-def _reaching(quantizer: KeyQuantizer, query: np.ndarray, first: int, least: float) -> int | None:
-    """How many clusters, and at least `first`, have a centroid of that cosine; None: all."""
+def _reaching(
+    quantizer: KeyQuantizer, calibration: Calibration, query: np.ndarray, first: int, bound: float, slack: float
+) -> Ranking | None:
+    """The nearest clusters that may hold a document nearer than the bound, and at least `first`; None: all."""
+    least = least_cosine(calibration.spread, bound, slack)
     ranked = min(2 * first + 16, quantizer.num_clusters)
     while True:
-        clusters, cosines = quantizer.coarse.nearest(query, ranked)
-        reached = int(np.searchsorted(-cosines[clusters], -least, side="right"))
+        clusters, cosines, off = quantizer.coarse.nearest(query, ranked)
+        reached = int(np.searchsorted(-cosines[clusters].astype(np.float64), -least, side="right"))
         if reached < ranked:
-            return max(first, reached)
+            return Ranking(clusters[: max(first, reached)], cosines, off)
         if ranked == quantizer.num_clusters:
             return None
         ranked = min(4 * ranked, quantizer.num_clusters)

@@ -12,6 +12,7 @@ import numpy as np
 from alicorn.compiled import kernel
 from alicorn.index import EmbeddingBlock, SegmentView, Snapshot
 from alicorn.query.nn.plan import allowed_rows
+from alicorn.query.nn.probe import Ranking
 from alicorn.query.sets import bits, docset
 from alicorn.query.sets.docset import Bitmap, DocSet
 
@@ -20,8 +21,8 @@ _SPARE = 2  # times as many clusters are ranked as evenly spread documents would
 
 def clusters_to_scan(
     snapshot: Snapshot, key: str, query: np.ndarray, scan: int, allowed: list[DocSet] | None
-) -> int | None:
-    """The number of nearest clusters that hold `scan` allowed live documents with the embedding; None: all are needed.
+) -> Ranking | None:
+    """The nearest clusters that hold `scan` allowed live documents with the embedding; None: all are needed.
 
     query: (dim,) float32 of unit length. allowed: live documents, per segment; None: all.
     """
@@ -32,11 +33,11 @@ def clusters_to_scan(
         return None
     ranked = min(quantizer.num_clusters, 1 + _SPARE * quantizer.num_clusters * scan // total)
     while True:
-        clusters, _ = quantizer.coarse.nearest(query, ranked)
+        clusters, cosines, off = quantizer.coarse.nearest(query, ranked)
         held = np.cumsum(sum(_counts(block, rows, clusters) for block, rows in members))
-        enough = int(np.searchsorted(held, scan))
+        enough = int(held.searchsorted(scan))
         if enough < len(held):
-            return enough + 1
+            return Ranking(clusters[: enough + 1], cosines, off)
         if ranked == quantizer.num_clusters:
             return None
         ranked = min(quantizer.num_clusters, 4 * ranked)
@@ -52,7 +53,7 @@ def held(
 ) -> int:
     """How many allowed live documents with the embedding so many nearest clusters hold; None: all clusters."""
     quantizer = snapshot.quantizers[key]
-    clusters, _ = quantizer.coarse.nearest(query, num_clusters or quantizer.num_clusters)
+    clusters, _, _ = quantizer.coarse.nearest(query, num_clusters or quantizer.num_clusters)
     return int(sum(_counts(block, rows, clusters).sum() for block, rows in _members(snapshot, key, allowed)))
 
 

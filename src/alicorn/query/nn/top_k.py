@@ -51,6 +51,13 @@ def bound_from(lowest):
 
 
 @subroutine
+def at_least(bound, score):
+    """The bound where k candidates are known to reach a score."""
+    value = max(bound.value, score)
+    return Bound(bound.edge, bound.above, bound.least_bin, max(bound.lowest, score), value)
+
+
+@subroutine
 def raised(bound, histogram, score, k):
     """After one more candidate, whose score is at least `score`. histogram: address of BINS int64, 0 at first."""
     counts, edge, above = longs_at(histogram), bound.edge, bound.above
@@ -99,7 +106,7 @@ def _sort_by_inserting(keys, count):
 
 
 @subroutine
-def _sorted_by_upper_half(keys, other, count):
+def sorted_by_upper_half(keys, other, count):
     """Sort by the upper 32 bits of each key; the lower halves ascend already -> where the sorted keys are.
 
     keys, other: addresses of `count` uint64; those of `other` are overwritten. Many are sorted by digits of 8 bits.
@@ -143,7 +150,7 @@ def _sort_by_id(keys, other, count, rows, docs, id_order):
         place = sorted_by_score[i] & _LOWER_HALF
         doc = load_number(docs + 4 * load_number(rows + 4 * np.int64(place)))
         tied[i] = np.uint64(load_number(id_order + 4 * doc)) << np.uint64(32) | place
-    by_id = words_at(_sorted_by_upper_half(other, keys, count))
+    by_id = words_at(sorted_by_upper_half(other, keys, count))
     for i in range(count):
         sorted_by_score[i] = score | (by_id[i] & _LOWER_HALF)
 
@@ -158,7 +165,7 @@ def best_of(rows, scores, count, k, docs, id_order):
     keys, other = address(space), address(space) + 8 * count
     for i in range(count):
         words_at(keys)[i] = falling(load_float(scores + 4 * i)) << np.uint64(32) | np.uint64(i)
-    sorted_keys = _sorted_by_upper_half(keys, other, count)
+    sorted_keys = sorted_by_upper_half(keys, other, count)
     other = keys + other - sorted_keys
     words, best, first = words_at(sorted_keys), min(count, k), 0
     while first < best:  # equal scores are side by side, by position

@@ -55,26 +55,23 @@ def ranked(evaluation: Execution, node: tree.Nn) -> Ranked:
     within = None if node.filter is None or node.counts_documents else _probed_ranges(evaluation, node)
     allowed = None if node.filter is None else evaluation.evaluate(node.filter, within)
     counters = Counters(evaluation.step is not None)
-    if node.counts_documents:
-        counted = None if allowed is None else live(evaluation.snapshot, allowed)
-        evaluation.count_clusters(node, counted)
-        if node.recall is not None and counters.explained:
-            counters.recall = _what_became(evaluation, node, counted)
-    found = k_nearest(
-        evaluation.snapshot,
-        node.key,
-        evaluation.probe(node),
-        node.k,
-        allowed,
-        counters,
-        forced=evaluation.forced,
-    )
+    if allowed is not None and node.counts_documents:
+        allowed = live(evaluation.snapshot, allowed)
+    if node.recall is not None:
+        found = evaluation.nearest_by_recall(node, allowed, counters)
+        if counters.explained:
+            counters.recall = _what_became(evaluation, node, allowed)
+    else:
+        if node.scan is not None:
+            evaluation.count_clusters(node, node.scan, allowed)
+        probe = evaluation.probe(node)
+        found = k_nearest(evaluation.snapshot, node.key, probe, node.k, allowed, counters, evaluation.forced)
     _note(evaluation, node, counters)
     return found
 
 
 def _what_became(evaluation: Execution, node: tree.Nn, allowed: Sets | None) -> Became:
-    """The clusters chosen for a `:recall`."""
+    """The clusters that a `:recall` came to."""
     snapshot, probe = evaluation.snapshot, evaluation.probe(node)
     calibrated = snapshot.quantizers[node.key].calibration is not None
     clusters = None if probe.all_clusters else len(probe.nearest_first)
@@ -82,8 +79,8 @@ def _what_became(evaluation: Execution, node: tree.Nn, allowed: Sets | None) -> 
 
 
 def _within_radius(evaluation: Execution, node: tree.Nn, radius: float, within: Sets | None) -> Sets:
-    if node.counts_documents:
-        evaluation.count_clusters(node, None)
+    if node.scan is not None:
+        evaluation.count_clusters(node, node.scan, None)
     counters = Counters(evaluation.step is not None)
     found = within_radius(
         evaluation.snapshot,
