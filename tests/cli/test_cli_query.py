@@ -162,8 +162,8 @@ def test_a_wrong_expression_is_refused_with_its_offset(loop, expression, message
 @pytest.mark.parametrize(
     ("searcher", "message"),
     [
-        ("{city: 1}", "--searcher must be a JSON object of context columns: "),
-        ('["Seattle"]', "--searcher must be a JSON object of context columns, got list"),
+        ("{city: 1}", "--searcher must be a JSON object of columns: "),
+        ('["Seattle"]', "--searcher must be a JSON object of columns, got list"),
         ('{"citty": "Seattle"}', "did you mean 'city'?"),
         ('{"city": 7}', "'city'"),
         ('{"city": "Seattle", "city": "Boston"}', "the key 'city' is there twice"),

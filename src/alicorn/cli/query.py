@@ -30,6 +30,9 @@ def query(
     ] = None,
     text: Annotated[str | None, typer.Option(help="Query text for the model's query tower.")] = None,
     searcher: Annotated[str, typer.Option(help="Columns of the searcher, as a JSON object.")] = "{}",
+    context: Annotated[
+        str, typer.Option(help="Columns of the vertical's request.context, as a JSON object: the device, the page.")
+    ] = "{}",
     model: Annotated[
         list[Path] | None, typer.Option(help="Model folder; again for a further key.", exists=True)
     ] = None,
@@ -104,7 +107,8 @@ def query(
             asked,
             vectors=drawn,
             text=text,
-            searcher=None if text is None else _columns(searcher),
+            searcher=None if text is None else _columns(searcher, "--searcher"),
+            context=None if text is None else _columns(context, "--context"),
             key=models[0].key if asked is None else None,
             limit=limit,
             order_by=[_key(text) for text in order_by] if order_by else None,
@@ -127,16 +131,16 @@ def query(
     _print_result(result, stored, places, as_json)
 
 
-def _columns(searcher: str) -> dict[str, Any]:
-    """The columns of the searcher. One that is not given is null: unknown to the model."""
+def _columns(text: str, option: str) -> dict[str, Any]:
+    """Columns of the searcher or of the context. One that is not given is null: unknown to the model."""
     from alicorn.tables import JsonError, parse_json
 
     try:
-        columns = parse_json(searcher)
+        columns = parse_json(text)
     except JsonError as error:
-        raise ConfigError(f"--searcher must be a JSON object of context columns: {error}") from error
+        raise ConfigError(f"{option} must be a JSON object of columns: {error}") from error
     if not isinstance(columns, dict):
-        raise ConfigError(f"--searcher must be a JSON object of context columns, got {type(columns).__name__}")
+        raise ConfigError(f"{option} must be a JSON object of columns, got {type(columns).__name__}")
     return columns
 
 

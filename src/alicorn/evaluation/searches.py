@@ -18,7 +18,7 @@ from alicorn.errors import TableError
 from alicorn.evaluation.metrics.ranking import Targets
 from alicorn.pairs import PairsFolder, is_pairs_folder
 from alicorn.vertical import Vertical
-from alicorn.vertical.requests import request_table
+from alicorn.vertical.requests import RequestTables, request_table
 
 
 @dataclass(frozen=True)
@@ -137,10 +137,10 @@ def sample(count: int, size: int, seed: int) -> np.ndarray:
 
 
 def _requests(searches: pa.Table, folder: PairsFolder) -> pa.Table:
-    """The columns that the request tower reads; of the searchers' earlier behaviour only the rows of these searches."""
+    """The columns that the request tower reads; of behaviour and context only the rows of these searches."""
     sessions = searches["session_id"].combine_chunks()
-    behaviour = folder.read("behaviour", sessions=sessions) if folder.has("behaviour") else None
-    return request_table(searches, folder.searchers, behaviour)
+    of_sessions = {name: folder.read(name, sessions=sessions) for name in ("behaviour", "context") if folder.has(name)}
+    return request_table(searches, RequestTables(folder.searchers, **of_sessions))
 
 
 def _targets(searches: pa.Table, doc_ids: pa.Array) -> Targets:

@@ -1,7 +1,8 @@
 """The searches of a served log that are not in a part file yet, kept in a file over a crash.
 
     open-<number>.jsonl    one JSON array per line, in the order of events
-        ["search", session_id, searcher_id or null, time in microseconds since 1970 UTC, query, source, [doc_id, ...]]
+        ["search", session_id, searcher_id or null, time in microseconds since 1970 UTC, query, source, [doc_id, ...],
+         {column of the context: value}]
         ["click", session_id, doc_id]
 
 Every event is handed to the operating system before it is acknowledged: the end of the process loses nothing, the end
@@ -10,9 +11,10 @@ of the machine at most the last seconds. A last line without its end is an event
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from alicorn.errors import CorruptionError
 
@@ -21,8 +23,8 @@ from alicorn.errors import CorruptionError
 class ServedSearch:
     """One search, what it showed in order, and what was chosen.
 
-    time_us: microseconds since 1970, UTC. since_s: since when it waits for clicks, by the clock of this process that
-    nobody sets; it is not in the journal.
+    time_us: microseconds since 1970, UTC. context: JSON values by column. since_s: since when it waits for clicks, by
+    the clock of this process that nobody sets; it is not in the journal.
     """
 
     session_id: str
@@ -31,6 +33,7 @@ class ServedSearch:
     query: str
     source: str
     doc_ids: list[str]
+    context: Mapping[str, Any] = field(default_factory=dict)
     clicked: set[str] = field(default_factory=set)
     since_s: float = field(default=0.0, compare=False)
 
@@ -87,9 +90,9 @@ def read_journal(path: Path) -> list[ServedSearch]:
 
 
 def _lines_of(search: ServedSearch) -> list[str]:
-    fields = (search.session_id, search.searcher_id, search.time_us, search.query, search.source, search.doc_ids)
+    served = (search.session_id, search.searcher_id, search.time_us, search.query, search.source, search.doc_ids)
     clicks = [_line("click", search.session_id, doc_id) for doc_id in search.doc_ids if doc_id in search.clicked]
-    return [_line("search", *fields), *clicks]
+    return [_line("search", *served, dict(search.context)), *clicks]
 
 
 def _line(*event: object) -> str:

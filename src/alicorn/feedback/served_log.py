@@ -2,7 +2,8 @@
 
     <folder>/impressions/part-<number>.parquet    finished searches: session_id string, searcher_id string or null,
                                                   time timestamp[us] UTC, query, doc_id string or null, position int32
-                                                  from 1 or null, clicked bool, source string
+                                                  from 1 or null, clicked bool, source string, and the columns of
+                                                  the vertical's request.context
              open-<number>.jsonl                  searches that may still get a click (journal.py)
              served.lock                          held by the one process that writes
 
@@ -21,10 +22,11 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from types import MappingProxyType
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,6 +35,7 @@ from alicorn.errors import AlicornError
 from alicorn.feedback.choices import Choices
 from alicorn.feedback.journal import EventJournal, ServedSearch, read_journal
 from alicorn.processes import forget_in_children
+from alicorn.tables import array_of_json
 
 CLICK_WINDOW_S = 30 * 60
 PART_S = 10 * 60
@@ -64,15 +67,18 @@ class ServedLog:
         folder: str | Path,
         now: Callable[[], datetime.datetime] = utc_now,
         elapsed_s: Callable[[], float] = time.monotonic,
+        context: Mapping[str, pa.DataType] = MappingProxyType({}),
     ) -> None:
         """Continue the log in `folder`, which is made where it is missing. Raises AlicornError where it is in use.
 
         now: the time, with its zone. elapsed_s: seconds since any moment, by a clock that nobody sets.
+        context: the columns of the context of a search.
         """
         self._folder = Path(folder).absolute()  # the program may change its own
         self._parts = self._folder / "impressions"
         self._now = now
         self._elapsed_s = elapsed_s
+        self._context = context
         self._lock = threading.Lock()
         self._choices: Choices | None = None
         self._open: dict[str, ServedSearch] = {}  # in the order in which they were served
@@ -95,11 +101,22 @@ class ServedLog:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def search(self, searcher_id: str | None, query: str, doc_ids: Sequence[str], source: str) -> str:
-        """Log one search and the documents that it showed, in order -> its session_id, under which clicks come."""
+    def search(
+        self,
+        searcher_id: str | None,
+        query: str,
+        doc_ids: Sequence[str],
+        source: str,
+        context: Mapping[str, Any] = MappingProxyType({}),
+    ) -> str:
+        """Log one search and the documents that it showed, in order -> its session_id, under which clicks come.
+
+        context: JSON values by column; those of no column of the log's context are not kept.
+        """
+        known = {name: context[name] for name in self._context if name in context}
         shown = list(dict.fromkeys(doc_ids))
         with self._locked():
-            served = ServedSearch(uuid.uuid4().hex, searcher_id, self._microseconds(), query, source, shown)
+            served = ServedSearch(uuid.uuid4().hex, searcher_id, self._microseconds(), query, source, shown, known)
             self._journal.search(served)
             self._keep([served])
             if self._num_open_rows > MAX_OPEN_ROWS:
@@ -206,7 +223,7 @@ class ServedLog:
             return
         temporary = self._part(self._number).with_suffix(".writing")
         with temporary.open("wb") as file:
-            pq.write_table(impressions(searches), file)
+            pq.write_table(impressions(searches, self._context), file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, self._part(self._number))
@@ -224,7 +241,9 @@ class ServedLog:
         return since // datetime.timedelta(microseconds=1)
 
 
-def impressions(searches: Sequence[ServedSearch]) -> pa.Table:
+def impressions(
+    searches: Sequence[ServedSearch], context: Mapping[str, pa.DataType] = MappingProxyType({})
+) -> pa.Table:
     """One row per shown document, and one without document for a search that showed none."""
     rows = [
         {
@@ -240,7 +259,11 @@ def impressions(searches: Sequence[ServedSearch]) -> pa.Table:
         for search in searches
         for position, doc_id in enumerate(search.doc_ids or [None], start=1)
     ]
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    for name, kind in context.items():
+        values = [search.context.get(name) for search in searches for _ in range(search.num_rows)]
+        table = table.append_column(name, array_of_json(values, kind, "impressions", name))
+    return table
 
 
 def _number_of(path: Path) -> int:

@@ -6,6 +6,7 @@ splits.py       searches, split into train, valid and test
 positives.py    clicks, impressions, and documents reached after failed searches
 likeness.py     the share of a query's letter trigrams that a document has
 non_clicks.py   documents shown and not chosen in a search that has a click
+context.py      what the log itself says of a search; the searcher as of then
 behaviour.py    what each searcher had done before each search; timelines.py: slices of time
 popularity.py   clicks of each document in the training split
 fingerprint.py  which data was this?

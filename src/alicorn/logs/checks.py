@@ -10,12 +10,15 @@ from typing import NamedTuple
 
 import ibis
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from ibis import Deferred, _
 from ibis.expr.types import BooleanValue
 
 from alicorn.errors import TableError
 from alicorn.tables import PartFiles, read_table, repeated
 from alicorn.vertical.columns import bad_rows
+from alicorn.vertical.requests import AS_OF
 
 ROW = "__row"  # number of a row in its table, over all part files in the order of their names
 
@@ -33,7 +36,10 @@ def _not_from_0(number: Deferred) -> Deferred:
 _SHOWN = ~_.doc_id.isnull()
 _ROW_RULES = {
     "documents": [_Rule("doc_id", "a key is null", _.doc_id.isnull())],
-    "searchers": [_Rule("searcher_id", "a key is null", _.searcher_id.isnull())],
+    "searchers": [
+        _Rule("searcher_id", "a key is null", _.searcher_id.isnull()),
+        _Rule(AS_OF, "a time is null: from when on does the row hold?", _[AS_OF].isnull()),
+    ],
     "impressions": [
         _Rule("session_id", "a key is null", _.session_id.isnull()),
         _Rule("time", "a time is null", _.time.isnull()),
@@ -90,7 +96,7 @@ def check_tables(
     for name, key in _UNIQUE.items():
         if name in tables:
             with sources[name].located():
-                _check_unique(name, copies[name], key)
+                _check_unique(name, copies[name], key, AS_OF in tables[name].columns)
     for name, column, target in _REFERENCES:
         allowed = unknown_documents and target == "documents"
         if name in tables and target in tables and not allowed:
@@ -103,7 +109,7 @@ def check_tables(
 
 def _check_rows(name: str, table: ibis.Table) -> int:
     """All rules that look at one row, in one query."""
-    rules = _ROW_RULES[name]
+    rules = [rule for rule in _ROW_RULES[name] if rule.column in table.columns]
     measures = {"rows": table.count()}
     for i, rule in enumerate(rules):
         bad = rule.bad.resolve(table)
@@ -118,10 +124,15 @@ def _check_rows(name: str, table: ibis.Table) -> int:
     return int(found["rows"])
 
 
-def _check_unique(name: str, path: Path, key: str) -> None:
-    """A row whose key an earlier row has already is bad."""
-    keys = read_table(path, name, [key])[key]
-    again = repeated(keys)
+def _check_unique(name: str, path: Path, key: str, with_time: bool) -> None:
+    """A row whose key an earlier row has already is bad; with_time: the key and the time."""
+    read = read_table(path, name, [key, AS_OF] if with_time else [key])
+    keys = read[key]
+    whole = keys
+    if with_time:
+        times = read[AS_OF].cast(pa.int64()).cast(pa.string())
+        whole = pc.binary_join_element_wise(times, keys, " ")
+    again = repeated(whole)
     if again is not None:
         row = int(np.argmax(again))
         bad_rows(name, key, f"the key of an earlier row again: {keys[row].as_py()!r}", row=row, count=int(again.sum()))

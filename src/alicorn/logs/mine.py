@@ -14,6 +14,7 @@ from ibis.expr.datatypes import DataType
 
 from alicorn.logs import positives, splits
 from alicorn.logs.behaviour import write_behaviour
+from alicorn.logs.context import context, searches_before_their_searcher
 from alicorn.logs.fingerprint import data_fingerprint
 from alicorn.logs.likeness import likeness
 from alicorn.logs.non_clicks import non_clicks
@@ -84,6 +85,9 @@ def _write(
     for name in ("documents", "searchers"):
         if name in logs.copies:
             writer.copy(name, logs.copies[name])
+    if vertical.request.context:
+        context(logs.impressions, vertical.request.context).to_parquet(writer.path("context"))
+        writer.adopt("context")
     behaviour = vertical.request.behaviour
     if behaviour is not None:
         on_step("look up what searchers did before")
@@ -170,6 +174,7 @@ def _counts(
     return {
         **{f"{name}_read": count for name, count in logs.counts.items()},
         **logs.filled,
+        **searches_before_their_searcher(searches, logs.searchers),
         "searches": total["searches"],
         **dict.fromkeys((f"searches_{split}" for split in splits.SPLITS), 0),
         **{f"searches_{row['split']}": row["count"] for row in splits_found},

@@ -1,7 +1,8 @@
 """The log folder: `LOGS/<table>.parquet` or `LOGS/<table>/`, read into Ibis tables.
 
 documents, impressions     always
-searchers                  may be absent when the vertical takes nothing from it
+searchers                  may be absent when the vertical takes nothing from it; with a column `time`, a searcher has a
+                           row for each time that something changed, which holds from then on
 activity, segments         may be absent
 
 One search is one `session_id`; a search that showed nothing has one row with null `doc_id` and null
@@ -35,6 +36,7 @@ from alicorn.logs.checks import ROW, check_tables
 from alicorn.tables import PartFiles, note, open_parts
 from alicorn.vertical import Vertical
 from alicorn.vertical.columns import Column, ColumnType, check_types, note_bytes, read_as
+from alicorn.vertical.requests import AS_OF
 
 MEMORY_LIMIT = "4GB"  # of DuckDB; what does not fit goes to a temporary folder
 
@@ -139,6 +141,8 @@ def _sources(folder: Path, vertical: Vertical, needed: dict[str, list[Column]]) 
     _refuse_absent(paths, folder, vertical)
     sources = {name: open_parts(path, name) for name, path in paths.items()}
     needed["impressions"] = _given_columns(needed["impressions"], sources["impressions"].schema.names)
+    if "searchers" in sources and AS_OF in sources["searchers"].schema.names:
+        needed["searchers"].append(Column(AS_OF, ColumnType.TIME, "rows of searchers that hold from a time on"))
     for name, source in sources.items():
         check_types(source.schema, needed[name], name)
     return sources
@@ -225,9 +229,15 @@ def _refuse_absent(paths: dict[str, Path], folder: Path, vertical: Vertical) -> 
 def _copy(source: PartFiles, columns: Sequence[Column], vertical: Vertical, path: Path) -> Path:
     """Write a table as one plain file: all columns of documents and searchers, whose values are checked, and of the
     other tables those of the contract."""
-    checks = {"documents": vertical.check_documents, "searchers": vertical.check_logged_searchers}
+    checks = {
+        "documents": vertical.check_documents,
+        "searchers": vertical.check_logged_searchers,
+        "impressions": vertical.check_context,
+    }
     check = checks.get(source.name)
-    wanted = None if check else [column.name for column in columns]
+    whole = source.name in ("documents", "searchers")
+    wanted = None if whole else list(dict.fromkeys(column.name for column in columns))
+    timed = not whole or AS_OF in (column.name for column in columns)
     note_bytes(source.schema, columns, source.name)
     row = cut = 0
     writer = None
@@ -236,7 +246,7 @@ def _copy(source: PartFiles, columns: Sequence[Column], vertical: Vertical, path
             table = read_as(batch, columns, source.name, row)
             if check is not None:
                 check(table, row)
-            elif "time" in table.column_names:
+            if timed and "time" in table.column_names:
                 table, num_cut = _to_microseconds(table, source.name, row)
                 cut += num_cut
             writer = writer or pq.ParquetWriter(path, table.schema)
@@ -267,5 +277,6 @@ def _open(connection: Backend, name: str, path: Path, columns: Sequence[Column])
     """The contract's columns of a table and the number of each row."""
     literal = "".join(f"[{letter}]" if letter in "[*?" else letter for letter in str(path))  # DuckDB reads patterns
     table = connection.read_parquet(literal, table_name=name, file_row_number=True, hive_partitioning=False)
-    kept = ["doc_id"] if name == "documents" else ["searcher_id"] if name == "searchers" else [c.name for c in columns]
+    keys = {"documents": ("doc_id",), "searchers": ("searcher_id", AS_OF)}
+    kept = dict.fromkeys(c.name for c in columns if c.name in keys.get(name, (c.name,)))
     return table.select(*kept, table.file_row_number.name(ROW))

@@ -1,7 +1,8 @@
 """Accidental hits: a document drawn as a negative although it is a positive. They are found and masked.
 
 A column is an accidental hit for a request if its document is the request's positive, or was chosen by the same
-searcher for the same query anywhere in the training set. Requests without a searcher share their query's choices.
+searcher for the same query in the same context anywhere in the training set. Requests without a searcher share the
+choices of their query and context.
 """
 
 from dataclasses import dataclass

@@ -9,7 +9,8 @@
                   the vertical's rules; the grade of each target; and their segments
     popularity    clicks of each document in the train split
     documents     as in the log, every column
-    searchers     as in the log, every column; may be absent
+    searchers     as in the log, every column; may be absent; with a `time`, a row for each time that something changed
+    context       the vertical's request.context of each search; there where the vertical has one
     behaviour     what searchers had done before each search; there where the vertical asks for request.behaviour, and
                   then searchers has the same columns, as they are at the end of the log
 
@@ -55,6 +56,7 @@ TABLES = {
     "documents": TableSchema({"doc_id": pa.string()}, further=True),
     "searchers": TableSchema({"searcher_id": pa.string()}, further=True, optional=True),
     "behaviour": TableSchema({"session_id": pa.string()}, further=True, optional=True),
+    "context": TableSchema({"session_id": pa.string()}, further=True, optional=True),
 }
 
 

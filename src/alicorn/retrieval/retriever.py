@@ -19,6 +19,7 @@ from alicorn.publishing.provenance import check_analysis, check_models
 from alicorn.query import Collection, Facet, Result
 from alicorn.query.check import UnitVectors, check_vectors
 from alicorn.retrieval.encoder import interests_of, named_vectors, search_vectors
+from alicorn.retrieval.given import given_columns
 from alicorn.retrieval.nearest import nearest
 from alicorn.retrieval.searchers import Searcher, Searchers
 
@@ -93,6 +94,7 @@ class Retriever:
         self.models = {model.key: model for model in models}
         self.vertical = models[0].vertical if models else None
         self.searchers = searchers or (Searchers(models[0].vertical, None) if models else None)
+        self._context = {column.name: column for column in models[0].vertical.context_columns()} if models else {}
         self._interests = interests_of(models)
         rows = pa.table({}) if self.searchers is None else self.searchers.rows()
         towers = {model.key: model.request_tower(rows) for model in models}
@@ -105,6 +107,7 @@ class Retriever:
         vectors: Mapping[str, object] | None = None,
         text: str | None = None,
         searcher: Searcher = None,
+        context: Mapping[str, Any] | None = None,
         mode: Mode | None = None,
         key: str | None = None,
         limit: int = 10,
@@ -117,6 +120,7 @@ class Retriever:
         """An expression with its vectors; or a text with its searcher; or an expression and a text, which is encoded.
 
         vectors: those that no model encodes, or instead of a model's. searcher: an id, or an object of columns.
+        context: columns of the vertical's request.context, such as the device; one that is not given is unknown.
         order_by: unless given, of a text that of the vertical, of an expression the collection's default.
         mode: what a text becomes, hybrid unless given. key: the embedding that it looks in; unless given that of the
         vertical, or of the first model where no model encodes the vertical's.
@@ -132,7 +136,7 @@ class Retriever:
         else:
             asked = expression
         root = asked if isinstance(asked, Node) else prepare(asked).root
-        given = check_vectors({**self._encoded(text, searcher, root), **(vectors or {})})
+        given = check_vectors({**self._encoded(text, searcher, context, root), **(vectors or {})})
         return Request(asked, root, given, limit, order_by, offset, after, without_nn, facets)
 
     def search(self, request: Request, explain: bool = False) -> Result:
@@ -196,14 +200,18 @@ class Retriever:
         found = self.collection.search(boolean, limit=limit, order_by=self.vertical.order_of("boolean"))
         return not set(found.ids).isdisjoint(chosen)
 
-    def _encoded(self, text: str | None, searcher: Searcher, root: Node) -> dict[str, Any]:
+    def _encoded(
+        self, text: str | None, searcher: Searcher, context: Mapping[str, Any] | None, root: Node
+    ) -> dict[str, Any]:
         """The vectors that the expression looks for and a model encodes, by their names."""
         if text is None:
-            if searcher is not None:
-                raise AlicornError("a searcher belongs to a text, which is encoded with it: give the text too")
+            for what, given in (("searcher", searcher), ("context", context)):
+                if given is not None:
+                    raise AlicornError(f"a {what} belongs to a text, which is encoded with it: give the text too")
             return {}
         if self.searchers is None:
             raise AlicornError(_NO_MODEL)
+        around = given_columns(context or {}, self._context, "context")
         row, brought = -1, None
         if isinstance(searcher, Mapping):
             brought = self.searchers.request(text, searcher)
@@ -218,6 +226,8 @@ class Retriever:
                 vectors[key] = self._towers[key].encode(text, row)
             else:
                 table = self.searchers.request(text, searcher) if brought is None else brought
+                for name, column in around.items():
+                    table = table.append_column(name, column)
                 encoded = named_vectors(key, search_vectors(model, table))
                 vectors |= {name: rows[0] for name, rows in encoded.items()}
         return vectors

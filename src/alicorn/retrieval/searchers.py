@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from alicorn.config import nearest
 from alicorn.errors import AlicornError
 from alicorn.features.kinds.ids import hashed_id, hashed_ids
-from alicorn.tables import array_of_json, is_open, plain_table, python_values, repeated
+from alicorn.retrieval.given import given_columns
+from alicorn.tables import is_open, plain_table, python_values, repeated
 from alicorn.vertical.columns import Column, ColumnType, read_as, refuse_rows
-from alicorn.vertical.json_columns import arrow_type
+from alicorn.vertical.requests import latest
 from alicorn.vertical.schema import Vertical
 
 _HASHES = 2**31 - 1  # values of the hash by which an id is found
@@ -25,7 +25,8 @@ Searcher = str | Mapping[str, Any] | None
 
 
 class Searchers:
-    """The searchers of a vertical. table: as in the log folder; None: only what requests bring along."""
+    """The searchers of a vertical. table: as in the log folder, the latest row of each; None: only what requests bring
+    along."""
 
     def __init__(self, vertical: Vertical, table: pa.Table | None) -> None:
         """Raises TableError where the table breaks its contract."""
@@ -100,25 +101,20 @@ class Searchers:
         raise AlicornError(f"searcher {searcher_id[:100]!r} is not in the table of searchers")
 
     def _given(self, searcher: Mapping[str, Any]) -> dict[str, pa.Array]:
-        for name in searcher:
-            if name not in self.columns:
-                known = ", ".join(self.columns) or "none"
-                hint = nearest(name[:100], list(self.columns))
-                raise AlicornError(f"searcher: unknown column {name[:100]!r}; {hint}columns: {known}")
-        return {
-            name: array_of_json([searcher.get(name)], self._type(name, searcher.get(name)), "searcher", name)
-            for name in self.columns
-        }
+        return given_columns(searcher, self.columns, "searcher", self._type)
 
-    def _type(self, name: str, value: Any) -> pa.DataType | None:
-        if self._table is not None and not is_open(kind := self._table.schema.field(name).type):
-            return kind
-        return arrow_type([self.columns[name]], [value])
+    def _type(self, name: str) -> pa.DataType | None:
+        """That of the table, where a value has decided it."""
+        if self._table is None:
+            return None
+        kind = self._table.schema.field(name).type
+        return None if is_open(kind) else kind
 
 
 def _checked(table: pa.Table, vertical: Vertical) -> pa.Table:
     searcher_id = Column("searcher_id", ColumnType.STRING, "every table of searchers")
     table = vertical.check_searchers(read_as(plain_table(table, "searchers"), [searcher_id], "searchers"))
+    table = latest(table)
     ids = table["searcher_id"]
     refuse_rows(pc.is_null(ids), "searchers", "searcher_id", "a key is null")
     again = repeated(ids)

@@ -211,6 +211,9 @@ def _status_operations(endpoint: SearchEndpoint, metrics: Metrics) -> list[Opera
             models={key: model.fingerprint for key, model in retriever.models.items()},
             columns=endpoint.columns(),
             searcher_columns=[] if retriever.searchers is None else list(retriever.searchers.columns),
+            context_columns=[]
+            if retriever.vertical is None
+            else [column.name for column in retriever.vertical.context_columns()],
             logs_clicks=endpoint.served_log is not None,
         )
 

@@ -41,7 +41,7 @@ class FacetRequest(Struct, forbid_unknown_fields=True, frozen=True):
 class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     """An expression with its vectors, or a text with its searcher, encoded by the model; or an expression and a text.
 
-    searcher: an id of the table of searchers, or an object of context columns.
+    searcher: an id of the table of searchers, or an object of its columns. context: of the request, such as the device.
     why: say of each hit what it has of the query and of the searcher. highlight: say of each hit where its stored
     columns have the words that matched.
     mode: how a text is searched; embedding finds the nearest documents. key: the embedding to search, by default the
@@ -55,6 +55,7 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     vectors: dict[str, list[float]] | None = None
     text: Text | None = None
     searcher: str | dict[str, Any] | None = None
+    context: dict[str, Any] | None = None
     mode: Mode | None = None
     key: str | None = None
     limit: Annotated[int, Meta(ge=0, le=MAX_LIMIT)] = 10
@@ -210,6 +211,7 @@ class About(Struct, frozen=True):
     models: dict[str, str]
     columns: list[dict[str, str]]
     searcher_columns: list[str]
+    context_columns: list[str]
     logs_clicks: bool
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+import pyarrow as pa
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -16,6 +17,7 @@ from alicorn.query import Collection
 from alicorn.serving.app import create_app
 from alicorn.serving.ready import make_ready
 from alicorn.tables import read_table
+from alicorn.vertical.json_columns import arrow_type
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel
@@ -37,7 +39,7 @@ def serve(
     """
     table = None if searchers is None else read_table(searchers, "searchers")
     with _open(Path(collection)) as opened:
-        log = None if served_log is None else ServedLog(served_log)
+        log = None if served_log is None else ServedLog(served_log, context=context_types(models))
         try:
             app = create_app(opened, models, searchers=table, served_log=log)
             make_ready(opened)
@@ -45,6 +47,12 @@ def serve(
         finally:
             if log is not None:
                 log.close()
+
+
+def context_types(models: "Sequence[AnyModel]") -> dict[str, pa.DataType]:
+    """The columns of the context of a search, in the types in which they are logged."""
+    columns = models[0].vertical.context_columns() if models else []
+    return {column.name: arrow_type([column], []) or pa.string() for column in columns}
 
 
 def _open(path: Path) -> Collection:

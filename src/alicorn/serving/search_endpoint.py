@@ -82,6 +82,7 @@ class SearchEndpoint:
             vectors=asked.vectors,
             text=asked.text,
             searcher=asked.searcher,
+            context=asked.context,
             mode=asked.mode,
             key=asked.key,
             limit=asked.limit,
@@ -162,7 +163,7 @@ class SearchEndpoint:
             return None
         searcher_id = asked.searcher if isinstance(asked.searcher, str) else None
         try:
-            return self.served_log.search(searcher_id, asked.text, doc_ids, asked.mode or "hybrid")
+            return self.served_log.search(searcher_id, asked.text, doc_ids, asked.mode or "hybrid", asked.context or {})
         except OSError as error:
             notices.append(f"this search is not in the served log: {error.strerror or error}")
             return None

@@ -10,7 +10,7 @@ selection.py  which documents are indexed, and which requests need no `nn`
 split.py      which searches are held out
 failed_searches.py  rules: what a search without a click was after
 behaviour.py  windows over what a searcher did before the search
-requests.py   the columns of logged searches
+requests.py   the columns of logged searches: searcher, context, behaviour
 json_columns.py  JSON -> columns of a table
 """
 

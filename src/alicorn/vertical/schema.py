@@ -80,10 +80,12 @@ class DocumentSide(Config):
 
 
 class RequestSide(Config):
-    """What is known of a request: the column `query` is its text; other columns come from the table `searchers`, and
-    those of `behaviour` from what the searcher did before (behaviour.py)."""
+    """What is known of a request: the column `query` is its text; those of `context` are columns of `impressions`, such
+    as device or page; those of `behaviour` come from what the searcher did before (behaviour.py); all others from the
+    table `searchers`."""
 
     features: NamedFeatures
+    context: tuple[str, ...] = ()
     behaviour: Behaviour | None = None
 
     @model_validator(mode="after")
@@ -92,22 +94,46 @@ class RequestSide(Config):
             read = {column.name for column in feature.columns(name)}
             if "query" in read and not isinstance(feature, TextFeature):
                 raise ValueError(f"features.{name}: 'query' is the query text: its kind is text, not {feature.kind}")
-            groups = {self.behaviour.group_of(column) for column in read} if self.behaviour else {None}
-            if len(groups) > 1:
-                places = " and ".join(sorted(group or "the table of searchers" for group in groups))
+            places = sorted({self._place(column) for column in read})
+            if len(places) > 1:
                 raise ValueError(
-                    f"features.{name}: its columns are of {places}: they have no common rows; take them from one window"
+                    f"features.{name}: its columns are of {' and '.join(places)}: they have no common rows; take them "
+                    "from one place"
                 )
+        self._check_context()
         return self
 
+    def _check_context(self) -> None:
+        read = {column.name for name, feature in self.features.items() for column in feature.columns(name)}
+        for name in self.context:
+            if name in ("query", "searcher_id", "session_id"):
+                raise ValueError(f"context: '{name}' is what the log knows of every search: leave it out")
+            if name not in read:
+                raise ValueError(f"context: no feature reads '{name}': add one to features, or leave it out")
+            if self.behaviour and self.behaviour.group_of(name) is not None:
+                raise ValueError(f"context: '{name}' is a column that behaviour makes: rename one of them")
+
+    def _place(self, column: str) -> str:
+        if column in self.context:
+            return "the context"
+        return (self.behaviour and self.behaviour.group_of(column)) or "the table of searchers"
+
+    def of_context(self) -> dict[str, Feature]:
+        """The features that read columns of the context."""
+        return {name: one for name, one in self.features.items() if self._reads_any(one, set(self.context))}
+
+    def of_searchers(self) -> dict[str, Feature]:
+        """The others, which a table of searchers has to have."""
+        return {name: one for name, one in self.features.items() if not self._reads_any(one, set(self.context))}
+
     def logged(self) -> dict[str, Feature]:
-        """The features that read no column of `behaviour`: what the log folder has to have."""
+        """Those of them that read no column of `behaviour`: what the log folder has to have."""
         made = {column.name for column in self.behaviour.columns()} if self.behaviour else set()
-        return {
-            name: feature
-            for name, feature in self.features.items()
-            if not any(column.name in made for column in feature.columns(name))
-        }
+        return {name: one for name, one in self.of_searchers().items() if not self._reads_any(one, made)}
+
+    @staticmethod
+    def _reads_any(feature: Feature, columns: set[str]) -> bool:
+        return any(column.name in columns for column in feature.columns(""))
 
 
 class Vertical(Config):
@@ -237,11 +263,16 @@ class Vertical(Config):
     def impression_columns(self) -> list[Column]:
         """The columns that `impressions` must have beside those of every log."""
         column = self.split.column
-        return [] if column is None else [Column(column, ColumnType.STRING, "split.column")]
+        of_split = [] if column is None else [Column(column, ColumnType.STRING, "split.column")]
+        return [*of_split, *self.context_columns()]
+
+    def context_columns(self) -> list[Column]:
+        """The columns of a request's context."""
+        return list(_feature_columns(self.request.of_context(), "request.features"))
 
     def searcher_columns(self) -> list[Column]:
         """The columns that `searchers` must have, beside searcher_id."""
-        columns = _feature_columns(self.request.features, "request.features")
+        columns = _feature_columns(self.request.of_searchers(), "request.features")
         return [column for column in columns if column.name != "query"]
 
     def logged_searcher_columns(self) -> list[Column]:
@@ -261,7 +292,13 @@ class Vertical(Config):
     def check_searchers(self, searchers: pa.Table, first_row: int = 0) -> pa.Table:
         """The same for the table of searchers."""
         read = read_as(searchers, self.searcher_columns(), "searchers", first_row)
-        _check_values(read, self.request.features, "searchers", first_row)
+        _check_values(read, self.request.of_searchers(), "searchers", first_row)
+        return read
+
+    def check_context(self, impressions: pa.Table, first_row: int = 0) -> pa.Table:
+        """The same for the columns of the context in impressions."""
+        read = read_as(impressions, self.context_columns(), "impressions", first_row)
+        _check_values(read, self.request.of_context(), "impressions", first_row)
         return read
 
     def check_logged_searchers(self, searchers: pa.Table, first_row: int = 0) -> pa.Table:

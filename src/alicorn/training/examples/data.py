@@ -15,19 +15,19 @@ from alicorn.features.store import is_written
 from alicorn.negatives import KnownPositives, OwnNegatives
 from alicorn.pairs import PairsFolder
 from alicorn.tables import one_chunk
-from alicorn.text import normalize
 from alicorn.towers import Model
 from alicorn.towers.layout.layout import Layout
 from alicorn.training.examples.document_queries import DocumentQueries
+from alicorn.training.examples.groups import query_numbers, request_groups
 from alicorn.training.recipe.loss_settings import Auxiliary
 from alicorn.training.recipe.recipe import Recipe
 from alicorn.vertical import Vertical
 from alicorn.vertical.failed_searches import FACTS
-from alicorn.vertical.requests import check_known, request_table
+from alicorn.vertical.requests import RequestTables, check_known, request_table
 
 _ROWS = 1 << 16  # featurised at once
 _RANDOM = 10  # documents compared with the targets of a search in the AUC, where the search showed none
-_PAIR = ["session_id", "searcher_id", "query", "doc_id", "grade", "weight", "source", "split"]
+_PAIR = ["session_id", "searcher_id", "time", "query", "doc_id", "grade", "weight", "source", "split"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,15 +83,20 @@ class Pairs:
             )
         self.fingerprint = self.tables.manifest.data_fingerprint
         self.documents = self.tables.read("documents")
-        self.searchers = self.tables.searchers
-        self.behaviour = self._behaviour()
+        self.known = RequestTables(self.tables.searchers, self._behaviour(), self._context())
         self._doc_ids = self.documents["doc_id"].combine_chunks()
 
     def standardizations(self, towers: Layout) -> dict[str, Any]:
         """Of the numeric features of both sides, as Model.new takes them."""
         found = {"document": standardizations(towers.document.features, self.documents, "documents")}
-        if self.searchers is not None:
-            found["request"] = standardizations(towers.request.features, self.searchers, "requests")
+        found["request"] = {}
+        of_context = self.vertical.request.of_context()
+        for table, is_context in ((self.known.searchers, False), (self.known.context, True)):
+            features = {
+                name: one for name, one in towers.request.features.items() if (name in of_context) == is_context
+            }
+            if table is not None:
+                found["request"] |= standardizations(features, table, "requests")
         return {
             side: {name: values.model_dump() for name, values in numeric.items()} for side, numeric in found.items()
         }
@@ -105,7 +110,8 @@ class Pairs:
             shown = shown.filter(pc.equal(shown["split"], "train"))
             chosen = pa.concat_tables([chosen, shown], promote_options="permissive")
         documents = self._rows_of(chosen["doc_id"], "pairs")
-        known = KnownPositives.of(_groups(chosen), documents)  # of every source: what is chosen is no negative
+        groups = request_groups(chosen, self.known.context)
+        known = KnownPositives.of(groups, documents)  # of every source: what is chosen is no negative
         used = np.flatnonzero(_used(chosen, recipe))
         if len(used) == 0:
             raise TableError(
@@ -116,7 +122,7 @@ class Pairs:
                 column="source",
             )
         pairs = chosen.take(used)
-        check_known(pairs, self.searchers, self.behaviour)
+        check_known(pairs, self.known)
         for name, tables, featurizer in (
             ("documents", _parts(self.documents), model.documents),
             ("requests", map(self.requests, _parts(pairs)), model.requests),
@@ -153,7 +159,7 @@ class Pairs:
 
     def _document_queries(self, pairs: pa.Table, documents: np.ndarray, auxiliary: Auxiliary) -> DocumentQueries:
         """Raises ConfigError where the training pairs have fewer than two queries: nothing could be told apart."""
-        queries = DocumentQueries.of(_queries(pairs), documents, len(self.documents), auxiliary.queries)
+        queries = DocumentQueries.of(query_numbers(pairs), documents, len(self.documents), auxiliary.queries)
         if queries.num_queries < 2:
             raise ConfigError(
                 f"{self.tables.folder}: the auxiliary task tells queries apart, and the training pairs have one: leave "
@@ -214,7 +220,7 @@ class Pairs:
 
     def requests(self, searches: pa.Table) -> pa.Table:
         """What the request tower reads of searches or pairs (vertical/requests.py). Raises TableError."""
-        return request_table(searches, self.searchers, self.behaviour)
+        return request_table(searches, self.known)
 
     def _behaviour(self) -> pa.Table | None:
         """Of each search what its searcher had done before: the columns that a feature reads, if any does."""
@@ -222,6 +228,10 @@ class Pairs:
         made = {column.name for column in behaviour.columns()} if behaviour else set()
         read = [column.name for column in self.vertical.searcher_columns() if column.name in made]
         return self.tables.read("behaviour", ["session_id", *dict.fromkeys(read)]) if read else None
+
+    def _context(self) -> pa.Table | None:
+        read = [column.name for column in self.vertical.context_columns()]
+        return self.tables.read("context", ["session_id", *dict.fromkeys(read)]) if read else None
 
     def _rows_of(self, doc_ids: pa.ChunkedArray, table: str) -> np.ndarray:
         """int64: the document row of each id."""
@@ -257,22 +267,6 @@ def _of_grade(searches: pa.Table, least: float) -> pa.Table:
     targets = pa.ListArray.from_arrays(pa.array(offsets), targets.flatten().filter(kept))
     at = searches.schema.get_field_index("targets")
     return searches.set_column(at, "targets", targets).filter(pa.array(counts > 0))
-
-
-def _groups(pairs: pa.Table) -> np.ndarray:
-    """int64: equal for pairs of one query (normalised) and one searcher."""
-    query = _queries(pairs)
-    searchers = pairs["searcher_id"].combine_chunks().dictionary_encode()
-    searcher = pc.fill_null(searchers.indices, -1).to_numpy() + 1
-    _, groups = np.unique(query * (len(searchers.dictionary) + 1) + searcher, return_inverse=True)
-    return groups.astype(np.int64)
-
-
-def _queries(pairs: pa.Table) -> np.ndarray:
-    """int64 (pairs,): equal for equal queries, normalised."""
-    queries = pc.fill_null(pairs["query"], "").combine_chunks().dictionary_encode()
-    _, spelling = np.unique([normalize(text) for text in queries.dictionary.to_pylist()], return_inverse=True)
-    return spelling[queries.indices.to_numpy()].astype(np.int64) if len(pairs) else np.empty(0, dtype=np.int64)
 
 
 def _parts(table: pa.Table) -> Iterator[pa.Table]:
