@@ -35,6 +35,7 @@ def shop(more: str = "") -> Vertical:
         ("(and {terms} brnd:acme)", ["term 'brnd:acme'", "did you mean 'brand'", "text:, brand:"]),
         ("(and {terms} acme)", ["term 'acme'", "text:, brand:"]),
         ("(and {terms} (prefix bra:a))", ["term 'bra:a'", "did you mean 'brand'"]),
+        ("(and {terms} (fuzzy brnd:acme))", ["term 'brnd:acme'", "did you mean 'brand'"]),
         ("(and {terms} (prefix bro))", ["term 'bro:'", "did you mean 'brand'"]),
         ("(and {terms} (apply frend: brand:acme))", ["term 'frend:'"]),
         ("(and {terms} (range prise :max 3))", ["(range prise ...)", "did you mean 'price'", "title, price, friends"]),
@@ -58,7 +59,8 @@ def test_a_template_may_name_what_the_vertical_has():
         " (nn {key} :k 3) (nn shop-text :k 3) (extract friends brand:x))"
     )
     order = (
-        "order: {hybrid: {'nn:shop': 1, 'nn:shop-text': 1, bm25: 0.1, 'bm25:brand': 1, static_rank: 1, price: -1}}\n"
+        "order: {hybrid: {'nn:shop': 1, 'nn:shop-text': 1, bm25: {weight: 0.1, fields: {text: 1, brand: 2}},"
+        " 'bm25:brand': 1, static_rank: 1, price: -1}}\n"
     )
     loaded = shop(f"expressions: {{hybrid: '{template}'}}\n{order}")
     assert loaded.order_of("hybrid")["price"] == -1
@@ -69,6 +71,7 @@ def test_a_template_may_name_what_the_vertical_has():
     [
         ("hybrid: {nn: 1, bm52: 0.1}", ["order.hybrid", "unknown part 'bm52'", "did you mean 'bm25'"]),
         ("hybrid: {nn: 1, prise: 0.1}", ["unknown part 'prise'", "did you mean 'price'"]),
+        ("boolean: {bm25: {fields: {text: 1, brnd: 2}}}", ["order.boolean", "'brnd:'", "did you mean 'brand'"]),
         ("hybrid: {nn: 1, 'bm25:txt': 0.1}", ["'txt:'", "did you mean 'text'"]),
         ("hybrid: {'nn:sop': 1}", ["key 'sop'", "did you mean 'shop'"]),
         ("hybrid: {'nn:shop-text': 1}", ["needs an (nn shop-text ...)"]),

@@ -5,6 +5,8 @@
     {"nn": 0.7, "bm25": 0.3}              a weighted sum of scores and of stored numbers, the best first
     {"bm25": {"weight": 0.3, "half_at": 8}, "nn": 1}
                                           a part on its own scale: x / (|x| + 8), which is 0.5 at 8
+    {"bm25": {"fields": {"title": 3, "text": 1}}}
+                                          BM25F: the words of the expression in fields of these weights
     {"votes": {"weight": 0.1, "log": true}, "nn": 1}
                                           ln(1 + x); of a negative number -ln(1 - x)
     {"rrf": ["nn", "bm25"], "k": 60}      reciprocal-rank fusion: the sum of 1 / (k + rank) over the parts
@@ -35,6 +37,8 @@ RRF_K = 60.0
 _DIRECTIONS = ("asc", "desc")
 _LARGEST = 1e300  # of a weight: its products with scores stay finite
 
+_MOST_OF_FIELD = 1e6
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -43,6 +47,8 @@ class Part:
     kind: one of SCORES, or "column". of: the embedding key of nn, the prefix of bm25, the name of the column; "" for
     the first nn of the expression, for all terms, and for static_rank.
     half_at: the scale x / (|x| + half_at). log: the scale ln(1 + x). With neither, the number as it is.
+    fields: of bm25, the prefixes of terms in which its words are looked for, sorted, with their weights; without any,
+    BM25 of the terms as they are.
     """
 
     kind: str
@@ -50,6 +56,7 @@ class Part:
     weight: float = 1.0
     half_at: float | None = None
     log: bool = False
+    fields: tuple[tuple[str, float], ...] = ()
 
     def __str__(self) -> str:
         return self.of if self.kind == "column" else f"{self.kind}:{self.of}" if self.of else self.kind
@@ -180,8 +187,9 @@ def _part(name: object, value: object, where: str) -> Part:
     if not isinstance(name, str) or not name:
         raise ConfigError(f"{where}: weights are of {', '.join(SCORES)} or stored columns of numbers, got {name!r}")
     given: dict[Any, Any] = dict(value) if isinstance(value, Mapping) else {"weight": value}
-    if unknown := [key for key in given if key not in ("weight", "half_at", "log")]:
-        raise ConfigError(f"{where}: {name} takes weight, half_at and log, got {unknown[0]!r}")
+    allowed = ("weight", "half_at", "log", "fields") if name == "bm25" else ("weight", "half_at", "log")
+    if unknown := [key for key in given if key not in allowed]:
+        raise ConfigError(f"{where}: {name} takes {', '.join(allowed[:-1])} and {allowed[-1]}, got {unknown[0]!r}")
     weight, half_at, log = given.get("weight", 1.0), given.get("half_at"), given.get("log", False)
     if not _is_number(weight) or not -_LARGEST < weight < _LARGEST:
         raise ConfigError(f"{where}: the weight of {name!r} must be a finite number, got {weight!r}")
@@ -191,10 +199,29 @@ def _part(name: object, value: object, where: str) -> Part:
         raise ConfigError(f"{where}: {name!r} has one scale: half_at with a number, or log: true; got {given!r}")
     kind, colon, of = name.partition(":")
     if kind in ("nn", "bm25") and (of or not colon):
-        return Part(kind, of, float(weight), half_at, log)
+        fields = _fields(given["fields"], where) if "fields" in given else ()
+        return Part(kind, of, float(weight), half_at, log, fields)
     if name == "static_rank":
         return Part(name, "", float(weight), half_at, log)
     return Part("column", name, float(weight), half_at, log)
+
+
+def _fields(written: object, where: str) -> tuple[tuple[str, float], ...]:
+    """The fields of BM25F, by their prefixes: in one order, however they are written."""
+    if not isinstance(written, Mapping) or not 1 <= len(written) <= MAX_PARTS:
+        raise ConfigError(
+            f"{where}: fields of bm25 are 1 to {MAX_PARTS} prefixes of terms with their weights, as in"
+            f' {{"title": 3, "text": 1}}, got {written!r:.80}'
+        )
+    for prefix, weight in written.items():
+        if not isinstance(prefix, str) or not prefix or ":" in prefix:
+            raise ConfigError(f"{where}: a field of bm25 is a prefix of terms without its colon, got {prefix!r:.80}")
+        if not _is_number(weight) or not 0 < weight <= _MOST_OF_FIELD:
+            raise ConfigError(
+                f"{where}: the weight of field {prefix!r} must be a number above 0, at most {_MOST_OF_FIELD:,.0f}, got"
+                f" {weight!r}"
+            )
+    return tuple(sorted((prefix, float(weight)) for prefix, weight in written.items()))
 
 
 def _is_number(value: object) -> TypeGuard[float]:

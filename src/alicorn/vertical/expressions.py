@@ -18,7 +18,7 @@ from alicorn.config import Config, nearest
 from alicorn.errors import ConfigError, QueryError
 from alicorn.language.order import SCORES, ByColumn, OrderBy, Part, parts_of, read_order
 from alicorn.language.templates import KEY, Template, TermsHole
-from alicorn.language.tree import Apply, Extract, Nn, Node, Phrase, Prefix, Range, Term, walk
+from alicorn.language.tree import Apply, Extract, Fuzzy, Nn, Node, Phrase, Prefix, Range, Term, walk
 
 BY_WORDS: OrderBy = ("bm25", "static_rank")
 """The order of a text's hits where its expression has no `nn`."""
@@ -115,7 +115,7 @@ def _problem(node: Node, known: Known) -> str | None:
             listed = ", ".join(known.word_prefixes) or "none"
             near = _near(prefix, known.word_prefixes)
             return f"(phrase {prefix} ...): {near}prefixes of words in document.terms: {listed}"
-        case Term(term=term):
+        case Term(term=term) | Fuzzy(term=term):
             return _term_problem(term, known)
         case Phrase(prefix=prefix):
             return _phrase_problem(prefix, known)
@@ -174,8 +174,9 @@ def _part_problem(part: Part, template: Template, known: Known) -> str | None:
             keys = [known.keys[0] if key == KEY else key for key in template.keys]
             absent = None if part.of in keys else f"{part} needs an (nn {part.of} ...) in {str(template)!r}"
             return _key_problem(part.of, known) or absent
-        case "bm25" if part.of:
-            return _term_problem(f"{part.of}:", known)
+        case "bm25":
+            prefixes = [part.of] if part.of else [prefix for prefix, _ in part.fields]
+            return next(filter(None, (_term_problem(f"{prefix}:", known) for prefix in prefixes)), None)
         case "static_rank" if not known.has_static_rank:
             return "static_rank: document.static_rank names no column"
         case "column":

@@ -16,6 +16,7 @@ from alicorn.query.nn.ranked import best_first
 from alicorn.query.order.ordinals import ordinals_of
 from alicorn.query.run import Execution
 from alicorn.query.text.bm25 import scored_terms, scores_of
+from alicorn.query.text.bm25f import scores_by_fields
 
 _LARGEST = 1e300  # of a part: sums of them stay finite
 
@@ -81,7 +82,10 @@ def _parts(evaluation: Execution, prepared: Prepared, part: Part, numbers: Seque
         case "static_rank":
             return [view.segment.static_rank[own].astype(np.float64) for view, own in zip(views, numbers, strict=True)]
         case "bm25":
-            return scores_of(evaluation.snapshot, terms_of(part, prepared), numbers)
+            terms = terms_of(part, prepared)
+            if part.fields:
+                return scores_by_fields(evaluation.snapshot, terms, part.fields, numbers)
+            return scores_of(evaluation.snapshot, terms, numbers)
         case "column":
             kind = evaluation.snapshot.columns[part.of]
             return [_values(view, part.of, kind)[own] for view, own in zip(views, numbers, strict=True)]

@@ -241,3 +241,28 @@ def add_bm25(scores, numbers, postings, frequencies, lengths, idf, k1_1_b, k1_b_
         if postings[at] == numbers[i]:
             frequency = np.float64(frequencies[at])
             scores[i] += idf * (frequency / (frequency + k1_1_b + k1_b_per_average * lengths[numbers[i]]))
+
+
+@kernel("void(float64[::1], uint32[::1], uint32[::1], uint8[::1], uint32[::1], float64, float64, float64)")
+def add_frequency(sums, numbers, postings, frequencies, lengths, weight, kept, per_length):
+    """Add one field's part of BM25F to the frequencies of a set: weight * tf / (1 - b + (b / average) * length).
+
+    kept, per_length: 1 - b and b / average.
+    """
+    at = 0
+    for i in range(len(numbers)):
+        at = gallop(postings, at, numbers[i])
+        if at == len(postings):
+            return
+        if postings[at] == numbers[i]:
+            sums[i] += weight * np.float64(frequencies[at]) / (kept + per_length * lengths[numbers[i]])
+
+
+@kernel(*[f"void({kind}[::1], int32[::1], int64, int64, uint32[::1])" for kind in ("int32", "uint16")])
+def count_between(codes, starts, low, high, counts):
+    """counts[i] = how many of codes[starts[i]:starts[i + 1]] are from low to below high."""
+    for i in range(len(counts)):
+        count = np.uint32(0)
+        for at in range(starts[i], starts[i + 1]):
+            count += np.uint32(low <= np.int64(codes[at]) < high)
+        counts[i] = count

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from alicorn.index import Segment
+from alicorn.index.segment.parts.frequent import is_dense
 from alicorn.query.sets import docset, kernels
 from alicorn.query.sets.docset import EMPTY, Bitmap, DocSet
 
@@ -17,7 +18,7 @@ def having_any(segment: Segment, numbers: np.ndarray) -> DocSet:
     if len(numbers) == 1:
         return segment.postings[starts[0] : stops[0]]
     total = int((stops - starts).sum())
-    if docset.is_dense(total, segment.num_docs):
+    if is_dense(total, segment.num_docs):
         words = np.zeros((segment.num_docs + 63) // 64, dtype=np.uint64)
         kernels.set_bits_of_lists(words, segment.postings, starts, stops)
         return Bitmap.of_words(words)

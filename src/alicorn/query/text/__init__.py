@@ -3,4 +3,6 @@
 best.py    the compiled loops that find the best by BM25, and count all, without scoring each
 scored.py  the terms of a snapshot, as those loops read them
 bm25.py    BM25 of given documents, and the best of a set or of an `and` or `or` of terms
+fields.py  the lengths of fields, and idf of words over several fields
+bm25f.py   BM25F of given documents: words in fields with weights
 """
