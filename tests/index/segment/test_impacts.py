@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from alicorn.index.segment.parts.impacts import BLOCK, impacts_of, mean_length, scaled, shape
-from alicorn.query.text.best import bound_of
+from alicorn.query.text.lists import bound_of
 
 
 def factors(frequencies, lengths, saturation, per_length):

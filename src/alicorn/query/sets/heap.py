@@ -1,6 +1,25 @@
-"""The best of many documents by score: a heap with the worst at its root, ties to the smaller doc_id."""
+"""The best of many documents by score: a heap with the worst at its root, ties to the smaller doc_id.
+
+Its arrays are handed on as `addresses`, which costs a loop nothing.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
 
 from alicorn.compiled import subroutine
+from alicorn.quantization.kernels.intrinsics import doubles_at, numbers_at
+
+
+class Heap(NamedTuple):
+    """scores: float64; id_ranks: uint32, of the doc_ids; documents: uint32. (room,) each."""
+
+    scores: np.ndarray
+    id_ranks: np.ndarray
+    documents: np.ndarray
+    room: int
 
 
 @subroutine
@@ -9,12 +28,13 @@ def is_worse(score, id_rank, other_score, other_id_rank):
 
 
 @subroutine
-def push(found, score, id_rank, document, scores, id_ranks, documents):
+def push(heap, room, found, score, id_rank, document):
     """Put a document into a heap of `found` documents -> how many it holds then.
 
-    A full one, of len(scores), loses its root, which must be worse than the document. id_rank: of its doc_id.
+    A full one, of `room` documents, loses its root, which must be worse than the document.
     """
-    if found < len(scores):
+    scores, id_ranks, documents = doubles_at(heap.scores), numbers_at(heap.id_ranks), numbers_at(heap.documents)
+    if found < room:
         at = found
         while at > 0:
             parent = (at - 1) // 2
@@ -40,9 +60,10 @@ def push(found, score, id_rank, document, scores, id_ranks, documents):
 
 
 @subroutine
-def sort_in_place(found, scores, id_ranks, documents):
+def sort_in_place(heap, found):
     """Put the documents of a heap in order, the best first."""
+    scores, id_ranks, documents = doubles_at(heap.scores), numbers_at(heap.id_ranks), numbers_at(heap.documents)
     for last in range(found - 1, 0, -1):
         score, id_rank, document = scores[last], id_ranks[last], documents[last]
         scores[last], id_ranks[last], documents[last] = scores[0], id_ranks[0], documents[0]
-        push(last, score, id_rank, document, scores[:last], id_ranks[:last], documents[:last])
+        push(heap, last, last, score, id_rank, document)

@@ -1,6 +1,7 @@
 """Order by words.
 
 best.py    the compiled loops that find the best by BM25, and count all, without scoring each
+lists.py   posting lists as these loops read them; request.py: the terms; window.py: how many of them documents have
 scored.py  the terms of a snapshot, as those loops read them
 bm25.py    BM25 of given documents, and the best of a set or of an `and` or `or` of terms
 fields.py  the lengths of fields, and idf of words over several fields

@@ -14,7 +14,7 @@ from alicorn.index import Segment, SegmentView, Snapshot
 from alicorn.index.segment.parts.impacts import mean_length, scaled, shape
 from alicorn.index.segment.parts.terms import TEXT
 from alicorn.query.sets import bits, kernels
-from alicorn.query.text.best import RANKED, Lists, count_before, largest_factor
+from alicorn.query.text.lists import RANKED, count_before, largest_factor
 
 _FEW = 512  # postings
 _ROWS = 64  # of a table at first; doubled when they are used up
@@ -78,14 +78,8 @@ class TermTable:
     """
 
     def __init__(self, segment: Segment) -> None:
-        self.lists = Lists(
-            segment.postings.ctypes.data,
-            segment.frequencies.ctypes.data,
-            segment.doc_lengths.ctypes.data,
-            segment.id_order.ctypes.data,
-            segment.impacts.ctypes.data,
-            segment.num_docs,
-        )
+        arrays = (segment.postings, segment.frequencies, segment.doc_lengths, segment.id_order, segment.impacts)
+        self.lists = np.array([*(array.ctypes.data for array in arrays), segment.num_docs], dtype=np.int64)
         self.terms, self.factors = np.zeros((_ROWS, 4), dtype=np.int64), np.zeros((_ROWS, 6))
         self.rows: dict[str, int] = {}
         self._segment = segment
