@@ -31,8 +31,8 @@ from alicorn.index import Store
 from alicorn.quantization import CODES, FLOAT16, STORED, Int8
 
 CYCLES_OF_A_COLLECTION = 12
-# doc_id -> the operations that wrote it last and that upserted it; the one that set the metadata
-Model = tuple[dict[str, tuple[int, int]], int | None]
+# doc_id -> the operations that wrote it last and that upserted it; the one that set the metadata; is there a key w?
+Model = tuple[dict[str, tuple[int, int]], int | None, bool]
 
 
 @dataclass
@@ -81,7 +81,7 @@ def crash(writers: Writers, folder: Path, cycles: int, seed: int) -> Record:
     for start in range(0, cycles, CYCLES_OF_A_COLLECTION):
         path = folder / f"c{start}"
         stored = STORED[start // CYCLES_OF_A_COLLECTION % len(STORED)]
-        model: Model = ({}, None)
+        model: Model = ({}, None, False)
         first = 0
         for cycle in range(start, min(cycles, start + CYCLES_OF_A_COLLECTION)):
             (folder / "log").write_bytes(b"")
@@ -136,21 +136,21 @@ def compare(path: Path, log: Path, first: int, model: Model, stored: str) -> tup
         store = created(str(path), stored)  # it was killed while it created the collection
     with store:
         store.verify()
-        found = contents(store), store.metadata.get("number")
+        found = contents(store), store.metadata.get("number"), "w" in store.embeddings
     assert found in allowed, f"acknowledged, but not found: {difference(allowed[0], found)}"
     return int(notes[-1][1]) + 1 if notes else max(first, 1), found, acknowledged
 
 
 def applied(model: Model, number: int) -> Model:
     """After one more operation."""
-    documents, metadata = model
+    documents, metadata, has_key = model
     kind, added, deleted = operation(number)
     kept = {doc_id: at for doc_id, at in documents.items() if doc_id not in deleted}
     if kind == "update":
         changed = {doc_id: (number, documents[doc_id][1]) for doc_id in added if doc_id in documents}
     else:
         changed = dict.fromkeys(added, (number, number))
-    return kept | changed, number if kind == "metadata" else metadata
+    return kept | changed, number if kind == "metadata" else metadata, has_key != (kind == "key")
 
 
 def contents(store: Store) -> dict[str, tuple[int, int]]:
@@ -159,6 +159,7 @@ def contents(store: Store) -> dict[str, tuple[int, int]]:
     for view in snapshot.segments:
         block, positions = view.segment.embeddings["v"], view.segment.positioned_terms().positions
         assert block.quantizer is snapshot.quantizers["v"]
+        assert list(view.segment.embeddings) == list(snapshot.quantizers) == list(store.embeddings)
         for number, row in enumerate(view.segment.stored.to_pylist()):
             if view.deleted is None or not view.deleted[number]:
                 assert row["doc_id"] not in found
@@ -190,7 +191,7 @@ def difference(expected: Model, found: Model) -> list[str]:
         f"{doc_id}: {expected[0].get(doc_id)} is now {found[0].get(doc_id)}"
         for doc_id in sorted(both)
         if expected[0].get(doc_id) != found[0].get(doc_id)
-    ] + ([f"metadata: {expected[1]} is now {found[1]}"] if expected[1] != found[1] else [])
+    ] + ([f"metadata, key: {expected[1:]} is now {found[1:]}"] if expected[1:] != found[1:] else [])
 
 
 def lines(record: Record) -> Iterator[str]:

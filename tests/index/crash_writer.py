@@ -22,7 +22,7 @@ from alicorn.index.writer import maintenance, training
 
 DIM = 4
 KINDS = {  # and how often
-    "upsert": 0.3,
+    "upsert": 0.26,
     "update": 0.1,
     "bulk": 0.1,
     "apply": 0.1,
@@ -30,7 +30,8 @@ KINDS = {  # and how often
     "flush": 0.06,
     "merge": 0.04,
     "train": 0.04,
-    "metadata": 0.06,
+    "metadata": 0.04,
+    "key": 0.06,
 }
 OPERATIONS = 60  # a child that is not killed before ends after so many
 
@@ -114,6 +115,8 @@ def write(order: Order) -> None:
             store.delete(deleted)
         elif kind == "train":
             store.train(num_clusters=3)
+        elif kind == "key":
+            store.drop_key("w") if "w" in store.embeddings else store.add_key("w", 3)
         elif kind == "metadata":
             store.set_metadata({"number": number})
         else:

@@ -40,6 +40,7 @@ def test_every_fsync_rename_and_commit_is_a_failpoint(writers, tmp_path: Path) -
         "commit operation",
         "commit swap",
         "commit metadata",
+        "commit schema",
         "checkpoint",
     }
     creating, writing = failpoints(writers, tmp_path)
@@ -50,5 +51,5 @@ def test_every_fsync_rename_and_commit_is_a_failpoint(writers, tmp_path: Path) -
 def test_three_hundred_kills(writers, tmp_path: Path) -> None:
     record = crash(writers, tmp_path, cycles=450, seed=2)
     assert record.killed.total() >= 300
-    assert len(record.killed) == 31  # every failpoint, and any moment
+    assert len(record.killed) == 33  # every failpoint, and any moment
     assert record.acknowledged > 3_000

@@ -32,6 +32,7 @@ from alicorn.index.durability.sqlite_file import (
     MANIFEST,
     MANIFEST_VERSION,
     PLAIN_VERSION,
+    POSITIONS_VERSION,
     STORED_VERSION,
     check_identity,
     close,
@@ -122,15 +123,14 @@ class Journal:
     ) -> None:
         """Create a manifest without segments. positions: prefixes of terms."""
         state = State(collection=secrets.token_hex(16))
-        declared: dict[str, Any] = {"embeddings": [_declaration(key, one) for key, one in embeddings.items()]}
         settings = {
-            "collection": _json(declared | ({"positions": positions} if positions else {})),
+            "collection": _declarations(embeddings, positions),
             "metadata": _json(metadata),
             "columns": pa.schema([]).serialize().to_pybytes(),
             "state": _json(asdict(state)),
         }
         version = PLAIN_VERSION if all(one.stored == FLOAT32 for one in embeddings.values()) else STORED_VERSION
-        create_database(folder, settings, state.collection, MANIFEST_VERSION if positions else version)
+        create_database(folder, settings, state.collection, POSITIONS_VERSION if positions else version)
 
     # -- reading
 
@@ -230,8 +230,12 @@ class Journal:
         quantizers: tuple[str, str] | None,
         flushed: int,
         columns: pa.Schema | None = None,
+        embeddings: Mapping[str, Declared] | None = None,
     ) -> None:
-        """Replace the list of segments, which now contain the journal up to `flushed`. Durable when this returns."""
+        """Replace the list of segments, which now contain the journal up to `flushed`. Durable when this returns.
+
+        embeddings: given when the keys change.
+        """
         names = tuple(segment.name for segment in segments)
         state = replace(self.state, generation=generation, segments=names, quantizers=quantizers, flushed=flushed)
         written = PAGE_SIZE * (flushed - self.state.flushed)  # at most a page for each row deleted
@@ -242,7 +246,14 @@ class Journal:
                 self._database.execute("INSERT INTO segments VALUES (?, ?, ?, ?)", (*row, row_checksum(*row)))
             self._database.execute("DELETE FROM journal WHERE sequence <= ?", (flushed,))
             self._put_columns(columns)
+            if embeddings is not None:
+                self._put_embeddings(embeddings)
         self.num_bytes = self._num_bytes()
+
+    def set_embeddings(self, embeddings: Mapping[str, Declared]) -> None:
+        """Declare further keys. Durable when this returns."""
+        with self._transaction("schema", self.state):
+            self._put_embeddings(embeddings)
 
     def set_metadata(self, metadata: Mapping[str, Any]) -> None:
         value = _json(metadata)
@@ -313,6 +324,10 @@ class Journal:
         if columns is not None:
             put_setting(self._database, "columns", columns.serialize().to_pybytes())
 
+    def _put_embeddings(self, embeddings: Mapping[str, Declared]) -> None:
+        put_setting(self._database, "collection", _declarations(embeddings, self.positions()))
+        self._database.execute(f"PRAGMA user_version = {MANIFEST_VERSION}")
+
     def _setting(self, name: str) -> bytes:
         with self._reported("read"):
             row = self._database.execute("SELECT value, checksum FROM settings WHERE name = ?", (name,)).fetchone()
@@ -336,6 +351,11 @@ class Journal:
 
     def _reported(self, verb: str) -> AbstractContextManager[None]:
         return reported(self._path, verb)
+
+
+def _declarations(embeddings: Mapping[str, Declared], positions: tuple[str, ...]) -> bytes:
+    declared: dict[str, Any] = {"embeddings": [_declaration(key, one) for key, one in embeddings.items()]}
+    return _json(declared | ({"positions": positions} if positions else {}))
 
 
 def _declaration(key: str, declared: Declared) -> list[Any]:

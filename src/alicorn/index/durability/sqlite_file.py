@@ -1,7 +1,7 @@
 """The SQLite database of a collection: its tables, its creation, its connections.
 
 manifest.sqlite    application_id 0x414C4943 ("ALIC"), user_version = 1, 2 if an embedding is not stored as float32, 3
-                   if positions of terms are kept; WAL mode
+                   if positions of terms are kept, 4 after a key was added or dropped; WAL mode
   settings         name, value, checksum
                      collection   JSON: embeddings, a list of [key, dimension] or [key, dimension, stored] in the
                                   order of declaration; stored: "float16" or "codes", missing for float32;
@@ -37,8 +37,9 @@ MANIFEST = "manifest.sqlite"
 CREATING = "manifest.creating"
 # Files of an interrupted creation.
 LEFT_BY_CREATION = (CREATING, f"{CREATING}-wal", f"{CREATING}-shm", f"{SEAL}.new", SEAL, MARK)
-# user_version: with float32 vectors only; with vectors stored otherwise; with positions of terms
-PLAIN_VERSION, STORED_VERSION, MANIFEST_VERSION = 1, 2, 3
+# user_version: with float32 vectors only; with vectors stored otherwise; with positions of terms; with keys that
+# were added, which older segments lack
+PLAIN_VERSION, STORED_VERSION, POSITIONS_VERSION, MANIFEST_VERSION = 1, 2, 3, 4
 _APPLICATION_ID = 0x414C4943
 _TABLES = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL, checksum TEXT NOT NULL) STRICT;

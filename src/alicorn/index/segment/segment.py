@@ -20,7 +20,7 @@ from alicorn.index.segment.parts.doc_ids import IdIndex, hash_ids
 from alicorn.index.segment.parts.frequent import FrequentTerms
 from alicorn.index.segment.parts.positions import PositionLists, PrefixPostings
 from alicorn.index.segment.parts.terms import TermDictionary, TermLists
-from alicorn.quantization import CODES, Codes, KeyQuantizer
+from alicorn.quantization import CODES, FLOAT16, Codes, KeyQuantizer
 from alicorn.tables import python_values
 
 
@@ -59,6 +59,21 @@ class EmbeddingBlock:
     identity: bool
     rows_of: np.ndarray
     min_cosines: np.ndarray
+
+    @classmethod
+    def empty(cls, quantizer: KeyQuantizer, num_docs: int) -> EmbeddingBlock:
+        """The block of a key that no document of a segment has."""
+        kind = np.float16 if quantizer.stored == FLOAT16 else np.float32
+        return cls(
+            quantizer=quantizer,
+            vectors=np.empty((0, 0 if quantizer.stored == CODES else quantizer.dim), dtype=kind),
+            coded=Codes.empty(0, quantizer.codec),
+            starts=np.zeros(quantizer.num_clusters + 1, dtype=np.int64),
+            docs=np.empty(0, dtype=np.uint32),
+            identity=False,
+            rows_of=np.full(num_docs, -1, dtype=np.int32),
+            min_cosines=np.ones(quantizer.num_clusters, dtype=np.float32),
+        )
 
     def stored(self, rows: np.ndarray) -> np.ndarray:
         """The stored vectors of some rows -> (len(rows), dim) float32."""
@@ -142,6 +157,15 @@ class Segment:
     def has_ranks(self) -> bool:
         """Whether any static rank is not 0."""
         return bool(self.static_rank.any())
+
+    def with_keys(self, quantizers: Mapping[str, KeyQuantizer]) -> Segment:
+        """The same segment with an empty block for each key that was added after it was made."""
+        if quantizers.keys() <= self.embeddings.keys():
+            return self
+        blocks = {
+            key: self.embeddings.get(key) or EmbeddingBlock.empty(one, self.num_docs) for key, one in quantizers.items()
+        }
+        return replace(self, embeddings=blocks)
 
     def span_of(self, term: str) -> slice:
         """The slice of the postings of a term; empty if no document has it."""

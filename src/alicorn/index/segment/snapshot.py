@@ -47,6 +47,11 @@ class SegmentView:
             found &= ~self.deleted[numbers]
         return np.flatnonzero(found), numbers[found]
 
+    def with_keys(self, quantizers: Mapping[str, KeyQuantizer]) -> SegmentView:
+        """The same view with an empty block for each key that its segment lacks."""
+        segment = self.segment.with_keys(quantizers)
+        return self if segment is self.segment else SegmentView(segment, self.deleted)
+
     def without(self, numbers: np.ndarray) -> SegmentView:
         """The view with these documents deleted too. The mask is copied, so older views do not change."""
         deleted = np.zeros(self.segment.num_docs, dtype=bool) if self.deleted is None else self.deleted.copy()

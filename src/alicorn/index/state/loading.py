@@ -41,7 +41,8 @@ def _load_moment(journal: Journal, path: Path, before: Version | None, applied: 
     embeddings = {key: one.dim for key, one in declared.items()}
     records = journal.segments()
     if before is not None and before.generation == state.generation:
-        version = replace(before, metadata=metadata, columns=columns)
+        quantizers = _quantizers(state.quantizers, path, declared, before)
+        version = replace(before, metadata=metadata, columns=columns).with_keys(quantizers)
     else:
         applied = state.flushed
         quantizers = _quantizers(state.quantizers, path, declared, before)
@@ -72,11 +73,13 @@ def _load_moment(journal: Journal, path: Path, before: Version | None, applied: 
 def _quantizers(
     record: tuple[str, str] | None, path: Path, declared: Mapping[str, Declared], before: Version | None
 ) -> Mapping[str, KeyQuantizer]:
+    """The quantizers of the declared keys, in their order; those of a key that was added since are untrained."""
+    known: Mapping[str, KeyQuantizer] = {}
     if before is not None and record == before.quantizer_file:
-        return before.quantizers
-    if record is None:
-        return {key: KeyQuantizer.untrained(one.dim, one.stored) for key, one in declared.items()}
-    return open_quantizers(quantizer_path(path, record[0]), record[1])
+        known = before.quantizers
+    elif record is not None:
+        known = open_quantizers(quantizer_path(path, record[0]), record[1])
+    return {key: known.get(key) or KeyQuantizer.untrained(one.dim, one.stored) for key, one in declared.items()}
 
 
 def _view(
@@ -85,5 +88,5 @@ def _view(
     segment = known.get(record.name)
     if segment is None:
         segment = open_segment(segment_path(path, record.name), record.checksum, quantizers)
-    view = SegmentView(segment)
+    view = SegmentView(segment.with_keys(quantizers))
     return view.without(record.tombstones) if len(record.tombstones) else view

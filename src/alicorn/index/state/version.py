@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from alicorn.index.durability.journal import SegmentRecord
+from alicorn.index.durability.journal import Declared, SegmentRecord
 from alicorn.index.segment.snapshot import SegmentView, Snapshot, discard
 from alicorn.index.state.memtable import Memtable
 from alicorn.quantization import KeyQuantizer
@@ -49,6 +49,23 @@ class Version:
         )
         return version, found | in_immutable | in_mutable
 
+    def with_keys(self, quantizers: Mapping[str, KeyQuantizer]) -> Version:
+        """The same documents with further embedding keys, which none of them has. quantizers: of all keys."""
+        if quantizers.keys() == self.quantizers.keys():
+            return self
+
+        def grown(views: tuple[SegmentView, ...]) -> tuple[SegmentView, ...]:
+            return tuple(view.with_keys(quantizers) for view in views)
+
+        return replace(
+            self,
+            embeddings={key: one.dim for key, one in quantizers.items()},
+            quantizers=quantizers,
+            disk=grown(self.disk),
+            immutable=Memtable(grown(self.immutable.views)),
+            mutable=Memtable(grown(self.mutable.views)),
+        )
+
     def switch_memtable(self) -> Version:
         """The version whose memtable is immutable, with a new, empty memtable."""
         return replace(self, immutable=self.immutable.joined(self.mutable), mutable=Memtable())
@@ -75,6 +92,10 @@ class Version:
     @property
     def live_bytes_in_memory(self) -> int:
         return self.immutable.live_bytes + self.mutable.live_bytes
+
+    def declared(self) -> dict[str, Declared]:
+        """The embedding keys as the manifest keeps them."""
+        return {key: Declared(one.dim, one.stored) for key, one in self.quantizers.items()}
 
     def column_types(self) -> dict[str, pa.DataType]:
         return {field.name: plain_type(field.type) for field in self.columns}

@@ -104,7 +104,7 @@ def whole_documents(
     own = {name: _filled(count, value) for name, value in missing.items()}
     given = {name: checked.fields[name] for name in checked.fields.column_names}
     fields = pa.table({"doc_id": given["doc_id"], **own, **given})
-    none = {key: KeyVectors(np.empty(0, np.int64), np.empty((0, dim), np.float32)) for key, dim in embeddings.items()}
+    none = {key: KeyVectors.none(dim) for key, dim in embeddings.items()}
     return pieces_of(fields, {**none, **checked.vectors}, positioned)
 
 
@@ -170,8 +170,8 @@ def _known_key(name: str, embeddings: Mapping[str, int]) -> str:
     if key not in embeddings:
         declared = ", ".join(embeddings) or "none"
         message = (
-            f"column '{name}': the collection has no embedding '{key}'; it was created with: {declared}. "
-            "Rename the column, or create a collection that declares the key"
+            f"column '{name}': the collection has no embedding '{key}'; it has: {declared}. Rename the column, or add"
+            " the key first (add_key)"
         )
         raise TableError(message, table=TABLE, column=name)
     return key

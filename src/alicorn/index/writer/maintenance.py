@@ -76,19 +76,28 @@ class Maintenance:
                 f"done; nothing acknowledged is lost. Remove the cause and write again. It was: {failure}"
             ) from failure
 
-    def rewrite(self, training: Training | None = None, *, everything: bool = False) -> None:
-        """Flush the memtable; merge and train if that is due. Call it without the lock."""
+    def rewrite(
+        self, training: Training | None = None, *, everything: bool = False, dropped: str | None = None
+    ) -> None:
+        """Flush the memtable; merge and train if that is due. Call it without the lock.
+
+        dropped: a key to leave out of all documents. Raises ConfigError if there is no such key.
+        """
         versions = self._versions
         with versions.lock:
             self._begin()
-            versions.publish(versions.current.switch_memtable())
-            flushed = versions.journal.state.last
-            plan = rewriting.decide(versions.current, self._generation, training, everything=everything)
         try:
-            if not plan.sources and flushed == versions.journal.state.flushed:
+            with versions.lock:
+                versions.publish(versions.current.switch_memtable())
+                flushed = versions.journal.state.last
+                if dropped is None:
+                    plan = rewriting.decide(versions.current, self._generation, training, everything=everything)
+                else:
+                    plan = rewriting.decide_drop(versions.current, self._generation, dropped)
+            if not plan.sources and flushed == versions.journal.state.flushed and dropped is None:
                 return
             done = rewriting.rewrite(plan, versions.path, self._worker.abandoned)
-            while plan.training is not None:
+            while plan.training is not None or dropped is not None:
                 with versions.lock:
                     late = versions.current.mutable.views
                     if versions.current.mutable.num_docs <= RECODED_DOCS:
@@ -97,6 +106,11 @@ class Maintenance:
                     flushed = versions.journal.state.last
                 done = rewriting.catch_up(done, late, plan.generation, versions.path, self._worker.abandoned)
             with versions.lock:
+                if dropped is not None:  # no row of the journal may have the key, which may be added again
+                    late = versions.current.mutable.views
+                    versions.publish(versions.current.switch_memtable())
+                    flushed = versions.journal.state.last
+                    done = rewriting.catch_up(done, late, plan.generation, versions.path, self._worker.abandoned)
                 self._swap(versions.current, done, plan.generation, flushed)
         finally:
             with versions.lock:
@@ -185,8 +199,10 @@ class Maintenance:
     def _swap(
         self, version: Version, done: Rewritten, generation: int, flushed: int, columns: pa.Schema | None = None
     ) -> None:
+        same_keys = version.quantizers.keys() == done.quantizers.keys()
         version = rewriting.swapped(version, done, generation)
+        records, declared = version.segment_records(), None if same_keys else version.declared()
         with self._versions.changing():
-            self._versions.journal.swap(generation, version.segment_records(), version.quantizer_file, flushed, columns)
+            self._versions.journal.swap(generation, records, version.quantizer_file, flushed, columns, declared)
             self._versions.publish(version)
         self._worker.take_failure()  # its cause is gone

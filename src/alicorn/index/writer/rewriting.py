@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from alicorn.errors import AbandonedError, CollectionError
+from alicorn.errors import AbandonedError, CollectionError, ConfigError
 from alicorn.index.segment.building.documents import Documents
 from alicorn.index.segment.building.tiers import smallest_to_merge
 from alicorn.index.segment.files.quantizer_file import quantizer_path, write_quantizers
@@ -47,6 +47,7 @@ class Rewriting:
     quantizers: Mapping[str, KeyQuantizer]
     generation: int
     training: Training | None
+    dropped: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +78,16 @@ def decide(version: Version, generation: int, training: Training | None, *, ever
     if everything and not training and not immutable and len(merged) == 1 and merged[0].deleted is None:
         merged = ()  # one whole segment already
     return Rewriting(immutable + merged, (), version.quantizers, generation, training)
+
+
+def decide_drop(version: Version, generation: int, key: str) -> Rewriting:
+    """All documents without the vectors of a key. Raises ConfigError if there is no such key."""
+    if key not in version.quantizers:
+        known = ", ".join(version.quantizers) or "none: there is no embedding"
+        raise ConfigError(f"key must be one of {known}, got {key!r}")
+    live = tuple(view for view in (*version.immutable.views, *version.disk) if view.num_live)
+    others = {name: quantizer for name, quantizer in version.quantizers.items() if name != key}
+    return Rewriting(live, (), others, generation, None, dropped=key)
 
 
 def is_due(version: Version) -> bool:
@@ -110,6 +121,9 @@ def rewrite(plan: Rewriting, path: Path, abandoned: threading.Event) -> Rewritte
     pending = [Documents.of_segment(view.segment, view.deleted) for view in plan.sources]
     pending += plan.arriving
     done = Rewritten((), {}, plan.quantizers, None)
+    if plan.dropped is not None:
+        done = _with_segments(done, plan.sources, pending, plan.generation, path, abandoned)
+        return _with_quantizers(done, plan.quantizers, plan.generation, path)
     if not plan.training or not pending:
         return _with_segments(done, plan.sources, pending, plan.generation, path, abandoned)
     trained = training_rules.train(pending, plan.quantizers, plan.generation, plan.training)
@@ -120,13 +134,15 @@ def rewrite(plan: Rewriting, path: Path, abandoned: threading.Event) -> Rewritte
     written = tuple(SegmentView(segment.with_quantizers(quantizers)) for segment in segments)
     done = replace(done, replacements=(replace(done.replacements[0], written=written),))
     _go_on(abandoned)
-    name = f"{plan.generation:08d}"
+    return _with_quantizers(done, quantizers, plan.generation, path)
+
+
+def _with_quantizers(done: Rewritten, quantizers: Mapping[str, KeyQuantizer], generation: int, path: Path) -> Rewritten:
+    """The same, with a new file of quantizers."""
+    name = f"{generation:08d}"
     with _reported(path):
-        return replace(
-            done,
-            quantizers=quantizers,
-            quantizer_file=(name, write_quantizers(quantizers, quantizer_path(path, name))),
-        )
+        checksum = write_quantizers(quantizers, quantizer_path(path, name))
+    return replace(done, quantizers=quantizers, quantizer_file=(name, checksum))
 
 
 def catch_up(
@@ -154,6 +170,7 @@ def swapped(version: Version, done: Rewritten, generation: int) -> Version:
     retrained = done.quantizer_file is not None
     return replace(
         version,
+        embeddings={key: one.dim for key, one in done.quantizers.items()},
         quantizers=done.quantizers,
         quantizer_file=done.quantizer_file or version.quantizer_file,
         checksums={str(view.segment.name): checksums[str(view.segment.name)] for view in disk},

@@ -50,7 +50,7 @@ from alicorn.index.writer.maintenance import Maintenance
 from alicorn.index.writer.training import Training
 from alicorn.index.writer.updating import updated_documents
 from alicorn.index.writer.version_set import VersionSet
-from alicorn.quantization import Settings
+from alicorn.quantization import KeyQuantizer, Settings
 
 _NO_IDS = pa.array([], pa.string())
 _OWN = ("doc_id", "static_rank")  # fields of every document beside the stored columns
@@ -295,6 +295,34 @@ class Store:
             queries = checked_queries(queries, self.embeddings[key])
         keys = known if key is None else (key,)
         self._maintenance.rewrite(Training(keys, None if settings == Settings() else settings, queries))
+
+    def add_key(self, key: str, embedding: int | Mapping[str, Any]) -> None:
+        """Declare a further embedding key, which no document has yet: `update` gives them its vectors.
+
+        embedding: as of `create`. Durable when it returns; nothing is rewritten. Raises ConfigError for a key that the
+        collection has.
+        """
+        declared = checked_embeddings({key: embedding})[key]
+        with self._writing():
+            self._maintenance.await_rewriting()
+            self._versions.roll_forward()
+            version = self._versions.current
+            if key in version.embeddings:
+                raise ConfigError(
+                    f"the collection has an embedding {key!r} of {version.embeddings[key]} dimensions already: choose"
+                    " another key, or drop that one first (drop_key)"
+                )
+            grown = {**version.quantizers, key: KeyQuantizer.untrained(declared.dim, declared.stored)}
+            with self._versions.changing():
+                self._journal.set_embeddings({**version.declared(), key: declared})
+                self._versions.publish(version.with_keys(grown))
+
+    def drop_key(self, key: str) -> None:
+        """Remove an embedding key with all its vectors: every segment is rewritten without them, while searches and
+        writes go on. Durable when it returns. Raises ConfigError for a key that the collection does not have.
+        """
+        self._check_writable()
+        self._maintenance.rewrite(dropped=key)
 
     def set_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Replace the metadata. Durable when it returns."""

@@ -49,6 +49,11 @@ class KeyVectors:
     coded: Coded | None = None
     rows: np.ndarray | None = None
 
+    @classmethod
+    def none(cls, dim: int) -> KeyVectors:
+        """The vectors of a key that no document has."""
+        return cls(np.empty(0, dtype=np.int64), np.empty((0, dim), dtype=np.float32))
+
     def __len__(self) -> int:
         return len(self.docs)
 
@@ -205,12 +210,19 @@ class Documents:
     def from_table(cls, table: pa.Table, embeddings: Mapping[str, int], positioned: tuple[str, ...] = ()) -> Documents:
         """The inverse of `to_table`."""
         vectors = listed_vectors(table, embeddings)
-        return cls.of_table(table.drop_columns([EMBEDDING + key for key in embeddings]), vectors, positioned)
+        names = [name for name in table.column_names if not name.startswith(EMBEDDING)]
+        return cls.of_table(table.select(names), vectors, positioned)
 
 
 def listed_vectors(table: pa.Table, embeddings: Mapping[str, int]) -> dict[str, KeyVectors]:
-    """The vectors of a table as `to_table` gives it. embeddings: key -> dimension."""
-    return {key: _from_lists(table.column(EMBEDDING + key), dim) for key, dim in embeddings.items()}
+    """The vectors of a table as `to_table` gives it. embeddings: key -> dimension; a key that was added after the
+    table was made has no vector."""
+    return {
+        key: _from_lists(table.column(EMBEDDING + key), dim)
+        if EMBEDDING + key in table.column_names
+        else KeyVectors.none(dim)
+        for key, dim in embeddings.items()
+    }
 
 
 def _from_lists(column: pa.ChunkedArray, dim: int) -> KeyVectors:

@@ -44,7 +44,8 @@ impacts and frequent are computed again if they are missing.
 header.json's content:
     num_docs    n
     columns     list of {name, num_valid}: the numeric columns
-    embeddings  list of {key, dim, quantizer_version, identity, num_rows}; identity: docs is 0, 1, 2 ...
+    embeddings  list of {key, dim, quantizer_version, identity, num_rows}; identity: docs is 0, 1, 2 ...; a key that was
+                added to the collection later is missing
     positions   list of prefixes of terms; may be missing
 """
 
