@@ -3,17 +3,22 @@
 The routes (app.py) and the description of the API (openapi.py) are both made of it.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from alicorn.serving.guard import JsonResponse, read_body
 from alicorn.serving.messages import decode
+
+_MOST_AT_ONCE = 40
+# Starlette's own way to a thread takes three times as long on the event loop: 0.1 ms of a request.
+_THREADS = ThreadPoolExecutor(_MOST_AT_ONCE, "alicorn-request")
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Resource:
         def answered() -> Any:
             return operation.answer(request, None if operation.takes is None else decode(body, operation.takes))
 
-        answer = await run_in_threadpool(answered)
+        answer = await asyncio.get_running_loop().run_in_executor(_THREADS, answered)
         response = answer if isinstance(answer, Response) else JsonResponse(answer)
         await response(scope, receive, send)
 

@@ -43,9 +43,9 @@ class PrefixPostings(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PositionLists:
-    """first: the number of the prefix's first posting; numbers: uint8, uint16 or uint32: the positions, after their count
-    for a posting of MANY or more occurrences; blocks: (ceil(postings / BLOCK),) int64, the index in numbers of every
-    BLOCK-th posting."""
+    """first: the number of the prefix's first posting; numbers: uint8, uint16 or uint32: the positions, after their
+    count for a posting of MANY or more occurrences; blocks: (ceil(postings / BLOCK),) int64, the index in numbers of
+    every BLOCK-th posting."""
 
     first: int
     blocks: np.ndarray
