@@ -84,6 +84,8 @@ def test_positions_survive_building_and_taking_apart(parts: list[list[Row]]) -> 
                     expected.setdefault((term, number), []).append(position)
         assert by_posting(segment, prefix) == expected
     assert rows_of(Documents.of_segment(segment, None)) == in_order
+    chosen = np.random.default_rng(len(all_rows)).permutation(segment.num_docs)[: max(1, segment.num_docs // 2)]
+    assert rows_of(Documents.at(segment, chosen)) == [in_order[number] for number in chosen]
     deleted = np.arange(segment.num_docs) % 2 == 1
     assert rows_of(Documents.of_segment(segment, deleted)) == in_order[::2]
     from_journal = Documents.from_table(documents_of(all_rows).to_table(), {}, KEPT)
@@ -97,6 +99,7 @@ def test_a_term_may_occur_any_number_of_times(count: int) -> None:
     segment = build_segment([documents_of(lists)], {})
     assert by_posting(segment, "text")["text:a", 0] == list(range(count))
     assert rows_of(Documents.of_segment(segment, None)) == lists
+    assert rows_of(Documents.at(segment, np.array([1, 0]))) == lists[::-1]
 
 
 @pytest.mark.parametrize(("largest", "size"), [(255, 1), (256, 2), (65_535, 2), (65_536, 4)])
@@ -110,3 +113,16 @@ def test_blocks_begin_where_the_numbers_of_their_postings_do() -> None:
     segment = build_segment([documents_of(lists)], {})
     assert len(segment.positions["text"].blocks) == 9
     assert set(map(tuple, by_posting(segment, "text").values())) == {(0, 3), (1,), (2,)}
+
+
+def test_positions_of_few_of_many_documents() -> None:
+    """Whose postings are in several blocks, with others in between."""
+    rng = np.random.default_rng(5)
+    lists: list[Row] = [
+        [(f"text:{word}", at) for at, word in enumerate(rng.integers(0, 9, 6))] for _ in range(20 * BLOCK)
+    ]
+    segment = build_segment([documents_of(lists)], {})
+    in_order = [lists[int(doc_id[1:])] for doc_id in segment.doc_ids.to_pylist()]
+    for count in (1, 10, 300):
+        chosen = rng.choice(len(lists), count, replace=False)
+        assert rows_of(Documents.at(segment, chosen)) == [in_order[number] for number in chosen]

@@ -176,16 +176,20 @@ class Segment:
 
     def postings_of(self, prefix: str) -> PrefixPostings:
         """The postings of the terms `prefix:...`."""
-        return PrefixPostings.of(self.terms, prefix, self.posting_starts, self.frequencies)
+        return PrefixPostings.of(self.terms, prefix, self.posting_starts, self.postings, self.frequencies)
 
-    def positioned_terms(self) -> TermLists:
-        """The terms of each document with their positions."""
+    def positioned_terms(self, numbers: np.ndarray | None = None) -> TermLists:
+        """The terms of documents with their positions. numbers: (n,) integers, of the documents; None: of all."""
+        terms = self.term_lists if numbers is None else self.term_lists.take(numbers)
         if not self.positions:
-            return self.term_lists
-        positions = np.zeros(len(self.term_lists.codes), dtype=np.uint32)
+            return terms
+        positions = np.zeros(len(terms.codes), dtype=np.uint32)
         for prefix, lists in self.positions.items():
-            lists.restore(self.term_lists, self.postings_of(prefix), positions)
-        return replace(self.term_lists, positioned=tuple(self.positions), positions=positions)
+            if numbers is None:
+                lists.restore(terms, self.postings_of(prefix), positions)
+            else:
+                lists.restore_some(terms, numbers, self.postings_of(prefix), positions)
+        return replace(terms, positioned=tuple(self.positions), positions=positions)
 
     @cached_property
     def by_static_rank(self) -> np.ndarray:

@@ -72,7 +72,7 @@ def build_segment(
     dictionary = TermDictionary(terms.dictionary)
     posting_starts, postings, frequencies = _postings(terms)
     positions = {
-        prefix: PositionLists.of(terms, PrefixPostings.of(dictionary, prefix, posting_starts, frequencies))
+        prefix: PositionLists.of(terms, PrefixPostings.of(dictionary, prefix, posting_starts, postings, frequencies))
         for prefix in terms.positioned
     }
     static_rank = one_chunk(fields.column("static_rank")).to_numpy().copy()

@@ -168,7 +168,7 @@ class Documents:
             rows = block.rows_of[numbers]
             docs = np.flatnonzero(rows >= 0)
             vectors[key] = KeyVectors(docs, block.stored(rows[docs]))
-        return cls(fields, hash_ids(one_chunk(fields["doc_id"])), segment.positioned_terms().take(numbers), vectors)
+        return cls(fields, hash_ids(one_chunk(fields["doc_id"])), segment.positioned_terms(numbers), vectors)
 
     @property
     def num_docs(self) -> int:

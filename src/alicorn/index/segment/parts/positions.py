@@ -23,22 +23,30 @@ MAX_POSITION = (1 << 31) - 1
 class PrefixPostings(NamedTuple):
     """The part of a segment's postings that belongs to one prefix: the terms [low, high), the postings from `first`.
 
-    starts: (high - low + 1,) int64, where the postings of each term begin, counted from the first; frequencies: uint8.
+    starts: (high - low + 1,) int64, where the postings of each term begin, counted from the first; postings: uint32;
+    frequencies: uint8.
     """
 
     low: int
     high: int
     first: int
     starts: np.ndarray
+    postings: np.ndarray
     frequencies: np.ndarray
 
     @classmethod
     def of(
-        cls, dictionary: TermDictionary, prefix: str, posting_starts: np.ndarray, frequencies: np.ndarray
+        cls,
+        dictionary: TermDictionary,
+        prefix: str,
+        posting_starts: np.ndarray,
+        postings: np.ndarray,
+        frequencies: np.ndarray,
     ) -> PrefixPostings:
         low, high = dictionary.prefix(f"{prefix}:")
         first, last = int(posting_starts[low]), int(posting_starts[high])
-        return cls(low, high, first, posting_starts[low : high + 1] - first, frequencies[first:last])
+        starts = posting_starts[low : high + 1] - first
+        return cls(low, high, first, starts, postings[first:last], frequencies[first:last])
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +78,22 @@ class PositionLists:
         layout = _Layout.of(terms, postings)
         positions[layout.occurrences] = self.numbers[layout.slots]
 
+    def restore_some(self, terms: TermLists, docs: np.ndarray, postings: PrefixPostings, positions: np.ndarray) -> None:
+        """The same for some documents, found by search in the postings. docs: (rows of terms,) integers."""
+        _find_positions(
+            terms.codes.astype(np.int32, copy=False),
+            terms.starts,
+            docs.astype(np.uint32),
+            np.argsort(docs, kind="stable"),
+            postings.low,
+            postings.starts,
+            postings.postings,
+            postings.frequencies,
+            self.blocks,
+            self.numbers,
+            positions,
+        )
+
     @property
     def nbytes(self) -> int:
         return int(self.blocks.nbytes + self.numbers.nbytes)
@@ -94,8 +118,7 @@ class _Layout(NamedTuple):
         slots = np.empty(np.count_nonzero(occurrences), dtype=np.uint32)
         counts = np.zeros(np.count_nonzero(postings.frequencies == MANY), dtype=np.uint32)
         count_slots = np.empty_like(counts)
-        frequencies = np.ascontiguousarray(postings.frequencies)
-        _lay_out(codes, terms.starts, postings.low, postings.starts, frequencies, slots, counts, count_slots)
+        _lay_out(codes, terms.starts, postings.low, postings.starts, postings.frequencies, slots, counts, count_slots)
         return cls(occurrences, slots, counts, count_slots)
 
 
@@ -138,7 +161,41 @@ def _lay_out(codes, starts, low, posting_starts, frequencies, slots, counts, cou
             free[term] += 1
 
 
-@kernel(*[f"void(uint8[::1], {kind}[::1], int64[::1])" for kind in ("uint8", "uint16", "uint32")])
+_KINDS = ("uint8", "uint16", "uint32")
+
+
+@kernel(
+    *[
+        "void(int32[::1], int32[::1], uint32[::1], int64[::1], int64, int64[::1], uint32[::1], uint8[::1], int64[::1],"
+        f" {kind}[::1], uint32[::1])"
+        for kind in _KINDS
+    ]
+)
+def _find_positions(codes, starts, docs, order, low, posting_starts, postings, frequencies, blocks, numbers, positions):
+    """Fill the positions of PositionLists.restore_some. order: of the rows, by document number."""
+    num_terms = len(posting_starts) - 1
+    posting_of = posting_starts[:-1].copy()  # of each term: where the search goes on
+    last = np.full(num_terms, -1, dtype=np.int64)
+    taken = np.empty(num_terms, dtype=np.int64)
+    for row in order:
+        for at in range(starts[row], starts[row + 1]):
+            term = codes[at] - low
+            if term < 0 or term >= num_terms:
+                continue
+            if last[term] != row:
+                last[term] = row
+                rest = postings[posting_of[term] : posting_starts[term + 1]]
+                posting = posting_of[term] + np.searchsorted(rest, docs[row])
+                begin = blocks[posting // BLOCK]
+                for before in range(posting // BLOCK * BLOCK, posting):
+                    begin += frequencies[before] if frequencies[before] < MANY else 1 + numbers[begin]
+                posting_of[term] = posting
+                taken[term] = begin + (frequencies[posting] == MANY)
+            positions[at] = numbers[taken[term]]
+            taken[term] += 1
+
+
+@kernel(*[f"void(uint8[::1], {kind}[::1], int64[::1])" for kind in _KINDS])
 def _find_blocks(frequencies, numbers, blocks):
     """The index in `numbers` of every BLOCK-th posting."""
     at = 0
