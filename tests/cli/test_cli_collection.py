@@ -33,7 +33,7 @@ def test_a_selection_acts_without_training_again(loop, tmp_path):
     assert "of a model" in alicorn("query", collection, "a:b", "--vertical", vertical).refusal()
     vertical.write_text(loop.vertical.read_text().replace("valid: 0.1", "valid: 0.2"))
     assert (
-        "only its expressions, selection and analysis may differ"
+        "only its expressions, order, selection and analysis may differ"
         in alicorn("query", collection, "--text", "joe", *model).refusal()
     )
 

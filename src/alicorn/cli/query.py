@@ -87,15 +87,8 @@ def query(
     from alicorn.retrieval.highlighting import Highlighter
     from alicorn.retrieval.retriever import Retriever
 
+    _check_options(expression, text, model, interests, of)
     models = load_models(model, vertical)
-    if (interests is None) != (of is None):
-        raise ConfigError("--interests and --of belong together: a file of `alicorn interests`, and whose")
-    if interests is None and expression is None and not (models and text is not None):
-        raise ConfigError("give an expression, or --text with --model for the vertical's hybrid expression")
-    if models and text is None:
-        raise ConfigError("--model encodes a request: give its query with --text")
-    if text is not None and not models:
-        raise ConfigError("--text is encoded by a query tower: give its folder with --model")
     with Collection.open(collection, read_only=True) as opened:
         retriever = Retriever(opened, models)
         drawn: dict[str, Any] = {}
@@ -129,6 +122,20 @@ def query(
         stored = [result.document(at) for at in range(len(result.ids))]
         places = None if highlighter is None else _places(highlighter, request, result, stored)
     _print_result(result, stored, places, as_json)
+
+
+def _check_options(
+    expression: str | None, text: str | None, model: list[Path] | None, interests: Path | None, of: str | None
+) -> None:
+    """Raise ConfigError unless the options together ask for something."""
+    if (interests is None) != (of is None):
+        raise ConfigError("--interests and --of belong together: a file of `alicorn interests`, and a searcher's id")
+    if interests is None and expression is None and not (model and text is not None):
+        raise ConfigError("give an expression, or --text with --model for the vertical's hybrid expression")
+    if model and text is None:
+        raise ConfigError("--model encodes a request: give its query with --text")
+    if text is not None and not model:
+        raise ConfigError("--text is encoded by a query tower: give its folder with --model")
 
 
 def _columns(text: str, option: str) -> dict[str, Any]:

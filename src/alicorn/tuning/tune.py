@@ -87,6 +87,8 @@ def tune(
     Memory: the copied vectors some four times over. Raises AlicornError for what cannot be done, before the grid.
     """
     _check(sample, documents, k, target_recall)
+    if apply and collection.read_only:
+        raise ConfigError("the collection was opened for reading only: open it for writing to apply settings")
     snapshot = collection.snapshot()
     total = num_vectors(snapshot, key)
     ids, vectors = documents_of(snapshot, key, documents, seed)
@@ -97,19 +99,12 @@ def tune(
         asked = sampled_queries(ids, vectors, sample, seed)
     else:
         asked = read_queries(queries, key, dim, sample, seed)
-    if apply and collection.read_only:
-        raise ConfigError("the collection was opened for reading only: open it for writing to apply settings")
     aim = _Aim(key, stored, asked, grid, k, target_recall)
     with tempfile.TemporaryDirectory(dir=scratch, prefix=".tuning-") as folder:
         points = aim.compare(Path(folder) / "copy", ids, vectors, settings, on_progress)
     best = recommend(points, target_recall)
     whole = None if best is None else for_collection(best.settings, len(ids), total)
-    applied: list[Point] = []
-    calibrated: float | None = None
-    if apply and whole is not None:
-        truth = nearest_scores(collection, key, asked, k)
-        applied = aim.train_and_climb(collection, whole, truth)
-        calibrated = calibrated_recall(collection, key, asked, truth, target_recall)
+    applied, calibrated = ([], None) if whole is None or not apply else aim.apply(collection, whole)
     return Tuning(
         key=key,
         dim=dim,
@@ -169,6 +164,12 @@ class _Aim:
                 points += self.train_and_climb(copy, one, truth)
             on_progress(len(settings), len(settings))
         return points
+
+    def apply(self, collection: Collection, settings: Settings) -> tuple[list[Point], float]:
+        """Train the collection itself -> its points, and the recall that `:recall target_recall` reaches."""
+        truth = nearest_scores(collection, self.key, self.queries, self.k)
+        points = self.train_and_climb(collection, settings, truth)
+        return points, calibrated_recall(collection, self.key, self.queries, truth, self.target_recall)
 
     def train_and_climb(self, collection: Collection, settings: Settings, truth: Truth) -> list[Point]:
         """Points of one setting, nprobe rising until the target is reached and nearly everything is found."""
