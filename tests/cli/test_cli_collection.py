@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from shell import alicorn, files_below, succeed
+from shell import alicorn, files_below, name_of, succeed
 
 from alicorn import Collection, Model
 
@@ -102,6 +102,27 @@ def test_tune_measures_recommends_and_applies(loop, tmp_path):
     with Collection.open(collection, read_only=True) as opened:
         assert opened.snapshot().quantizers["people"].settings.codec == "none"
         assert opened.snapshot().quantizers["people-text"].version == 0
+
+
+def test_tune_finds_an_order_and_writes_it_where_it_is_asked_to(loop, tmp_path):
+    """The world's searchers look for names: BM25 adds to towers that learned for a moment."""
+    vertical = tmp_path / "vertical.yaml"
+    vertical.write_text("# Mine.\n" + loop.vertical.read_text() + "\norder: {hybrid: {static_rank: 1}}\n")
+    tune = ("tune", loop.collection, "--order", "--model", loop.model, "--logs", loop.pairs, "--vertical", vertical)
+    told = succeed(*tune, "--out", tmp_path / "tuning", "--json")
+    found = told.json()
+    assert found["worth_having"], "anything is better than static rank alone"
+    assert "put this into" in told.err
+    assert files_below(tmp_path / "tuning") == ["order.json", "order.md", "order.svg"]
+    assert "static_rank: 1" in vertical.read_text()
+    told = succeed(*tune, "--out", tmp_path / "tuning", "--apply", "--parts", "nn,bm25")
+    assert "Worth having" in told.out
+    assert vertical.read_text().startswith("# Mine.\n")
+    assert "# `alicorn tune --order`: NDCG@10" in vertical.read_text()
+    query = ("query", loop.collection, "--text", name_of(loop)[1], "--model", loop.model, "--vertical", vertical)
+    assert succeed(*query, "--json").json()["hits"]
+    assert "--model and --logs" in alicorn("tune", loop.collection, "--order", "--out", tmp_path / "t").refusal()
+    assert "--key, or --order" in alicorn("tune", loop.collection, "--out", tmp_path / "t").refusal()
 
 
 def test_tune_refuses_mistakes_before_it_works(loop, tmp_path):

@@ -10,7 +10,7 @@ import typer
 
 from alicorn import __version__
 from alicorn.cli.analyze import analyze
-from alicorn.cli.collection import embed, interests, publish, tune, verify
+from alicorn.cli.collection import embed, interests, publish, verify
 from alicorn.cli.compiling import compile
 from alicorn.cli.demo import demo
 from alicorn.cli.evaluate import evaluate
@@ -19,6 +19,7 @@ from alicorn.cli.learn import ensemble, export, mine, train
 from alicorn.cli.output import NOTES
 from alicorn.cli.query import query
 from alicorn.cli.serve import serve
+from alicorn.cli.tune import tune
 from alicorn.errors import AlicornError
 
 # In the order of the loop, which is that of `alicorn --help`.

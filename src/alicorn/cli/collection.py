@@ -1,8 +1,7 @@
-"""From documents to a collection that is fit to serve: embed, publish, tune, verify, and interests."""
+"""From documents to a collection that is fit to serve: embed, publish, verify, and interests."""
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,6 @@ from alicorn.cli.options import CollectionFolder, Json, ModelFolder, OtherVertic
 from alicorn.cli.output import log, print_values
 from alicorn.config import parse_config
 from alicorn.errors import ConfigError
-from alicorn.reporting.json_text import to_json
 from alicorn.reporting.progress import progress_bar
 
 
@@ -118,62 +116,6 @@ def interests(
     counts = [len(ids) for ids in found.table["doc_ids"].to_pylist()]
     summary = {"searchers": len(counts), "interests": sum(counts), "rows_without_vector": found.without_vector}
     print_values(summary | {"out": str(out)}, as_json)
-
-
-def tune(
-    collection: CollectionFolder,
-    key: Annotated[str, typer.Option(help="Embedding key to tune.")],
-    out: Annotated[Path, typer.Option(help="Folder for tuning.md, tuning.json and tuning.svg.")],
-    queries: Annotated[
-        Path | None,
-        typer.Option(help="Query vectors as Parquet; without it, documents look for their neighbours."),
-    ] = None,
-    sample: Annotated[int, typer.Option(min=1, help="Use at most this many queries.")] = 200,
-    documents: Annotated[int, typer.Option(min=1, help="Measure on at most this many vectors.")] = 100_000,
-    grid: Annotated[
-        list[str] | None,
-        typer.Option(help="What to try, such as 'codec=sq8,opq pq_bytes=16,32 num_clusters=512 nprobe=4,8,16'."),
-    ] = None,
-    k: Annotated[int, typer.Option(min=1, help="Of recall@k.")] = 10,
-    target_recall: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.95,
-    apply: Annotated[bool, typer.Option("--apply", help="Train the collection with what is recommended.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the samples.")] = 0,
-    as_json: Json = False,
-) -> None:
-    """Measure quantizer settings on a collection's own vectors: recall, documents scanned, bytes, latency.
-
-    Examples:
-
-    alicorn tune collection/ --key people --out tuning/
-
-    alicorn tune collection/ --key people --queries queries.parquet --grid 'codec=sq8,rabitq bits=2,4' --apply
-    --out tuning/
-    """
-    from alicorn.query import Collection
-    from alicorn.tuning import Grid
-    from alicorn.tuning import tune as tune_key
-    from alicorn.tuning.report import check_drawing, markdown, write_report
-
-    check_drawing()
-    tried = Grid.parse(grid or [])
-    out.mkdir(parents=True, exist_ok=True)
-    with Collection.open(collection, read_only=not apply) as opened, progress_bar(log, "tune") as advance:
-        found = tune_key(
-            opened,
-            key,
-            queries,
-            sample=sample,
-            documents=documents,
-            grid=tried,
-            k=k,
-            target_recall=target_recall,
-            apply=apply,
-            scratch=out,
-            seed=seed,
-            on_progress=advance,
-        )
-    write_report(found, out)
-    sys.stdout.write((to_json(found.to_dict()) if as_json else markdown(found)) + "\n")
 
 
 def verify(collection: CollectionFolder, as_json: Json = False) -> None:

@@ -5,6 +5,7 @@ searches.py  the searches to evaluate on: requests, targets, segments, corpus
 systems/     runs: exact, through the quantized index, as served, cascade; the weights of an ensemble
 judges/      whether a document answers a query: by labels of people
 reports/     a model's recall, ablation, channels, relevance, later stages; as Markdown, JSON, charts and a page
+orders/      the best order of hits, searched and measured
 trec.py      TREC's runs and qrels
 test_looks.py  how often the test split was looked at
 questions.py   what to measure of a model

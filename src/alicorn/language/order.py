@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeGuard
 
+import numpy as np
+
 from alicorn.errors import ConfigError
 
 KeyOfOrder = str | Mapping[str, Any]
@@ -58,6 +60,12 @@ class Part:
     log: bool = False
     fields: tuple[tuple[str, float], ...] = ()
 
+    def on_scale(self, values: np.ndarray) -> np.ndarray:
+        """The numbers (n,) float64 on its scale, without the weight."""
+        if self.half_at is not None:
+            return np.asarray(values / (np.abs(values) + self.half_at))
+        return np.copysign(np.log1p(np.abs(values)), values) if self.log else values
+
     def __str__(self) -> str:
         return self.of if self.kind == "column" else f"{self.kind}:{self.of}" if self.of else self.kind
 
@@ -71,7 +79,10 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class RankFusion:
-    """The sum of weight / (k + rank) over the parts; a document that lacks a part has no rank in it."""
+    """The sum of weight / (k + rank) over the parts.
+
+    Equal documents share a rank; one that lacks a part has none in it.
+    """
 
     parts: tuple[Part, ...]
     k: float = RRF_K

@@ -90,11 +90,16 @@ def check_orders(orders: HitOrders, expressions: Expressions, known: Known) -> N
     """The same for the parts of orders, and for an order by nn of an expression without one."""
     for which, template in _each(expressions):
         written = getattr(orders, which)
-        order = () if written is None else read_order(written)
-        named = [_part_problem(part, template, known) for part in parts_of(order)]
-        named += [_column_problem(key.name, known) for key in order if isinstance(key, ByColumn)]
-        if problem := next(filter(None, named), None):
+        if written is not None and (problem := order_problem(written, template, known)):
             raise ValueError(f"order.{which}: {problem}")
+
+
+def order_problem(order_by: OrderBy, template: Template, known: Known) -> str | None:
+    """What an order names that the vertical, or its template, does not have."""
+    order = read_order(order_by)
+    named = [_part_problem(part, template, known) for part in parts_of(order)]
+    named += [_column_problem(key.name, known) for key in order if isinstance(key, ByColumn)]
+    return next(filter(None, named), None)
 
 
 def _each(expressions: Expressions) -> Iterator[tuple[str, Template]]:
@@ -111,10 +116,6 @@ def _problem(node: Node, known: Known) -> str | None:
                 f"{hole} is replaced by {prefix}:<word>, but no document has such terms: {near}"
                 f"add {{prefix: {prefix}, column: ..., kind: words}} to document.terms"
             )
-        case Phrase(prefix=prefix) if prefix not in known.word_prefixes:
-            listed = ", ".join(known.word_prefixes) or "none"
-            near = _near(prefix, known.word_prefixes)
-            return f"(phrase {prefix} ...): {near}prefixes of words in document.terms: {listed}"
         case Term(term=term) | Fuzzy(term=term):
             return _term_problem(term, known)
         case Phrase(prefix=prefix):

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from alicorn.analysis import Analyzer
 from alicorn.config import Config, parse_config, plain_yaml, read_text
-from alicorn.errors import VectorError
+from alicorn.errors import ConfigError, VectorError
 from alicorn.language.order import OrderBy
 from alicorn.language.templates import Reading, Template
 from alicorn.language.tree import Node
@@ -31,7 +31,15 @@ from alicorn.vertical.columns import (
     read_as,
     refuse_rows,
 )
-from alicorn.vertical.expressions import BY_WORDS, Expressions, HitOrders, Known, check_expressions, check_orders
+from alicorn.vertical.expressions import (
+    BY_WORDS,
+    Expressions,
+    HitOrders,
+    Known,
+    check_expressions,
+    check_orders,
+    order_problem,
+)
 from alicorn.vertical.failed_searches import FailedSearchRules
 from alicorn.vertical.features import DenseFeature, Feature, IdsFeature, SequenceFeature, TextFeature, VectorsFeature
 from alicorn.vertical.positions import Positioned, positioned_words
@@ -255,6 +263,11 @@ class Vertical(Config):
         if order is None and not getattr(self.expressions, which).keys:
             return BY_WORDS
         return order
+
+    def check_order(self, which: Literal["boolean", "hybrid"], order_by: OrderBy) -> None:
+        """Raise ConfigError for an order that this vertical could not have."""
+        if problem := order_problem(order_by, getattr(self.expressions, which), self._known()):
+            raise ConfigError(f"order.{which}: {problem}")
 
     def document_columns(self) -> list[Column]:
         """The columns that `documents` must have, doc_id first."""

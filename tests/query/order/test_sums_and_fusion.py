@@ -97,8 +97,8 @@ def test_fusion_is_that_of_the_runs_of_its_parts(shop):
             fused = dict.fromkeys(ids, 0.0)
             for name, weight in weights.items():
                 ranked = [one for one in found[name].items() if not name.startswith("bm25") or one[1] > 0]
-                ranked.sort(key=lambda one: (-one[1], one[0]))
-                for rank, (doc_id, _score) in enumerate(ranked, start=1):
+                for doc_id, score in ranked:
+                    rank = 1 + sum(other > score for _, other in ranked)
                     fused[doc_id] += weight / (k + rank)
             expected = sorted(ids, key=lambda doc_id: (-fused[doc_id], doc_id))
             order = {"rrf": weights, "k": k}

@@ -12,7 +12,6 @@ from alicorn.language import tree
 from alicorn.language.order import Part, RankFusion, Sum
 from alicorn.language.prepared import Prepared, nearest_to
 from alicorn.query.nn.nearest import exact_cosines
-from alicorn.query.nn.ranked import best_first
 from alicorn.query.order.ordinals import ordinals_of
 from alicorn.query.run import Execution
 from alicorn.query.text.bm25 import scored_terms, scores_of
@@ -36,7 +35,7 @@ def scores_by(
         missing = 0.0 if part.kind != "nn" else -np.inf if key.parts == (Part("nn", part.of),) else -1.0
         for at, own in enumerate(_parts(evaluation, prepared, part, numbers)):
             with np.errstate(over="ignore"):  # what is too large is cut
-                weighted = part.weight * _on_scale(part, np.where(np.isnan(own), missing, own))
+                weighted = part.weight * part.on_scale(np.where(np.isnan(own), missing, own))
             scores[at] += weighted if missing == -np.inf else np.clip(weighted, -_LARGEST, _LARGEST)
     return scores
 
@@ -55,24 +54,17 @@ def nns_of(part: Part, prepared: Prepared) -> tuple[tree.Nn, ...]:
 def _fused(
     evaluation: Execution, prepared: Prepared, fusion: RankFusion, numbers: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
-    """weight / (k + rank), summed; ranks from 1 among all given documents, ties by doc_id."""
+    """weight / (k + rank), summed; the rank is 1 and the number of given documents that have more of the part."""
     if not numbers:
         return []
-    segments = np.repeat(np.arange(len(numbers)), list(map(len, numbers)))
-    together = np.concatenate(numbers).astype(np.int64)
-    scores = np.zeros(len(together), dtype=np.float64)
+    scores = np.zeros(sum(map(len, numbers)))
     for part in fusion.parts:
         own = np.concatenate(_parts(evaluation, prepared, part, numbers))
         has = np.flatnonzero((own > 0.0) if part.kind == "bm25" else ~np.isnan(own))
-        best = has[best_first(evaluation.snapshot, own[has], segments[has], together[has], len(has))]
-        scores[best] += part.weight / (fusion.k + np.arange(1, len(best) + 1))
+        rising = np.sort(own[has])
+        ranks = 1 + len(has) - np.searchsorted(rising, own[has], side="right")
+        scores[has] += part.weight / (fusion.k + ranks)
     return np.split(scores, np.cumsum(list(map(len, numbers)))[:-1])
-
-
-def _on_scale(part: Part, values: np.ndarray) -> np.ndarray:
-    if part.half_at is not None:
-        return np.asarray(values / (np.abs(values) + part.half_at))
-    return np.copysign(np.log1p(np.abs(values)), values) if part.log else values
 
 
 def _parts(evaluation: Execution, prepared: Prepared, part: Part, numbers: Sequence[np.ndarray]) -> list[np.ndarray]:
