@@ -24,7 +24,6 @@ from alicorn.language.values import EXPRESSION, quoted
 
 _MARK_OPTIONS = {name: syntax.mark for name, syntax in MARKS.items() if syntax.mark is not None}
 _AND_OR_OR_OF_WORDS = re.compile(r"""\((and|or)((?:\s++[^\s()"\\:\ud800-\udfff][^\s()"\\\ud800-\udfff]*+)++)\s*+\)""")
-_WORD = re.compile(r"\S+")
 
 
 def parse(text: str) -> Node:
@@ -41,8 +40,12 @@ def _and_or_or_of_words(text: str) -> Node | None:
     found = _AND_OR_OR_OF_WORDS.fullmatch(text)
     if found is None:
         return None
-    terms = tuple(Term(word[0], word.start()) for word in _WORD.finditer(text, *found.span(2)))
-    return And(terms) if found[1] == "and" else Or(terms)
+    terms, at = [], found.start(2)
+    for word in found[2].split():
+        at = text.index(word, at)
+        terms.append(Term(word, at))
+        at += len(word)
+    return And(tuple(terms)) if found[1] == "and" else Or(tuple(terms))
 
 
 def _parse(text: str) -> Node:

@@ -18,6 +18,7 @@ START, STOP, WORDS, RANKS, TERM = range(5)  # columns of `terms`, and how many t
 IDF, SATURATION, PER_LENGTH, LARGEST, BOUND_SATURATION, BOUND_PER_LENGTH, FACTOR = range(7)  # the same of `factors`
 RANKED = 8  # words of a bitmap that share one count of the bits before them
 _NEAR = 8  # postings
+_FEW = 512  # postings
 
 
 @subroutine
@@ -29,20 +30,52 @@ def factor(frequency, length, saturation, per_length):
 
 @kernel("float64(uint64, float64, float64)")
 def bound_of(word, saturation, per_length):
-    """A bound of the factors of a block with this impact. saturation, per_length: as `scaled` gives them."""
+    """A bound of the factors of a block with this impact.
+
+    saturation, per_length: as `scaled` gives them; k1 and 0 for a term whose documents' lengths do not count.
+    """
     if per_length == 0.0:
         return factor(np.int64(word >> np.uint64(24)) & 255, 0, saturation, 0.0)
     return factor(np.int64(word) & 255, np.int64(word >> np.uint64(8)) & 65_535, saturation, per_length)
 
 
-@kernel("float64(int64[::1], int64, int64, float64, float64)")
-def largest_factor(lists, start, stop, saturation, per_length):
-    """A bound of the factors of the postings from start to stop. saturation, per_length: as `scaled` gives them."""
+@subroutine
+def _largest_factor(lists, start, stop, saturation, per_length):
+    """A bound of the factors of the postings from start to stop."""
     impacts = words_at(lists[IMPACTS])
     largest = 0.0
     for block in range(start // BLOCK, (stop + BLOCK - 1) // BLOCK):
         largest = max(largest, bound_of(impacts[block], saturation, per_length))
     return largest
+
+
+@kernel(
+    "void(int64[::1], int64[:, ::1], float64[:, ::1], int64, int64, int64, int64, int64, float64, float64, float64,"
+    " float64, float64)"
+)
+def fill_row(
+    lists,
+    terms,
+    factors,
+    row,
+    start,
+    stop,
+    words,
+    ranks,
+    idf,
+    saturation,
+    per_length,
+    bound_saturation,
+    bound_per_length,
+):
+    """Fill a row of `terms` and of `factors`."""
+    largest = 1.0  # more than any factor; few postings are not worth a closer bound
+    if stop - start > _FEW:
+        largest = _largest_factor(lists, start, stop, bound_saturation, bound_per_length)
+    terms[row, START], terms[row, STOP], terms[row, WORDS], terms[row, RANKS] = start, stop, words, ranks
+    factors[row, IDF], factors[row, SATURATION], factors[row, PER_LENGTH] = idf, saturation, per_length
+    factors[row, LARGEST] = largest
+    factors[row, BOUND_SATURATION], factors[row, BOUND_PER_LENGTH] = bound_saturation, bound_per_length
 
 
 @kernel("void(uint64[::1], uint32[::1])")

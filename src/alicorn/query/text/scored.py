@@ -14,9 +14,8 @@ from alicorn.index import Segment, SegmentView, Snapshot
 from alicorn.index.segment.parts.impacts import mean_length, scaled, shape
 from alicorn.index.segment.parts.terms import TEXT
 from alicorn.query.sets import bits, kernels
-from alicorn.query.text.lists import RANKED, count_before, largest_factor
+from alicorn.query.text.lists import FACTOR, RANKED, TERM, count_before, fill_row
 
-_FEW = 512  # postings
 _ROWS = 64  # of a table at first; doubled when they are used up
 _REMEMBERED = 65_536  # terms: at most some 20 MB for each segment
 
@@ -33,8 +32,9 @@ class Statistics:
     """The statistics of a snapshot: the mean length of a live document, and the terms asked for so far."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self.average = average_length(snapshot)
-        self.tables = [TermTable(view.segment) for view in snapshot.segments]
+        average = average_length(snapshot)
+        self._of_words, self._of_others = shape(average), shape(average, b=0.0)
+        self.tables = [TermTable(view.segment, average) for view in snapshot.segments]
         self._views = snapshot.segments
         self._num_docs = snapshot.num_docs
         self._weights: dict[str, Weight | None] = {}
@@ -46,9 +46,10 @@ class Statistics:
     def weight(self, term: str) -> Weight | None:
         """None: no live document has the term."""
         if term not in self._weights:
-            df = sum(_live_count(view, term) for view in self._views)
+            df = sum([_live_count(view, term) for view in self._views])
             idf = math.log(1.0 + (self._num_docs - df + 0.5) / (df + 0.5))
-            self._weights[term] = Weight(idf, *_shape(term.startswith(TEXT), self.average)) if df else None
+            of_lengths = self._of_words if term.startswith(TEXT) else self._of_others
+            self._weights[term] = Weight(idf, *of_lengths) if df else None
         return self._weights[term]
 
     def rows(self, at: int, terms: Sequence[str]) -> list[int]:
@@ -77,13 +78,13 @@ class TermTable:
     -1 for one without postings. The arrays are replaced by larger ones, so read `rows` first.
     """
 
-    def __init__(self, segment: Segment) -> None:
+    def __init__(self, segment: Segment, average: float) -> None:
         arrays = (segment.postings, segment.frequencies, segment.doc_lengths, segment.id_order, segment.impacts)
         self.lists = np.array([*(array.ctypes.data for array in arrays), segment.num_docs], dtype=np.int64)
-        self.terms, self.factors = np.zeros((_ROWS, 4), dtype=np.int64), np.zeros((_ROWS, 6))
+        self.terms, self.factors = np.zeros((_ROWS, TERM), dtype=np.int64), np.zeros((_ROWS, FACTOR))
         self.rows: dict[str, int] = {}
         self._segment = segment
-        self._mean_length = mean_length(segment.doc_lengths)
+        self._bounding = scaled(mean_length(segment.doc_lengths), *shape(average))  # of words of a text
         self._size = 0
         self._counts: list[np.ndarray] = []  # known by their addresses
         self._lock = Lock()
@@ -94,17 +95,13 @@ class TermTable:
         if weight is None or span.start == span.stop:
             self.rows[term] = -1
             return -1
-        bounding = scaled(self._mean_length, weight.saturation, weight.per_length)
-        largest = 1.0  # more than any factor; few postings are not worth a closer bound
-        if span.stop - span.start > _FEW:
-            largest = largest_factor(self.lists, span.start, span.stop, *bounding)
         places = (span.start, span.stop, *self._bitmap(term))
+        bounding = self._bounding if weight.per_length else (weight.saturation, 0.0)
         with self._lock:
             row = self._size
             if row == len(self.terms):
                 self.terms, self.factors = np.concatenate([self.terms] * 2), np.concatenate([self.factors] * 2)
-            self.terms[row] = places
-            self.factors[row] = (*weight, largest, *bounding)
+            fill_row(self.lists, self.terms, self.factors, row, *places, *weight, *bounding)
             self._size += 1
             self.rows[term] = row
         return row
@@ -134,10 +131,6 @@ def average_length(snapshot: Snapshot) -> float:
     """Mean number of `text:` terms of a live document; 1 where there are none, so that it can divide."""
     total = sum(view.num_words for view in snapshot.segments)
     return total / snapshot.num_docs if total else 1.0
-
-
-def _shape(is_text: bool, average: float) -> tuple[float, float]:
-    return shape(average) if is_text else shape(average, b=0.0)
 
 
 def _live_count(view: SegmentView, term: str) -> int:

@@ -37,9 +37,7 @@ def shape(average: float, b: float = B) -> tuple[float, float]:
 
 
 def scaled(mean: float, saturation: float, per_length: float) -> tuple[float, float]:
-    """r s and r p of a segment with this mean length; k1 and 0 for a term whose documents' lengths do not count."""
-    if per_length == 0.0:
-        return saturation, 0.0
+    """r s and r p, for s' and p'. mean: the length of the segment's documents."""
     s, p = shape(mean)
     r = min(saturation / s, per_length / p)
     r = 1.0 if r >= 1.0 else r * _ROUNDED_DOWN

@@ -36,9 +36,7 @@ class TermDictionary:
         """The number of the term, or -1."""
         number = self._found.get(term)
         if number is None:
-            wanted = _utf8(term)
-            at = self._first_not_below(wanted)
-            number = at if at < self._size and self._bytes(at) == wanted else -1
+            number = _find_one(self._offsets, self._data, self._size, np.frombuffer(_utf8(term), np.uint8))
             if len(self._found) >= _REMEMBERED:
                 self._found = {}
             self._found[term] = number
@@ -99,16 +97,21 @@ def _first_not_below(offsets, data, wanted, size):
     return low
 
 
+@kernel(numba.int64(OFFSETS, BYTES, numba.int64, BYTES))
+def _find_one(offsets, data, size, wanted):
+    """The number of a byte string among `size` sorted ones, or -1."""
+    at = _first_not_below(offsets, data, wanted, size)
+    found = at < size and offsets[at + 1] - offsets[at] == len(wanted)
+    for j in range(len(wanted) if found else 0):
+        found = found and data[offsets[at] + j] == wanted[j]
+    return at if found else -1
+
+
 @kernel(numba.void(OFFSETS, BYTES, numba.int64, OFFSETS, BYTES, numba.int64[::1]))
 def _find_many(offsets, data, size, wanted_offsets, wanted, numbers):
     """The number of each wanted byte string among `size` sorted ones; -1 for one not found."""
     for i in range(len(numbers)):
-        one = wanted[wanted_offsets[i] : wanted_offsets[i + 1]]
-        at = _first_not_below(offsets, data, one, size)
-        found = at < size and offsets[at + 1] - offsets[at] == len(one)
-        for j in range(len(one) if found else 0):
-            found = found and data[offsets[at] + j] == one[j]
-        numbers[i] = at if found else -1
+        numbers[i] = _find_one(offsets, data, size, wanted[wanted_offsets[i] : wanted_offsets[i + 1]])
 
 
 def _utf8(text: str) -> bytes:
