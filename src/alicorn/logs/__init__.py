@@ -3,11 +3,11 @@
 tables.py       the log folder: finding and reading the tables; Logs
 checks.py       what each table promises, checked by queries before any work
 splits.py       searches, split into train, valid and test
-positives.py    clicks, impressions, and documents reached after failed searches
+positives.py    clicks, impressions, documents reached after failed searches; documents shown and not chosen
 likeness.py     the share of a query's letter trigrams that a document has
-non_clicks.py   documents shown and not chosen in a search that has a click
 context.py      what the log itself says of a search; the searcher as of then
 behaviour.py    what each searcher had done before each search; timelines.py: slices of time
+leaks.py        features that know what is chosen later
 popularity.py   clicks of each document in the training split
 fingerprint.py  which data was this?
 mine.py         all of it, into a folder pairs/ that training and evaluation read

@@ -16,8 +16,8 @@ from alicorn.logs import positives, splits
 from alicorn.logs.behaviour import write_behaviour
 from alicorn.logs.context import context, searches_before_their_searcher
 from alicorn.logs.fingerprint import data_fingerprint
+from alicorn.logs.leaks import check_leaks
 from alicorn.logs.likeness import likeness
-from alicorn.logs.non_clicks import non_clicks
 from alicorn.logs.popularity import popularity
 from alicorn.logs.tables import MEMORY_LIMIT, Logs, read_logs
 from alicorn.pairs import Manifest, PairsWriter, check_place, new_folder
@@ -71,11 +71,12 @@ def _write(
     on_step("write the pairs")
     hard_pairs = _pairs(hard.mutate(grade=ibis.literal(1.0), weight=ibis.literal(1.0)), searches, "hard")
     pairs = logs.keep("pairs", _pairs(_without_facts(clicks), searches, "click").union(hard_pairs))
+    not_chosen = positives.non_clicks(shown).drop("grade", "weight")
     targets = logs.keep("targets", _targets(searches, clicks, wanted, logs.segments))
     tables = {
         "pairs": pairs.order_by(*_ORDER),
         "impressions": _pairs(shown, searches, "impression").order_by(*_ORDER),
-        "non_clicks": _pairs(non_clicks(shown).drop("grade", "weight"), searches, "non_click").order_by(*_ORDER),
+        "non_clicks": _pairs(not_chosen, searches, "non_click").order_by(*_ORDER),
         "searches": targets.order_by("time", "session_id"),
         "popularity": popularity(logs.documents, clicks, searches).order_by("doc_id"),
     }
@@ -92,6 +93,8 @@ def _write(
     if behaviour is not None:
         on_step("look up what searchers did before")
     looked_up = write_behaviour(logs, searches, behaviour, writer) if behaviour else {}
+    on_step("look for leaks")
+    told = check_leaks(logs, clicks, searches, vertical.document.features)
     on_step("count")
     return Manifest(
         vertical_fingerprint=vertical.fingerprint(),
@@ -99,6 +102,7 @@ def _write(
         valid_from=_written(boundaries.valid_from),
         test_from=_written(boundaries.test_from),
         counts=_counts(logs, searches, pairs, reached, writer.counts) | looked_up,
+        told={name: {"train": of.train, "valid": of.valid} for name, of in told.items()},
         simulated=simulated,
     )
 
