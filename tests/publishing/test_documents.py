@@ -7,11 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 from served_people import DOCUMENTS, UNIFIED, VERTICAL, Model, make_collection
 
-from alicorn.errors import TableError, VectorError
+from alicorn.errors import CollectionError, TableError, VectorError
 from alicorn.publishing.documents import indexed
 from alicorn.publishing.publish import publish
 from alicorn.query import Collection
 from alicorn.vertical import Selection
+from alicorn.vertical.analysis import Analysis
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 NAMES = ("smyth", "smith")  # of the two that are kept
@@ -62,3 +63,17 @@ def test_a_refused_table_deletes_nothing_and_rows_are_counted_before_the_selecti
         publish(tmp_path / "documents.parquet", tmp_path / "collection", [selective()], now=NOW)
     with Collection.open(tmp_path / "collection", read_only=True) as collection:
         assert len(collection) == 4
+
+
+def test_positions_are_kept_where_the_analysis_of_the_vertical_says_so(tmp_path):
+    model = selective()
+    model.vertical = model.vertical.model_copy(update={"analysis": {"text": Analysis(positions=True)}})
+    pq.write_table(DOCUMENTS, tmp_path / "documents.parquet")
+    publish(tmp_path / "documents.parquet", tmp_path / "c", [model], now=NOW)
+    publish(tmp_path / "documents.parquet", tmp_path / "c", [model], now=NOW)
+    with Collection.open(tmp_path / "c", read_only=True) as collection:
+        assert collection.positions == ("text",)
+        assert collection.search("(phrase text john smith)").ids == ["p/4"]
+        assert collection.search("(phrase text smith john)").ids == []
+    with pytest.raises(CollectionError, match="was published with the analysis"):
+        publish(tmp_path / "documents.parquet", tmp_path / "c", [selective()], now=NOW)

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shell import alicorn
 
 from alicorn.analysis import Analyzer
 from alicorn.config import parse_yaml
@@ -120,3 +121,13 @@ def test_the_terms_of_a_phrase_are_one_after_the_other_in_the_text_itself(parts)
 def test_a_phrase_in_a_template_needs_positions():
     with pytest.raises(ConfigError, match=r"\(phrase text ...\) needs .* set `positions: true` in analysis.text"):
         parse_yaml(YAML.replace("positions: true, ", ""), Vertical, where="v")
+
+
+def test_analyze_shows_the_positions_and_the_phrase(tmp_path):
+    (tmp_path / "v.yaml").write_text(YAML, encoding="utf-8")
+    shown = alicorn("analyze", "--vertical", str(tmp_path / "v.yaml"), "Drill 3/4 running").out
+    last = shown.split("  positions\n")[1]
+    assert last.splitlines() == [
+        "    document  0 text:drill  1 text:3/4  1 text:3  1 text:4  2 text:run",
+        "    query     (phrase text drill 3/4 run)",
+    ]

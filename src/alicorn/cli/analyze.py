@@ -11,6 +11,7 @@ from alicorn.cli.options import Json, VerticalFile
 from alicorn.reporting.json_text import to_json
 
 if TYPE_CHECKING:
+    from alicorn.analysis import Analyzer
     from alicorn.vertical import Vertical
 
 
@@ -56,8 +57,23 @@ def _analysis(vertical: Vertical, text: str) -> dict[str, dict[str, Any]]:
             }
             for name, analyzer in vertical.analyzer(prefix).steps()
         ]
+        if prefix in vertical.positions():
+            steps.append(_positions(vertical.analyzer(prefix), prefix, text))
         found[prefix] = {"columns": of, "steps": steps}
     return found
+
+
+def _positions(analyzer: Analyzer, prefix: str, text: str) -> dict[str, Any]:
+    """The terms of a document with their positions, and the phrase of a query."""
+    from alicorn.language.tree import Phrase
+
+    terms, _ = analyzer.positioned_terms(text)
+    words = tuple(analyzer.phrase_terms(text))
+    return {
+        "step": "positions",
+        "document": [f"{at} {prefix}:{term}" for term, at in terms],
+        "query": [str(Phrase(prefix, words))] if words else [],
+    }
 
 
 def _shown(terms: list[str]) -> str:
