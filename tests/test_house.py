@@ -63,7 +63,7 @@ INSIDE = {
         "model",
         "export",
     ],
-    "worlds/people": ["population", "searching", "log_writer", "world", "measure"],
+    "worlds/people": ["population", "searching", "log_writer", "world"],
     "features": ["channel_id", "arrays", "kinds", "pretrained", "padded", "store", "featurizer"],
     "index": ["durability", "segment", "state", "writer"],
     "index/segment": ["parts", "segment", "snapshot", "numeric", "building", "files"],

@@ -18,11 +18,11 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from lab.people_properties import clicks_by_rank, log_properties, world_properties
 from lab.production import production_engine
 
 from alicorn import Collection, Vertical
 from alicorn.worlds import PEOPLE_VERTICAL, SIZES, PeopleWorld
-from alicorn.worlds.people.measure import clicks_by_rank, log_properties, world_properties
 
 
 def measure_logs(world: PeopleWorld, num_searches: int, folder: Path) -> dict[str, float]:

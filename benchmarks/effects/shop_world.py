@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 
 from lab.production import production_engine
+from lab.shop_properties import shop_properties
 
 from alicorn import Collection, Vertical, mine
 from alicorn.worlds import SHOP_SIZES, SHOP_VERTICAL, ShopWorld
-from alicorn.worlds.shop.measure import shop_properties
 
 
 def write_shop(folder: Path, size: str, seed: int) -> tuple[ShopWorld, dict[str, float]]:

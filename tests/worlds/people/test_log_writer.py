@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from lab.people_properties import clicks_by_rank, log_properties
 
 from alicorn.errors import ConfigError
 from alicorn.worlds import PeopleWorld
 from alicorn.worlds.people import log_writer
-from alicorn.worlds.people.measure import clicks_by_rank, log_properties
 from alicorn.worlds.people.searching.activity import HOUR, ActivityModel
 from alicorn.worlds.people.searching.clicks import ClickModel
 from alicorn.worlds.people.searching.sessions import PAGE, ask

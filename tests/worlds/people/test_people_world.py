@@ -4,12 +4,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from lab.people_properties import world_properties
 
 from alicorn.errors import ConfigError
 from alicorn.text import words
 from alicorn.vertical import Vertical
 from alicorn.worlds import PEOPLE_VERTICAL, PeopleWorld
-from alicorn.worlds.people.measure import world_properties
 
 
 def test_the_same_seed_gives_the_same_tables_and_another_seed_does_not() -> None:

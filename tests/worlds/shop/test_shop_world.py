@@ -8,13 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from lab.shop_properties import shop_properties
 
 from alicorn.errors import ConfigError
 from alicorn.logs import mine
 from alicorn.text import words
 from alicorn.vertical import Vertical
 from alicorn.worlds import SHOP_VERTICAL, ShopWorld
-from alicorn.worlds.shop.measure import shop_properties
 from alicorn.worlds.shop.tastes import choose_products
 
 SIZE = (2500, 300)

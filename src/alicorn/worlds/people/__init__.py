@@ -4,5 +4,4 @@ population/    who lives there, and who knows whom
 searching/     what they search, see and click
 log_writer.py  the tables on disk
 world.py       PeopleWorld: generate, documents, searchers, write_logs
-measure.py     measured properties of a world and of its logs
 """

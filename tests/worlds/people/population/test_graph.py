@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from lab.people_properties import local_clustering
 
 from alicorn.worlds import PeopleWorld
 from alicorn.worlds.people.population.graph import (
     FriendGraph,
     dense_pairs,
     from_pairs,
-    local_clustering,
     loose_pairs,
     random_friends,
 )
@@ -30,7 +30,7 @@ def test_friendship_is_mutual_without_loops_or_repetition(world: PeopleWorld) ->
 
 def test_clustering_is_that_of_a_social_network_and_not_of_chance(world: PeopleWorld) -> None:
     everyone = np.arange(world.num_people, dtype=np.int32)
-    clustering = np.nanmean(local_clustering(world.graph.offsets, world.graph.friends, everyone))
+    clustering = np.nanmean(local_clustering(world.graph, everyone))
     assert 0.1 < clustering < 0.4
     assert clustering > 10 * world.graph.degrees().mean() / world.num_people  # a random graph of the same density
 
@@ -69,7 +69,7 @@ def test_local_clustering_equals_counting() -> None:
     rng = np.random.default_rng(0)
     graph = from_pairs(rng.integers(0, 40, (2, 200)).astype(np.int32), 41)  # person 40 is alone
     edges = edges_of(graph)
-    measured = local_clustering(graph.offsets, graph.friends, np.arange(41, dtype=np.int32))
+    measured = local_clustering(graph, np.arange(41))
     for person in range(40):
         mine = graph.friends[graph.offsets[person] : graph.offsets[person + 1]].tolist()
         pairs = [(a, b) for a in mine for b in mine if a != b]

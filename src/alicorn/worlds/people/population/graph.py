@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numba import types
 
-from alicorn.compiled import kernel
 from alicorn.worlds.people.population.communities import Population, segments_of
 
 OFFSETS = types.Array(types.int64, 1, "C", readonly=True)  # as kernels take the arrays of a FriendGraph
@@ -149,30 +148,4 @@ def _draw_between(
     """Positions in [low, high) by weight, given the cumulative weights with a leading 0. int64."""
     target = cumulative[low] + rng.random(len(low)) * (cumulative[high] - cumulative[low])
     result: np.ndarray = np.clip(np.searchsorted(cumulative, target, side="right") - 1, low, np.asarray(high) - 1)
-    return result
-
-
-@kernel(types.float64[::1](OFFSETS, PEOPLE, PEOPLE))
-def local_clustering(offsets: np.ndarray, friends: np.ndarray, people: np.ndarray) -> np.ndarray:
-    """Watts and Strogatz (1998): share of the pairs of a person's friends who are friends. NaN below two friends.
-
-    offsets, friends: a FriendGraph's arrays; people: int (n,). Returns float64 (n,).
-    """
-    result = np.empty(len(people))
-    for row in range(len(people)):
-        mine = friends[offsets[people[row]] : offsets[people[row] + 1]]
-        closed = 0
-        for friend in mine:
-            theirs = friends[offsets[friend] : offsets[friend + 1]]
-            i = j = 0
-            while i < len(mine) and j < len(theirs):
-                if mine[i] < theirs[j]:
-                    i += 1
-                elif mine[i] > theirs[j]:
-                    j += 1
-                else:
-                    closed += 1
-                    i += 1
-                    j += 1
-        result[row] = closed / (len(mine) * (len(mine) - 1)) if len(mine) > 1 else np.nan
     return result

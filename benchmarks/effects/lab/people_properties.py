@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from scipy.sparse import csr_array
 
-from alicorn.worlds.people.population.graph import local_clustering, random_friends
+from alicorn.worlds.people.population.graph import FriendGraph, random_friends
 from alicorn.worlds.people.world import PeopleWorld
 
 SAMPLE = 5000
@@ -34,9 +35,7 @@ def world_properties(world: PeopleWorld) -> dict[str, float]:
         "friends, median": float(np.median(degree)),
         "friends, 99th percentile": float(np.percentile(degree, 99)),
         "friends, largest": float(degree.max()),
-        "clustering coefficient (mean local)": float(
-            np.nanmean(local_clustering(graph.offsets, graph.friends, some.astype(np.int32)))
-        ),
+        "clustering coefficient (mean local)": float(np.nanmean(local_clustering(graph, some))),
         "friends living in the same town": float((city[linked] == city[friend]).mean()),
         "social clusters": int(world.cluster_numbers.max()) + 1,
         "friends with the same first cluster": float((cluster[linked] == cluster[friend]).mean()),
@@ -47,6 +46,19 @@ def world_properties(world: PeopleWorld) -> dict[str, float]:
         "people with a namesake": float((namesakes > 0).mean()),
         "namesakes, largest group": int(namesakes.max()) + 1,
     }
+
+
+def local_clustering(graph: FriendGraph, people: np.ndarray) -> np.ndarray:
+    """Watts and Strogatz (1998): the share of the pairs of a person's friends who are friends, float64 (n,).
+
+    people: int (n,). NaN for a person with fewer than two friends.
+    """
+    shape = (graph.num_people, graph.num_people)
+    friends = csr_array((np.ones(len(graph.friends)), graph.friends, graph.offsets), shape)
+    own = friends[people]
+    degree = graph.degrees()[people]
+    with np.errstate(invalid="ignore"):
+        return (own @ friends).multiply(own).sum(axis=1) / (degree * (degree - 1))
 
 
 def log_properties(world: PeopleWorld, folder: Path) -> dict[str, float]:
