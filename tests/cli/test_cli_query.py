@@ -78,6 +78,16 @@ def test_facets_are_printed_below_the_hits(tmp_path):
     assert "'brand' is string" in alicorn(*ask, "brand=1").refusal()
 
 
+def test_a_hit_shows_the_columns_that_are_asked_for(tmp_path):
+    with Collection.create(tmp_path / "c") as collection:
+        collection.upsert(pa.table({"doc_id": ["a"], "terms": [["all"]], "brand": ["x"], "price": [1.5]}))
+    ask = ("query", tmp_path / "c", "all")
+    assert succeed(*ask, "--column", "price").out.splitlines()[0].split() == ["0.0000", "a", "price:", "1.5"]
+    (hit,) = succeed(*ask, "--column", "price", "--column", "brand", "--json").json()["hits"]
+    assert hit["stored"] == {"doc_id": "a", "price": 1.5, "brand": "x"}
+    assert "did you mean 'brand'" in alicorn(*ask, "--column", "brnd").refusal()
+
+
 @pytest.mark.parametrize("searcher", ["{}", SEATTLE])
 def test_query_a_text_with_a_model_uses_the_vertical_s_hybrid_expression(loop, searcher):
     _, name = name_of(loop)

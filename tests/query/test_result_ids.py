@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 
 import alicorn
+from alicorn.errors import ConfigError
 
 
 @pytest.mark.parametrize("flushed", [True, False])
@@ -54,3 +55,17 @@ def test_the_table_of_hits_has_their_documents_row_by_row(tmp_path):
         collection.delete(["b", "c", "d"])
         assert result.table([]).to_pydict() == {"doc_id": ["b", "c", "d"]}
         assert collection.search("t:none").table(["price"]).to_pydict() == {"doc_id": [], "price": []}
+
+
+def test_the_table_of_hits_has_one_type_where_segments_are_older_than_it(tmp_path):
+    with alicorn.Collection.create(tmp_path / "c", {}) as collection:
+        collection.upsert(pa.table({"doc_id": ["a"], "terms": [["t:x"]], "tags": pa.array([[]], pa.list_(pa.null()))}))
+        collection.flush()
+        collection.upsert(pa.table({"doc_id": ["b"], "terms": [["t:x"]], "tags": [["p"]]}))
+        table = collection.search("t:x").table(["tags"])
+        assert table.schema.field("tags").type == pa.list_(pa.string())
+        assert table.to_pydict() == {"doc_id": ["a", "b"], "tags": [[], ["p"]]}
+        with pytest.raises(ConfigError, match="did you mean 'tags'"):
+            collection.search("t:x").table(["tag"])
+        with pytest.raises(ConfigError, match="put it in a list"):
+            collection.search("t:x").table("tags")

@@ -53,6 +53,9 @@ def query(
             " ranges between edges, price=10,50. Again for a further facet."
         ),
     ] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="Show this stored column of a hit, not all. Again for a further one.")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show plan, counts and times of every node.")] = False,
     why: Annotated[
         str | None, typer.Option(help="Say node by node why this document is in the result, or not.")
@@ -79,11 +82,14 @@ def query(
 
     alicorn query collection/ tag:red --order-by 'in_stock desc' --order-by price --limit 20
 
+    alicorn query collection/ tag:red --column title --column price
+
     alicorn query collection/ tag:red --facet brand --facet tag: --facet price=10,50
 
     alicorn query collection/ --interests interests.parquet --of u17
     """
     from alicorn.query import Collection
+    from alicorn.query.result import checked_columns
     from alicorn.retrieval.highlighting import Highlighter
     from alicorn.retrieval.retriever import Retriever
 
@@ -117,10 +123,14 @@ def query(
                 raise ConfigError(f"--why: the collection has no document {why!r}")
             sys.stdout.write((to_json(found.to_dict()) if as_json else str(found)) + "\n")
             return
+        shown = None if column is None else checked_columns(column, opened.snapshot().columns)
         highlighter = Highlighter(retriever.vertical) if highlight else None
         result = retriever.search(request, explain)
         stored = [result.document(at) for at in range(len(result.ids))]
         places = None if highlighter is None else _places(highlighter, request, result, stored)
+        if shown is not None:
+            stored = [{name: fields[name] for name in ("doc_id", *shown)} for fields in stored]
+            places = places and [{name: of[name] for name in of if name in shown} for of in places]
     _print_result(result, stored, places, as_json)
 
 

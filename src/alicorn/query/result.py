@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from alicorn.errors import ConfigError
 from alicorn.index import Segment, SegmentView, Snapshot
 from alicorn.language.order import ByColumn
 from alicorn.query.explain.step import Step
 from alicorn.query.facets.facet import Counts
 from alicorn.query.order.cursor import Cursor, Ordering
 from alicorn.query.order.ordinals import value_of
+from alicorn.tables.unify import fitted_table
 
 
 @dataclass(slots=True)
@@ -63,12 +66,11 @@ class Result:
         """doc_id, static_rank and stored columns of all hits, a row for each, as they were when they were scored.
 
         columns: some of their names, instead of all; doc_id is first anyway. Null where a document was written without
-        a column.
+        a column. Raises ConfigError for a name that the collection has no column of.
         """
         snapshot = self.snapshot
-        types = {"static_rank": pa.float64(), **snapshot.columns}
-        chosen = types if columns is None else columns
-        schema = pa.schema([("doc_id", pa.string()), *((name, types[name]) for name in chosen)])
+        chosen = snapshot.columns if columns is None else checked_columns(columns, snapshot.columns)
+        schema = pa.schema([("doc_id", pa.string()), *((name, snapshot.columns[name]) for name in chosen)])
         here = [np.flatnonzero(self.segments == at) for at in range(len(snapshot.segments))]
         parts = [
             _rows(view.segment, self.numbers[at], schema)
@@ -102,12 +104,20 @@ class Result:
         return self.snapshot.document(*self.address(at))
 
 
+def checked_columns(columns: Sequence[str], known: Mapping[str, pa.DataType]) -> list[str]:
+    """The names of stored columns, each once. known: those of the collection. Raises ConfigError."""
+    if isinstance(columns, str):
+        raise ConfigError(f"columns takes a list of names, got the single {columns!r}: put it in a list")
+    for name in columns:
+        if name != "doc_id" and name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ";"
+            raise ConfigError(f"columns: there is no stored column {name!r}{hint} there are: {', '.join(known)}")
+    return [name for name in dict.fromkeys(columns) if name != "doc_id"]
+
+
 def _rows(segment: Segment, numbers: np.ndarray, schema: pa.Schema) -> pa.Table:
-    """The stored columns of a schema of some documents; those that the segment lacks are null."""
-    fields = segment.fields
-    known = fields.select([name for name in schema.names if name in fields.schema.names]).take(pa.array(numbers))
-    if len(known.column_names) == len(schema):
-        return known
-    given = set(known.column_names)
-    columns = [known[field.name] if field.name in given else pa.nulls(len(numbers), field.type) for field in schema]
-    return pa.table(columns, schema=schema)
+    """The stored columns of some documents, in the types of a schema: a segment may lack a column, or hold it from
+    before its type was decided."""
+    known = [name for name in schema.names if name in segment.fields.schema.names]
+    return fitted_table(segment.fields.select(known).take(pa.array(numbers)), schema)

@@ -49,6 +49,7 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     order_by: nn, static_rank, bm25, weights of a sum of them and of stored numbers, rrf of them, a stored column with
     asc or desc, or a list of such keys; of a text, the vertical's order unless given.
     offset: hits left out before the first. after: the cursor of the page before. facets: by names of one's own.
+    columns: the stored columns that a hit shows; all unless given.
     """
 
     expression: str | None = None
@@ -63,6 +64,7 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     offset: Annotated[int, Meta(ge=0, le=MAX_OFFSET)] = 0
     after: str | None = None
     facets: Annotated[dict[str, FacetRequest], Meta(max_length=MAX_FACETS)] = {}
+    columns: list[str] | None = None
     explain: bool = False
     why: bool = False
     highlight: bool = False

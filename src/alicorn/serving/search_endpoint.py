@@ -15,6 +15,7 @@ from alicorn.feedback import ServedLog
 from alicorn.query import Facet, Result
 from alicorn.query.explain.match import Matcher
 from alicorn.query.facets import Counts
+from alicorn.query.result import checked_columns
 from alicorn.reporting.json_text import plain_json
 from alicorn.retrieval.highlighting import Highlighter
 from alicorn.retrieval.retriever import Request, Retriever
@@ -50,9 +51,10 @@ class SearchEndpoint:
         started = time.perf_counter()
         highlighter = Highlighter(self.retriever.vertical) if asked.highlight else None
         self._refresh()
+        columns = None if asked.columns is None else checked_columns(asked.columns, self.collection.snapshot().columns)
         request = self._request(asked)
         result = self.retriever.search(request, asked.explain)
-        hits = [Hit(*of) for of in zip(result.ids, _scores(result), _stored(result), strict=True)]
+        hits = [Hit(*of) for of in zip(result.ids, _scores(result), _stored(result, columns), strict=True)]
         if asked.why or highlighter is not None:
             hits = self._explained(hits, result, request, asked, highlighter)
         notices = [*result.notices, *request.notices]
@@ -186,9 +188,11 @@ def _scores(result: Result) -> list[float | None]:
     return [score if score > float("-inf") else None for score in result.scores.tolist()]
 
 
-def _stored(result: Result) -> list[dict[str, Any]]:
-    """The stored columns of each hit, as JSON has their values."""
-    table = result.table()
+def _stored(result: Result, shown: Sequence[str] | None) -> list[dict[str, Any]]:
+    """The stored columns of each hit, as JSON has their values. shown: their names; None for all."""
+    table = result.table(shown)
     names = table.column_names[1:]
+    if not names:
+        return [{} for _ in range(len(table))]
     columns = (_json_values(table.column(name)) for name in names)
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
