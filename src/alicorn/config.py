@@ -2,7 +2,8 @@
 
     class Loss(Config):
         margin: float = 0.2
-    loss = load_yaml(path, Loss)      # ConfigError: loss.yaml: unknown key 'margn' at top level; did you mean 'margin'?
+    loss = parse_config(plain_yaml(read_text(path), where="loss.yaml"), Loss, where="loss.yaml")
+    # ConfigError: loss.yaml: unknown key 'margn' at top level; did you mean 'margin'?
 
 YAML is read as 1.2 says where 1.1 surprises: `no`, `on` are strings, `1e-3` is a number, a key twice is an error.
 Types are strict: "3" is no integer, 1 is no boolean; an integer is accepted as a float. A sequence is a tuple.
@@ -79,16 +80,6 @@ def nearest(name: str, known: Mapping[str, Any] | list[str]) -> str:
     return f"did you mean '{close[0]}'? " if close else ""
 
 
-def load_yaml(path: str | Path, model: type[M]) -> M:
-    """The configuration in the file at `path`. Raises ConfigError that names file, key and what is allowed."""
-    return parse_config(plain_yaml(read_text(path), where=Path(path).name), model, where=Path(path).name)
-
-
-def parse_yaml(text: str, model: type[M], *, where: str) -> M:
-    """The configuration written in `text`; `where` is the file's name in messages."""
-    return parse_config(plain_yaml(text, where=where), model, where=where)
-
-
 def read_text(path: str | Path) -> str:
     """The text of a configuration file. Raises ConfigError."""
     try:
@@ -122,7 +113,7 @@ def parse_config(data: Any, model: type[M], *, where: str) -> M:
 
 
 def dump_yaml(config: Config) -> str:
-    """YAML that `parse_yaml` reads back to an equal configuration; keys left at None are not written."""
+    """YAML that reads back as an equal configuration; keys left at None are not written."""
     values = config.model_dump(exclude_none=True)
     return yaml.dump(values, Dumper=_StrictDumper, sort_keys=False, allow_unicode=True)
 

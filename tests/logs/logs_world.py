@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from yaml_text import parse_yaml
 
-from alicorn.config import parse_yaml
 from alicorn.vertical import Vertical
 
 START = datetime.datetime(2026, 1, 1)

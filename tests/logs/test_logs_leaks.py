@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from logs_world import IMPRESSIONS, at, good_tables, vertical, write_logs
+from yaml_text import parse_yaml
 
-from alicorn.config import parse_yaml
 from alicorn.logs import mine
 from alicorn.logs.leaks import _auc
 from alicorn.vertical import Vertical

@@ -1,8 +1,8 @@
 """Highlights of a hit: in every stored column that is read as words, and in the elements of a list."""
 
 import pytest
+from yaml_text import parse_yaml
 
-from alicorn.config import parse_yaml
 from alicorn.errors import AlicornError
 from alicorn.retrieval.highlighting import Highlighter, Place, marked_values
 from alicorn.vertical import Vertical

@@ -1,8 +1,9 @@
 """The expressions and orders of a vertical: what they may name, what is refused, and that neither is fingerprinted."""
 
 import pytest
+from yaml_text import parse_yaml
 
-from alicorn.config import dump_yaml, parse_yaml
+from alicorn.config import dump_yaml
 from alicorn.errors import ConfigError
 from alicorn.vertical import Vertical
 

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from yaml_text import parse_yaml
 
-from alicorn.config import parse_yaml
 from alicorn.errors import ConfigError, TableError
 from alicorn.feedback.choices import Choices
 from alicorn.language.order import without_nn

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from yaml_text import parse_yaml
 
-from alicorn.config import dump_yaml, parse_yaml
+from alicorn.config import dump_yaml
 from alicorn.errors import ConfigError, TableError, VectorError
 from alicorn.text import document_terms, normalize
 from alicorn.vertical import Vertical

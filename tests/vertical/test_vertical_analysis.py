@@ -5,9 +5,10 @@ import random
 import pyarrow as pa
 import pytest
 from shell import alicorn
+from yaml_text import parse_yaml
 
 from alicorn.analysis import Analyzer
-from alicorn.config import dump_yaml, parse_yaml
+from alicorn.config import dump_yaml
 from alicorn.errors import CollectionError, ConfigError
 from alicorn.publishing.provenance import check_analysis, metadata_of
 from alicorn.query import Collection

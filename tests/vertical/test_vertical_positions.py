@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from shell import alicorn
+from yaml_text import parse_yaml
 
 from alicorn.analysis import Analyzer
-from alicorn.config import parse_yaml
 from alicorn.errors import ConfigError
 from alicorn.query import Collection
 from alicorn.vertical import Vertical

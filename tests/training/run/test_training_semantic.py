@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from alicorn.config import load_yaml
 from alicorn.logs import mine
 from alicorn.towers import Model
 from alicorn.towers.settings.semantic import Semantic
@@ -14,7 +13,7 @@ from alicorn.training import Recipe, train
 from alicorn.vertical import Vertical
 from alicorn.worlds import SHOP_VERTICAL, ShopWorld
 
-SHOP = load_yaml(SHOP_VERTICAL, Vertical)
+SHOP = Vertical.load(SHOP_VERTICAL)
 TABLES = {name: {"buckets": 2000, "dim": 8} for name in ("item", "category", "brand", "shop", "kind")}
 
 
