@@ -34,6 +34,7 @@ End: TypeAlias = Number | str
 """A number, or a date, time, timestamp or duration of ISO 8601."""
 
 
+@lru_cache(maxsize=1024)
 def has_interval(kind: pa.DataType) -> bool:
     """Whether `range` can search a stored column of this type."""
     types = pa.types

@@ -84,12 +84,19 @@ class Execution:
 
     def probe(self, node: tree.Nn) -> Probe:
         """The probe of an `nn`, made once for all that share key, vector and number of clusters."""
+        return self._probe(node, self._scanned[node] if node.counts_documents else node.nprobe)
+
+    def complete_probe(self, node: tree.Nn) -> Probe:
+        """The probe of all clusters, with the key and the vector of an `nn`."""
+        return self._probe(node, None)
+
+    def _probe(self, node: tree.Nn, nprobe: int | None) -> Probe:
         name = node.vector or node.key
-        nprobe = self._scanned[node] if node.counts_documents else node.nprobe
         wanted = (node.key, name, nprobe)
-        if wanted not in self._probes:
-            self._probes[wanted] = Probe(self.snapshot.quantizers[node.key], self.vectors[name], nprobe)
-        return self._probes[wanted]
+        probe = self._probes.get(wanted)
+        if probe is None:
+            probe = self._probes[wanted] = Probe(self.snapshot.quantizers[node.key], self.vectors[name], nprobe)
+        return probe
 
     def count_clusters(self, node: tree.Nn, scan: int, allowed: Sets | None) -> None:
         """Find out how many clusters hold as many documents as a `:scan` asks for.

@@ -51,11 +51,9 @@ def places_within(column: NumericColumn, stored: pa.ChunkedArray, minimum: End |
         return slice(
             bisect_left(column.sorted_docs, low, key=digits), bisect_right(column.sorted_docs, high, key=digits)
         )
-    ends = np.array([low, high], dtype=column.sorted_values.dtype)
-    return slice(
-        int(np.searchsorted(column.sorted_values, ends[0], side="left")),
-        int(np.searchsorted(column.sorted_values, ends[1], side="right")),
-    )
+    values = column.sorted_values
+    ends = np.array([low, high], dtype=values.dtype)
+    return slice(int(values.searchsorted(ends[0], "left")), int(values.searchsorted(ends[1], "right")))
 
 
 def _values(column: pa.Array) -> np.ndarray:

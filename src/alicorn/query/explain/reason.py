@@ -137,5 +137,5 @@ def _near(evaluation: Execution, node: tree.Nn, view: SegmentView, number: int, 
 
 
 def _place(evaluation: Execution, node: tree.Nn, cluster: int) -> int:
-    cosines = evaluation.probe(tree.Nn(node.key, k=1, vector=node.vector)).cosines
+    cosines = evaluation.complete_probe(node).cosines
     return int((cosines > cosines[cluster]).sum()) + 1

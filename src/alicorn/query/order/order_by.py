@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 
 from alicorn.index import Snapshot
-from alicorn.language import tree
 from alicorn.language.order import ByColumn
 from alicorn.language.prepared import Prepared, Words
 from alicorn.query.nn.counters import Counters
@@ -24,6 +23,7 @@ from alicorn.query.run import Execution
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import DocSet
 
+_NO_SCORES = np.empty(0)
 _SPARE = 64
 """Hits by BM25 beyond those that are asked for: where the last of them has a lower score, no other can tie."""
 
@@ -40,6 +40,8 @@ def ranked(
 
     The scores are of the order's first key that is a score; ties come by doc_id.
     """
+    if limit == 0:
+        return Ranked(docset.NO_NUMBERS, docset.NO_NUMBERS, _NO_SCORES)
     order = ordering.order
     columns = columns_of(order)
     if columns is not None:
@@ -119,7 +121,7 @@ def _by_nn(evaluation: Execution, prepared: Prepared, found: list[DocSet], limit
         k_nearest(
             evaluation.snapshot,
             nn.key,
-            evaluation.probe(tree.Nn(nn.key, k=1, vector=one.vector)),
+            evaluation.complete_probe(one),
             limit,
             found,
             Counters(),

@@ -82,7 +82,7 @@ def _parts(evaluation: Execution, prepared: Prepared, part: Part, numbers: Seque
             kind = evaluation.snapshot.columns[part.of]
             return [_values(view, part.of, kind)[own] for view, own in zip(views, numbers, strict=True)]
     nns = nns_of(part, prepared)
-    probes = [evaluation.probe(tree.Nn(nn.key, k=1, vector=nn.vector)) for nn in nns]
+    probes = [evaluation.complete_probe(nn) for nn in nns]
     return [
         np.max([_cosines(view.segment.embeddings.get(nns[0].key), probe.query, own) for probe in probes], axis=0)
         for view, own in zip(views, numbers, strict=True)
