@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from alicorn.quantization import Calibration, CoarseQuantizer, held_out, least_cosine, measure
-from alicorn.quantization.calibration import KS, RECALLS, first_scan
+from alicorn.quantization.calibration import KS, RECALLS, first_scan, needed_slack
 from alicorn.quantization.measuring import _growth
 
 DIM, NUM_CLUSTERS = 24, 64
@@ -57,7 +60,7 @@ def recall_of(measured, query: np.ndarray, allowed, k: int, recall: float) -> tu
             break
         read.add(int(cluster))
     bound = np.sort(cosines[np.isin(of_cluster, list(read))])[-k]
-    least = least_cosine(calibration.spread, float(bound), calibration.slack(k, recall, len(vectors)))
+    least = least_cosine(calibration.spread, calibration.slope, calibration.base(k, recall, len(vectors)), float(bound))
     read |= {int(cluster) for cluster in nearest_first if coarse.centroids[cluster] @ query >= least}
     best = np.argsort(-cosines)[:k]
     return float(np.isin(of_cluster[best], list(read)).mean()), len(read) / NUM_CLUSTERS
@@ -72,6 +75,11 @@ FILTERS = {
 }
 
 
+def far_from(query: np.ndarray, vectors: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    cosines = vectors @ query
+    return cosines < np.quantile(cosines, 0.95)
+
+
 @pytest.mark.parametrize("k", [1, 10, 100])
 @pytest.mark.parametrize("recall", [0.8, 0.95])
 def test_the_recall_is_met_for_other_queries_and_filters(measured, k, recall):
@@ -79,18 +87,20 @@ def test_the_recall_is_met_for_other_queries_and_filters(measured, k, recall):
     for name, allowed in FILTERS.items():
         found = [recall_of(measured, query, allowed, k, recall) for query in queries]
         assert np.mean([reached for reached, _ in found]) >= recall - 0.01, name
+    own = [recall_of(measured, query, partial(far_from, query), k, recall) for query in queries]
+    assert np.mean([reached for reached, _ in own]) >= recall - 0.01, "all but the query's own region"
     everything = [recall_of(measured, query, FILTERS["all"], k, recall) for query in queries]
     assert np.mean([read for _, read in everything]) < 0.6
 
 
 def test_more_recall_and_farther_neighbours_need_more_clusters(measured):
     calibration = measured[2]
-    assert np.all(np.diff(calibration.slacks, axis=1) >= 0)
+    assert np.all(np.diff(calibration.bases, axis=1) >= 0)
     for bound in (-0.5, 0.0, 0.4, 0.8, 0.99):
-        cosines = [least_cosine(calibration.spread, bound, slack) for slack in (0.0, 0.2, 0.6, 1.0)]
+        cosines = [least_cosine(calibration.spread, 0.0, slack, bound) for slack in (0.0, 0.2, 0.6, 1.0)]
         assert cosines == sorted(cosines, reverse=True)
     for slack in (0.0, 0.3, 1.0):
-        cosines = [least_cosine(calibration.spread, bound, slack) for bound in (-0.9, 0.0, 0.5, 0.9)]
+        cosines = [least_cosine(calibration.spread, 0.0, slack, bound) for bound in (-0.9, 0.0, 0.5, 0.9)]
         assert cosines == sorted(cosines)
 
 
@@ -98,19 +108,33 @@ def test_a_cluster_is_left_out_just_where_a_member_would_need_more_slack(measure
     """The equation of the module's docstring, by numbers."""
     spread = measured[2].spread
     for bound, slack in ((0.7, 0.3), (0.5, 0.1), (0.2, 0.5)):
-        least = least_cosine(spread, bound, slack)
+        least = least_cosine(spread, 0.0, slack, bound)
         needed = [
             (bound - s * spread) / math.sqrt((1 - s * s) * (1 - spread * spread)) for s in (least - 0.01, least + 0.01)
         ]
         assert needed[0] > slack > needed[1]
 
 
+@settings(deadline=None)
+@given(st.floats(0.05, 0.98), st.floats(-0.3, 0.99), st.floats(-0.9, 0.99))
+def test_the_slack_that_a_cluster_needs_is_the_least_that_searches_it(spread, bound, cosine):
+    needed = float(needed_slack(spread, np.array([cosine]), np.array([bound]))[0])
+    assert least_cosine(spread, 0.0, needed + 1e-6, bound) <= cosine + 1e-9
+    if needed > 1e-3:
+        assert least_cosine(spread, 0.0, needed - 1e-3, bound) > cosine
+
+
+def test_the_slack_rises_with_the_bound_and_is_never_negative():
+    assert least_cosine(0.7, 0.5, 0.1, 0.4) == least_cosine(0.7, 0.0, 0.1 + 0.5 * 0.4, 0.4)
+    assert least_cosine(0.7, 0.5, -0.9, 0.4) == least_cosine(0.7, 0.0, 0.0, 0.4)
+
+
 def test_recalls_beyond_what_was_measured_take_all_clusters(measured):
     calibration = measured[2]
-    assert math.isinf(calibration.slack(10, 1.0, 12_000))
-    assert least_cosine(0.7, 0.9, calibration.slack(10, 1.0, 12_000)) < -1
-    assert calibration.slack(5_000, 0.9, 12_000) == calibration.slack(KS[-1], 0.9, 12_000)
-    assert calibration.slack(10, 0.9, 12_000) == calibration.slacks[1, RECALLS.index(0.9)]
+    assert math.isinf(calibration.base(10, 1.0, 12_000))
+    assert least_cosine(0.7, 0.4, calibration.base(10, 1.0, 12_000), 0.9) < -1
+    assert calibration.base(5_000, 0.9, 12_000) == calibration.base(KS[-1], 0.9, 12_000)
+    assert calibration.base(10, 0.9, 12_000) == calibration.bases[1, RECALLS.index(0.9)]
 
 
 def test_the_same_vectors_in_other_blocks_give_nearly_the_same(measured):
@@ -119,7 +143,7 @@ def test_the_same_vectors_in_other_blocks_give_nearly_the_same(measured):
     clusters = np.concatenate([block.clusters for block in blocks])
     again = measure([Block(vectors, clusters)], coarse.centroids)
     assert again is not None
-    np.testing.assert_allclose(again.slacks, calibration.slacks, atol=0.15)
+    np.testing.assert_allclose(again.bases, calibration.bases, atol=0.15)
 
 
 def test_too_few_vectors_are_not_measured():
@@ -138,5 +162,5 @@ def test_a_recall_that_no_slack_reaches_says_nothing_of_growth():
 def test_it_is_kept_exactly(measured):
     kept = Calibration.from_arrays(measured[2].to_arrays())
     assert kept.spread == measured[2].spread
-    np.testing.assert_array_equal(kept.slacks, measured[2].slacks)
-    assert kept.slack(10, 0.9, 48_000) == measured[2].slack(10, 0.9, 48_000) > kept.slack(10, 0.9, 12_000)
+    np.testing.assert_array_equal(kept.bases, measured[2].bases)
+    assert kept.base(10, 0.9, 48_000) == measured[2].base(10, 0.9, 48_000) > kept.base(10, 0.9, 12_000)

@@ -1,4 +1,4 @@
-"""In which clusters must a search look for a recall? A rule of geometry with one measured number, kept with a key.
+"""In which clusters must a search look for a recall? A rule of geometry with measured numbers, kept with a key.
 
 A document at the angle a from its centroid, whose cosine is `spread`, is at the cosine b from a query only if it lies
 on the query's side of the centroid. With s the cosine of query and centroid, and t that of the directions in which the
@@ -6,10 +6,11 @@ two leave the centroid,
 
     b = s cos a + t sqrt(1 - s^2) sin a.
 
-In most dimensions t is small. A search leaves a cluster out if a member would need t above `slack` to be as near as the
+In most dimensions t is small. A search leaves a cluster out if a member would need t above a slack to be as near as the
 K-th nearest document known already. That document depends on the query and on the filter: if the allowed documents are
-rare or far away, it is far away too, and more clusters are searched. So one slack for each K and recall serves every
-filter (docs/decisions/045-recall-as-an-argument.md). measuring.py measures it.
+rare or far away, it is far away too, and more clusters are searched. The nearer it is, the more its direction agrees
+with the query's, and the larger t gets: the slack is a base for each K and recall, and a slope times b. So one rule
+serves every filter (docs/decisions/045-recall-as-an-argument.md). measuring.py measures base and slope.
 """
 
 from __future__ import annotations
@@ -33,14 +34,15 @@ def first_scan(k: int) -> int:
     return 2 * k + 30
 
 
-@kernel("float64(float64, float64, float64)")
-def least_cosine(spread: float, bound: float, slack: float) -> float:
+@kernel("float64(float64, float64, float64, float64)")
+def least_cosine(spread: float, slope: float, base: float, bound: float) -> float:
     """The least cosine to its centroid with which a further cluster is searched.
 
-    bound: the cosine of the K-th nearest document known.
+    base, slope: of the slack. bound: the cosine of the K-th nearest document known.
     """
-    if math.isinf(slack):
+    if math.isinf(base):
         return _ALL
+    slack = max(0.0, base + slope * bound)
     aside = slack * math.sqrt(max(0.0, 1.0 - spread * spread))
     reach = math.hypot(spread, aside)
     if bound > reach:
@@ -49,40 +51,61 @@ def least_cosine(spread: float, bound: float, slack: float) -> float:
     return math.cos(angle) if angle < math.pi else _ALL
 
 
+def needed_slack(spread: float, cosines: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """The slack from which a further cluster is searched: the inverse of least_cosine.
+
+    cosines: of the query and the clusters' centroids; bounds: of the K-th nearest documents known, of the same shape.
+    """
+    aside = math.sqrt(max(1e-12, 1.0 - spread * spread))
+    best = np.sqrt(np.maximum(0.0, bounds**2 - spread**2)) / aside  # with less, no direction reaches the bound
+    peak = np.where(bounds > spread, spread / np.maximum(bounds, 1e-12), 1.0)
+    sines = np.sqrt(np.maximum(1e-12, 1.0 - cosines**2))
+    needed = np.where(cosines < peak, (bounds - cosines * spread) / (sines * aside), best)
+    result: np.ndarray = np.maximum(needed, 0.0)
+    return result
+
+
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """spread: mean cosine of a vector to its centroid. slacks: (len(KS), len(RECALLS)) float64; inf: all clusters.
+    """spread: mean cosine of a vector to its centroid. slope, bases: of the slack, the bases of each K and recall:
+    (len(KS), len(RECALLS)) float64; inf: all clusters.
 
-    measured_on: number of vectors. growth: (len(KS),) by how much the slacks rise with ten times as many.
+    measured_on: number of vectors. growth: (len(KS),) by how much the bases rise with ten times as many.
     """
 
     spread: float
-    slacks: np.ndarray
+    slope: float
+    bases: np.ndarray
     measured_on: int
     growth: np.ndarray
 
-    def slack(self, k: int, recall: float, num_vectors: int) -> float:
-        """The slack for a mean recall among the k nearest, between the measured ones; inf beyond RECALLS.
+    def base(self, k: int, recall: float, num_vectors: int) -> float:
+        """The base of the slack for a mean recall among the k nearest, between the measured ones; inf beyond RECALLS.
 
         num_vectors: as many as the key has now, which may be more than were measured.
         """
-        return _slack(self, k, recall, num_vectors)
+        return _base(self, k, recall, num_vectors)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        return {"spread": np.array([self.spread]), "slacks": self.slacks, "growth": self.growth} | {
-            "measured_on": np.array([self.measured_on])
+        return {
+            "spread": np.array([self.spread]),
+            "slope": np.array([self.slope]),
+            "bases": self.bases,
+            "measured_on": np.array([self.measured_on]),
+            "growth": self.growth,
         }
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Self:
-        return cls(float(arrays["spread"][0]), arrays["slacks"], int(arrays["measured_on"][0]), arrays["growth"])
+        spread, slope, measured_on = (arrays[name][0] for name in ("spread", "slope", "measured_on"))
+        return cls(float(spread), float(slope), arrays["bases"], int(measured_on), arrays["growth"])
 
 
 @lru_cache(maxsize=64)
-def _slack(measured: Calibration, k: int, recall: float, num_vectors: int) -> float:
+def _base(measured: Calibration, k: int, recall: float, num_vectors: int) -> float:
     """Computed once for all requests that ask the same: it takes as long as a small search."""
     if recall > RECALLS[-1]:
         return math.inf
-    of_recall = [float(np.interp(-math.log1p(-recall), -np.log1p(-np.array(RECALLS)), row)) for row in measured.slacks]
+    of_recall = [float(np.interp(-math.log1p(-recall), -np.log1p(-np.array(RECALLS)), row)) for row in measured.bases]
     grown = math.log10(max(1.0, num_vectors / measured.measured_on)) * measured.growth
     return float(np.interp(math.log(k), np.log(KS), of_recall + grown))

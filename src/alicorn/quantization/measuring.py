@@ -1,7 +1,8 @@
 """Measure a Calibration: for sampled queries and filters, the least slack whose recall is high enough.
 
-The filters are shares of the documents, and shares of the clusters, which imitate filters that correlate with the
-vectors. With each of these filters, the slack that is kept exceeds the recall by one standard error.
+The filters are shares of the documents, shares of the clusters, which imitate filters that correlate with the vectors,
+and all but the query's own region. With each of these filters, the slack that is kept exceeds the recall by one
+standard error.
 """
 
 from __future__ import annotations
@@ -11,18 +12,21 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from alicorn.quantization.calibration import KS, RECALLS, Calibration, first_scan, least_cosine
+from alicorn.quantization.calibration import KS, RECALLS, Calibration, first_scan, needed_slack
 
-SHARES = (1.0, 0.1, 0.01, 0.001)  # of the documents
+SHARES = (0.1, 0.01, 0.001)  # of the documents, beside all of them
 CLUSTER_SHARES = (0.3, 0.3, 0.1, 0.1, 0.03)
+OWN_SHARES = (0.02, 0.3)  # of the documents, those in the clusters nearest to the query: all others are allowed
 MEASURED_FROM = 2_000  # vectors
-_SLACKS = np.arange(0.0, 1.305, 0.01)
+_BASES = np.arange(-1.0, 1.305, 0.01)
+_SLOPES = np.arange(0.0, 1.05, 0.1)
 _QUERIES = 128
 _LEAST = 16  # queries: with fewer nothing is promised
 _LARGEST_WORK = 1 << 28  # queries x vectors: some seconds of a core at 128 dimensions
+_TOGETHER = 1 << 25  # cosines that are kept at a time
 _SPREAD_ROWS = 16_384
 _BLOCK = 16_384
-_NOT_MEASURED = -1.0
+_NOT_MEASURED = -2.0
 _LEAST_GROWTH = 0.05
 
 
@@ -35,13 +39,22 @@ class Rows(Protocol):
     def stored(self, rows: np.ndarray) -> np.ndarray: ...
 
 
+class _Filter(NamedTuple):
+    """rows: ascending, of the allowed vectors; clusters: of each; sizes: (num_clusters,) how many each cluster has.
+    but_own: shares of them, in the clusters nearest to the query, which are not allowed: a filter for each."""
+
+    rows: np.ndarray
+    clusters: np.ndarray
+    sizes: np.ndarray
+    but_own: tuple[float, ...] = (0.0,)
+
+
 class _Case(NamedTuple):
-    """One filter and one K. bounds: (queries,) of the documents looked at first; first: (queries, k) whether a
-    neighbour is among them; cosines: (queries, k) of its cluster."""
+    """One filter and one K. bounds: (queries,) of the documents looked at first; needed: (queries, k) the slack that
+    finds each of the nearest, 0 where it is looked at first."""
 
     bounds: np.ndarray
-    first: np.ndarray
-    cosines: np.ndarray
+    needed: np.ndarray
 
 
 def held_out(vectors: np.ndarray) -> np.ndarray:
@@ -79,17 +92,14 @@ def measure(blocks: Sequence[Rows], centroids: np.ndarray, queries: np.ndarray |
     if len(queries) < _LEAST:
         return None
     spread = _spread(vectors, centroids, rng)
-    each = []  # filter: of each K and recall
-    cosines = queries @ centroids.T
-    for allowed in _filters(vectors, answers, len(centroids), rng):
-        slacks = np.full((len(KS), len(RECALLS)), _NOT_MEASURED)
-        for j, case in _cases(vectors, np.flatnonzero(allowed), queries, cosines):
-            slacks[j] = _least_slacks(_recalls(case, spread))
-        each.append(slacks)
-    largest = np.max(each, axis=0)
-    if largest[0, 0] == _NOT_MEASURED:
+    cases = _cases(vectors, list(_filters(vectors, answers, len(centroids), rng)), queries, centroids, spread)
+    if not cases[0]:
         return None
-    return Calibration(spread, _rising(largest), len(vectors), _growth(each[0], each[1]))
+    slope = _slope(cases)
+    each = [_of_filter(measured, slope) for measured in cases]
+    return Calibration(
+        spread, slope, _rising(np.max(each, axis=0)), len(vectors), _growth(each[0], each[1 + len(OWN_SHARES)])
+    )
 
 
 class _Vectors:
@@ -125,93 +135,148 @@ def _spread(vectors: _Vectors, centroids: np.ndarray, rng: np.random.Generator) 
     return float(np.clip(np.einsum("ij,ij->i", vectors.some(rows), centroids[vectors.clusters[rows]]).mean(), 0, 1))
 
 
-def _filters(
-    vectors: _Vectors, answers: np.ndarray, num_clusters: int, rng: np.random.Generator
-) -> Iterator[np.ndarray]:
-    """Which vectors are allowed: (len(vectors),) bool."""
+def _filters(vectors: _Vectors, answers: np.ndarray, num_clusters: int, rng: np.random.Generator) -> Iterator[_Filter]:
+    def of(allowed: np.ndarray, *but_own: float) -> _Filter:
+        rows = np.flatnonzero(allowed)
+        clusters = vectors.clusters[rows]
+        return _Filter(rows, clusters, np.bincount(clusters, minlength=num_clusters), (0.0, *but_own))
+
+    yield of(answers, *OWN_SHARES)
     for share in SHARES:
-        yield answers & (rng.random(len(vectors)) < share)
+        yield of(answers & (rng.random(len(vectors)) < share))
     for share in CLUSTER_SHARES:
-        yield answers & (rng.random(num_clusters) < share)[vectors.clusters]
+        yield of(answers & (rng.random(num_clusters) < share)[vectors.clusters])
 
 
 def _cases(
-    vectors: _Vectors, allowed: np.ndarray, queries: np.ndarray, cosines: np.ndarray
-) -> Iterator[tuple[int, _Case]]:
-    """Each K, by its place in KS, of which there are enough allowed vectors. allowed: ascending rows."""
-    ks = [k for k in KS if len(allowed) >= 2 * first_scan(k)]
-    if not ks:
-        return
-    clusters = vectors.clusters[allowed]
-    order = np.argsort(clusters, kind="stable")
-    starts = np.searchsorted(clusters[order], np.arange(cosines.shape[1] + 1))
-    by_cluster = allowed[order]
-    neighbours = vectors.clusters[_nearest(vectors, allowed, queries, ks[-1])]
-    nearest_first = np.argsort(-cosines, axis=1, kind="stable")
-    ranks = np.argsort(nearest_first, axis=1, kind="stable")
-    bounds = np.empty((len(ks), len(queries)))
-    looked = np.empty((len(ks), len(queries)), dtype=np.int64)
-    for at, query in enumerate(queries):
-        held = np.cumsum(np.diff(starts)[nearest_first[at]])
-        looked[:, at] = 1 + np.searchsorted(held, [first_scan(k) for k in ks])
-        rows = [by_cluster[starts[one] : starts[one + 1]] for one in nearest_first[at, : looked[-1, at]]]
-        scores = vectors.some(np.concatenate(rows)) @ query
-        for i, k in enumerate(ks):
-            bounds[i, at] = -np.partition(-scores[: held[looked[i, at] - 1]], k - 1)[k - 1]
-    for i, k in enumerate(ks):
-        near = neighbours[:, :k]
-        first = np.take_along_axis(ranks, near, 1) < looked[i][:, None]
-        yield KS.index(k), _Case(bounds[i], first, np.take_along_axis(cosines, near, 1))
+    vectors: _Vectors, filters: Sequence[_Filter], queries: np.ndarray, centroids: np.ndarray, spread: float
+) -> list[dict[int, _Case]]:
+    """Of each filter, the case of each K of which there are enough allowed vectors, by its place in KS."""
+    together = max(8, _TOGETHER // len(vectors))
+    looks: list[list[list[_Seen]]] = [[] for one in filters for _ in one.but_own]
+    for start in range(0, len(queries), together):
+        part = queries[start : start + together]
+        for query, scores in zip(part, _all_cosines(vectors, part), strict=True):
+            cosines = centroids @ query
+            nearest_first = np.argsort(-cosines, kind="stable")
+            found = (look for one in filters for look in _looks(scores, one, cosines, nearest_first))
+            for of_filter, look in zip(looks, found, strict=True):
+                of_filter.append(look)
+    cases = []
+    for of_filter in looks:
+        measured: dict[int, _Case] = {}
+        for j in range(min(map(len, of_filter))):
+            bounds = np.array([look[j].bound for look in of_filter])
+            needed = needed_slack(spread, np.stack([look[j].cosines for look in of_filter]), bounds[:, None])
+            needed[np.stack([look[j].first for look in of_filter])] = 0.0
+            measured[j] = _Case(bounds, needed)
+        cases.append(measured)
+    return cases
 
 
-def _nearest(vectors: _Vectors, allowed: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
-    """The k nearest allowed vectors of each query, nearest first: (queries, k) rows. There are as many."""
-    best = [np.empty(0, dtype=np.float32)] * len(queries)
-    found = [np.empty(0, dtype=np.int64)] * len(queries)
-    bounds = np.full(len(queries), -np.inf, dtype=np.float32)
-    for start in range(0, len(allowed), _BLOCK):
-        rows = allowed[start : start + _BLOCK]
-        scores = queries @ vectors.some(rows).T
-        for at in range(len(queries)):
-            new = np.flatnonzero(scores[at] >= bounds[at])
-            if not len(new):
-                continue
-            best[at], found[at] = np.append(best[at], scores[at, new]), np.append(found[at], rows[new])
-            if len(best[at]) > k:
-                kept = np.argpartition(-best[at], k - 1)[:k]
-                best[at], found[at] = best[at][kept], found[at][kept]
-                bounds[at] = best[at].min()
-    return np.stack([rows[np.argsort(-scores, kind="stable")] for scores, rows in zip(best, found, strict=True)])
+def _all_cosines(vectors: _Vectors, queries: np.ndarray) -> np.ndarray:
+    """(queries, len(vectors)) float32."""
+    cosines = np.empty((len(queries), len(vectors)), dtype=np.float32)
+    for start in range(0, len(vectors), _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, len(vectors)))
+        cosines[:, rows[0] : rows[-1] + 1] = queries @ vectors.some(rows).T
+    return cosines
 
 
-def _recalls(case: _Case, spread: float) -> np.ndarray:
-    """The recall of each query with each of _SLACKS: (slacks, queries)."""
-    found = np.empty((len(_SLACKS), len(case.bounds)))
-    for i, slack in enumerate(_SLACKS):
-        least = np.array([least_cosine(spread, float(bound), float(slack)) for bound in case.bounds])
-        found[i] = (case.first | (case.cosines >= least[:, None])).mean(axis=1)
-    return found
+class _Seen(NamedTuple):
+    """One query, filter and K. bound: of the documents looked at first; cosines: (k,) of the nearest vectors' clusters;
+    first: (k,) whether they are looked at first."""
+
+    bound: float
+    cosines: np.ndarray
+    first: np.ndarray
 
 
-def _least_slacks(found: np.ndarray) -> np.ndarray:
-    """Of each of RECALLS, the least slack whose mean recall is a standard error above it: (len(RECALLS),)."""
-    sure = found.mean(axis=1) - found.std(axis=1) / np.sqrt(found.shape[1])
+def _looks(scores: np.ndarray, one: _Filter, cosines: np.ndarray, nearest_first: np.ndarray) -> Iterator[list[_Seen]]:
+    """What one query sees of each K, for each share of but_own. scores: of all vectors; cosines: of the clusters."""
+    ranks = np.empty(len(cosines), dtype=np.int32)
+    ranks[nearest_first] = np.arange(len(cosines), dtype=np.int32)
+    near, of_rows = ranks[one.clusters], scores[one.rows]
+    held = np.concatenate([[0], np.cumsum(one.sizes[nearest_first])])
+    for share in one.but_own:
+        own = int(np.searchsorted(held, share * held[-1]))
+        ks = [k for k in KS if held[-1] - held[own] >= 2 * first_scan(k)]
+        if not ks:
+            yield []
+            continue
+        looked = [int(np.searchsorted(held, held[own] + first_scan(k))) for k in ks]
+        inside = np.flatnonzero((near >= own) & (near < looked[-1]) if own else near < looked[-1])
+        first_near, first_scores = near[inside], of_rows[inside]
+        bounds = []
+        for k, clusters in zip(ks, looked, strict=True):
+            known = first_scores[first_near < clusters]
+            bounds.append(np.partition(known, len(known) - k)[len(known) - k])
+        reached = np.flatnonzero(of_rows >= bounds[-1])
+        reached = reached[near[reached] >= own] if own else reached
+        best_scores = of_rows[reached]
+        if len(reached) > ks[-1]:
+            best = np.argpartition(-best_scores, ks[-1] - 1)[: ks[-1]]
+            reached, best_scores = reached[best], best_scores[best]
+        best_near = near[reached[np.argsort(-best_scores, kind="stable")]]
+        of_best = cosines[nearest_first[best_near]].astype(np.float64)
+        yield [
+            _Seen(float(bound), of_best[:k], best_near[:k] < clusters)
+            for k, clusters, bound in zip(ks, looked, bounds, strict=True)
+        ]
+
+
+def _slope(cases: Sequence[dict[int, _Case]]) -> float:
+    """The slope with which all filters need nearly the same base."""
+    asked = RECALLS.index(0.95)
+    apart = np.zeros(len(_SLOPES))
+    for j in range(len(KS) - 1):  # the last one takes longest, and says the same
+        of_k = [measured[j] for measured in cases if j in measured]
+        for i, slope in enumerate(_SLOPES):
+            bases = np.array([_least_bases(_recalls(case, float(slope)))[asked] for case in of_k])
+            bases = bases[np.isfinite(bases) & (bases > _BASES[0])]
+            apart[i] += (bases.max() - bases).mean() if len(bases) else 0.0
+    return float(_SLOPES[np.argmin(apart)])
+
+
+def _of_filter(measured: dict[int, _Case], slope: float) -> np.ndarray:
+    """The base of each K and recall: (len(KS), len(RECALLS))."""
+    bases = np.full((len(KS), len(RECALLS)), _NOT_MEASURED)
+    for j, case in measured.items():
+        bases[j] = _least_bases(_recalls(case, slope))
+    return bases
+
+
+def _recalls(case: _Case, slope: float) -> np.ndarray:
+    """The recall of each query with each of _BASES: (queries, bases)."""
+    num_queries, k = case.needed.shape
+    least = np.where(case.needed > 0.0, case.needed - slope * case.bounds[:, None], _BASES[0])
+    step = _BASES[1] - _BASES[0]
+    places = np.ceil((least - _BASES[0]) / step - 1e-9).clip(0, len(_BASES)).astype(np.int64)
+    places += (np.arange(num_queries) * (len(_BASES) + 1))[:, None]
+    counts = np.bincount(places.ravel(), minlength=num_queries * (len(_BASES) + 1)).reshape(num_queries, -1)
+    recalls: np.ndarray = np.cumsum(counts[:, :-1], axis=1) / k
+    return recalls
+
+
+def _least_bases(found: np.ndarray) -> np.ndarray:
+    """Of each of RECALLS, the least base whose mean recall is a standard error above it: (len(RECALLS),)."""
+    sure = found.mean(axis=0) - found.std(axis=0) / np.sqrt(len(found))
     enough = sure[None, :] >= np.array(RECALLS)[:, None]
-    return np.where(enough.any(axis=1), _SLACKS[enough.argmax(axis=1)], np.inf)
+    return np.where(enough.any(axis=1), _BASES[enough.argmax(axis=1)], np.inf)
 
 
 def _growth(all_of_them: np.ndarray, a_tenth: np.ndarray) -> np.ndarray:
-    """By how much the slacks of each K rise with ten times as many vectors, in the mean over the recalls."""
-    measured = np.isfinite(all_of_them) & np.isfinite(a_tenth) & (all_of_them >= 0) & (a_tenth >= 0)
+    """By how much the bases of each K rise with ten times as many vectors, in the mean over the recalls."""
+    measured = np.isfinite(all_of_them) & np.isfinite(a_tenth) & (all_of_them > _BASES[0]) & (a_tenth > _BASES[0])
     rise = np.full(all_of_them.shape, _LEAST_GROWTH)
     np.subtract(all_of_them, a_tenth, out=rise, where=measured)
     result: np.ndarray = np.maximum(rise.mean(axis=1), _LEAST_GROWTH)
     return result
 
 
-def _rising(slacks: np.ndarray) -> np.ndarray:
-    """More recall never takes less slack; a K that was not measured takes that of the one before."""
-    rising: np.ndarray = np.maximum.accumulate(slacks, axis=1)
+def _rising(bases: np.ndarray) -> np.ndarray:
+    """More recall never takes a smaller base; a K that was not measured takes that of the one before."""
+    rising: np.ndarray = np.maximum.accumulate(bases, axis=1)
     for j in range(1, len(rising)):
         if rising[j, 0] == _NOT_MEASURED:
             rising[j] = rising[j - 1]

@@ -24,10 +24,10 @@ def table(count: int, seed: int, first: int = 0) -> pa.Table:
     )
 
 
-def slacks(collection: alicorn.Collection) -> np.ndarray:
+def bases(collection: alicorn.Collection) -> np.ndarray:
     calibration = collection.snapshot().quantizers["x"].calibration
     assert calibration is not None
-    return calibration.slacks
+    return calibration.bases
 
 
 @pytest.mark.parametrize("stored", ["float32", "float16", "codes"])
@@ -36,12 +36,12 @@ def test_it_is_made_by_training_and_kept(tmp_path, stored):
         collection.upsert(table(2_000, 0))
         assert collection.snapshot().quantizers["x"].calibration is None
         collection.train(num_clusters=30)
-        made = slacks(collection)
+        made = bases(collection)
         collection.upsert(table(100, 1, first=2_000))
         collection.merge()
-        np.testing.assert_array_equal(slacks(collection), made)
+        np.testing.assert_array_equal(bases(collection), made)
     with alicorn.Collection.open(tmp_path / "c") as collection:
-        np.testing.assert_array_equal(slacks(collection), made)
+        np.testing.assert_array_equal(bases(collection), made)
 
 
 def test_queries_that_are_given_are_what_is_asked(tmp_path):
@@ -49,9 +49,9 @@ def test_queries_that_are_given_are_what_is_asked(tmp_path):
     with alicorn.Collection.create(tmp_path / "c", {"x": DIM}) as collection:
         collection.upsert(table(2_000, 0))
         collection.train(num_clusters=30)
-        by_documents = slacks(collection)
+        by_documents = bases(collection)
         collection.train(num_clusters=30, key="x", queries=3 * rng.normal(size=(60, DIM)))
-        assert not np.array_equal(slacks(collection), by_documents)
+        assert not np.array_equal(bases(collection), by_documents)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_queries_that_are_given_are_what_is_asked(tmp_path):
     [
         (np.ones((5, DIM + 1)), r"shape \(n, 12\)"),
         (np.ones(DIM), r"shape \(n, 12\)"),
-        (np.zeros((5, DIM)), "not zero"),
+        (np.zeros((5, DIM)), "other than zero"),
         (np.full((5, DIM), np.nan), "finite"),
     ],
 )
@@ -67,10 +67,12 @@ def test_queries_that_are_no_vectors_of_the_key_are_refused(tmp_path, queries, p
     with alicorn.Collection.create(tmp_path / "c", {"x": DIM}) as collection:
         with pytest.raises(ConfigError, match=problem):
             collection.train(key="x", queries=queries)
-        with pytest.raises(ConfigError, match="name it by key="):
+        with pytest.raises(ConfigError, match="name its key by key="):
             collection.train(queries=np.ones((5, DIM)))
 
 
 def test_a_quantizer_of_before_has_none():
     quantizer = replace(KeyQuantizer.untrained(DIM), version=3)
     assert KeyQuantizer.from_arrays(quantizer.to_arrays()).calibration is None
+    earlier = {"calibration.spread": np.ones(1), "calibration.slacks": np.ones((4, 7))}  # of a rule without a slope
+    assert KeyQuantizer.from_arrays(quantizer.to_arrays() | earlier).calibration is None

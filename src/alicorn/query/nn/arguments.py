@@ -41,19 +41,21 @@ class Query(NamedTuple):
 class Further(NamedTuple):
     """What decides about further clusters, once those of the limits are read (quantization/calibration.py).
 
-    slack: of the calibration, negative where no further ones are read. query: (dim,), compared with centroids; off: the
-    error of the cosines of further clusters, 0 where they are exact.
+    looks: 1 where no further ones are read, else 2. spread, slope, base: of the calibration. query: (dim,), compared
+    with centroids; off: the error of the cosines of further clusters, 0 where they are exact.
     """
 
-    slack: float
+    looks: int
     spread: float
+    slope: float
+    base: float
     query: Floats
     dim: int
     centroids: FloatRows
     off: float
 
 
-NONE_FURTHER = Further(-1.0, 0.0, NO_FLOATS, 0, np.empty((0, 0), dtype=np.float32), 0.0)
+NONE_FURTHER = Further(1, 0.0, 0.0, 0.0, NO_FLOATS, 0, np.empty((0, 0), dtype=np.float32), 0.0)
 
 
 class Limits(NamedTuple):

@@ -76,7 +76,7 @@ def further_clusters(block, query, limits, bound):
     bound: the cosine of the k-th nearest document in the limits' clusters. The cosines of those found are exact then.
     """
     rule, cosines = limits.further, floats_at(query.cosines)
-    least = least_cosine(rule.spread, np.float64(bound), rule.slack)
+    least = least_cosine(rule.spread, rule.slope, rule.base, np.float64(bound))
     last = longs_at(limits.clusters)[limits.num_clusters - 1]
     space = new_words(2 * block.num_clusters)
     keys, count = address(space), 0

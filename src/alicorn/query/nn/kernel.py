@@ -232,8 +232,7 @@ def _search_block(block_arrays, query_arrays, limit_arrays, counter_array):
     candidates, found = _Candidates(new_numbers(3 * _ROOM), _ROOM), 0
     buffers = _buffers(_space(), limits.k)
     further = limit_arrays.clusters
-    looks = 2 if limits.further.slack >= 0.0 else 1
-    for look in range(looks):
+    for look in range(limits.further.looks):
         position = ScanPosition(0, 0, 0, 0)
         turn, waiting = 0, 0
         collected = 1
@@ -257,7 +256,7 @@ def _search_block(block_arrays, query_arrays, limit_arrays, counter_array):
         found = _still_possible(candidates, found, bound.value)
         verified = _num_verified(candidates, found)
         verify_undecided(block, query, limits, found - verified, _after(_parts(candidates), verified), counters)
-        if look + 1 < looks:
+        if look + 1 < limits.further.looks:
             found, bound = _k_known(candidates, found, limits, block.docs, bound)
             further = further_clusters(block, query, limits, bound.value)
             longs_at(counters)[LOOKED] = limits.num_clusters + len(further)

@@ -42,30 +42,32 @@ def nearest_by_recall(
     """
     quantizer = snapshot.quantizers[key]
     calibration = quantizer.calibration
-    first, slack = None, math.inf
+    first, base = None, math.inf
     if calibration is not None and num_allowed(snapshot, key, allowed) > FEW:
-        slack = calibration.slack(k, recall, num_allowed(snapshot, key, None))
-        if slack < math.inf:
+        base = calibration.base(k, recall, num_allowed(snapshot, key, None))
+        if base < math.inf:
             first = clusters_to_scan(snapshot, key, query, first_scan(k), allowed)
     if calibration is None or first is None:
         return k_nearest(snapshot, key, Probe(quantizer, query, None), k, allowed, counters, forced), None
     probe = Probe(quantizer, query, len(first.clusters), first)
     if sum(key in view.segment.embeddings for view in snapshot.segments) == 1:
         coarse = quantizer.coarse
-        further = Further(slack, calibration.spread, query, coarse.dim, coarse.centroids, first.off)
+        further = Further(
+            2, calibration.spread, calibration.slope, base, query, coarse.dim, coarse.centroids, first.off
+        )
         found = k_nearest(snapshot, key, probe, k, allowed, counters, forced, further)
         return found, int(counters.numbers[LOOKED])
     known = k_nearest(snapshot, key, probe, k, allowed, Counters(), forced)
-    reached = _reaching(quantizer, calibration, query, len(first.clusters), float(known.scores[-1]), slack)
+    reached = _reaching(quantizer, calibration, query, len(first.clusters), float(known.scores[-1]), base)
     clusters = None if reached is None else len(reached.clusters)
     return k_nearest(snapshot, key, Probe(quantizer, query, clusters, reached), k, allowed, counters, forced), clusters
 
 
 def _reaching(
-    quantizer: KeyQuantizer, calibration: Calibration, query: np.ndarray, first: int, bound: float, slack: float
+    quantizer: KeyQuantizer, calibration: Calibration, query: np.ndarray, first: int, bound: float, base: float
 ) -> Ranking | None:
     """The nearest clusters that may hold a document nearer than the bound, and at least `first`; None: all."""
-    least = least_cosine(calibration.spread, bound, slack)
+    least = least_cosine(calibration.spread, calibration.slope, base, bound)
     ranked = min(2 * first + 16, quantizer.num_clusters)
     while True:
         clusters, cosines, off = quantizer.coarse.nearest(query, ranked)
