@@ -21,6 +21,7 @@ ROOMS = [
     "interval",
     "compiled",
     "config",
+    "json_schema",
     "reporting",
     "tables",
     "analysis",

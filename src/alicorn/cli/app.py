@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from alicorn import __version__
-from alicorn.cli.analyze import analyze
 from alicorn.cli.collection import embed, interests, publish, verify
 from alicorn.cli.compiling import compile
+from alicorn.cli.configuration import analyze, schema
 from alicorn.cli.demo import demo
 from alicorn.cli.evaluate import evaluate
 from alicorn.cli.full_disk import naming_its_output
@@ -33,6 +33,7 @@ VERBS = (
     export,
     publish,
     interests,
+    schema,
     analyze,
     query,
     serve,

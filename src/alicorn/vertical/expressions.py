@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import PlainSerializer, PlainValidator
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from alicorn.config import Config, nearest
 from alicorn.errors import ConfigError, QueryError
@@ -44,8 +44,10 @@ def _order(value: Any) -> Any:
     return value
 
 
-ParsedTemplate = Annotated[Template, PlainValidator(_template), PlainSerializer(str)]
-CheckedOrder = Annotated[Any, PlainValidator(_order)]
+ParsedTemplate = Annotated[
+    Template, PlainValidator(_template), PlainSerializer(str), WithJsonSchema({"type": "string"})
+]
+CheckedOrder = Annotated[Any, PlainValidator(_order), WithJsonSchema({"type": ["string", "object", "array", "null"]})]
 
 
 class Expressions(Config):

@@ -1,8 +1,9 @@
-"""`alicorn analyze`: what becomes of a text, by the prefix of its terms, step by step."""
+"""`alicorn analyze`, what becomes of a text by the prefix of its terms, and `alicorn schema`, the keys of a file."""
 
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ from alicorn.reporting.json_text import to_json
 
 if TYPE_CHECKING:
     from alicorn.analysis import Analyzer
+    from alicorn.config import Config
     from alicorn.vertical import Vertical
 
 
@@ -37,6 +39,33 @@ def analyze(
         for step in of["steps"]:
             sys.stdout.write(f"  {step['step']}\n    document  {_shown(step['document'])}\n")
             sys.stdout.write(f"    query     {_shown(step['query'])}\n")
+
+
+class ConfigFile(StrEnum):
+    """A file that alicorn reads."""
+
+    VERTICAL = "vertical"
+    RECIPE = "recipe"
+
+
+def schema(file: Annotated[ConfigFile, typer.Argument(help="Which file: vertical or recipe.")]) -> None:
+    """Print the JSON Schema of a file: every key with its type, bounds and default. docs/reference/ has it as pages.
+
+    Example:
+
+    alicorn schema vertical
+    """
+    from alicorn.json_schema import json_schema
+
+    sys.stdout.write(to_json(json_schema(class_of(file), f"{file}.yaml of alicorn"), indent=1) + "\n")
+
+
+def class_of(file: ConfigFile) -> type[Config]:
+    """What reads the file."""
+    from alicorn.training.recipe.recipe import Recipe
+    from alicorn.vertical import Vertical
+
+    return Vertical if file is ConfigFile.VERTICAL else Recipe
 
 
 def _analysis(vertical: Vertical, text: str) -> dict[str, dict[str, Any]]:
