@@ -131,6 +131,8 @@ HOSTILE = {
     "taken away often": ("(difference tag:1" + " tag:2" * WIDE + ")", None),
     "many lists": ("(or" + " (and tag:1 tag:2)" * (WIDE // 4) + ")", None),
     "many weights": ("(strong-or" + " (tag:1 :optional-weight 1)" * (WIDE // 4) + ")", None),
+    "the same word of a phrase": ("(phrase text" + " john" * 1000 + " :slop 100)", None),
+    "many phrases": ("(or" + " (phrase text john smith john :slop 100)" * MAX_SEARCHES + ")", None),
     "every prefix": ("(or" + " (prefix t)" * (WIDE // 4) + ")", None),
     "every range": ("(or" + " (range price :min -1e308)" * 9_000 + ")", None),
     "searches to the bound": ("(or" + " (nn u :radius 2)" * MAX_SEARCHES + ")", None),
