@@ -195,6 +195,18 @@ def test_no_room_has_many_files():
     assert not {str(folder): count for folder, count in counts.items() if count > 13}
 
 
+def test_no_function_has_a_long_body():
+    """At most 60 lines below the arguments, which a verb of the command line declares with their help."""
+    long = [
+        f"{path.relative_to(SOURCE)}:{node.lineno}: {node.name}"
+        for _, path in files()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.body[0].lineno >= 60
+    ]
+    assert not long
+
+
 def test_a_type_has_a_name_of_its_own():
     """A name with two meanings is read wrong in every room but one."""
     found: dict[str, list[str]] = {}

@@ -118,10 +118,7 @@ def query(
         for notice in request.notices:
             log.print(f"note: {notice}")
         if why is not None:
-            found = opened.explain(request.expression, why, vectors=request.vectors)
-            if found is None:
-                raise ConfigError(f"--why: the collection has no document {why!r}")
-            sys.stdout.write((to_json(found.to_dict()) if as_json else str(found)) + "\n")
+            _print_reason(opened, request, why, as_json)
             return
         shown = None if column is None else checked_columns(column, opened.snapshot().columns)
         highlighter = Highlighter(retriever.vertical) if highlight else None
@@ -217,6 +214,14 @@ def _facet(text: str) -> tuple[str, Facet]:
     except ValueError:
         raise ConfigError(f"--facet: expected numbers after =, such as price=10,50, got {text!r}") from None
     return name, Facet(prefix=name, edges=rising) if name.endswith(":") else Facet(name, edges=rising)
+
+
+def _print_reason(collection: Collection, request: Request, doc_id: str, as_json: bool) -> None:
+    """Why a document is in the result, or not. Raises ConfigError for an id that the collection does not have."""
+    found = collection.explain(request.expression, doc_id, vectors=request.vectors)
+    if found is None:
+        raise ConfigError(f"--why: the collection has no document {doc_id!r}")
+    sys.stdout.write((to_json(found.to_dict()) if as_json else str(found)) + "\n")
 
 
 def _print_result(
