@@ -58,6 +58,22 @@ def test_an_analysis_acts_without_training_again(loop, tmp_path):
     )
 
 
+def test_a_table_updates_a_collection_and_a_key_is_dropped(tmp_path):
+    with Collection.create(tmp_path / "c", {"x": 2}) as collection:
+        collection.upsert(pa.table({"doc_id": ["a"], "terms": [["all"]], "price": [1], "embedding:x": [[1.0, 0.0]]}))
+    changes = {"doc_id": ["a", "b"], "price": [2, 3], "embedding:y": [[0.0, 0.0, 1.0]] * 2}
+    pq.write_table(pa.table(changes), tmp_path / "changes.parquet")
+    done = succeed("update", tmp_path / "changes.parquet", "--into", tmp_path / "c", "--json").json()
+    assert (done["updated"], done["unknown"], done["added"]) == (1, 1, {"y": 3})
+    succeed("drop", tmp_path / "c", "--key", "x")
+    with Collection.open(tmp_path / "c", read_only=True) as collection:
+        assert collection.embeddings == {"y": 3}
+        assert collection.get("a") == {"doc_id": "a", "terms": ["all"], "static_rank": 0.0, "price": 2}
+    assert "key must be one of y, got 'x'" in alicorn("drop", tmp_path / "c", "--key", "x").refusal()
+    refused = alicorn("publish", tmp_path / "changes.parquet", "--into", tmp_path / "c").refusal()
+    assert "leaves out what such documents have: 'terms' (1 row)" in refused
+
+
 def test_embed_writes_the_model_s_vectors(loop, tmp_path):
     out = tmp_path / "embeddings.parquet"
     done = succeed("embed", loop.model, "--documents", loop.logs / "documents", "--out", out, "--json")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from alicorn import __version__
-from alicorn.cli.collection import embed, interests, publish, verify
+from alicorn.cli.collection import drop, embed, interests, publish, update, verify
 from alicorn.cli.compiling import compile
 from alicorn.cli.configuration import analyze, schema
 from alicorn.cli.demo import demo
@@ -32,6 +32,8 @@ VERBS = (
     embed,
     export,
     publish,
+    update,
+    drop,
     interests,
     schema,
     analyze,

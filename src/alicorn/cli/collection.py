@@ -76,6 +76,51 @@ def publish(
     )
 
 
+def update(
+    documents: Annotated[Path, typer.Argument(help="doc_id and what should change, as Parquet.", exists=True)],
+    into: Annotated[Path, typer.Option(help="Collection that has the documents.", exists=True, file_okay=False)],
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(help="Model folder: its vectors of the documents are what changes. Again for more.", exists=True),
+    ] = None,
+    stored: Annotated[
+        str | None, typer.Option(help="How vectors of a new key are kept: float32 (default), float16 or codes.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Change columns of documents, or give them the vectors of a further model; they keep what is left out.
+
+    A document that the collection does not have is counted. A new embedding key is added to the collection.
+
+    Examples:
+
+    alicorn update prices.parquet --into collection/
+
+    alicorn update documents.parquet --into collection/ --model new-model/
+    """
+    from alicorn.publishing.update import update as update_documents
+
+    with progress_bar(log, "update") as advance:
+        done = update_documents(documents, into, load_models(model, None), advance, stored)
+    values = {"updated": done.updated, "unknown": done.unknown, "added": done.added, "seconds": round(done.seconds, 2)}
+    print_values(values, as_json)
+
+
+def drop(
+    collection: CollectionFolder,
+    key: Annotated[str, typer.Option(help="Embedding key to remove, with all its vectors.")],
+    as_json: Json = False,
+) -> None:
+    """Remove an embedding key from a collection: a model that is not searched any more.
+
+    Example: alicorn drop collection/ --key people-v3
+    """
+    from alicorn.publishing.update import drop_key
+
+    drop_key(collection, key)
+    print_values({"dropped": key}, as_json)
+
+
 def interests(
     activity: Annotated[
         Path, typer.Argument(help="searcher_id, time, doc_id as Parquet: file or folder.", exists=True)

@@ -66,7 +66,8 @@ def check_models(collection: Embedded, models: Sequence[Fingerprinted]) -> None:
         if model.key not in collection.embeddings:
             known = ", ".join(sorted(collection.embeddings)) or "none"
             raise CollectionError(
-                f"the collection has no embedding {model.key!r} (it has: {known}): publish with this model first"
+                f"the collection has no embedding {model.key!r} (it has: {known}): publish with this model first, or"
+                " add its vectors by `alicorn update DOCS --into COLLECTION --model MODEL`"
             )
         check_published(model, collection)
 

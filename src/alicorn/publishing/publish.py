@@ -16,16 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from alicorn.errors import CollectionError, ConfigError, TableError
-from alicorn.index.segment.building.documents import EMBEDDING
+from alicorn.errors import CollectionError, TableError
 from alicorn.publishing.documents import BATCH_ROWS, indexed, open_documents
+from alicorn.publishing.embeddings import embeddings_of
 from alicorn.publishing.provenance import check_analysis, check_models, metadata_of
 from alicorn.quantization import FLOAT32
 from alicorn.query import Collection
-from alicorn.tables import PartFiles
 
 if TYPE_CHECKING:  # a plain table is published without torch
     from alicorn.towers import AnyModel
@@ -68,7 +64,7 @@ def publish(
     """
     started = time.perf_counter()
     source = open_documents(documents)
-    embeddings = _embeddings(source, models)
+    embeddings = embeddings_of(source, models)
     if into.exists() and not into.is_dir():
         raise CollectionError(f"{into} is a file: give the folder of a collection, new or existing")
     is_new = not (into.exists() and any(into.iterdir()))
@@ -129,33 +125,6 @@ def _existing(
         collection.flush()
 
 
-def _embeddings(source: PartFiles, models: Sequence[AnyModel]) -> dict[str, int]:
-    """Embedding key -> dimension, of the models, or of the columns of a plain table."""
-    if models:
-        keys = [model.key for model in models]
-        twice = sorted({key for key in keys if keys.count(key) > 1})
-        if twice:
-            raise ConfigError(f"two models publish under the embedding key {twice[0]!r}: give each recipe its own")
-        return {model.key: model.dim for model in models}
-    return {
-        field.name.removeprefix(EMBEDDING): _dimension(source, field)
-        for field in source.schema
-        if field.name.startswith(EMBEDDING)
-    }
-
-
-def _dimension(source: PartFiles, field: pa.Field) -> int:
-    """The dimension of the first vector of the column, however many rows come before it."""
-    if pa.types.is_list(field.type):
-        for batch in source.batches([field.name], num_rows=1024):
-            lengths = pc.list_value_length(batch[field.name]).drop_null()
-            if len(lengths):
-                return int(lengths[0].as_py())
-    raise TableError(
-        f"column {field.name!r} has no vector to take its dimension from", table="documents", column=field.name
-    )
-
-
 def _check_embeddings(collection: Collection, embeddings: dict[str, int], stored: str | None) -> None:
     if stored and any(kept != stored for kept in collection.stored.values()):
         raise CollectionError(
@@ -166,5 +135,6 @@ def _check_embeddings(collection: Collection, embeddings: dict[str, int], stored
         if collection.embeddings.get(key) != dim:
             raise CollectionError(
                 f"embedding {key!r} of {dim} dimensions does not fit the collection, whose embeddings are"
-                f" {collection.embeddings}: publish into a new collection"
+                f" {collection.embeddings}: publish into a new collection, or give the documents of this one the key by"
+                " `alicorn update`"
             )
