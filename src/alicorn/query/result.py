@@ -59,7 +59,11 @@ class Result:
     @property
     def doc_ids(self) -> pa.StringArray:
         """The same as an Arrow array."""
-        ids: pa.StringArray = self.table(()).column("doc_id").combine_chunks()
+        views = self.snapshot.segments
+        if len(views) == 1:
+            ids: pa.StringArray = views[0].segment.doc_ids.take(pa.array(self.numbers))
+        else:
+            ids = self.table(()).column("doc_id").combine_chunks()
         return ids
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:

@@ -30,6 +30,7 @@ def sets(places):
     rng = np.random.default_rng(1)
     everything = np.arange(NUM_DOCS)
     yield "dense", everything[rng.random(NUM_DOCS) < 0.5]
+    yield "a fifth", everything[rng.random(NUM_DOCS) < 0.2]
     yield "sparse", everything[rng.random(NUM_DOCS) < 0.01]
     yield "the last half of the order", np.flatnonzero(places >= NUM_DOCS // 2)
     yield "all", everything
@@ -70,3 +71,11 @@ def test_the_first_are_those_of_sorting_all(segment, limit, start, columns):
         for documents in (array, bitmap):
             found = first_of(permutation, documents, limit, start)
             assert found.tolist() == expected.tolist(), (name, type(documents))
+
+
+def test_a_small_set_is_sorted(segment, monkeypatch):
+    whole = permutation_of(segment, (), KINDS)
+    numbers = np.arange(0, NUM_DOCS, 9, dtype=np.uint32)
+    marked = first_of(whole, numbers, 400, 1_000)
+    monkeypatch.setattr("alicorn.query.order.permutation._SORTED", 1)
+    assert first_of(whole, numbers, 400, 1_000).tolist() == marked.tolist()

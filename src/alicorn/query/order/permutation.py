@@ -2,7 +2,7 @@
 
 For a dense set, a walk along the order tests one bit for each document: the first 10 of a set that holds half of the
 documents take some twenty tests. A sparse set, or one whose members come late in the order, is read once and its best
-places are kept.
+places are kept. For many places of a set that is not small, a bitmap by place is filled and read off: nothing is sorted.
 
 The order by static rank is stored with the segment. An order by columns is made when first asked for, by one stable
 counting sort for each column; the last few of a segment are kept, at eight bytes a document.
@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import pyarrow as pa
+from numba.cpython.unsafe.numbers import trailing_zeros
 
 from alicorn.compiled import kernel, subroutine
 from alicorn.index import Segment
@@ -26,9 +27,8 @@ from alicorn.query.sets import docset
 from alicorn.query.sets.docset import Bitmap, DocSet
 
 _TESTS = 8  # steps of a walk for each that a set spread evenly would need; beyond, its members come late
-_FEW = 256  # above, the best places are found by a partition, not one by one
-
-
+_FEW = 256  # above, the best places are not kept one by one
+_SORTED = 1024  # a set of so small a share of the documents is sorted: to read a bitmap of all places takes longer
 _KEPT = 8  # orders of a segment
 
 
@@ -70,9 +70,13 @@ def first_of(permutation: Permutation, documents: DocSet, limit: int, start: int
     out = np.empty(limit, dtype=np.uint32)
     if isinstance(documents, Bitmap):
         num_tests = min(num_docs, start + _TESTS * limit * num_docs // documents.count)
+        if limit > _FEW and limit * num_docs > 2 * documents.count**2:
+            return out[: _read_marks(_marked(documents, permutation.places), permutation.numbers, start, out)]
         found = _walk(permutation.numbers, documents.words, start, num_tests, out)
         if found == limit or num_tests == num_docs:
             return out[:found]
+    if limit > _FEW and docset.size(documents) > num_docs // _SORTED:
+        return out[: _read_marks(_marked(documents, permutation.places), permutation.numbers, start, out)]
     if limit > _FEW:
         return _partitioned(permutation.places, docset.as_array(documents), limit, start)
     if isinstance(documents, Bitmap):
@@ -80,6 +84,16 @@ def first_of(permutation: Permutation, documents: DocSet, limit: int, start: int
     else:
         found = _best_of_array(docset.as_array(documents), permutation.places, start, out)
     return out[:found]
+
+
+def _marked(documents: DocSet, places: np.ndarray) -> np.ndarray:
+    """The places of a set as a bitmap: (ceil(num_docs / 64),) uint64."""
+    marks = np.zeros((len(places) + 63) // 64, dtype=np.uint64)
+    if isinstance(documents, Bitmap):
+        _mark_bits(documents.words, places, marks)
+    else:
+        _mark_array(docset.as_array(documents), places, marks)
+    return marks
 
 
 def _partitioned(places: np.ndarray, numbers: np.ndarray, limit: int, start: int) -> np.ndarray:
@@ -116,14 +130,47 @@ def _counting_sort(keys, num_values, numbers, out):
 @kernel("int64(uint32[::1], uint64[::1], int64, int64, uint32[::1])")
 def _walk(best_first, words, start, stop, out):
     """Fill `out` with the first of best_first[start:stop] whose bit is set -> how many."""
-    found = 0
+    found = np.int64(0)
     for i in range(start, stop):
         document = best_first[i]
-        if (words[document >> np.uint32(6)] >> np.uint64(document & np.uint32(63))) & np.uint64(1):
-            out[found] = document
+        out[found] = document  # without a branch: whether it is in the set cannot be predicted
+        found += np.int64(words[document >> np.uint32(6)] >> np.uint64(document & np.uint32(63))) & 1
+        if found == len(out):
+            break
+    return found
+
+
+@kernel("void(uint64[::1], uint32[::1], uint64[::1])")
+def _mark_bits(words, places, marks):
+    for i in range(len(words)):
+        word = words[i]
+        while word:
+            place = places[64 * i + np.int64(trailing_zeros(word))]
+            marks[place >> np.uint32(6)] |= np.uint64(1) << np.uint64(place & np.uint32(63))
+            word &= word - np.uint64(1)
+
+
+@kernel("void(uint32[::1], uint32[::1], uint64[::1])")
+def _mark_array(documents, places, marks):
+    for document in documents:
+        place = places[document]
+        marks[place >> np.uint32(6)] |= np.uint64(1) << np.uint64(place & np.uint32(63))
+
+
+@kernel("int64(uint64[::1], uint32[::1], int64, uint32[::1])")
+def _read_marks(marks, numbers, start, out):
+    """Fill `out` with the documents whose places are marked, from `start` on, in the order -> how many."""
+    found = 0
+    for i in range(start // 64, len(marks)):
+        word = marks[i]
+        if i == start // 64:
+            word &= ~np.uint64(0) << np.uint64(start % 64)
+        while word:
+            out[found] = numbers[64 * i + np.int64(trailing_zeros(word))]
             found += 1
             if found == len(out):
-                break
+                return found
+            word &= word - np.uint64(1)
     return found
 
 
