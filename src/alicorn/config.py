@@ -45,7 +45,7 @@ class Config(BaseModel):
             if key not in cls.model_fields:
                 context = {
                     "key": key,
-                    "hint": nearest(str(key), cls.model_fields),
+                    "hint": did_you_mean(str(key), cls.model_fields),
                     "known": ", ".join(cls.model_fields),
                 }
                 raise PydanticCustomError("unknown_key", "unknown key '{key}'; {hint}known keys: {known}", context)
@@ -74,7 +74,7 @@ UtcTime = Annotated[datetime.datetime, BeforeValidator(_utc)]
 """A key that takes a time."""
 
 
-def nearest(name: str, known: Mapping[str, Any] | list[str]) -> str:
+def did_you_mean(name: str, known: Mapping[str, Any] | list[str]) -> str:
     """`did you mean 'x'? ` for the nearest known name, or nothing when none is near."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"did you mean '{close[0]}'? " if close else ""

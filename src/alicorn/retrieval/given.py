@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from alicorn.config import nearest
+from alicorn.config import did_you_mean
 from alicorn.errors import AlicornError
 from alicorn.tables import array_of_json
 from alicorn.vertical.columns import Column
@@ -27,7 +27,7 @@ def given_columns(
         if name not in columns:
             known = ", ".join(columns) or "none"
             raise AlicornError(
-                f"{what}: unknown column {name[:100]!r}; {nearest(name[:100], list(columns))}columns: {known}"
+                f"{what}: unknown column {name[:100]!r}; {did_you_mean(name[:100], list(columns))}columns: {known}"
             )
     return {
         name: array_of_json([given.get(name)], kind(name) or arrow_type([column], [given.get(name)]), what, name)

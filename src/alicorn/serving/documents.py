@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from alicorn.config import nearest
+from alicorn.config import did_you_mean
 from alicorn.errors import TableError
 from alicorn.index import Snapshot
 from alicorn.index.segment.building.documents import EMBEDDING
@@ -136,8 +136,8 @@ def _raw_table(documents: Sequence[DocumentBody], vertical: Vertical, stored: Ma
             )
     for name in _names(documents):
         if name not in asked:
-            known = ", ".join(asked)
-            message = f"{_TABLE}: unknown column {name[:100]!r}; {nearest(name[:100], list(asked))}columns: {known}"
+            hint, known = did_you_mean(name[:100], list(asked)), ", ".join(asked)
+            message = f"{_TABLE}: unknown column {name[:100]!r}; {hint}columns: {known}"
             raise TableError(message, table=_TABLE, column=name)
     columns = {"doc_id": pa.array([document.doc_id for document in documents], pa.string())}
     for name, wanted in asked.items():

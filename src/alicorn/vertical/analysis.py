@@ -26,7 +26,7 @@ from pydantic import Field, model_validator
 from alicorn.analysis import Analyzer, chinese
 from alicorn.analysis.stems import LANGUAGES
 from alicorn.analysis.stems import RULES as STEM_RULES
-from alicorn.config import Config, nearest, read_text
+from alicorn.config import Config, did_you_mean, read_text
 from alicorn.language.tree import And, Node, Or, Term
 from alicorn.text import words
 
@@ -51,7 +51,7 @@ class Analysis(Config):
     @model_validator(mode="after")
     def _check(self) -> "Analysis":
         if self.stem is not None and self.stem not in LANGUAGES:
-            hint = nearest(self.stem, list(LANGUAGES))
+            hint = did_you_mean(self.stem, list(LANGUAGES))
             raise ValueError(f"stem: no Snowball stemmer {self.stem!r}; {hint}there are: {', '.join(LANGUAGES)}")
         if self.units and not self.whole_codes:
             raise ValueError("units are joined to numbers that stay whole: set whole_codes: true beside them")

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from alicorn.config import nearest
+from alicorn.config import did_you_mean
 from alicorn.errors import TableError
 from alicorn.interval import has_interval
 from alicorn.tables import notes
@@ -150,7 +150,7 @@ def check_types(schema: pa.Schema, columns: Sequence[Column], table: str) -> Non
         if not positions:
             raise TableError(
                 f"table {table}: column '{name}' ({column_type.value}, asked for by {why}) is missing; "
-                f"{nearest(name, schema.names)}columns: {', '.join(schema.names) or 'none'}",
+                f"{did_you_mean(name, schema.names)}columns: {', '.join(schema.names) or 'none'}",
                 table=table,
                 column=name,
             )

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
-from alicorn.config import Config, nearest
+from alicorn.config import Config, did_you_mean
 from alicorn.errors import ConfigError, QueryError
 from alicorn.language.order import SCORES, ByColumn, OrderBy, Part, parts_of, read_order
 from alicorn.language.templates import KEY, Template, TermsHole
@@ -196,4 +196,4 @@ def _column_problem(name: str, known: Known) -> str | None:
 
 
 def _near(name: str, known: Sequence[str]) -> str:
-    return nearest(name, list(known))
+    return did_you_mean(name, list(known))

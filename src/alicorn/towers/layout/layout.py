@@ -7,7 +7,7 @@ A feature reads the table that lists it; else text reads `text`, an id feature t
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from alicorn.config import nearest
+from alicorn.config import did_you_mean
 from alicorn.errors import ConfigError
 from alicorn.features.channel_id import SIDES, ChannelId, Side
 from alicorn.features.kinds.granular import GranularText
@@ -200,7 +200,7 @@ def _checked(interests: CapsuleSettings, features: Mapping[str, Feature]) -> Cap
         sequences = [name for name, feature in features.items() if isinstance(feature, SequenceFeature)]
         raise ConfigError(
             f"recipe, towers.interests.feature: '{interests.feature}' is no sequence that the request reads; "
-            f"{nearest(interests.feature, sequences)}sequences: {', '.join(sequences) or 'none'}"
+            f"{did_you_mean(interests.feature, sequences)}sequences: {', '.join(sequences) or 'none'}"
         )
     return interests
 
@@ -264,7 +264,7 @@ def _feature(known: Mapping[str, Feature], name: str, side: Side) -> Feature:
     if name not in known:
         raise ConfigError(
             f"recipe, towers: the vertical has no {side} feature '{name}'; "
-            f"{nearest(name, list(known))}features: {', '.join(known)}"
+            f"{did_you_mean(name, list(known))}features: {', '.join(known)}"
         )
     return known[name]
 

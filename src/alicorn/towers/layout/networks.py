@@ -6,7 +6,7 @@ A network is known by the channel that says how it is, as `request.text`; one th
 from collections.abc import Mapping
 from dataclasses import replace
 
-from alicorn.config import nearest
+from alicorn.config import did_you_mean
 from alicorn.errors import ConfigError
 from alicorn.features.channel_id import ChannelId, Side
 from alicorn.towers.settings.channels import ChannelSettings, DeepSetSettings, Network, Shared, Transformer
@@ -54,7 +54,7 @@ def _feature(reader: str, known: FeaturesBySide) -> tuple[ChannelId, Feature]:
     }
     if reader not in everything:
         raise ConfigError(
-            f"recipe, towers.channels: the vertical has no feature '{reader}'; {nearest(reader, list(everything))}"
+            f"recipe, towers.channels: the vertical has no feature '{reader}'; {did_you_mean(reader, list(everything))}"
             f"features: {', '.join(everything)}"
         )
     return everything[reader]

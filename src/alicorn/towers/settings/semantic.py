@@ -20,7 +20,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from alicorn.config import Config, nearest
+from alicorn.config import Config, did_you_mean
 from alicorn.errors import ConfigError
 from alicorn.features.channel_id import ChannelId, Side
 from alicorn.features.kinds.granular import GranularText, Granule, Segmenter, check_segmenter
@@ -116,7 +116,7 @@ class Semantic(Config):
 def _named(key: str, name: str, features: Mapping[str, Feature]) -> Feature:
     if name not in features:
         raise ConfigError(
-            f"recipe, towers.fusion.{key}: that side reads no feature '{name}'; {nearest(name, list(features))}"
+            f"recipe, towers.fusion.{key}: that side reads no feature '{name}'; {did_you_mean(name, list(features))}"
             f"features: {', '.join(features)}"
         )
     return features[name]

@@ -110,7 +110,7 @@ class Objective:
         if self._head is not None and self._stage.auxiliary is not None:
             loss = loss + self._stage.auxiliary.weight * self._auxiliary(self._head, positives, numbers)
         if self._stage.diversity is not None and embedded.interests is not None:
-            loss = loss + self._stage.diversity.weight * likeness(self._stage.diversity, embedded.interests)
+            loss = loss + self._stage.diversity.weight * regulariser(self._stage.diversity, embedded.interests)
         return loss
 
     def state(self) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def nearest_interest(interests: Tensor, positives: Tensor) -> Tensor:
     return (interests @ positives[:, :, None]).squeeze(2).argmax(dim=1)
 
 
-def likeness(diversity: Diversity, interests: Tensor) -> Tensor:
+def regulariser(diversity: Diversity, interests: Tensor) -> Tensor:
     """The regulariser that a recipe names, a scalar. interests: (batch, interests, dim)."""
     match diversity.kind:
         case "entropy":

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from alicorn.config import nearest, plain_yaml
+from alicorn.config import did_you_mean, plain_yaml
 from alicorn.errors import ConfigError
 
 _FOLDER = Path(str(resources.files("alicorn.training"))) / "recipes"
@@ -31,7 +31,8 @@ def with_base(data: Any, where: str) -> Any:
     name = data["base"]
     if name not in names():
         raise ConfigError(
-            f"{where}: base: there is no recipe '{name}'; {nearest(str(name), names())}recipes: {', '.join(names())}"
+            f"{where}: base: there is no recipe '{name}'; {did_you_mean(str(name), names())}"
+            f"recipes: {', '.join(names())}"
         )
     base = plain_yaml((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8"), where=f"{name}.yaml")
     return _merged(base, {key: value for key, value in data.items() if key != "base"})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from alicorn.config import nearest
+from alicorn.config import did_you_mean
 from alicorn.errors import AlicornError, ConfigError
 from alicorn.negatives import Search
 from alicorn.processes import is_forked_with
@@ -101,7 +101,7 @@ def _refuse_unknown_channels(recipe: Recipe, model: Model) -> None:
     known = [str(channel) for channel in model.module.channel_names]
     for name in set(named) - set(known):
         raise ConfigError(
-            f"recipe, blending.channels: the towers have no channel '{name}'; {nearest(name, known)}channels: "
+            f"recipe, blending.channels: the towers have no channel '{name}'; {did_you_mean(name, known)}channels: "
             f"{', '.join(known)}"
         )
 
