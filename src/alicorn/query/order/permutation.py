@@ -2,7 +2,8 @@
 
 For a dense set, a walk along the order tests one bit for each document: the first 10 of a set that holds half of the
 documents take some twenty tests. A sparse set, or one whose members come late in the order, is read once and its best
-places are kept. For many places of a set that is not small, a bitmap by place is filled and read off: nothing is sorted.
+places are kept. For many places of a set that is not small, a bitmap by place is filled and read off: nothing is
+sorted.
 
 The order by static rank is stored with the segment. An order by columns is made when first asked for, by one stable
 counting sort for each column; the last few of a segment are kept, at eight bytes a document.
