@@ -49,6 +49,20 @@ def test_vectors_are_kept_as_codes_where_that_is_asked_for(tmp_path: Path) -> No
         publish(plain(tmp_path), tmp_path / "other", stored="int8")
 
 
+def test_positions_of_a_plain_table_are_kept_where_that_is_asked_for(tmp_path: Path) -> None:
+    terms = [["text:new", "text:york"], ["text:york", "text:new"]]
+    publish(plain(tmp_path, terms=terms), tmp_path / "c", positions=["text"])
+    publish(plain(tmp_path, terms=terms, doc_id=["d2", "d3"], term_positions=[[0, 1], [4, 9]]), tmp_path / "c")
+    with Collection.open(tmp_path / "c", read_only=True) as collection:
+        assert collection.search("(phrase text new york)").ids == ["d1", "d2"]
+        assert collection.search("(phrase text york new :slop 4)").ids == ["d1", "d2", "d3"]
+    with pytest.raises(CollectionError, match="keeps the positions of: text, not of: title: this is chosen when"):
+        publish(plain(tmp_path), tmp_path / "c", positions=["title"])
+    with pytest.raises(TableError, match="this collection keeps none"):
+        publish(plain(tmp_path, term_positions=[[0], [0]]), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
 def test_publishing_again_replaces_and_adds(tmp_path: Path) -> None:
     publish(plain(tmp_path), tmp_path / "c")
     publish(plain(tmp_path, doc_id=["d2", "d3"]), tmp_path / "c")

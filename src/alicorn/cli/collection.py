@@ -47,6 +47,10 @@ def publish(
     stored: Annotated[
         str | None, typer.Option(help="How a new collection keeps vectors: float32 (default), float16 or codes.")
     ] = None,
+    positions: Annotated[
+        list[str] | None,
+        typer.Option(help="Without --model: a prefix of terms whose positions a new collection keeps, for phrases."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Embed documents and write them into a collection. Without --model the table brings terms and vectors itself.
@@ -59,7 +63,7 @@ def publish(
 
     now = None if as_of is None else as_of.replace(tzinfo=UTC)
     with progress_bar(log, "publish") as advance:
-        done = publish_documents(documents, into, load_models(model, vertical), advance, now, stored)
+        done = publish_documents(documents, into, load_models(model, vertical), advance, now, stored, positions or ())
     rate = (done.documents + sum(done.left_out.values())) / done.seconds
     for rule, count in done.left_out.items():
         log.print(f"left out, not {rule}: {count:,} documents")

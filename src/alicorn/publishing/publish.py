@@ -49,6 +49,7 @@ def publish(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     now: datetime.datetime | None = None,
     stored: str | None = None,
+    positions: Sequence[str] = (),
 ) -> Published:
     """Write the documents of a Parquet file or folder into a collection, new or existing.
 
@@ -58,6 +59,8 @@ def publish(
     given.
     stored: how a new collection keeps the vectors of every key, one of quantization.STORED, float32 unless given; an
     existing one keeps them as it does, and another value is refused.
+    positions: of a plain table, the prefixes of terms whose positions a new collection keeps; a model's vertical says
+    so in its analysis.
     Without a model the table is plain: doc_id, terms, embedding:<key> and stored columns.
     on_progress(done, total) is called after every batch.
     Raises TableError, CollectionError (the collection was published with another model), ConfigError.
@@ -71,8 +74,8 @@ def publish(
     now = now or datetime.datetime.now(datetime.UTC)
     done = removed = 0
     left_out: Counter[str] = Counter()
-    opened = _created(into, embeddings, models, stored) if is_new else _existing(into, embeddings, models, stored)
-    with opened as collection:
+    enter = _created if is_new else _existing
+    with enter(into, embeddings, models, stored, _positions(models, positions)) as collection:
         for batch in source.batches(num_rows=BATCH_ROWS):
             with source.located(done + left_out.total()):
                 chosen = indexed(batch, models, now)
@@ -89,7 +92,7 @@ def publish(
 
 @contextmanager
 def _created(
-    into: Path, embeddings: dict[str, int], models: Sequence[AnyModel], stored: str | None
+    into: Path, embeddings: dict[str, int], models: Sequence[AnyModel], stored: str | None, positions: Sequence[str]
 ) -> Iterator[Collection]:
     """A new collection, made beside its place; it is in its place when everything was accepted, else it is gone."""
     unfinished = into.with_name(f".{into.name}.publishing")
@@ -97,7 +100,6 @@ def _created(
         shutil.rmtree(unfinished)  # left by a publish that was killed
     declared = {key: {"dim": dim, "stored": stored or FLOAT32} for key, dim in embeddings.items()}
     made = metadata_of(models, models[0].vertical if models else None)
-    positions = models[0].vertical.positions() if models else ()
     try:
         with Collection.create(unfinished, declared, metadata=made, positions=positions) as collection:
             yield collection
@@ -113,7 +115,7 @@ def _created(
 
 @contextmanager
 def _existing(
-    into: Path, embeddings: dict[str, int], models: Sequence[AnyModel], stored: str | None
+    into: Path, embeddings: dict[str, int], models: Sequence[AnyModel], stored: str | None, positions: Sequence[str]
 ) -> Iterator[Collection]:
     """A collection that these models and embeddings fit; flushed when everything was accepted."""
     with Collection.open(into) as collection:
@@ -121,8 +123,19 @@ def _existing(
         if models:
             check_analysis(collection, models[0].vertical)
         _check_embeddings(collection, embeddings, stored)
+        if not set(positions) <= set(collection.positions):
+            raise CollectionError(
+                f"the collection keeps the positions of: {', '.join(collection.positions) or 'none'}, not of:"
+                f" {', '.join(positions)}: this is chosen when a collection is made, so publish into a new one"
+            )
         yield collection
         collection.flush()
+
+
+def _positions(models: Sequence[AnyModel], positions: Sequence[str]) -> Sequence[str]:
+    if models and positions:
+        raise ConfigError("the vertical says which positions are kept: set `positions: true` in its analysis")
+    return models[0].vertical.positions() if models else positions
 
 
 def _check_embeddings(collection: Collection, embeddings: dict[str, int], stored: str | None) -> None:
