@@ -34,6 +34,8 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
     not_fingerprinted: ClassVar[frozenset[str]] = frozenset()
+    other_names: ClassVar[Mapping[str, str]] = {}
+    """Of the class of a whole file: names that other libraries have for keys and kinds -> what to write here."""
 
     @model_validator(mode="before")
     @classmethod
@@ -108,7 +110,8 @@ def parse_config(data: Any, model: type[M], *, where: str) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        lines = [f"{where}: {_sentence(detail, data)}" for detail in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+        lines = [f"{where}: {_sentence(detail, data, model.other_names)}" for detail in details]
         raise ConfigError("\n".join(lines)) from error
 
 
@@ -118,13 +121,22 @@ def dump_yaml(config: Config) -> str:
     return yaml.dump(values, Dumper=_StrictDumper, sort_keys=False, allow_unicode=True)
 
 
-def _sentence(detail: ErrorDetails, data: Any) -> str:
-    """One pydantic error as one sentence: what is wrong, at which key of the file, what was received."""
+def _sentence(detail: ErrorDetails, data: Any, other_names: Mapping[str, str]) -> str:
+    """One pydantic error as one sentence: what is wrong, at which key of the file, what was received, what to write."""
     place = _place(detail["loc"], data, missing=detail["type"] == "missing")
     match detail["type"]:
         case "unknown_key":
             context = detail["ctx"]
-            return f"unknown key '{context['key']}' at {place}; {context['hint']}known keys: {context['known']}"
+            write = other_names.get(context["key"].lower().replace("-", "_"))
+            hint = f"write {write}; " if write else context["hint"]
+            return f"unknown key '{context['key']}' at {place}; {hint}known keys: {context['known']}"
+        case "union_tag_invalid":
+            context = detail["ctx"]
+            write = other_names.get(str(context["tag"]).lower().replace("-", "_"))
+            hint = f": write {write}" if write else ""
+            return f"{place}: kind is one of {context['expected_tags']}; got {context['tag']!r:.80}{hint}"
+        case "union_tag_not_found":
+            return f"{place}: say which kind it is, kind: ...; got {detail['input']!r:.80}"
         case "missing":
             return f"missing key {place}"
         case "value_error":

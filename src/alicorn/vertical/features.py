@@ -1,6 +1,6 @@
 """The kinds of features and the type each asks of its column. Part of Vertical; turned into arrays by features/."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -94,3 +94,22 @@ Feature = Annotated[
     TextFeature | IdFeature | IdsFeature | DenseFeature | VectorsFeature | NumericFeature | SequenceFeature,
     Field(discriminator="kind"),
 ]
+
+OTHER_NAMES: Mapping[str, str] = {
+    "type": "`kind: ...`",
+    **dict.fromkeys(("field", "source", "column_name"), "`column: ...`"),
+    **dict.fromkeys(("categorical", "category", "keyword", "enum"), "`{kind: id, column: ...}`"),
+    **dict.fromkeys(("multi", "tags", "multi_hot", "categorical_list", "list"), "`{kind: ids, column: ...}`"),
+    **dict.fromkeys(("string", "str", "full_text"), "`{kind: text, column: ...}`"),
+    **dict.fromkeys(("number", "numerical", "float", "int", "integer", "continuous"), "`{kind: numeric, column: ...}`"),
+    **dict.fromkeys(("vector", "embedding", "dense_vector"), "`{kind: dense, column: ..., dim: ...}`"),
+    **dict.fromkeys(("dims", "dimension", "dimensions", "size"), "`dim: ...`"),
+    **dict.fromkeys(("analyzer", "analyzers", "stemmer", "tokenizer"), "`analysis: {text: {stem: english}}`"),
+    **dict.fromkeys(("stopwords", "stop"), "`stop_words: [...]`"),
+    **dict.fromkeys(("sort", "ranking", "rank", "boost", "boosts"), "`order: {hybrid: {nn: 1, bm25: 0.1}}`"),
+    **dict.fromkeys(("documents", "items", "item"), "`document: {features: ..., terms: ...}`"),
+    **dict.fromkeys(("query", "queries", "user", "users", "searcher"), "`request: {features: ...}`"),
+    **dict.fromkeys(("filter", "filters"), "`selection: {documents: [...]}`, or a filter in an expression"),
+    **dict.fromkeys(("fields", "columns"), "`features: ...`, `terms: ...` and `stored: [...]` of `document`"),
+}
+"""What other systems call the keys and kinds of vertical.yaml -> what to write, for the message of an unknown one."""

@@ -1,7 +1,7 @@
 """`Vertical`: features, terms, stored columns and splits of what is searched, from vertical.yaml, cross-checked."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -41,7 +41,15 @@ from alicorn.vertical.expressions import (
     order_problem,
 )
 from alicorn.vertical.failed_searches import FailedSearchRules
-from alicorn.vertical.features import DenseFeature, Feature, IdsFeature, SequenceFeature, TextFeature, VectorsFeature
+from alicorn.vertical.features import (
+    OTHER_NAMES,
+    DenseFeature,
+    Feature,
+    IdsFeature,
+    SequenceFeature,
+    TextFeature,
+    VectorsFeature,
+)
 from alicorn.vertical.positions import Positioned, positioned_words
 from alicorn.vertical.selection import IsRepeat, Selection
 from alicorn.vertical.split import Split
@@ -165,6 +173,8 @@ class Vertical(Config):
     not_fingerprinted: ClassVar[frozenset[str]] = frozenset(
         {"expressions", "order", "selection", "analysis", "further_embeddings"}
     )
+
+    other_names: ClassVar[Mapping[str, str]] = OTHER_NAMES
 
     name: Name
     embedding: Name

@@ -26,8 +26,9 @@ one run that can be interrupted and resumed; here those that the model of the ro
 `base: que2search` starts from a recipe that is shipped, and changes what else the file says: base.py.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -37,6 +38,7 @@ from alicorn.training.recipe.base import with_base
 from alicorn.training.recipe.grade_settings import Grades
 from alicorn.training.recipe.loss_settings import Auxiliary, Blending, Diversity, Loss, SoftmaxLoss
 from alicorn.training.recipe.negative_settings import Negatives
+from alicorn.training.recipe.other_names import OTHER_NAMES
 from alicorn.vertical import FailedSearchRules
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -94,6 +96,8 @@ class Recipe(Config):
     threads: of torch; batches are prepared in one more. The same number gives the same weights. With 2, a machine that
     is busy otherwise trained 10 times slower, since threads wait for each other in every step.
     """
+
+    other_names: ClassVar[Mapping[str, str]] = OTHER_NAMES
 
     embedding: Annotated[str, Field(min_length=1)] | None = None
     towers: Towers = Towers()
