@@ -52,7 +52,7 @@ def character_run(valid: Searches, test: Searches, depth: int, notes: list[str])
     values = [recall_at(ordered("valid", weight), valid.targets, k=1).mean() for weight in _POPULARITY_WEIGHTS]
     weight = _POPULARITY_WEIGHTS[int(np.argmax(values))]
     notes.append(f"character n-grams and popularity: BM25 of trigrams + {weight} x log10 of the population.")
-    return ordered("test", weight)
+    return ordered(test.split, weight)
 
 
 def encoder_run(searches: Searches, columns: Sequence[str], depth: int) -> np.ndarray:

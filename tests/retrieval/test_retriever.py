@@ -44,12 +44,13 @@ def test_what_is_asked(retriever, asked, expression):
 
 
 def test_a_text_comes_in_the_order_of_the_vertical(collection):
-    orders = {"hybrid": {"rrf": ["nn", "bm25"]}, "boolean": "static_rank"}
+    orders = {"hybrid": {"nn": 1, "bm25": 0.5}, "boolean": "static_rank"}
+    by_default = {"hybrid": {"nn": 1, "bm25": {"weight": 1, "half_at": 8}}, "boolean": ("bm25", "static_rank")}
     ordered = Model("people", personal=True)
     ordered.vertical = VERTICAL.model_copy(update={"order": HitOrders(**orders)})
-    for model, by_default in ((UNIFIED, {"hybrid": None, "boolean": ("bm25", "static_rank")}), (ordered, orders)):
+    for model, expected_orders in ((UNIFIED, by_default), (ordered, orders)):
         retriever = Retriever(collection, [model])
-        for mode, order in by_default.items():
+        for mode, order in expected_orders.items():
             request = retriever.request(text="John", mode=mode)
             assert request.order_by == order
             expected = collection.search(request.expression, request.vectors, order_by=order)

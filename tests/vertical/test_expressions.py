@@ -103,6 +103,13 @@ def test_without_an_nn_a_text_comes_by_bm25_and_then_static_rank():
     assert shop("order: {boolean: static_rank}\n").order_of("boolean") == "static_rank"
 
 
+def test_nn_and_words_are_summed_and_nn_alone_comes_by_cosine():
+    assert shop().order_of("hybrid") == {"nn": 1, "bm25": {"weight": 1, "half_at": 8}}
+    assert shop("expressions: {hybrid: '(or \"brand:{query}\" (nn {key} :k 9))'}\n").order_of("hybrid") is not None
+    assert shop("expressions: {hybrid: '(nn {key} :k 9)'}\n").order_of("hybrid") is None
+    assert shop("order: {hybrid: nn}\n").order_of("hybrid") == "nn"
+
+
 def test_an_order_needs_no_new_training_and_is_kept_with_the_model():
     ordered = shop("order:\n  hybrid: {nn: 1, bm25: {weight: 0.2, half_at: 8}}\n  boolean: [bm25, price desc]\n")
     assert ordered.fingerprint() == shop().fingerprint()

@@ -76,6 +76,11 @@ class Template:
         return self._asked(TermsHole) | self._asked(Phrase)
 
     @property
+    def has_terms(self) -> bool:
+        """Whether it has terms of its own or of the query, which BM25 can score."""
+        return any(isinstance(node, Term | TermsHole | Phrase) for node in walk(self.root))
+
+    @property
     def keys(self) -> tuple[str, ...]:
         """The embedding keys of its nn, in their order; `{key}` is the hole."""
         return tuple(dict.fromkeys(node.key for node in walk(self.root) if isinstance(node, Nn)))

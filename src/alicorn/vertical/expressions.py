@@ -22,6 +22,8 @@ from alicorn.language.tree import Apply, Extract, Fuzzy, Nn, Node, Phrase, Prefi
 
 BY_WORDS: OrderBy = ("bm25", "static_rank")
 """The order of a text's hits where its expression has no `nn`."""
+BY_NN_AND_WORDS: OrderBy = {"nn": 1, "bm25": {"weight": 1, "half_at": 8}}
+"""The order of a text's hits where its expression has an `nn` and words (decision 051 has its numbers)."""
 
 
 def _template(value: Any) -> Template:

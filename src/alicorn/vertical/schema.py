@@ -32,6 +32,7 @@ from alicorn.vertical.columns import (
     refuse_rows,
 )
 from alicorn.vertical.expressions import (
+    BY_NN_AND_WORDS,
     BY_WORDS,
     Expressions,
     HitOrders,
@@ -267,12 +268,15 @@ class Vertical(Config):
         return self.fill(self.expressions.hybrid, query, key or self.embedding, vectors), None
 
     def order_of(self, which: Literal["boolean", "hybrid"]) -> OrderBy | None:
-        """The order of the hits of an expression: that of the file. Without one, an expression without `nn` comes by
-        BM25 and then static rank, and None is by `nn`."""
+        """The order of the hits of an expression: that of the file. Without one, by BM25 and then static rank where the
+        expression has no `nn`, by a sum of both where it has an `nn` and terms; else None, by `nn`."""
         order: OrderBy | None = getattr(self.order, which)
-        if order is None and not getattr(self.expressions, which).keys:
+        if order is not None:
+            return order
+        template: Template = getattr(self.expressions, which)
+        if not template.keys:
             return BY_WORDS
-        return order
+        return BY_NN_AND_WORDS if template.has_terms else None
 
     def check_order(self, which: Literal["boolean", "hybrid"], order_by: OrderBy) -> None:
         """Raise ConfigError for an order that this vertical could not have."""

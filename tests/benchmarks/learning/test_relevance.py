@@ -1,11 +1,7 @@
-"""The systems and choices of benchmarks/learning/relevance.py, on runs made by hand; and that training.py runs."""
-
-from types import SimpleNamespace
+"""The baselines of benchmarks/learning/relevance.py, on runs made by hand; and that training.py runs."""
 
 import numpy as np
 import pytest
-
-from alicorn.evaluation.metrics.ranking import Targets
 
 
 def test_fusion_adds_reciprocal_ranks_and_settles_ties_by_number() -> None:
@@ -24,22 +20,6 @@ def test_a_document_without_any_token_is_no_result() -> None:
     assert run[0].tolist() == [0, 2, -1]  # the shorter text first
     assert run[1].tolist() == run[2].tolist() == [-1, -1, -1]
     assert scores[0, 0] > scores[0, 1] > 0
-
-
-def test_the_order_is_the_best_on_the_valid_split_one_weight_after_the_other() -> None:
-    from relevance import best_order
-
-    valid = SimpleNamespace(targets=Targets(np.array([0, 1]), np.array([4], dtype=np.int32), np.ones(1)))
-    asked = []
-
-    def runner(searches: object, order_by: dict[str, float]) -> np.ndarray:
-        assert searches is valid
-        asked.append(order_by)
-        good = order_by.get("bm25") == 0.05 and order_by.get("static_rank", 0.0) <= 0.003
-        return np.array([[4, 1]] if good else [[1, 4]], dtype=np.int32)
-
-    assert best_order(runner, valid) == {"nn": 1.0, "bm25": 0.05}  # of equal ones the first: no static rank
-    assert asked[0] == {"nn": 1.0}
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from alicorn.evaluation.systems.served import request_vectors, served
 from alicorn.language.order import read_order
 from alicorn.retrieval.retriever import Retriever
 from alicorn.vertical import HitOrders
+from alicorn.vertical.expressions import BY_NN_AND_WORDS
 
 QUERIES = ["john smith", "jane doe", "smyth", "nobody", "john", "doe smith"]
 
@@ -73,7 +74,7 @@ def test_an_order_that_the_clicks_follow_is_found_and_measured_on_other_searches
     searches = searches_for(queries, Targets.of([[documents.index("p1")]] * 60))
     retriever = Retriever(collection, [UNIFIED])
     found = search_order(retriever, searches, "people", ["nn", "bm25", "static_rank"])
-    assert found.orders[PRESENT] == "nn"
+    assert found.orders[PRESENT] == BY_NN_AND_WORDS
     assert found.chosen == TUNED
     assert found.is_worth_having
     assert "static_rank" in found.orders[TUNED]

@@ -45,7 +45,7 @@ def test_every_system_is_what_the_retriever_answers(collection, searches):
     ordered.vertical = VERTICAL.model_copy(update={"order": HitOrders(hybrid={"nn": 1, "bm25": 0.5})})
     ids = searches.documents["doc_id"].to_pylist()
     for model, systems in (
-        (UNIFIED, {"hybrid, by rrf"}),
+        (UNIFIED, {"hybrid, by nn", "hybrid, by rrf"}),
         (ordered, {"hybrid, by nn", "hybrid, by rrf"}),
     ):
         retriever = Retriever(collection, [model])

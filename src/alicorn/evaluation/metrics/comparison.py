@@ -15,6 +15,7 @@ from alicorn.evaluation.metrics.bootstrap import CONFIDENCE, RESAMPLES, Interval
 from alicorn.evaluation.metrics.ranking import (
     Targets,
     is_empty,
+    judged_only,
     ndcg_at,
     recall_at,
     reciprocal_rank_at,
@@ -69,13 +70,15 @@ def recall_measures(ks: Sequence[int] = (1, 10, 100)) -> dict[str, Measure]:
 
 
 def served_measures(ks: Sequence[int], targets: Targets) -> dict[str, Measure]:
-    """recall@K, success@K where a search has several targets, NDCG and reciprocal rank at the K nearest to 10, and the
-    share of empty answers."""
+    """recall@K, success@K where a search has several targets, NDCG and reciprocal rank at the K nearest to 10, NDCG
+    of the judged alone where some are judged not relevant, and the share of empty answers."""
     k = min(ks, key=lambda k: (abs(k - 10), k))
     measures = recall_measures(ks)
     if (targets.counts > 1).any():
         measures |= {f"success@{k}": partial(success_at, k=k) for k in ks}
     ranks: dict[str, Measure] = {f"NDCG@{k}": partial(ndcg_at, k=k), f"MRR@{k}": partial(reciprocal_rank_at, k=k)}
+    if (targets.grades == 0).any():
+        ranks[f"NDCG@{k} judged"] = lambda run, judged: ndcg_at(judged_only(run, judged), judged, k)
     return measures | ranks | {"empty": is_empty}
 
 

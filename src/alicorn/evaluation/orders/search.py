@@ -87,11 +87,10 @@ def search_order(
     own = {name: each[choosing] for name, each in vectors.items()}
     trials = tuple(_line_search(logged_hits(retriever, half, key, own, parts), half.targets, named.parts))
     best = max(trials, key=lambda one: (one.value, -len(one.parts)))
-    orders: dict[str, OrderBy] = {
-        PRESENT: retriever.vertical.order_of("hybrid") or "nn",
-        TUNED: order_of(best.parts),
-        FUSED: RRF,
-    }
+    present = retriever.vertical.order_of("hybrid") or "nn"
+    orders: dict[str, OrderBy] = {PRESENT: present, TUNED: order_of(best.parts)}
+    if present != RRF:
+        orders[FUSED] = RRF
     runs = {
         name: served(retriever, searches, _DEPTH, "hybrid", key, vectors, order).run for name, order in orders.items()
     }

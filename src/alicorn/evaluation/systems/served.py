@@ -16,6 +16,7 @@ from alicorn.vertical import Vertical
 from alicorn.vertical.expressions import BY_WORDS
 
 BOOLEAN, BM25, NN, HYBRID = "Boolean", "BM25, any word", "nn", "hybrid"
+
 RRF: OrderBy = {"rrf": ["nn", "bm25"]}
 _ORDERS: Mapping[str, OrderBy] = {"hybrid, by nn": "nn", "hybrid, by rrf": RRF}
 
