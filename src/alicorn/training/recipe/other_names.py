@@ -1,4 +1,4 @@
-"""What other libraries call the keys and kinds of a recipe, and what to write here: for the message of an unknown one."""
+"""What other libraries call the keys and kinds of a recipe, and what to write here: for messages of unknown ones."""
 
 from collections.abc import Mapping
 
