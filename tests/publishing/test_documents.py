@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from served_people import DOCUMENTS, UNIFIED, VERTICAL, Model, make_collection
 
-from alicorn.errors import CollectionError, TableError, VectorError
+from alicorn.errors import CollectionError, ConfigError, TableError, VectorError
 from alicorn.publishing.documents import indexed
 from alicorn.publishing.publish import publish
 from alicorn.query import Collection
@@ -77,3 +77,5 @@ def test_positions_are_kept_where_the_analysis_of_the_vertical_says_so(tmp_path)
         assert collection.search("(phrase text smith john)").ids == []
     with pytest.raises(CollectionError, match="was published with the analysis"):
         publish(tmp_path / "documents.parquet", tmp_path / "c", [selective()], now=NOW)
+    with pytest.raises(ConfigError, match="the vertical says which positions are kept"):
+        publish(tmp_path / "documents.parquet", tmp_path / "c", [model], now=NOW, positions=["text"])

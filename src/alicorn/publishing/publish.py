@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alicorn.errors import CollectionError, TableError
+from alicorn.errors import CollectionError, ConfigError, TableError
 from alicorn.publishing.documents import BATCH_ROWS, indexed, open_documents
 from alicorn.publishing.embeddings import embeddings_of
 from alicorn.publishing.provenance import check_analysis, check_models, metadata_of
