@@ -38,6 +38,7 @@ class Vocabulary:
     words: Mapping[str, Sequence[str]]  # prefix whose positions are kept -> words of phrases
     largest_count: int = 50
     nprobes: Sequence[int | None] = field(default=(None, 1, 3, 16))
+    recalls: Sequence[float] = ()
 
 
 def random_tree(rng: random.Random, words: Vocabulary, depth: int = 6) -> Node:
@@ -103,7 +104,7 @@ def _random_nn(rng: random.Random, words: Vocabulary, depth: int) -> Node:
     key = rng.choice(list(words.vectors))
     vector, clusters = rng.choice(words.vectors[key]), _random_clusters(rng, words)
     if rng.random() < 0.5:
-        return Nn(key, k=rng.randint(1, words.largest_count), vector=vector, **clusters)
+        return Nn(key, k=rng.randint(1, words.largest_count), vector=vector, **(_random_recall(rng, words) or clusters))
     return Nn(key, radius=rng.uniform(0.01, 1.6), vector=vector, **clusters)
 
 
@@ -114,6 +115,10 @@ def _random_clusters(rng: random.Random, words: Vocabulary) -> dict[str, int | N
     return {"nprobe": rng.choice(words.nprobes)}
 
 
+def _random_recall(rng: random.Random, words: Vocabulary) -> dict[str, float]:
+    return {"recall": rng.choice(words.recalls)} if words.recalls and rng.random() < 0.5 else {}
+
+
 def _random_filtered_nn(rng: random.Random, words: Vocabulary, depth: int) -> Node:
     key = rng.choice(list(words.vectors))
     return Nn(
@@ -121,7 +126,7 @@ def _random_filtered_nn(rng: random.Random, words: Vocabulary, depth: int) -> No
         k=rng.randint(1, words.largest_count),
         filter=random_tree(rng, words, depth),
         vector=rng.choice(words.vectors[key]),
-        **_random_clusters(rng, words),
+        **(_random_recall(rng, words) or _random_clusters(rng, words)),
     )
 
 

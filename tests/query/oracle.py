@@ -67,7 +67,8 @@ class Oracle:
 
     vectors: name (a key, or what `:vector` names) -> vector, of any length above 0.
     clusters: (key, unit query vector, nprobe) -> doc_ids in the nprobe nearest clusters, or None for all.
-    stored: how the collection keeps vectors.
+    stored: how the collection keeps vectors. recalled: of an nn with `:recall`, those of the allowed documents that are
+    in the clusters which it reads.
     """
 
     def __init__(
@@ -76,7 +77,9 @@ class Oracle:
         vectors: Mapping[str, np.ndarray] | None = None,
         clusters: Callable[[str, np.ndarray, int], set[str] | None] = one_cluster,
         stored: str = "float32",
+        recalled: "Callable[[Oracle, Nn, set[str]], set[str]] | None" = None,
     ) -> None:
+        self.recalled = recalled
         self.documents = {document["doc_id"]: document for document in documents}
         self.vectors = {name: unit(vector) for name, vector in (vectors or {}).items()}
         self.clusters = clusters
@@ -186,6 +189,9 @@ class Oracle:
         if node.nprobe is not None:
             probed = self.clusters(node.key, self.vectors[node.vector or node.key], node.nprobe)
             found = found if probed is None else found & probed
+        if node.recall is not None:
+            assert self.recalled is not None
+            return self.recalled(self, node, found)
         return found if node.scan is None else self._scanned(node, node.scan, found)
 
     def _scanned(self, node: Nn, scan: int, found: set[str]) -> set[str]:

@@ -47,7 +47,7 @@ def nearest_by_recall(
         base = calibration.base(k, recall, num_allowed(snapshot, key, None))
         if base < math.inf:
             first = clusters_to_scan(snapshot, key, query, first_scan(k), allowed)
-    if calibration is None or first is None:
+    if calibration is None or first is None or len(first.clusters) == quantizer.num_clusters:
         return k_nearest(snapshot, key, Probe(quantizer, query, None), k, allowed, counters, forced), None
     probe = Probe(quantizer, query, len(first.clusters), first)
     if sum(key in view.segment.embeddings for view in snapshot.segments) == 1:
