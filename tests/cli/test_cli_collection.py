@@ -74,6 +74,22 @@ def test_a_table_updates_a_collection_and_a_key_is_dropped(tmp_path):
     assert "leaves out what such documents have: 'terms' (1 row)" in refused
 
 
+def test_a_model_gives_its_vectors_to_documents_without_them(loop, tmp_path):
+    """As a second model beside the first: its key is dropped before, and a table of other columns stays."""
+    collection = shutil.copytree(loop.collection, tmp_path / "collection")
+    with Collection.open(collection, read_only=True) as opened:
+        before = {name: opened.get(name) for name in pq.read_table(loop.logs / "documents")["doc_id"].to_pylist()}
+    succeed("drop", collection, "--key", "people")
+    ask = ("query", collection, "--text", "jo", "--model", loop.model, "--json")
+    assert "alicorn update" in alicorn(*ask).refusal()
+    done = succeed("update", loop.logs / "documents", "--into", collection, "--model", loop.model, "--json").json()
+    assert (done["updated"], done["unknown"], done["added"]) == (len(before), 0, {"people": 16})
+    with Collection.open(collection, read_only=True) as opened:
+        assert {name: opened.get(name) for name in before} == before
+    there = succeed("query", loop.collection, "--text", "jo", "--model", loop.model, "--json").json()["hits"]
+    assert [hit["doc_id"] for hit in succeed(*ask).json()["hits"]] == [hit["doc_id"] for hit in there]
+
+
 def test_embed_writes_the_model_s_vectors(loop, tmp_path):
     out = tmp_path / "embeddings.parquet"
     done = succeed("embed", loop.model, "--documents", loop.logs / "documents", "--out", out, "--json")

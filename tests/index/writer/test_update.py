@@ -3,6 +3,7 @@ compares random sequences with a dictionary."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -223,6 +224,26 @@ def test_an_upsert_that_loses_nothing_needs_no_column(shop: Store) -> None:
     assert shop.upsert(pa.table({"doc_id": ["shoe"], "name": ["y"]})) == 1
     assert shop.apply(pa.table({"doc_id": ["shoe"]}), ["shoe"]).deleted == 1
     assert shop.get("shoe")["name"] is None  # type: ignore[index]
+
+
+def test_updates_of_two_threads_keep_each_other_s_columns(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alicorn.index.writer.maintenance.FLUSH_DOCS", 8)
+    ids = [f"d{i}" for i in range(6)]
+    store.upsert(pa.table({"doc_id": ids}))
+
+    def write(column: str) -> None:
+        for value in range(25):
+            store.update(pa.table({"doc_id": ids, column: [value] * len(ids)}))
+
+    threads = [threading.Thread(target=write, args=(column,)) for column in ("left", "right")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for doc_id in ids:
+        document = store.get(doc_id)
+        assert document is not None
+        assert (document["left"], document["right"]) == (24, 24)
 
 
 def test_a_large_update_is_one_commit(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

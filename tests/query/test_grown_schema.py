@@ -1,4 +1,4 @@
-"""A stored column that comes when there are segments already answers as one that was there from the start, as null."""
+"""A stored column or an embedding key that comes when there are segments already answers as one of the start."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -62,3 +63,49 @@ def test_a_column_that_comes_later_is_null_before(
         assert {name: repr(grown.get(name)) for name in OLD + NEW} == {
             name: repr(whole.get(name)) for name in OLD + NEW
         }
+
+
+NEAREST = [
+    "(nn b :k 7)",
+    "(nn b :radius 0.8)",
+    "(nn b :k 5 :filter tag:1)",
+    "(nn b :k 5 :scan 4 :filter tag:1)",
+    "(nn b :k 9 :recall 0.95)",
+    "(or (and tag:2 (nn b :radius 1)) (nn a :k 3))",
+    "(and tag:0 (not (nn b :radius 1)))",
+]
+
+
+@pytest.mark.parametrize("after", MOMENTS)
+@pytest.mark.parametrize("before", MOMENTS)
+def test_a_key_that_comes_later_is_searched_as_one_of_the_start(tmp_path: Path, before: str, after: str) -> None:
+    rng = np.random.default_rng(5)
+    a, b = rng.normal(size=(60, 4)), rng.normal(size=(60, 6))
+    names = [f"d{i}" for i in range(60)]
+    terms = [[f"tag:{i % 3}"] for i in range(60)]
+    has = rng.random(60) < 0.7
+    sparse = pa.array(
+        [row.tolist() if held else None for row, held in zip(b, has, strict=True)], pa.list_(pa.float64())
+    )
+    with (
+        Collection.create(tmp_path / "g", {"a": 4}) as grown,
+        Collection.create(tmp_path / "w", {"a": 4, "b": 6}) as whole,
+    ):
+        plain = pa.table({"doc_id": names, "terms": terms, "embedding:a": list(a)})
+        grown.upsert(plain.slice(0, 40))
+        MOMENTS[before](grown)
+        grown.upsert(plain.slice(40))
+        grown.add_key("b", 6)
+        vectors = {"a": rng.normal(size=4), "b": rng.normal(size=6)}
+        assert [grown.search(text, vectors=vectors).total for text in NEAREST] == [0, 0, 0, 0, 0, 3, 20]
+        update = pa.table({"doc_id": names, "embedding:b": sparse})
+        grown.update(update.slice(0, 25))
+        MOMENTS[after](grown)
+        grown.update(update.slice(25))
+        whole.upsert(plain.append_column("embedding:b", sparse))
+        for text in NEAREST:
+            found, expected = (one.search(text, vectors=vectors, limit=60) for one in (grown, whole))
+            assert found.ids == expected.ids
+            np.testing.assert_array_equal(found.scores, expected.scores)
+        batch = {key: np.tile(vector, (9, 1)) for key, vector in vectors.items()}
+        assert grown.search_many(["(nn b :k 7)"] * 9, batch)[3].ids == whole.search("(nn b :k 7)", vectors=vectors).ids
