@@ -1,4 +1,4 @@
-"""Does an upsert leave out what a document has? It replaces whole documents, so that would be lost without a word."""
+"""A check that an upsert, which replaces whole documents, drops no value of a document without saying so."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from alicorn.tables import one_chunk
 
 
 def check_nothing_lost(checked: Checked, given: Mapping[str, np.ndarray], version: Version) -> None:
-    """Raise TableError where a document that would be replaced has what its row leaves out.
+    """Raise TableError if a document has a value for which the row that would replace it gives none.
 
-    given: column -> (rows,) bool, the rows that give it; all rows where a column of the table is not named.
+    given: column -> (rows,) bool, True for the rows that give it; a column of the table that is not named: all rows.
     """
     possible = ("terms", "static_rank", *version.columns.names, *(EMBEDDING + key for key in version.embeddings))
     names = [name for name in possible if name not in checked.names or name in given]
@@ -53,7 +53,7 @@ def _lost(checked: Checked, lost: Mapping[str, np.ndarray], counts: Mapping[str,
 
 
 def _is_held(segment: Segment, name: str) -> bool:
-    """Whether any document of the segment may have it: a quick look that may say yes too often."""
+    """Whether any document of the segment may have a value for a column: quick, and True too often."""
     if name == "terms":
         return len(segment.terms) > 0
     if name == "static_rank":
@@ -64,7 +64,7 @@ def _is_held(segment: Segment, name: str) -> bool:
 
 
 def _has(segment: Segment, name: str, numbers: np.ndarray) -> np.ndarray:
-    """Which documents have it: (len(numbers),) bool."""
+    """Which documents have a value for a column: (len(numbers),) bool."""
     has: np.ndarray
     if name == "terms":
         starts = segment.term_lists.starts

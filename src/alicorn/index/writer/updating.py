@@ -1,6 +1,6 @@
-"""An update as whole documents: what the table gives, and the rest as the collection has it.
+"""An update as an upsert: whole documents, with the values of the table and the other values of the collection.
 
-The journal and the memtable then take it as an upsert, so it is durable, replayed and merged as one.
+The journal and the memtable treat an update as an upsert, so it is durable, replayed and merged as one.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from alicorn.index.state.version import Version
 from alicorn.index.writer.checking import TABLE, Checked, pieces_of, typed
 from alicorn.tables import concatenated, one_chunk, plain_table
 
-_ROWS = 65_536  # completed at a time; fewer where their vectors would outgrow the 32-bit offsets of Arrow's lists
+_ROWS = 65_536  # documents at a time; fewer if their vectors would exceed the 32-bit offsets of Arrow's lists
 _MOST_FLOATS = 1 << 30
 
 
 def updated_documents(checked: Checked, given: Mapping[str, np.ndarray], version: Version) -> list[Documents]:
-    """The documents of the table that the collection has, as they are after the update.
+    """The documents of the table after the update, without those that the collection does not have.
 
-    given: column -> (rows,) bool, the rows that give it; all rows where a column of the table is not named.
+    given: column -> (rows,) bool, True for the rows that give it; a column of the table that is not named: all rows.
     """
     doc_ids = one_chunk(checked.fields["doc_id"])
     hashes = hash_ids(doc_ids)
@@ -43,8 +43,7 @@ def updated_documents(checked: Checked, given: Mapping[str, np.ndarray], version
 def _stored(
     version: Version, doc_ids: pa.StringArray, hashes: np.ndarray, size: int
 ) -> Iterator[tuple[pa.Table, np.ndarray]]:
-    """The documents that the collection has, at most `size` at a time, as `to_table` gives them, and their places
-    among `doc_ids`."""
+    """Yield the stored documents in tables of `to_table`, at most `size` rows each, with their indices in `doc_ids`."""
     found = [(view, *view.live(doc_ids, hashes)) for view in version.views] if len(doc_ids) else []
     group: list[pa.Table] = []
     places: list[np.ndarray] = []
@@ -61,7 +60,7 @@ def _stored(
 
 
 def _overlaid(before: pa.Table, arriving: pa.Table, masks: Mapping[str, np.ndarray]) -> pa.Table:
-    """Rows of two tables over each other: `arriving` decides the columns that it has, in the rows of its mask."""
+    """The rows of `before`, with the columns of `arriving` in the rows of their masks."""
     count = len(before)
     both = concatenated([before, arriving])
     old = np.arange(count)
@@ -75,7 +74,7 @@ def _overlaid(before: pa.Table, arriving: pa.Table, masks: Mapping[str, np.ndarr
 
 
 def _whole(table: pa.Table, version: Version) -> list[Documents]:
-    """Documents of a table as `to_table` gives it, in the types of the collection."""
+    """The documents of a table of `to_table`, with the column types of the collection."""
     vectors = listed_vectors(table, version.embeddings)
     table = plain_table(table.drop_columns([EMBEDDING + key for key in version.embeddings]), TABLE)
     kinds = version.column_types()

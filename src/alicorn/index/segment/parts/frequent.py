@@ -1,7 +1,7 @@
-"""Bitmaps of frequent terms, those in more than one document of 32.
+"""Bitmaps of frequent terms: terms in more than one document of 32.
 
-Such a term takes less room as a bitmap than as its posting list, and whether a document has it, or which documents of a
-cluster have it, is found without a search. All bitmaps of a segment are together no larger than its posting lists.
+The bitmap of a frequent term is smaller than its posting list, and tells without a search whether a document, or which
+documents of a cluster, have the term. All bitmaps of a segment together are no larger than its posting lists.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ _BITMAP_FROM = 32  # a set of more than num_docs / 32 members is smaller as a bi
 
 
 def is_dense(count: int, num_docs: int) -> bool:
-    """Whether a set of so many documents is smaller as a bitmap."""
+    """Whether a set of `count` documents is smaller as a bitmap than as an array."""
     return count * _BITMAP_FROM > num_docs
 
 
 def are_dense(counts: np.ndarray, num_docs: int) -> np.ndarray:
-    """is_dense of each of many sets: bool, shaped as counts."""
+    """is_dense for many sets: bool, in the shape of counts."""
     dense: np.ndarray = counts * _BITMAP_FROM > num_docs
     return dense
 
 
 @dataclass(frozen=True, eq=False)
 class FrequentTerms:
-    """numbers: (f,) int64, those of the terms, ascending; words: uint64 (f, ceil(num_docs / 64)), their bitmaps."""
+    """numbers: (f,) int64, of the terms, ascending; words: (f, ceil(num_docs / 64)) uint64, the bitmaps."""
 
     numbers: np.ndarray
     words: np.ndarray

@@ -1,10 +1,10 @@
 """The terms of a sorted dictionary within one or two edits of a word.
 
-The dictionary is read as a trie: terms with a common beginning follow each other. For the beginning of a term, a row of
-the table of optimal string alignment (Levenshtein's edits, and the transposition of two neighbours as one more) holds
-its distances to the beginnings of the word, as far as they can be small enough: a band of 2 edits + 1 of them. A row
-says what a state of the word's Levenshtein automaton says (Schulz and Mihov 2002). Rows of a common beginning are kept
-from one term to the next; where all of a row is too large, the next term that can fit is found by a search.
+A sorted dictionary is a trie: terms with a common prefix follow each other. The distance is that of optimal string
+alignment: Levenshtein's edits, and the transposition of two neighbours as one edit. Its table has a row for each prefix
+of a term, with the distances to the prefixes of the word in a band of 2 edits + 1; the others are too large. A row is
+equivalent to a state of the Levenshtein automaton of the word (Schulz and Mihov 2002). The rows of a common prefix are
+kept from one term to the next. When all distances of a row are too large, a binary search finds the next possible term.
 """
 
 from __future__ import annotations
