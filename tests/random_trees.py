@@ -80,7 +80,7 @@ def _random_prefix(rng: random.Random, words: Vocabulary, depth: int) -> Node:
 def _random_fuzzy(rng: random.Random, words: Vocabulary, depth: int) -> Node:
     term = rng.choice(words.terms)
     exact, terms = rng.choice([None, None, 1, 3]), rng.choice([50, rng.randint(1, 4)])
-    return Fuzzy(term, rng.randint(1, 2), exact, terms)
+    return Fuzzy(term, rng.randint(1, 2), exact, terms, rng.choice([None, None, 1, 30]))
 
 
 def _random_phrase(rng: random.Random, words: Vocabulary, depth: int) -> Node:

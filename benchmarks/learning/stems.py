@@ -85,7 +85,11 @@ def ndcg(
         collection.upsert(pa.table({"doc_id": doc_ids, "terms": terms}))
         collection.flush()
         results = collection.search_many(expressions, limit=FIRST, order_by="bm25")
-        found = [result.ids for result in results]
+        return ndcg_of([result.ids for result in results], gains)
+
+
+def ndcg_of(found: list[list[str]], gains: list[dict[str, float]]) -> np.ndarray:
+    """(queries,) NDCG@10 of the first ten of each query."""
     discounts = 1 / np.log2(np.arange(2, FIRST + 2))
     values = []
     for ids, of in zip(found, gains, strict=True):

@@ -46,6 +46,7 @@ A, B = Term("a"), Term("b")
         ("(prefix text:joh)", Prefix("text:joh")),
         ("(fuzzy text:jon)", Fuzzy("text:jon")),
         ("(fuzzy text:jon :edits 2 :exact 1 :terms 9)", Fuzzy("text:jon", 2, 1, 9)),
+        ("(fuzzy text:jon :below 2)", Fuzzy("text:jon", below=2)),
         ("(prefix text:joh :terms 50)", Prefix("text:joh", 50)),
         ("(phrase text new york :slop 1)", Phrase("text", ("new", "york"), 1)),
         ('(phrase text and "(" "" :slop 0)', None),

@@ -72,7 +72,7 @@ def test_there_are_refusals() -> None:
         f"| `:edits` of fuzzy | {MAX_EDITS} | from 1; 1 unless said |",
         f"| words of a phrase | {MAX_WORDS:,} | from 1 |",
         f"| `:slop` | {MAX_SLOP} | from 0, which is the default |",
-        f"| `:k`, `:nprobe`, `:scan`, `:optional-hits`, `:exact` | {MAX_COUNT:,} |",
+        f"| `:k`, `:nprobe`, `:scan`, `:optional-hits`, `:exact`, `:below` | {MAX_COUNT:,} |",
     ],
 )
 def test_the_bounds_of_the_page_are_those_of_the_code(row: str) -> None:

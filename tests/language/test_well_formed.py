@@ -37,7 +37,7 @@ some_number = numbers.filter(lambda number: number is not None)
 leaves = (
     st.builds(Term, names)
     | st.builds(Prefix, names, some_number)
-    | st.builds(Fuzzy, names, some_number, numbers, some_number)
+    | st.builds(Fuzzy, names, some_number, numbers, some_number, numbers)
     | st.builds(Range, names, numbers, numbers)
     | st.builds(Phrase, names, st.lists(names, max_size=3).map(tuple) | names, numbers)
 )

@@ -96,17 +96,8 @@ class Oracle:
             case Prefix(prefix, terms):
                 fitting = [term for term in self.frequencies if term.startswith(prefix)]
                 return self._having_any(sorted(fitting, key=lambda term: (-self.frequencies[term], term))[:terms])
-            case Fuzzy(term, edits, exact, terms):
-                start = term.find(":") + 1 + (exact or 0)
-                beginning, rest = term[:start], term[start:]
-                fitting = {
-                    other: distance
-                    for other in self.frequencies
-                    if other.startswith(beginning)
-                    and (distance := num_edits(other.removeprefix(beginning), rest)) <= edits
-                }
-                ranked = sorted(fitting, key=lambda term: (fitting[term], -self.frequencies[term], term))
-                return self._having_any(ranked[:terms])
+            case Fuzzy():
+                return self._having_any(self.expanded(node))
             case Phrase():
                 return self._where(lambda document: _has_phrase(document, node))
             case And(operands):
@@ -133,6 +124,17 @@ class Oracle:
                 named = [_as_list(self.documents[doc_id].get(column)) for doc_id in self._first(inner, limit)]
                 return set().union(*named) & set(self.documents)
         raise TypeError(f"no meaning for {type(node).__name__}")
+
+    def expanded(self, node: Fuzzy) -> list[str]:
+        """The terms that a fuzzy term stands for, the nearest first."""
+        if node.below is not None and self.frequencies[node.term] >= node.below:
+            return [node.term]
+        start = node.term.find(":") + 1 + (node.exact or 0)
+        beginning, rest = node.term[:start], node.term[start:]
+        begun = [term for term in self.frequencies if term.startswith(beginning)]
+        edits = {term: num_edits(term.removeprefix(beginning), rest) for term in begun}
+        fitting = [term for term in begun if edits[term] <= node.edits]
+        return sorted(fitting, key=lambda term: (edits[term], -self.frequencies[term], term))[: node.terms]
 
     def distance(self, doc_id: str, node: Nn) -> float | None:
         """Cosine distance of the document to the node's vector, from float32 unit vectors; None without embedding."""

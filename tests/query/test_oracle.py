@@ -47,6 +47,9 @@ ORACLE = Oracle(DOCUMENTS, {"v": np.array([3.0, 0.0]), "down": np.array([0.0, -1
         ("(fuzzy text:jhn :edits 2 :terms 1)", "a"),  # john is nearer
         ("(fuzzy text:ojhn)", "a"),  # a transposition is one edit
         ("(fuzzy text:ojhn :exact 1)", ""),
+        ("(fuzzy text:john :edits 2)", "ac"),
+        ("(fuzzy text:john :edits 2 :below 2)", "ac"),
+        ("(fuzzy text:john :edits 2 :below 1)", "a"),  # a document has it: it is no misspelling
         ("(fuzzy tex:john)", ""),  # the prefix is exact
         ("(fuzzy xx)", "acd"),
         ("(phrase text john smith)", "a"),

@@ -93,7 +93,8 @@ class Fuzzy(Node):
 
     An edit inserts, deletes or replaces a character (a Unicode code point), or swaps two neighbours that no other edit
     touches (optimal string alignment). The beginning of the term up to the first `:`, and `exact` characters more, are
-    equal. Terms are ranked by their edits, then by the number of live documents, then by their UTF-8 bytes.
+    equal. Terms are ranked by their edits, then by the number of live documents, then by their UTF-8 bytes. A term that
+    `below` live documents have, or more, stands for itself alone: it is no misspelling.
     """
 
     operator: ClassVar[str] = "fuzzy"
@@ -102,6 +103,7 @@ class Fuzzy(Node):
     edits: Annotated[int, Option(count_to(MAX_EDITS))] = 1
     exact: Annotated[int | None, Option(COUNT)] = None
     terms: Annotated[int, Option(count_to(MAX_TERMS))] = DEFAULT_FUZZY_TERMS
+    below: Annotated[int | None, Option(COUNT)] = None
     offset: int = _offset()
 
     @property

@@ -80,8 +80,9 @@ def test_the_nearest_terms_come_first_then_the_most_frequent_of_live_documents(t
         oracle = Oracle({"doc_id": doc_id, **documents[doc_id]} for doc_id in set(documents) - set(gone))
         for word in rng.sample(words, 10):
             for edits, exact, limit in [(1, None, 50), (1, None, 3), (2, None, 1), (2, 1, 5), (2, 3, 10)]:
-                node = tree.Fuzzy(word, edits, exact, limit)
-                assert set(collection.search(node, limit=1000).ids) == oracle.evaluate(node), str(node)
+                for below in (None, 1, 5):
+                    node = tree.Fuzzy(word, edits, exact, limit, below)
+                    assert set(collection.search(node, limit=1000).ids) == oracle.evaluate(node), str(node)
 
 
 def test_explain_shows_the_terms(tmp_path):
@@ -111,6 +112,7 @@ def test_a_match_has_the_term_that_was_near(tmp_path):
         ("(fuzzy text:jon :edits 0)", "edits as an integer from 1 to 2, got 0"),
         ("(fuzzy text:jon :terms 100001)", "terms as an integer from 1 to 100000, got 100001"),
         ("(fuzzy text:jon :exact -1)", "exact as an integer from 1 to 1000000000, got -1"),
+        ("(fuzzy text:jon :below 0)", "below as an integer from 1 to 1000000000, got 0"),
         ("(fuzzy)", "needs a term"),
         ("(fuzzy text:jon text:joan)", "a term and no operand"),
         ("(prefix text:jo :terms 0)", "terms as an integer from 1 to 100000, got 0"),

@@ -7,7 +7,7 @@ segments are. Terms of several segments are joined in Arrow; nothing runs per te
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -25,10 +25,12 @@ _NEVER = np.iinfo(np.int64).max
 class Expansion:
     """numbers: of each segment, the chosen terms as ascending int64 numbers of its dictionary.
 
+    edits: of each segment, the edits of these terms from the word of a fuzzy term; empty for a prefix.
     left_out: how many other terms fit and have a live document.
     """
 
     numbers: Mapping[SegmentView, np.ndarray]
+    edits: Mapping[SegmentView, np.ndarray] = field(default_factory=dict)
     left_out: int = 0
 
     def terms(self) -> pa.StringArray:
@@ -46,6 +48,10 @@ class Expansion:
 
 def expand(snapshot: Snapshot, node: tree.Prefix | tree.Fuzzy) -> Expansion:
     """The terms that a node expands to."""
+    if isinstance(node, tree.Fuzzy) and node.below is not None:
+        alone = {view: _itself(view, node.term) for view in snapshot.segments}
+        if sum(int(live_frequencies(view, own).sum()) for view, own in alone.items()) >= node.below:
+            return Expansion(alone, {view: np.zeros(len(own), dtype=np.int64) for view, own in alone.items()})
     fitting, edits = {}, {}
     for view in snapshot.segments:
         if isinstance(node, tree.Fuzzy):
@@ -53,8 +59,14 @@ def expand(snapshot: Snapshot, node: tree.Prefix | tree.Fuzzy) -> Expansion:
         else:
             fitting[view] = np.arange(*view.segment.terms.prefix(node.prefix))
     if sum(map(len, fitting.values())) <= node.terms:
-        return Expansion(fitting)
+        return Expansion(fitting, edits)
     return _first(fitting, edits, node.terms)
+
+
+def _itself(view: SegmentView, term: str) -> np.ndarray:
+    """The number of a term, if the segment has it."""
+    number = view.segment.terms.find(term)
+    return np.array([number] if number >= 0 else [], dtype=np.int64)
 
 
 def _first(fitting: Mapping[SegmentView, np.ndarray], edits: Mapping[SegmentView, np.ndarray], limit: int) -> Expansion:
@@ -71,10 +83,11 @@ def _first(fitting: Mapping[SegmentView, np.ndarray], edits: Mapping[SegmentView
     is_live = frequencies > 0
     num_live = int(np.count_nonzero(is_live))
     if num_live <= limit:
-        return Expansion(fitting)
+        return Expansion(fitting, edits)
     chosen = _least(np.where(is_live, of_term * _MANY - frequencies, _NEVER), limit, terms)
     kept = {view: numbers[chosen[term_of[view]]] for view, numbers in fitting.items()}
-    return Expansion(kept, num_live - limit)
+    kept_edits = {view: own[chosen[term_of[view]]] for view, own in edits.items()}
+    return Expansion(kept, kept_edits, num_live - limit)
 
 
 def _joined(fitting: Mapping[SegmentView, np.ndarray]) -> tuple[dict[SegmentView, np.ndarray], pa.StringArray]:

@@ -22,7 +22,7 @@ from alicorn.errors import ConfigError
 from alicorn.language.order import ByColumn, Order, RankFusion, Sum
 from alicorn.language.prepared import Prepared
 from alicorn.query.order.ordinals import Plain
-from alicorn.query.order.scores import nns_of, terms_of
+from alicorn.query.order.scores import fuzzy_of, nns_of, terms_of
 
 _MALFORMED = "after: expected the cursor of a result (its `cursor`), got {}"
 
@@ -90,7 +90,8 @@ class Ordering:
                     for nn in nns_of(part, self.prepared):
                         digest.update(f"{nn.key} ".encode() + self.vectors[nn.vector or nn.key].tobytes())
                 elif part.kind == "bm25":
-                    digest.update(repr(terms_of(part, self.prepared)).encode())
+                    words = [terms_of(part, self.prepared), list(map(str, fuzzy_of(part, self.prepared)))]
+                    digest.update(repr(words).encode())
                 elif part.kind == "column":
                     digest.update(str(self.columns[part.of]).encode())
         return digest.hexdigest()

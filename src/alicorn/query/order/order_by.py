@@ -22,6 +22,7 @@ from alicorn.query.order.scores import scores_by
 from alicorn.query.run import Execution
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import DocSet
+from alicorn.query.text.bm25 import scored_fuzzy
 
 _NO_SCORES = np.empty(0)
 _SPARE = 64
@@ -48,7 +49,7 @@ def ranked(
         return _by_columns(evaluation, ordering, columns, found, limit, after)
     if len(order) > 1:
         numbers = None
-        if order[0] == BM25 and after is None:
+        if order[0] == BM25 and after is None and not scored_fuzzy(prepared.root):
             best = by_bm25(evaluation.snapshot, prepared.root, found, limit + _SPARE)
             numbers = _candidates(evaluation.snapshot, best, limit, sum(map(docset.size, found)))
         if numbers is None:
@@ -59,7 +60,7 @@ def ranked(
         return later(evaluation.snapshot, whole, after).first(limit)
     if prepared.nearest_to and order == BY_NN:
         return _by_nn(evaluation, prepared, found, limit)
-    if order == BY_BM25:
+    if order == BY_BM25 and not scored_fuzzy(prepared.root):
         return by_bm25(evaluation.snapshot, prepared.root, found, limit)
     assert not isinstance(order[0], ByColumn), "the order of a column ends by static rank"
     numbers = [docset.as_array(documents) for documents in found]

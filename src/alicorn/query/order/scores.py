@@ -14,8 +14,9 @@ from alicorn.language.prepared import Prepared, nearest_to
 from alicorn.query.nn.nearest import exact_cosines
 from alicorn.query.order.ordinals import ordinals_of
 from alicorn.query.run import Execution
-from alicorn.query.text.bm25 import scored_terms, scores_of
+from alicorn.query.text.bm25 import scored_fuzzy, scored_terms, scores_of
 from alicorn.query.text.bm25f import scores_by_fields
+from alicorn.query.text.spellings import add_spellings
 
 _LARGEST = 1e300  # of a part: sums of them stay finite
 
@@ -46,6 +47,12 @@ def terms_of(part: Part, prepared: Prepared) -> list[str]:
     return [term for term in terms if term.startswith(f"{part.of}:")] if part.of else terms
 
 
+def fuzzy_of(part: Part, prepared: Prepared) -> list[tree.Fuzzy]:
+    """The fuzzy terms of a BM25 part."""
+    fuzzy = scored_fuzzy(prepared.root)
+    return [node for node in fuzzy if node.term.startswith(f"{part.of}:")] if part.of else fuzzy
+
+
 def nns_of(part: Part, prepared: Prepared) -> tuple[tree.Nn, ...]:
     """Those whose vectors an nn part compares with."""
     return nearest_to(prepared, part.of) if part.of else prepared.nearest_to
@@ -74,10 +81,7 @@ def _parts(evaluation: Execution, prepared: Prepared, part: Part, numbers: Seque
         case "static_rank":
             return [view.segment.static_rank[own].astype(np.float64) for view, own in zip(views, numbers, strict=True)]
         case "bm25":
-            terms = terms_of(part, prepared)
-            if part.fields:
-                return scores_by_fields(evaluation.snapshot, terms, part.fields, numbers)
-            return scores_of(evaluation.snapshot, terms, numbers)
+            return _bm25(evaluation, prepared, part, numbers)
         case "column":
             kind = evaluation.snapshot.columns[part.of]
             return [_values(view, part.of, kind)[own] for view, own in zip(views, numbers, strict=True)]
@@ -87,6 +91,17 @@ def _parts(evaluation: Execution, prepared: Prepared, part: Part, numbers: Seque
         np.max([_cosines(view.segment.embeddings.get(nns[0].key), probe.query, own) for probe in probes], axis=0)
         for view, own in zip(views, numbers, strict=True)
     ]
+
+
+def _bm25(evaluation: Execution, prepared: Prepared, part: Part, numbers: Sequence[np.ndarray]) -> list[np.ndarray]:
+    snapshot, terms = evaluation.snapshot, terms_of(part, prepared)
+    if part.fields:
+        scores = scores_by_fields(snapshot, terms, part.fields, numbers)
+    else:
+        scores = scores_of(snapshot, terms, numbers)
+    for node in fuzzy_of(part, prepared):
+        add_spellings(snapshot, node, evaluation.expansion(node), part.fields, numbers, scores)
+    return scores
 
 
 def _values(view: SegmentView, name: str, kind: pa.DataType) -> np.ndarray:

@@ -258,6 +258,22 @@ def add_frequency(sums, numbers, postings, frequencies, lengths, weight, kept, p
             sums[i] += weight * np.float64(frequencies[at]) / (kept + per_length * lengths[numbers[i]])
 
 
+@kernel(
+    "void(float64[::1], uint32[::1], uint32[::1], uint8[::1], int64[::1], int64[::1], float64[::1], uint32[::1],"
+    " float64, float64)"
+)
+def add_frequencies(sums, numbers, postings, frequencies, starts, stops, weights, lengths, kept, per_length):
+    """The same for several posting lists [starts[i], stops[i]), each with a weight."""
+    for i in range(len(starts)):
+        at = 0
+        for place in range(starts[i], stops[i]):
+            at = gallop(numbers, at, postings[place])
+            if at == len(numbers):
+                break
+            if numbers[at] == postings[place]:
+                sums[at] += weights[i] * np.float64(frequencies[place]) / (kept + per_length * lengths[numbers[at]])
+
+
 @kernel(*[f"void({kind}[::1], int32[::1], int64, int64, uint32[::1])" for kind in ("int32", "uint16")])
 def count_between(codes, starts, low, high, counts):
     """counts[i] = how many of codes[starts[i]:starts[i + 1]] are from low to below high."""

@@ -9,7 +9,7 @@ norms either.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -28,23 +28,31 @@ _NO_SCORES = np.empty(0)
 
 
 def scored_terms(root: tree.Node) -> list[str]:
-    """The terms that BM25 sums over: all of the tree but those under `not` or taken away by `difference`."""
-    terms: dict[str, None] = {}
+    """The terms that BM25 sums over, those of phrases among them: sorted, each once."""
+    terms: set[str] = set()
+    for node in _scored(root):
+        if isinstance(node, tree.Term):
+            terms.add(node.term)
+        elif isinstance(node, tree.Phrase):
+            terms.update(node.terms)
+    return sorted(terms)
+
+
+def scored_fuzzy(root: tree.Node) -> list[tree.Fuzzy]:
+    """The fuzzy terms that BM25 sums over, each once."""
+    return sorted({node for node in _scored(root) if isinstance(node, tree.Fuzzy)}, key=str)
+
+
+def _scored(root: tree.Node) -> Iterator[tree.Node]:
+    """All nodes of a tree but those under `not` or taken away by `difference`."""
     pending = [root]
     while pending:
         node = pending.pop()
-        match node:
-            case tree.Term(term=term):
-                terms[term] = None
-            case tree.Phrase():
-                terms.update(dict.fromkeys(node.terms))
-            case tree.Not():
-                continue
-            case tree.Difference(operands=operands):
-                pending.append(operands[0])
-            case _:
-                pending.extend(tree.children(node))
-    return sorted(terms)
+        yield node
+        if isinstance(node, tree.Difference):
+            pending.append(node.operands[0])
+        elif not isinstance(node, tree.Not):
+            pending.extend(tree.children(node))
 
 
 def scores_of(snapshot: Snapshot, terms: Sequence[str], numbers: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -8,8 +8,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from alicorn.index import Segment, Snapshot
+from alicorn.index.segment.parts.terms import TEXT
 from alicorn.query.sets import kernels
-from alicorn.query.sets.per_segment import live, size
+from alicorn.query.sets.per_segment import Sets, live, size
 from alicorn.query.sets.postings import having_any
 
 _MOST_FIELDS = 32  # whose lengths a segment keeps: 4 bytes a document each
@@ -20,6 +21,8 @@ _lengths: WeakKeyDictionary[Segment, dict[str, np.ndarray]] = WeakKeyDictionary(
 
 def field_lengths(segment: Segment, prefix: str) -> np.ndarray:
     """How many terms of a field each document has, with repetition: uint32 (num_docs,). Made when first needed."""
+    if f"{prefix}:" == TEXT:
+        return segment.doc_lengths
     known = _lengths.setdefault(segment, {})
     lengths = known.get(prefix)
     if lengths is None:
@@ -63,12 +66,17 @@ class FieldStatistics:
             for view in snapshot.segments:
                 found = np.array([view.segment.terms.find(term) for term in terms], dtype=np.int64)
                 holders.append(having_any(view.segment, found[found >= 0]))
-            df = size(live(snapshot, holders))
-            idf = math.log(1.0 + (snapshot.num_docs - df + 0.5) / (df + 0.5))
+            idf = idf_of(snapshot, holders)
             if len(self._idfs) >= _MOST_WORDS:
                 self._idfs.clear()
             self._idfs[terms] = idf
         return idf
+
+
+def idf_of(snapshot: Snapshot, holders: Sets) -> float:
+    """Of a word, from the documents that have it, deleted ones among them."""
+    df = size(live(snapshot, holders))
+    return math.log(1.0 + (snapshot.num_docs - df + 0.5) / (df + 0.5))
 
 
 _statistics: WeakKeyDictionary[Snapshot, FieldStatistics] = WeakKeyDictionary()
