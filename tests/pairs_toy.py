@@ -9,9 +9,11 @@ from alicorn.pairs import Manifest, new_folder
 from alicorn.pairs.schema import TABLES
 
 
-def write_folder(folder: Path, tables: Mapping[str, pa.Table], vertical: str = "", data: str = "toy") -> Path:
-    """vertical: its fingerprint. data: that of the logs. Columns of the schema that a table lacks are null; grades and
-    weights are 1."""
+def write_folder(
+    folder: Path, tables: Mapping[str, pa.Table], vertical: Mapping[str, str] | None = None, data: str = "toy"
+) -> Path:
+    """vertical: the part of it that decides examples. data: fingerprint of the logs. Columns of the schema that a table
+    lacks are null; grades and weights are 1."""
     with new_folder(folder) as writer:
         for name, schema in TABLES.items():
             if name in tables:
@@ -26,7 +28,7 @@ def write_folder(folder: Path, tables: Mapping[str, pa.Table], vertical: str = "
                 writer.write(name, pa.schema(list(schema.columns.items())).empty_table())
         writer.finish(
             Manifest(
-                vertical_fingerprint=vertical,
+                vertical=dict(vertical or {}),
                 data_fingerprint=data,
                 valid_from="2024-01-01T00:00:00",
                 test_from=None,

@@ -10,6 +10,7 @@ from pairs_toy import write_folder
 from alicorn.training import Recipe
 from alicorn.vertical import Vertical
 from alicorn.vertical.failed_searches import FACTS
+from alicorn.vertical.parts import of_examples
 
 VERTICAL = Vertical.model_validate(
     {
@@ -84,7 +85,7 @@ def write_pairs(folder: Path, num_pairs: int = 1500, num_valid: int = 100, seed:
         "impressions": shown,
         "searches": searches,
     }
-    return write_folder(folder, tables, VERTICAL.fingerprint(), f"toy-{seed}")
+    return write_folder(folder, tables, of_examples(VERTICAL), f"toy-{seed}")
 
 
 def _with_facts(pairs: pa.Table) -> pa.Table:

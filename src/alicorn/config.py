@@ -33,7 +33,6 @@ class Config(BaseModel):
     """Base of every configuration: frozen, strict, unknown keys refused with the nearest known key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-    not_fingerprinted: ClassVar[frozenset[str]] = frozenset()
     other_names: ClassVar[Mapping[str, str]] = {}
     """Of the class of a whole file: names that other libraries have for keys and kinds -> what to write here."""
 
@@ -54,11 +53,8 @@ class Config(BaseModel):
         return {key: _frozen(value) for key, value in data.items()}
 
     def fingerprint(self) -> str:
-        """128 bits, as hex, of the values (defaults included): equal configurations have equal fingerprints.
-
-        A class may leave keys out of it, by `not_fingerprinted`.
-        """
-        values = self.model_dump(mode="json", exclude=set(self.not_fingerprinted))
+        """128 bits, as hex, of the values (defaults included): equal configurations have equal fingerprints."""
+        values = self.model_dump(mode="json")
         canonical = json.dumps(values, sort_keys=True, ensure_ascii=False, allow_nan=False)
         return xxhash.xxh3_128_hexdigest(canonical.encode())
 

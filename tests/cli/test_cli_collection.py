@@ -32,10 +32,11 @@ def test_a_selection_acts_without_training_again(loop, tmp_path):
     assert "(nn people" in longer.json()["explanation"]["expression"]
     assert "of a model" in alicorn("query", collection, "a:b", "--vertical", vertical).refusal()
     vertical.write_text(loop.vertical.read_text().replace("valid: 0.1", "valid: 0.2"))
-    assert (
-        "only its expressions, order, selection and analysis may differ"
-        in alicorn("query", collection, "--text", "joe", *model).refusal()
-    )
+    succeed("query", collection, "--text", "joe", *model)
+    vertical.write_text(loop.vertical.read_text().replace("{kind: id, column: city}", "{kind: id, column: country}"))
+    refused = alicorn("query", collection, "--text", "joe", *model).refusal()
+    assert "learned from another request.features.city and document.features.city" in refused
+    assert "train again" in refused
 
 
 def test_an_analysis_acts_without_training_again(loop, tmp_path):

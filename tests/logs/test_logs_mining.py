@@ -15,6 +15,7 @@ from alicorn.logs import mine
 from alicorn.logs.likeness import likeness
 from alicorn.vertical import FailedSearchRules
 from alicorn.vertical.failed_searches import FACTS
+from alicorn.vertical.parts import of_examples
 
 WINDOW_S = 100  # of logs_world.vertical
 VALID_FROM, TEST_FROM = at(400), at(700)
@@ -179,7 +180,7 @@ def test_a_small_log_gives_what_one_reads_off_it(tmp_path):
     assert pq.read_table(tmp_path / "pairs" / "documents.parquet") == tables["documents"]
     manifest = json.loads((tmp_path / "pairs" / "manifest.json").read_text())
     assert manifest["counts"] == counts
-    assert manifest["vertical_fingerprint"] == vertical().fingerprint()
+    assert manifest["vertical"] == of_examples(vertical())
     assert manifest["valid_from"] == at(200).isoformat()
 
 

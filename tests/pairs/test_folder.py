@@ -28,12 +28,12 @@ ROWS = pa.table(
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     documents = pa.table({"name": ["a", "b"], "doc_id": ["d1", "d2"], "price": [1.5, None]})
-    return write_folder(tmp_path / "pairs", {"pairs": ROWS, "documents": documents}, "v1", "logs 1")
+    return write_folder(tmp_path / "pairs", {"pairs": ROWS, "documents": documents}, {"split": "v1"}, "logs 1")
 
 
 def test_what_was_written_is_read(folder: Path) -> None:
     found = PairsFolder(folder)
-    assert (found.manifest.vertical_fingerprint, found.manifest.data_fingerprint) == ("v1", "logs 1")
+    assert (found.manifest.vertical, found.manifest.data_fingerprint) == ({"split": "v1"}, "logs 1")
     assert found.manifest.counts == {"pairs": 2, "impressions": 0, "non_clicks": 0, "searches": 0} | {
         "popularity": 0,
         "documents": 2,

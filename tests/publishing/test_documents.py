@@ -75,7 +75,7 @@ def test_positions_are_kept_where_the_analysis_of_the_vertical_says_so(tmp_path)
         assert collection.positions == ("text",)
         assert collection.search("(phrase text john smith)").ids == ["p/4"]
         assert collection.search("(phrase text smith john)").ids == []
-    with pytest.raises(CollectionError, match="was published with the analysis"):
+    with pytest.raises(CollectionError, match="was published with another analysis"):
         publish(tmp_path / "documents.parquet", tmp_path / "c", [selective()], now=NOW)
     with pytest.raises(ConfigError, match="the vertical says which positions are kept"):
         publish(tmp_path / "documents.parquet", tmp_path / "c", [model], now=NOW, positions=["text"])

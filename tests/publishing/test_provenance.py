@@ -4,10 +4,23 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from served_people import VERTICAL
 
 from alicorn.errors import CollectionError
-from alicorn.publishing.provenance import check_models
+from alicorn.publishing.provenance import check_models, check_vertical, metadata_of
 from alicorn.query import Collection
+
+
+def test_a_collection_of_other_terms_or_columns_is_refused_and_says_which(tmp_path: Path) -> None:
+    document = VERTICAL.document.model_copy(update={"stored": ("name", "price"), "static_rank": "price"})
+    other = VERTICAL.model_copy(update={"document": document})
+    with Collection.create(tmp_path / "c", {}, metadata=metadata_of([], VERTICAL)) as collection:
+        check_vertical(collection, VERTICAL.model_copy(update={"name": "renamed"}))
+        message = r"another document\.stored and document\.static_rank than vertical 'people'.* without training again"
+        with pytest.raises(CollectionError, match=message):
+            check_vertical(collection, other)
+    with Collection.create(tmp_path / "d", {}) as unsaid:
+        check_vertical(unsaid, other)
 
 
 def test_a_model_that_did_not_make_the_vectors_is_refused(tmp_path: Path) -> None:

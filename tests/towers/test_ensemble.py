@@ -1,8 +1,8 @@
 """Several models as one embedding: EBR's equations 4-6, and a folder that is a model like any other."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,6 +27,9 @@ class Fixed:
         self.dim = dim
         self.sides = [rng.standard_normal((5, dim)) for _ in range(2)]
         self.sides = [(side / np.linalg.norm(side, axis=1, keepdims=True)).astype(np.float32) for side in self.sides]
+
+    def reads(self, vertical: Vertical) -> dict[str, str]:
+        return {}
 
     def encode_requests(self, table: object) -> np.ndarray:
         return self.sides[0]
@@ -127,11 +130,15 @@ def test_what_is_no_ensemble_is_refused(count: int, weights: list[float], messag
         Ensemble.of([toy_model()] * count, weights)
 
 
-def test_members_of_different_verticals_are_refused() -> None:
-    other = Vertical.model_validate({**VERTICAL.model_dump(), "name": "other"})
-    stranger = SimpleNamespace(vertical=other, fingerprint="s")
-    with pytest.raises(ConfigError, match="search one vertical"):
-        Ensemble.of([toy_model(), stranger], [1, 1])  # type: ignore[list-item]
+def test_members_that_read_different_features_are_refused() -> None:
+    changed = VERTICAL.model_dump()
+    changed["document"]["features"]["place"]["column"] = "town"
+    other = Vertical.model_validate(changed)
+    stranger = replace(toy_model(), vertical=other)
+    with pytest.raises(ConfigError, match=r"search one vertical: .* another document\.features\.place than"):
+        Ensemble.of([toy_model(), stranger], [1, 1])
+    renamed = replace(toy_model(), vertical=Vertical.model_validate({**VERTICAL.model_dump(), "name": "other"}))
+    assert Ensemble.of([toy_model(), renamed], [1, 1]).dim == 2 * toy_model().dim
 
 
 def test_a_changed_weight_or_member_is_noticed(tmp_path: Path) -> None:

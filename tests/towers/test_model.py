@@ -79,16 +79,16 @@ def test_a_model_that_read_texts_by_other_rules_is_refused(folder: Path, rules: 
         Model.load(folder)
 
 
-@pytest.mark.parametrize(("found", "remedy"), [(2, "upgrade alicorn"), (0, "train again with this alicorn")])
+@pytest.mark.parametrize(("found", "remedy"), [(3, "upgrade alicorn"), (1, "train again with this alicorn")])
 def test_another_format_names_both_versions(folder: Path, found: int, remedy: str) -> None:
     header = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps({**header, "format": found, "alicorn": "9.9"}))
-    message = rf"model\.json has format {found}, of alicorn 9\.9, .* reads format 1: {remedy}"
+    message = rf"model\.json has format {found}, of alicorn 9\.9, .* reads format 2: {remedy}"
     with pytest.raises(ModelError, match=message):
         Model.load(folder)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', "{"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2}', "{"])
 def test_a_damaged_header_is_a_model_error(folder: Path, text: str) -> None:
     (folder / "model.json").write_text(text)
     with pytest.raises(ModelError, match=r"model\.json"):

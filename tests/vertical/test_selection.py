@@ -194,14 +194,6 @@ def test_repeat_asks_with_its_days():
     assert vertical().selection.repeat_days == 0
 
 
-def test_the_selection_is_no_part_of_the_fingerprint_and_the_rest_is():
-    changed = vertical("{documents: [{kind: range, column: n, min: 2}], requests: [{kind: short, characters: 3}]}")
-    assert changed.fingerprint() == vertical().fingerprint()
-    other = parse_yaml(BASE + 'expressions: {boolean: "(or {terms})"}', Vertical, where="v")
-    assert other.fingerprint() == vertical().fingerprint()
-    assert parse_yaml(BASE.replace("0.1", "0.2"), Vertical, where="v").fingerprint() != vertical().fingerprint()
-
-
 def test_an_order_loses_its_nn():
     assert without_nn(None) is without_nn("nn") is without_nn({"nn": 1.0}) is None
     assert without_nn({"nn": 1.0, "bm25": 0.1}) == {"bm25": 0.1}

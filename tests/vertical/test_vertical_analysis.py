@@ -10,9 +10,10 @@ from yaml_text import parse_yaml
 from alicorn.analysis import Analyzer
 from alicorn.config import dump_yaml
 from alicorn.errors import CollectionError, ConfigError
-from alicorn.publishing.provenance import check_analysis, metadata_of
+from alicorn.publishing.provenance import check_vertical, metadata_of
 from alicorn.query import Collection
 from alicorn.vertical import Vertical
+from alicorn.vertical.parts import of_examples, of_vectors
 from alicorn.vertical.terms import word_terms
 
 YAML = """
@@ -98,18 +99,19 @@ def test_what_is_wrong_is_said_when_the_vertical_is_loaded(analysis, message):
 
 def test_an_analysis_asks_for_a_new_collection_but_not_for_a_new_model(tmp_path):
     plain, stems, words = shop(), shop("analysis: {text: {stem: english}}"), shop(ENGLISH)
-    assert plain.fingerprint() == stems.fingerprint() == words.fingerprint()
+    assert of_examples(plain) == of_examples(stems) == of_examples(words)
+    assert of_vectors(plain) == of_vectors(stems) == of_vectors(words)
     assert plain.analysis_fingerprint() is None
     assert stems.analysis_fingerprint() == words.analysis_fingerprint(), "queries alone are read differently"
     with Collection.create(tmp_path / "c", {}, metadata=metadata_of([], stems)) as collection:
-        check_analysis(collection, words)
+        check_vertical(collection, words)
         with pytest.raises(CollectionError, match="publish the documents into a new collection"):
-            check_analysis(collection, plain)
+            check_vertical(collection, plain)
     with (
         Collection.create(tmp_path / "d", {}, metadata=metadata_of([], plain)) as collection,
-        pytest.raises(CollectionError, match="of words as they are"),
+        pytest.raises(CollectionError, match="published with another analysis than"),
     ):
-        check_analysis(collection, stems)
+        check_vertical(collection, stems)
 
 
 def test_analyze_shows_every_step(tmp_path):

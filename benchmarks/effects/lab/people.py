@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,7 @@ from alicorn.evaluation.metrics.ranking import Targets
 from alicorn.evaluation.searches import Searches, read_searches
 from alicorn.publishing.shard_search import search_shard
 from alicorn.training import Recipe
+from alicorn.vertical.parts import fingerprint_of, of_examples
 from alicorn.worlds import PEOPLE_VERTICAL, SIZES, PeopleWorld
 
 NUM_SEARCHES = 10_000
@@ -50,7 +52,7 @@ class Lab:
         if not (self.folder / "logs").exists():
             self._write_logs()
         pairs = self.folder / "pairs"
-        if not pairs.exists() or self._manifest(pairs)["vertical_fingerprint"] != self.vertical.fingerprint():
+        if not pairs.exists() or self._manifest(pairs)["vertical"] != of_examples(self.vertical):
             mine(self.folder / "logs", self.vertical, pairs, overwrite=True)
         return pairs
 
@@ -125,11 +127,11 @@ class Lab:
     def _name(self, recipe: Recipe) -> str:
         data = self._manifest(self.pairs)
         unlike_defaults = json.dumps(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
-        made_from = unlike_defaults + data["data_fingerprint"] + data["vertical_fingerprint"]
+        made_from = unlike_defaults + data["data_fingerprint"] + fingerprint_of(data["vertical"])
         return xxhash.xxh3_64_hexdigest(made_from.encode())
 
     @staticmethod
-    def _manifest(pairs: Path) -> dict[str, str]:
+    def _manifest(pairs: Path) -> dict[str, Any]:
         return json.loads((pairs / "manifest.json").read_text(encoding="utf-8"))
 
     def _refuse_when_late(self) -> None:

@@ -44,7 +44,9 @@ class Featurizer:
     """Of one side. features: of the vertical, those in use, by name. buckets: of each channel that is read through
     tables, the size of each; a sequence has one for each part, other channels have one. standardizations: of numeric
     features (numeric.py). encoded: the channels that `encoder` reads. granular: channels that read a text feature in
-    another way; its n-grams are not read then. ordered: channels of a text's tokens."""
+    another way; its n-grams are not read then. ordered: channels of a text's tokens.
+
+    names: of all features that are read. columns: that they read."""
 
     def __init__(
         self,
@@ -71,6 +73,8 @@ class Featurizer:
         read: list[tuple[str, Feature]] = [*self.features.items()]
         read += [(channel.name, feature) for channel, feature in self.encoded.items()]
         read += [(channel.name, text.feature) for channel, text in self.ordered.items()]
+        channels = (*self.encoded, *self.granular, *self.ordered)
+        self.names = tuple(dict.fromkeys((*self.features, *(channel.feature for channel in channels))))
         self.columns = [c for name, feature in read for c in feature.columns(f"feature {name}")]
 
     def plain(self) -> dict[str, Any]:

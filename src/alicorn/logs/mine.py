@@ -24,6 +24,7 @@ from alicorn.pairs import Manifest, PairsWriter, check_place, new_folder
 from alicorn.tables import noted, read_table
 from alicorn.vertical import TextFeature, Vertical
 from alicorn.vertical.failed_searches import FACTS
+from alicorn.vertical.parts import of_examples
 
 _ORDER = ("time", "session_id", "doc_id")
 
@@ -97,7 +98,7 @@ def _write(
     told = check_leaks(logs, clicks, searches, vertical.document.features)
     on_step("count")
     return Manifest(
-        vertical_fingerprint=vertical.fingerprint(),
+        vertical=of_examples(vertical),
         data_fingerprint=data_fingerprint(logs.files),
         valid_from=_written(boundaries.valid_from),
         test_from=_written(boundaries.test_from),

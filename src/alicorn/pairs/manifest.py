@@ -15,13 +15,14 @@ NAME = "manifest.json"
 
 
 class Manifest(Config):
-    """vertical_fingerprint, data_fingerprint: of the vertical and the bytes of the log files. valid_from, test_from:
+    """vertical: the part of it that decides examples (vertical/parts.py). data_fingerprint: of the bytes of the log
+    files. valid_from, test_from:
     where splits by time begin, ISO 8601 in UTC. counts: of everything read, made, filled and left out. notes: what else
     a person should know of how the tables were read. told: of each feature of documents that was tested for leaks, the
     AUC with which it tells first choices of train and of valid (logs/leaks.py). simulated: the searches come
     from a generated world, and every table that shows them must say so."""
 
-    vertical_fingerprint: str
+    vertical: dict[str, str]
     data_fingerprint: str
     valid_from: str | None
     test_from: str | None

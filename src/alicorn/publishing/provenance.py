@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from alicorn import __version__
 from alicorn.errors import CollectionError
+
+if TYPE_CHECKING:  # a plain table is published without a vertical, and so without pydantic
+    from alicorn.vertical import Vertical
 
 
 class Fingerprinted(Protocol):
@@ -33,30 +36,33 @@ class Embedded(Described, Protocol):
     def embeddings(self) -> Mapping[str, int]: ...
 
 
-class Analysed(Protocol):
-    """A vertical, by what decides the terms of its documents."""
+def metadata_of(models: Sequence[Fingerprinted], vertical: Vertical | None = None) -> dict[str, object]:
+    """What a collection remembers of the models that made its vectors, and of the vertical that made its terms and
+    stored columns.
 
-    def analysis_fingerprint(self) -> str | None: ...
-
-
-def metadata_of(models: Sequence[Fingerprinted], vertical: Analysed | None = None) -> dict[str, object]:
-    """What a collection remembers of the models that made its vectors, and of the vertical that made its terms.
-
-    `check_models` and `check_analysis` compare it.
+    `check_models` and `check_vertical` compare it.
     """
     made: dict[str, object] = {"alicorn": __version__, "models": {model.key: model.fingerprint for model in models}}
-    analysis = None if vertical is None else vertical.analysis_fingerprint()
-    return made if analysis is None else {**made, "analysis": analysis}
+    if vertical is None:
+        return made
+    from alicorn.vertical.parts import of_documents
+
+    return {**made, "vertical": of_documents(vertical)}
 
 
-def check_analysis(collection: Described, vertical: Analysed) -> None:
-    """Raise CollectionError where the collection's terms are of another analysis of the words."""
-    published, asked = collection.metadata.get("analysis"), vertical.analysis_fingerprint()
-    if published != asked:
+def check_vertical(collection: Described, vertical: Vertical) -> None:
+    """Raise CollectionError where the collection's terms or stored columns are of another vertical.
+
+    A collection that does not say which vertical it is of fits every one.
+    """
+    from alicorn.vertical.parts import differing, of_documents
+
+    published = collection.metadata.get("vertical")
+    if published is not None and (others := differing(published, of_documents(vertical))):
         raise CollectionError(
-            f"the collection was published with the analysis {published or 'of words as they are'}, this vertical's is"
-            f" {asked or 'of words as they are'}: publish the documents into a new collection, or take the vertical"
-            " that it was published with (--vertical)"
+            f"the collection was published with another {' and '.join(others)} than vertical '{vertical.name}' has:"
+            " publish the documents into a new collection, without training again, or take the vertical that it was"
+            " published with (--vertical)"
         )
 
 

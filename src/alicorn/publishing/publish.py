@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from alicorn.errors import CollectionError, ConfigError, TableError
 from alicorn.publishing.documents import BATCH_ROWS, indexed, open_documents
 from alicorn.publishing.embeddings import embeddings_of
-from alicorn.publishing.provenance import check_analysis, check_models, metadata_of
+from alicorn.publishing.provenance import check_models, check_vertical, metadata_of
 from alicorn.quantization import FLOAT32
 from alicorn.query import Collection
 
@@ -121,7 +121,7 @@ def _existing(
     with Collection.open(into) as collection:
         check_models(collection, models)
         if models:
-            check_analysis(collection, models[0].vertical)
+            check_vertical(collection, models[0].vertical)
         _check_embeddings(collection, embeddings, stored)
         if not set(positions) <= set(collection.positions):
             raise CollectionError(

@@ -8,8 +8,7 @@ import pyarrow as pa
 from alicorn.config import did_you_mean
 from alicorn.errors import AlicornError
 from alicorn.tables import array_of_json
-from alicorn.vertical.columns import Column
-from alicorn.vertical.json_columns import arrow_type
+from alicorn.vertical.columns import Column, arrow_type
 
 
 def given_columns(

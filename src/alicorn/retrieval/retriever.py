@@ -15,7 +15,7 @@ from alicorn.errors import AlicornError
 from alicorn.language.order import OrderBy, without_nn
 from alicorn.language.prepared import prepare
 from alicorn.language.tree import Nn, Node, walk
-from alicorn.publishing.provenance import check_analysis, check_models
+from alicorn.publishing.provenance import check_models, check_vertical
 from alicorn.query import Collection, Facet, Result
 from alicorn.query.check import UnitVectors, check_vectors
 from alicorn.retrieval.encoder import interests_of, named_vectors, search_vectors
@@ -84,12 +84,12 @@ class Retriever:
     ) -> None:
         """searchers: without them, a searcher is what a request says of one.
 
-        Raises CollectionError where a model, or the analysis of its words, is not the one that the collection was
-        published with, and ConfigError for two models of several interests.
+        Raises CollectionError where a model, or what its vertical says of terms and stored columns, is not what the
+        collection was published with, and ConfigError for two models of several interests.
         """
         check_models(collection, models)
         if models:
-            check_analysis(collection, models[0].vertical)
+            check_vertical(collection, models[0].vertical)
         self.collection = collection
         self.models = {model.key: model for model in models}
         self.vertical = models[0].vertical if models else None

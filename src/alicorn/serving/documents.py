@@ -22,8 +22,7 @@ from alicorn.publishing.documents import indexed
 from alicorn.serving.messages import DocumentBody
 from alicorn.tables import array_of_json, is_open
 from alicorn.vertical import Vertical
-from alicorn.vertical.columns import Column
-from alicorn.vertical.json_columns import arrow_type
+from alicorn.vertical.columns import Column, arrow_type
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel

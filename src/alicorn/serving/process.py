@@ -17,7 +17,7 @@ from alicorn.query import Collection
 from alicorn.serving.app import create_app
 from alicorn.serving.ready import make_ready
 from alicorn.tables import read_table
-from alicorn.vertical.json_columns import arrow_type
+from alicorn.vertical.columns import arrow_type
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel

@@ -6,7 +6,7 @@
 
 The weights are on the request's side only: other weights need no documents to be encoded again. A folder is
 
-    model.json       {"format": 1, "alicorn": version, "key", "dim", "fingerprint", "vertical": fingerprint,
+    model.json       {"format": 2, "alicorn": version, "key", "dim", "fingerprint", "vertical": fingerprint,
                       "data": fingerprint, "weights": one number per member}
     members/0/ ...   each member's own model folder
 
@@ -16,7 +16,6 @@ and is read by `Model.load` like any other model. evaluation/systems/ensemble_we
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -27,8 +26,9 @@ import xxhash
 import alicorn
 from alicorn.errors import ConfigError, ModelError
 from alicorn.vertical import Feature, Vertical
+from alicorn.vertical.parts import differing
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 class OneRequest(Protocol):
@@ -57,6 +57,7 @@ class Member(Protocol):
     @property
     def document_features(self) -> dict[str, Feature]: ...
     def with_vertical(self, vertical: Vertical) -> Self: ...
+    def reads(self, vertical: Vertical) -> dict[str, str]: ...
     def encode_requests(self, requests: pa.Table) -> np.ndarray: ...
     def encode_documents(self, documents: pa.Table) -> np.ndarray: ...
     def request_tower(self, searchers: pa.Table) -> OneRequest | None: ...
@@ -93,11 +94,13 @@ class Ensemble:
             raise ConfigError(f"an ensemble has one weight per member, got {len(weights)} for {len(members)} members")
         if not all(np.isfinite(weight) and weight > 0 for weight in weights):
             raise ConfigError(f"weights of an ensemble are above 0, got {', '.join(map(str, weights))}")
-        for first, second in pairwise(members):
-            if first.vertical.fingerprint() != second.vertical.fingerprint():
+        first = members[0]
+        for other in members[1:]:
+            if others := differing(other.reads(other.vertical), other.reads(first.vertical)):
                 raise ConfigError(
-                    f"members of an ensemble search one vertical: {first.fingerprint} and {second.fingerprint} were"
-                    " trained with different ones; train them with the same vertical.yaml"
+                    f"members of an ensemble search one vertical: {other.fingerprint} learned from another"
+                    f" {' and '.join(others)} than that of {first.fingerprint} has; train them with the same"
+                    " vertical.yaml"
                 )
         if any(member.num_interests > 1 for member in members):
             raise ConfigError("an ensemble joins one vector of each member: leave out models of several interests")
@@ -143,6 +146,10 @@ class Ensemble:
     def with_vertical(self, vertical: Vertical) -> "Ensemble":
         """See Model.with_vertical."""
         return replace(self, members=tuple(member.with_vertical(vertical) for member in self.members))
+
+    def reads(self, vertical: Vertical) -> dict[str, str]:
+        """See Model.reads."""
+        return {key: value for member in self.members for key, value in member.reads(vertical).items()}
 
     def encode_requests(self, requests: pa.Table) -> np.ndarray:
         """E_q: float32 (rows, dim), unit length."""

@@ -1,6 +1,6 @@
 """A trained model in a folder: request and document towers with all that is needed to encode a row as in training.
 
-    model.json     {"format": 1, "alicorn": version, "key", "dim", "fingerprint", "vertical", "data": fingerprints,
+    model.json     {"format": 2, "alicorn": version, "key", "dim", "fingerprint", "vertical", "data": fingerprints,
                     "weights_xxh3": checksum of weights.pt, "encoder": fingerprint of the pretrained text encoder's
                     files or null, "standardizations": {side: {feature: {mean, deviation}}},
                     "text_rules": by which texts were read (alicorn.text)}
@@ -42,8 +42,9 @@ from alicorn.towers.settings.towers import Towers
 from alicorn.towers.two_tower import TwoTower
 from alicorn.towers.weights_file import write_tensors
 from alicorn.vertical import Feature, Vertical
+from alicorn.vertical.parts import differing, of_vectors
 
-_FORMAT = 1
+_FORMAT = 2
 _ROWS = 4096  # encoded at once
 _OFF_UNIT = 0.01  # a unit vector of float32 is within 1e-5 of its length, one that overflowed is 0 or NaN
 
@@ -85,17 +86,21 @@ class Model:
         return self.documents.features
 
     def with_vertical(self, vertical: Vertical) -> "Model":
-        """The same model serving another version of its vertical, which may differ in what decides no vector.
+        """The same model serving another version of its vertical, which may differ in all but the features it reads.
 
-        Raises ConfigError where it differs in more (Vertical.fingerprint).
+        Raises ConfigError where one of these differs.
         """
-        if vertical.fingerprint() != self.vertical.fingerprint():
+        if others := differing(self.reads(self.vertical), self.reads(vertical)):
             raise ConfigError(
-                f"vertical '{vertical.name}' is not the one that model {self.fingerprint} was trained with: only its"
-                " expressions, order, selection and analysis may differ; use the vertical it was trained with, or train"
-                " again"
+                f"model {self.fingerprint} learned from another {' and '.join(others)} than vertical"
+                f" '{vertical.name}' has: use the vertical it was trained with, or train again; all that the model does"
+                " not read may differ"
             )
         return replace(self, vertical=vertical)
+
+    def reads(self, vertical: Vertical) -> dict[str, str]:
+        """The part of a vertical that decides this model's vectors (vertical/parts.py)."""
+        return of_vectors(vertical, self.requests.names, self.documents.names)
 
     @property
     def _encoder(self) -> str | None:
@@ -240,7 +245,7 @@ class Model:
     def _fingerprint(self, standardizations: Mapping[str, Any]) -> str:
         """128 bits, as hex, of features, towers and weights."""
         digest = xxhash.xxh3_128()
-        decided_by = [_FORMAT, self.key, self.vertical.fingerprint(), self.recipe["towers"], standardizations]
+        decided_by = [_FORMAT, self.key, self.reads(self.vertical), self.recipe["towers"], standardizations]
         decided_by += [self._encoder] if self._encoder else []
         digest.update(json.dumps(decided_by, sort_keys=True, allow_nan=False).encode())
         for name, tensor in self.module.state_dict().items():

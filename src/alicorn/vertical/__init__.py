@@ -11,7 +11,7 @@ split.py      which searches are held out
 failed_searches.py  rules: what a search without a click was after
 behaviour.py  windows over what a searcher did before the search
 requests.py   the columns of logged searches: searcher, context, behaviour
-json_columns.py  JSON -> columns of a table
+parts.py      which part of it decides examples, vectors, documents
 """
 
 from alicorn.vertical.analysis import Analysis as Analysis

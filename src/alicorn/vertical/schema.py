@@ -8,7 +8,6 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import xxhash
 from pydantic import AfterValidator, Field, model_validator
 
 from alicorn.analysis import Analyzer
@@ -18,7 +17,6 @@ from alicorn.language.order import OrderBy
 from alicorn.language.templates import Reading, Template
 from alicorn.language.tree import Node
 from alicorn.tables import repeated
-from alicorn.text import RULES
 from alicorn.vertical.analysis import Analysis, fingerprint, operands, with_files
 from alicorn.vertical.behaviour import Behaviour
 from alicorn.vertical.columns import (
@@ -165,15 +163,9 @@ class Vertical(Config):
 
     further_embeddings: other keys that the collection may have, for expressions and orders that name them.
 
-    expressions, order, selection and analysis act when documents are published and requests answered. They decide no
-    example and no vector, so they are no part of the fingerprint, and may change without mining and training again
-    (decisions 013 and 051). What of the analysis decides the terms of documents has a fingerprint of its own, which a
-    collection keeps (decision 046).
+    expressions, order, selection and analysis act when documents are published and requests answered. Which part of the
+    rest decides examples, vectors or documents says parts.py: only the part in use has to match (decision 052).
     """
-
-    not_fingerprinted: ClassVar[frozenset[str]] = frozenset(
-        {"expressions", "order", "selection", "analysis", "further_embeddings"}
-    )
 
     other_names: ClassVar[Mapping[str, str]] = OTHER_NAMES
 
@@ -202,11 +194,6 @@ class Vertical(Config):
                 f"prefixes of words: {', '.join(sorted(prefixes)) or 'none'}"
             )
         return self
-
-    def fingerprint(self) -> str:
-        """Of what decides an example or a vector: the values but for `not_fingerprinted`, and the rules by which texts
-        are read."""
-        return xxhash.xxh3_128_hexdigest(f"{RULES} {super().fingerprint()}".encode())
 
     @classmethod
     def load(cls, path: str | Path) -> "Vertical":

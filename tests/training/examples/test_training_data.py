@@ -19,6 +19,7 @@ from alicorn.towers.layout.layout import layout
 from alicorn.training.examples.batches import by_weight, epoch_batches
 from alicorn.training.examples.data import Pairs, TrainingData
 from alicorn.training.recipe.recipe import Recipe
+from alicorn.vertical import Split
 
 CPU = torch.device("cpu")
 
@@ -106,9 +107,11 @@ def test_without_in_batch_only_random_documents_are_negatives(folder: Path, tmp_
 
 
 def test_a_folder_of_another_vertical_is_refused(folder: Path, tmp_path: Path) -> None:
-    other = VERTICAL.model_copy(update={"embedding": "other"})
-    with pytest.raises(ConfigError, match=r"another vertical.*alicorn mine"):
+    other = VERTICAL.model_copy(update={"split": Split(valid=0.3), "unknown_documents": "leave_out"})
+    with pytest.raises(ConfigError, match=r"another split and unknown_documents than 'toy' has now.*alicorn mine"):
         Pairs(folder, other)
+    terms = VERTICAL.document.model_copy(update={"stored": ("name",), "terms": ()})
+    Pairs(folder, VERTICAL.model_copy(update={"document": terms}))  # of documents, not of examples
 
 
 def broken(folder: Path, to: Path, name: str, change) -> Path:  # type: ignore[no-untyped-def]

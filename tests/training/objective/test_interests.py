@@ -18,6 +18,7 @@ from alicorn.training import Recipe, Trained, train
 from alicorn.training.objective.objective import nearest_interest
 from alicorn.vertical import Vertical
 from alicorn.vertical.failed_searches import FACTS
+from alicorn.vertical.parts import of_examples
 
 TOPICS, EACH, SEEN = 8, 25, 12
 VERTICAL = Vertical.model_validate(
@@ -75,7 +76,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "searches": {**searches, "targets": [[doc_id] for doc_id in wanted]},
     }
     given = {name: pa.table(columns) for name, columns in tables.items()}
-    return write_folder(folder, given, VERTICAL.fingerprint(), "tastes")
+    return write_folder(folder, given, of_examples(VERTICAL), "tastes")
 
 
 def learned(pairs: Path, out: Path, given: Recipe) -> tuple[Trained, float, float]:

@@ -33,8 +33,7 @@ from alicorn.towers.ensemble import Ensemble
 from alicorn.towers.model import Model
 from alicorn.towers.two_tower import TwoTower
 from alicorn.vertical import SequenceFeature
-from alicorn.vertical.columns import Column
-from alicorn.vertical.json_columns import arrow_type
+from alicorn.vertical.columns import Column, arrow_type
 
 FORMAT = 2
 

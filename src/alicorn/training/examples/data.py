@@ -23,6 +23,7 @@ from alicorn.training.recipe.loss_settings import Auxiliary
 from alicorn.training.recipe.recipe import Recipe
 from alicorn.vertical import Vertical
 from alicorn.vertical.failed_searches import FACTS
+from alicorn.vertical.parts import differing, of_examples
 from alicorn.vertical.requests import RequestTables, check_known, request_table
 
 _ROWS = 1 << 16  # featurised at once
@@ -76,9 +77,9 @@ class Pairs:
     def __init__(self, folder: str | Path, vertical: Vertical) -> None:
         self.tables = PairsFolder(folder)
         self.vertical = vertical
-        if self.tables.manifest.vertical_fingerprint != vertical.fingerprint():
+        if others := differing(self.tables.manifest.vertical, of_examples(vertical)):
             raise ConfigError(
-                f"{self.tables.folder} was mined with another vertical than '{vertical.name}' as it is now: "
+                f"{self.tables.folder} was mined with another {' and '.join(others)} than '{vertical.name}' has now: "
                 "run `alicorn mine` again, or train with the vertical it was mined with"
             )
         self.fingerprint = self.tables.manifest.data_fingerprint

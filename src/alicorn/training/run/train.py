@@ -19,6 +19,7 @@ from alicorn.training.run.history import Epoch, Trained, finished_run, write_his
 from alicorn.training.run.progress import Progress
 from alicorn.training.run.run import Run
 from alicorn.vertical import Vertical
+from alicorn.vertical.parts import fingerprint_of, of_examples, of_vectors
 
 
 def train(
@@ -45,7 +46,8 @@ def train(
     """
     out = Path(out).absolute()
     prepared = Pairs(pairs, vertical)
-    made_from = {"recipe": recipe.fingerprint(), "vertical": vertical.fingerprint(), "data": prepared.fingerprint}
+    learned = fingerprint_of([of_examples(vertical), of_vectors(vertical)])
+    made_from = {"recipe": recipe.fingerprint(), "vertical": learned, "data": prepared.fingerprint}
     made_from |= {} if start is None else {"start": start.fingerprint}
     checkpoint = Checkpoint(out / "checkpoint", made_from)
     finished = (out / "model.json").exists()
