@@ -33,9 +33,9 @@ def test_a_selection_acts_without_training_again(loop, tmp_path):
     assert "of a model" in alicorn("query", collection, "a:b", "--vertical", vertical).refusal()
     vertical.write_text(loop.vertical.read_text().replace("valid: 0.1", "valid: 0.2"))
     succeed("query", collection, "--text", "joe", *model)
-    vertical.write_text(loop.vertical.read_text().replace("{kind: id, column: city}", "{kind: id, column: country}"))
+    vertical.write_text(loop.vertical.read_text().replace("dim: 32", "dim: 31"))
     refused = alicorn("query", collection, "--text", "joe", *model).refusal()
-    assert "learned from another request.features.city and document.features.city" in refused
+    assert "learned from another document.features.social and request.features.social" in refused
     assert "train again" in refused
 
 

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from logs_world import TIME, at, good_tables, vertical, write_logs
 
-from alicorn.config import ConfigError
-from alicorn.errors import TableError
+from alicorn.errors import ConfigError, TableError
 from alicorn.evaluation.searches import read_searches
 from alicorn.logs import mine
 from alicorn.vertical.requests import RequestTables, latest, request_table

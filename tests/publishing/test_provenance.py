@@ -16,7 +16,7 @@ def test_a_collection_of_other_terms_or_columns_is_refused_and_says_which(tmp_pa
     other = VERTICAL.model_copy(update={"document": document})
     with Collection.create(tmp_path / "c", {}, metadata=metadata_of([], VERTICAL)) as collection:
         check_vertical(collection, VERTICAL.model_copy(update={"name": "renamed"}))
-        message = r"another document\.stored and document\.static_rank than vertical 'people'.* without training again"
+        message = r"another document\.static_rank and document\.stored than vertical 'people'.* without training again"
         with pytest.raises(CollectionError, match=message):
             check_vertical(collection, other)
     with Collection.create(tmp_path / "d", {}) as unsaid:

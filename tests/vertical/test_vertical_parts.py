@@ -1,8 +1,8 @@
 """Each key of a vertical decides examples, vectors or documents, or none of them; a message names what differs."""
 
 import pytest
+from yaml_text import parse_yaml
 
-from alicorn.config import parse_yaml
 from alicorn.vertical import Vertical
 from alicorn.vertical.parts import differing, of_documents, of_examples, of_vectors
 

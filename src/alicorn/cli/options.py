@@ -17,7 +17,7 @@ OtherVertical = Annotated[
     Path | None,
     typer.Option(
         "--vertical",
-        help="vertical.yaml whose expressions, order, selection and analysis act, instead of those of the model.",
+        help="vertical.yaml that acts instead of the one that the model keeps; the features that it reads are the same.",
         exists=True,
         dir_okay=False,
     ),

@@ -74,8 +74,8 @@ def of_documents(vertical: Vertical) -> dict[str, str]:
 
 
 def differing(first: VerticalPart, second: VerticalPart) -> list[str]:
-    """The keys that one of them lacks, or whose values differ; in order."""
-    return [key for key in dict.fromkeys((*first, *second)) if first.get(key) != second.get(key)]
+    """The keys that one of them lacks, or whose values differ, sorted."""
+    return [key for key in sorted({*first, *second}) if first.get(key) != second.get(key)]
 
 
 def fingerprint_of(value: Any) -> str:

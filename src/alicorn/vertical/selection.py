@@ -12,8 +12,8 @@
                                                              # and the Boolean expression's first page still shows it
 
 A null satisfies no rule. Publishing applies the rules to documents and says how many each left out; retrieval
-applies those of requests. Part of Vertical (schema.py), but not of its fingerprint: the rules may
-change without training again.
+applies those of requests. They are of no part that has to
+match (parts.py): they may change without mining, training or publishing again.
 """
 
 import datetime
