@@ -17,7 +17,7 @@ OtherVertical = Annotated[
     Path | None,
     typer.Option(
         "--vertical",
-        help="vertical.yaml that acts instead of the one that the model keeps; the features that it reads are the same.",
+        help="vertical.yaml that acts instead of the one that the model keeps, of the same features.",
         exists=True,
         dir_okay=False,
     ),
