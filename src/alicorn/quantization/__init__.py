@@ -18,7 +18,6 @@ from alicorn.quantization.calibration import Calibration, first_scan, least_cosi
 from alicorn.quantization.coarse.imi import IMI
 from alicorn.quantization.coarse.ivf import CoarseQuantizer
 from alicorn.quantization.codecs import (
-    CODECS,
     OPQ,
     PCAPQ,
     PQ,
@@ -33,12 +32,11 @@ from alicorn.quantization.codecs import (
 )
 from alicorn.quantization.codes import Codes
 from alicorn.quantization.kernels.levels import MAX_DIM as MAX_CODED_DIM
-from alicorn.quantization.key import ROWS, ROWS_AND_QUERIES, Coarse, KeyQuantizer
+from alicorn.quantization.key import ROWS, ROWS_AND_QUERIES, KeyQuantizer
 from alicorn.quantization.measuring import MEASURED_FROM, held_out, measure
 from alicorn.quantization.settings import CODES, FLOAT16, FLOAT32, STORED, Settings, default_num_clusters, should_train
 
 __all__ = [
-    "CODECS",
     "CODES",
     "FLOAT16",
     "FLOAT32",
@@ -53,7 +51,6 @@ __all__ = [
     "SQ8",
     "STORED",
     "Calibration",
-    "Coarse",
     "CoarseQuantizer",
     "Codec",
     "Codes",

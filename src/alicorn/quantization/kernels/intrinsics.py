@@ -74,7 +74,6 @@ def _new(element: types.Type) -> Any:
     return new
 
 
-new_bytes: Any = _new(types.uint8)
 new_floats: Any = _new(types.float32)
 new_numbers: Any = _new(types.uint32)
 new_words: Any = _new(types.uint64)
