@@ -1,4 +1,4 @@
-"""How do documents get into a collection?
+"""How do documents get into a collection, and change there?
 
 documents.py     tables of documents as a collection takes them: selection, terms, vectors
 publish.py       a table into a collection, new or existing
