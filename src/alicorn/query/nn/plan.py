@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from alicorn.compiled import kernel
 from alicorn.index import EmbeddingBlock
 from alicorn.query.nn.counters import Counters
 from alicorn.query.nn.probe import Probe
@@ -66,11 +67,7 @@ def choose(probe: Probe, block: EmbeddingBlock, inside: DocSet | None, counters:
     if inside is None and forced is None:
         counters.plans.append("scan")
         return "scan"
-    if probe.all_clusters:
-        num_rows = len(block.docs)
-    else:
-        clusters = probe.nearest_first
-        num_rows = int((block.starts[clusters + 1] - block.starts[clusters]).sum())
+    num_rows = len(block.docs) if probe.all_clusters else _num_rows(block.starts, probe.nearest_first)
     costs = _costs(
         block,
         None if inside is None else docset.size(inside),
@@ -84,6 +81,15 @@ def choose(probe: Probe, block: EmbeddingBlock, inside: DocSet | None, counters:
     plan = forced if forced in costs else min(costs, key=costs.__getitem__)
     counters.plans.append(plan)
     return plan
+
+
+@kernel("int64(int64[::1], int64[::1])")
+def _num_rows(starts: np.ndarray, clusters: np.ndarray) -> int:
+    """How many rows the clusters have together."""
+    total = 0
+    for cluster in clusters:
+        total += starts[cluster + 1] - starts[cluster]
+    return total
 
 
 def is_exact(block: EmbeddingBlock, num_allowed: int) -> bool:

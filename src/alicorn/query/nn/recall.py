@@ -20,7 +20,7 @@ from alicorn.query.nn.counters import Counters
 from alicorn.query.nn.nearest import k_nearest
 from alicorn.query.nn.probe import Probe, Ranking
 from alicorn.query.nn.ranked import Ranked
-from alicorn.query.nn.scan import clusters_to_scan, num_allowed
+from alicorn.query.nn.scan import members_of, nearest_holding, total_of
 from alicorn.query.sets.docset import DocSet
 
 FEW = 4_000  # allowed documents: comparing all of them costs less than choosing among clusters
@@ -43,14 +43,17 @@ def nearest_by_recall(
     quantizer = snapshot.quantizers[key]
     calibration = quantizer.calibration
     first, base = None, math.inf
-    if calibration is not None and num_allowed(snapshot, key, allowed) > FEW:
-        base = calibration.base(k, recall, num_allowed(snapshot, key, None))
+    members = members_of(snapshot, key, allowed)
+    total = total_of(members)
+    if calibration is not None and total > FEW:
+        num_vectors = total if allowed is None else total_of(members_of(snapshot, key, None))
+        base = calibration.base(k, recall, num_vectors)
         if base < math.inf:
-            first = clusters_to_scan(snapshot, key, query, first_scan(k), allowed)
+            first = nearest_holding(quantizer, query, first_scan(k), members, total)
     if calibration is None or first is None or len(first.clusters) == quantizer.num_clusters:
         return k_nearest(snapshot, key, Probe(quantizer, query, None), k, allowed, counters, forced), None
     probe = Probe(quantizer, query, len(first.clusters), first)
-    if sum(key in view.segment.embeddings for view in snapshot.segments) == 1:
+    if len(members) == 1:
         coarse = quantizer.coarse
         further = Further(
             2, calibration.spread, calibration.slope, base, query, coarse.dim, coarse.centroids, first.off

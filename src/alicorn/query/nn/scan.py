@@ -11,11 +11,14 @@ import numpy as np
 
 from alicorn.compiled import kernel
 from alicorn.index import EmbeddingBlock, SegmentView, Snapshot
+from alicorn.quantization import KeyQuantizer
 from alicorn.query.nn.plan import allowed_rows
 from alicorn.query.nn.probe import Ranking
 from alicorn.query.sets import bits, docset
 from alicorn.query.sets.docset import Bitmap, DocSet
 
+Members = list[tuple[EmbeddingBlock, DocSet | None]]
+"""The blocks of a key with their allowed live rows; None: all rows."""
 _SPARE = 2  # times as many clusters are ranked as evenly spread documents would need
 
 
@@ -26,26 +29,32 @@ def clusters_to_scan(
 
     query: (dim,) float32 of unit length. allowed: live documents, per segment; None: all.
     """
-    quantizer = snapshot.quantizers[key]
-    members = _members(snapshot, key, allowed)
-    total = _total(members)
+    members = members_of(snapshot, key, allowed)
+    return nearest_holding(snapshot.quantizers[key], query, scan, members, total_of(members))
+
+
+def nearest_holding(
+    quantizer: KeyQuantizer, query: np.ndarray, scan: int, members: Members, total: int
+) -> Ranking | None:
+    """The same for the members of the blocks. total: how many they are."""
     if total <= scan:
         return None
     ranked = min(quantizer.num_clusters, 1 + _SPARE * quantizer.num_clusters * scan // total)
     while True:
         clusters, cosines, off = quantizer.coarse.nearest(query, ranked)
-        held = np.cumsum(sum(_counts(block, rows, clusters) for block, rows in members))
-        enough = int(held.searchsorted(scan))
-        if enough < len(held):
+        counts = _counts(*members[0], clusters)
+        for block, rows in members[1:]:
+            counts = counts + _counts(block, rows, clusters)
+        enough = _first_reaching(counts, scan)
+        if enough < len(counts):
             return Ranking(clusters[: enough + 1], cosines, off)
         if ranked == quantizer.num_clusters:
             return None
         ranked = min(quantizer.num_clusters, 4 * ranked)
 
 
-def num_allowed(snapshot: Snapshot, key: str, allowed: list[DocSet] | None) -> int:
-    """How many allowed live documents have the embedding."""
-    return _total(_members(snapshot, key, allowed))
+def total_of(members: Members) -> int:
+    return sum([len(block.docs) if rows is None else docset.size(rows) for block, rows in members])
 
 
 def held(
@@ -54,15 +63,11 @@ def held(
     """How many allowed live documents with the embedding so many nearest clusters hold; None: all clusters."""
     quantizer = snapshot.quantizers[key]
     clusters, _, _ = quantizer.coarse.nearest(query, num_clusters or quantizer.num_clusters)
-    return int(sum(_counts(block, rows, clusters).sum() for block, rows in _members(snapshot, key, allowed)))
+    return int(sum(_counts(block, rows, clusters).sum() for block, rows in members_of(snapshot, key, allowed)))
 
 
-def _total(members: list[tuple[EmbeddingBlock, DocSet | None]]) -> int:
-    return sum(len(block.docs) if rows is None else docset.size(rows) for block, rows in members)
-
-
-def _members(snapshot: Snapshot, key: str, allowed: list[DocSet] | None) -> list[tuple[EmbeddingBlock, DocSet | None]]:
-    """The blocks of the key with their allowed live rows; None: all rows."""
+def members_of(snapshot: Snapshot, key: str, allowed: list[DocSet] | None) -> Members:
+    """allowed: live documents, per segment; None: all."""
     members = []
     for at, view in enumerate(snapshot.segments):
         block = view.segment.embeddings.get(key)
@@ -82,32 +87,43 @@ def _rows(view: SegmentView, block: EmbeddingBlock, allowed: DocSet | None) -> D
 
 def _counts(block: EmbeddingBlock, rows: DocSet | None, clusters: np.ndarray) -> np.ndarray:
     """How many of the rows each of the clusters holds: (len(clusters),) int64."""
-    starts, stops = block.starts[clusters], block.starts[clusters + 1]
-    if rows is None:
-        result: np.ndarray = stops - starts
-        return result
-    counts = np.empty(len(clusters), dtype=np.int64)
     if isinstance(rows, Bitmap):
-        _count_bits(rows.words, starts, stops, counts)
-    else:
+        counts = np.empty(len(clusters), dtype=np.int64)
+        _count_bits(rows.words, block.starts, clusters, counts)
+        return counts
+    starts, stops = block.starts[clusters], block.starts[clusters + 1]
+    if rows is not None:
         numbers = docset.as_array(rows)
-        counts = np.searchsorted(numbers, stops) - np.searchsorted(numbers, starts)
-    return counts
+        starts, stops = np.searchsorted(numbers, starts), np.searchsorted(numbers, stops)
+    result: np.ndarray = stops - starts
+    return result
+
+
+@kernel("int64(int64[::1], int64)")
+def _first_reaching(counts, wanted):
+    """The first place at which the counts so far come to `wanted`; their number where they do not."""
+    held = 0
+    for i in range(len(counts)):
+        held += counts[i]
+        if held >= wanted:
+            return i
+    return len(counts)
 
 
 @kernel("void(uint64[::1], int64[::1], int64[::1], int64[::1])")
-def _count_bits(words, starts, stops, counts):
-    """How many bits are set in each range of numbers."""
+def _count_bits(words, starts, clusters, counts):
+    """How many bits are set in each cluster, whose numbers are those from starts[cluster] to starts[cluster + 1]."""
     every = ~np.uint64(0)
-    for i in range(len(starts)):
+    for i in range(len(clusters)):
+        start, stop = starts[clusters[i]], starts[clusters[i] + 1]
         counts[i] = 0
-        if starts[i] == stops[i]:
+        if start == stop:
             continue
-        first, last = starts[i] >> 6, (stops[i] - 1) >> 6
+        first, last = start >> 6, (stop - 1) >> 6
         for at in range(first, last + 1):
             word = words[at]
             if at == first:
-                word &= every << np.uint64(starts[i] & 63)
+                word &= every << np.uint64(start & 63)
             if at == last:
-                word &= every >> np.uint64(63 - ((stops[i] - 1) & 63))
+                word &= every >> np.uint64(63 - ((stop - 1) & 63))
             counts[i] += bits.ones(word)
