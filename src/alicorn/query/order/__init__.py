@@ -7,6 +7,7 @@ cursor.py       where a page ends
 scores.py       weighted sums of scores and stored numbers, and reciprocal-rank fusion
 by_keys.py      hits by several keys, and those after a cursor
 bm25.py         the first by BM25
+by_sum.py       the first by a weighted sum, of which few are scored
 order_by.py     the first hits of an order
 share.py        the shares of strong-or
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from alicorn.index import Snapshot
@@ -21,6 +23,11 @@ def by_bm25(snapshot: Snapshot, root: tree.Node, found: list[DocSet], limit: int
     if limit > MOST:
         numbers = [docset.as_array(documents) for documents in found]
         return merged(snapshot, numbers, scores_of(snapshot, terms, numbers), limit)
+    return by_terms(snapshot, terms, found, limit)
+
+
+def by_terms(snapshot: Snapshot, terms: Sequence[str], found: Sequence[DocSet], limit: int) -> Ranked:
+    """The first of given live documents by the terms, sorted."""
     best = _Best(snapshot, limit)
     for at, documents in enumerate(found):
         best.add(*best_of(snapshot, at, terms, documents, limit, best.floor))

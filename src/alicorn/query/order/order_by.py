@@ -8,13 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 from alicorn.index import Snapshot
-from alicorn.language.order import ByColumn
+from alicorn.language.order import ByColumn, Sum
 from alicorn.language.prepared import Prepared, Words
 from alicorn.query.nn.counters import Counters
 from alicorn.query.nn.nearest import k_nearest
 from alicorn.query.nn.ranked import Ranked, best_first
 from alicorn.query.order.bm25 import MOST, by_bm25, first_by_bm25, merged
 from alicorn.query.order.by_keys import arranged, later, place_after
+from alicorn.query.order.by_sum import first_by_sum
 from alicorn.query.order.cursor import Cursor, Ordering
 from alicorn.query.order.keys import BM25, BY_BM25, BY_NN, columns_of
 from alicorn.query.order.permutation import first_of, permutation_of
@@ -63,6 +64,10 @@ def ranked(
     if order == BY_BM25 and not scored_fuzzy(prepared.root):
         return by_bm25(evaluation.snapshot, prepared.root, found, limit)
     assert not isinstance(order[0], ByColumn), "the order of a column ends by static rank"
+    if isinstance(order[0], Sum):
+        first = first_by_sum(evaluation, prepared, order[0], found, limit)
+        if first is not None:
+            return first
     numbers = [docset.as_array(documents) for documents in found]
     return merged(evaluation.snapshot, numbers, scores_by(evaluation, prepared, order[0], numbers), limit)
 
