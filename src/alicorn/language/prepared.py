@@ -20,7 +20,8 @@ _TOP_K_NOTICE = (
 class Prepared(NamedTuple):
     """first_nn: the tree's first. nearest_to: whose vectors order the hits by nn, the first among them. named: nodes
     that name a column or an embedding, to be checked against the collection. notices: what the expression alone gives
-    reason to say. words: the same, where it is nothing but a term, or an `and` or `or` of terms."""
+    reason to say. words: the same, where it is nothing but a term, or an `and` or `or` of terms. doubted: fuzzy terms
+    that expand only below a frequency."""
 
     root: tree.Node
     first_nn: tree.Nn | None
@@ -28,6 +29,7 @@ class Prepared(NamedTuple):
     named: tuple[tree.Node, ...]
     notices: tuple[str, ...]
     words: Words | None
+    doubted: tuple[tree.Fuzzy, ...] = ()
 
 
 class Words(NamedTuple):
@@ -71,6 +73,7 @@ def _of_tree(root: tree.Node) -> Prepared:
         tuple(node for node in nodes if isinstance(tree.OPERATORS[node.operator].word, NameSlot)),
         tuple(_top_k_notices(nodes)),
         None,
+        tuple(node for node in nodes if isinstance(node, tree.Fuzzy) and node.below is not None),
     )
 
 

@@ -8,8 +8,8 @@ Equality and hash ignore `offset`, the character of the source text at which the
 canonical S-expression, and `parse(str(tree)) == tree` for every tree that the parser accepts.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar
 
 from alicorn.interval import End
@@ -350,6 +350,20 @@ def walk(node: Node) -> Iterator[Node]:
         node = pending.pop()
         yield node
         pending.extend(reversed(children(node)))
+
+
+def with_fuzzy_replaced(node: Node, others: Mapping[Fuzzy, Node]) -> Node:
+    """The tree with other nodes in the places of some fuzzy terms."""
+    if isinstance(node, Fuzzy):
+        return others.get(node, node)
+    syntax = OPERATORS[node.operator]
+    operands = [with_fuzzy_replaced(operand, others) for operand in syntax.operands_of(node)]
+    values = syntax.as_fields(operands, syntax.marks_of(node)) if operands else {}
+    for name in syntax.expressions:
+        inner = getattr(node, name)
+        if inner is not None:
+            values[name] = with_fuzzy_replaced(inner, others)
+    return replace(node, **values) if values else node  # type: ignore[type-var]
 
 
 def _written(node: Node) -> str:

@@ -13,6 +13,7 @@ from alicorn.language import tree
 from alicorn.language.order import OrderBy
 from alicorn.language.prepared import Prepared
 from alicorn.query.check import check_expression
+from alicorn.query.expansion.settled import settled
 from alicorn.query.facets.checking import check_facets
 from alicorn.query.facets.count import count_facets
 from alicorn.query.facets.facet import Counts, Facet
@@ -47,6 +48,8 @@ def search(
 ) -> Result:
     """The result over a snapshot. vectors: of unit length. started: when the request came, by time.perf_counter."""
     check_limit(limit)
+    if prepared.doubted:
+        prepared = settled(snapshot, prepared)
     root = prepared.root
     order = check_order(order_by, prepared, snapshot.columns)
     check_expression(prepared.named, snapshot, vectors)

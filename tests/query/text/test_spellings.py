@@ -86,3 +86,23 @@ def test_the_word_itself_comes_before_a_misspelling_and_both_add_to_other_words(
         assert excluded.ids == ["c"]
         first = collection.search("(fuzzy text:shoe)", order_by="bm25", limit=1)
         assert collection.search("(fuzzy text:shoe)", order_by="bm25", after=first.cursor).ids == ["b"]
+
+
+def test_a_word_that_is_no_misspelling_is_the_term_in_every_place(world):
+    collection, _ = world
+    shapes = [
+        "{}",
+        "(or {} text:show)",
+        "(and tag:shoe (or {} text:none))",
+        "(weak-and ({} :optional-hits 3) text:show)",
+        "(difference text:show {})",
+        "(and text:show (not {}))",
+        "(apply tag: {} :limit 5)",
+    ]
+    for shape in shapes:
+        for order in ("bm25", "static_rank", {"bm25": {"fields": {"title": 2, "text": 1}}}):
+            plain = collection.search(shape.format("text:shoe"), order_by=order, limit=50)
+            result = collection.search(shape.format("(fuzzy text:shoe :below 3)"), order_by=order, limit=50)
+            assert (result.ids, result.scores.tolist()) == (plain.ids, plain.scores.tolist()), shape
+            assert result.total == plain.total
+    assert collection.search("(fuzzy text:shoe :below 100000)").total > collection.search("text:shoe").total

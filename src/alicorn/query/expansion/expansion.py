@@ -48,10 +48,9 @@ class Expansion:
 
 def expand(snapshot: Snapshot, node: tree.Prefix | tree.Fuzzy) -> Expansion:
     """The terms that a node expands to."""
-    if isinstance(node, tree.Fuzzy) and node.below is not None:
+    if isinstance(node, tree.Fuzzy) and stands_for_itself(snapshot, node):
         alone = {view: _itself(view, node.term) for view in snapshot.segments}
-        if sum(int(live_frequencies(view, own).sum()) for view, own in alone.items()) >= node.below:
-            return Expansion(alone, {view: np.zeros(len(own), dtype=np.int64) for view, own in alone.items()})
+        return Expansion(alone, {view: np.zeros(len(own), dtype=np.int64) for view, own in alone.items()})
     fitting, edits = {}, {}
     for view in snapshot.segments:
         if isinstance(node, tree.Fuzzy):
@@ -61,6 +60,14 @@ def expand(snapshot: Snapshot, node: tree.Prefix | tree.Fuzzy) -> Expansion:
     if sum(map(len, fitting.values())) <= node.terms:
         return Expansion(fitting, edits)
     return _first(fitting, edits, node.terms)
+
+
+def stands_for_itself(snapshot: Snapshot, node: tree.Fuzzy) -> bool:
+    """Whether so many live documents have the term itself that it is no misspelling."""
+    if node.below is None:
+        return False
+    found = ((view, _itself(view, node.term)) for view in snapshot.segments)
+    return sum(int(live_frequencies(view, own).sum()) for view, own in found) >= node.below
 
 
 def _itself(view: SegmentView, term: str) -> np.ndarray:
