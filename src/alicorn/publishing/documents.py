@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from alicorn.errors import TableError
 from alicorn.index.segment.building.documents import EMBEDDING
-from alicorn.index.writer.checking import check_documents
+from alicorn.index.writer.checks.documents import check_documents
 from alicorn.tables import PartFiles, open_parts
 from alicorn.tables.notes import note_bytes
 

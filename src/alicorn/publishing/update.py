@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from alicorn.errors import CollectionError, TableError
 from alicorn.index.segment.building.documents import EMBEDDING
-from alicorn.index.writer.checking import check_table
+from alicorn.index.writer.checks.documents import check_table
 from alicorn.publishing.documents import BATCH_ROWS, embedding_column, open_documents
 from alicorn.publishing.embeddings import embeddings_of
 from alicorn.publishing.provenance import check_published

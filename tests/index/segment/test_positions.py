@@ -14,7 +14,7 @@ from alicorn.index.segment.building.builder import build_segment
 from alicorn.index.segment.building.documents import POSITIONS, Documents
 from alicorn.index.segment.parts.positions import BLOCK, MANY
 from alicorn.index.segment.segment import Segment
-from alicorn.index.writer.checking import check_documents
+from alicorn.index.writer.checks.documents import check_documents
 
 Row = list[tuple[str, int]]
 """The terms of a document, each with its position; 0 for a term whose position is not kept."""

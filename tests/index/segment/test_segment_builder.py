@@ -15,7 +15,7 @@ from alicorn.index.segment.building.builder import build_segment
 from alicorn.index.segment.building.documents import Documents
 from alicorn.index.segment.numeric import numeric_column
 from alicorn.index.segment.segment import Segment
-from alicorn.index.writer.checking import check_documents
+from alicorn.index.writer.checks.documents import check_documents
 from alicorn.quantization import KeyQuantizer, Settings
 
 

@@ -17,7 +17,7 @@ from alicorn.index.segment.building.documents import Documents
 from alicorn.index.segment.files.quantizer_file import open_quantizers, write_quantizers
 from alicorn.index.segment.files.segment_file import open_segment, write_segment
 from alicorn.index.segment.segment import Segment
-from alicorn.index.writer.checking import check_documents
+from alicorn.index.writer.checks.documents import check_documents
 from alicorn.quantization import KeyQuantizer, Settings
 
 

@@ -57,7 +57,7 @@ def test_a_segment_that_is_mostly_deleted_is_rewritten_at_the_next_flush(store: 
 
 
 def test_a_table_larger_than_a_segment_is_cut(store: Store, monkeypatch) -> None:
-    monkeypatch.setattr("alicorn.index.writer.checking.PIECE_BYTES", 4_000)
+    monkeypatch.setattr("alicorn.index.writer.checks.documents.PIECE_BYTES", 4_000)
     monkeypatch.setattr("alicorn.index.writer.rewriting.PIECE_BYTES", 4_000)
     monkeypatch.setattr(maintenance, "FLUSH_DOCS", 100)
     model = fill(store, 200)

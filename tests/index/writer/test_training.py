@@ -8,7 +8,7 @@ import pytest
 
 from alicorn.errors import ConfigError
 from alicorn.index.segment.building.documents import KeyVectors
-from alicorn.index.writer.checking import check_documents
+from alicorn.index.writer.checks.documents import check_documents
 from alicorn.index.writer.training import Training, _sample, due, train
 from alicorn.quantization import KeyQuantizer, Settings, default_num_clusters
 

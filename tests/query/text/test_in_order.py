@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from alicorn.index.segment.building.builder import build_segment
 from alicorn.index.segment.parts.positions import BLOCK, MANY
 from alicorn.index.segment.segment import Segment
-from alicorn.index.writer.checking import check_documents
+from alicorn.index.writer.checks.documents import check_documents
 from alicorn.query.text.in_order import in_order
 
 Row = list[tuple[str, int]]

@@ -30,7 +30,7 @@ from alicorn.index.segment.snapshot import SegmentView, discard
 from alicorn.index.state.memtable import Memtable
 from alicorn.index.state.version import Version
 from alicorn.index.writer import training as training_rules
-from alicorn.index.writer.checking import PIECE_BYTES
+from alicorn.index.writer.checks.documents import PIECE_BYTES
 from alicorn.index.writer.training import Training
 from alicorn.quantization import KeyQuantizer
 

@@ -18,7 +18,7 @@ import copy
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, Self
@@ -31,12 +31,11 @@ from alicorn.index.durability.journal import Journal
 from alicorn.index.durability.sqlite_file import LEFT_BY_CREATION, MANIFEST
 from alicorn.index.durability.writer_lock import WriterLock
 from alicorn.index.segment.building.documents import Documents
-from alicorn.index.segment.parts.doc_ids import hash_ids
 from alicorn.index.segment.snapshot import Snapshot
 from alicorn.index.state.backup import back_up
 from alicorn.index.state.verify import Verification, verify
 from alicorn.index.state.version import Version
-from alicorn.index.writer.arguments import (
+from alicorn.index.writer.checks.arguments import (
     checked_embeddings,
     checked_given,
     checked_ids,
@@ -44,16 +43,14 @@ from alicorn.index.writer.arguments import (
     checked_prefixes,
     checked_queries,
 )
-from alicorn.index.writer.checking import check_table, whole_documents
-from alicorn.index.writer.left_out import check_nothing_lost
+from alicorn.index.writer.checks.documents import check_table, whole_documents
+from alicorn.index.writer.checks.left_out import check_nothing_lost
 from alicorn.index.writer.maintenance import Maintenance
 from alicorn.index.writer.training import Training
 from alicorn.index.writer.updating import updated_documents
 from alicorn.index.writer.version_set import VersionSet
+from alicorn.index.writer.writing import write
 from alicorn.quantization import KeyQuantizer, Settings
-
-_NO_IDS = pa.array([], pa.string())
-_OWN = ("doc_id", "static_rank")  # fields of every document beside the stored columns
 
 
 class Deletion(NamedTuple):
@@ -211,8 +208,9 @@ class Store:
         """Delete documents by id, then add documents or replace those of the same doc_id, in one operation.
 
         All or nothing, and durable when it returns: after an error, nothing is deleted and nothing added. An id in
-        both arguments exists afterwards. Columns of `upserts`: see checking.py. An upsert replaces the whole document.
-        It is refused if its row leaves out what the document has: terms, static rank, a vector or a stored column.
+        both arguments exists afterwards. Columns of `upserts`: see checks/documents.py. An upsert replaces the whole
+        document. It is refused if its row leaves out what the document has: terms, static rank, a vector or a stored
+        column.
         `update` keeps these; an empty list, null or 0 removes them. given: as of `update`.
         Raises TableError or VectorError before anything is written, CollectionError if writing fails.
         """
@@ -225,7 +223,8 @@ class Store:
             check_nothing_lost(checked, checked_given(given, upserts), version)
             return whole_documents(checked, version.embeddings, version.positions)
 
-        written, deleted = self._write(documents, wanted)
+        with self._writing():
+            written, deleted = write(self._versions, self._maintenance, documents, wanted)
         return Applied(written, deleted, len(wanted) - deleted)
 
     def upsert(self, table: pa.Table) -> int:
@@ -245,7 +244,8 @@ class Store:
             checked = check_table(table, version.embeddings, version.column_types(), version.positions, "update")
             return updated_documents(checked, checked_given(given, table), version)
 
-        written, _ = self._write(documents)
+        with self._writing():
+            written, _ = write(self._versions, self._maintenance, documents)
         return Updated(written, len(table) - written)
 
     def delete(self, doc_ids: Sequence[str]) -> Deletion:
@@ -380,54 +380,6 @@ class Store:
         if self._closed:
             raise CollectionError(f"{self.path} is closed: open it again")
 
-    def _write(
-        self, documents: Callable[[Version], list[Documents]], wanted: pa.StringArray = _NO_IDS
-    ) -> tuple[int, int]:
-        """Delete the wanted ids and add documents, replacing, as one operation -> how many were written and deleted.
-
-        documents: the checked ones, of the version from which the ids are deleted. It is called again where the lock
-        was released meanwhile: another thread may have changed documents, and added columns.
-        """
-        hashes = hash_ids(wanted)
-
-        def prepared() -> tuple[Version, list[Documents], np.ndarray]:
-            version, known = self._versions.current.without(wanted, hashes)
-            return version, [piece.kept_by(version.quantizers) for piece in documents(version)], known
-
-        with self._writing():
-            version, pieces, known = prepared()
-            count, size = sum(piece.num_docs for piece in pieces), sum(piece.nbytes for piece in pieces)
-            is_large = self._maintenance.is_bulk(max(count, len(wanted)), size)
-            if self._maintenance.await_rewriting() if is_large else self._maintenance.make_room(count, size):
-                version, pieces, known = prepared()
-                count, size = sum(piece.num_docs for piece in pieces), sum(piece.nbytes for piece in pieces)
-            deleted = wanted.filter(pa.array(known))
-            for piece in pieces:
-                version, _ = version.without(piece.doc_ids, piece.id_hashes)
-            columns = _columns_with(version.columns, pieces)
-            version = replace(version, columns=columns or version.columns)
-            if self._maintenance.is_bulk(max(count, len(deleted)), size):
-                self._maintenance.add(version, pieces, columns)
-            elif count or len(deleted):
-                self._append(version, deleted, pieces, columns)
-            return count, len(deleted)
-
-    def _append(
-        self, version: Version, deleted: pa.StringArray, pieces: Sequence[Documents], columns: pa.Schema | None
-    ) -> None:
-        """One transaction of the journal. Everything that can fail is done before the commit.
-
-        version: the version without the documents that are deleted or replaced.
-        """
-        operations = [("delete", pa.table({"doc_id": deleted}))] if len(deleted) else []
-        mutable = version.mutable
-        for piece in pieces:
-            operations.append(("upsert", piece.to_table()))
-            mutable = mutable.with_documents(piece, version.quantizers)
-        with self._versions.changing():
-            self._journal.append(operations, columns)
-            self._versions.publish(replace(version, mutable=mutable))
-
 
 def _release(process: int, maintenance: Maintenance, versions: VersionSet, lock: WriterLock | None) -> None:
     """Close what a store holds. The function takes no reference to the store, which may be gone."""
@@ -441,12 +393,3 @@ def _release(process: int, maintenance: Maintenance, versions: VersionSet, lock:
         versions.journal.close()
         if lock is not None:
             lock.release()
-
-
-def _columns_with(columns: pa.Schema, pieces: Sequence[Documents]) -> pa.Schema | None:
-    """The schema of the stored columns after these documents; None if they add no column and decide no type.
-    A column has the same type in all pieces that have it."""
-    kinds = dict(zip(columns.names, columns.types, strict=True))
-    arriving = [field for piece in pieces for field in piece.fields.schema if field.name not in _OWN]
-    known = {**kinds, **{field.name: field.type for field in arriving}}
-    return None if known == kinds else pa.schema(list(known.items()))

@@ -13,7 +13,7 @@ import pyarrow as pa
 from alicorn.index.segment.building.documents import EMBEDDING, POSITIONS, Documents, listed_vectors
 from alicorn.index.segment.parts.doc_ids import hash_ids
 from alicorn.index.state.version import Version
-from alicorn.index.writer.checking import TABLE, Checked, pieces_of, typed
+from alicorn.index.writer.checks.documents import TABLE, Checked, pieces_of, typed
 from alicorn.tables import concatenated, one_chunk, plain_table
 
 _ROWS = 65_536  # documents at a time; fewer if their vectors would exceed the 32-bit offsets of Arrow's lists

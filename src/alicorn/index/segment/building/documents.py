@@ -1,7 +1,7 @@
 """Documents on their way into a segment: checked, normalised, not yet numbered.
 
-They come from an upsert (checking.py), from the journal, or from a segment that is merged. Documents of a segment keep
-their clusters and codes, so a merge neither computes nor changes them.
+They come from an upsert, from the journal, or from a segment that is merged. Documents of a segment keep their
+clusters and codes, so a merge neither computes nor changes them.
 
 If a key is not stored as float32, `kept_by` rounds its vectors before anything else sees them: clusters, codes and
 answers are all computed from the stored vectors (docs/decisions/006-stored-precision.md).

@@ -1,4 +1,4 @@
-"""Every way a table of documents can be wrong, and that nothing is written then. Of index/checking*.py."""
+"""Every way a table of documents can be wrong, and that nothing is written then. Of index/writer/checks/."""
 
 from __future__ import annotations
 

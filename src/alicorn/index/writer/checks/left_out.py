@@ -11,7 +11,7 @@ from alicorn.index.segment.building.documents import EMBEDDING
 from alicorn.index.segment.parts.doc_ids import hash_ids
 from alicorn.index.segment.segment import Segment
 from alicorn.index.state.version import Version
-from alicorn.index.writer.checking import TABLE, Checked
+from alicorn.index.writer.checks.documents import TABLE, Checked
 from alicorn.tables import one_chunk
 
 

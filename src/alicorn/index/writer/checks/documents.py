@@ -2,8 +2,8 @@
 
     doc_id            string, required: not null, not empty, distinct
     terms             list<string>, optional: a null list means no terms; null and empty terms are refused
-    term_positions    list<integer>, optional, in a collection that keeps positions: see checking_positions.py
-    embedding:<key>   list<float32 or float64>, optional: see checking_vectors.py
+    term_positions    list<integer>, optional, in a collection that keeps positions: see positions.py
+    embedding:<key>   list<float32 or float64>, optional: see vectors.py
     static_rank       float or integer of any size, optional, 0 without the column: finite, not null
     others            stored columns of every type that alicorn.tables reads; the first value decides the type
 
@@ -22,8 +22,8 @@ import pyarrow.compute as pc
 
 from alicorn.errors import TableError
 from alicorn.index.segment.building.documents import EMBEDDING, POSITIONS, Documents, KeyVectors
-from alicorn.index.writer.checking_positions import positions_of, refuse_positions
-from alicorn.index.writer.checking_vectors import unit_vectors
+from alicorn.index.writer.checks.positions import positions_of, refuse_positions
+from alicorn.index.writer.checks.vectors import unit_vectors
 from alicorn.tables import is_open, plain_table, repeated
 from alicorn.tables.plain import text_column
 from alicorn.tables.unify import fitted, merged
