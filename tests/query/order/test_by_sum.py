@@ -11,6 +11,7 @@ NUM_DOCS, DIM = 20_000, 8
 EXPRESSIONS = [
     "(or (and text:w0 text:w1) (nn x :radius 0.9))",
     "(or text:w0 text:w3 (nn x :radius 0.4))",
+    "(or text:w3 (fuzzy text:w5 :terms 3) (nn x :radius 0.9))",
     "(or text:w0 (nn x :radius 1.2) (nn x :radius 1.2 :vector other))",
 ]
 ORDERS = [

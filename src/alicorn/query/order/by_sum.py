@@ -21,7 +21,7 @@ from alicorn.query.nn.nearest import k_nearest
 from alicorn.query.nn.ranked import Ranked
 from alicorn.query.order.bm25 import by_terms, merged
 from alicorn.query.order.permutation import first_of, permutation_of
-from alicorn.query.order.scores import nns_of, scores_by, terms_of
+from alicorn.query.order.scores import fuzzy_of, nns_of, scores_by, terms_of
 from alicorn.query.run import Execution
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import DocSet
@@ -47,7 +47,7 @@ def first_by_sum(
     Where parts are independent, sqrt(limit * hits) documents of two lists have `limit` in common.
     """
     total = sum(map(docset.size, found))
-    if not all(_has_list(part) for part in key.parts):
+    if not all(_has_list(part, prepared) for part in key.parts):
         return None
     depth = limit + math.isqrt(limit * total)
     while _SHARE * depth <= total:
@@ -65,8 +65,11 @@ def first_by_sum(
     return None
 
 
-def _has_list(part: Part) -> bool:
-    return part.weight > 0.0 and (part.kind in ("nn", "static_rank") or (part.kind == "bm25" and not part.fields))
+def _has_list(part: Part, prepared: Prepared) -> bool:
+    """Of BM25, words in fields and fuzzy terms have none."""
+    if part.kind == "bm25" and (part.fields or fuzzy_of(part, prepared)):
+        return False
+    return part.weight > 0.0 and part.kind in ("nn", "static_rank", "bm25")
 
 
 def _most(evaluation: Execution, prepared: Prepared, part: Part, found: Sequence[DocSet], depth: int) -> _Most:
