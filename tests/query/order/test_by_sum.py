@@ -29,14 +29,12 @@ def collection(request, tmp_path_factory):
         for part in np.array_split(np.arange(NUM_DOCS), request.param):
             words = [[f"text:w{w}" for w in row] for row in rng.geometric(0.3, (len(part), 4)) - 1]
             vectors = rng.normal(size=(len(part), DIM)).astype(np.float32)
-            missing = rng.random(len(part)) < 0.05
+            rows = [None if rng.random() < 0.05 else row for row in vectors.tolist()]
             table = {
                 "doc_id": [f"d{number}" for number in part],
                 "static_rank": rng.integers(0, 5, len(part)).astype(float),
                 "terms": pa.array(words, pa.list_(pa.string())),
-                "embedding:x": pa.array(
-                    [None if no else row for row, no in zip(vectors.tolist(), missing, strict=True)]
-                ),
+                "embedding:x": pa.array(rows),
             }
             made.upsert(pa.table(table))
             made.flush()
