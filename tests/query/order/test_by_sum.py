@@ -11,7 +11,7 @@ NUM_DOCS, DIM = 20_000, 8
 EXPRESSIONS = [
     "(or (and text:w0 text:w1) (nn x :radius 0.9))",
     "(or text:w0 text:w3 (nn x :radius 0.4))",
-    "(or text:w3 (fuzzy text:w5 :terms 3) (nn x :radius 0.9))",
+    "(or text:w0 (fuzzy text:w12 :exact 2) (nn x :radius 0.9))",
     "(or text:w0 (nn x :radius 1.2) (nn x :radius 1.2 :vector other))",
 ]
 ORDERS = [
@@ -19,6 +19,7 @@ ORDERS = [
     {"bm25": {"weight": 0.5, "half_at": 2}, "nn": 1},
     {"nn": 1, "static_rank": {"weight": 0.1, "log": True}, "bm25:text": 0.2},
     {"nn": 0.5},
+    {"bm25": 1, "nn": 0.01},
 ]
 
 
