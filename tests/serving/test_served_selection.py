@@ -59,7 +59,8 @@ def test_a_request_rule_makes_a_text_boolean_and_is_told_and_counted(collection,
     answer = search(client, text="jo", searcher="p3", order_by={"nn": 1.0, "bm25": 0.1})
     assert answer["expression"] == "(and text:jo)"
     assert answer["without_nn"] == "fewer than 3 characters"
-    assert answer["notices"] == ["answered without nn: the search is fewer than 3 characters"]
+    told = ["no document has 'text:jo'", "answered without nn: the search is fewer than 3 characters"]
+    assert answer["notices"] == told
     assert search(client, text="jo", mode="embedding")["without_nn"] is None
     assert "(nn people" in search(client, text="john")["expression"]
     assert search(client, text="john")["without_nn"] is None

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from alicorn.errors import QueryError
+from alicorn.language.other_syntax import written_here
 from alicorn.language.syntax import MAX_DEPTH, MAX_NODES, MAX_SEARCHES, Argument, Syntax
 from alicorn.language.tokens import CLOSE, OPEN, OPTION, QUOTED, tokens
 from alicorn.language.tree import MARKS, OPERATORS, SEARCHES, And, Node, Not, Or, Term
@@ -55,7 +56,7 @@ def _parse(text: str) -> Node:
     num_nodes = num_searches = 0
     for kind, word, offset in tokens(text):
         if root is not None:
-            raise QueryError("one expression is expected, more follows: join them with (and ...) or (or ...)", offset)
+            _refuse_another(root, word, offset)
         if kind == OPTION:
             if not open_lists:
                 raise QueryError(f"an option belongs inside parentheses, got :{_shown(word)}", offset)
@@ -93,6 +94,13 @@ def _parse(text: str) -> Node:
     if root is None:
         raise QueryError("the expression is empty; (or) matches nothing", 0)
     return root
+
+
+def _refuse_another(root: Node, word: str, offset: int) -> NoReturn:
+    """More than one expression: in another language than this, perhaps."""
+    hint = written_here(word) or (written_here(root.term) if isinstance(root, Term) else None)
+    join = "join them with (and ...) or (or ...)" if hint is None else hint
+    raise QueryError(f"one expression is expected, more follows: {join}", offset)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,11 @@ def _refuse_character(text: str, offset: int) -> NoReturn:
     if character == "\\":
         raise QueryError('a backslash is allowed only inside quotes: "tag:new york"', offset)
     if character != '"':
-        raise QueryError('a word has no quote or backslash inside: quote the whole, "tag:new york"', offset)
+        raise QueryError(
+            'a word has no quote or backslash inside: quote the whole, "tag:new york"; words in their order are'
+            " (phrase text new york)",
+            offset,
+        )
     end = _QUOTED_PART.match(text, offset + 1).end()  # type: ignore[union-attr]
     if end == len(text):
         raise QueryError("this quote is never closed", offset)
