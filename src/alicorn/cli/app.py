@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from alicorn import __version__
-from alicorn.cli.collection import drop, embed, interests, publish, update, verify
+from alicorn.cli.collection import alias, drop, embed, interests, publish, update, verify
 from alicorn.cli.compiling import compile
 from alicorn.cli.configuration import analyze, schema
 from alicorn.cli.demo import demo
@@ -34,6 +34,7 @@ VERBS = (
     publish,
     update,
     drop,
+    alias,
     interests,
     schema,
     analyze,

@@ -90,6 +90,10 @@ def update(
     stored: Annotated[
         str | None, typer.Option(help="How vectors of a new key are kept: float32 (default), float16 or codes.")
     ] = None,
+    key: Annotated[str | None, typer.Option(help="Embedding key of the one --model; its own unless given.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--as", help="Name for that key when all is done, such as candidate: alicorn alias.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Change columns of documents, or give them the vectors of a further model; they keep what is left out.
@@ -101,11 +105,18 @@ def update(
     alicorn update prices.parquet --into collection/
 
     alicorn update documents.parquet --into collection/ --model new-model/
+
+    alicorn update documents.parquet --into collection/ --model model-v4/ --key people-v4 --as candidate
     """
     from alicorn.publishing.update import update as update_documents
 
+    models = load_models(model, None)
+    if key is not None:
+        if len(models) != 1:
+            raise ConfigError(f"--key is of one --model, got {len(models)}")
+        models = [models[0].with_key(key)]
     with progress_bar(log, "update") as advance:
-        done = update_documents(documents, into, load_models(model, None), advance, stored)
+        done = update_documents(documents, into, models, advance, stored, name)
     values = {"updated": done.updated, "unknown": done.unknown, "added": done.added, "seconds": round(done.seconds, 2)}
     print_values(values, as_json)
 
@@ -123,6 +134,31 @@ def drop(
 
     drop_key(collection, key)
     print_values({"dropped": key}, as_json)
+
+
+def alias(
+    collection: CollectionFolder,
+    given: Annotated[list[str] | None, typer.Argument(help="NAME=KEY, such as current=people-v4.")] = None,
+    remove: Annotated[list[str] | None, typer.Option(help="Name to take away. Again for more.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Give names to the embedding keys of a collection; print all names. Searches look in what is called `current`.
+
+    Examples:
+
+    alicorn alias collection/ current=people-v4 candidate=people-v5
+
+    alicorn alias collection/ --remove candidate
+    """
+    from alicorn.publishing.aliases import set_aliases
+
+    named = {}
+    for text in given or ():
+        name, equals, key = text.partition("=")
+        if not (name and equals and key):
+            raise ConfigError(f"expected NAME=KEY, such as current=people-v4, got {text!r}")
+        named[name] = key
+    print_values(set_aliases(collection, named, remove or ()), as_json)
 
 
 def interests(

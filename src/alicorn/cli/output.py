@@ -17,7 +17,7 @@ def print_values(values: dict[str, Any], as_json: bool) -> None:
     if as_json:
         sys.stdout.write(to_json(values) + "\n")
         return
-    width = max(map(len, values))
+    width = max(map(len, values), default=0)
     for name, value in values.items():
         shown = f"{value:,}" if isinstance(value, int) else value
         sys.stdout.write(f"{name:<{width}}  {shown}\n")

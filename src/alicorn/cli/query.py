@@ -108,7 +108,7 @@ def query(
             text=text,
             searcher=None if text is None else _columns(searcher, "--searcher"),
             context=None if text is None else _columns(context, "--context"),
-            key=models[0].key if asked is None else None,
+            key=next(iter(retriever.models)) if asked is None and len(models) > 1 else None,
             limit=limit,
             order_by=[_key(text) for text in order_by] if order_by else None,
             offset=offset,

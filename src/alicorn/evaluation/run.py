@@ -25,6 +25,7 @@ from alicorn.evaluation.searches import Searches, open_searches
 from alicorn.evaluation.systems.served import served_systems
 from alicorn.evaluation.test_looks import count_look
 from alicorn.evaluation.trec import judged_searches, write_runs
+from alicorn.publishing.provenance import as_published
 from alicorn.query import Collection
 from alicorn.reporting.json_text import to_json
 from alicorn.retrieval.encoder import search_vectors
@@ -83,6 +84,8 @@ def evaluate(folder: Path, logs: Path, questions: Questions) -> ModelEvaluation:
     judge = None if questions.labels is None else _judge(questions.labels, model, searches, questions.seed)
     looks = _looks(questions, folder)
     with nullcontext() if questions.collection is None else _opened(questions.collection) as collection:
+        if collection is not None:
+            model = as_published([model], collection)[0]
         recall = _recall(model, searches, questions, collection, second)
         report = _as_served(recall, model, searches, questions, collection, other)
         stages = None if collection is None else _stages(model, searches, questions, collection)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from alicorn import __version__
 from alicorn.errors import CollectionError
@@ -20,6 +20,15 @@ class Fingerprinted(Protocol):
 
     @property
     def fingerprint(self) -> str: ...
+
+
+class Keyed(Fingerprinted, Protocol):
+    """One that may have another key."""
+
+    def with_key(self, key: str) -> Self: ...
+
+
+M = TypeVar("M", bound=Keyed)
 
 
 class Described(Protocol):
@@ -64,6 +73,16 @@ def check_vertical(collection: Described, vertical: Vertical) -> None:
             " publish the documents into a new collection, without training again, or take the vertical that it was"
             " published with (--vertical)"
         )
+
+
+def as_published(models: Sequence[M], collection: Described) -> list[M]:
+    """Each model under the key that its vectors have in the collection: its own, or another that they were given."""
+    made = collection.metadata.get("models", {})
+    found = []
+    for model in models:
+        keys = [key for key in sorted(made) if made[key] == model.fingerprint]
+        found.append(model if not keys or model.key in keys else model.with_key(keys[0]))
+    return found
 
 
 def check_models(collection: Embedded, models: Sequence[Fingerprinted]) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from alicorn.errors import CollectionError, TableError
+from alicorn.errors import CollectionError, ConfigError, TableError
 from alicorn.index.segment.building.documents import EMBEDDING
 from alicorn.index.writer.checks.documents import check_table
+from alicorn.publishing.aliases import aliases_of, give_names
 from alicorn.publishing.documents import BATCH_ROWS, embedding_column, open_documents
 from alicorn.publishing.embeddings import embeddings_of
 from alicorn.publishing.provenance import check_published
@@ -43,18 +44,22 @@ def update(
     models: Sequence[AnyModel] = (),
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     stored: str | None = None,
+    name: str | None = None,
 ) -> UpdateReport:
     """Change documents of a collection by a Parquet file or folder; what the table leaves out they keep.
 
     Without a model the columns of the table are what changes: terms, static_rank, stored columns, embedding:<key>. With
     models their vectors of the documents, and nothing else. A key that the collection does not have is added.
     stored: how the vectors of added keys are kept, one of quantization.STORED, float32 unless given.
+    name: of the key of the one model, in the place of the key that has it (aliases.py); given when all is updated.
     on_progress(done, total) is called after every batch; a batch is changed as a whole.
     Raises TableError, VectorError, ConfigError; CollectionError for vectors of another dimension or model.
     """
     started = time.perf_counter()
     source = open_documents(documents)
     embeddings = embeddings_of(source, models)
+    if name is not None and len(models) != 1:
+        raise ConfigError(f"a name is of the key of one model, got {len(models)} models")
     updated = unknown = 0
     with Collection.open(into) as collection:
         added = _added(collection, source, embeddings, models)
@@ -70,6 +75,8 @@ def update(
             updated, unknown = updated + done.updated, unknown + done.unknown
             on_progress(updated + unknown, source.num_rows)
         collection.flush()
+        if name is not None:
+            give_names(collection, dict.fromkeys([name], models[0].key))
     return UpdateReport(updated, unknown, added, time.perf_counter() - started)
 
 
@@ -79,11 +86,15 @@ def drop_key(collection: Path, key: str) -> None:
     Raises ConfigError, CollectionError.
     """
     with Collection.open(collection) as opened:
-        opened.drop_key(key)
+        if names := [name for name, named in aliases_of(opened).items() if named == key]:
+            raise ConfigError(
+                f"embedding {key!r} is called {names[0]!r}: give the name to another key first (alicorn alias)"
+            )
         models = opened.metadata.get("models", {})
         if key in models:
             left = {name: fingerprint for name, fingerprint in models.items() if name != key}
             opened.set_metadata({**opened.metadata, "models": left})
+        opened.drop_key(key)
 
 
 def _added(

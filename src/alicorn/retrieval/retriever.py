@@ -15,7 +15,8 @@ from alicorn.errors import AlicornError
 from alicorn.language.order import OrderBy, without_nn
 from alicorn.language.prepared import prepare
 from alicorn.language.tree import Nn, Node, walk
-from alicorn.publishing.provenance import check_models, check_vertical
+from alicorn.publishing.aliases import CURRENT, aliases_of
+from alicorn.publishing.provenance import as_published, check_models, check_vertical
 from alicorn.query import Collection, Facet, Result
 from alicorn.query.check import UnitVectors, check_vectors
 from alicorn.retrieval.encoder import interests_of, named_vectors, search_vectors
@@ -87,6 +88,7 @@ class Retriever:
         Raises CollectionError where a model, or what its vertical says of terms and stored columns, is not what the
         collection was published with, and ConfigError for two models of several interests.
         """
+        models = as_published(models, collection)
         check_models(collection, models)
         if models:
             check_vertical(collection, models[0].vertical)
@@ -174,8 +176,8 @@ class Retriever:
             if key is not None:
                 raise AlicornError("key names an embedding, and mode boolean has none: leave it out")
             return ReadText(vertical.expression("boolean", text), self._order("boolean", order_by), None)
-        if key is None:
-            key = vertical.embedding if vertical.embedding in self.models else next(iter(self.models))
+        names = aliases_of(self.collection)
+        key = self._default_key(names) if key is None else names.get(key, key)
         if key not in self.models:
             raise AlicornError(f"no model encodes {key!r}; there are models for: {', '.join(self.models)}")
         vectors = self._interests.get(key, ())
@@ -192,6 +194,12 @@ class Retriever:
 
     def _order(self, which: Literal["boolean", "hybrid"], order_by: OrderBy | None) -> OrderBy | None:
         return self.vertical.order_of(which) if order_by is None and self.vertical is not None else order_by
+
+    def _default_key(self, names: Mapping[str, str]) -> str:
+        """Of the current model, else the vertical's, else that of the first model."""
+        own = self.vertical.embedding if self.vertical is not None else ""
+        known = [key for key in (names.get(CURRENT, own), own) if key in self.models]
+        return known[0] if known else next(iter(self.models))
 
     def _still_shows(self, boolean: Node, chosen: Sequence[str], limit: int) -> bool:
         """Whether a document that was chosen is among the first hits of the Boolean expression."""

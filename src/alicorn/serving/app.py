@@ -89,7 +89,7 @@ def create_app(
 
     operations = [
         *_search_operations(endpoint, metrics),
-        *_document_operations(collection, models),
+        *_document_operations(collection, list(endpoint.retriever.models.values())),
         *_status_operations(endpoint, metrics),
     ]
     document = openapi(operations)

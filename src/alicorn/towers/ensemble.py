@@ -131,7 +131,7 @@ class Ensemble:
     @property
     def fingerprint(self) -> str:
         """Of everything that decides a vector."""
-        decided_by = [_FORMAT, self.key, [member.fingerprint for member in self.members], self.weights]
+        decided_by = [_FORMAT, [member.fingerprint for member in self.members], self.weights]
         return xxhash.xxh3_128_hexdigest(json.dumps(decided_by, allow_nan=False).encode())
 
     @property
@@ -146,6 +146,10 @@ class Ensemble:
     def with_vertical(self, vertical: Vertical) -> "Ensemble":
         """See Model.with_vertical."""
         return replace(self, members=tuple(member.with_vertical(vertical) for member in self.members))
+
+    def with_key(self, key: str) -> "Ensemble":
+        """See Model.with_key."""
+        return replace(self, key=key)
 
     def reads(self, vertical: Vertical) -> dict[str, str]:
         """See Model.reads."""

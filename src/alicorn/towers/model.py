@@ -98,6 +98,10 @@ class Model:
             )
         return replace(self, vertical=vertical)
 
+    def with_key(self, key: str) -> "Model":
+        """The same model, whose vectors are published under another key."""
+        return replace(self, key=key)
+
     def reads(self, vertical: Vertical) -> dict[str, str]:
         """The part of a vertical that decides this model's vectors (vertical/parts.py)."""
         return of_vectors(vertical, self.requests.names, self.documents.names)
@@ -245,7 +249,7 @@ class Model:
     def _fingerprint(self, standardizations: Mapping[str, Any]) -> str:
         """128 bits, as hex, of features, towers and weights."""
         digest = xxhash.xxh3_128()
-        decided_by = [_FORMAT, self.key, self.reads(self.vertical), self.recipe["towers"], standardizations]
+        decided_by = [_FORMAT, self.reads(self.vertical), self.recipe["towers"], standardizations]
         decided_by += [self._encoder] if self._encoder else []
         digest.update(json.dumps(decided_by, sort_keys=True, allow_nan=False).encode())
         for name, tensor in self.module.state_dict().items():
