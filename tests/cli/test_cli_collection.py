@@ -140,7 +140,8 @@ def test_tune_measures_recommends_and_applies(loop, tmp_path):
 def test_tune_finds_an_order_and_writes_it_where_it_is_asked_to(loop, tmp_path):
     """The world's searchers look for names: BM25 adds to towers that learned for a moment."""
     vertical = tmp_path / "vertical.yaml"
-    vertical.write_text("# Mine.\n" + loop.vertical.read_text() + "\norder: {hybrid: {static_rank: 1}}\n")
+    unordered = loop.vertical.read_text().partition("order:")[0]
+    vertical.write_text(f"# Mine.\n{unordered}order: {{hybrid: {{static_rank: 1}}}}\n")
     tune = ("tune", loop.collection, "--order", "--model", loop.model, "--logs", loop.pairs, "--vertical", vertical)
     told = succeed(*tune, "--out", tmp_path / "tuning", "--json")
     found = told.json()

@@ -109,7 +109,7 @@ def test_evaluate_a_cascade_over_depths(loop):
 def test_evaluate_scores_what_is_served_beside_another_model(loop, tmp_path):
     """By the file's order, over the test split, whose looks are counted; the runs are written."""
     order = "order: {hybrid: {nn: 1, bm25: {weight: 0.3, half_at: 8}}}"
-    (tmp_path / "vertical.yaml").write_text((loop.model / "vertical.yaml").read_text().replace("order: {}", order))
+    (tmp_path / "vertical.yaml").write_text(f"{loop.vertical.read_text().partition('order:')[0]}{order}\n")
     model, text_model = (Path(copytree(one, tmp_path / one.name)) for one in (loop.model, loop.text_model))
     evaluate = ("evaluate", model, "--logs", loop.pairs, "--k", "1,10", "--collection", loop.collection)
     served = (*evaluate, "--vertical", tmp_path / "vertical.yaml", "--json")
