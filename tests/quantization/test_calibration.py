@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from alicorn.quantization import Calibration, CoarseQuantizer, held_out, least_cosine, measure
 from alicorn.quantization.calibration import KS, RECALLS, first_scan, needed_slack
-from alicorn.quantization.measuring import _growth
+from alicorn.quantization.fitting import growth_of
 
 DIM, NUM_CLUSTERS = 24, 64
 
@@ -154,7 +154,7 @@ def test_too_few_vectors_are_not_measured():
 
 def test_a_recall_that_no_slack_reaches_says_nothing_of_growth():
     reached, unreached = [0.4, 0.5], [0.4, np.inf]
-    growth = _growth(np.array([unreached, reached]), np.array([unreached, [0.2, 0.4]]))
+    growth = growth_of(np.array([unreached, reached]), np.array([unreached, [0.2, 0.4]]))
     assert growth[0] == pytest.approx(0.025 + 0.025)
     assert growth[1] == pytest.approx((0.2 + 0.1) / 2)
 

@@ -8,6 +8,7 @@
     settings.py     Settings: what can be chosen, what fits together, what is chosen by the size of a collection
     calibration.py  Calibration: in which clusters must a search look for a recall?
     measuring.py    measure: a Calibration, by exact search for sampled queries
+    fitting.py      the slack that sampled queries need: slope and bases
     key.py          KeyQuantizer: coarse + codec of residuals, versioned
 
 A coarse quantizer has `centroids` of unit length, `fit`, `assign` and `cosines`; codecs/codec.py says what a codec has.

@@ -1,8 +1,7 @@
-"""Measure a Calibration: for sampled queries and filters, the least slack whose recall is high enough.
+"""Measure a Calibration: what sampled queries see through sampled filters, by exact search. fitting.py fits the rule.
 
 The filters are shares of the documents, shares of the clusters, which imitate filters that correlate with the vectors,
-and all but the query's own region. With each of these filters, the slack that is kept exceeds the recall by one
-standard error.
+and all but the query's own region.
 """
 
 from __future__ import annotations
@@ -12,22 +11,19 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from alicorn.quantization.calibration import KS, RECALLS, Calibration, first_scan, needed_slack
+from alicorn.quantization.calibration import KS, Calibration, first_scan, needed_slack
+from alicorn.quantization.fitting import Case, bases_of, growth_of, rising, slope_of
 
 SHARES = (0.1, 0.01, 0.001)  # of the documents, beside all of them
 CLUSTER_SHARES = (0.3, 0.3, 0.1, 0.1, 0.03)
 OWN_SHARES = (0.02, 0.3)  # of the documents, those in the clusters nearest to the query: all others are allowed
 MEASURED_FROM = 2_000  # vectors
-_BASES = np.arange(-1.0, 1.305, 0.01)
-_SLOPES = np.arange(0.0, 1.05, 0.1)
 _QUERIES = 128
 _LEAST = 16  # queries: with fewer nothing is promised
 _LARGEST_WORK = 1 << 28  # queries x vectors: some seconds of a core at 128 dimensions
 _TOGETHER = 1 << 25  # cosines that are kept at a time
 _SPREAD_ROWS = 16_384
 _BLOCK = 16_384
-_NOT_MEASURED = -2.0
-_LEAST_GROWTH = 0.05
 
 
 class Rows(Protocol):
@@ -47,14 +43,6 @@ class _Filter(NamedTuple):
     clusters: np.ndarray
     sizes: np.ndarray
     but_own: tuple[float, ...] = (0.0,)
-
-
-class _Case(NamedTuple):
-    """One filter and one K. bounds: (queries,) of the documents looked at first; needed: (queries, k) the slack that
-    finds each of the nearest, 0 where it is looked at first."""
-
-    bounds: np.ndarray
-    needed: np.ndarray
 
 
 def held_out(vectors: np.ndarray) -> np.ndarray:
@@ -95,10 +83,10 @@ def measure(blocks: Sequence[Rows], centroids: np.ndarray, queries: np.ndarray |
     cases = _cases(vectors, list(_filters(vectors, answers, len(centroids), rng)), queries, centroids, spread)
     if not cases[0]:
         return None
-    slope = _slope(cases)
-    each = [_of_filter(measured, slope) for measured in cases]
+    slope = slope_of(cases)
+    each = [bases_of(measured, slope) for measured in cases]
     return Calibration(
-        spread, slope, _rising(np.max(each, axis=0)), len(vectors), _growth(each[0], each[1 + len(OWN_SHARES)])
+        spread, slope, rising(np.max(each, axis=0)), len(vectors), growth_of(each[0], each[1 + len(OWN_SHARES)])
     )
 
 
@@ -150,7 +138,7 @@ def _filters(vectors: _Vectors, answers: np.ndarray, num_clusters: int, rng: np.
 
 def _cases(
     vectors: _Vectors, filters: Sequence[_Filter], queries: np.ndarray, centroids: np.ndarray, spread: float
-) -> list[dict[int, _Case]]:
+) -> list[dict[int, Case]]:
     """Of each filter, the case of each K of which there are enough allowed vectors, by its place in KS."""
     together = max(8, _TOGETHER // len(vectors))
     looks: list[list[list[_Seen]]] = [[] for one in filters for _ in one.but_own]
@@ -164,12 +152,12 @@ def _cases(
                 of_filter.append(look)
     cases = []
     for of_filter in looks:
-        measured: dict[int, _Case] = {}
+        measured: dict[int, Case] = {}
         for j in range(min(map(len, of_filter))):
             bounds = np.array([look[j].bound for look in of_filter])
             needed = needed_slack(spread, np.stack([look[j].cosines for look in of_filter]), bounds[:, None])
             needed[np.stack([look[j].first for look in of_filter])] = 0.0
-            measured[j] = _Case(bounds, needed)
+            measured[j] = Case(bounds, needed)
         cases.append(measured)
     return cases
 
@@ -223,61 +211,3 @@ def _looks(scores: np.ndarray, one: _Filter, cosines: np.ndarray, nearest_first:
             _Seen(float(bound), of_best[:k], best_near[:k] < clusters)
             for k, clusters, bound in zip(ks, looked, bounds, strict=True)
         ]
-
-
-def _slope(cases: Sequence[dict[int, _Case]]) -> float:
-    """The slope with which all filters need nearly the same base."""
-    asked = RECALLS.index(0.95)
-    apart = np.zeros(len(_SLOPES))
-    for j in range(len(KS) - 1):  # the last one takes longest, and says the same
-        of_k = [measured[j] for measured in cases if j in measured]
-        for i, slope in enumerate(_SLOPES):
-            bases = np.array([_least_bases(_recalls(case, float(slope)))[asked] for case in of_k])
-            bases = bases[np.isfinite(bases) & (bases > _BASES[0])]
-            apart[i] += (bases.max() - bases).mean() if len(bases) else 0.0
-    return float(_SLOPES[np.argmin(apart)])
-
-
-def _of_filter(measured: dict[int, _Case], slope: float) -> np.ndarray:
-    """The base of each K and recall: (len(KS), len(RECALLS))."""
-    bases = np.full((len(KS), len(RECALLS)), _NOT_MEASURED)
-    for j, case in measured.items():
-        bases[j] = _least_bases(_recalls(case, slope))
-    return bases
-
-
-def _recalls(case: _Case, slope: float) -> np.ndarray:
-    """The recall of each query with each of _BASES: (queries, bases)."""
-    num_queries, k = case.needed.shape
-    least = np.where(case.needed > 0.0, case.needed - slope * case.bounds[:, None], _BASES[0])
-    step = _BASES[1] - _BASES[0]
-    places = np.ceil((least - _BASES[0]) / step - 1e-9).clip(0, len(_BASES)).astype(np.int64)
-    places += (np.arange(num_queries) * (len(_BASES) + 1))[:, None]
-    counts = np.bincount(places.ravel(), minlength=num_queries * (len(_BASES) + 1)).reshape(num_queries, -1)
-    recalls: np.ndarray = np.cumsum(counts[:, :-1], axis=1) / k
-    return recalls
-
-
-def _least_bases(found: np.ndarray) -> np.ndarray:
-    """Of each of RECALLS, the least base whose mean recall is a standard error above it: (len(RECALLS),)."""
-    sure = found.mean(axis=0) - found.std(axis=0) / np.sqrt(len(found))
-    enough = sure[None, :] >= np.array(RECALLS)[:, None]
-    return np.where(enough.any(axis=1), _BASES[enough.argmax(axis=1)], np.inf)
-
-
-def _growth(all_of_them: np.ndarray, a_tenth: np.ndarray) -> np.ndarray:
-    """By how much the bases of each K rise with ten times as many vectors, in the mean over the recalls."""
-    measured = np.isfinite(all_of_them) & np.isfinite(a_tenth) & (all_of_them > _BASES[0]) & (a_tenth > _BASES[0])
-    rise = np.full(all_of_them.shape, _LEAST_GROWTH)
-    np.subtract(all_of_them, a_tenth, out=rise, where=measured)
-    result: np.ndarray = np.maximum(rise.mean(axis=1), _LEAST_GROWTH)
-    return result
-
-
-def _rising(bases: np.ndarray) -> np.ndarray:
-    """More recall never takes a smaller base; a K that was not measured takes that of the one before."""
-    rising: np.ndarray = np.maximum.accumulate(bases, axis=1)
-    for j in range(1, len(rising)):
-        if rising[j, 0] == _NOT_MEASURED:
-            rising[j] = rising[j - 1]
-    return rising
