@@ -10,6 +10,7 @@ import pytest
 from shell import alicorn, files_below, name_of, succeed
 
 from alicorn import Collection, Model
+from alicorn.evaluation.orders.block import order_block, write_order
 
 
 def test_a_selection_acts_without_training_again(loop, tmp_path):
@@ -157,6 +158,16 @@ def test_tune_finds_an_order_and_writes_it_where_it_is_asked_to(loop, tmp_path):
     assert succeed(*query, "--json").json()["hits"]
     assert "--model and --logs" in alicorn("tune", loop.collection, "--order", "--out", tmp_path / "t").refusal()
     assert "--key, or --order" in alicorn("tune", loop.collection, "--out", tmp_path / "t").refusal()
+
+
+def test_an_order_in_the_model_s_own_vertical_needs_no_training(loop, tmp_path):
+    model = Path(shutil.copytree(loop.model, tmp_path / "model"))
+    write_order(model / "vertical.yaml", order_block({"static_rank": 1}, None, "why"))
+    query = ("query", loop.collection, "--text", name_of(loop)[1], "--limit", "1000", "--json", "--model")
+    scores = [hit["score"] for hit in succeed(*query, model).json()["hits"]]
+    assert scores == sorted(scores, reverse=True)
+    assert max(scores) > 2, "a popularity, and no cosine with a little BM25"
+    assert max(hit["score"] for hit in succeed(*query, loop.model).json()["hits"]) < 2
 
 
 def test_tune_refuses_mistakes_before_it_works(loop, tmp_path):
