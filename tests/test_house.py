@@ -15,6 +15,7 @@ import alicorn
 SOURCE = Path(alicorn.__file__).parent
 ROOMS = [
     "errors",
+    "extras",
     "processes",
     "text",
     "iso_times",

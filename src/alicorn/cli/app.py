@@ -14,7 +14,7 @@ from alicorn.cli.compiling import compile
 from alicorn.cli.configuration import analyze, schema
 from alicorn.cli.demo import demo
 from alicorn.cli.evaluate import evaluate
-from alicorn.cli.full_disk import naming_its_output
+from alicorn.cli.lacking import naming_what_is_lacking
 from alicorn.cli.learn import ensemble, export, mine, train
 from alicorn.cli.output import NOTES
 from alicorn.cli.query import query
@@ -55,7 +55,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for verb in VERBS:
-    app.command()(naming_its_output(verb))
+    app.command()(naming_what_is_lacking(verb))
 
 
 def main() -> None:

@@ -61,11 +61,14 @@ def schema(file: Annotated[ConfigFile, typer.Argument(help="Which file: vertical
 
 
 def class_of(file: ConfigFile) -> type[Config]:
-    """What reads the file."""
-    from alicorn.training.recipe.recipe import Recipe
-    from alicorn.vertical import Vertical
+    """What reads the file. That of a recipe needs the extra `learn`."""
+    if file is ConfigFile.VERTICAL:
+        from alicorn.vertical import Vertical
 
-    return Vertical if file is ConfigFile.VERTICAL else Recipe
+        return Vertical
+    from alicorn.training.recipe.recipe import Recipe
+
+    return Recipe
 
 
 def _analysis(vertical: Vertical, text: str) -> dict[str, dict[str, Any]]:

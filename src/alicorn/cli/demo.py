@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from alicorn.cli.output import log
+from alicorn.extras import EXTRAS, check_installed
 
 
 class Size(StrEnum):
@@ -30,6 +31,7 @@ def demo(
 
     Example: alicorn demo --size small --out demo --no-serve
     """
+    check_installed("`alicorn demo`", *EXTRAS["learn"], *(EXTRAS["serve"] if serve else ()))
     from alicorn.demo import run_demo, serve_demo
 
     run_demo(out, str(size), seed, log)

@@ -1,6 +1,5 @@
 """An exported request tower: rows in, vectors out, by onnxruntime, without torch."""
 
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from alicorn.errors import ConfigError, ModelError
+from alicorn.errors import ModelError
+from alicorn.extras import check_installed
 from alicorn.features import ChannelId, Featurizer
 from alicorn.features.padded import padded
 from alicorn.text import RULES
@@ -33,8 +33,7 @@ class QueryTower:
     @classmethod
     def open(cls, folder: str | Path, threads: int = 1) -> "QueryTower":
         """threads: of onnxruntime. Raises ConfigError where that is missing, ModelError where the export is broken."""
-        if importlib.util.find_spec("onnxruntime") is None:
-            raise ConfigError("an exported tower needs onnxruntime: pip install 'alicorn[onnx]'")
+        check_installed("an exported tower", "onnxruntime")
         folder = Path(folder)
         try:
             header = json.loads((folder / _HEADER).read_text(encoding="utf-8"))

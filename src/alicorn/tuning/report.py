@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alicorn.errors import ConfigError
+from alicorn.extras import check_installed
 from alicorn.quantization import Settings
 from alicorn.reporting.figure import AXIS, INK, SERIES, Chart, drawing
 from alicorn.reporting.json_text import to_json
@@ -28,8 +27,7 @@ _HEADER = (
 
 def check_drawing() -> None:
     """Raise ConfigError where curves cannot be drawn: before the work, not after it."""
-    if find_spec("matplotlib") is None:
-        raise ConfigError("the curves are drawn by matplotlib: pip install 'alicorn[learn]'")
+    check_installed("the drawing of the curves", "matplotlib")
 
 
 def write_report(tuning: Tuning, folder: Path) -> list[Path]:

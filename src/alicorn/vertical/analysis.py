@@ -27,6 +27,7 @@ from alicorn.analysis import Analyzer, chinese
 from alicorn.analysis.stems import LANGUAGES
 from alicorn.analysis.stems import RULES as STEM_RULES
 from alicorn.config import Config, did_you_mean, read_text
+from alicorn.extras import how_to_install
 from alicorn.language.tree import And, Node, Or, Term
 from alicorn.text import words
 
@@ -65,7 +66,7 @@ class Analysis(Config):
                 " a prefix of their own"
             )
         if self.chinese == "jieba" and not chinese.installed():
-            raise ValueError("chinese: jieba is not installed: pip install 'alicorn[chinese]', or take bigrams")
+            raise ValueError(f"chinese: jieba is not installed: {how_to_install('jieba')}, or take bigrams")
         self.analyzer.query_terms("")  # reads the synonyms
         return self
 

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from alicorn.analysis.chinese import installed, jieba
+from alicorn.analysis.chinese import jieba
 from alicorn.config import Config
-from alicorn.errors import ConfigError
+from alicorn.extras import check_installed
 from alicorn.features.arrays import Bag, Sequences
 from alicorn.features.kinds.hashing import CHARACTER_SEED, hashed_keys
 from alicorn.features.kinds.text import TextSettings, text_bags, word_points
@@ -100,7 +100,5 @@ def segmented(column: pa.Array, segmenter: Segmenter) -> pa.Array:
 
 def check_segmenter(segmenter: Segmenter) -> None:
     """Raises ConfigError where its extra is missing."""
-    if segmenter == "jieba" and not installed():
-        raise ConfigError(
-            "recipe, towers.fusion.segmenter: jieba is not installed: pip install 'alicorn[chinese]', or take words"
-        )
+    if segmenter == "jieba":
+        check_installed("recipe, towers.fusion.segmenter", "jieba", otherwise=", or take words")

@@ -19,9 +19,10 @@ from pydantic import Field
 
 from alicorn.config import Config
 from alicorn.errors import ConfigError
+from alicorn.extras import EXTRAS, check_installed
 from alicorn.features.arrays import Tokens
 from alicorn.features.pretrained.cache import VectorCache
-from alicorn.features.pretrained.folder import check_installed, find_folder, fingerprint_of, shape_of
+from alicorn.features.pretrained.folder import find_folder, fingerprint_of, shape_of
 from alicorn.processes import forget_in_children
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class TextEncoder:
 
     def __init__(self, settings: EncoderSettings) -> None:
         """Raises ConfigError where the extra is missing, the folder holds no such model, or has too few layers."""
-        check_installed()
+        check_installed("recipe, towers.encoder", *EXTRAS["encoder"], otherwise=", or leave encoder out")
         self.settings = settings
         self.folder = find_folder(settings.model)
         self.width, self.num_layers = shape_of(self.folder)

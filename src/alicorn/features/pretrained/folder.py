@@ -12,16 +12,6 @@ _FILES = ("config.json", "tokenizer.json", "model.safetensors")
 _FAMILIES = ("bert", "camembert", "electra", "roberta", "xlm-roberta")  # their layers are at encoder.layer
 
 
-def check_installed() -> None:
-    """Raises ConfigError where the extra `encoder` is missing."""
-    missing = [name for name in ("tokenizers", "transformers") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ConfigError(
-            f"recipe, towers.encoder needs {' and '.join(missing)}: pip install 'alicorn[encoder]', or leave encoder "
-            "out"
-        )
-
-
 def find_folder(model: str) -> Path:
     """The absolute folder that `model` names: itself, a package, or `model` in a package. Raises ConfigError."""
     candidates = [Path(model).absolute()]

@@ -10,7 +10,6 @@
 The featurizer is the one of training and of serving: both towers read the same arrays.
 """
 
-import importlib.util
 import json
 import logging
 import shutil
@@ -25,6 +24,7 @@ from torch import Tensor, nn
 
 import alicorn
 from alicorn.errors import ConfigError
+from alicorn.extras import check_installed
 from alicorn.features import ChannelId
 from alicorn.features.padded import Input, padded
 from alicorn.text import RULES
@@ -157,9 +157,7 @@ def _quietly(tower: _PlainInputs, inputs: dict[Input, Tensor], fixed: dict[Chann
 
 
 def _check(model: Model | Ensemble, folder: Path) -> None:
-    missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ConfigError(f"the export needs {' and '.join(missing)}: pip install 'alicorn[onnx]'")
+    check_installed("the export", "onnx", "onnxscript")
     if isinstance(model, Ensemble):
         raise ConfigError("an ensemble is exported member by member: give the folder of one, members/0 and so on")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -1,4 +1,4 @@
-"""A disk that is full or may not be written, as one sentence that names the folder."""
+"""What a machine lacks for a verb, as one sentence: room on its disk, or a package of an extra."""
 
 from __future__ import annotations
 
@@ -8,19 +8,25 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from alicorn.errors import AlicornError
+from alicorn.errors import AlicornError, ConfigError
+from alicorn.extras import belongs_to_extra, how_to_install
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 _OUTPUTS = ("out", "into", "served_log", "report", "collection")
 
 
-def naming_its_output(verb: Callable[..., None]) -> Callable[..., None]:
-    """The verb, which raises AlicornError where the system has no room for what it writes."""
+def naming_what_is_lacking(verb: Callable[..., None]) -> Callable[..., None]:
+    """The verb, which raises AlicornError where the system has no room for what it writes, or an extra is missing."""
 
     @functools.wraps(verb)
     def run(**given: Any) -> None:
         try:
             verb(**given)
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if not belongs_to_extra(package):
+                raise
+            raise ConfigError(f"`alicorn {verb.__name__}` needs {package}: {how_to_install(package)}") from error
         except OSError as error:
             if error.errno not in _NO_ROOM:
                 raise
