@@ -225,3 +225,7 @@ def test_reading_a_collection_changes_none_of_its_files(loop):
     succeed("query", loop.collection, "text:john")
     succeed("verify", loop.collection)
     assert contents() == before
+
+
+def test_a_collection_without_names_has_none_to_print(loop):
+    assert succeed("alias", loop.collection).out == ""

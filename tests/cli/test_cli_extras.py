@@ -27,6 +27,7 @@ NEEDS = {
     "publish": {"learn"},
     "update": {"learn"},
     "drop": set(),
+    "alias": set(),
     "interests": {"learn"},
     "schema": set(),
     "analyze": set(),
@@ -72,6 +73,7 @@ def arguments(loop, out):
         "publish": [documents, "--into", out / "collection", *model],
         "update": [documents, "--into", collection, *model],
         "drop": [collection, "--key", "none"],
+        "alias": [collection, "current=none"],
         "interests": [loop.logs / "activity", "--collection", collection, "--key", "people", "--out", out / "i"],
         "schema": ["vertical"],
         "analyze": ["john smith", *vertical],
@@ -99,7 +101,7 @@ def test_a_verb_names_the_extra_that_is_missing(loop, tmp_path, installed):
             assert any(extra in said.split("alicorn[")[1] for extra in NEEDS[verb] - {installed}), (verb, said)
         else:
             assert "pip install" not in said, (verb, said)
-            assert code == (2 if verb == "drop" else 0), (verb, said)
+            assert code == (2 if verb in ("drop", "alias") else 0), (verb, said)
     assert not list(tmp_path.iterdir())
 
 
