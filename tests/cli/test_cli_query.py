@@ -1,6 +1,7 @@
 """query: answers, orders and explanations on the standard output; wrong requests are refused."""
 
 import json
+from datetime import date
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -64,7 +65,7 @@ def test_facets_are_printed_below_the_hits(tmp_path):
         terms = [["all", "tag:a"], ["all", "tag:a", "tag:b"], ["all"], ["all"]]
         collection.upsert(pa.table({"doc_id": list("abcd"), "terms": terms, **columns}))
     ask = ("query", tmp_path / "c", "all", "--limit", "1", "--facet")
-    lines = succeed(*ask, "brand", "--facet", "tag:", "--facet", "price=10,50.5").out.splitlines()
+    lines = succeed(*ask, "brand", "--facet", "tag:", "--facet", "price:edges=10,50.5").out.splitlines()
     assert lines[-3:] == [
         "brand  x: 2, y: 1 (2 of 2 values, 1 without)",
         "tag:  a: 2, b: 1 (2 of 2 values)",
@@ -74,8 +75,30 @@ def test_facets_are_printed_below_the_hits(tmp_path):
         "brand": {"buckets": [{"value": "x", "count": 2}, {"value": "y", "count": 1}], "num_values": 2, "missing": 1}
     }
     assert "there is no 'brnd'; the collection has: brand, price" in alicorn(*ask, "brnd").refusal()
-    assert "expected numbers after =" in alicorn(*ask, "price=low").refusal()
-    assert "'brand' is string" in alicorn(*ask, "brand=1").refusal()
+    assert "numbers after :edges=" in alicorn(*ask, "price:edges=low").refusal()
+    assert "a whole number after :top=" in alicorn(*ask, "brand:top=many").refusal()
+    assert "'brand' is string" in alicorn(*ask, "brand:edges=1").refusal()
+    assert "'brand' is given twice" in alicorn(*ask, "brand", "--facet", "brand:top=2").refusal()
+
+
+def test_a_facet_takes_how_many_values_and_an_interval(tmp_path):
+    with Collection.create(tmp_path / "c") as collection:
+        days = [date(2024, 1, 31), date(2024, 3, 1), date(2024, 3, 31)]
+        terms = [["all", "tag:a"], ["all", "tag:a", "tag:b"], ["all"]]
+        table = {"doc_id": list("abc"), "terms": terms, "price": [1.5, 10.0, 19.0], "sold": days}
+        collection.upsert(pa.table(table))
+    ask = ("query", tmp_path / "c", "all", "--limit", "1", "--facet")
+    more = ("tag::top=1", "--facet", "price:interval=7.5", "--facet", "sold:interval=month")
+    assert succeed(*ask, *more).out.splitlines()[-3:] == [
+        "tag:  a: 2 (1 of 2 values)",
+        "price  0 to below 7.5: 1, 7.5 to below 15: 1, 15 to below 22.5: 1 (3 of 3 values)",
+        "sold  2024-01-01 to below 2024-02-01: 1, 2024-02-01 to below 2024-03-01: 0, 2024-03-01 to below 2024-04-01: 2"
+        " (3 of 3 values)",
+    ]
+    assert succeed(*ask, "sold:interval=year", "--json").json()["facets"]["sold"]["buckets"] == [
+        {"value": ["2024-01-01", "2025-01-01"], "count": 3}
+    ]
+    assert "one of day, week, month, year; got 'moon'" in alicorn(*ask, "sold:interval=moon").refusal()
 
 
 def test_a_hit_shows_the_columns_that_are_asked_for(tmp_path):

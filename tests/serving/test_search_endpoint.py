@@ -150,6 +150,7 @@ def test_facets_count_the_whole_result(client):
         "friends": {"column": "friends"},
         "years": {"column": "year", "edges": [1985, 1990]},
         "places": {"prefix": "city:"},
+        "decades": {"column": "year", "interval": 10},
     }
     whole = search(client, expression="(prefix text:)", limit=100)["hits"]
     answer = search(client, expression="(prefix text:)", limit=1, facets=facets)["facets"]
@@ -161,6 +162,9 @@ def test_facets_count_the_whole_result(client):
     assert {one["value"]: one["count"] for one in answer["friends"]["buckets"]} == friends
     assert [one["value"] for one in answer["years"]["buckets"]] == [[None, 1985], [1985, 1990], [1990, None]]
     assert sum(one["count"] for one in answer["years"]["buckets"]) + answer["years"]["missing"] == len(whole)
+    decades = collections.Counter(hit["stored"]["year"] // 10 for hit in whole if hit["stored"]["year"] is not None)
+    spans = {decade: [10 * decade, 10 * decade + 10] for decade in range(min(decades), max(decades) + 1)}
+    assert answer["decades"]["buckets"] == [{"value": spans[one], "count": decades[one]} for one in spans]
     assert {one["value"]: one["count"] for one in answer["places"]["buckets"]} == {
         city.lower(): count for city, count in cities.items()
     }
@@ -177,6 +181,8 @@ def test_facets_count_the_whole_result(client):
         ({"column": "city", "edges": [1]}, "edges need a column of numbers, booleans or times, but 'city' is string"),
         ({}, "facet 'f': give a column or a prefix of terms, one of them"),
         ({"column": "city", "top": 0}, ">= 1 - at `$.facets[...].top`"),
+        ({"column": "year", "interval": "decade"}, "Invalid enum value 'decade' - at `$.facets[...].interval`"),
+        ({"column": "year", "interval": 0}, "an interval is a number above 0, or"),
         ({"colum": "city"}, "unknown field `colum` - at `$.facets[...]`"),
     ],
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,8 +51,9 @@ def query(
     facet: Annotated[
         list[str] | None,
         typer.Option(
-            help="Count the values of a stored column over the whole result, of a prefix of terms such as tag:, or of"
-            " ranges between edges, price=10,50. Again for a further facet."
+            help="Count over the whole result the values of a stored column, or the terms of a prefix such as tag:. The"
+            " most frequent, brand:top=20 (or tag::top=20); ranges, price:edges=10,50; buckets of one width,"
+            " price:interval=5, or of a day, week, month or year, sold:interval=month. Again for a further facet."
         ),
     ] = None,
     column: Annotated[
@@ -84,7 +87,7 @@ def query(
 
     alicorn query collection/ tag:red --column title --column price
 
-    alicorn query collection/ tag:red --facet brand --facet tag: --facet price=10,50
+    alicorn query collection/ tag:red --facet brand:top=20 --facet tag: --facet price:edges=10,50
 
     alicorn query collection/ --interests interests.parquet --of u17
     """
@@ -113,7 +116,7 @@ def query(
             order_by=[_key(text) for text in order_by] if order_by else None,
             offset=offset,
             after=after,
-            facets=dict(_facet(text) for text in facet or ()),
+            facets=_facets(facet or ()),
         )
         for notice in request.notices:
             log.print(f"note: {notice}")
@@ -204,16 +207,46 @@ def _key(text: str) -> str | dict[str, Any]:
     return weights
 
 
+def _facets(texts: Sequence[str]) -> dict[str, Facet]:
+    """The facets of --facet by column or prefix."""
+    facets: dict[str, Facet] = {}
+    for text in texts:
+        name, facet = _facet(text)
+        if name in facets:
+            raise ConfigError(f"--facet: {name[:40]!r} is given twice; ask once for each column or prefix")
+        facets[name] = facet
+    return facets
+
+
 def _facet(text: str) -> tuple[str, Facet]:
-    """A facet and its name, the column or the prefix."""
+    """A facet and its column or prefix: NAME, NAME:top=20, NAME:edges=10,50 or NAME:interval=5."""
     from alicorn.query import Facet
 
-    name, given, edges = text.partition("=")
+    found = re.fullmatch(r"(.+?)(?::(top|edges|interval)=(.*))?", text, re.DOTALL)
+    if found is None:
+        raise ConfigError("--facet: give a column, or a prefix of terms such as tag:, got an empty text")
+    name, option, given = found.groups()
+    is_prefix = name.endswith(":")
+    facet = Facet(prefix=name) if is_prefix else Facet(name)
     try:
-        rising = tuple(float(edge) for edge in edges.split(",")) if given else ()
+        if option == "top":
+            return name, dataclasses.replace(facet, top=int(given))
+        if option == "edges":
+            return name, dataclasses.replace(facet, edges=tuple(float(edge) for edge in given.split(",")))
     except ValueError:
-        raise ConfigError(f"--facet: expected numbers after =, such as price=10,50, got {text!r}") from None
-    return name, Facet(prefix=name, edges=rising) if name.endswith(":") else Facet(name, edges=rising)
+        raise ConfigError(
+            f"--facet: expected a whole number after :top=, and numbers after :edges=, such as price:edges=10,50,"
+            f" got {text[:80]!r}"
+        ) from None
+    return name, facet if option is None else dataclasses.replace(facet, interval=_interval(given))
+
+
+def _interval(text: str) -> Any:
+    """A width, or a text for the unit of a calendar, which the facet checks."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _print_reason(collection: Collection, request: Request, doc_id: str, as_json: bool) -> None:
@@ -271,8 +304,12 @@ def _bucket_name(value: Any) -> str:
         return str(value)
     low, high = value
     if low is None:
-        return f"below {high:.15g}"
-    return f"from {low:.15g}" if high is None else f"{low:.15g} to below {high:.15g}"
+        return "all" if high is None else f"below {_end(high)}"
+    return f"from {_end(low)}" if high is None else f"{_end(low)} to below {_end(high)}"
+
+
+def _end(end: Any) -> str:
+    return f"{end:.15g}" if isinstance(end, float) else str(end)
 
 
 def _is_short(name: str, value: object) -> bool:

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from alicorn.errors import BodyError
 from alicorn.query.facets.checking import MAX_EDGES, MAX_FACETS, MAX_TOP
+from alicorn.query.facets.facet import BucketWidth
 from alicorn.query.search import MAX_OFFSET
 from alicorn.retrieval.retriever import Mode
 from alicorn.tables import JsonError, parse_json
@@ -30,12 +31,14 @@ class FacetRequest(Struct, forbid_unknown_fields=True, frozen=True):
     """What to count over all documents that match: the values of a stored column, or the terms of a prefix.
 
     top: how many values, the most frequent first. edges: rising numbers; the ranges between them are counted instead.
+    interval: the width of the buckets of numbers, or day, week, month or year of dates and timestamps in UTC.
     """
 
     column: str | None = None
     prefix: str | None = None
     top: Annotated[int, Meta(ge=1, le=MAX_TOP)] = 10
     edges: Annotated[tuple[float, ...], Meta(max_length=MAX_EDGES)] = ()
+    interval: BucketWidth | None = None
 
 
 class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
@@ -105,7 +108,7 @@ class Hit(Struct, frozen=True):
 
 
 class FacetBucket(Struct, frozen=True):
-    """How many documents have a value; of edges, [from, below], where null is no end."""
+    """How many documents have a value; of edges and an interval, [from, below], where null is no end."""
 
     value: Any
     count: int

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from alicorn.errors import ConfigError
 from alicorn.feedback import ServedLog
@@ -91,7 +91,7 @@ class SearchEndpoint:
             order_by=asked.order_by,
             offset=asked.offset,
             after=asked.after,
-            facets={name: Facet(one.column, one.prefix, one.top, one.edges) for name, one in asked.facets.items()},
+            facets={name: Facet(**asdict(one)) for name, one in asked.facets.items()},
             chosen=chosen,
         )
 

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from alicorn.errors import ConfigError
 from alicorn.interval import has_interval
-from alicorn.query.facets.facet import Facet
+from alicorn.query.facets.facet import BucketWidth, Facet
+from alicorn.query.facets.histogram import UNITS, has_days, is_number
 from alicorn.query.order.keys import can_order
 
 MAX_FACETS = 32
@@ -38,8 +39,10 @@ def _check(what: str, facet: Facet, columns: Mapping[str, pa.DataType]) -> None:
         raise ConfigError(f"{what}: top must be a whole number from 1 to {MAX_TOP}, got {facet.top!r}")
     if facet.prefix == "":
         raise ConfigError(f"{what}: the prefix is empty; give one such as 'tag:'")
-    if facet.edges and facet.prefix is not None:
-        raise ConfigError(f"{what}: edges are of a column, and terms have none")
+    if (facet.edges or facet.interval is not None) and facet.prefix is not None:
+        raise ConfigError(f"{what}: edges and interval are of a column, and terms have none")
+    if facet.edges and facet.interval is not None:
+        raise ConfigError(f"{what}: give edges or an interval, not both")
     if facet.column is None:
         return
     kind = columns.get(facet.column)
@@ -53,6 +56,8 @@ def _check(what: str, facet: Facet, columns: Mapping[str, pa.DataType]) -> None:
     if facet.edges and not has_interval(kind):
         raise ConfigError(f"{what}: edges need a column of numbers, booleans or times, but {facet.column!r} is {kind}")
     _check_edges(what, facet.edges)
+    if facet.interval is not None:
+        _check_interval(what, facet.interval, facet.column, kind)
 
 
 def _check_edges(what: str, edges: tuple[float, ...]) -> None:
@@ -63,6 +68,22 @@ def _check_edges(what: str, edges: tuple[float, ...]) -> None:
             raise ConfigError(f"{what}: an edge must be a finite number, got {edge!r}")
     if any(low >= high for low, high in itertools.pairwise(edges)):
         raise ConfigError(f"{what}: the edges must rise, got {list(edges[:10])}")
+
+
+def _check_interval(what: str, interval: BucketWidth, column: str, kind: pa.DataType) -> None:
+    if isinstance(interval, str):
+        is_possible, fits = interval in UNITS, has_days(kind)
+    else:
+        is_possible = not isinstance(interval, bool) and isinstance(interval, int | float)
+        is_possible, fits = is_possible and math.isfinite(interval) and interval > 0, is_number(kind)
+    if not is_possible:
+        raise ConfigError(
+            f"{what}: an interval is a number above 0, or of dates and timestamps one of {', '.join(UNITS)};"
+            f" got {interval!r}"
+        )
+    if not fits and not pa.types.is_null(kind):
+        needed = "dates or timestamps" if isinstance(interval, str) else "integers, floats or decimals"
+        raise ConfigError(f"{what}: interval {interval!r} needs a column of {needed}, but {column!r} is {kind}")
 
 
 def is_list_of_strings(kind: pa.DataType) -> bool:

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alicorn.index import Segment, Snapshot
-from alicorn.index.segment.numeric import places_within
 from alicorn.index.segment.parts.frequent import are_dense
 from alicorn.query.facets import counting
 from alicorn.query.facets.checking import is_list_of_strings
 from alicorn.query.facets.facet import Bucket, Counts, Facet
+from alicorn.query.facets.ranges import Counted, between, histogram
 from alicorn.query.order.ordinals import Ordinals, ordinals_of, string_ordinals
 from alicorn.query.sets import bits, docset
 from alicorn.query.sets.docset import Bitmap, DocSet
@@ -37,11 +37,14 @@ _listed: WeakKeyDictionary[Segment, dict[str, tuple[np.ndarray, Ordinals]]] = We
 
 
 def count_facets(snapshot: Snapshot, found: Sequence[DocSet], facets: Mapping[str, Facet]) -> dict[str, Counts]:
-    """The counts of each facet. found: live documents of each segment; the facets fit (checking.py)."""
-    return {name: _count(snapshot, found, facet) for name, facet in facets.items()}
+    """The counts of each facet. found: live documents of each segment; the facets fit (checking.py).
+
+    Raises ConfigError for an interval that the values of the result do not fit (histogram.py).
+    """
+    return {name: _count(f"facet {name!r}", snapshot, found, facet) for name, facet in facets.items()}
 
 
-def _count(snapshot: Snapshot, found: Sequence[DocSet], facet: Facet) -> Counts:
+def _count(what: str, snapshot: Snapshot, found: Sequence[DocSet], facet: Facet) -> Counts:
     segments = [view.segment for view in snapshot.segments]
     if facet.prefix is not None:
         parts = [_terms(segment, part, facet.prefix) for segment, part in zip(segments, found, strict=True)]
@@ -53,8 +56,9 @@ def _count(snapshot: Snapshot, found: Sequence[DocSet], facet: Facet) -> Counts:
         return _most_frequent(parts, facet.top)
     ordinals = [ordinals_of(segment, facet.column, kind) for segment in segments]
     counts = [_by_ordinal(part, one) for part, one in zip(found, ordinals, strict=True)]
-    if facet.edges:
-        return _between_edges(segments, facet, ordinals, counts)
+    if facet.edges or facet.interval is not None:
+        ranges = [Counted(*of, facet.column) for of in zip(segments, ordinals, counts, strict=True)]
+        return between(ranges, facet.edges) if facet.interval is None else histogram(what, ranges, facet.interval)
     parts = [_Part(one.values, own[:-1], int(own[-1])) for one, own in zip(ordinals, counts, strict=True)]
     return _most_frequent(parts, facet.top)
 
@@ -150,33 +154,3 @@ def _together(values: Sequence[pa.Array], counts: Sequence[np.ndarray]) -> tuple
     some = np.empty(len(totals), dtype=np.int64)
     some[ranks] = np.arange(len(ranks))
     return joined.take(pa.array(some)), totals
-
-
-def _between_edges(
-    segments: Sequence[Segment], facet: Facet, ordinals: Sequence[Ordinals], counts: Sequence[np.ndarray]
-) -> Counts:
-    """How many values are in each range: below the first edge, from each to below the next, from the last on."""
-    totals = np.zeros(len(facet.edges) + 1, dtype=np.int64)
-    missing = 0
-    assert facet.column is not None
-    for segment, one, own in zip(segments, ordinals, counts, strict=True):
-        missing += int(own[-1])
-        places = [_first_from(segment, facet.column, one, edge) for edge in facet.edges]
-        sums = np.concatenate([[0], np.cumsum(own[:-1])])
-        totals += np.diff(sums[[0, *places, len(one.values)]])
-    ends = [None, *facet.edges, None]
-    buckets = tuple(
-        Bucket((low, high), count) for low, high, count in zip(ends[:-1], ends[1:], totals.tolist(), strict=True)
-    )
-    return Counts(buckets, len(buckets), missing)
-
-
-def _first_from(segment: Segment, name: str, ordinals: Ordinals, edge: float) -> int:
-    """The ordinal of the first value that is not below an edge."""
-    column = segment.columns.get(name)
-    if column is None:
-        return 0
-    places = places_within(column, segment.fields.column(name), edge, None)
-    if places.start >= places.stop:
-        return len(ordinals.values)
-    return int(ordinals.numbers[column.sorted_docs[places.start]])
