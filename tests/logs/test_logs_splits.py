@@ -116,7 +116,9 @@ def gone() -> dict[str, pa.Table]:
 
 def test_rows_of_documents_that_are_gone_are_refused_or_left_out_and_counted(tmp_path):
     logs = write_logs(tmp_path / "logs", gone())
-    with pytest.raises(TableError, match="not found in table documents: 'x'"):
+    with pytest.raises(
+        TableError, match=r"not found in table documents: 'x' \(unknown_documents: leave_out in vertical.yaml"
+    ):
         mine(logs, vertical(), tmp_path / "pairs")
     lenient = vertical().model_copy(update={"unknown_documents": "leave_out"})
     counts = mine(logs, lenient, tmp_path / "pairs")

@@ -141,15 +141,16 @@ def _check_unique(name: str, path: Path, key: str, with_time: bool) -> None:
 def _check_reference(name: str, table: ibis.Table, column: str, target: str, target_table: ibis.Table) -> None:
     """Null refers to nothing and passes: where it is not allowed, the rules of a row say so."""
     bad = table.filter(table[column].notnull()).anti_join(target_table, column)
-    _refuse(name, column, bad, table, f"not found in table {target}")
+    hint = " (unknown_documents: leave_out in vertical.yaml leaves such rows out)" if target == "documents" else ""
+    _refuse(name, column, bad, table, f"not found in table {target}", hint)
 
 
-def _refuse(name: str, column: str, bad: ibis.Table, table: ibis.Table, problem: str) -> None:
+def _refuse(name: str, column: str, bad: ibis.Table, table: ibis.Table, problem: str, hint: str) -> None:
     found = bad.aggregate(count=bad.count(), first=bad[ROW].min()).to_pyarrow().to_pylist()[0]
     if found["count"]:
         row = found["first"]
         value = table.filter(table[ROW] == row)[column].to_pyarrow()[0].as_py()
-        bad_rows(name, column, f"{problem}: {value!r}", row=row, count=found["count"])
+        bad_rows(name, column, f"{problem}: {value!r}{hint}", row=row, count=found["count"])
 
 
 def _differ(name: str) -> Deferred:
