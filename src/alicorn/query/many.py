@@ -24,7 +24,6 @@ from alicorn.language.order import OrderBy
 from alicorn.language.prepared import Prepared
 from alicorn.quantization import FLOAT32
 from alicorn.query.check import check_expression, check_matrix
-from alicorn.query.explain.missing import missing_terms
 from alicorn.query.nn import kernel
 from alicorn.query.nn.arguments import NONE_DELETED
 from alicorn.query.nn.plan import allowed_rows, is_exact
@@ -183,7 +182,7 @@ def _in_one_pass(
             rows = allowed_rows(block, inside)
             notices = one.notices + tuple(evaluation.notices)
             group = groups.setdefault((one.nn.key, one.k), [])
-            group.append(_Filtered(one.nn, one.places, one.queries(matrices), rows, notices))
+            group.append(_Filtered(one.places, one.queries(matrices), rows, notices, one.nn))
     for (key, k), members in groups.items():
         _look_at_all(snapshot, key, k, members, limit, results, started)
 
@@ -191,15 +190,11 @@ def _in_one_pass(
 class _Filtered(NamedTuple):
     """Requests of one nn: their places, their vectors (places, dim), and the rows that their filter leaves."""
 
-    nn: tree.Nn
     places: list[int]
     queries: np.ndarray
     rows: np.ndarray
     notices: tuple[str, ...]
-
-    def notices_of_nothing(self, snapshot: Snapshot) -> tuple[str, ...]:
-        """The notices of a result without a hit."""
-        return self.notices + missing_terms(snapshot, self.nn)
+    root: tree.Nn
 
 
 def _look_at_all(
@@ -232,10 +227,10 @@ def _look_at_all(
     ids = view.segment.ids.of(numbers)
     segments = np.zeros(len(numbers), dtype=np.int64)
     took_ms = (time.perf_counter() - started) * 1000.0 / len(places)
-    asked = [member for member in members for _ in member.places]
+    notices = [member.notices for member in members for _ in member.places]
+    roots = [member.root for member in members for _ in member.places]
     at = 0
     for request, (place, shown, total) in enumerate(zip(places, cut.tolist(), counts.tolist(), strict=True)):
-        notices = asked[request].notices if total else asked[request].notices_of_nothing(snapshot)
         scores = found_scores[request, :shown]
         part = slice(at, at + shown)
         results[place] = Result(
@@ -245,7 +240,8 @@ def _look_at_all(
             snapshot,
             segments[part],
             numbers[part],
-            notices,
+            notices[request],
+            root=roots[request],
             _ids=ids[part],
         )
         at += shown

@@ -14,7 +14,6 @@ from alicorn.language.order import OrderBy
 from alicorn.language.prepared import Prepared
 from alicorn.query.check import check_expression
 from alicorn.query.expansion.settled import settled
-from alicorn.query.explain.missing import missing_terms
 from alicorn.query.facets.checking import check_facets
 from alicorn.query.facets.count import count_facets
 from alicorn.query.facets.facet import Counts, Facet
@@ -90,8 +89,6 @@ def _result(
 ) -> Result:
     snapshot = evaluation.snapshot
     notices = ordering.prepared.notices + tuple(evaluation.notices)
-    if total == 0:
-        notices += missing_terms(snapshot, ordering.prepared.root)
     explanation = None if evaluation.step is None else evaluation.step.children[0]
     took_ms = (time.perf_counter() - started) * 1000.0
     return Result(
@@ -106,6 +103,7 @@ def _result(
         ordering,
         best.of_keys or (best.scores,),
         facets or {},
+        ordering.prepared.root,
     )
 
 
