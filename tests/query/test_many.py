@@ -78,7 +78,7 @@ def test_each_result_is_that_of_search(
 
 def test_few_documents_take_one_pass(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
     searched = []
-    monkeypatch.setattr(many, "search", lambda *arguments: searched.append(arguments))
+    monkeypatch.setattr(many, "search", lambda *arguments, **options: searched.append(arguments))
     collection.search_many(["(nn a :k 5 :filter rare:3)"] * 4, {"a": np.ones((4, DIM))})
     assert not searched
     collection.search_many(

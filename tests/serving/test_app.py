@@ -64,6 +64,15 @@ def test_without_a_log_there_are_no_sessions_and_clicks_are_refused(collection, 
     assert "keeps no log" in refused(client, path="/v1/clicks", session_id="a", doc_id="b")["error"]
 
 
+def test_a_text_is_analyzed_by_the_vertical(collection, client, start):
+    answer = client.post("/v1/analyze", json={"text": "John Smith"}).json()
+    assert answer["text"]["steps"][-1]["document"] == ["text:john", "text:smith"]
+    assert answer["text"]["steps"][-1]["query"] == ["text:john", "text:smith"]
+    assert answer["text"]["columns"] == ["name"]
+    assert "$.text" in refused(client, path="/v1/analyze", text="x" * 1001)["error"]
+    assert "no vertical" in refused(start(collection), path="/v1/analyze", text="x")["error"]
+
+
 def test_searchers_to_choose_from_are_labelled(client):
     answer = client.get("/v1/searchers", params={"limit": 5}).json()
     assert answer == {
@@ -158,8 +167,8 @@ def test_a_wrong_method_is_told_all_right_ones(client, method, path, allowed):
 def test_every_operation_is_described_with_what_it_takes_gives_and_refuses(client):
     paths = client.get("/openapi.json").json()["paths"]
     described = {(method, path): found for path, methods in paths.items() for method, found in methods.items()}
-    assert len(described) == 10
-    assert len({found["operationId"] for found in described.values()}) == 10
+    assert len(described) == 11
+    assert len({found["operationId"] for found in described.values()}) == 11
     for (method, path), found in described.items():
         assert ("requestBody" in found) == (method in ("post", "patch"))
         assert [p["name"] for p in found.get("parameters", []) if p["in"] == "path"] == re.findall(r"{(\w+)}", path)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,9 +13,7 @@ from alicorn.cli.options import Json, VerticalFile
 from alicorn.reporting.json_text import to_json
 
 if TYPE_CHECKING:
-    from alicorn.analysis import Analyzer
     from alicorn.config import Config
-    from alicorn.vertical import Vertical
 
 
 def analyze(
@@ -28,17 +27,19 @@ def analyze(
 
     alicorn analyze --vertical vertical.yaml 'Running shoes DCB107-2'
     """
+    from alicorn.retrieval.analysis_steps import analysis_steps
     from alicorn.vertical import Vertical
 
-    found = _analysis(Vertical.load(vertical), text)
+    found = analysis_steps(Vertical.load(vertical), text)
     if as_json:
-        sys.stdout.write(to_json(found) + "\n")
+        plain = {prefix: dataclasses.asdict(of) for prefix, of in found.items()}
+        sys.stdout.write(to_json(plain) + "\n")
         return
     for prefix, of in found.items():
-        sys.stdout.write(f"{prefix}: (of {', '.join(of['columns'])})\n")
-        for step in of["steps"]:
-            sys.stdout.write(f"  {step['step']}\n    document  {_shown(step['document'])}\n")
-            sys.stdout.write(f"    query     {_shown(step['query'])}\n")
+        sys.stdout.write(f"{prefix}: (of {', '.join(of.columns)})\n")
+        for step in of.steps:
+            sys.stdout.write(f"  {step.step}\n    document  {_shown(step.document)}\n")
+            sys.stdout.write(f"    query     {_shown(step.query)}\n")
 
 
 class ConfigFile(StrEnum):
@@ -69,43 +70,6 @@ def class_of(file: ConfigFile) -> type[Config]:
     from alicorn.training.recipe.recipe import Recipe
 
     return Recipe
-
-
-def _analysis(vertical: Vertical, text: str) -> dict[str, dict[str, Any]]:
-    """Prefix -> its columns, and of each step the terms of a document and the operands of a query."""
-    from alicorn.vertical.analysis import operands
-
-    columns: dict[str, list[str]] = {}
-    for column, prefixes in vertical.word_columns().items():
-        for prefix in prefixes:
-            columns.setdefault(prefix, []).append(column)
-    found = {}
-    for prefix, of in columns.items():
-        steps = [
-            {
-                "step": name,
-                "document": [f"{prefix}:{term}" for term in analyzer.document_terms(text)],
-                "query": [str(operand) for operand in operands(analyzer, prefix, text)],
-            }
-            for name, analyzer in vertical.analyzer(prefix).steps()
-        ]
-        if prefix in vertical.positions():
-            steps.append(_positions(vertical.analyzer(prefix), prefix, text))
-        found[prefix] = {"columns": of, "steps": steps}
-    return found
-
-
-def _positions(analyzer: Analyzer, prefix: str, text: str) -> dict[str, Any]:
-    """The terms of a document with their positions, and the phrase of a query."""
-    from alicorn.language.tree import Phrase
-
-    terms, _ = analyzer.positioned_terms(text)
-    words = tuple(analyzer.phrase_terms(text))
-    return {
-        "step": "positions",
-        "document": [f"{at} {prefix}:{term}" for term, at in terms],
-        "query": [str(Phrase(prefix, words))] if words else [],
-    }
 
 
 def _shown(terms: list[str]) -> str:

@@ -83,12 +83,14 @@ class Collection(Store):
         vectors: Mapping[str, np.ndarray] | None = None,
         limit: int = 10,
         order_by: OrderBy | None = None,
+        facets: Mapping[str, Facet] | None = None,
     ) -> list[Result]:
         """Evaluate many expressions over one snapshot, on all cores; one result per expression.
 
-        vectors: name -> (len(expressions), dim); row i belongs to expression i.
+        vectors: name -> (len(expressions), dim); row i belongs to expression i. facets: what to count, for each
+        result over all documents that match.
         """
         distinct = {id(one): one for one in expressions}  # one expression for all requests is prepared once
         prepared = {identity: prepare(one) for identity, one in distinct.items()}
         each = [prepared[id(one)] for one in expressions]
-        return search_many(self.snapshot(), each, vectors or {}, limit, order_by)
+        return search_many(self.snapshot(), each, vectors or {}, limit, order_by, facets)

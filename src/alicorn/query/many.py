@@ -24,6 +24,8 @@ from alicorn.language.order import OrderBy
 from alicorn.language.prepared import Prepared
 from alicorn.quantization import FLOAT32
 from alicorn.query.check import check_expression, check_matrix
+from alicorn.query.facets.checking import check_facets
+from alicorn.query.facets.facet import Facet
 from alicorn.query.nn import kernel
 from alicorn.query.nn.arguments import NONE_DELETED
 from alicorn.query.nn.plan import allowed_rows, is_exact
@@ -44,12 +46,14 @@ def search_many(
     vectors: Mapping[str, Any],
     limit: int,
     order_by: OrderBy | None,
+    facets: Mapping[str, Facet] | None = None,
 ) -> list[Result]:
     """One result per prepared expression, as `search` gives it.
 
-    vectors: name -> (len(prepared), dim); row i belongs to expression i.
+    vectors: name -> (len(prepared), dim); row i belongs to expression i. facets: what to count, for each result.
     """
     check_limit(limit)
+    counted = bool(check_facets(facets, snapshot.columns))
     matrices = {name: check_matrix(name, matrix, len(prepared)) for name, matrix in vectors.items()}
     asked: dict[int, tuple[Prepared, list[int]]] = {}  # by id: one object for short equal texts
     for i, one in enumerate(prepared):
@@ -65,14 +69,15 @@ def search_many(
             (of_all if root.filter is None else of_filter).append(_Asked(root, root.k, one.notices, places))
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        if len(snapshot.segments) == 1:
+        if len(snapshot.segments) == 1 and not counted:  # facets are of whole sets, not of the first hits
             _in_one_pass(snapshot, of_filter, matrices, limit, results)
             _by_products(snapshot, of_all, matrices, limit, results, pool)
 
         def answer(places: Sequence[int]) -> None:
             for i in places:
                 given = {name: matrix[i] for name, matrix in matrices.items()}
-                results[i] = search(snapshot, prepared[i], given, limit, order_by, False, time.perf_counter())
+                now = time.perf_counter()
+                results[i] = search(snapshot, prepared[i], given, limit, order_by, False, now, facets=facets)
 
         rest = [i for i, result in enumerate(results) if result is None]
         # set algebra is mostly Python: threads would wait

@@ -5,5 +5,6 @@ given.py      columns that a request brings along
 encoder.py    requests -> the vectors that they are searched by, each under its name
 nearest.py    the expression for the documents nearest to a request
 highlighting.py  where a hit has the words that matched
+analysis_steps.py  what becomes of a text, step by step
 retriever.py  a text with its searcher -> expression, vectors, order and notices; and its answer
 """

@@ -1,6 +1,7 @@
 """The HTTP API and the search page over one collection.
 
 POST   /v1/search              an expression, or a text with its searcher -> hits and why they matched
+POST   /v1/analyze             a text -> the terms of a document and of a query, step by step
 POST   /v1/clicks              a hit was chosen
 GET    /v1/documents/{id}      POST, PATCH /v1/documents      DELETE /v1/documents/{id}
 GET    /v1/searchers           searchers to choose from
@@ -28,6 +29,7 @@ from alicorn.errors import AlicornError
 from alicorn.feedback import ServedLog
 from alicorn.query import Collection
 from alicorn.reporting.json_text import plain_json
+from alicorn.retrieval.analysis_steps import analysis_steps
 from alicorn.retrieval.retriever import Retriever
 from alicorn.retrieval.searchers import Searchers
 from alicorn.serving.documents import updates_table, upserts_table
@@ -36,6 +38,8 @@ from alicorn.serving.messages import (
     DOCUMENTS_BYTES,
     SEARCH_BYTES,
     About,
+    Analyses,
+    AnalyzeRequest,
     Changed,
     Clicked,
     ClickRequest,
@@ -113,6 +117,12 @@ def _search_operations(endpoint: SearchEndpoint, metrics: Metrics) -> list[Opera
             metrics.without_nn.labels(answer.without_nn).inc()
         return answer
 
+    def analyze(request: Request, asked: AnalyzeRequest) -> Analyses:
+        vertical = endpoint.retriever.vertical
+        if vertical is None:
+            raise AlicornError("this server has no vertical to analyze by: start it with a model")
+        return analysis_steps(vertical, asked.text)
+
     def click(request: Request, chosen: ClickRequest) -> Clicked:
         if endpoint.served_log is None:
             raise AlicornError("this server keeps no log of what it serves: start it with a folder for one")
@@ -130,6 +140,13 @@ def _search_operations(endpoint: SearchEndpoint, metrics: Metrics) -> list[Opera
             takes=SearchRequest,
             max_bytes=SEARCH_BYTES,
             errors=(*_OF_A_BODY, HTTPStatus.CONFLICT),
+        ),
+        Operation(
+            *("POST", "/v1/analyze", "Show what becomes of a text", analyze),
+            gives=Analyses,
+            takes=AnalyzeRequest,
+            max_bytes=SEARCH_BYTES,
+            errors=_OF_A_BODY,
         ),
         Operation(
             *("POST", "/v1/clicks", "Report a chosen hit", click),

@@ -10,6 +10,7 @@ from alicorn.errors import BodyError
 from alicorn.query.facets.checking import MAX_EDGES, MAX_FACETS, MAX_TOP
 from alicorn.query.facets.facet import BucketWidth
 from alicorn.query.search import MAX_OFFSET
+from alicorn.retrieval.analysis_steps import PrefixAnalysis
 from alicorn.retrieval.retriever import Mode
 from alicorn.tables import JsonError, parse_json
 
@@ -143,6 +144,12 @@ class SearchAnswer(Struct, frozen=True):
     facets: dict[str, FacetCounts] = {}
 
 
+class AnalyzeRequest(Struct, forbid_unknown_fields=True, frozen=True):
+    """A text of a document or of a query."""
+
+    text: Text
+
+
 class ClickRequest(Struct, forbid_unknown_fields=True, frozen=True):
     """A hit of an answer was chosen."""
 
@@ -227,6 +234,8 @@ class ErrorAnswer(Struct, frozen=True):
     offset: int | UnsetType = UNSET
 
 
+Analyses = dict[str, PrefixAnalysis]
+"""What becomes of a text by the prefix of its terms: the columns, and the terms after each step."""
 Stored = dict[str, Any]
 """doc_id, terms, static_rank and the stored columns of a document."""
 NumSearchers = Annotated[int, Meta(ge=1, le=100)]

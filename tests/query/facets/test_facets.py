@@ -142,6 +142,27 @@ def test_facets_are_of_the_whole_result_of_nn_too(tmp_path):
         assert [(one.value, one.count) for one in found.facets["brand"].buckets] == [("x", 1), ("y", 1)]
 
 
+def test_many_requests_have_the_facets_of_each(tmp_path):
+    rng = np.random.default_rng(6)
+    expressions = ["(nn v :k 5)"] * 9 + ["(nn v :k 5 :filter brand:x)", "brand:y"]
+    vectors = {"v": rng.normal(size=(len(expressions), 2)).astype(np.float32)}
+    facets = {"brand": Facet("brand"), "price": Facet("price", interval=5)}
+    with alicorn.Collection.create(tmp_path / "c", {"v": 2}) as collection:
+        brands = rng.choice(["x", "y"], 50).tolist()
+        rows = {"doc_id": [f"d{at}" for at in range(50)], "terms": [[f"brand:{brand}"] for brand in brands]}
+        stored = {"brand": brands, "price": rng.integers(0, 30, 50)}
+        embeddings = pa.array(rng.normal(size=(50, 2)).astype(np.float32).tolist(), pa.list_(pa.float32()))
+        collection.upsert(pa.table({**rows, **stored, "embedding:v": embeddings}))
+        collection.flush()
+        many = collection.search_many(expressions, vectors, limit=2, facets=facets)
+        for at, (expression, found) in enumerate(zip(expressions, many, strict=True)):
+            alone = collection.search(expression, {"v": vectors["v"][at]}, limit=2, facets=facets)
+            assert found.facets == alone.facets
+            assert sum(bucket.count for bucket in found.facets["brand"].buckets) == found.total
+        with pytest.raises(ConfigError, match="there is no 'brnd'"):
+            collection.search_many([], {}, facets={"f": Facet("brnd")})
+
+
 @pytest.mark.parametrize(
     ("facet", "message"),
     [
