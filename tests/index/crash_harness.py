@@ -87,7 +87,7 @@ def crash(writers: Writers, folder: Path, cycles: int, seed: int) -> Record:
             (folder / "log").write_bytes(b"")
             order = Order(str(path), str(folder / "log"), first, "none", int(rng.choice([1, 1, 2, 4])), stored)
             wait = None
-            if cycle == start and rng.integers(2):
+            if cycle == start:
                 order = replace(order, failpoint=next(creating), count=1)
             elif cycle % 3 == 2:
                 wait = float(rng.uniform(0.0, 0.15))
