@@ -14,7 +14,7 @@ from alicorn.index.state.version import Version
 from alicorn.index.writer.maintenance import Maintenance
 from alicorn.index.writer.version_set import VersionSet
 
-_NO_IDS = pa.array([], pa.string())
+_NO_IDS = pa.nulls(0, pa.string())  # not of pa.array, which would import pandas
 _OWN = ("doc_id", "static_rank")  # fields of every document beside the stored columns
 
 
