@@ -41,6 +41,7 @@ def tasks() -> list[Task]:
     found = []
     for module in _modules_with_kernels():
         try:
+            import_module(module.rpartition(".")[0])  # a module may stay loaded though its package failed
             import_module(module)
         except ModuleNotFoundError as error:  # of an extra that is not installed
             if (error.name or "").startswith("alicorn"):
