@@ -6,16 +6,16 @@ from alicorn.compiled.kernels import KERNELS
 from alicorn.language.tree import Nn
 from alicorn.query import Collection
 
-_ENGINE = ("alicorn.index.", "alicorn.query.")
+_ASKED = ("alicorn.index.", "alicorn.query.", "alicorn.features.", "alicorn.towers.")
 
 
 def make_ready(collection: Collection) -> None:
-    """Compile the engine's loops, or read them from disk: seconds on a machine where nothing is compiled yet.
+    """Compile the loops of engine and encoding, or read them from disk: seconds where nothing is compiled yet.
 
     A loop that is declared for several types, as one for each codec, is compiled for those of this collection.
     """
     for kernel in KERNELS:
-        if kernel.py_func.__module__.startswith(_ENGINE) and len(kernel.declared) == 1:
+        if kernel.py_func.__module__.startswith(_ASKED) and len(kernel.declared) == 1:
             kernel.compile(kernel.declared[0])
     for key, dim in collection.embeddings.items():
         vector = np.eye(1, dim, dtype=np.float32)[0]
