@@ -44,6 +44,7 @@ ROOMS = [
     "retrieval",
     "evaluation",
     "interests",
+    "ranking",
     "feedback",
     "serving",
     "demo",

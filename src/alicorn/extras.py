@@ -11,6 +11,7 @@ EXTRAS = {
     "encoder": ("tokenizers", "transformers"),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "chinese": ("jieba",),
+    "rank": ("lightgbm",),
 }
 
 
