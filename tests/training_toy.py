@@ -64,7 +64,7 @@ def write_pairs(folder: Path, num_pairs: int = 1500, num_valid: int = 100, seed:
     query = [_typed(names[number % 100], rng) for number in wanted]
     pairs = pa.table(
         {
-            "session_id": [f"q{i}" for i in range(len(wanted))],
+            "search_id": [f"q{i}" for i in range(len(wanted))],
             "searcher_id": [f"s{i}" if rng.random() < 0.95 else None for i in searcher],
             "time": pa.array(np.arange(len(wanted)), pa.timestamp("us")),
             "query": query,

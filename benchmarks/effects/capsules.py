@@ -113,7 +113,7 @@ class Lab:
         self.searches = read_searches(self.pairs, split="test")
         self.kept = pc.greater(pc.list_value_length(self.searches.requests["history_item"]), 0).to_numpy()
         table = pq.read_table(self.pairs / "searches.parquet")
-        rows = pc.index_in(self.searches.session_ids, table["session_id"].combine_chunks())
+        rows = pc.index_in(self.searches.search_ids, table["search_id"].combine_chunks())
         self.users = np.asarray(table["searcher_id"].take(rows).to_pylist())[self.kept]
 
     def measured(self, seed: int, name: str) -> np.ndarray:

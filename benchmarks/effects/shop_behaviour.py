@@ -73,7 +73,7 @@ def measured(model: Model, searches: Searches, wanted: np.ndarray, relevant: np.
 def truth_of(folder: Path, searches: Searches) -> tuple[np.ndarray, np.ndarray]:
     """The wanted document of each search, and which documents have what its query asks for."""
     rows = pq.read_table(folder / "logs" / "truth.parquet")
-    rows = rows.take(pc.index_in(searches.session_ids, rows["session_id"].combine_chunks()))
+    rows = rows.take(pc.index_in(searches.search_ids, rows["search_id"].combine_chunks()))
     wanted = pc.index_in(rows["doc_id"], searches.documents["doc_id"].combine_chunks()).to_numpy()
     relevant = np.ones((len(rows), len(searches.documents)), dtype=bool)
     names = {"department": "department", "leaf": "category", **{n: n for n in ("brand", "colour", "material", "size")}}

@@ -110,7 +110,7 @@ def searches(ordered: pa.Table, queries: dict[str, list[str]], seed: int = 0) ->
         first.setdefault(who, time)
     liked = ordered.filter(pc.greater_equal(ordered["rating"], LIKED))
     typed = [_typed(queries.get(movie, ()), rng.random(2)) for movie in liked["doc_id"].to_pylist()]
-    sessions = pa.array([f"s{number:06d}" for number in range(len(liked))])
+    search_ids = pa.array([f"s{number:06d}" for number in range(len(liked))])
     known = [
         "known" if first[who] < time else "new"
         for who, time in zip(liked["searcher_id"].to_pylist(), liked["time"].to_pylist(), strict=True)
@@ -118,7 +118,7 @@ def searches(ordered: pa.Table, queries: dict[str, list[str]], seed: int = 0) ->
     segment = [["query" if query else "next", label] for query, label in zip(typed, known, strict=True)]
     impressions = pa.table(
         {
-            "session_id": sessions,
+            "search_id": search_ids,
             "searcher_id": liked["searcher_id"],
             "time": liked["time"],
             "query": pa.array(typed, pa.string()),
@@ -127,7 +127,7 @@ def searches(ordered: pa.Table, queries: dict[str, list[str]], seed: int = 0) ->
             "clicked": pa.array(np.ones(len(liked), dtype=bool)),
         }
     )
-    return impressions, pa.table({"session_id": sessions, "segment": pa.array(segment, pa.list_(pa.string()))})
+    return impressions, pa.table({"search_id": search_ids, "segment": pa.array(segment, pa.list_(pa.string()))})
 
 
 def _typed(queries: Sequence[str], chance: np.ndarray) -> str:

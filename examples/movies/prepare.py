@@ -48,17 +48,17 @@ def impressions(queries: pa.Table, qrels: pa.Table) -> pa.Table:
     """One row per judgement, in the order of the pool of each query."""
     times = _times(queries, qrels)
     text = dict(zip(queries["query_id"].to_pylist(), queries["query"].to_pylist(), strict=True))
-    sessions, positions = qrels["query_id"].to_pylist(), []
+    search_ids, positions = qrels["query_id"].to_pylist(), []
     shown: dict[str, int] = {}
-    for session in sessions:
-        shown[session] = shown.get(session, 0) + 1
-        positions.append(shown[session])
+    for search_id in search_ids:
+        shown[search_id] = shown.get(search_id, 0) + 1
+        positions.append(shown[search_id])
     return pa.table(
         {
-            "session_id": pa.array(sessions, pa.string()),
-            "searcher_id": pa.nulls(len(sessions), pa.string()),
-            "time": pa.array([times[session] for session in sessions], pa.timestamp("us")),
-            "query": pa.array([text[session] for session in sessions], pa.string()),
+            "search_id": pa.array(search_ids, pa.string()),
+            "searcher_id": pa.nulls(len(search_ids), pa.string()),
+            "time": pa.array([times[search_id] for search_id in search_ids], pa.timestamp("us")),
+            "query": pa.array([text[search_id] for search_id in search_ids], pa.string()),
             "doc_id": qrels["doc_id"],
             "position": pa.array(positions, pa.int32()),
             "clicked": pc.greater(qrels["grade"], 0),
@@ -71,7 +71,7 @@ def segments(queries: pa.Table, corpus: pa.Table) -> pa.Table:
     people = {*corpus["director"].to_pylist(), *pc.list_flatten(corpus["actors"]).to_pylist()}
     names = {" ".join(words(name)) for name in people if len(words(name)) > 1}
     labels = [_labels(words(query), names) for query in queries["query"].to_pylist()]
-    return pa.table({"session_id": queries["query_id"], "segment": pa.array(labels, pa.list_(pa.string()))})
+    return pa.table({"search_id": queries["query_id"], "segment": pa.array(labels, pa.list_(pa.string()))})
 
 
 def _labels(query: list[str], names: set[str]) -> list[str]:

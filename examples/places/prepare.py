@@ -100,7 +100,7 @@ def impressions(queries: pa.Table, qrels: pa.Table) -> pa.Table:
     shown = queries.join(qrels, "query_id", join_type="inner").sort_by("query_id")
     return pa.table(
         {
-            "session_id": shown["query_id"].cast(pa.string()),
+            "search_id": shown["query_id"].cast(pa.string()),
             "searcher_id": pc.if_else(
                 pc.equal(shown["split"], "ambig"), _searcher_ids(shown), pa.scalar(None, pa.string())
             ),
@@ -127,7 +127,7 @@ def segments(queries: pa.Table) -> pa.Table:
     """What kind of query it is, for reports."""
     label = pc.if_else(pc.equal(queries["split"], "ambig"), "ambiguous", "alternate").combine_chunks()
     one_each = pa.ListArray.from_arrays(pa.array(np.arange(len(queries) + 1, dtype=np.int32)), label)
-    return pa.table({"session_id": queries["query_id"], "segment": one_each})
+    return pa.table({"search_id": queries["query_id"], "segment": one_each})
 
 
 def waves(latitude: np.ndarray, longitude: np.ndarray, scale_km: float, length: float) -> pa.ListArray:

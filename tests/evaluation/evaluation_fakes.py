@@ -63,7 +63,7 @@ def write_searches(folder, query, targets, split="test"):
     rows = len(query)
     table = pa.table(
         {
-            "session_id": [f"t{row}" for row in range(rows)],
+            "search_id": [f"t{row}" for row in range(rows)],
             "searcher_id": [("s0", "s1", None)[row % 3] for row in range(rows)],
             "time": [datetime.datetime(2024, 1, 1)] * rows,
             "query": query,

@@ -24,8 +24,8 @@ def test_sampling_is_seeded_and_keeps_rows_together(pairs):
     first, again = read_searches(pairs, num_searches=50, seed=3), read_searches(pairs, num_searches=50, seed=3)
     other = read_searches(pairs, num_searches=50, seed=4)
     assert len(first) == 50
-    assert first.session_ids == again.session_ids
-    assert first.session_ids != other.session_ids
+    assert first.search_ids == again.search_ids
+    assert first.search_ids != other.search_ids
     doc_ids = first.documents["doc_id"].to_pylist()
     assert [doc_ids[number] for number in first.targets.documents] == first.queries
 

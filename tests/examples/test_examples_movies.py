@@ -49,7 +49,7 @@ def source(tmp_path):
 
 def test_judgements_become_impressions_in_the_order_of_the_pool(script):
     rows = script.impressions(QUERIES, QRELS).to_pylist()
-    assert [(row["session_id"], row["doc_id"], row["position"], row["clicked"]) for row in rows] == [
+    assert [(row["search_id"], row["doc_id"], row["position"], row["clicked"]) for row in rows] == [
         ("q1", "m2", 1, False),
         ("q2", "m2", 1, True),
         ("q1", "m1", 2, True),

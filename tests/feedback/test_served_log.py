@@ -61,10 +61,10 @@ def crash(log):
 
 def test_a_search_is_one_row_per_shown_document_with_its_clicks(tmp_path, clock):
     with ServedLog(tmp_path, clock, clock.elapsed_s) as log:
-        session = log.search("s1", "john", ["b", "a"], "hybrid")
-        assert log.click(session, "a")
-        assert log.click(session, "a")
-    common = {"session_id": session, "searcher_id": "s1", "time": TIME, "query": "john", "source": "hybrid"}
+        search_id = log.search("s1", "john", ["b", "a"], "hybrid")
+        assert log.click(search_id, "a")
+        assert log.click(search_id, "a")
+    common = {"search_id": search_id, "searcher_id": "s1", "time": TIME, "query": "john", "source": "hybrid"}
     assert rows(tmp_path) == [
         {**common, "doc_id": "b", "position": 1, "clicked": False},
         {**common, "doc_id": "a", "position": 2, "clicked": True},
@@ -81,8 +81,8 @@ def test_a_search_that_showed_nothing_is_one_row_without_document(tmp_path, cloc
 @pytest.mark.parametrize("wrong", [("nobody", "a"), ("", "z")])
 def test_a_click_on_what_was_not_shown_is_not_logged(tmp_path, clock, wrong):
     with ServedLog(tmp_path, clock, clock.elapsed_s) as log:
-        session = log.search("s1", "john", ["a"], "hybrid")
-        assert not log.click(wrong[0] or session, wrong[1])
+        search_id = log.search("s1", "john", ["a"], "hybrid")
+        assert not log.click(wrong[0] or search_id, wrong[1])
     assert shown(tmp_path) == [("john", "a", False)]
 
 
@@ -107,12 +107,12 @@ def test_a_part_holds_the_searches_whose_time_for_clicks_is_over(tmp_path, clock
 @pytest.mark.parametrize("jump_s", [10 * 365 * 86_400, -10 * 365 * 86_400])
 def test_a_clock_that_is_set_closes_no_search_early_and_keeps_none_open_longer(tmp_path, clock, jump_s):
     with ServedLog(tmp_path, clock, clock.elapsed_s) as log:
-        session = log.search("s1", "john", ["a"], "hybrid")
+        search_id = log.search("s1", "john", ["a"], "hybrid")
         clock.set(jump_s)
         clock.advance(served_log.PART_S + 1)
         log.search("s1", "mary", ["b"], "hybrid")
         assert rows(tmp_path) == []
-        assert log.click(session, "a")
+        assert log.click(search_id, "a")
         clock.set(-jump_s)
         clock.advance(served_log.CLICK_WINDOW_S)
         log.search("s1", "new", ["c"], "hybrid")
@@ -122,13 +122,13 @@ def test_a_clock_that_is_set_closes_no_search_early_and_keeps_none_open_longer(t
 @pytest.mark.parametrize("jump_s", [86_400, -86_400])
 def test_what_an_earlier_process_left_open_waits_anew_whatever_the_clock_says(tmp_path, clock, jump_s):
     log = ServedLog(tmp_path, clock, clock.elapsed_s)
-    session = log.search("s1", "john", ["a"], "hybrid")
+    search_id = log.search("s1", "john", ["a"], "hybrid")
     crash(log)
     clock.set(jump_s)
     with ServedLog(tmp_path, clock, clock.elapsed_s) as log:
         clock.advance(served_log.PART_S + 1)
         log.search("s1", "mary", ["b"], "hybrid")
-        assert log.click(session, "a")
+        assert log.click(search_id, "a")
 
 
 def test_choices_that_seem_old_by_a_clock_set_forward_are_known_when_it_is_set_back(tmp_path, clock):
@@ -157,11 +157,11 @@ def test_open_rows_are_bounded(tmp_path, clock, monkeypatch):
 
 def test_a_crash_loses_no_search_and_no_click(tmp_path, clock):
     log = ServedLog(tmp_path, clock, clock.elapsed_s)
-    session = log.search("s1", "jöhn\n\u2028 smith", ["a", "b"], "hybrid")
-    log.click(session, "b")
+    search_id = log.search("s1", "jöhn\n\u2028 smith", ["a", "b"], "hybrid")
+    log.click(search_id, "b")
     crash(log)
     with ServedLog(tmp_path, clock, clock.elapsed_s) as log:
-        assert log.click(session, "a")
+        assert log.click(search_id, "a")
         log.search("s1", "next", ["c"], "hybrid")
     query = "jöhn\n\u2028 smith"
     assert shown(tmp_path) == [(query, "a", True), (query, "b", True), ("next", "c", False)]
@@ -241,13 +241,13 @@ def test_the_mining_of_logs_reads_what_was_served(tmp_path, clock):
 
 def test_a_forked_child_neither_writes_nor_unlocks_the_log(tmp_path, clock):
     with ServedLog(tmp_path / "log", clock, clock.elapsed_s) as log:
-        session = log.search("s1", "john", ["a"], "hybrid")
-        for use in (lambda: log.search("s1", "x", ["b"], "hybrid"), lambda: log.click(session, "a"), log.flush):
+        search_id = log.search("s1", "john", ["a"], "hybrid")
+        for use in (lambda: log.search("s1", "x", ["b"], "hybrid"), lambda: log.click(search_id, "a"), log.flush):
             assert "opened by the process that forked this one" in in_child(use)
         assert in_child(log.close) == "None"
         with pytest.raises(AlicornError, match="another server is writing it"):
             ServedLog(tmp_path / "log", clock, clock.elapsed_s)
-        assert log.click(session, "a")
+        assert log.click(search_id, "a")
     assert shown(tmp_path / "log") == [("john", "a", True)]
 
 

@@ -42,7 +42,7 @@ failed_search_window_s: 100
 
 IMPRESSIONS = pa.schema(
     {
-        "session_id": pa.string(),
+        "search_id": pa.string(),
         "searcher_id": pa.string(),
         "time": TIME,
         "query": pa.string(),
@@ -55,7 +55,7 @@ ACTIVITY = pa.schema({"searcher_id": pa.string(), "time": TIME, "doc_id": pa.str
 
 
 def impressions(*rows: tuple) -> pa.Table:
-    """Rows (session_id, searcher_id, seconds, doc_id, position, clicked); the query is `q <session_id>`."""
+    """Rows (search_id, searcher_id, seconds, doc_id, position, clicked); the query is `q <search_id>`."""
     columns = [(s, who, at(t), f"q {s}", doc, position, clicked) for s, who, t, doc, position, clicked in rows]
     return pa.Table.from_pylist([dict(zip(IMPRESSIONS.names, row, strict=True)) for row in columns], IMPRESSIONS)
 
@@ -85,7 +85,7 @@ def good_tables() -> dict[str, pa.Table]:
             ("s4", "u", 300, None, None, False),
         ),
         "activity": activity(("v", 150, "c"), ("u", 350, "d")),
-        "segments": pa.table({"session_id": ["s3", "s4"], "segment": [["exact"], []]}),
+        "segments": pa.table({"search_id": ["s3", "s4"], "segment": [["exact"], []]}),
     }
 
 

@@ -101,11 +101,11 @@ def test_windows_are_those_of_the_slow_oracle(tmp_path_factory, searches, acts):
     folder = tmp_path_factory.mktemp("logs")
     tables = tables_of(searches, acts)
     mine(write_logs(folder / "logs", tables), with_behaviour(), folder / "pairs")
-    times = {row["session_id"]: (row["searcher_id"], row["time"]) for row in tables["impressions"].to_pylist()}
+    times = {row["search_id"]: (row["searcher_id"], row["time"]) for row in tables["impressions"].to_pylist()}
     rows = pq.read_table(folder / "pairs" / "behaviour.parquet").to_pylist()
-    assert {row["session_id"] for row in rows} == times.keys()
+    assert {row["search_id"] for row in rows} == times.keys()
     for row in rows:
-        check(row, oracle(tables, *times[row["session_id"]]))
+        check(row, oracle(tables, *times[row["search_id"]]))
     for row in pq.read_table(folder / "pairs" / "searchers.parquet").to_pylist():
         end = max(time for _, time in times.values())
         end = max([end, *tables["activity"]["time"].to_pylist()]) + datetime.timedelta(microseconds=1)
@@ -122,9 +122,9 @@ def test_what_happens_later_changes_no_earlier_row(tmp_path):
         rows = [s if s[1] <= cut else (s[0], s[1], "") for s in searches]  # later searches without a click
         tables = tables_of(rows, [a for a in acts if a[1] <= cut])
         mine(write_logs(tmp_path / name / "logs", tables), with_behaviour(), tmp_path / name / "pairs")
-        early = {r["session_id"] for r in tables["impressions"].to_pylist() if r["time"] <= at(500)}
+        early = {r["search_id"] for r in tables["impressions"].to_pylist() if r["time"] <= at(500)}
         rows = pq.read_table(tmp_path / name / "pairs" / "behaviour.parquet").to_pylist()
-        found[name] = [row for row in rows if row["session_id"] in early]
+        found[name] = [row for row in rows if row["search_id"] in early]
     assert found["whole"] == found["cut"]
     assert sum(len(row["long_item"]) for row in found["whole"]) > 20
 
@@ -137,7 +137,7 @@ def test_training_and_evaluation_read_what_was_before_the_search_and_serving_the
     held_out = pq.read_table(tmp_path / "pairs" / "searches.parquet")
     requests = pairs.requests(held_out)
     evaluated = read_searches(tmp_path / "pairs", split="valid").requests
-    assert held_out["session_id"].to_pylist()[0] == "s001"  # of u, second 400
+    assert held_out["search_id"].to_pylist()[0] == "s001"  # of u, second 400
     assert requests["realtime_item"][0].as_py() == evaluated["realtime_item"][0].as_py() == ["c"]
     assert requests["city"][0].as_py() == evaluated["city"][0].as_py() == "Rome"
     served = Searchers(asks, pq.read_table(tmp_path / "pairs" / "searchers.parquet")).request("x", "u")
@@ -166,7 +166,7 @@ def test_clicks_alone_are_behaviour_too(tmp_path):
     mine(write_logs(tmp_path / "logs", tables), clicks, tmp_path / "alone")
     found = [pq.read_table(tmp_path / name / "behaviour.parquet") for name in ("pairs", "alone")]
     assert found[0] == found[1]
-    assert {row["session_id"]: row["realtime_item"] for row in found[0].to_pylist()}["s002"] == ["b", "c"]
+    assert {row["search_id"]: row["realtime_item"] for row in found[0].to_pylist()}["s002"] == ["b", "c"]
 
 
 def test_what_the_log_cannot_give_is_refused(tmp_path):

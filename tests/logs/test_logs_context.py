@@ -35,7 +35,7 @@ def mined(tmp_path: Path, tables: dict[str, pa.Table], city: str = CONTEXT) -> d
 def test_columns_of_the_log_are_known_of_every_search(tmp_path):
     mined(tmp_path, with_context(["phone", "phone", None, "desk", "phone"], [1, 1, 2, None, 3]))
     assert pq.read_table(tmp_path / "pairs" / "context.parquet").to_pydict() == {
-        "session_id": ["s1", "s2", "s3", "s4"],
+        "search_id": ["s1", "s2", "s3", "s4"],
         "device": ["phone", None, "desk", "phone"],
         "page": [1, 2, None, 3],
     }
@@ -44,7 +44,7 @@ def test_columns_of_the_log_are_known_of_every_search(tmp_path):
 
 
 def test_the_rows_of_a_search_agree_on_its_context(tmp_path):
-    with pytest.raises(TableError, match="the rows of one session_id have different values") as caught:
+    with pytest.raises(TableError, match="the rows of one search_id have different values") as caught:
         mined(tmp_path, with_context(["phone", None, "desk", "desk", "desk"], [1] * 5))
     assert (caught.value.column, caught.value.row) == ("device", 0)
 
@@ -114,7 +114,7 @@ def test_the_row_of_a_searcher_is_the_last_one_not_after_the_search(rows, asked)
         {
             "query": pa.array([""] * len(asked)),
             "searcher_id": pa.array([who for who, _ in asked], pa.string()),
-            "session_id": pa.array([str(i) for i in range(len(asked))]),
+            "search_id": pa.array([str(i) for i in range(len(asked))]),
             "time": pa.array([at(t) for _, t in asked], TIME),
         }
     )

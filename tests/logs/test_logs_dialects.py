@@ -93,15 +93,17 @@ def test_the_day_of_25_hours_keeps_the_order_of_its_two_hours(tmp_path):
     moments = [first, first + 29 * 60, first + 3600, first + 7200]
     tables = good_tables()
     shown = tables["impressions"]
-    sessions = shown["session_id"].to_pylist()
-    order = sorted(set(sessions))
-    times = pa.array([moments[order.index(session)] for session in sessions], pa.timestamp("s", "America/New_York"))
+    search_ids = shown["search_id"].to_pylist()
+    order = sorted(set(search_ids))
+    times = pa.array(
+        [moments[order.index(search_id)] for search_id in search_ids], pa.timestamp("s", "America/New_York")
+    )
     tables["impressions"] = shown.set_column(shown.column_names.index("time"), "time", times)
     tables.pop("activity", None)
     _, found = pairs_of(write_logs(tmp_path / "logs", tables), tmp_path / "pairs")
-    told = dict(zip(found["searches"]["session_id"], found["searches"]["time"], strict=True))
-    for session, time in told.items():
-        assert int(time.replace(tzinfo=datetime.UTC).timestamp()) == moments[order.index(session)]
+    told = dict(zip(found["searches"]["search_id"], found["searches"]["time"], strict=True))
+    for search_id, time in told.items():
+        assert int(time.replace(tzinfo=datetime.UTC).timestamp()) == moments[order.index(search_id)]
 
 
 @pytest.mark.parametrize(

@@ -39,13 +39,13 @@ def of(rows: list[dict], *names: str) -> list[tuple]:
 
 def test_a_grade_says_more_than_a_click_and_is_filled_by_it(tmp_path):
     counts, tables = mined(tmp_path, graded([0, None, 2, None, 3, 1], [None, 2.0, 0.5, None, 1.0, 4.0]))
-    assert of(tables["pairs"], "session_id", "doc_id", "grade", "weight") == [
+    assert of(tables["pairs"], "search_id", "doc_id", "grade", "weight") == [
         ("s2", "a", 2.0, 0.5),
         ("s3", "a", 3.0, 1.0),
         ("s3", "b", 1.0, 4.0),
     ]
-    assert of(tables["non_clicks"], "session_id", "doc_id") == [("s2", "b")]  # s1 has nothing that was right
-    assert of(tables["impressions"], "session_id", "doc_id", "grade", "weight")[:2] == [
+    assert of(tables["non_clicks"], "search_id", "doc_id") == [("s2", "b")]  # s1 has nothing that was right
+    assert of(tables["impressions"], "search_id", "doc_id", "grade", "weight")[:2] == [
         ("s1", "a", 0.0, 1.0),
         ("s1", "b", 0.0, 2.0),
     ]
@@ -56,7 +56,7 @@ def test_a_grade_says_more_than_a_click_and_is_filled_by_it(tmp_path):
 
 def test_with_grades_clicked_may_be_absent(tmp_path):
     _, tables = mined(tmp_path, graded([0, 1, None, 2, 1, 0], clicked=False))
-    assert of(tables["pairs"], "session_id", "doc_id") == [("s1", "b"), ("s2", "b"), ("s3", "a")]
+    assert of(tables["pairs"], "search_id", "doc_id") == [("s1", "b"), ("s2", "b"), ("s3", "a")]
     assert of(tables["pairs"], "weight") == [(1.0,)] * 3
 
 
@@ -65,7 +65,7 @@ def test_the_best_grade_of_a_document_shown_twice_counts(tmp_path):
     again = tables["impressions"].slice(0, 1).set_column(7, "grade", pa.array([4]))
     tables["impressions"] = pa.concat_tables([tables["impressions"], again])
     _, found = mined(tmp_path, tables)
-    assert of(found["pairs"], "session_id", "grade")[0] == ("s1", 4.0)
+    assert of(found["pairs"], "search_id", "grade")[0] == ("s1", 4.0)
 
 
 @pytest.mark.parametrize("bad", [-1.0, float("nan"), float("inf")])

@@ -60,7 +60,7 @@ def mined(tmp_path_factory) -> tuple[dict[str, dict[str, float]], list[str]]:
     )
     impressions = pa.table(
         {
-            "session_id": [f"s{i}" for i in range(NUM_SEARCHES)],
+            "search_id": [f"s{i}" for i in range(NUM_SEARCHES)],
             "searcher_id": pa.nulls(NUM_SEARCHES, pa.string()),
             "time": [at(i) for i in range(NUM_SEARCHES)],
             "query": queries.tolist(),

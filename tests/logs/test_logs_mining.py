@@ -48,31 +48,31 @@ def split_of(time: datetime.datetime) -> str:
 
 
 def oracle(tables: dict[str, pa.Table]) -> dict[str, set]:
-    """What mine should write, as sets of (session_id, doc_id, source, split), by loops."""
+    """What mine should write, as sets of (search_id, doc_id, source, split), by loops."""
     searches: dict[str, list[dict]] = {}
     for row in tables["impressions"].to_pylist():
-        searches.setdefault(row["session_id"], []).append(row)
+        searches.setdefault(row["search_id"], []).append(row)
     acts = tables["activity"].to_pylist() if "activity" in tables else []
     found: dict[str, set] = {name: set() for name in ("pairs", "impressions", "non_clicks", "late", "facts")}
-    for session, rows in searches.items():
+    for search_id, rows in searches.items():
         time, who = rows[0]["time"], rows[0]["searcher_id"]
         split = split_of(time)
         shown = {row["doc_id"] for row in rows if row["doc_id"]}
         clicked = {row["doc_id"] for row in rows if row["clicked"]}
-        found["impressions"] |= {(session, doc, "impression", split) for doc in shown}
-        found["pairs"] |= {(session, doc, "click", split) for doc in clicked}
+        found["impressions"] |= {(search_id, doc, "impression", split) for doc in shown}
+        found["pairs"] |= {(search_id, doc, "click", split) for doc in clicked}
         if clicked:
-            found["non_clicks"] |= {(session, doc, "non_click", split) for doc in shown - clicked}
+            found["non_clicks"] |= {(search_id, doc, "non_click", split) for doc in shown - clicked}
             continue
         after = [act for act in acts if act["searcher_id"] == who and who and in_window(act["time"], time)]
         first = {doc: min(act["time"] for act in after if act["doc_id"] == doc) for doc in {a["doc_id"] for a in after}}
         for doc, reached in first.items():
             late = split_of(reached) != split
-            found["late" if late else "pairs"].add((session, doc) if late else (session, doc, "hard", split))
+            found["late" if late else "pairs"].add((search_id, doc) if late else (search_id, doc, "hard", split))
             if not late:
                 rank = 1 + sum(other < reached for other in first.values())
                 visits = sum(act["time"] < time for act in acts if (act["searcher_id"], act["doc_id"]) == (who, doc))
-                found["facts"].add((session, doc, (reached - time).total_seconds(), rank, visits))
+                found["facts"].add((search_id, doc, (reached - time).total_seconds(), rank, visits))
     return found
 
 
@@ -93,28 +93,28 @@ def test_pairs_are_those_of_the_slow_oracle(tmp_path_factory, searches, acts):
     expected = oracle(tables)
     for name in ("pairs", "impressions", "non_clicks"):
         rows = written(folder / "pairs", name)
-        keys = [(row["session_id"], row["doc_id"], row["source"], row["split"]) for row in rows]
+        keys = [(row["search_id"], row["doc_id"], row["source"], row["split"]) for row in rows]
         assert len(keys) == len(set(keys)) == counts[name]
         assert set(keys) == expected[name]
     assert counts["reached_after_their_split"] == len(expected["late"])
     hard = [row for row in written(folder / "pairs", "pairs") if row["source"] == "hard"]
-    names = ("session_id", "doc_id", "reached_after_s", "reached_rank", "earlier_visits")
+    names = ("search_id", "doc_id", "reached_after_s", "reached_rank", "earlier_visits")
     assert {tuple(row[name] for name in names) for row in hard} == expected["facts"]
-    first = {(session, doc) for session, doc, _, rank, _ in expected["facts"] if rank == 1}
+    first = {(search_id, doc) for search_id, doc, _, rank, _ in expected["facts"] if rank == 1}
     chosen = {pair for pair in expected["pairs"] if pair[2] == "click" or pair[:2] in first}
     check_searches(written(folder / "pairs", "searches"), chosen)
     check_popularity(written(folder / "pairs", "popularity"), expected["pairs"])
     total = sum(counts[f"searches_{split}"] for split in ("train", "valid", "test"))
-    assert total == counts["searches"] == len(set(tables["impressions"]["session_id"].to_pylist()))
+    assert total == counts["searches"] == len(set(tables["impressions"]["search_id"].to_pylist()))
 
 
 def check_searches(rows: list[dict], pairs: set) -> None:
     """Held-out searches have as targets exactly what was clicked or, by the vertical's default rules, reached first."""
     targets: dict[tuple, set] = {}
-    for session, doc, _, split in pairs:
+    for search_id, doc, _, split in pairs:
         if split != "train":
-            targets.setdefault((session, split), set()).add(doc)
-    assert {(row["session_id"], row["split"]): set(row["targets"]) for row in rows} == targets
+            targets.setdefault((search_id, split), set()).add(doc)
+    assert {(row["search_id"], row["split"]): set(row["targets"]) for row in rows} == targets
     assert all(len(row["targets"]) == len(set(row["targets"])) for row in rows)
 
 
@@ -128,7 +128,7 @@ def check_popularity(rows: list[dict], pairs: set) -> None:
 def test_the_files_have_the_columns_of_the_contract(tmp_path):
     mine(write_logs(tmp_path / "logs", good_tables()), vertical(), tmp_path / "pairs")
     pair = {
-        "session_id": pa.string(),
+        "search_id": pa.string(),
         "searcher_id": pa.string(),
         "time": pa.timestamp("us"),
         "query": pa.string(),
@@ -138,7 +138,7 @@ def test_the_files_have_the_columns_of_the_contract(tmp_path):
     }
     strings, numbers = pa.list_(pa.string()), pa.list_(pa.float64())
     counted = {"grade": pa.float64(), "weight": pa.float64()}
-    held_out = {name: pair[name] for name in ("session_id", "searcher_id", "time", "query")}
+    held_out = {name: pair[name] for name in ("search_id", "searcher_id", "time", "query")}
     contract = {
         "pairs": pair | FACTS | counted,
         "impressions": pair | counted,
@@ -155,7 +155,7 @@ def test_a_small_log_gives_what_one_reads_off_it(tmp_path):
     tables = good_tables()
     counts = mine(write_logs(tmp_path / "logs", tables), vertical(), tmp_path / "pairs")
     pairs = [
-        (row["session_id"], row["doc_id"], row["source"], row["split"]) for row in written(tmp_path / "pairs", "pairs")
+        (row["search_id"], row["doc_id"], row["source"], row["split"]) for row in written(tmp_path / "pairs", "pairs")
     ]
     assert pairs == [
         ("s1", "a", "click", "train"),
@@ -165,7 +165,7 @@ def test_a_small_log_gives_what_one_reads_off_it(tmp_path):
     ]
     held_out = written(tmp_path / "pairs", "searches")
     assert held_out[0] == {
-        "session_id": "s3",
+        "search_id": "s3",
         "searcher_id": None,
         "time": at(200),
         "query": "q s3",
@@ -203,7 +203,7 @@ def test_rules_of_the_vertical_choose_the_targets_of_failed_searches(tmp_path):
         given = vertical(split=split).model_copy(update={"failed_search_targets": FailedSearchRules(**rules)})
         mine(logs, given, tmp_path / name)
         rows = written(tmp_path / name, "searches")
-        return {row["session_id"]: row["targets"] for row in rows if row["session_id"] in ("s1", "s2")}
+        return {row["search_id"]: row["targets"] for row in rows if row["search_id"] in ("s1", "s2")}
 
     assert targets("first") == {"s1": ["c"], "s2": ["d"]}
     assert targets("all", first=False) == {"s1": ["c", "d"], "s2": ["d"]}

@@ -29,21 +29,21 @@ def many_searches(folder: Path) -> Path:
 
 
 def splits_of(tmp_path: Path, split: str, name: str = "pairs") -> dict[str, dict]:
-    """Session -> its row in pairs."""
+    """Search -> its row in pairs."""
     counts = mine(many_searches(tmp_path / "logs"), vertical(split=split), tmp_path / name)
     rows = pq.read_table(tmp_path / name / "pairs.parquet").to_pylist()
     assert len(rows) == NUM_SEARCHES
     for part in ("train", "valid", "test"):
         assert counts[f"searches_{part}"] == sum(row["split"] == part for row in rows)
-    return {row["session_id"]: row for row in rows}
+    return {row["search_id"]: row for row in rows}
 
 
 @pytest.mark.parametrize(("by", "column"), [("query", "query"), ("searcher", "searcher_id")])
 def test_a_split_by_hash_keeps_all_searches_of_a_query_or_searcher_together(tmp_path, by, column):
     found = splits_of(tmp_path, f"{{by: {by}, valid: 0.2, test: 0.3}}")
     splits: dict[str, set] = {}
-    for session, row in found.items():
-        key = row[column].lower() if row[column] else session
+    for search_id, row in found.items():
+        key = row[column].lower() if row[column] else search_id
         splits.setdefault(key, set()).add(row["split"])
     assert all(len(of) == 1 for of in splits.values())
     shares = {name: sum(of == {name} for of in splits.values()) / len(splits) for name in ("valid", "test")}
@@ -75,7 +75,7 @@ def test_the_rows_of_a_search_agree_on_its_split(tmp_path):
     table = impressions(("s1", "u", 0, "a", 1, True), ("s1", "u", 0, "b", 2, False))
     tables = good_tables() | {"impressions": table.append_column("fold", pa.array(["train", "test"]))}
     del tables["segments"]
-    with pytest.raises(TableError, match="the rows of one session_id have different values") as caught:
+    with pytest.raises(TableError, match="the rows of one search_id have different values") as caught:
         mine(write_logs(tmp_path / "l", tables), vertical(split="{by: column, column: fold}"), tmp_path / "pairs")
     assert caught.value.column == "fold"
 
@@ -126,7 +126,7 @@ def test_rows_of_documents_that_are_gone_are_refused_or_left_out_and_counted(tmp
     assert (counts["impressions_read"], counts["impressions"], counts["activity_read"]) == (5, 2, 3)
     assert counts["impressions_repeated_in_a_search"] == 0
     pairs = pq.read_table(tmp_path / "pairs" / "pairs.parquet").to_pylist()
-    assert [(row["session_id"], row["doc_id"]) for row in pairs] == [("s1", "a"), ("s3", "c"), ("s4", "d")]
+    assert [(row["search_id"], row["doc_id"]) for row in pairs] == [("s1", "a"), ("s3", "c"), ("s4", "d")]
     assert counts["searches_without_click"] == 1, "s2 was clicked, if on a document that is gone"
     notes = json.loads((tmp_path / "pairs" / "manifest.json").read_text())["notes"]
     assert notes[0].startswith("table impressions: 2 rows are left out: their 1 documents are not in table documents")

@@ -87,9 +87,9 @@ def test_an_empty_table_is_refused(tmp_path, name):
         ("documents", "name"),
         ("searchers", "searcher_id"),
         ("searchers", "city"),
-        *[("impressions", name) for name in ("session_id", "searcher_id", "time", "query", "doc_id", "clicked")],
+        *[("impressions", name) for name in ("search_id", "searcher_id", "time", "query", "doc_id", "clicked")],
         *[("activity", name) for name in ("searcher_id", "time", "doc_id", "kind")],
-        *[("segments", name) for name in ("session_id", "segment")],
+        *[("segments", name) for name in ("search_id", "segment")],
     ],
 )
 def test_a_missing_column_is_named(tmp_path, table, column):
@@ -133,7 +133,7 @@ def test_a_wrong_type_is_named(tmp_path, table, column, values, wanted):
         ("documents", "social", [[1.0, 2.0], None, None, [1.0, float("nan")]], 3, 1, "a null, NaN or infinite number"),
         ("searchers", "searcher_id", ["u", None], 1, 1, "a key is null"),
         ("searchers", "searcher_id", ["u", "u"], 1, 1, "the key of an earlier row again: 'u'"),
-        ("impressions", "session_id", ["s1", "s1", None, "s3", None], 2, 2, "a key is null"),
+        ("impressions", "search_id", ["s1", "s1", None, "s3", None], 2, 2, "a key is null"),
         ("impressions", "time", [at(0), at(0), at(1), None, at(2)], 3, 1, "a time is null"),
         ("impressions", "query", ["q", "q", None, "q", "q"], 2, 1, "a query is null"),
         ("impressions", "clicked", [True, None, None, True, False], 1, 2, "clicked is null"),
@@ -147,7 +147,7 @@ def test_a_wrong_type_is_named(tmp_path, table, column, values, wanted):
             ["u", "v", "v", None, "u"],
             0,
             1,
-            "the rows of one session_id have different searchers",
+            "the rows of one search_id have different searchers",
         ),
         (
             "impressions",
@@ -155,18 +155,18 @@ def test_a_wrong_type_is_named(tmp_path, table, column, values, wanted):
             ["u", None, "v", None, "u"],
             0,
             1,
-            "the rows of one session_id have different searchers",
+            "the rows of one search_id have different searchers",
         ),
-        ("impressions", "query", ["q", "r", "q", "q", "q"], 0, 1, "the rows of one session_id have different queries"),
+        ("impressions", "query", ["q", "r", "q", "q", "q"], 0, 1, "the rows of one search_id have different queries"),
         ("activity", "searcher_id", [None, "u"], 0, 1, "a key is null"),
         ("activity", "searcher_id", ["u", "w"], 1, 1, "not found in table searchers: 'w'"),
         ("activity", "time", [at(1), None], 1, 1, "a time is null"),
         ("activity", "doc_id", ["c", None], 1, 1, "a key is null"),
         ("activity", "doc_id", ["x", "x"], 0, 2, "not found in table documents: 'x'"),
         ("activity", "kind", [None, "v"], 0, 1, "a kind is null"),
-        ("segments", "session_id", ["s3", None], 1, 1, "a key is null"),
-        ("segments", "session_id", ["s3", "s3"], 1, 1, "the key of an earlier row again"),
-        ("segments", "session_id", ["s3", "s9"], 1, 1, "not found in table impressions: 's9'"),
+        ("segments", "search_id", ["s3", None], 1, 1, "a key is null"),
+        ("segments", "search_id", ["s3", "s3"], 1, 1, "the key of an earlier row again"),
+        ("segments", "search_id", ["s3", "s9"], 1, 1, "not found in table impressions: 's9'"),
         ("segments", "segment", [["a"], None], 1, 1, "labels are null"),
     ],
 )
@@ -184,7 +184,7 @@ def test_bad_values_are_told_with_first_row_and_count(tmp_path, table, column, v
     [
         ([("s1", "u", 0, "a", 1, True), ("s2", "u", 1, None, 1, False)], 1, "has none"),
         ([("s1", "u", 0, None, None, True), ("s2", "u", 1, "a", 1, True)], 0, "has none"),
-        ([("s1", "u", 0, "a", 1, True), ("s1", "u", 0, None, None, False)], 0, "its session_id has other rows"),
+        ([("s1", "u", 0, "a", 1, True), ("s1", "u", 0, None, None, False)], 0, "its search_id has other rows"),
     ],
 )
 def test_a_search_that_showed_nothing_is_one_row_with_nothing_in_it(tmp_path, rows, row, part):

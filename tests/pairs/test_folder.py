@@ -14,7 +14,7 @@ from alicorn.pairs import PairsFolder, is_pairs_folder
 
 ROWS = pa.table(
     {
-        "session_id": ["q1", "q2"],
+        "search_id": ["q1", "q2"],
         "searcher_id": ["s1", None],
         "time": pa.array([1000, 2000], pa.timestamp("us")),
         "query": ["red shoes", ""],
@@ -41,7 +41,7 @@ def test_what_was_written_is_read(folder: Path) -> None:
     assert found.read("pairs").select(ROWS.column_names).equals(ROWS)
     assert found.read("documents").column_names == ["doc_id", "name", "price"]
     assert found.read("pairs", ["query"]).to_pydict() == {"query": ["red shoes", ""]}
-    assert found.read("pairs", sessions=pa.array(["q2", "q9"]))["doc_id"].to_pylist() == ["d2"]
+    assert found.read("pairs", search_ids=pa.array(["q2", "q9"]))["doc_id"].to_pylist() == ["d2"]
     assert found.searchers is None
     assert not found.has("behaviour")
 
@@ -78,9 +78,9 @@ def test_what_is_no_such_folder_is_refused(folder: Path, tmp_path: Path) -> None
     with pytest.raises(TableError, match=r"no readable manifest\.json: it is no folder that `alicorn mine` wrote"):
         PairsFolder(tmp_path)
     changed(folder, format=7)
-    with pytest.raises(TableError, match=r"manifest\.json has format 7, .* reads format 2: run `alicorn mine` again"):
+    with pytest.raises(TableError, match=r"manifest\.json has format 7, .* reads format 3: run `alicorn mine` again"):
         PairsFolder(folder)
-    changed(folder, format=2, counts="many")
+    changed(folder, format=3, counts="many")
     with pytest.raises(TableError, match=r"counts: .*; run `alicorn mine` again"):
         PairsFolder(folder)
 

@@ -34,12 +34,12 @@ def test_a_body_must_call_itself_json_and_has_a_largest_size(client):
 def test_served_searches_and_clicks_are_logged_when_the_app_shuts_down(collection, tmp_path):
     log = ServedLog(tmp_path / "served")
     with log, Client(create_app(collection, [UNIFIED], searchers=SEARCHERS, served_log=log)) as client:
-        session = search(client, text="john smith", searcher="p3", limit=2, mode="boolean")["session_id"]
+        search_id = search(client, text="john smith", searcher="p3", limit=2, mode="boolean")["search_id"]
         for doc_id, recorded in (("p1", True), ("p3", False)):
-            answer = client.post("/v1/clicks", json={"session_id": session, "doc_id": doc_id})
+            answer = client.post("/v1/clicks", json={"search_id": search_id, "doc_id": doc_id})
             assert answer.json() == {"recorded": recorded}
-        assert search(client, text="nobody", mode="boolean")["session_id"] is not None
-        assert search(client, text="john", limit=0)["session_id"] is None
+        assert search(client, text="nobody", mode="boolean")["search_id"] is not None
+        assert search(client, text="john", limit=0)["search_id"] is None
     table = pa.parquet.read_table(tmp_path / "served" / "impressions")
     rows = [(r["searcher_id"], r["query"], r["doc_id"], r["clicked"], r["source"]) for r in table.to_pylist()]
     assert rows == [
@@ -60,8 +60,8 @@ def test_a_log_that_cannot_be_written_is_a_notice_and_no_failure(client, monkeyp
 
 def test_without_a_log_there_are_no_sessions_and_clicks_are_refused(collection, start):
     client = start(collection, [UNIFIED], searchers=SEARCHERS)
-    assert search(client, text="john")["session_id"] is None
-    assert "keeps no log" in refused(client, path="/v1/clicks", session_id="a", doc_id="b")["error"]
+    assert search(client, text="john")["search_id"] is None
+    assert "keeps no log" in refused(client, path="/v1/clicks", search_id="a", doc_id="b")["error"]
 
 
 def test_a_text_is_analyzed_by_the_vertical(collection, client, start):

@@ -41,7 +41,7 @@ def test_an_expression_is_answered_with_hits_and_why_they_matched(client):
     assert answer["hits"][0]["stored"] == stored
     assert answer["hits"][0]["score"] == 4.0
     assert 0 < answer["search_ms"] <= answer["took_ms"]
-    assert answer["session_id"] is None
+    assert answer["search_id"] is None
     assert search(client, expression="text:john")["hits"][0]["why"] is None  # which costs more than the search
 
 

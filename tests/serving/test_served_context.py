@@ -66,7 +66,7 @@ def served(tmp_path_factory):
         "documents": pa.table({"doc_id": [f"d{i}" for i in range(4)], "title": titles}),
         "impressions": pa.table(
             {
-                "session_id": [f"s{i}" for i in range(400)],
+                "search_id": [f"s{i}" for i in range(400)],
                 "searcher_id": pa.nulls(400, pa.string()),
                 "time": [datetime.datetime(2026, 1, 1) + datetime.timedelta(seconds=i) for i in range(400)],
                 "query": [("look", "hand")[i] for i in which],
@@ -151,7 +151,7 @@ def test_what_was_served_is_a_log_with_its_context(served, tmp_path):
                 context = {"device": "desk"} if page is None else {"device": "phone", "page": page}
                 answer = client.post("/v1/search", json={"text": "look", "context": context}).json()
                 client.post(
-                    "/v1/clicks", json={"session_id": answer["session_id"], "doc_id": answer["hits"][0]["doc_id"]}
+                    "/v1/clicks", json={"search_id": answer["search_id"], "doc_id": answer["hits"][0]["doc_id"]}
                 )
     pq.write_table(pq.read_table(folder / "logs" / "documents.parquet"), tmp_path / "logs" / "documents.parquet")
     mine(tmp_path / "logs", VERTICAL, tmp_path / "pairs")

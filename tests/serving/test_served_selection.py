@@ -80,7 +80,7 @@ def test_an_easy_repeat_is_answered_without_nn(collection, tmp_path, start):
             answer = search(client, text=text, searcher="p3")
             assert answer["without_nn"] is None
             assert doc_id in ids(answer)
-            body = {"session_id": answer["session_id"], "doc_id": doc_id}
+            body = {"search_id": answer["search_id"], "doc_id": doc_id}
             assert client.post("/v1/clicks", json=body).json() == {"recorded": True}
 
         choose("john smith", "p1")

@@ -58,7 +58,7 @@ def steps(client, number):
                     assert hit["doc_id"] in hit["stored"]["name"] or not hit["doc_id"].startswith("t")
                     assert hit["why"]["in_common"].get("city", city) == city
                 if answer["hits"]:
-                    click = {"session_id": answer["session_id"], "doc_id": answer["hits"][0]["doc_id"]}
+                    click = {"search_id": answer["search_id"], "doc_id": answer["hits"][0]["doc_id"]}
                     clicks += ask("POST", "/v1/clicks", json=click)["recorded"]
             case 4:
                 assert ask("POST", "/v1/search", json={"expression": "text:john", "limit": 0})["total"] >= 3

@@ -72,7 +72,7 @@ class Lab:
     def labels(self) -> list[set[str]]:
         """What is known of each search: the world's labels and ambiguous or not; clicked, or failed: its target was
         reached another way; warm, or cold: no search of train chose its first target."""
-        clicked = self._read("pairs", "session_id", pc.field("source") == "click")
+        clicked = self._read("pairs", "search_id", pc.field("source") == "click")
         popular = self._read("popularity", "doc_id", pc.field("clicks") > 0)
         first = pa.array(self.searches.targets.documents[self.searches.targets.starts[:-1]])
         targets = self.searches.documents["doc_id"].take(first)
@@ -81,7 +81,7 @@ class Lab:
             | (set() if "ambiguous" in given else {"unambiguous"})
             for given, found, chosen in zip(
                 self.searches.segments,
-                pc.is_in(self.searches.session_ids, clicked).to_pylist(),
+                pc.is_in(self.searches.search_ids, clicked).to_pylist(),
                 pc.is_in(targets, popular).to_pylist(),
                 strict=True,
             )

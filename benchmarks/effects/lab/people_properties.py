@@ -68,16 +68,16 @@ def log_properties(world: PeopleWorld, folder: Path) -> dict[str, float]:
     segments = pq.read_table(folder / "segments")["segment"]
     searches = truth.num_rows
     labels = pc.value_counts(pc.list_flatten(segments)).to_pylist()
-    session = pc.utf8_slice_codeunits(impressions["session_id"], 1).cast("int64").to_numpy()
+    search_id = pc.utf8_slice_codeunits(impressions["search_id"], 1).cast("int64").to_numpy()
     clicked = impressions["clicked"].to_numpy(zero_copy_only=False)
     found = np.zeros(searches, bool)
-    found[session[clicked]] = True
+    found[search_id[clicked]] = True
     shown = impressions["position"].is_valid().to_numpy()
-    wanted = pc.equal(impressions["doc_id"], truth["doc_id"].take(session)).fill_null(False).to_numpy()
+    wanted = pc.equal(impressions["doc_id"], truth["doc_id"].take(search_id)).fill_null(False).to_numpy()
     properties = {
         "searches": searches,
         "results shown per search": float(shown.sum() / searches),
-        "searches that showed nothing": float(1 - len(np.unique(session[shown])) / searches),
+        "searches that showed nothing": float(1 - len(np.unique(search_id[shown])) / searches),
         "searches without a click (failed)": float(1 - found.mean()),
         "searches whose page shows the wanted person": float(wanted.sum() / searches),
         "clicks on somebody else": float((clicked & ~wanted).sum() / clicked.sum()),
@@ -94,8 +94,8 @@ def clicks_by_rank(folder: Path) -> np.ndarray:
     It estimates examination times recognition of clicks.py, because the wanted person is at most once on a page.
     """
     impressions, truth = pq.read_table(folder / "impressions"), pq.read_table(folder / "truth")
-    session = pc.utf8_slice_codeunits(impressions["session_id"], 1).cast("int64").to_numpy()
-    wanted = pc.equal(impressions["doc_id"], truth["doc_id"].take(session)).fill_null(False)
+    search_id = pc.utf8_slice_codeunits(impressions["search_id"], 1).cast("int64").to_numpy()
+    wanted = pc.equal(impressions["doc_id"], truth["doc_id"].take(search_id)).fill_null(False)
     rows = impressions.filter(wanted)
     rank = rows["position"].to_numpy()
     clicked = rows["clicked"].to_numpy(zero_copy_only=False)
@@ -110,8 +110,8 @@ def context_properties(world: PeopleWorld, folder: Path) -> dict[str, float]:
     Over searches for a person with namesakes. "by chance" is the mean of 1 / number of people of that name.
     """
     impressions, truth = pq.read_table(folder / "impressions"), pq.read_table(folder / "truth")
-    session = pc.utf8_slice_codeunits(impressions["session_id"], 1).cast("int64").to_numpy()
-    first_row = np.unique(session, return_index=True)[1]
+    search_id = pc.utf8_slice_codeunits(impressions["search_id"], 1).cast("int64").to_numpy()
+    first_row = np.unique(search_id, return_index=True)[1]
     searcher = _numbers(impressions["searcher_id"].take(first_row))
     wanted = _numbers(truth["doc_id"])
     key = world.identities.name_key

@@ -45,7 +45,7 @@ class ShopLab(Lab):
     def truth(self) -> pa.Table:
         """What each test search asks for, in their order."""
         truth = pq.read_table(self.folder / "logs" / "truth.parquet")
-        return truth.take(pc.index_in(self.searches.session_ids, truth["session_id"].combine_chunks()))
+        return truth.take(pc.index_in(self.searches.search_ids, truth["search_id"].combine_chunks()))
 
     def good(self, recipe: Recipe) -> np.ndarray:
         """float64 (searches,): P_good, the share of the first 10 documents that have what the query asks for."""

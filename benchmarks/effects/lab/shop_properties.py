@@ -47,7 +47,7 @@ def _results(world: ShopWorld, folder: Path) -> dict[str, float]:
     """Impressions and clicks, compared with the truth."""
     impressions, truth = _read(folder, "impressions"), _read(folder, "truth")
     searches = len(truth)
-    of = _numbers(impressions["session_id"])
+    of = _numbers(impressions["search_id"])
     product = _numbers(impressions["doc_id"])
     clicked = impressions["clicked"].to_numpy(zero_copy_only=False)
     shown = product >= 0
@@ -75,15 +75,13 @@ def _links(world: ShopWorld, folder: Path) -> dict[str, float]:
     product, of the shown products, and of the clicked ones."""
     truth, impressions = _read(folder, "truth"), _read(folder, "impressions")
     past = _Past(world, _read(folder, "activity"), impressions.filter(pc.field("clicked")))
-    asked = (
-        impressions.group_by("session_id").aggregate([("searcher_id", "min"), ("time", "min")]).sort_by("session_id")
-    )
+    asked = impressions.group_by("search_id").aggregate([("searcher_id", "min"), ("time", "min")]).sort_by("search_id")
     shown = impressions.filter(pc.is_valid(impressions["doc_id"]))
     clicked = shown["clicked"].to_numpy(zero_copy_only=False)
     wanted_age = past.days_since(asked["searcher_id_min"], truth["doc_id"], asked["time_min"])
     shown_age = past.days_since(shown["searcher_id"], shown["doc_id"], shown["time"])
     kinds = pc.list_element(_read(folder, "segments")["segment"], 0).to_numpy(zero_copy_only=False)
-    kinds_shown, longest = kinds[_numbers(shown["session_id"])], SPANS_DAYS[-1]
+    kinds_shown, longest = kinds[_numbers(shown["search_id"])], SPANS_DAYS[-1]
     found: dict[str, float] = {}
     for kind in KINDS:
         of_search, of_row = kinds == kind, kinds_shown == kind

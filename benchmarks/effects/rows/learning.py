@@ -38,8 +38,8 @@ def page_ranks(lab: Lab, recipe: Recipe) -> np.ndarray:
     def ranks() -> np.ndarray:
         requests, documents = lab.vectors(recipe)
         targets, rows = lab.searches.targets, lab.searches.targets.rows
-        shown = pq.read_table(lab.pairs / "non_clicks.parquet", columns=["session_id", "doc_id"])
-        searches = pc.index_in(shown["session_id"], lab.searches.session_ids.combine_chunks())
+        shown = pq.read_table(lab.pairs / "non_clicks.parquet", columns=["search_id", "doc_id"])
+        searches = pc.index_in(shown["search_id"], lab.searches.search_ids.combine_chunks())
         shown, searches = shown.filter(pc.is_valid(searches)), searches.drop_null().to_numpy()
         numbers = pc.index_in(shown["doc_id"], lab.searches.documents["doc_id"].combine_chunks()).to_numpy()
         cosines = np.einsum("ij,ij->i", requests[searches], documents[numbers])

@@ -47,9 +47,7 @@ def evaluate(
     ] = None,
     qrels: Annotated[
         Path | None,
-        typer.Option(
-            help="TREC judgements by session_id: they replace the log's targets.", exists=True, dir_okay=False
-        ),
+        typer.Option(help="TREC judgements by search_id: they replace the log's targets.", exists=True, dir_okay=False),
     ] = None,
     run: Annotated[
         Path | None, typer.Option(help="Write a TREC run of every system: run.trec becomes run-hybrid.trec.")

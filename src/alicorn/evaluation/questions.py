@@ -24,7 +24,7 @@ class Questions:
     relevance is learned from. control: a template of the documents that may pass, of which the first `pre_rank` by BM25
     go on; needs the collection. split: which searches; a look at "test" is counted in the folders of the models.
     vertical: a version of the model's vertical that serves instead. qrels: a TREC file of graded judgements by
-    session_id, which replace the targets of the log. compare: another model, another collection, or one of each, whose
+    search_id, which replace the targets of the log. compare: another model, another collection, or one of each, whose
     systems are scored over the same searches; needs the collection. page: the file to which the page of the model will
     be written. map_by: the column that colours its map; None: the first id feature.
     """

@@ -32,7 +32,7 @@ class Searches:
     """
 
     split: str
-    session_ids: pa.ChunkedArray
+    search_ids: pa.ChunkedArray
     requests: pa.Table
     documents: pa.Table
     targets: Targets
@@ -60,7 +60,7 @@ class Searches:
         """Some of the searches, with targets of their own."""
         return replace(
             self,
-            session_ids=self.session_ids.take(pa.array(rows)),
+            search_ids=self.search_ids.take(pa.array(rows)),
             requests=self.requests.take(pa.array(rows)),
             targets=targets,
             segments=[self.segments[row] for row in rows],
@@ -118,7 +118,7 @@ def read_searches(pairs: str | Path, num_searches: int = 10_000, seed: int = 0, 
     documents = folder.read("documents").sort_by("doc_id")
     return Searches(
         split=split,
-        session_ids=sampled["session_id"],
+        search_ids=sampled["search_id"],
         requests=_requests(sampled, folder),
         documents=documents,
         targets=_targets(sampled, documents["doc_id"].combine_chunks()),
@@ -138,9 +138,11 @@ def sample(count: int, size: int, seed: int) -> np.ndarray:
 
 def _requests(searches: pa.Table, folder: PairsFolder) -> pa.Table:
     """The columns that the request tower reads; of behaviour and context only the rows of these searches."""
-    sessions = searches["session_id"].combine_chunks()
-    of_sessions = {name: folder.read(name, sessions=sessions) for name in ("behaviour", "context") if folder.has(name)}
-    return request_table(searches, RequestTables(folder.searchers, **of_sessions))
+    search_ids = searches["search_id"].combine_chunks()
+    by_search = {
+        name: folder.read(name, search_ids=search_ids) for name in ("behaviour", "context") if folder.has(name)
+    }
+    return request_table(searches, RequestTables(folder.searchers, **by_search))
 
 
 def _targets(searches: pa.Table, doc_ids: pa.Array) -> Targets:

@@ -1,9 +1,9 @@
 """The searches of a served log that are not in a part file yet, kept in a file over a crash.
 
     open-<number>.jsonl    one JSON array per line, in the order of events
-        ["search", session_id, searcher_id or null, time in microseconds since 1970 UTC, query, source, [doc_id, ...],
+        ["search", search_id, searcher_id or null, time in microseconds since 1970 UTC, query, source, [doc_id, ...],
          {column of the context: value}]
-        ["click", session_id, doc_id]
+        ["click", search_id, doc_id]
 
 Every event is handed to the operating system before it is acknowledged: the end of the process loses nothing, the end
 of the machine at most the last seconds. A last line without its end is an event that was never acknowledged.
@@ -27,7 +27,7 @@ class ServedSearch:
     the clock of this process that nobody sets; it is not in the journal.
     """
 
-    session_id: str
+    search_id: str
     searcher_id: str | None
     time_us: int
     query: str
@@ -59,8 +59,8 @@ class EventJournal:
     def search(self, search: ServedSearch) -> None:
         self._append("".join(_lines_of(search)))
 
-    def click(self, session_id: str, doc_id: str) -> None:
-        self._append(_line("click", session_id, doc_id))
+    def click(self, search_id: str, doc_id: str) -> None:
+        self._append(_line("click", search_id, doc_id))
 
     def close(self) -> None:
         self._file.close()
@@ -90,8 +90,8 @@ def read_journal(path: Path) -> list[ServedSearch]:
 
 
 def _lines_of(search: ServedSearch) -> list[str]:
-    served = (search.session_id, search.searcher_id, search.time_us, search.query, search.source, search.doc_ids)
-    clicks = [_line("click", search.session_id, doc_id) for doc_id in search.doc_ids if doc_id in search.clicked]
+    served = (search.search_id, search.searcher_id, search.time_us, search.query, search.source, search.doc_ids)
+    clicks = [_line("click", search.search_id, doc_id) for doc_id in search.doc_ids if doc_id in search.clicked]
     return [_line("search", *served, dict(search.context)), *clicks]
 
 

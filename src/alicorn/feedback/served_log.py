@@ -1,6 +1,6 @@
 """What was served and what was chosen, as the log table `impressions`, which `alicorn mine` reads.
 
-    <folder>/impressions/part-<number>.parquet    finished searches: session_id string, searcher_id string or null,
+    <folder>/impressions/part-<number>.parquet    finished searches: search_id string, searcher_id string or null,
                                                   time timestamp[us] UTC, query, doc_id string or null, position int32
                                                   from 1 or null, clicked bool, source string, and the columns of
                                                   the vertical's request.context
@@ -43,7 +43,7 @@ MAX_OPEN_ROWS = 200_000  # about 100 MB: beyond, the older half is written witho
 
 SCHEMA = pa.schema(
     [
-        pa.field("session_id", pa.string(), nullable=False),
+        pa.field("search_id", pa.string(), nullable=False),
         ("searcher_id", pa.string()),
         pa.field("time", pa.timestamp("us"), nullable=False),
         pa.field("query", pa.string(), nullable=False),
@@ -109,7 +109,7 @@ class ServedLog:
         source: str,
         context: Mapping[str, Any] = MappingProxyType({}),
     ) -> str:
-        """Log one search and the documents that it showed, in order -> its session_id, under which clicks come.
+        """Log one search and the documents that it showed, in order -> its search_id, under which clicks come.
 
         context: JSON values by column; those of no column of the log's context are not kept.
         """
@@ -123,16 +123,16 @@ class ServedLog:
                 self._write_part(list(self._open.values())[: (len(self._open) + 1) // 2])
             elif self._elapsed_s() - self._last_part_s > PART_S:
                 self._write_part(self._finished())
-        return served.session_id
+        return served.search_id
 
-    def click(self, session_id: str, doc_id: str) -> bool:
+    def click(self, search_id: str, doc_id: str) -> bool:
         """Log that a shown document was chosen. False: no open search of that id showed it, and nothing was logged."""
         with self._locked():
-            search = self._open.get(session_id)
+            search = self._open.get(search_id)
             if search is None or doc_id not in search.doc_ids:
                 return False
             if doc_id not in search.clicked:
-                self._journal.click(session_id, doc_id)
+                self._journal.click(search_id, doc_id)
                 search.clicked.add(doc_id)
                 if self._choices is not None:
                     self._choices.add(search.searcher_id, search.query, doc_id, self._microseconds())
@@ -193,8 +193,8 @@ class ServedLog:
             return number, []
         searches = read_journal(journals[-1])
         part = self._part(_number_of(journals[-1]))
-        written = set(pq.read_table(part, columns=["session_id"])["session_id"].to_pylist()) if part.exists() else set()
-        return number, [search for search in searches if search.session_id not in written]
+        written = set(pq.read_table(part, columns=["search_id"])["search_id"].to_pylist()) if part.exists() else set()
+        return number, [search for search in searches if search.search_id not in written]
 
     def _new_journal(self) -> EventJournal:
         """A journal of all open searches, which makes the older ones superfluous."""
@@ -207,7 +207,7 @@ class ServedLog:
     def _keep(self, searches: Sequence[ServedSearch]) -> None:
         for search in searches:
             search.since_s = self._elapsed_s()
-            self._open[search.session_id] = search
+            self._open[search.search_id] = search
             self._num_open_rows += search.num_rows
 
     def _finished(self) -> list[ServedSearch]:
@@ -228,7 +228,7 @@ class ServedLog:
             os.fsync(file.fileno())
         os.replace(temporary, self._part(self._number))
         for search in searches:
-            self._num_open_rows -= self._open.pop(search.session_id).num_rows
+            self._num_open_rows -= self._open.pop(search.search_id).num_rows
         self._number += 1
         self._journal.close()
         self._journal = self._new_journal()
@@ -247,7 +247,7 @@ def impressions(
     """One row per shown document, and one without document for a search that showed none."""
     rows = [
         {
-            "session_id": search.session_id,
+            "search_id": search.search_id,
             "searcher_id": search.searcher_id,
             "time": search.time_us,
             "query": search.query,

@@ -1,6 +1,6 @@
 """The activity of each searcher before each search, in the columns of vertical/behaviour.py.
 
-    behaviour    session_id and the columns of request.behaviour, a row per search, in the order of time
+    behaviour    search_id and the columns of request.behaviour, a row per search, in the order of time
     searchers    one row per searcher, with the same columns as they are after the last row of the log
 
 Nothing at or after the time of a search is in its row: a click counts from the time of its impression on, and one of
@@ -86,7 +86,7 @@ class Histories:
 def write_behaviour(logs: Logs, searches: ibis.Table, settings: Behaviour, writer: PairsWriter) -> dict[str, int]:
     """Write both tables; columns of searchers that are written already stay. Returns counts."""
     histories = Histories(logs, searches, settings)
-    rows = searches.order_by("time", "session_id").select("session_id", "searcher_id", "time").to_pyarrow()
+    rows = searches.order_by("time", "search_id").select("search_id", "searcher_id", "time").to_pyarrow()
     with_any = 0
 
     def parts() -> Iterator[pa.Table]:
@@ -95,7 +95,7 @@ def write_behaviour(logs: Logs, searches: ibis.Table, settings: Behaviour, write
             part = rows.slice(start, _ROWS)
             found = histories.before(part["searcher_id"], micros(part["time"]))
             with_any += int((_lengths(found, settings) > 0).sum())
-            yield pa.table({"session_id": part["session_id"], **{n: found[n] for n in found.column_names}})
+            yield pa.table({"search_id": part["search_id"], **{n: found[n] for n in found.column_names}})
 
     writer.write("behaviour", parts())  # of one part at least: logs without a search are refused
     _write_searchers(histories, writer)

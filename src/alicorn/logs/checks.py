@@ -41,7 +41,7 @@ _ROW_RULES = {
         _Rule(AS_OF, "a time is null: from when on does the row hold?", _[AS_OF].isnull()),
     ],
     "impressions": [
-        _Rule("session_id", "a key is null", _.session_id.isnull()),
+        _Rule("search_id", "a key is null", _.search_id.isnull()),
         _Rule("time", "a time is null", _.time.isnull()),
         _Rule("query", "a query is null (an empty query is an empty string)", _.query.isnull()),
         _Rule("clicked", "clicked is null: true or false", _.clicked.isnull()),
@@ -62,17 +62,17 @@ _ROW_RULES = {
         _Rule("kind", "a kind is null", _.kind.isnull()),
     ],
     "segments": [
-        _Rule("session_id", "a key is null", _.session_id.isnull()),
+        _Rule("search_id", "a key is null", _.search_id.isnull()),
         _Rule("segment", "labels are null (no label is an empty list)", _.segment.isnull()),
     ],
 }
-_UNIQUE = {"documents": "doc_id", "searchers": "searcher_id", "segments": "session_id"}
+_UNIQUE = {"documents": "doc_id", "searchers": "searcher_id", "segments": "search_id"}
 _REFERENCES = [  # table, column, table it must be found in
     ("impressions", "doc_id", "documents"),
     ("impressions", "searcher_id", "searchers"),
     ("activity", "doc_id", "documents"),
     ("activity", "searcher_id", "searchers"),
-    ("segments", "session_id", "impressions"),
+    ("segments", "search_id", "impressions"),
 ]
 
 
@@ -103,7 +103,7 @@ def check_tables(
             with sources[name].located():
                 _check_reference(name, tables[name], column, target, tables[target])
     with sources["impressions"].located():
-        _check_sessions(tables["impressions"], constant)
+        _check_searches(tables["impressions"], constant)
     return counts
 
 
@@ -159,26 +159,26 @@ def _differ(name: str) -> Deferred:
     return (column.min() != column.max()) | ((column.count() > 0) & (column.count() < _.count()))
 
 
-def _check_sessions(impressions: ibis.Table, constant: Sequence[str]) -> None:
+def _check_searches(impressions: ibis.Table, constant: Sequence[str]) -> None:
     """The rows of one search agree on query, searcher and further columns; a search that showed nothing has one row."""
     rules = [
-        _Rule("query", "the rows of one session_id have different queries", _.query.min() != _.query.max()),
-        _Rule("searcher_id", "the rows of one session_id have different searchers", _differ("searcher_id")),
-        *(_Rule(name, "the rows of one session_id have different values", _differ(name)) for name in constant),
+        _Rule("query", "the rows of one search_id have different queries", _.query.min() != _.query.max()),
+        _Rule("searcher_id", "the rows of one search_id have different searchers", _differ("searcher_id")),
+        *(_Rule(name, "the rows of one search_id have different values", _differ(name)) for name in constant),
         _Rule(
             "doc_id",
-            "doc_id is null (a search that showed nothing), but its session_id has other rows",
+            "doc_id is null (a search that showed nothing), but its search_id has other rows",
             (_.doc_id.count() < _.count()) & (_.count() > 1),
         ),
     ]
-    sessions = impressions.group_by("session_id").aggregate(
+    searches = impressions.group_by("search_id").aggregate(
         first=_[ROW].min(), **{f"bad_{i}": rule.bad for i, rule in enumerate(rules)}
     )
     measures: dict[str, ibis.Value] = {}
     for i in range(len(rules)):
-        bad = sessions[f"bad_{i}"]
-        measures |= {f"count_{i}": bad.sum(), f"first_{i}": sessions["first"].min(where=bad)}
-    found = sessions.aggregate(**measures).to_pyarrow().to_pylist()[0]
+        bad = searches[f"bad_{i}"]
+        measures |= {f"count_{i}": bad.sum(), f"first_{i}": searches["first"].min(where=bad)}
+    found = searches.aggregate(**measures).to_pyarrow().to_pylist()[0]
     for i, rule in enumerate(rules):
         if found[f"count_{i}"]:
             problem = f"{rule.problem} (rows are counted as searches here)"

@@ -9,9 +9,9 @@ from alicorn.vertical.requests import AS_OF
 
 
 def context(impressions: ibis.Table, columns: Sequence[str]) -> ibis.Table:
-    """session_id and the columns, on which the rows of a search agree; a row per search, in the order of session_id."""
+    """search_id and the columns, on which the rows of a search agree; a row per search, in the order of search_id."""
     kept = {name: _[name].arbitrary() for name in columns}
-    return impressions.group_by("session_id").aggregate(**kept).order_by("session_id")
+    return impressions.group_by("search_id").aggregate(**kept).order_by("search_id")
 
 
 def searches_before_their_searcher(searches: ibis.Table, searchers: ibis.Table | None) -> dict[str, int]:

@@ -92,8 +92,8 @@ def _note(name: str, told: Told, is_number: bool) -> None:
 
 def _first_choices(clicks: ibis.Table, searches: ibis.Table, doc_ids: pa.Array) -> tuple[FirstChoices, FirstChoices]:
     """Those of late train and of valid."""
-    rows = clicks.select("session_id", "doc_id").join(
-        searches.select("session_id", "time", "query", "split"), "session_id"
+    rows = clicks.select("search_id", "doc_id").join(
+        searches.select("search_id", "time", "query", "split"), "search_id"
     )
     train, valid = rows.filter(_.split == "train"), rows.filter(_.split == "valid")
     middle = train.aggregate(time=_.time.quantile(0.5)).time.as_scalar()
@@ -105,7 +105,7 @@ def _choices(chosen: ibis.Table, before: ibis.Table, doc_ids: pa.Array) -> First
     counted = before.group_by("doc_id").aggregate(count=_.count()).to_pyarrow()
     counts = np.zeros(len(doc_ids))
     counts[pc.index_in(counted["doc_id"], doc_ids).to_numpy()] = counted["count"].to_numpy()
-    first = chosen.anti_join(before, "doc_id").order_by(_.session_id.hash(), "doc_id").limit(TARGETS).to_pyarrow()
+    first = chosen.anti_join(before, "doc_id").order_by(_.search_id.hash(), "doc_id").limit(TARGETS).to_pyarrow()
     targets = pc.index_in(first["doc_id"], doc_ids).to_numpy().astype(np.int64)
     unchosen = counts == 0
     unchosen[pc.index_in(chosen.select("doc_id").distinct().to_pyarrow()["doc_id"], doc_ids).to_numpy()] = False

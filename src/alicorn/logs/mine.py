@@ -26,7 +26,7 @@ from alicorn.vertical import TextFeature, Vertical
 from alicorn.vertical.failed_searches import FACTS
 from alicorn.vertical.parts import of_examples
 
-_ORDER = ("time", "session_id", "doc_id")
+_ORDER = ("time", "search_id", "doc_id")
 
 
 def mine(
@@ -78,7 +78,7 @@ def _write(
         "pairs": pairs.order_by(*_ORDER),
         "impressions": _pairs(shown, searches, "impression").order_by(*_ORDER),
         "non_clicks": _pairs(not_chosen, searches, "non_click").order_by(*_ORDER),
-        "searches": targets.order_by("time", "session_id"),
+        "searches": targets.order_by("time", "search_id"),
         "popularity": popularity(logs.documents, clicks, searches).order_by("doc_id"),
     }
     for name, table in tables.items():
@@ -120,7 +120,7 @@ def _is_simulated(logs_folder: Path) -> bool:
 def _reached(logs: Logs, searches: ibis.Table, vertical: Vertical) -> ibis.Table:
     """Documents that failed searches may have looked for: positives.reached, with the likeness of each to the query."""
     if logs.activity is None:
-        strings, times = ("session_id", "doc_id"), ("search_time", "reached")
+        strings, times = ("search_id", "doc_id"), ("search_time", "reached")
         columns = dict.fromkeys(strings, pa.string()) | dict.fromkeys(times, pa.timestamp("us")) | FACTS
         return logs.keep("reached", pa.schema(columns).empty_table())
     found = positives.reached(searches, logs.activity, vertical.failed_search_window_s).to_pyarrow()
@@ -131,10 +131,10 @@ def _reached(logs: Logs, searches: ibis.Table, vertical: Vertical) -> ibis.Table
 
 
 def _pairs(pairs: ibis.Table, searches: ibis.Table, source: str) -> ibis.Table:
-    """(session_id, doc_id, ...) with the columns of the search; grade, weight and FACTS where `pairs` has them."""
+    """(search_id, doc_id, ...) with the columns of the search; grade, weight and FACTS where `pairs` has them."""
     facts = [name for name in (*FACTS, "grade", "weight") if name in pairs.columns]
-    return pairs.join(searches, "session_id").select(
-        "session_id", "searcher_id", "time", "query", "doc_id", *facts, source=ibis.literal(source), split=_.split
+    return pairs.join(searches, "search_id").select(
+        "search_id", "searcher_id", "time", "query", "doc_id", *facts, source=ibis.literal(source), split=_.split
     )
 
 
@@ -145,21 +145,21 @@ def _without_facts(clicks: ibis.Table) -> ibis.Table:
 def _targets(searches: ibis.Table, clicks: ibis.Table, reached: ibis.Table, segments: ibis.Table | None) -> ibis.Table:
     """Held-out searches with what they should find. A search has clicks, or what it failed to find; never both."""
     position = ibis.literal(0).cast(clicks.position.type())
-    wanted = clicks.select("session_id", "doc_id", "position", "grade").union(
-        reached.select("session_id", "doc_id", position=position, grade=ibis.literal(1.0))
+    wanted = clicks.select("search_id", "doc_id", "position", "grade").union(
+        reached.select("search_id", "doc_id", position=position, grade=ibis.literal(1.0))
     )
     order = (_.position, _.doc_id)
-    targets = wanted.group_by("session_id").aggregate(
+    targets = wanted.group_by("search_id").aggregate(
         targets=_.doc_id.collect(order_by=order), grades=_.grade.collect(order_by=order)
     )
-    held_out = searches.filter(_.split != "train").join(targets, "session_id")
+    held_out = searches.filter(_.split != "train").join(targets, "search_id")
     none = ibis.literal([], type="array<string>")
     if segments is None:
         held_out = held_out.mutate(segment=none)
     else:
-        labels = segments.select("session_id", "segment")
-        held_out = held_out.left_join(labels, "session_id").mutate(segment=_.segment.coalesce(none))
-    return held_out.select("session_id", "searcher_id", "time", "query", "targets", "grades", "segment", "split")
+        labels = segments.select("search_id", "segment")
+        held_out = held_out.left_join(labels, "search_id").mutate(segment=_.segment.coalesce(none))
+    return held_out.select("search_id", "searcher_id", "time", "query", "targets", "grades", "segment", "split")
 
 
 def _counts(

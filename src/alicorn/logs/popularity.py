@@ -7,10 +7,10 @@ from ibis import _
 def popularity(documents: ibis.Table, clicks: ibis.Table, searches: ibis.Table) -> ibis.Table:
     """doc_id and clicks (searches of train that chose it) for every document, those never clicked included.
 
-    clicks: pairs; searches: has session_id and split.
+    clicks: pairs; searches: has search_id and split.
     """
     counted = (
-        clicks.semi_join(searches.filter(_.split == "train"), "session_id")
+        clicks.semi_join(searches.filter(_.split == "train"), "search_id")
         .group_by("doc_id")
         .aggregate(clicks=_.count())
     )

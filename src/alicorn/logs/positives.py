@@ -5,7 +5,7 @@ shown            every document shown: positives by exposure, as many users of a
 reached          failed searches: what the searcher reached another way, soon after a search without a click;
                  vertical/failed_searches.py says which of these count as hard positives
 
-Each function takes and gives Ibis tables; a pair is a row (session_id, doc_id, ...), never twice.
+Each function takes and gives Ibis tables; a pair is a row (search_id, doc_id, ...), never twice.
 
 Beside them are the non-clicks: shown, not chosen, in a search that has a click. They look like the right answer and are
 not. Alone they are bad negatives: recall for people falls by about 55 % (EBR 2.4), because most documents of an index
@@ -19,10 +19,10 @@ from alicorn.logs.splits import Boundaries
 
 
 def shown(impressions: ibis.Table) -> ibis.Table:
-    """Each document of each search once: session_id, doc_id, grade and weight (the greatest), position (the first)."""
+    """Each document of each search once: search_id, doc_id, grade and weight (the greatest), position (the first)."""
     return (
         impressions.filter(_.doc_id.notnull())
-        .group_by("session_id", "doc_id")
+        .group_by("search_id", "doc_id")
         .aggregate(grade=_.grade.max(), weight=_.weight.max(), position=_.position.min())
     )
 
@@ -34,18 +34,18 @@ def clicks(shown: ibis.Table) -> ibis.Table:
 
 def non_clicks(shown: ibis.Table) -> ibis.Table:
     """The pairs of `shown` that were not chosen, of searches where another one was."""
-    with_click = shown.filter(_.grade > 0).select("session_id").distinct()
-    return shown.filter(_.grade == 0).semi_join(with_click, "session_id")
+    with_click = shown.filter(_.grade > 0).select("search_id").distinct()
+    return shown.filter(_.grade == 0).semi_join(with_click, "search_id")
 
 
 def reached(searches: ibis.Table, activity: ibis.Table, window_s: int) -> ibis.Table:
     """Documents that the searcher of a search without a click reached another way, at most `window_s` seconds after.
 
-    Returns a row per (session_id, doc_id): query, search_time, reached (the first time), reached_after_s, reached_rank
+    Returns a row per (search_id, doc_id): query, search_time, reached (the first time), reached_after_s, reached_rank
     (1 for the first document; equal times share a rank) and earlier_visits (by this searcher, before the search).
     """
     failed = searches.filter((_.num_clicked == 0) & _.searcher_id.notnull())
-    failed = failed.select("session_id", "query", who="searcher_id", search_time="time")
+    failed = failed.select("search_id", "query", who="searcher_id", search_time="time")
     visits = activity.select("searcher_id", "doc_id", visited="time")
     after = failed.join(
         visits,
@@ -55,10 +55,10 @@ def reached(searches: ibis.Table, activity: ibis.Table, window_s: int) -> ibis.T
             visits.visited <= failed.search_time + ibis.interval(seconds=window_s),
         ],
     )
-    first = after.group_by("session_id", "doc_id", "who", "query", "search_time").aggregate(reached=_.visited.min())
+    first = after.group_by("search_id", "doc_id", "who", "query", "search_time").aggregate(reached=_.visited.min())
     return _with_earlier_visits(first, visits).mutate(
         reached_after_s=_.reached.delta(_.search_time, unit="microsecond") / 1e6,
-        reached_rank=(ibis.rank().over(group_by="session_id", order_by="reached") + 1).cast("int32"),
+        reached_rank=(ibis.rank().over(group_by="search_id", order_by="reached") + 1).cast("int32"),
     )
 
 
@@ -67,10 +67,10 @@ def _with_earlier_visits(pairs: ibis.Table, visits: ibis.Table) -> ibis.Table:
         visits,
         [pairs.who == visits.searcher_id, pairs.doc_id == visits.doc_id, visits.visited < pairs.search_time],
     )
-    counted = earlier.group_by("session_id", "doc_id").aggregate(count=_.visited.count())
-    joined = pairs.left_join(counted, ["session_id", "doc_id"])
+    counted = earlier.group_by("search_id", "doc_id").aggregate(count=_.visited.count())
+    joined = pairs.left_join(counted, ["search_id", "doc_id"])
     return joined.select(
-        "session_id", "doc_id", "query", "search_time", "reached", earlier_visits=_["count"].fill_null(0).cast("int32")
+        "search_id", "doc_id", "query", "search_time", "reached", earlier_visits=_["count"].fill_null(0).cast("int32")
     )
 
 

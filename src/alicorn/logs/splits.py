@@ -1,4 +1,4 @@
-"""Searches, split into train, valid and test. A search is the rows of one session_id: all of it is in one split.
+"""Searches, split into train, valid and test. A search is the rows of one search_id: all of it is in one split.
 
 A split by time is the honest one: each split is an interval of time, so that popularity, train pairs and the activity
 that makes hard positives of train are all before the first valid search. The others hold out queries, searchers or
@@ -69,12 +69,12 @@ def split_searches(logs: Logs, split: Split) -> tuple[ibis.Table, Boundaries]:
 
 
 def searches(impressions: ibis.Table, fold: str | None = None) -> ibis.Table:
-    """One row per search: session_id, searcher_id, time (of its first row), query, num_shown, num_clicked.
+    """One row per search: search_id, searcher_id, time (of its first row), query, num_shown, num_clicked.
 
     A row counts as clicked where its grade is above 0. fold: a column that is kept under this name.
     """
     further = {} if fold is None else {"fold": _[fold].max()}
-    return impressions.group_by("session_id").aggregate(
+    return impressions.group_by("search_id").aggregate(
         searcher_id=_.searcher_id.max(),
         time=_.time.min(),
         query=_.query.max(),
@@ -129,7 +129,7 @@ def _refuse_other_names(searches: ibis.Table, split: Split) -> None:
 
 def _by_hash(logs: Logs, searches: ibis.Table, split: Split) -> ibis.Table:
     """All searches of one key are in one split. A larger share of valid moves no search out of test."""
-    whole = ibis.coalesce(searches.searcher_id, searches.session_id) if split.by == "searcher" else searches.query
+    whole = ibis.coalesce(searches.searcher_id, searches.search_id) if split.by == "searcher" else searches.query
     keys = searches.select(key=whole).distinct().to_pyarrow()["key"]
     splits = pa.array([_of_key(key, split) for key in keys.to_pylist()], pa.string())
     known = logs.keep("keys", pa.table({"key": keys, "split": splits}))

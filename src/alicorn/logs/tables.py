@@ -5,8 +5,8 @@ searchers                  may be absent when the vertical takes nothing from it
                            row for each time that something changed, which holds from then on
 activity, segments         may be absent
 
-One search is one `session_id`; a search that showed nothing has one row with null `doc_id` and null
-`position`; a null `searcher_id` in impressions is an anonymous searcher; `segments` (session_id, segment list<string>)
+One search is one `search_id`; a search that showed nothing has one row with null `doc_id` and null
+`position`; a null `searcher_id` in impressions is an anonymous searcher; `segments` (search_id, segment list<string>)
 labels searches for reports. Times with a zone are taken to UTC; those without one are taken as UTC.
 
 A row of impressions may have a `grade`, which says more than its click: how right the document is for the search, 0 for
@@ -42,7 +42,7 @@ MEMORY_LIMIT = "4GB"  # of DuckDB; what does not fit goes to a temporary folder
 
 _COLUMNS = {
     "impressions": [
-        Column("session_id", ColumnType.STRING, "the search that the row belongs to"),
+        Column("search_id", ColumnType.STRING, "the search that the row belongs to"),
         Column("searcher_id", ColumnType.STRING, "who searched"),
         Column("time", ColumnType.TIME, "when"),
         Column("query", ColumnType.STRING, "the query text"),
@@ -59,7 +59,7 @@ _COLUMNS = {
         Column("kind", ColumnType.STRING, "visited, added, bought, ..."),
     ],
     "segments": [
-        Column("session_id", ColumnType.STRING, "the search that is labelled"),
+        Column("search_id", ColumnType.STRING, "the search that is labelled"),
         Column("segment", ColumnType.STRINGS, "its labels"),
     ],
 }

@@ -29,11 +29,11 @@ class PairsFolder:
         """Whether an optional table is there."""
         return self._path(name).is_file()
 
-    def read(self, name: str, columns: Sequence[str] | None = None, sessions: pa.Array | None = None) -> pa.Table:
-        """columns: those asked for, all by default. sessions: only rows of these session_ids."""
+    def read(self, name: str, columns: Sequence[str] | None = None, search_ids: pa.Array | None = None) -> pa.Table:
+        """columns: those asked for, all by default. search_ids: only the rows of these searches."""
         path = self._path(name)
         try:
-            filters = None if sessions is None else pc.field("session_id").isin(sessions)
+            filters = None if search_ids is None else pc.field("search_id").isin(search_ids)
             found = conformed(pq.read_table(path, columns=columns, filters=filters, partitioning=None), name)
         except FileNotFoundError:
             message = f"{self.folder} has no {path.name}: it is no folder that `alicorn mine` wrote"

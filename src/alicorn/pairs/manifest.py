@@ -10,7 +10,7 @@ from alicorn.config import Config, parse_config
 from alicorn.errors import ConfigError, TableError
 from alicorn.reporting.json_text import to_json
 
-FORMAT = 2
+FORMAT = 3
 NAME = "manifest.json"
 
 

@@ -14,7 +14,7 @@
     behaviour     what searchers had done before each search; there where the vertical asks for request.behaviour, and
                   then searchers has the same columns, as they are at the end of the log
 
-Rows are ordered by time, then session_id, then doc_id. Times are UTC.
+Rows are ordered by time, then search_id, then doc_id. Times are UTC.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ from alicorn.vertical.failed_searches import FACTS
 _STRINGS = pa.list_(pa.string())
 _GRADES = pa.list_(pa.float64())
 _SEARCH = {
-    "session_id": pa.string(),
+    "search_id": pa.string(),
     "searcher_id": pa.string(),
     "time": pa.timestamp("us"),
     "query": pa.string(),
@@ -55,8 +55,8 @@ TABLES = {
     "popularity": TableSchema({"doc_id": pa.string(), "clicks": pa.int64()}),
     "documents": TableSchema({"doc_id": pa.string()}, further=True),
     "searchers": TableSchema({"searcher_id": pa.string()}, further=True, optional=True),
-    "behaviour": TableSchema({"session_id": pa.string()}, further=True, optional=True),
-    "context": TableSchema({"session_id": pa.string()}, further=True, optional=True),
+    "behaviour": TableSchema({"search_id": pa.string()}, further=True, optional=True),
+    "context": TableSchema({"search_id": pa.string()}, further=True, optional=True),
 }
 
 

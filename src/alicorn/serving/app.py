@@ -126,7 +126,7 @@ def _search_operations(endpoint: SearchEndpoint, metrics: Metrics) -> list[Opera
     def click(request: Request, chosen: ClickRequest) -> Clicked:
         if endpoint.served_log is None:
             raise AlicornError("this server keeps no log of what it serves: start it with a folder for one")
-        return Clicked(endpoint.served_log.click(chosen.session_id, chosen.doc_id))
+        return Clicked(endpoint.served_log.click(chosen.search_id, chosen.doc_id))
 
     def some_searchers(request: Request, body: None) -> SearchersAnswer:
         searchers = endpoint.retriever.searchers

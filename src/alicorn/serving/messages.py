@@ -126,7 +126,7 @@ class FacetCounts(Struct, frozen=True):
 class SearchAnswer(Struct, frozen=True):
     """total: all that match, whatever the limit. took_ms: the whole request; search_ms: the engine's part.
 
-    session_id: under which clicks on these hits are reported; null where no log is kept. without_nn: the rule of the
+    search_id: under which clicks on these hits are reported; null where no log is kept. without_nn: the rule of the
     vertical's selection by which the text became the Boolean expression; null where none did. cursor: `after` of the
     next page; null where there is no hit. facets: the counts that were asked for, by name.
     """
@@ -137,7 +137,7 @@ class SearchAnswer(Struct, frozen=True):
     search_ms: float
     expression: str
     notices: list[str]
-    session_id: str | None = None
+    search_id: str | None = None
     explanation: dict[str, Any] | None = None
     without_nn: str | None = None
     cursor: str | None = None
@@ -153,7 +153,7 @@ class AnalyzeRequest(Struct, forbid_unknown_fields=True, frozen=True):
 class ClickRequest(Struct, forbid_unknown_fields=True, frozen=True):
     """A hit of an answer was chosen."""
 
-    session_id: str
+    search_id: str
     doc_id: str
 
 
@@ -172,7 +172,7 @@ class DocumentBody(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Clicked(Struct, frozen=True):
-    """recorded: whether the session has an open search that showed the document."""
+    """recorded: whether a search of that id is open and showed the document."""
 
     recorded: bool
 

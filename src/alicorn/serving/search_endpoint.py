@@ -58,7 +58,7 @@ class SearchEndpoint:
         if asked.why or highlighter is not None:
             hits = self._explained(hits, result, request, asked, highlighter)
         notices = [*result.notices, *request.notices]
-        session_id = self._log(asked, result.ids, notices)
+        search_id = self._log(asked, result.ids, notices)
         return SearchAnswer(
             hits,
             result.total,
@@ -66,7 +66,7 @@ class SearchEndpoint:
             result.took_ms,
             str(request.expression),
             notices,
-            session_id,
+            search_id,
             None if result.explanation is None else result.explanation.to_dict(),
             request.without_nn,
             result.cursor,

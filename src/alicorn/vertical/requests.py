@@ -20,7 +20,7 @@ AS_OF = "time"
 class RequestTables(NamedTuple):
     """What is known of searches beside their query, as `mine` wrote it; None where it did not.
 
-    searchers: by searcher_id. behaviour, context: by session_id.
+    searchers: by searcher_id. behaviour, context: by search_id.
     """
 
     searchers: pa.Table | None = None
@@ -32,8 +32,8 @@ class RequestTables(NamedTuple):
         """(name, key, table) of those that are there."""
         keys = (
             ("searchers", "searcher_id", self.searchers),
-            ("behaviour", "session_id", self.behaviour),
-            ("context", "session_id", self.context),
+            ("behaviour", "search_id", self.behaviour),
+            ("context", "search_id", self.context),
         )
         return [(name, key, table) for name, key, table in keys if table is not None]
 
@@ -41,7 +41,7 @@ class RequestTables(NamedTuple):
 def request_table(searches: pa.Table, known: RequestTables) -> pa.Table:
     """`query` beside the columns of each search's searcher, behaviour and context; null where nothing is known.
 
-    searches: has query, searcher_id, session_id, time. Raises TableError as check_known does.
+    searches: has query, searcher_id, search_id, time. Raises TableError as check_known does.
     """
     check_known(searches, known)
     columns = {"query": searches["query"]}

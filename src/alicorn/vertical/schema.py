@@ -121,7 +121,7 @@ class RequestSide(Config):
     def _check_context(self) -> None:
         read = {column.name for name, feature in self.features.items() for column in feature.columns(name)}
         for name in self.context:
-            if name in ("query", "searcher_id", "session_id"):
+            if name in ("query", "searcher_id", "search_id"):
                 raise ValueError(f"context: '{name}' is what the log knows of every search: leave it out")
             if name not in read:
                 raise ValueError(f"context: no feature reads '{name}': add one to features, or leave it out")

@@ -93,12 +93,12 @@ def test_ranks_on_the_page_are_among_what_the_search_showed(tmp_path: Path) -> N
     requests, documents = rng.normal(size=(6, 3)).astype(np.float32), rng.normal(size=(40, 3)).astype(np.float32)
     targets = [[1], [2, 3], [4], [5], [6], [7]]
     shown = [(search, int(number)) for search in range(5) for number in rng.choice(np.arange(10, 40), 8)]
-    pages = pa.table({"session_id": [f"s{s}" for s, _ in shown], "doc_id": [f"d{d:02}" for _, d in shown]})
-    elsewhere = pa.table({"session_id": ["of train"], "doc_id": ["d10"]})
+    pages = pa.table({"search_id": [f"s{s}" for s, _ in shown], "doc_id": [f"d{d:02}" for _, d in shown]})
+    elsewhere = pa.table({"search_id": ["of train"], "doc_id": ["d10"]})
     pq.write_table(pa.concat_tables([elsewhere, pages]), tmp_path / "non_clicks.parquet")
     searches = SimpleNamespace(
         targets=Targets.of(targets),
-        session_ids=pa.chunked_array([[f"s{search}" for search in range(6)]]),
+        search_ids=pa.chunked_array([[f"s{search}" for search in range(6)]]),
         documents=pa.table({"doc_id": [f"d{number:02}" for number in range(40)]}),
     )
     lab = SimpleNamespace(

@@ -46,8 +46,8 @@ def corpus() -> pa.Table:
 def searches(queries: list[str]) -> Searches:
     count = len(queries)
     targets = Targets(np.arange(count + 1), np.zeros(count, dtype=np.int32), np.ones(count))
-    sessions = pa.chunked_array([[f"s{number}" for number in range(count)]])
-    return Searches("test", sessions, pa.table({"query": queries}), corpus(), targets, [[]] * count, count, 0, False)
+    search_ids = pa.chunked_array([[f"s{number}" for number in range(count)]])
+    return Searches("test", search_ids, pa.table({"query": queries}), corpus(), targets, [[]] * count, count, 0, False)
 
 
 def labels(queries: list[str]) -> pa.Table:

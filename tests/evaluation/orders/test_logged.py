@@ -30,7 +30,7 @@ def searches_for(queries, targets):
     documents = DOCUMENTS.sort_by("doc_id")
     return Searches(
         split="valid",
-        session_ids=pa.chunked_array([[f"s{row}" for row in range(len(queries))]]),
+        search_ids=pa.chunked_array([[f"s{row}" for row in range(len(queries))]]),
         requests=pa.table({"query": queries, "city": pa.nulls(len(queries), pa.string())}),
         documents=documents,
         targets=targets,

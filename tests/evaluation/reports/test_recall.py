@@ -104,7 +104,7 @@ def test_a_log_folder_is_mined_on_the_way_and_a_generated_world_says_so(vertical
     pq.write_table(pa.table({"doc_id": doc_ids, "name": doc_ids}), logs / "documents.parquet")
     pq.write_table(pa.table({"searcher_id": ["s0"], "city": ["york"]}), logs / "searchers.parquet")
     impressions = {
-        "session_id": [f"t{row}" for row in rows],
+        "search_id": [f"t{row}" for row in rows],
         "searcher_id": ["s0"] * 40,
         "time": [datetime.datetime(2024, 1, 1) + datetime.timedelta(hours=row) for row in rows],
         "query": [f"d{row}" for row in rows],
@@ -117,5 +117,5 @@ def test_a_log_folder_is_mined_on_the_way_and_a_generated_world_says_so(vertical
     assert found.facts["num_searches"] == 4, "the last tenth by time"
     assert found.comparison.mean(EXACT, "recall@1").mean == 1.0
     assert SIMULATION not in found.markdown()
-    pq.write_table(pa.table({"session_id": ["t0"], "doc_id": ["d0"]}), logs / "truth.parquet")
+    pq.write_table(pa.table({"search_id": ["t0"], "doc_id": ["d0"]}), logs / "truth.parquet")
     assert SIMULATION in measure_recall(FakeModel(perfect=True), logs, vertical).markdown()

@@ -29,7 +29,7 @@ def searches():
     ids = documents["doc_id"].to_pylist()
     return Searches(
         split="valid",
-        session_ids=pa.chunked_array([[f"s{row}" for row in range(4)]]),
+        search_ids=pa.chunked_array([[f"s{row}" for row in range(4)]]),
         requests=pa.table({"query": QUERIES, "city": CITIES}),
         documents=documents,
         targets=Targets.of([[ids.index("p/4")], [ids.index("p3")], [ids.index("p2")], []]),

@@ -6,14 +6,14 @@ from alicorn.training.examples.groups import request_groups
 
 PAIRS = pa.table(
     {
-        "session_id": ["s0", "s1", "s2", "s3", "s4", "s5", "s0"],
+        "search_id": ["s0", "s1", "s2", "s3", "s4", "s5", "s0"],
         "query": ["Red Shoes", "red shoes", "red shoes", None, "red shoes", "red shoes", "red shoes"],
         "searcher_id": ["u", "u", None, "u", None, "v", "u"],
     }
 )
 CONTEXT = pa.table(
     {
-        "session_id": ["s5", "s4", "s3", "s2", "s1", "s0"],
+        "search_id": ["s5", "s4", "s3", "s2", "s1", "s0"],
         "device": [None, "desk", None, "phone", "desk", "desk"],
         "tags": pa.array([[], [], [], [], ["a"], ["a"]], pa.list_(pa.string())),
         "page": [1, 2, 3, 4, 5, 6],

@@ -197,8 +197,8 @@ def test_grades_have_a_threshold_for_each_use(graded: Path, tmp_path: Path) -> N
 
 def test_a_document_of_a_low_grade_is_a_negative_of_its_search(graded: Path, tmp_path: Path) -> None:
     pairs = pq.read_table(graded / "pairs.parquet")
-    session = pa.array(["q0"] * 3 + pairs["session_id"].to_pylist()[3:])  # one search with grades 1, 2, 3
-    pq.write_table(pairs.set_column(0, "session_id", session), graded / "pairs.parquet")
+    search_id = pa.array(["q0"] * 3 + pairs["search_id"].to_pylist()[3:])  # one search with grades 1, 2, 3
+    pq.write_table(pairs.set_column(0, "search_id", search_id), graded / "pairs.parquet")
     given = recipe(grades={"positive": 3, "negative": 1}, negatives={"random": 0, "non_click": 4})
     data = training_data(graded, tmp_path, given)
     documents = [int(doc_id[1:]) for doc_id in pairs["doc_id"].to_pylist()[:3]]

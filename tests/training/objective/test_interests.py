@@ -61,7 +61,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = [f"s{i}" for i in range(num_searchers)]
     split = np.where(np.arange(num_searchers) < 2000, "train", "valid")
     searches = {
-        "session_id": names,
+        "search_id": names,
         "searcher_id": names,
         "time": pa.array(np.arange(num_searchers), pa.timestamp("us")),
         "query": [""] * num_searchers,

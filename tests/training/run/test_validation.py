@@ -47,10 +47,10 @@ def test_auc_is_against_what_the_searches_showed_and_random_documents_where_none
     assert 490 < len(random.wrong[0]) <= 500  # ten for each, but for its target
     assert not set(zip(*random.wrong, strict=True)) & set(zip(random.rows, random.targets, strict=True))
     searches = pq.read_table(pairs / "searches.parquet")
-    sessions, targets = searches["session_id"].to_pylist(), [row[0] for row in searches["targets"].to_pylist()]
-    shown = [(session, f"d{number}") for session in sessions[:20] for number in range(3)]
-    shown += [(sessions[0], targets[0]), ("of another split", "d5")]
-    table = pa.table({"session_id": [one for one, _ in shown], "doc_id": [one for _, one in shown]})
+    search_ids, targets = searches["search_id"].to_pylist(), [row[0] for row in searches["targets"].to_pylist()]
+    shown = [(search_id, f"d{number}") for search_id in search_ids[:20] for number in range(3)]
+    shown += [(search_ids[0], targets[0]), ("of another split", "d5")]
+    table = pa.table({"search_id": [one for one, _ in shown], "doc_id": [one for _, one in shown]})
     pq.write_table(table, pairs / "non_clicks.parquet")
     found = Pairs(pairs, VERTICAL).validation(model, plan)
     assert found.against == "shown"

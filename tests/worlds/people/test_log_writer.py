@@ -24,7 +24,7 @@ def test_impressions_keep_the_contract(world: PeopleWorld, logs: Path) -> None:
     impressions = pq.read_table(logs / "impressions")
     assert impressions.schema == pa.schema(
         [
-            ("session_id", pa.string()),
+            ("search_id", pa.string()),
             ("searcher_id", pa.string()),
             ("time", pa.timestamp("us")),
             ("query", pa.string()),
@@ -34,11 +34,11 @@ def test_impressions_keep_the_contract(world: PeopleWorld, logs: Path) -> None:
         ]
     )
     known = set(world.doc_ids.to_pylist())
-    sessions: dict[str, list[dict]] = {}
+    searches: dict[str, list[dict]] = {}
     for row in impressions.to_pylist():
-        sessions.setdefault(row["session_id"], []).append(row)
-    assert len(sessions) == NUM_SEARCHES
-    for rows in sessions.values():
+        searches.setdefault(row["search_id"], []).append(row)
+    assert len(searches) == NUM_SEARCHES
+    for rows in searches.values():
         assert len({(row["searcher_id"], row["time"], row["query"]) for row in rows}) == 1
         assert rows[0]["searcher_id"] in known
         if rows[0]["doc_id"] is None:
@@ -57,17 +57,17 @@ def test_what_was_shown_is_the_answer_of_the_engine(logs: Path, engine: Callable
     shown: dict[str, list[str]] = {}
     query: dict[str, str] = {}
     for row in impressions[:-PAGE]:
-        query[row["session_id"]] = row["query"]
-        shown.setdefault(row["session_id"], []).extend([row["doc_id"]] if row["doc_id"] else [])
+        query[row["search_id"]] = row["query"]
+        shown.setdefault(row["search_id"], []).extend([row["doc_id"]] if row["doc_id"] else [])
     complete = list(shown)[:-1]
-    answers = engine([query[session] for session in complete])
-    assert [shown[session] for session in complete] == [answer[:PAGE] for answer in answers]
+    answers = engine([query[search_id] for search_id in complete])
+    assert [shown[search_id] for search_id in complete] == [answer[:PAGE] for answer in answers]
 
 
 def test_segments_and_truth_describe_every_search(world: PeopleWorld, logs: Path) -> None:
     segments, truth = pq.read_table(logs / "segments"), pq.read_table(logs / "truth")
-    sessions = pq.read_table(logs / "impressions")["session_id"].unique()
-    assert segments["session_id"].to_pylist() == truth["session_id"].to_pylist() == sessions.to_pylist()
+    search_ids = pq.read_table(logs / "impressions")["search_id"].unique()
+    assert segments["search_id"].to_pylist() == truth["search_id"].to_pylist() == search_ids.to_pylist()
     shared = world.identities.namesakes() > 0
     number = {doc_id: n for n, doc_id in enumerate(world.doc_ids.to_pylist())}
     for doc_id, segment in zip(truth["doc_id"].to_pylist(), segments["segment"].to_pylist(), strict=True):
@@ -79,9 +79,9 @@ def test_segments_and_truth_describe_every_search(world: PeopleWorld, logs: Path
 
 def test_failed_searches_are_followed_by_activity(logs: Path) -> None:
     impressions, truth = pq.read_table(logs / "impressions"), pq.read_table(logs / "truth")
-    wanted = dict(zip(truth["session_id"].to_pylist(), truth["doc_id"].to_pylist(), strict=True))
-    searches = {row["session_id"]: (row["searcher_id"], row["time"]) for row in impressions.to_pylist()}
-    clicked = set(impressions.filter(impressions["clicked"])["session_id"].to_pylist())
+    wanted = dict(zip(truth["search_id"].to_pylist(), truth["doc_id"].to_pylist(), strict=True))
+    searches = {row["search_id"]: (row["searcher_id"], row["time"]) for row in impressions.to_pylist()}
+    clicked = set(impressions.filter(impressions["clicked"])["search_id"].to_pylist())
     activity = pq.read_table(logs / "activity")
     assert set(activity["kind"].to_pylist()) == {"visited", "added"}
     assert (np.diff(activity["time"].cast(pa.int64()).to_numpy()) >= 0).all()
@@ -89,14 +89,14 @@ def test_failed_searches_are_followed_by_activity(logs: Path) -> None:
     for row in activity.to_pylist():
         reached.setdefault((row["searcher_id"], row["doc_id"]), []).append(row["time"])
 
-    def later_found(session: str) -> bool:
-        searcher, time = searches[session]
-        return any(0 < (t - time).total_seconds() < 86_400 for t in reached.get((searcher, wanted[session]), []))
+    def later_found(search_id: str) -> bool:
+        searcher, time = searches[search_id]
+        return any(0 < (t - time).total_seconds() < 86_400 for t in reached.get((searcher, wanted[search_id]), []))
 
-    failed = [session for session in searches if session not in clicked]
-    rate = np.mean([later_found(session) for session in failed])
+    failed = [search_id for search_id in searches if search_id not in clicked]
+    rate = np.mean([later_found(search_id) for search_id in failed])
     assert rate == pytest.approx(ActivityModel().reached, abs=0.03)
-    assert np.mean([later_found(session) for session in clicked]) < 0.05
+    assert np.mean([later_found(search_id) for search_id in clicked]) < 0.05
 
 
 def test_measured_properties_lie_in_their_bands(world: PeopleWorld, logs: Path) -> None:
@@ -134,7 +134,7 @@ def test_long_logs_stream_in_parts(
     assert len(list((tmp_path / "impressions").iterdir())) == 4
     impressions = pq.read_table(tmp_path / "impressions")
     assert (np.diff(impressions["time"].cast(pa.int64()).to_numpy()) >= 0).all()
-    assert impressions["session_id"].unique().to_pylist() == [f"s{n:09d}" for n in range(1000)]
+    assert impressions["search_id"].unique().to_pylist() == [f"s{n:09d}" for n in range(1000)]
     assert counts["searches"] == 1000
     assert counts["shown"] == impressions["position"].drop_null().length()
     assert counts["clicks"] == Counter(impressions["clicked"].to_pylist())[True]

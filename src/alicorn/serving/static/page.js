@@ -79,11 +79,11 @@ function answered(title, answer) {
   expression.title = answer.expression;
   const notices = answer.notices.map((notice) => element("p", "notice", notice));
   const list = element("ol");
-  list.append(...answer.hits.map((hit, i) => hitItem(hit, i + 1, answer.session_id)));
+  list.append(...answer.hits.map((hit, i) => hitItem(hit, i + 1, answer.search_id)));
   return [element("h2", "", title), facts, expression, ...notices, list];
 }
 
-function hitItem(hit, position, sessionId) {
+function hitItem(hit, position, searchId) {
   const { name, title, ...rest } = hit.stored;
   const item = element("li");
   const head = element("div", "head");
@@ -92,7 +92,7 @@ function hitItem(hit, position, sessionId) {
   link.target = "_blank";
   link.rel = "noopener";
   link.title = hit.doc_id;
-  for (const event of ["click", "auxclick"]) link.addEventListener(event, () => clicked(sessionId, hit.doc_id));
+  for (const event of ["click", "auxclick"]) link.addEventListener(event, () => clicked(searchId, hit.doc_id));
   head.append(element("span", "place", position), link);
   if (hit.score !== null) head.append(element("span", "score", hit.score.toFixed(3)));
   item.append(head);
@@ -128,13 +128,13 @@ function reasons(why) {
   return shown;
 }
 
-function clicked(sessionId, docId) {
-  if (!page.logsClicks || !sessionId) return;
+function clicked(searchId, docId) {
+  if (!page.logsClicks || !searchId) return;
   fetch("/v1/clicks", {
     method: "POST",
     keepalive: true,
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ session_id: sessionId, doc_id: docId }),
+    body: JSON.stringify({ search_id: searchId, doc_id: docId }),
   }).catch(() => {}); // a lost click is no reason to disturb who reads
 }
 

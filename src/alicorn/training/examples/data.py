@@ -28,7 +28,7 @@ from alicorn.vertical.requests import RequestTables, check_known, request_table
 
 _ROWS = 1 << 16  # featurised at once
 _RANDOM = 10  # documents compared with the targets of a search in the AUC, where the search showed none
-_PAIR = ["session_id", "searcher_id", "time", "query", "doc_id", "grade", "weight", "source", "split"]
+_PAIR = ["search_id", "searcher_id", "time", "query", "doc_id", "grade", "weight", "source", "split"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,13 +170,13 @@ class Pairs:
 
     def _non_clicks(self, pairs: pa.Table, recipe: Recipe) -> OwnNegatives:
         """What the search of each pair showed beside it; `per_positive` is 1, a stage of the recipe has its own."""
-        shown = self.tables.read("non_clicks", ["session_id", "doc_id"])
+        shown = self.tables.read("non_clicks", ["search_id", "doc_id"])
         if recipe.grades.negative > 0:
             graded = self._train_pairs(recipe)
             low = graded.filter(pa.array(_grades(graded) <= recipe.grades.negative))
-            shown = pa.concat_tables([shown, low.select(["session_id", "doc_id"])])
-        numbered = pairs.select(["session_id"]).append_column("pair", pa.array(np.arange(len(pairs))))
-        beside = shown.join(numbered, "session_id", join_type="inner").sort_by(
+            shown = pa.concat_tables([shown, low.select(["search_id", "doc_id"])])
+        numbered = pairs.select(["search_id"]).append_column("pair", pa.array(np.arange(len(pairs))))
+        beside = shown.join(numbered, "search_id", join_type="inner").sort_by(
             [("pair", "ascending"), ("doc_id", "ascending")]
         )
         documents = self._rows_of(beside["doc_id"], "non_clicks")
@@ -213,8 +213,8 @@ class Pairs:
 
     def _shown(self, searches: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """Search and document of what was shown and not clicked."""
-        shown = self.tables.read("non_clicks", ["session_id", "doc_id"])
-        rows = pc.index_in(shown["session_id"], searches["session_id"].combine_chunks())
+        shown = self.tables.read("non_clicks", ["search_id", "doc_id"])
+        rows = pc.index_in(shown["search_id"], searches["search_id"].combine_chunks())
         known = pc.is_valid(rows)
         documents = self._rows_of(shown["doc_id"].filter(known), "non_clicks")
         return rows.filter(known).to_numpy().astype(np.int64), documents
@@ -228,11 +228,11 @@ class Pairs:
         behaviour = self.vertical.request.behaviour
         made = {column.name for column in behaviour.columns()} if behaviour else set()
         read = [column.name for column in self.vertical.searcher_columns() if column.name in made]
-        return self.tables.read("behaviour", ["session_id", *dict.fromkeys(read)]) if read else None
+        return self.tables.read("behaviour", ["search_id", *dict.fromkeys(read)]) if read else None
 
     def _context(self) -> pa.Table | None:
         read = [column.name for column in self.vertical.context_columns()]
-        return self.tables.read("context", ["session_id", *dict.fromkeys(read)]) if read else None
+        return self.tables.read("context", ["search_id", *dict.fromkeys(read)]) if read else None
 
     def _rows_of(self, doc_ids: pa.ChunkedArray, table: str) -> np.ndarray:
         """int64: the document row of each id."""

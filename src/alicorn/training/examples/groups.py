@@ -12,11 +12,11 @@ from alicorn.text import normalize
 
 
 def request_groups(pairs: pa.Table, context: pa.Table | None) -> np.ndarray:
-    """int64 (pairs,), from 0 without gaps. pairs: session_id, query, searcher_id. context: by session_id, or None."""
+    """int64 (pairs,), from 0 without gaps. pairs: search_id, query, searcher_id. context: by search_id, or None."""
     groups = _joined(query_numbers(pairs), _numbers(pairs["searcher_id"]))
     if context is not None:
-        of_pairs = context.take(pc.index_in(pairs["session_id"], context["session_id"].combine_chunks()))
-        for column in of_pairs.drop_columns(["session_id"]).itercolumns():
+        of_pairs = context.take(pc.index_in(pairs["search_id"], context["search_id"].combine_chunks()))
+        for column in of_pairs.drop_columns(["search_id"]).itercolumns():
             if column.type == pa.list_(pa.string()):
                 column = pc.binary_join(column, "\x00")
             if pa.types.is_string(column.type):

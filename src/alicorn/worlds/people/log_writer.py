@@ -4,8 +4,8 @@ Each table is a folder of part files, `<table>/part-00000.parquet` ..., one slic
 searchers: of people). Beside the contract's documents, searchers, impressions and activity:
 
 - impressions: a search that showed nothing has one row with null doc_id and position, clicked false
-- segments: session_id, segment list<string>: the errors of the query or "exact", "ambiguous", the kind of want
-- truth: session_id, doc_id: the wanted person, which no real log has
+- segments: search_id, segment list<string>: the errors of the query or "exact", "ambiguous", the kind of want
+- truth: search_id, doc_id: the wanted person, which no real log has
 """
 
 from __future__ import annotations
@@ -106,12 +106,12 @@ class Simulation:
         counts["empty"] += int((document[:, 0] < 0).sum())
         counts["follow_ups"] += len(later.time)
         counts["background"] += len(besides.time)
-        sessions = pa.array([f"s{number:09d}" for number in range(first, last)])
+        search_ids = pa.array([f"s{number:09d}" for number in range(first, last)])
         return {
-            "impressions": self._impressions(sessions, searches, pages),
+            "impressions": self._impressions(search_ids, searches, pages),
             "activity": self._activity(later, besides),
-            "segments": self._segments(sessions, searches),
-            "truth": pa.table({"session_id": sessions, "doc_id": self._ids(searches.wanted)}),
+            "segments": self._segments(search_ids, searches),
+            "truth": pa.table({"search_id": search_ids, "doc_id": self._ids(searches.wanted)}),
         }
 
     def _draw(self, rng: np.random.Generator, size: int, start: int, stop: int) -> SearchSlice:
@@ -137,7 +137,7 @@ class Simulation:
     def _ids(self, people: np.ndarray) -> pa.Array:
         return self.world.doc_ids.take(pa.array(people))
 
-    def _impressions(self, sessions: pa.Array, searches: SearchSlice, pages: Pages) -> pa.Table:
+    def _impressions(self, search_ids: pa.Array, searches: SearchSlice, pages: Pages) -> pa.Table:
         """Rows in order of time and position; a search that showed nothing keeps one row."""
         kept = pages.document >= 0
         kept[:, 0] = True
@@ -147,7 +147,7 @@ class Simulation:
         rows = pa.array(row)
         return pa.table(
             {
-                "session_id": sessions.take(rows),
+                "search_id": search_ids.take(rows),
                 "searcher_id": self._ids(searches.searcher).take(rows),
                 "time": pa.array(searches.time, pa.timestamp("us")).take(rows),
                 "query": pa.array([typed.query for typed in searches.typed], pa.string()).take(rows),
@@ -170,10 +170,10 @@ class Simulation:
             }
         )
 
-    def _segments(self, sessions: pa.Array, searches: SearchSlice) -> pa.Table:
+    def _segments(self, search_ids: pa.Array, searches: SearchSlice) -> pa.Table:
         ambiguous = self.ambiguous[searches.wanted].tolist()
         segments = [
             [*(typed.errors or ("exact",)), *(("ambiguous",) if shared else ()), KINDS[kind]]
             for typed, shared, kind in zip(searches.typed, ambiguous, searches.kind.tolist(), strict=True)
         ]
-        return pa.table({"session_id": sessions, "segment": pa.array(segments, pa.list_(pa.string()))})
+        return pa.table({"search_id": search_ids, "segment": pa.array(segments, pa.list_(pa.string()))})

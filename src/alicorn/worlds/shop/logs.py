@@ -5,7 +5,7 @@ The tables are those of the log contract, one file each. Beside documents, searc
 - activity, kind `visited` (browsing, and the wanted product reached after a search without a click), `collected`,
   `bought` (some of what was visited or clicked, a little later)
 - segments: the kind of want, how the category is named, `attributes` or `plain`
-- truth: session_id, doc_id (the wanted product), department, leaf, brand, colour, material, size: what the query asks
+- truth: search_id, doc_id (the wanted product), department, leaf, brand, colour, material, size: what the query asks
   for, null where it does not say. No real log has it.
 """
 
@@ -46,14 +46,14 @@ def write_logs(world: "ShopWorld", folder: Path, num_searches: int, engine: Engi
     shown = ask(engine, queries, len(catalogue), "i")
     clicked = click_products(rng, catalogue, tastes, asked, intents, shown, model)
     acts = act(rng, asked, browsed, shown, clicked, model)
-    sessions = pa.array([f"s{number:08d}" for number in range(num_searches)])
+    search_ids = pa.array([f"s{number:08d}" for number in range(num_searches)])
     tables = {
         "documents": world.documents(),
         "searchers": world.searchers(),
-        "impressions": _impressions(world, sessions, asked, queries, shown, clicked),
+        "impressions": _impressions(world, search_ids, asked, queries, shown, clicked),
         "activity": _activity_table(world, acts),
-        "segments": pa.table({"session_id": sessions, "segment": _segments(asked, labels)}),
-        "truth": _truth(world, sessions, asked, intents),
+        "segments": pa.table({"search_id": search_ids, "segment": _segments(asked, labels)}),
+        "truth": _truth(world, search_ids, asked, intents),
     }
     for name, table in tables.items():
         pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
@@ -79,7 +79,7 @@ def read_intents(truth: pa.Table) -> Intents:
 
 
 def _impressions(
-    world: "ShopWorld", sessions: pa.Array, asked: Events, queries: list[str], shown: np.ndarray, clicked: np.ndarray
+    world: "ShopWorld", search_ids: pa.Array, asked: Events, queries: list[str], shown: np.ndarray, clicked: np.ndarray
 ) -> pa.Table:
     """Rows in order of time and position; a search that showed nothing keeps one row."""
     kept = shown >= 0
@@ -89,7 +89,7 @@ def _impressions(
     nothing, rows = product < 0, pa.array(row)
     return pa.table(
         {
-            "session_id": sessions.take(rows),
+            "search_id": search_ids.take(rows),
             "searcher_id": world.searcher_ids.take(pa.array(asked.searcher)).take(rows),
             "time": pa.array(asked.time, pa.timestamp("us")).take(rows),
             "query": pa.array(queries, pa.string()).take(rows),
@@ -117,11 +117,11 @@ def _segments(asked: Events, labels: list[list[str]]) -> pa.Array:
     return pa.array(rows, pa.list_(pa.string()))
 
 
-def _truth(world: "ShopWorld", sessions: pa.Array, asked: Events, intents: Intents) -> pa.Table:
+def _truth(world: "ShopWorld", search_ids: pa.Array, asked: Events, intents: Intents) -> pa.Table:
     names = {"colour": list(COLOURS), "material": MATERIALS, "size": list(SIZES), "brand": world.brand_ids}
     return pa.table(
         {
-            "session_id": sessions,
+            "search_id": search_ids,
             "doc_id": world.doc_ids.take(pa.array(asked.product)),
             "department": _words([d.name for d in DEPARTMENTS], intents.department),
             "leaf": _words([leaf[0] for leaf in LEAVES], intents.leaf),
