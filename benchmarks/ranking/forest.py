@@ -3,8 +3,8 @@
     python benchmarks/ranking/forest.py [--repeats 200]
 
 Data: LambdaMART forests of 30 features, a tenth of them missing, learned from 20,000 rows. Baseline: `Booster.predict`
-of the same rows with one thread, in turns with ours. The scores are compared bit for bit. Processor time of a call, median
-and 95th percentile.
+of the same rows with one thread, in turns with ours. The scores are compared bit for bit. Processor time of a call,
+median and 95th percentile.
 """
 
 from __future__ import annotations

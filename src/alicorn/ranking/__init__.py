@@ -1,4 +1,5 @@
 """Which of these first? Candidates of an expression in the order that people's choices teach.
 
-forest/  the forest of trees that LightGBM learned, read and scored without LightGBM
+features/  what is known of a candidate: features.yaml, and the matrix of a request
+forest/    the forest of trees that LightGBM learned, read and scored without LightGBM
 """

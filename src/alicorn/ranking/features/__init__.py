@@ -1,0 +1,16 @@
+"""What is known of a candidate for a request: features.yaml, one definition for training, serving and explanation.
+
+click_history.py  the clicks of a log up to a time
+candidates.py     a request with its candidates, segment by segment
+feature.py        what every kind of feature has
+words.py          BM25, matched terms, whole queries that a document is named by
+document.py       cosines, static rank, stored numbers, age
+searcher.py       distance, what searcher and document have in common, what the searcher did before
+clicks.py         counts of clicks with decay, and popularity without the effect of positions
+feature_set.py    features.yaml: FeatureSet, its fingerprint, and the matrix of a request
+"""
+
+from alicorn.ranking.features.candidates import Asked as Asked
+from alicorn.ranking.features.candidates import Candidates as Candidates
+from alicorn.ranking.features.click_history import ClickHistory as ClickHistory
+from alicorn.ranking.features.feature_set import FeatureSet as FeatureSet

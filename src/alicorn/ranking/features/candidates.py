@@ -1,0 +1,99 @@
+"""A request with its candidates, segment by segment, and the words that several features share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from alicorn.index import SegmentView, Snapshot
+from alicorn.language.tree import Or
+from alicorn.query.text.bm25 import scored_terms, scores_of
+from alicorn.ranking.features.click_history import ClickHistory
+from alicorn.vertical import Vertical
+from alicorn.vertical.analysis import operands
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is known of a request.
+
+    vectors: embedding key -> (interests, dim) float32 of unit length. known: columns of the searcher and of the
+    context; null or absent where nothing is known. time_us: microseconds since 1970, UTC.
+    """
+
+    text: str
+    vectors: Mapping[str, np.ndarray]
+    known: Mapping[str, Any]
+    time_us: int
+
+
+class Candidates:
+    """Documents of a snapshot, by segment and number.
+
+    The features are computed in the order of (segment, number), and `restored` to the order that was given.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        segments: np.ndarray,
+        numbers: np.ndarray,
+        asked: Asked,
+        vertical: Vertical,
+        history: ClickHistory | None = None,
+    ) -> None:
+        """segments, numbers: (candidates,) integers, as of a Result. history: for the features that need one."""
+        self.snapshot, self.asked, self.vertical, self.history = snapshot, asked, vertical, history
+        self._order = np.lexsort((numbers, segments))
+        bounds = np.searchsorted(segments[self._order], np.arange(len(snapshot.segments) + 1))
+        ascending = numbers[self._order].astype(np.uint32)
+        self._numbers = [ascending[bounds[at] : bounds[at + 1]] for at in range(len(snapshot.segments))]
+        self._words: dict[str, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def parts(self) -> Iterator[tuple[SegmentView, np.ndarray]]:
+        """The segments with candidates, and their document numbers there, ascending: uint32."""
+        for view, numbers in zip(self.snapshot.segments, self._numbers, strict=True):
+            if len(numbers):
+                yield view, numbers
+
+    def gathered(self, values: Callable[[SegmentView, np.ndarray], np.ndarray]) -> np.ndarray:
+        """(candidates,) float64 from the values of each segment's documents."""
+        return np.concatenate([np.empty(0), *(values(view, numbers) for view, numbers in self.parts())])
+
+    def restored(self, matrix: np.ndarray) -> np.ndarray:
+        """Rows of (segment, number) in the order in which the candidates were given."""
+        given = np.empty_like(matrix)
+        given[self._order] = matrix
+        return given
+
+    def word_scores(self, prefix: str) -> np.ndarray:
+        """BM25 of each term of the text: (terms, candidates) float64, 0 where a document has not the term."""
+        if prefix not in self._words:
+            nodes = operands(self.vertical.analyzer(prefix), prefix, self.asked.text)
+            terms = scored_terms(Or(tuple(nodes))) if nodes else []
+            rows = [np.concatenate(scores_of(self.snapshot, [term], self._numbers)) for term in terms]
+            self._words[prefix] = np.array(rows).reshape(len(terms), len(self))
+        return self._words[prefix]
+
+    def having(self, term: str) -> np.ndarray:
+        """(candidates,) float64, 1 where a document has the term, else 0."""
+
+        def has(view: SegmentView, numbers: np.ndarray) -> np.ndarray:
+            postings = view.segment.postings[view.segment.span_of(term)]
+            if not len(postings):
+                return np.zeros(len(numbers))
+            places = np.minimum(np.searchsorted(postings, numbers), len(postings) - 1)
+            return np.asarray(postings[places] == numbers, dtype=np.float64)
+
+        return self.gathered(has)
+
+    def doc_ids(self) -> pa.Array:
+        ids = [view.segment.doc_ids.take(pa.array(numbers)) for view, numbers in self.parts()]
+        return pa.concat_arrays([pa.array([], pa.string()), *(each.cast(pa.string()) for each in ids)])

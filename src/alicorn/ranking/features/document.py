@@ -1,0 +1,89 @@
+"""Features of the document, and of its embedding beside that of the request."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from alicorn.index import SegmentView
+from alicorn.query.nn.nearest import exact_cosines
+from alicorn.ranking.features.candidates import Candidates
+from alicorn.ranking.features.feature import KnownNames, RankFeature, check_name, check_number, missing
+
+_UNITS_A_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+
+
+class CosineScore(RankFeature):
+    """The cosine of the request to the document's embedding, of several interests the greatest."""
+
+    kind: Literal["cosine"]
+    key: str
+
+    def values(self, candidates: Candidates) -> np.ndarray:
+        queries = candidates.asked.vectors.get(self.key)
+        if queries is None:
+            return missing(candidates)
+
+        def cosines(view: SegmentView, numbers: np.ndarray) -> np.ndarray:
+            found = np.full(len(numbers), np.nan)
+            block = view.segment.embeddings.get(self.key)
+            if block is not None:
+                rows = block.rows_of[numbers]
+                has = rows >= 0
+                found[has] = np.max([exact_cosines(block, query, rows[has]) for query in queries], axis=0)
+            return found
+
+        return candidates.gathered(cosines)
+
+    def check(self, known: KnownNames) -> None:
+        check_name(self.key, known.embeddings, "embedding key")
+
+
+class StaticRankScore(RankFeature):
+    kind: Literal["static_rank"]
+
+    def values(self, candidates: Candidates) -> np.ndarray:
+        return candidates.gathered(lambda view, numbers: view.segment.static_rank[numbers].astype(np.float64))
+
+
+class StoredNumber(RankFeature):
+    """A stored column of numbers, booleans, dates or times, these in days."""
+
+    kind: Literal["column"]
+    column: str
+
+    def values(self, candidates: Candidates) -> np.ndarray:
+        return stored_numbers(candidates, self.column)
+
+    def check(self, known: KnownNames) -> None:
+        check_number(self.column, known)
+
+
+class Age(RankFeature):
+    """Days from a stored date or time to the request; below 0 where it is still to come."""
+
+    kind: Literal["age"]
+    column: str
+
+    def values(self, candidates: Candidates) -> np.ndarray:
+        return candidates.asked.time_us / _UNITS_A_DAY["us"] - stored_numbers(candidates, self.column)
+
+    def check(self, known: KnownNames) -> None:
+        check_number(self.column, known)
+
+
+def stored_numbers(candidates: Candidates, column: str) -> np.ndarray:
+    """(candidates,) float64; dates and times in days since 1970."""
+    kind = candidates.snapshot.columns[column]
+    a_day = _UNITS_A_DAY[kind.unit] if hasattr(kind, "unit") and "date" not in str(kind) else 1
+    if str(kind).startswith("date64"):
+        a_day = _UNITS_A_DAY["ms"]
+
+    def numbers_of(view: SegmentView, numbers: np.ndarray) -> np.ndarray:
+        own = view.segment.columns.get(column)
+        if own is None:  # of before the column was known
+            return np.full(len(numbers), np.nan)
+        return np.where(own.valid[numbers], own.values[numbers].astype(np.float64) / a_day, np.nan)
+
+    return candidates.gathered(numbers_of)

@@ -1,0 +1,54 @@
+"""What every kind of feature has: its values for candidates, and the check of the names that it says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from alicorn.config import Config, did_you_mean
+from alicorn.ranking.features.candidates import Candidates
+
+
+class KnownNames(NamedTuple):
+    """What a feature may name. columns: stored, with their types. asker: columns of the searcher and the context."""
+
+    columns: Mapping[str, pa.DataType]
+    embeddings: tuple[str, ...]
+    prefixes: tuple[str, ...]
+    asker: tuple[str, ...]
+
+
+class RankFeature(Config):
+    """monotone: how the score may depend on it, all else equal; None for any way."""
+
+    monotone: Literal["increasing", "decreasing"] | None = None
+
+    def values(self, candidates: Candidates) -> np.ndarray:
+        """(candidates,) float64; NaN where nothing is known."""
+        raise NotImplementedError
+
+    def check(self, known: KnownNames) -> None:
+        """Raises ValueError for a name that is not known."""
+
+
+def check_name(name: str, known: Mapping[str, object] | tuple[str, ...], what: str) -> None:
+    """Raises ValueError with the nearest known name."""
+    if name not in known:
+        raise ValueError(
+            f"unknown {what} '{name}'; {did_you_mean(name, list(known))}there are: {', '.join(known) or '-'}"
+        )
+
+
+def check_number(column: str, known: KnownNames) -> None:
+    """Raises ValueError unless a stored column is one of numbers, booleans, dates or times."""
+    check_name(column, known.columns, "stored column")
+    kind, types = known.columns[column], pa.types
+    if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind) or types.is_temporal(kind)):
+        raise ValueError(f"column '{column}' must be of numbers, got {kind}")
+
+
+def missing(candidates: Candidates) -> np.ndarray:
+    return np.full(len(candidates), np.nan)

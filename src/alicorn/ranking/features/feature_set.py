@@ -1,0 +1,96 @@
+"""features.yaml: what is known of a candidate, by name, and the matrix of a request.
+
+    features:
+      cosine: {kind: cosine, key: people}
+      words:  {kind: bm25, prefix: text, monotone: increasing}
+      same_city: {kind: common, document: city, searcher: city}
+
+One definition serves training, requests and explanations: the same code computes the same bits in all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from alicorn.config import Config, parse_config, plain_yaml, read_text
+from alicorn.errors import ConfigError
+from alicorn.ranking.features.candidates import Candidates
+from alicorn.ranking.features.clicks import Clicks, Popularity
+from alicorn.ranking.features.document import Age, CosineScore, StaticRankScore, StoredNumber
+from alicorn.ranking.features.feature import KnownNames
+from alicorn.ranking.features.searcher import Common, Distance, Past
+from alicorn.ranking.features.words import Bm25Score, MatchedTerms, QueryWords, WholeQuery
+from alicorn.vertical import Vertical
+from alicorn.vertical.schema import Name
+
+AnyFeature = Annotated[
+    CosineScore
+    | Bm25Score
+    | MatchedTerms
+    | WholeQuery
+    | QueryWords
+    | StaticRankScore
+    | StoredNumber
+    | Age
+    | Distance
+    | Common
+    | Past
+    | Clicks
+    | Popularity,
+    Field(discriminator="kind"),
+]
+
+
+class FeatureSet(Config):
+    """The features by name, in the order of the columns of a matrix."""
+
+    features: Annotated[dict[Name, AnyFeature], Field(min_length=1)]
+
+    @classmethod
+    def load(cls, path: str | Path) -> FeatureSet:
+        """The features of the file at `path`. Raises ConfigError."""
+        path = Path(path)
+        return parse_config(plain_yaml(read_text(path), where=path.name), cls, where=path.name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.features)
+
+    @cached_property
+    def asker_columns(self) -> tuple[str, ...]:
+        """Columns of the searcher and the context that any feature reads."""
+        read = [one.searcher for one in self.features.values() if isinstance(one, Common | Distance | Past)]
+        flat = [name for each in read for name in ([each] if isinstance(each, str) else each)]
+        return tuple(dict.fromkeys(flat))
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """Embedding keys whose vectors of a request are needed."""
+        return tuple(dict.fromkeys(one.key for one in self.features.values() if isinstance(one, CosineScore)))
+
+    @property
+    def needs_history(self) -> bool:
+        return any(isinstance(one, Clicks | Popularity) for one in self.features.values())
+
+    def check(self, vertical: Vertical, columns: Mapping[str, pa.DataType], embeddings: Mapping[str, int]) -> None:
+        """Raises ConfigError for a name that the vertical or the collection (columns, embeddings) does not know."""
+        asker = [column.name for column in (*vertical.searcher_columns(), *vertical.context_columns())]
+        prefixes = tuple(dict.fromkeys(rule.prefix for rule in vertical.document.terms))
+        known = KnownNames(columns, tuple(embeddings), prefixes, tuple(dict.fromkeys(asker)))
+        for name, feature in self.features.items():
+            try:
+                feature.check(known)
+            except ValueError as error:
+                raise ConfigError(f"features.{name}: {error}") from error
+
+    def matrix(self, candidates: Candidates) -> np.ndarray:
+        """(candidates, features) float64; NaN where nothing is known."""
+        columns = [feature.values(candidates) for feature in self.features.values()]
+        return candidates.restored(np.column_stack(columns))
