@@ -38,7 +38,7 @@ import sys, msgspec, uvicorn
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
-from alicorn.serving.messages import SearchRequest
+from alicorn.serving.api.messages import SearchRequest
 answer = open(sys.argv[1], "rb").read()
 async def search(request):
     msgspec.json.decode(await request.body(), type=SearchRequest)
@@ -153,8 +153,8 @@ def stages(demo: Path, bodies: list[bytes]) -> dict[str, float]:
     from alicorn import Collection, Model
     from alicorn.retrieval.retriever import Retriever
     from alicorn.retrieval.searchers import Searchers
-    from alicorn.serving.messages import SearchRequest, decode
-    from alicorn.serving.search_endpoint import SearchEndpoint
+    from alicorn.serving.api.messages import SearchRequest, decode
+    from alicorn.serving.api.search_endpoint import SearchEndpoint
     from alicorn.tables import read_table
 
     model = Model.load(demo / "model-unified")

@@ -66,7 +66,7 @@ def refused(client, status=400, path="/v1/search", **request):
     """The answer to a request that is refused with this status."""
     answer = client.post(path, json=request)
     assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["content-type"] == "application/problem+json"
     return answer.json()
 
 

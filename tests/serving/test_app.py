@@ -3,6 +3,7 @@
 import datetime
 import re
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
@@ -12,7 +13,13 @@ from served_people import SEARCHERS, UNIFIED, Model
 from alicorn.errors import CollectionError, TableError
 from alicorn.feedback import ServedLog
 from alicorn.query import Collection
+from alicorn.retrieval.retriever import Retriever
 from alicorn.serving import create_app
+from alicorn.serving.api.document_operations import document_operations
+from alicorn.serving.api.search_endpoint import SearchEndpoint
+from alicorn.serving.api.search_operations import search_operations
+from alicorn.serving.api.status_operations import status_operations
+from alicorn.serving.metrics import Metrics
 
 
 @pytest.mark.parametrize(
@@ -21,7 +28,7 @@ from alicorn.serving import create_app
 def test_a_body_that_is_no_json_object_is_a_400(client, body):
     answer = client.post("/v1/search", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 400
-    assert answer.json()["error"].startswith("the body is")
+    assert answer.json()["detail"].startswith("the body is")
 
 
 def test_a_body_must_call_itself_json_and_has_a_largest_size(client):
@@ -61,7 +68,7 @@ def test_a_log_that_cannot_be_written_is_a_notice_and_no_failure(client, monkeyp
 def test_without_a_log_there_are_no_sessions_and_clicks_are_refused(collection, start):
     client = start(collection, [UNIFIED], searchers=SEARCHERS)
     assert search(client, text="john")["search_id"] is None
-    assert "keeps no log" in refused(client, path="/v1/clicks", search_id="a", doc_id="b")["error"]
+    assert "keeps no log" in refused(client, path="/v1/clicks", search_id="a", doc_id="b")["detail"]
 
 
 def test_a_text_is_analyzed_by_the_vertical(collection, client, start):
@@ -69,8 +76,8 @@ def test_a_text_is_analyzed_by_the_vertical(collection, client, start):
     assert answer["text"]["steps"][-1]["document"] == ["text:john", "text:smith"]
     assert answer["text"]["steps"][-1]["query"] == ["text:john", "text:smith"]
     assert answer["text"]["columns"] == ["name"]
-    assert "$.text" in refused(client, path="/v1/analyze", text="x" * 1001)["error"]
-    assert "no vertical" in refused(start(collection), path="/v1/analyze", text="x")["error"]
+    assert "$.text" in refused(client, path="/v1/analyze", text="x" * 1001)["detail"]
+    assert "no vertical" in refused(start(collection), path="/v1/analyze", text="x")["detail"]
 
 
 def test_searchers_to_choose_from_are_labelled(client):
@@ -83,7 +90,7 @@ def test_searchers_to_choose_from_are_labelled(client):
         ],
     }
     assert client.get("/v1/searchers?limit=0").status_code == 400
-    assert "query.limit" in client.get("/v1/searchers?limit=x").json()["error"]
+    assert "query.limit" in client.get("/v1/searchers?limit=x").json()["detail"]
 
 
 def test_about_names_the_columns_of_the_page(client, collection, start):
@@ -112,9 +119,9 @@ def test_health_metrics_and_openapi(client):
     assert "alicorn_documents 4.0" in metrics
     assert "/no/such/route" not in metrics
     described = client.get("/openapi.json").json()
-    body = described["paths"]["/v1/search"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert {"expression", "text", "searcher", "limit"} <= set(body["properties"])
-    assert "$ref" not in str(body)
+    assert {"expression", "text", "searcher", "limit"} <= set(
+        described["components"]["schemas"]["SearchRequest"]["properties"]
+    )
 
 
 def test_the_page_and_its_parts_come_from_here_alone(client):
@@ -134,7 +141,9 @@ def test_the_page_and_its_parts_come_from_here_alone(client):
 def test_other_routes_and_methods_are_errors_as_json(client, method, path, status):
     answer = client.request(method, path)
     assert answer.status_code == status
-    assert set(answer.json()) == {"error"}
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "about:blank"
+    assert answer.json()["status"] == status
 
 
 GET_PATHS = ["/healthz", "/metrics", "/v1/about", "/v1/searchers", "/v1/documents/p1", "/openapi.json", "/"]
@@ -174,12 +183,41 @@ def test_every_operation_is_described_with_what_it_takes_gives_and_refuses(clien
         assert [p["name"] for p in found.get("parameters", []) if p["in"] == "path"] == re.findall(r"{(\w+)}", path)
         for status, answer in found["responses"].items():
             (schema,) = (content["schema"] for content in answer["content"].values())
-            assert status == "200" or set(schema["properties"]) == {"error", "offset"}
+            assert status == "200" or schema == {"$ref": "#/components/schemas/Problem"}
     searching = described["post", "/v1/search"]["responses"]
     assert set(searching) == {"200", "400", "409", "413", "415", "500"}
-    assert {"hits", "total", "notices"} <= set(searching["200"]["content"]["application/json"]["schema"]["properties"])
+    assert searching["200"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/SearchAnswer"}
     (limit,) = described["get", "/v1/searchers"]["parameters"]
     assert limit == {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100}}
+
+
+def test_examples_are_of_the_types_that_they_show(collection):
+    endpoint = SearchEndpoint(Retriever(collection), None)
+    metrics = Metrics(collection)
+    operations = search_operations(endpoint, metrics) + document_operations(collection, [])
+    for operation in operations + status_operations(endpoint, metrics):
+        for kind, example in ((operation.takes, operation.example), (operation.gives, operation.shows)):
+            assert example is not None or kind in (None, "text/plain"), operation.path
+            if example is not None:
+                assert msgspec.convert(example, kind)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "place"),
+    [
+        ({"expression": "(and text:john"}, "expression", {"offset": 0}),
+        ({"expression": "(range cost :min 1)"}, "expression", {"offset": 0}),
+        ({"limit": "x"}, "body", {}),
+        ({"expression": "(nn people :k 2)", "vectors": {"people": [1]}}, "vector", {}),
+        ({"expression": "text:john", "order_by": "cost"}, "option", {}),
+    ],
+)
+def test_a_problem_says_of_which_kind_it_is_and_where(client, body, kind, place):
+    problem = refused(client, **body)
+    assert problem.pop("type") == f"urn:alicorn:problem:{kind}"
+    assert problem.pop("title")
+    assert problem.pop("detail")
+    assert problem == {"status": 400} | place
 
 
 def test_our_own_failure_shows_no_trace(client, monkeypatch):
@@ -187,12 +225,17 @@ def test_our_own_failure_shows_no_trace(client, monkeypatch):
     answer = client.post("/v1/search", json={"text": "john"})
     assert (answer.status_code, answer.json()) == (
         500,
-        {"error": "the server failed on this request; its log says why"},
+        {
+            "type": "about:blank",
+            "title": "Internal Server Error",
+            "status": 500,
+            "detail": "the server failed on this request; its log says why",
+        },
     )
 
 
 def test_a_collection_written_elsewhere_is_followed_and_not_written(collection, monkeypatch, start):
-    monkeypatch.setattr("alicorn.serving.search_endpoint._REFRESH_S", 0.0)
+    monkeypatch.setattr("alicorn.serving.api.search_endpoint._REFRESH_S", 0.0)
     with Collection.open(collection.path, read_only=True) as reader:
         client = start(reader, [UNIFIED], searchers=SEARCHERS)
         assert search(client, expression="text:jane")["total"] == 1
@@ -210,5 +253,5 @@ def test_models_and_searchers_must_fit(collection, start):
     with pytest.raises(TableError, match="the key of an earlier row again"):
         create_app(collection, [UNIFIED], searchers=pa.concat_tables([SEARCHERS, SEARCHERS]))
     without = start(collection, [UNIFIED])
-    assert "needs a table of searchers" in refused(without, text="x", searcher="p3")["error"]
+    assert "needs a table of searchers" in refused(without, text="x", searcher="p3")["detail"]
     assert search(without, text="jane", searcher={"city": "Oslo"})["hits"][0]["doc_id"] == "p3"

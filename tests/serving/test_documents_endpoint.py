@@ -4,7 +4,7 @@ import pytest
 from asgi_client import ids, refused, search
 
 from alicorn.query import Collection
-from alicorn.serving.messages import MAX_DOCUMENTS
+from alicorn.serving.api.messages import MAX_DOCUMENTS
 
 NOTHING = {"city": None, "friends": None, "popularity": None}
 
@@ -29,7 +29,7 @@ def test_documents_are_added_read_replaced_and_deleted(client, collection):
     assert client.delete("/v1/documents/p/4").json() == {"deleted": 1, "unknown": 0}
     assert client.delete("/v1/documents/p/4").json() == {"deleted": 0, "unknown": 1}
     missing = client.get("/v1/documents/p/4")
-    assert (missing.status_code, missing.json()) == (404, {"error": "no document 'p/4'"})
+    assert (missing.status_code, missing.json()["detail"]) == (404, "no document 'p/4'")
     assert len(collection) == 4
 
 
@@ -45,7 +45,7 @@ def test_documents_may_bring_their_terms_and_vectors(tmp_path, start):
         answer = search(client, expression="(and tag:red (range price :min 6))")
         assert [(hit["doc_id"], hit["score"]) for hit in answer["hits"]] == [("b", 2.5)]
         assert ids(search(client, expression="(nn clip :radius 0.1)", vectors={"clip": [1, 0]})) == ["a"]
-        assert "a text is encoded by a model" in refused(client, text="red")["error"]
+        assert "a text is encoded by a model" in refused(client, text="red")["detail"]
         assert client.get("/v1/searchers").json() == {"total": 0, "searchers": []}
         assert client.get("/v1/about").json()["columns"] == []
 
@@ -71,7 +71,7 @@ def test_a_wrong_document_is_refused_and_nothing_is_written(client, collection, 
     before = collection.snapshot()
     answer = client.post("/v1/documents", json=[document])
     assert answer.status_code == 400, answer.text
-    assert message in answer.json()["error"]
+    assert message in answer.json()["detail"]
     assert collection.snapshot() is before
 
 
@@ -84,9 +84,9 @@ def test_a_document_that_would_lose_something_is_refused(client, collection):
     ]:
         answer = client.post("/v1/documents", json=[{"doc_id": "p1", "columns": columns}])
         assert answer.status_code == 400
-        assert message in answer.json()["error"]
+        assert message in answer.json()["detail"]
     plain = client.post("/v1/documents", json=[{"doc_id": "p1", "embeddings": {"people": [1] * 8}}])
-    assert "'terms' (1 row)" in plain.json()["error"]
+    assert "'terms' (1 row)" in plain.json()["detail"]
     assert collection.snapshot() is before
 
 
@@ -127,13 +127,13 @@ def test_a_wrong_update_is_refused_and_nothing_is_written(client, collection, ch
     before = collection.snapshot()
     answer = client.patch("/v1/documents", json=[{"doc_id": "p2", "columns": {"year": 1}}, change])
     assert answer.status_code == 400
-    assert message in answer.json()["error"]
+    assert message in answer.json()["detail"]
     assert collection.snapshot() is before
 
 
 def test_lists_of_documents_are_of_one_kind_and_bounded(client):
     mixed = [{"doc_id": "x", "columns": {"name": "A"}}, {"doc_id": "y", "terms": ["a"]}]
-    assert "row 1: it brings its terms" in client.post("/v1/documents", json=mixed).json()["error"]
+    assert "row 1: it brings its terms" in client.post("/v1/documents", json=mixed).json()["detail"]
     many = [{"doc_id": "x"}] * (MAX_DOCUMENTS + 1)
-    assert "length <= 10000" in client.post("/v1/documents", json=many).json()["error"]
+    assert "length <= 10000" in client.post("/v1/documents", json=many).json()["detail"]
     assert client.post("/v1/documents", json=[]).json() == {"upserted": 0, "left_out": 0}

@@ -122,7 +122,7 @@ def test_a_value_that_does_not_fit_is_refused_and_nothing_is_written(start, colu
     collection, client = start(column)
     answer = client.post("/v1/documents", json=[{"doc_id": "a", "columns": {"c": value}, "terms": []}])
     assert answer.status_code == 400
-    assert why in answer.json()["error"]
+    assert why in answer.json()["detail"]
     assert collection.search("all:1").total == 2
 
 
@@ -142,5 +142,5 @@ def test_what_is_no_json_is_refused(start, body):
     collection, client = start(pa.array([1, 2]))
     answer = client.post("/v1/documents", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 400
-    assert "no JSON" in answer.json()["error"]
+    assert "no JSON" in answer.json()["detail"]
     assert len(collection) == 2

@@ -12,7 +12,7 @@ from served_people import DOCUMENTS, SEARCHERS, TEXT, UNIFIED
 
 from alicorn.publishing.documents import indexed
 from alicorn.query import Collection
-from alicorn.serving.messages import MAX_LIMIT, MAX_TEXT
+from alicorn.serving.api.messages import MAX_LIMIT, MAX_TEXT
 
 
 def test_highlights_are_the_places_of_the_words_that_matched(client):
@@ -24,7 +24,7 @@ def test_highlights_are_the_places_of_the_words_that_matched(client):
 
 
 def test_highlights_need_a_vertical(collection, start):
-    assert "give a model" in refused(start(collection), expression="text:john", highlight=True)["error"]
+    assert "give a model" in refused(start(collection), expression="text:john", highlight=True)["detail"]
 
 
 def test_an_expression_is_answered_with_hits_and_why_they_matched(client):
@@ -96,7 +96,7 @@ def test_mode_embedding_takes_any_key_that_has_a_model(client):
     scores = {hit["doc_id"]: hit["score"] for hit in by_text["hits"]}
     assert scores["p1"] == scores["p2"] == scores["p/4"]  # the text alone cannot tell them apart
     assert by_text["hits"][0]["why"]["approximate"] is False  # without a calibration all clusters are read
-    assert "no model encodes 'nothing'" in refused(client, text="x", mode="embedding", key="nothing")["error"]
+    assert "no model encodes 'nothing'" in refused(client, text="x", mode="embedding", key="nothing")["detail"]
 
 
 def test_an_expression_beside_a_text_gets_its_vectors_from_the_models(client):
@@ -124,7 +124,7 @@ def test_a_hit_says_whether_clusters_were_left_out(tmp_path, start):
 
 def test_order_by_is_passed_on(client):
     assert ids(search(client, expression="text:john", order_by={"bm25": 1, "static_rank": -1}))[0] == "p/4"
-    assert "no stored column 'cost'" in refused(client, expression="text:john", order_by="cost")["error"]
+    assert "no stored column 'cost'" in refused(client, expression="text:john", order_by="cost")["detail"]
 
 
 def test_hits_come_by_stored_columns_page_by_page(client):
@@ -140,8 +140,8 @@ def test_hits_come_by_stored_columns_page_by_page(client):
     assert pages == ids(whole)
     assert page["cursor"] is None
     assert ids(search(client, expression="(prefix text:)", order_by=order, limit=2, offset=1)) == pages[1:3]
-    assert "$.offset" in refused(client, expression="text:john", offset=10_001)["error"]
-    assert "after: expected the cursor" in refused(client, expression="text:john", after="?")["error"]
+    assert "$.offset" in refused(client, expression="text:john", offset=10_001)["detail"]
+    assert "after: expected the cursor" in refused(client, expression="text:john", after="?")["detail"]
 
 
 def test_facets_count_the_whole_result(client):
@@ -187,7 +187,7 @@ def test_facets_count_the_whole_result(client):
     ],
 )
 def test_what_no_facet_can_be(client, facet, message):
-    assert message in refused(client, expression="text:john", facets={"f": facet})["error"]
+    assert message in refused(client, expression="text:john", facets={"f": facet})["detail"]
 
 
 @pytest.mark.parametrize(
@@ -218,8 +218,8 @@ def test_what_no_facet_can_be(client, facet, message):
 )
 def test_a_mistake_is_a_400_that_says_what_to_do(client, request_body, message):
     answer = refused(client, **request_body)
-    assert message in answer["error"]
-    assert ("offset" in answer) == answer["error"].startswith("offset")
+    assert message in answer["detail"]
+    assert ("offset" in answer) == answer["detail"].startswith("offset")
 
 
 def test_a_hit_is_shown_as_it_was_when_it_was_scored(client, collection, monkeypatch):

@@ -1,65 +1,23 @@
 """The process: it answers on a socket, and a signal ends it with everything written."""
 
-import json
-import os
 import signal
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import httpx
 import pyarrow.parquet as pq
 import pytest
-from served_people import SEARCHERS, make_collection
+from running_server import start, wait_until_up
+from served_people import make_collection
 
 from alicorn.errors import CollectionError, TableError
 from alicorn.serving import serve
 
-_PROGRAM = """
-import json, sys
-from served_people import TEXT, UNIFIED
-from alicorn.serving import serve
-arguments = json.loads(sys.argv[1])
-serve(arguments.pop("collection"), [TEXT, UNIFIED], **arguments)
-"""
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_until_up(client, process):
-    for _ in range(3_000):  # the first one on a machine compiles before it is up
-        try:
-            return client.get("/healthz").json()
-        except httpx.TransportError:
-            assert process.poll() is None, "the server ended"
-            time.sleep(0.1)
-    raise AssertionError("the server did not come up")
-
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_a_served_collection_answers_and_ends_with_its_log_written(tmp_path, ending):
-    make_collection(tmp_path / "collection").close()
-    pq.write_table(SEARCHERS, tmp_path / "searchers.parquet")
-    arguments = {
-        "collection": str(tmp_path / "collection"),
-        "searchers": str(tmp_path / "searchers.parquet"),
-        "served_log": str(tmp_path / "served"),
-        "port": free_port(),
-    }
-    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-c", _PROGRAM, json.dumps(arguments)]
-    with (
-        subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE, text=True) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{arguments['port']}", trust_env=False) as client,
-    ):
+    process, url = start(tmp_path)
+    with process, httpx.Client(base_url=url, trust_env=False) as client:
         try:
-            assert wait_until_up(client, process)["documents"] == 4
+            assert wait_until_up(url, process)["documents"] == 4
             answer = client.post("/v1/search", json={"text": "john smith", "searcher": "p3", "limit": 1}).json()
             assert [hit["doc_id"] for hit in answer["hits"]] == ["p1"]
             process.send_signal(ending)

@@ -124,9 +124,9 @@ def test_the_device_decides_and_an_unknown_column_is_refused(served):
         ):
             refused = client.post("/v1/search", json={"text": "look", "context": context})
             assert refused.status_code == 400
-            assert message in refused.json()["error"]
+            assert message in refused.json()["detail"]
         refused = client.post("/v1/search", json={"expression": "text:look", "context": {"device": "phone"}})
-        assert "a context belongs to a text" in refused.json()["error"]
+        assert "a context belongs to a text" in refused.json()["detail"]
 
 
 def test_the_shell_takes_a_context(served):

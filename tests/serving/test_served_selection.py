@@ -50,7 +50,7 @@ def test_a_refused_body_deletes_nothing_and_its_rows_are_those_of_the_body(colle
     left_out = {"doc_id": "p1", "columns": {**columns, "year": 1980}}
     answer = client.post("/v1/documents", json=[left_out, {"doc_id": "x", "columns": {**columns, "year": 1995}, **bad}])
     assert answer.status_code == 400
-    assert message in answer.json()["error"]
+    assert message in answer.json()["detail"]
     assert client.get("/v1/documents/p1").json()["year"] == 1990
 
 

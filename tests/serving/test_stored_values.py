@@ -105,4 +105,4 @@ def test_a_hit_shows_the_columns_that_are_asked_for(tmp_path: Path) -> None:
         for wrong, message in [(["prize"], "did you mean 'price'?"), (["terms"], "no stored column 'terms'")]:
             answer = client.post("/v1/search", json={"expression": "all:1", "columns": wrong})
             assert answer.status_code == 400
-            assert message in answer.json()["error"]
+            assert message in answer.json()["detail"]

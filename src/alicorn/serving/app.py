@@ -11,61 +11,34 @@ GET    /healthz   /metrics   /openapi.json   and the page at /
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from alicorn import __version__
-from alicorn.errors import AlicornError
 from alicorn.feedback import ServedLog
 from alicorn.query import Collection
-from alicorn.reporting.json_text import plain_json
-from alicorn.retrieval.analysis_steps import analysis_steps
 from alicorn.retrieval.retriever import Retriever
 from alicorn.retrieval.searchers import Searchers
-from alicorn.serving.documents import updates_table, upserts_table
-from alicorn.serving.guard import ERROR_ANSWERS, JsonResponse, SafeHeaders
-from alicorn.serving.messages import (
-    DOCUMENTS_BYTES,
-    SEARCH_BYTES,
-    About,
-    Analyses,
-    AnalyzeRequest,
-    Changed,
-    Clicked,
-    ClickRequest,
-    Deleted,
-    DocumentBody,
-    DocumentList,
-    Health,
-    NumSearchers,
-    SearchAnswer,
-    SearchersAnswer,
-    SearchRequest,
-    Stored,
-    Upserted,
-    from_query,
-)
+from alicorn.serving.api.document_operations import document_operations
+from alicorn.serving.api.openapi import openapi
+from alicorn.serving.api.operations import Operation, resources
+from alicorn.serving.api.problems import PROBLEM_ANSWERS, JsonResponse
+from alicorn.serving.api.search_endpoint import SearchEndpoint
+from alicorn.serving.api.search_operations import search_operations
+from alicorn.serving.api.status_operations import status_operations
 from alicorn.serving.metrics import CountRequests, Metrics
-from alicorn.serving.openapi import openapi
-from alicorn.serving.operations import Operation, resources
-from alicorn.serving.search_endpoint import SearchEndpoint
+from alicorn.serving.security.headers import SafeHeaders
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel
 
 _STATIC = Path(__file__).parent / "static"
-_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_OF_A_BODY = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 
 
 def create_app(
@@ -92,9 +65,9 @@ def create_app(
             served_log.flush()
 
     operations = [
-        *_search_operations(endpoint, metrics),
-        *_document_operations(collection, list(endpoint.retriever.models.values())),
-        *_status_operations(endpoint, metrics),
+        *search_operations(endpoint, metrics),
+        *document_operations(collection, list(endpoint.retriever.models.values())),
+        *status_operations(endpoint, metrics),
     ]
     document = openapi(operations)
     pages = [
@@ -105,140 +78,9 @@ def create_app(
     return Starlette(
         routes=[*routes, Mount("/static", StaticFiles(directory=_STATIC))],
         middleware=[Middleware(CountRequests, metrics=metrics), Middleware(SafeHeaders)],
-        exception_handlers=ERROR_ANSWERS,
+        exception_handlers=PROBLEM_ANSWERS,
         lifespan=lifespan,
     )
-
-
-def _search_operations(endpoint: SearchEndpoint, metrics: Metrics) -> list[Operation]:
-    def search(request: Request, asked: SearchRequest) -> SearchAnswer:
-        answer = endpoint.search(asked)
-        if answer.without_nn is not None:
-            metrics.without_nn.labels(answer.without_nn).inc()
-        return answer
-
-    def analyze(request: Request, asked: AnalyzeRequest) -> Analyses:
-        vertical = endpoint.retriever.vertical
-        if vertical is None:
-            raise AlicornError("this server has no vertical to analyze by: start it with a model")
-        return analysis_steps(vertical, asked.text)
-
-    def click(request: Request, chosen: ClickRequest) -> Clicked:
-        if endpoint.served_log is None:
-            raise AlicornError("this server keeps no log of what it serves: start it with a folder for one")
-        return Clicked(endpoint.served_log.click(chosen.search_id, chosen.doc_id))
-
-    def some_searchers(request: Request, body: None) -> SearchersAnswer:
-        searchers = endpoint.retriever.searchers
-        count = from_query(request.query_params, "limit", NumSearchers, 20)
-        return SearchersAnswer(len(searchers or ()), endpoint.some_searchers(count))
-
-    return [
-        Operation(
-            *("POST", "/v1/search", "Search", search),
-            gives=SearchAnswer,
-            takes=SearchRequest,
-            max_bytes=SEARCH_BYTES,
-            errors=(*_OF_A_BODY, HTTPStatus.CONFLICT),
-        ),
-        Operation(
-            *("POST", "/v1/analyze", "Show what becomes of a text", analyze),
-            gives=Analyses,
-            takes=AnalyzeRequest,
-            max_bytes=SEARCH_BYTES,
-            errors=_OF_A_BODY,
-        ),
-        Operation(
-            *("POST", "/v1/clicks", "Report a chosen hit", click),
-            gives=Clicked,
-            takes=ClickRequest,
-            max_bytes=SEARCH_BYTES,
-            errors=_OF_A_BODY,
-        ),
-        Operation(
-            *("GET", "/v1/searchers", "Searchers to choose from", some_searchers),
-            gives=SearchersAnswer,
-            query={"limit": NumSearchers},
-            errors=(HTTPStatus.BAD_REQUEST,),
-        ),
-    ]
-
-
-def _document_operations(collection: Collection, models: "Sequence[AnyModel]") -> list[Operation]:
-    def upsert(request: Request, documents: list[DocumentBody]) -> Upserted:
-        chosen = upserts_table(documents, models, collection.snapshot())
-        applied = collection.apply(chosen.documents, chosen.left_out, chosen.given)
-        return Upserted(applied.upserted, len(chosen.left_out))
-
-    def update(request: Request, documents: list[DocumentBody]) -> Changed:
-        changes = updates_table(documents, collection.snapshot())
-        return Changed(*collection.update(changes.documents, changes.given))
-
-    def get(request: Request, body: None) -> Stored:
-        doc_id: str = request.path_params["doc_id"]
-        document = collection.get(doc_id)
-        if document is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND, f"no document {doc_id[:200]!r}")
-        return {name: plain_json(value) for name, value in document.items()}
-
-    def delete(request: Request, body: None) -> Deleted:
-        return Deleted(*collection.delete([request.path_params["doc_id"]]))
-
-    return [
-        Operation(
-            *("POST", "/v1/documents", "Add or replace documents", upsert),
-            gives=Upserted,
-            takes=DocumentList,
-            max_bytes=DOCUMENTS_BYTES,
-            errors=(*_OF_A_BODY, HTTPStatus.CONFLICT),
-        ),
-        Operation(
-            *("PATCH", "/v1/documents", "Change what is given of documents, and keep the rest", update),
-            gives=Changed,
-            takes=DocumentList,
-            max_bytes=DOCUMENTS_BYTES,
-            errors=(*_OF_A_BODY, HTTPStatus.CONFLICT),
-        ),
-        Operation(
-            *("GET", "/v1/documents/{doc_id:path}", "A document", get), gives=Stored, errors=(HTTPStatus.NOT_FOUND,)
-        ),
-        Operation(
-            *("DELETE", "/v1/documents/{doc_id:path}", "Delete a document", delete),
-            gives=Deleted,
-            errors=(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT),
-        ),
-    ]
-
-
-def _status_operations(endpoint: SearchEndpoint, metrics: Metrics) -> list[Operation]:
-    collection, retriever = endpoint.collection, endpoint.retriever
-
-    def health(request: Request, body: None) -> Health:
-        return Health("ok", len(collection), collection.read_only)
-
-    def prometheus(request: Request, body: None) -> Response:
-        return Response(metrics.text(), media_type=_METRICS_TYPE)
-
-    def about(request: Request, body: None) -> About:
-        return About(
-            version=__version__,
-            vertical=None if retriever.vertical is None else retriever.vertical.name,
-            documents=len(collection),
-            embeddings=dict(collection.embeddings),
-            models={key: model.fingerprint for key, model in retriever.models.items()},
-            columns=endpoint.columns(),
-            searcher_columns=[] if retriever.searchers is None else list(retriever.searchers.columns),
-            context_columns=[]
-            if retriever.vertical is None
-            else [column.name for column in retriever.vertical.context_columns()],
-            logs_clicks=endpoint.served_log is not None,
-        )
-
-    return [
-        Operation("GET", "/healthz", "Is it up?", health, gives=Health),
-        Operation("GET", "/metrics", "Prometheus metrics", prometheus, gives="text/plain"),
-        Operation("GET", "/v1/about", "What is served", about, gives=About),
-    ]
 
 
 def _page() -> Response:

@@ -20,7 +20,7 @@ async function ask(path, body) {
   };
   const answer = await fetch(path, options);
   const content = await answer.json();
-  if (!answer.ok) throw new Error(content.error);
+  if (!answer.ok) throw new Error(content.detail);
   return content;
 }
 

@@ -19,7 +19,7 @@ from alicorn.errors import TableError
 from alicorn.index import Snapshot
 from alicorn.index.segment.building.documents import EMBEDDING
 from alicorn.publishing.documents import indexed
-from alicorn.serving.messages import DocumentBody
+from alicorn.serving.api.messages import DocumentBody
 from alicorn.tables import array_of_json, is_open
 from alicorn.vertical import Vertical
 from alicorn.vertical.columns import Column, arrow_type

@@ -7,18 +7,21 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from alicorn.serving.guard import JsonResponse, read_body
-from alicorn.serving.messages import decode
+from alicorn.serving.api.body import read_body
+from alicorn.serving.api.messages import decode
+from alicorn.serving.api.problems import JsonResponse
 
 _MOST_AT_ONCE = 40
 # Starlette's own way to a thread takes three times as long on the event loop: 0.1 ms of a request.
 _THREADS = ThreadPoolExecutor(_MOST_AT_ONCE, "alicorn-request")
+_OF_A_BODY = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,9 @@ class Operation:
     """One method of one path.
 
     answer: called in a thread with the request and its decoded body -> a message, or a whole Response.
-    takes: type of the body, of at most `max_bytes`; None: no body is read. gives: type of the answer, or its media
-    type. query: parameters of the query string and their types. errors: the statuses that it may be refused with.
+    gives: type of the answer, or its media type. shows: an example of it. takes: type of the body, of at most
+    `max_bytes`; None: no body is read. example: of a body. query: parameters of the query string and their types.
+    refused: the statuses that it may be refused with, beside those that follow from body and parameters.
     """
 
     method: str
@@ -35,10 +39,20 @@ class Operation:
     summary: str
     answer: Callable[[Request, Any], Any]
     gives: Any
+    shows: Any = None
     takes: Any = None
+    example: Any = None
     max_bytes: int = 0
     query: Mapping[str, Any] = field(default_factory=dict)
-    errors: Sequence[int] = ()
+    refused: Sequence[HTTPStatus] = ()
+
+    @property
+    def errors(self) -> list[HTTPStatus]:
+        """Every status of a failure, ascending."""
+        found = {*self.refused, HTTPStatus.INTERNAL_SERVER_ERROR}
+        found.update(_OF_A_BODY if self.takes is not None else ())
+        found.update([HTTPStatus.BAD_REQUEST] if self.query else ())
+        return sorted(found)
 
 
 class Resource:

@@ -227,11 +227,19 @@ class About(Struct, frozen=True):
     logs_clicks: bool
 
 
-class ErrorAnswer(Struct, frozen=True):
-    """error: what is wrong and what to do; offset: of the character of the expression, where one is malformed."""
+class Problem(Struct):
+    """A failure as in RFC 9457. type: one of problems.py, or about:blank. detail: what is wrong and what to do.
 
-    error: str
+    offset: of the character of the expression. column, row: of the documents, from 0.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
     offset: int | UnsetType = UNSET
+    column: str | UnsetType = UNSET
+    row: int | UnsetType = UNSET
 
 
 Analyses = dict[str, PrefixAnalysis]

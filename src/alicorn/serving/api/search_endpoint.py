@@ -20,8 +20,8 @@ from alicorn.reporting.json_text import plain_json
 from alicorn.retrieval.highlighting import Highlighter
 from alicorn.retrieval.retriever import Request, Retriever
 from alicorn.retrieval.searchers import Searcher
-from alicorn.serving.in_common import in_common
-from alicorn.serving.messages import FacetBucket, FacetCounts, Highlight, Hit, SearchAnswer, SearchRequest, Why
+from alicorn.serving.api.in_common import in_common
+from alicorn.serving.api.messages import FacetBucket, FacetCounts, Highlight, Hit, SearchAnswer, SearchRequest, Why
 from alicorn.tables import python_values
 
 _REFRESH_S = 1.0

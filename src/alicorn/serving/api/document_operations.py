@@ -1,0 +1,81 @@
+"""Documents one by one and in lists: read, added, changed, deleted."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from alicorn.query import Collection
+from alicorn.reporting.json_text import plain_json
+from alicorn.serving.api.documents import updates_table, upserts_table
+from alicorn.serving.api.messages import (
+    DOCUMENTS_BYTES,
+    Changed,
+    Deleted,
+    DocumentBody,
+    DocumentList,
+    Stored,
+    Upserted,
+)
+from alicorn.serving.api.operations import Operation
+
+if TYPE_CHECKING:
+    from alicorn.towers import AnyModel
+
+_ONE = {"doc_id": "p1", "terms": ["text:john"], "static_rank": 4.0, "columns": {"name": "John Smith"}}
+
+
+def document_operations(collection: Collection, models: "Sequence[AnyModel]") -> list[Operation]:
+    def upsert(request: Request, documents: list[DocumentBody]) -> Upserted:
+        chosen = upserts_table(documents, models, collection.snapshot())
+        applied = collection.apply(chosen.documents, chosen.left_out, chosen.given)
+        return Upserted(applied.upserted, len(chosen.left_out))
+
+    def update(request: Request, documents: list[DocumentBody]) -> Changed:
+        changes = updates_table(documents, collection.snapshot())
+        return Changed(*collection.update(changes.documents, changes.given))
+
+    def get(request: Request, body: None) -> Stored:
+        doc_id: str = request.path_params["doc_id"]
+        document = collection.get(doc_id)
+        if document is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, f"no document {doc_id[:200]!r}")
+        return {name: plain_json(value) for name, value in document.items()}
+
+    def delete(request: Request, body: None) -> Deleted:
+        return Deleted(*collection.delete([request.path_params["doc_id"]]))
+
+    return [
+        Operation(
+            *("POST", "/v1/documents", "Add or replace documents", upsert),
+            gives=Upserted,
+            shows={"upserted": 1, "left_out": 0},
+            takes=DocumentList,
+            example=[_ONE],
+            max_bytes=DOCUMENTS_BYTES,
+            refused=(HTTPStatus.CONFLICT,),
+        ),
+        Operation(
+            *("PATCH", "/v1/documents", "Change what is given of documents, and keep the rest", update),
+            gives=Changed,
+            shows={"updated": 1, "unknown": 0},
+            takes=DocumentList,
+            example=[{"doc_id": "p1", "columns": {"name": "John M. Smith"}}],
+            max_bytes=DOCUMENTS_BYTES,
+            refused=(HTTPStatus.CONFLICT,),
+        ),
+        Operation(
+            *("GET", "/v1/documents/{doc_id:path}", "A document", get),
+            gives=Stored,
+            shows={"doc_id": "p1", "terms": ["text:john"], "static_rank": 4.0, "name": "John Smith"},
+            refused=(HTTPStatus.NOT_FOUND,),
+        ),
+        Operation(
+            *("DELETE", "/v1/documents/{doc_id:path}", "Delete a document", delete),
+            gives=Deleted,
+            shows={"deleted": 1, "unknown": 0},
+            refused=(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT),
+        ),
+    ]

@@ -1,0 +1,54 @@
+"""What is served, and whether it is up."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from alicorn import __version__
+from alicorn.serving.api.messages import About, Health
+from alicorn.serving.api.operations import Operation
+from alicorn.serving.api.search_endpoint import SearchEndpoint
+from alicorn.serving.metrics import Metrics
+
+_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_ABOUT = {
+    "version": __version__,
+    "vertical": "people",
+    "documents": 20_000,
+    "embeddings": {"people": 64},
+    "models": {"people": "9d6c1f0a"},
+    "columns": [{"mode": "hybrid", "key": "people", "title": "Hybrid: Boolean or people"}],
+    "searcher_columns": ["city"],
+    "context_columns": ["device"],
+    "logs_clicks": True,
+}
+
+
+def status_operations(endpoint: SearchEndpoint, metrics: Metrics) -> list[Operation]:
+    collection, retriever = endpoint.collection, endpoint.retriever
+
+    def health(request: Request, body: None) -> Health:
+        return Health("ok", len(collection), collection.read_only)
+
+    def prometheus(request: Request, body: None) -> Response:
+        return Response(metrics.text(), media_type=_METRICS_TYPE)
+
+    def about(request: Request, body: None) -> About:
+        vertical = retriever.vertical
+        return About(
+            version=__version__,
+            vertical=None if vertical is None else vertical.name,
+            documents=len(collection),
+            embeddings=dict(collection.embeddings),
+            models={key: model.fingerprint for key, model in retriever.models.items()},
+            columns=endpoint.columns(),
+            searcher_columns=[] if retriever.searchers is None else list(retriever.searchers.columns),
+            context_columns=[] if vertical is None else [column.name for column in vertical.context_columns()],
+            logs_clicks=endpoint.served_log is not None,
+        )
+
+    shown = {"status": "ok", "documents": 20_000, "read_only": False}
+    return [
+        Operation("GET", "/healthz", "Is it up?", health, gives=Health, shows=shown),
+        Operation("GET", "/metrics", "Prometheus metrics", prometheus, gives="text/plain"),
+        Operation("GET", "/v1/about", "What is served", about, gives=About, shows=_ABOUT),
+    ]

@@ -1,0 +1,4 @@
+"""Who may ask what?
+
+headers.py      headers that forbid a page to load anything from elsewhere
+"""
