@@ -9,6 +9,7 @@ import typer
 
 from alicorn.cli.options import Json, ModelFolder, VerticalFile, load_models
 from alicorn.cli.output import log, print_values
+from alicorn.errors import ConfigError
 
 
 def mine(
@@ -33,8 +34,17 @@ def mine(
 def train(
     pairs: Annotated[Path, typer.Argument(help="Folder that `alicorn mine` wrote.", exists=True, file_okay=False)],
     vertical: VerticalFile,
-    recipe: Annotated[Path, typer.Option(help="recipe.yaml: how to learn.", exists=True, dir_okay=False)],
     out: Annotated[Path, typer.Option(help="Folder for the model.")],
+    recipe: Annotated[
+        Path | None,
+        typer.Option(help="recipe.yaml: how to learn; the default recipe unless given.", exists=True, dir_okay=False),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="Time, such as 90s, 20m or 2h, to search near the recipe on the valid split for a better one."
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
     start: Annotated[
         Path | None, typer.Option(help="Model folder whose weights are learned on; same towers.", exists=True)
@@ -45,18 +55,29 @@ def train(
 
     The recipe's stages run one after another; those with `mined` negatives publish a shard and mine it first.
 
+    With --budget, recipes near the one given are tried first. The model learns by the best of them, its recipe.yaml;
+    search.md beside it is the table of what was tried.
+
     Example: alicorn train pairs/ --vertical vertical.yaml --recipe recipe.yaml --out model/
     """
+    from rich.markdown import Markdown
+
     from alicorn.publishing.shard_search import search_shard
     from alicorn.towers import Model
-    from alicorn.training import Recipe
+    from alicorn.training import Recipe, search_recipe, seconds_of
     from alicorn.training import train as train_model
     from alicorn.vertical import Vertical
 
-    given = None if start is None else Model.load(start)
-    trained = train_model(
-        pairs, Vertical.load(vertical), Recipe.load(recipe), out, resume=resume, start=given, search=search_shard
-    )
+    plan = Recipe() if recipe is None else Recipe.load(recipe)
+    searched = Vertical.load(vertical)
+    if budget is not None:
+        if start is not None:
+            raise ConfigError("--start is a model of one recipe's towers, and --budget tries others: leave one out")
+        trained = search_recipe(pairs, searched, plan, out, seconds_of(budget), log.print, resume, search_shard)
+        log.print(Markdown((out / "search.md").read_text(encoding="utf-8")))
+    else:
+        given = None if start is None else Model.load(start)
+        trained = train_model(pairs, searched, plan, out, resume=resume, start=given, search=search_shard)
     print_values(trained.summary(), as_json)
 
 

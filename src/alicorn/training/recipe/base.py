@@ -35,15 +35,16 @@ def with_base(data: Any, where: str) -> Any:
             f"recipes: {', '.join(names())}"
         )
     base = plain_yaml((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8"), where=f"{name}.yaml")
-    return _merged(base, {key: value for key, value in data.items() if key != "base"})
+    return merged(base, {key: value for key, value in data.items() if key != "base"})
 
 
-def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
+def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Plain data of a recipe with changes, by the rule above."""
+    result = dict(base)
     for key, value in changes.items():
         before = base.get(key)
         if isinstance(before, dict) and isinstance(value, dict) and value.get("kind") in (None, before.get("kind")):
-            merged[key] = _merged(before, value)
+            result[key] = merged(before, value)
         else:
-            merged[key] = value
-    return merged
+            result[key] = value
+    return result

@@ -17,7 +17,8 @@ class Epoch:
     empty without validation searches. stage: of the recipe, from 1; each round counts as one, and 0 is before all.
 
     auc: of the validation searches (validation.py), None without. batch_recall: k -> recall within the training batch,
-    a mean over every tenth batch, before its update; empty for epoch 0."""
+    a mean over every tenth batch, before its update; empty for epoch 0. by_search: recall at `validation.k` of each
+    validation search; history.json does not keep it."""
 
     number: int
     loss: float | None
@@ -27,6 +28,7 @@ class Epoch:
     stage: int
     auc: float | None = None
     batch_recall: dict[str, float] = field(default_factory=dict)
+    by_search: list[float] = field(default_factory=list, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +61,8 @@ def write_history(
     out: Path, made_from: dict[str, str], epochs: Sequence[Epoch], best_epoch: int, facts: dict[str, Any]
 ) -> None:
     """made_from: fingerprints of recipe, vertical and data. facts: of the run as a whole, plain data."""
-    history = {"made_from": made_from, **facts, "best_epoch": best_epoch, "epochs": [asdict(epoch) for epoch in epochs]}
+    kept = [{name: value for name, value in asdict(epoch).items() if name != "by_search"} for epoch in epochs]
+    history = {"made_from": made_from, **facts, "best_epoch": best_epoch, "epochs": kept}
     (out / "history.json").write_text(to_json(history, indent=2) + "\n", encoding="utf-8")
 
 

@@ -140,12 +140,13 @@ class Run:
             Epoch(
                 len(self.epochs),
                 learned.loss if learned else None,
-                {str(k): value for k, value in measured.recall.items()},
+                {str(k): float(np.mean(values)) for k, values in measured.recall.items()},
                 time.perf_counter() - started,
                 len(self.data.positives) / seconds if learned else None,
                 stage,
                 measured.auc,
                 learned.batch_recall if learned else {},
+                measured.recall[self.recipe.validation.k].tolist() if measured.recall else [],
             )
         )
         self._save()

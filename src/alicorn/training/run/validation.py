@@ -22,10 +22,33 @@ _SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 
 
 class Measured(NamedTuple):
-    """recall: k -> mean recall@k. auc: ROC AUC of the cosine, None where there is nothing to compare with."""
+    """recall: k -> recall@k of each search, float64 (searches,); empty without searches. auc: ROC AUC of the cosine,
+    None where there is nothing to compare with."""
 
-    recall: dict[int, float]
+    recall: dict[int, np.ndarray]
     auc: float | None
+
+
+class PairedDifference(NamedTuple):
+    """A mean difference over searches, and its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+
+
+def paired_difference(values: np.ndarray, others: np.ndarray) -> PairedDifference:
+    """Of two systems on the same searches, both (searches,), with a normal interval of the mean.
+
+    evaluation/metrics/bootstrap.py resamples instead, which differs where searches are few.
+    """
+    differences = values - others
+    mean = float(differences.mean())
+    half = 1.96 * float(differences.std()) / max(1, len(differences)) ** 0.5
+    return PairedDifference(mean, mean - half, mean + half)
 
 
 @torch.inference_mode()
@@ -45,7 +68,7 @@ def validate(
     sizes, rows = np.diff(validation.offsets), validation.rows
     ranks = _ranks(requests, corpus, rows, validation.targets)
     starts = validation.offsets[:-1]
-    recall = {k: float(np.mean(np.add.reduceat(ranks < k, starts) / sizes)) for k in ks}
+    recall = {k: np.add.reduceat(ranks < k, starts) / sizes for k in ks}
     shown, wrong = validation.wrong
     compared = np.isin(rows, shown)
     right = _cosines(requests, corpus, rows[compared], validation.targets[compared])
