@@ -5,6 +5,7 @@ the same operations repeated on one machine (a resumed run, a seed). What PyTorc
 is compared within a tolerance that follows from the arithmetic: 1e-6 for components of unit vectors.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import settings
 from shell import Done, succeed
 
+from alicorn.features.pretrained import disk
 from alicorn.text import words
 from alicorn.worlds import PEOPLE_VERTICAL, PeopleWorld
 
@@ -71,6 +73,15 @@ class Loop:
     @property
     def collection(self) -> Path:
         return self.folder / "collection"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _encoded_texts_of_this_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the vectors of texts that the user keeps."""
+    file = tmp_path_factory.mktemp("caches") / "vectors.sqlite"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(disk, "path", lambda: file)
+        yield
 
 
 @pytest.fixture(scope="session")

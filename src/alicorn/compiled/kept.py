@@ -112,11 +112,12 @@ def _places() -> Iterator[Path]:
         yield Path(config.CACHE_DIR, "alicorn").absolute()
     else:
         yield Path(alicorn.__file__).parent / "__pycache__" / "kernels"
-        if caches := _user_caches():
+        if caches := user_caches():
             yield caches / "alicorn"
 
 
-def _user_caches() -> Path | None:
+def user_caches() -> Path | None:
+    """Where the programs of this user keep what can be made again; None without a home."""
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if given.is_absolute():  # the standard asks to ignore others
         return given

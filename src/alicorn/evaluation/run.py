@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,8 @@ def evaluate(folder: Path, logs: Path, questions: Questions) -> ModelEvaluation:
         good = relevance(report.runs, searches, judge, questions.ks, judge.auc, judge.num_labels)
     if looks is not None:
         report = replace(report, facts=report.facts | {"looks_at_test": looks})
+    if model.encodings:
+        report = replace(report, facts=report.facts | {"encoders": [asdict(done) for done in model.encodings]})
     return ModelEvaluation(report, ablation, channel_weights(model, searches), good, stages, page, searches)
 
 

@@ -18,6 +18,7 @@ from alicorn.features.kinds.numeric import Standardization as Standardization
 from alicorn.features.kinds.numeric import standardizations as standardizations
 from alicorn.features.kinds.text import TextSettings as TextSettings
 from alicorn.features.pretrained import EncoderSettings as EncoderSettings
+from alicorn.features.pretrained import Encoding as Encoding
 from alicorn.features.pretrained import TextEncoder as TextEncoder
 from alicorn.features.store import open_features as open_features
 from alicorn.features.store import write_features as write_features

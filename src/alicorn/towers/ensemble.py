@@ -25,6 +25,7 @@ import xxhash
 
 import alicorn
 from alicorn.errors import ConfigError, ModelError
+from alicorn.features import Encoding
 from alicorn.vertical import Feature, Vertical
 from alicorn.vertical.parts import differing
 
@@ -56,6 +57,8 @@ class Member(Protocol):
     def request_features(self) -> dict[str, Feature]: ...
     @property
     def document_features(self) -> dict[str, Feature]: ...
+    @property
+    def encodings(self) -> tuple[Encoding, ...]: ...
     def with_vertical(self, vertical: Vertical) -> Self: ...
     def reads(self, vertical: Vertical) -> dict[str, str]: ...
     def encode_requests(self, requests: pa.Table) -> np.ndarray: ...
@@ -117,6 +120,11 @@ class Ensemble:
     @property
     def num_interests(self) -> int:
         return 1
+
+    @property
+    def encodings(self) -> tuple[Encoding, ...]:
+        """What the pretrained text encoders of its members have done in this process."""
+        return tuple(done for member in self.members for done in member.encodings)
 
     @property
     def data(self) -> str:

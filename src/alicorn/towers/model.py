@@ -29,7 +29,7 @@ from torch import Tensor
 import alicorn
 from alicorn.config import dump_yaml, parse_config
 from alicorn.errors import ConfigError, ModelError
-from alicorn.features import Featurizer, Standardization, TextEncoder
+from alicorn.features import Encoding, Featurizer, Standardization, TextEncoder
 from alicorn.features.channel_id import SIDES
 from alicorn.features.requests import RequestFeatures
 from alicorn.text import RULES
@@ -105,6 +105,11 @@ class Model:
     def reads(self, vertical: Vertical) -> dict[str, str]:
         """The part of a vertical that decides this model's vectors (vertical/parts.py)."""
         return of_vectors(vertical, self.requests.names, self.documents.names)
+
+    @property
+    def encodings(self) -> tuple[Encoding, ...]:
+        """What its pretrained text encoder has done in this process; empty without one."""
+        return (self.documents.encoder.done,) if self.documents.encoder else ()
 
     @property
     def _encoder(self) -> str | None:

@@ -28,6 +28,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_encoder(tmp_path_factory.mktemp("encoder") / "tiny")
 
 
+@pytest.fixture(autouse=True)
+def exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In float32 on every processor."""
+    monkeypatch.setattr(encoder_file, "multiplies_bfloat16", lambda: False)
+
+
 def encoder(folder: Path, **settings: object) -> TextEncoder:
     return TextEncoder(EncoderSettings.model_validate({"model": str(folder), "features": ["request.text"], **settings}))
 
@@ -79,6 +85,33 @@ def test_a_text_is_computed_once_in_a_table_and_across_tables(folder: Path, monk
     again = given.transform(column(["b", "c", "a"]))
     assert sum(computed) == 3
     np.testing.assert_array_equal(first[:2][::-1], again[[0, 2]])
+
+
+def test_bfloat16_changes_no_direction(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = encoder(folder).transform(column(TEXTS[:1] + TEXTS[-1:]))
+    monkeypatch.setattr(encoder_file, "multiplies_bfloat16", lambda: True)
+    rounded = encoder(folder).transform(column(TEXTS[:1] + TEXTS[-1:]))
+    assert (rounded != exact).any()
+    np.testing.assert_allclose((rounded * exact).sum(axis=1), 1.0, atol=0.01)
+
+
+def test_another_process_reads_what_was_encoded_and_says_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A process is an encoder that has nothing in memory. Another precision or length is another encoder."""
+    monkeypatch.setattr(encoder_file, "_MANY", 64)
+    texts = column([chr(97 + a) + chr(97 + b) for a in range(8) for b in range(8)])
+    first = encoder(folder, max_tokens=9)
+    wanted = first.transform(texts)
+    assert (first.done.texts, first.done.found) == (64, 0)
+    assert f"encoding 64 texts with {folder}" in caplog.text
+    second = encoder(folder, max_tokens=9)
+    monkeypatch.setattr(second, "_load", lambda: pytest.fail("it was encoded again"))
+    np.testing.assert_array_equal(second.transform(texts), wanted)
+    assert (second.done.texts, second.done.found) == (0, 64)
+    for other in (encoder(folder, max_tokens=8), encoder(folder, max_tokens=9, tuned_layers=1)):
+        other.transform(texts)
+        assert other.done.texts == 64
 
 
 def test_the_vectors_kept_for_later_are_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

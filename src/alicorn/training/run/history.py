@@ -33,13 +33,16 @@ class Epoch:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """The model with the weights of the best epoch of the last stage, its start included."""
+    """The model with the weights of the best epoch of the last stage, its start included.
+
+    encoder: what its pretrained text encoder did, texts, found and seconds (features/pretrained/); None without one."""
 
     model: Model
     epochs: list[Epoch]
     best_epoch: int
     num_pairs: int
     num_searches: int
+    encoder: dict[str, float] | None = None
 
     def summary(self) -> dict[str, Any]:
         """Plain data: what history.json says in short."""
@@ -54,7 +57,7 @@ class Trained:
             "recall": self.epochs[self.best_epoch].recall,
             "auc": self.epochs[self.best_epoch].auc,
             "seconds": round(sum(epoch.seconds for epoch in self.epochs), 2),
-        }
+        } | ({"encoder": {name: round(value, 2) for name, value in self.encoder.items()}} if self.encoder else {})
 
 
 def write_history(
@@ -75,4 +78,5 @@ def finished_run(out: Path, made_from: dict[str, str]) -> Trained:
     if history["made_from"] != made_from:
         raise ConfigError(f"{out} holds a model made with another recipe, vertical or data: choose another folder")
     epochs = [Epoch(**epoch) for epoch in history["epochs"]]
-    return Trained(model, epochs, history["best_epoch"], history["pairs"], history["validation_searches"])
+    counts = history["pairs"], history["validation_searches"]
+    return Trained(model, epochs, history["best_epoch"], *counts, history.get("encoder"))

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -62,11 +63,11 @@ def train(
     if start is not None:
         _start_from(start, model)
     _refuse_unknown_channels(recipe, model)
-    validation = prepared.validation(model, recipe)
-    data = _featurised(prepared, model, recipe, checkpoint)
     threads = torch.get_num_threads()
     torch.set_num_threads(recipe.threads)
     try:
+        validation = prepared.validation(model, recipe)
+        data = _featurised(prepared, model, recipe, checkpoint)
         run = Run(model.module, recipe, data, validation, checkpoint, search)
         if checkpoint.exists():
             run.restore(checkpoint.load())
@@ -76,10 +77,11 @@ def train(
     finally:
         torch.set_num_threads(threads)
     model.module.cpu().load_state_dict(checkpoint.best_weights())
-    write_history(out, made_from, run.epochs, run.best_epoch, run.facts())
+    encoder = asdict(model.encodings[0]) if model.encodings else None
+    write_history(out, made_from, run.epochs, run.best_epoch, run.facts() | {"encoder": encoder})
     saved = model.save(out)
     shutil.rmtree(checkpoint.folder)
-    return Trained(saved, run.epochs, run.best_epoch, len(data.positives), len(validation.requests))
+    return Trained(saved, run.epochs, run.best_epoch, len(data.positives), len(validation.requests), encoder)
 
 
 def _refuse_without_search(recipe: Recipe, search: Search | None) -> None:
