@@ -7,7 +7,7 @@ from typing import Any
 import numba
 import pytest
 
-from alicorn.query.nn import kernel
+from alicorn.query.nn import few, kernel
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,6 +19,13 @@ def typed_searches() -> Iterator[None]:
         assert found == declared(type(block.stored), type(query.code))
         return search_block(block, query, limits, counters)
 
+    declared_few, nearest_each = cache(few.argument_types), few.nearest_each
+
+    def checked_few(arrays: Any, *others: Any) -> None:
+        assert tuple(map(numba.typeof, (arrays, *others))) == declared_few(type(arrays.stored))
+        nearest_each(arrays, *others)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernel, "search_block", checked)
+        patch.setattr(few, "nearest_each", checked_few)
         yield

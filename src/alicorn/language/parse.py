@@ -24,7 +24,11 @@ from alicorn.language.tree import MARKS, OPERATORS, SEARCHES, And, Node, Not, Or
 from alicorn.language.values import EXPRESSION, quoted
 
 _MARK_OPTIONS = {name: syntax.mark for name, syntax in MARKS.items() if syntax.mark is not None}
-_AND_OR_OR_OF_WORDS = re.compile(r"""\((and|or)((?:\s++[^\s()"\\:\ud800-\udfff][^\s()"\\\ud800-\udfff]*+)++)\s*+\)""")
+WORD = r'[^\s()"\\:\ud800-\udfff][^\s()"\\\ud800-\udfff]*+'
+"""The pattern of a bare word that is a term wherever an expression is allowed."""
+LIST_OF_WORDS = rf"\((and|or)((?:\s++{WORD})++)\s*+\)"
+"""The pattern of an `and` or `or` of such words: its groups are the operator and the words."""
+_AND_OR_OR_OF_WORDS = re.compile(LIST_OF_WORDS)
 
 
 def parse(text: str) -> Node:

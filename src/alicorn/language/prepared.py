@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import re
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
+from alicorn.errors import QueryError
 from alicorn.language import tree
-from alicorn.language.parse import parse
+from alicorn.language.parse import LIST_OF_WORDS, WORD, parse
 from alicorn.language.syntax import NameSlot
 from alicorn.language.well_formed import check_tree
 
 _CACHED_LENGTH = 1000  # characters: 1,024 trees of at most 500 nodes are under 100 MB, about 2 MB for usual queries
+_WORDS = re.compile(rf"{LIST_OF_WORDS}|(?<=:filter )({WORD})(?=[\s)])")
 _TOP_K_NOTICE = (
     "(and ... (nn {key} :k {k})) keeps those of the {k} nearest documents that satisfy the rest; for the {k} nearest"
     " among the documents that satisfy it, write (nn {key} :k {k} :filter ...)"
 )
-
-
-class Prepared(NamedTuple):
-    """first_nn: the tree's first. nearest_to: whose vectors order the hits by nn, the first among them. named: nodes
-    that name a column or an embedding, to be checked against the collection. notices: what the expression alone gives
-    reason to say. words: the same, where it is nothing but a term, or an `and` or `or` of terms. doubted: fuzzy terms
-    that expand only below a frequency."""
-
-    root: tree.Node
-    first_nn: tree.Nn | None
-    nearest_to: tuple[tree.Nn, ...]
-    named: tuple[tree.Node, ...]
-    notices: tuple[str, ...]
-    words: Words | None
-    doubted: tuple[tree.Fuzzy, ...] = ()
 
 
 class Words(NamedTuple):
@@ -37,6 +25,65 @@ class Words(NamedTuple):
 
     all: bool
     terms: tuple[str, ...]
+
+
+class Nearest(NamedTuple):
+    """An `nn` with k whose filter is nothing but words. nn: the same, with other words of this form in its filter."""
+
+    nn: tree.Nn
+    words: Words
+
+
+class Prepared:
+    """An expression, and what follows from it alone, found when it is first asked for, the tree too.
+
+    words: the same, where it is nothing but a term, or an `and` or `or` of terms. nearest: the same, where it is an
+    `nn` with k of the documents of such words.
+    """
+
+    def __init__(self, expression: str | tree.Node, words: Words | None = None, nearest: Nearest | None = None) -> None:
+        """expression: well-formed."""
+        self._expression = expression
+        self.words, self.nearest = words, nearest
+        if words is not None:
+            self.named, self.has_nn = (), False
+        elif nearest is not None:
+            self.named, self.has_nn = (nearest.nn,), True
+        if words is not None or nearest is not None:
+            self.notices, self.doubted = (), ()
+
+    @cached_property
+    def root(self) -> tree.Node:
+        return parse(self._expression) if isinstance(self._expression, str) else self._expression
+
+    @cached_property
+    def _nodes(self) -> tuple[tree.Node, ...]:
+        return tuple(tree.walk(self.root))
+
+    @cached_property
+    def has_nn(self) -> bool:
+        return any(isinstance(node, tree.Nn) for node in self._nodes)
+
+    @cached_property
+    def nearest_to(self) -> tuple[tree.Nn, ...]:
+        """Whose vectors order the hits by nn: the first of the tree, and others that it offers beside it."""
+        first = next((node for node in self._nodes if isinstance(node, tree.Nn)), None)
+        return () if first is None else _nearest_to(self.root, first)
+
+    @cached_property
+    def named(self) -> tuple[tree.Node, ...]:
+        """The nodes that name a column or an embedding, to be checked against the collection."""
+        return tuple(node for node in self._nodes if isinstance(tree.OPERATORS[node.operator].word, NameSlot))
+
+    @cached_property
+    def notices(self) -> tuple[str, ...]:
+        """What the expression alone gives reason to say."""
+        return tuple(_top_k_notices(self._nodes))
+
+    @cached_property
+    def doubted(self) -> tuple[tree.Fuzzy, ...]:
+        """The fuzzy terms that expand only below a frequency."""
+        return tuple(node for node in self._nodes if isinstance(node, tree.Fuzzy) and node.below is not None)
 
 
 def prepare(expression: str | tree.Node) -> Prepared:
@@ -56,25 +103,43 @@ def nearest_to(prepared: Prepared, key: str) -> tuple[tree.Nn, ...]:
 
 
 @lru_cache(maxsize=1024)
-def _of_short_text(expression: str) -> Prepared:
-    return _of_tree(parse(expression))
+def _of_short_text(text: str) -> Prepared:
+    """A text of words, or of an `nn` of words, is read by a pattern, and parsed only where its tree is needed."""
+    found = _WORDS.search(text)
+    if found is not None:
+        operator, operands, word = found.groups()
+        terms = [word] if operator is None else operands.split()
+        words = Words(operator != "or", tuple(sorted(set(terms))))
+        before, after = text[: found.start()], text[found.end() :]
+        if not before and not after:
+            return Prepared(text, words)
+        nn = _around(before, operator, after)
+        if nn is not None:
+            return Prepared(text, nearest=Nearest(nn, words))
+    return _of_tree(parse(text))
+
+
+@lru_cache(maxsize=1024)
+def _around(before: str, operator: str | None, after: str) -> tree.Nn | None:
+    """The `nn` with k whose filter is the words between two texts; None where these write something else.
+
+    No word has a quote, a parenthesis or a colon in front, so whatever the words are, the rest is read the same.
+    """
+    words = "a" if operator is None else f"({operator} a)"
+    try:
+        root = parse(before + words + after)
+    except QueryError:
+        return None
+    if isinstance(root, tree.Nn) and root.filter is not None and root.filter.offset == len(before):
+        return root  # only an nn with k has a filter
+    return None
 
 
 def _of_tree(root: tree.Node) -> Prepared:
-    words = _words(root)
-    if words is not None:
-        return Prepared(root, None, (), (), (), words)
-    nodes = tuple(tree.walk(root))
-    first = next((node for node in nodes if isinstance(node, tree.Nn)), None)
-    return Prepared(
-        root,
-        first,
-        () if first is None else _nearest_to(root, first),
-        tuple(node for node in nodes if isinstance(tree.OPERATORS[node.operator].word, NameSlot)),
-        tuple(_top_k_notices(nodes)),
-        None,
-        tuple(node for node in nodes if isinstance(node, tree.Fuzzy) and node.below is not None),
-    )
+    if isinstance(root, tree.Nn) and root.filter is not None:
+        words = _words(root.filter)
+        return Prepared(root, nearest=None if words is None else Nearest(root, words))
+    return Prepared(root, _words(root))
 
 
 def _words(root: tree.Node) -> Words | None:
@@ -82,7 +147,7 @@ def _words(root: tree.Node) -> Words | None:
     terms = [node.term for node in operands if type(node) is tree.Term]
     if not terms or len(terms) < len(operands):
         return None
-    return Words(type(root) is tree.And, tuple(sorted(set(terms))))
+    return Words(type(root) is not tree.Or, tuple(sorted(set(terms))))
 
 
 def _nearest_to(root: tree.Node, first: tree.Nn) -> tuple[tree.Nn, ...]:

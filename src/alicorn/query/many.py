@@ -66,7 +66,7 @@ def search_many(
         check_expression(one.named, snapshot, {name: matrix[places[0]] for name, matrix in matrices.items()})
         root = one.root
         if order == BY_NN and isinstance(root, tree.Nn) and root.k is not None and root.in_all_clusters:
-            (of_all if root.filter is None else of_filter).append(_Asked(root, root.k, one.notices, places))
+            (of_all if root.filter is None else of_filter).append(_Asked(one, root, places))
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with ThreadPoolExecutor(max_workers=workers) as pool:
         if len(snapshot.segments) == 1 and not counted:  # facets are of whole sets, not of the first hits
@@ -81,7 +81,7 @@ def search_many(
 
         rest = [i for i, result in enumerate(results) if result is None]
         # set algebra is mostly Python: threads would wait
-        if workers > 1 and any(prepared[i].first_nn for i in rest):
+        if workers > 1 and any(prepared[i].has_nn for i in rest):
             list(pool.map(answer, [rest[at : at + _IN_A_ROW] for at in range(0, len(rest), _IN_A_ROW)]))
         else:
             answer(rest)
@@ -91,10 +91,14 @@ def search_many(
 class _Asked(NamedTuple):
     """The requests for one expression, which is an `nn` with k over all clusters."""
 
+    prepared: Prepared
     nn: tree.Nn
-    k: int
-    notices: tuple[str, ...]
     places: list[int]
+
+    @property
+    def k(self) -> int:
+        assert self.nn.k is not None
+        return self.nn.k
 
     def queries(self, matrices: Mapping[str, np.ndarray]) -> np.ndarray:
         """(places, dim)."""
@@ -120,7 +124,7 @@ def _by_products(
         if block is None or block.quantizer.stored != FLOAT32 or len(places) < _TOGETHER:
             continue
         queries = np.concatenate([member.queries(matrices) for member in members])
-        notices = [member.notices for member in members for _ in member.places]
+        notices = [member.prepared.notices for member in members for _ in member.places]
         look = partial(_products, snapshot, block, queries, min(k, snapshot.num_docs), limit, notices)
         found = itertools.chain.from_iterable(pool.map(look, blocks_of(len(queries))))
         for place, result in zip(places, found, strict=True):
@@ -185,9 +189,9 @@ def _in_one_pass(
         block = snapshot.segments[0].segment.embeddings.get(one.nn.key)
         if block is not None and is_exact(block, docset.size(inside)):
             rows = allowed_rows(block, inside)
-            notices = one.notices + tuple(evaluation.notices)
+            notices = one.prepared.notices + tuple(evaluation.notices)
             group = groups.setdefault((one.nn.key, one.k), [])
-            group.append(_Filtered(one.places, one.queries(matrices), rows, notices, one.nn))
+            group.append(_Filtered(one.places, one.queries(matrices), rows, notices, one.prepared))
     for (key, k), members in groups.items():
         _look_at_all(snapshot, key, k, members, limit, results, started)
 
@@ -199,7 +203,7 @@ class _Filtered(NamedTuple):
     queries: np.ndarray
     rows: np.ndarray
     notices: tuple[str, ...]
-    root: tree.Nn
+    prepared: Prepared
 
 
 def _look_at_all(
@@ -233,7 +237,7 @@ def _look_at_all(
     segments = np.zeros(len(numbers), dtype=np.int64)
     took_ms = (time.perf_counter() - started) * 1000.0 / len(places)
     notices = [member.notices for member in members for _ in member.places]
-    roots = [member.root for member in members for _ in member.places]
+    prepared = [member.prepared for member in members for _ in member.places]
     at = 0
     for request, (place, shown, total) in enumerate(zip(places, cut.tolist(), counts.tolist(), strict=True)):
         scores = found_scores[request, :shown]
@@ -246,7 +250,7 @@ def _look_at_all(
             segments[part],
             numbers[part],
             notices[request],
-            root=roots[request],
+            prepared=prepared[request],
             _ids=ids[part],
         )
         at += shown

@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from alicorn.errors import ConfigError
 from alicorn.index import Segment, SegmentView, Snapshot
-from alicorn.language import tree
 from alicorn.language.order import ByColumn
+from alicorn.language.prepared import Prepared
 from alicorn.query.explain.missing import missing_terms
 from alicorn.query.explain.step import Step
 from alicorn.query.facets.facet import Counts
@@ -27,9 +27,10 @@ class Result:
     """The first hits of an expression. total counts all of them, whatever the limit.
 
     scores: (hits,) in the order of the hits; higher first, ties by doc_id. explanation: the steps, when asked for.
-    noticed: the `notices` that were made while searching. snapshot, root: what was searched, and by which tree.
-    segments, numbers: (hits,) integers, the address of each hit: the place in `snapshot.segments` and the document
-    number there. A result keeps its snapshot in memory, and its hits are read from it, whatever has been written since.
+    noticed: the `notices` that were made while searching. snapshot, prepared: what was searched, and for which
+    expression. segments, numbers: (hits,) integers, the address of each hit: the place in `snapshot.segments` and the
+    document number there. A result keeps its snapshot in memory, and its hits are read from it, whatever has been
+    written since.
     ordering, of_keys: the order, and the scores (hits,) of those of its keys that are scores.
     facets: the counts that were asked for, over all documents that match.
     """
@@ -45,7 +46,7 @@ class Result:
     ordering: Ordering | None = None
     of_keys: tuple[np.ndarray, ...] = ()
     facets: Mapping[str, Counts] = field(default_factory=dict)
-    root: tree.Node | None = None
+    prepared: Prepared | None = None
     _ids: list[str] | None = None
 
     @property
@@ -62,9 +63,9 @@ class Result:
     def notices(self) -> tuple[str, ...]:
         """Warnings about the answer: a likely misreading, an inner result that was cut; where there is no hit, terms
         that no document has. Those are looked for when this is read."""
-        if self.total or self.root is None:
+        if self.total or self.prepared is None:
             return self.noticed
-        return (*self.noticed, *missing_terms(self.snapshot, self.root))
+        return (*self.noticed, *missing_terms(self.snapshot, self.prepared.root))
 
     @property
     def doc_ids(self) -> pa.StringArray:

@@ -19,11 +19,11 @@ from alicorn.query.expansion.expansion import Expansion, expand
 from alicorn.query.explain.step import Step, spelled
 from alicorn.query.nn.counters import Counters
 from alicorn.query.nn.probe import Probe
-from alicorn.query.nn.ranked import Ranked
 from alicorn.query.nn.recall import nearest_by_recall
 from alicorn.query.nn.scan import clusters_to_scan
 from alicorn.query.operators import OPERATORS
 from alicorn.query.sets.per_segment import Sets, live, size
+from alicorn.query.sets.ranked import Ranked
 
 
 class Execution:

@@ -17,7 +17,7 @@ from alicorn.query.expansion.settled import settled
 from alicorn.query.facets.checking import check_facets
 from alicorn.query.facets.count import count_facets
 from alicorn.query.facets.facet import Counts, Facet
-from alicorn.query.nn.ranked import Ranked
+from alicorn.query.nn.few import nearest_of_terms
 from alicorn.query.operators import nn
 from alicorn.query.order.bm25 import MOST, first_by_bm25
 from alicorn.query.order.by_keys import later
@@ -28,6 +28,7 @@ from alicorn.query.order.share import with_shares
 from alicorn.query.result import Result
 from alicorn.query.run import Execution
 from alicorn.query.sets.per_segment import size
+from alicorn.query.sets.ranked import Ranked
 
 MAX_OFFSET = 10_000
 """The most hits that `offset` may skip: they are found and ordered nevertheless. A cursor costs no more on a late
@@ -50,15 +51,14 @@ def search(
     check_limit(limit)
     if prepared.doubted:
         prepared = settled(snapshot, prepared)
-    root = prepared.root
     order = check_order(order_by, prepared, snapshot.columns)
     check_expression(prepared.named, snapshot, vectors)
     ordering = Ordering(order, prepared, vectors, snapshot.columns)
-    cursor = _check_page(root, ordering, offset, after)
+    cursor = _check_page(prepared, ordering, offset, after)
     wanted = check_facets(facets, snapshot.columns)
     evaluation = Execution(snapshot, vectors, explain)
-    if isinstance(root, tree.Nn) and root.k is not None and order == BY_NN and not explain and not wanted:
-        whole = nn.ranked(evaluation, root)  # its order is the order asked for: no need of sets
+    whole = _nearest_first(evaluation, prepared) if order == BY_NN and not explain and not wanted else None
+    if whole is not None:
         rest = whole if cursor is None else later(snapshot, whole, cursor)
         best = rest.between(offset, offset + limit)
         return _result(ordering, evaluation, best, len(whole.numbers), started)
@@ -70,6 +70,7 @@ def search(
         arranged = ranked_words(evaluation, prepared.words, ordering, int(offset + limit))
         if arranged is not None:
             return _result(ordering, evaluation, arranged[0].between(offset, offset + limit), arranged[1], started)
+    root = prepared.root
     found = evaluation.run(root)
     total = size(found)
     best = ranked(evaluation, prepared, found, ordering, min(offset + limit, total), cursor)
@@ -77,6 +78,16 @@ def search(
         best = with_shares(evaluation, prepared, found, best, ordering, limit)
     counts = count_facets(snapshot, found, wanted)
     return _result(ordering, evaluation, best.between(offset, offset + limit), total, started, counts)
+
+
+def _nearest_first(evaluation: Execution, prepared: Prepared) -> Ranked | None:
+    """The documents of an `nn` with k, which is in the order asked for: no need of sets. None for another tree."""
+    if prepared.nearest is not None:
+        found = nearest_of_terms(evaluation.snapshot, prepared.nearest, evaluation.vectors)
+        if found is not None:
+            return found
+    root = prepared.root
+    return nn.ranked(evaluation, root) if isinstance(root, tree.Nn) and root.k is not None else None
 
 
 def _result(
@@ -103,11 +114,11 @@ def _result(
         ordering,
         best.of_keys or (best.scores,),
         facets or {},
-        ordering.prepared.root,
+        ordering.prepared,
     )
 
 
-def _check_page(root: tree.Node, ordering: Ordering, offset: int, after: str | None) -> Cursor | None:
+def _check_page(prepared: Prepared, ordering: Ordering, offset: int, after: str | None) -> Cursor | None:
     """The cursor that is given. Raises ConfigError for an offset or a cursor that cannot be."""
     if isinstance(offset, bool) or not isinstance(offset, int | np.integer) or not 0 <= offset <= MAX_OFFSET:
         raise ConfigError(
@@ -118,6 +129,7 @@ def _check_page(root: tree.Node, ordering: Ordering, offset: int, after: str | N
         return None
     if after is not None and offset:
         raise ConfigError("give offset or after, not both: a cursor is where its page ends")
+    root = prepared.root
     if isinstance(root, tree.StrongOr) and any(root.optional_weight):
         raise ConfigError("a (strong-or ...) with :optional-weight has shares of one answer, and no further pages")
     return None if after is None else ordering.read(after)

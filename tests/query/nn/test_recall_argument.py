@@ -9,6 +9,7 @@ import pytest
 import alicorn
 from alicorn.errors import QueryError
 from alicorn.language import parse
+from alicorn.query.nn import few
 from alicorn.query.nn import recall as recall_module
 from alicorn.query.run import Execution
 from alicorn.query.sets import docset
@@ -56,6 +57,7 @@ def collection(request, tmp_path_factory):
 def no_few(monkeypatch):
     """So that this small collection shows what large ones do."""
     monkeypatch.setattr(recall_module, "FEW", 0)
+    monkeypatch.setattr(few, "FEW", 0)
 
 
 FILTERS = ("", "tag:tenth", "tag:rare", "tag:side", "group:3", "(and tag:side group:3)", "(or tag:rare group:5)")

@@ -14,6 +14,7 @@ from test_engine import DIMS, PLANS, World, fits, ids_of
 from alicorn.language.tree import Nn, walk
 from alicorn.quantization import Calibration, first_scan, least_cosine
 from alicorn.quantization.calibration import KS, RECALLS
+from alicorn.query.nn import few
 from alicorn.query.nn import recall as recall_module
 from alicorn.query.run import Execution
 
@@ -67,6 +68,7 @@ def in_clusters_read(world: World, oracle: Oracle, node: Nn, allowed: set[str]) 
 
 def test_random_trees_equal_the_oracle_under_every_plan(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recall_module, "FEW", FEW)
+    monkeypatch.setattr(few, "FEW", FEW)
     snapshot = world.collection.snapshot()
     calibrated = {key: replace(one, calibration=CALIBRATION) for key, one in snapshot.quantizers.items()}
     snapshot = replace(snapshot, quantizers=calibrated)

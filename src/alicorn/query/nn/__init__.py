@@ -8,7 +8,7 @@ kernel.py      the compiled search of a block
 counters.py    what an nn did
 probe.py       one query against one key: its clusters, and the query as the codec takes it
 plan.py        by stored vectors, by codes of listed rows, or by a scan
-ranked.py      documents in order, over segments
 nearest.py     complete radius, and the k nearest
+few.py         few documents that have all of some terms, in one loop
 products.py    many requests at once
 """

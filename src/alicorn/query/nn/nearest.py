@@ -30,9 +30,9 @@ from alicorn.query.nn.arguments import (
 from alicorn.query.nn.counters import Counters
 from alicorn.query.nn.plan import allowed_rows, choose
 from alicorn.query.nn.probe import Probe
-from alicorn.query.nn.ranked import Ranked, best_first
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import DocSet
+from alicorn.query.sets.ranked import Ranked, best_first
 
 _NO_BOUND = -2.0  # below every cosine
 _FEW = 128  # the best of so many are found faster by inserting than by sorting

@@ -17,13 +17,12 @@ from alicorn.index import Snapshot
 from alicorn.quantization import Calibration, KeyQuantizer, first_scan, least_cosine
 from alicorn.query.nn.arguments import LOOKED, Further
 from alicorn.query.nn.counters import Counters
+from alicorn.query.nn.few import FEW
 from alicorn.query.nn.nearest import k_nearest
 from alicorn.query.nn.probe import Probe, Ranking
-from alicorn.query.nn.ranked import Ranked
 from alicorn.query.nn.scan import members_of, nearest_holding, total_of
 from alicorn.query.sets.docset import DocSet
-
-FEW = 4_000  # allowed documents: comparing all of them costs less than choosing among clusters
+from alicorn.query.sets.ranked import Ranked
 
 
 def nearest_by_recall(

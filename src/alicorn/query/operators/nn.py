@@ -12,12 +12,12 @@ from alicorn.index import Snapshot
 from alicorn.language import tree
 from alicorn.query.nn.counters import Became, Counters
 from alicorn.query.nn.nearest import k_nearest, within_radius
-from alicorn.query.nn.ranked import Ranked
 from alicorn.query.nn.scan import held
 from alicorn.query.operators.columns import shown
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import EMPTY
 from alicorn.query.sets.per_segment import Sets, live, narrow
+from alicorn.query.sets.ranked import Ranked
 
 if TYPE_CHECKING:
     from alicorn.query.run import Execution

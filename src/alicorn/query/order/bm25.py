@@ -9,9 +9,9 @@ import numpy as np
 from alicorn.index import Snapshot
 from alicorn.language import tree
 from alicorn.language.prepared import Words
-from alicorn.query.nn.ranked import Ranked, best_first
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import DocSet
+from alicorn.query.sets.ranked import Ranked, best_first
 from alicorn.query.text.bm25 import best_of, first_of_words, scored_terms, scores_of
 
 MOST = 1024  # hits: more are sorted, not kept in a heap

@@ -15,12 +15,12 @@ import pyarrow.compute as pc
 
 from alicorn.index import Segment, Snapshot
 from alicorn.language.order import ByColumn
-from alicorn.query.nn.ranked import Ranked
 from alicorn.query.order.cursor import Cursor, Ordering
 from alicorn.query.order.ordinals import Plain, ordinals_of
 from alicorn.query.order.permutation import Permutation
 from alicorn.query.order.scores import scores_by
 from alicorn.query.run import Execution
+from alicorn.query.sets.ranked import Ranked
 
 
 def arranged(

@@ -18,13 +18,13 @@ from alicorn.language.order import Part, Sum
 from alicorn.language.prepared import Prepared
 from alicorn.query.nn.counters import Counters
 from alicorn.query.nn.nearest import k_nearest
-from alicorn.query.nn.ranked import Ranked
 from alicorn.query.order.bm25 import by_terms, merged
 from alicorn.query.order.permutation import first_of, permutation_of
 from alicorn.query.order.scores import fuzzy_of, nns_of, scores_by, terms_of
 from alicorn.query.run import Execution
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import DocSet
+from alicorn.query.sets.ranked import Ranked
 
 _SHARE = 64  # where a list would be longer than this share of the hits, scoring all costs less
 _DEEPER = 4  # times, if the first lists do not decide

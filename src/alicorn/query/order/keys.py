@@ -26,7 +26,7 @@ def check_order(order_by: OrderBy | None, prepared: Prepared, columns: Mapping[s
     Raises ConfigError, and QueryError for an order by nn, or by that of a key, without such an nn in the tree.
     """
     if order_by is None:
-        return BY_STATIC_RANK if prepared.first_nn is None else BY_NN
+        return BY_NN if prepared.has_nn else BY_STATIC_RANK
     order = read_order(order_by)
     if order is BY_BM25 or order is BY_STATIC_RANK:  # they fit every expression
         return order

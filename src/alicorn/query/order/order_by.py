@@ -12,7 +12,6 @@ from alicorn.language.order import ByColumn, Sum
 from alicorn.language.prepared import Prepared, Words
 from alicorn.query.nn.counters import Counters
 from alicorn.query.nn.nearest import k_nearest
-from alicorn.query.nn.ranked import Ranked, best_first
 from alicorn.query.order.bm25 import MOST, by_bm25, first_by_bm25, merged
 from alicorn.query.order.by_keys import arranged, later, place_after
 from alicorn.query.order.by_sum import first_by_sum
@@ -23,6 +22,7 @@ from alicorn.query.order.scores import scores_by
 from alicorn.query.run import Execution
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import DocSet
+from alicorn.query.sets.ranked import Ranked, best_first
 from alicorn.query.text.bm25 import scored_fuzzy
 
 _NO_SCORES = np.empty(0)

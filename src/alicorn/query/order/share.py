@@ -8,13 +8,13 @@ import numpy as np
 
 from alicorn.language import tree
 from alicorn.language.prepared import Prepared
-from alicorn.query.nn.ranked import Ranked, best_first
 from alicorn.query.order.by_keys import arranged
 from alicorn.query.order.cursor import Ordering
 from alicorn.query.order.order_by import ranked
 from alicorn.query.run import Execution
 from alicorn.query.sets.docset import DocSet
 from alicorn.query.sets.per_segment import live
+from alicorn.query.sets.ranked import Ranked, best_first
 
 
 def with_shares(
