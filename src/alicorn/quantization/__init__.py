@@ -15,7 +15,7 @@ A coarse quantizer has `centroids` of unit length, `fit`, `assign` and `cosines`
 tests/quantization/ holds what each must do.
 """
 
-from alicorn.quantization.calibration import Calibration, first_scan, least_cosine
+from alicorn.quantization.calibration import Calibration, Slack, first_scan, least_cosine
 from alicorn.quantization.coarse.imi import IMI
 from alicorn.quantization.coarse.ivf import CoarseQuantizer
 from alicorn.quantization.codecs import (
@@ -63,6 +63,7 @@ __all__ = [
     "PreparedQuery",
     "RaBitQ",
     "Settings",
+    "Slack",
     "default_num_clusters",
     "first_scan",
     "held_out",

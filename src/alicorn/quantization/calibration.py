@@ -9,8 +9,9 @@ two leave the centroid,
 In most dimensions t is small. A search leaves a cluster out if a member would need t above a slack to be as near as the
 K-th nearest document known already. That document depends on the query and on the filter: if the allowed documents are
 rare or far away, it is far away too, and more clusters are searched. The nearer it is, the more its direction agrees
-with the query's, and the larger t gets: the slack is a base for each K and recall, and a slope times b. So one rule
-serves every filter (docs/decisions/045-recall-as-an-argument.md). measuring.py measures base and slope.
+with the query's, and the larger t gets: the slack is a base for each K and recall, and a slope of each K times b. So
+one rule serves every filter and every kind of query (docs/decisions/045-recall-as-an-argument.md and 053).
+measuring.py measures bases and slopes.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -65,31 +66,38 @@ def needed_slack(spread: float, cosines: np.ndarray, bounds: np.ndarray) -> np.n
     return result
 
 
+class Slack(NamedTuple):
+    """base + slope * bound, the bound being the cosine of the K-th nearest document known; base inf: all clusters."""
+
+    slope: float
+    base: float
+
+
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """spread: mean cosine of a vector to its centroid. slope, bases: of the slack, the bases of each K and recall:
-    (len(KS), len(RECALLS)) float64; inf: all clusters.
+    """spread: mean cosine of a vector to its centroid. slopes: of the slack, of each K: (len(KS),) float64. bases: of
+    each K and recall: (len(KS), len(RECALLS)) float64; inf: all clusters.
 
     measured_on: number of vectors. growth: (len(KS),) by how much the bases rise with ten times as many.
     """
 
     spread: float
-    slope: float
+    slopes: np.ndarray
     bases: np.ndarray
     measured_on: int
     growth: np.ndarray
 
-    def base(self, k: int, recall: float, num_vectors: int) -> float:
-        """The base of the slack for a mean recall among the k nearest, between the measured ones; inf beyond RECALLS.
+    def slack(self, k: int, recall: float, num_vectors: int) -> Slack:
+        """For a mean recall among the k nearest, between the measured ones; beyond RECALLS it takes all clusters.
 
         num_vectors: as many as the key has now, which may be more than were measured.
         """
-        return _base(self, k, recall, num_vectors)
+        return _slack(self, k, recall, num_vectors)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         return {
             "spread": np.array([self.spread]),
-            "slope": np.array([self.slope]),
+            "slopes": self.slopes,
             "bases": self.bases,
             "measured_on": np.array([self.measured_on]),
             "growth": self.growth,
@@ -97,15 +105,16 @@ class Calibration:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Self:
-        spread, slope, measured_on = (arrays[name][0] for name in ("spread", "slope", "measured_on"))
-        return cls(float(spread), float(slope), arrays["bases"], int(measured_on), arrays["growth"])
+        spread, measured_on = (arrays[name][0] for name in ("spread", "measured_on"))
+        return cls(float(spread), arrays["slopes"], arrays["bases"], int(measured_on), arrays["growth"])
 
 
 @lru_cache(maxsize=64)
-def _base(measured: Calibration, k: int, recall: float, num_vectors: int) -> float:
+def _slack(measured: Calibration, k: int, recall: float, num_vectors: int) -> Slack:
     """Computed once for all requests that ask the same: it takes as long as a small search."""
     if recall > RECALLS[-1]:
-        return math.inf
+        return Slack(0.0, math.inf)
     of_recall = [float(np.interp(-math.log1p(-recall), -np.log1p(-np.array(RECALLS)), row)) for row in measured.bases]
     grown = math.log10(max(1.0, num_vectors / measured.measured_on)) * measured.growth
-    return float(np.interp(math.log(k), np.log(KS), of_recall + grown))
+    base = float(np.interp(math.log(k), np.log(KS), of_recall + grown))
+    return Slack(float(np.interp(math.log(k), np.log(KS), measured.slopes)), base)

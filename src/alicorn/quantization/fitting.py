@@ -1,10 +1,12 @@
-"""Fit the slack of a Calibration to what queries saw through filters: one slope, and a base for each K and recall.
+"""Fit the slack of a Calibration to what queries saw through filters: a slope of each K, a base of each K and recall.
 
-With each filter, the base that is kept exceeds the recall by one standard error.
+With each filter, the mean recall exceeds the recall asked by one standard error. The third of the queries whose bound
+is lowest, the middle third and the highest reach it each: what is right in the mean alone is wrong for a kind of query.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,8 +14,11 @@ import numpy as np
 
 from alicorn.quantization.calibration import KS, RECALLS
 
-_BASES = np.arange(-1.0, 1.305, 0.01)
-_SLOPES = np.arange(0.0, 1.05, 0.1)
+_BASES = np.arange(-1.0, 1.3025, 0.005)
+_SLOPES = np.arange(0.0, 1.55, 0.1)
+_PARTS = 3  # of a case's queries, by their bound
+_LEAST_PART = 24  # queries
+_ASKED = 0.95  # the recall by which slopes are compared
 _NOT_MEASURED = -2.0
 _LEAST_GROWTH = 0.05
 
@@ -26,25 +31,43 @@ class Case(NamedTuple):
     needed: np.ndarray
 
 
-def slope_of(cases: Sequence[dict[int, Case]]) -> float:
-    """The slope with which all filters need nearly the same base."""
-    asked = RECALLS.index(0.95)
-    apart = np.zeros(len(_SLOPES))
-    for j in range(len(KS) - 1):  # the last one takes longest, and says the same
-        of_k = [measured[j] for measured in cases if j in measured]
+def slopes_of(cases: Sequence[dict[int, Case]]) -> np.ndarray:
+    """Of each K, the slope with which all filters, and all parts of the queries by their bound, need nearly the same
+    base: (len(KS),)."""
+    slopes = np.zeros(len(KS))
+    for j in range(len(KS)):
+        parts = [part for measured in cases if j in measured for part in _parts(measured[j])]
+        apart = np.zeros(len(_SLOPES))
         for i, slope in enumerate(_SLOPES):
-            bases = np.array([_least_bases(_recalls(case, float(slope)))[asked] for case in of_k])
-            bases = bases[np.isfinite(bases) & (bases > _BASES[0])]
-            apart[i] += (bases.max() - bases).mean() if len(bases) else 0.0
-    return float(_SLOPES[np.argmin(apart)])
+            bases = np.array([_base_of(part, float(slope)) for part in parts])
+            bases = bases[bases > _BASES[0]]
+            apart[i] = (bases.max() - bases).mean() if len(bases) else 0.0
+        slopes[j] = _SLOPES[np.argmin(apart)] if parts else slopes[j - 1]
+    return slopes
 
 
-def bases_of(measured: dict[int, Case], slope: float) -> np.ndarray:
+def bases_of(measured: dict[int, Case], slopes: np.ndarray) -> np.ndarray:
     """The base of each K and recall: (len(KS), len(RECALLS))."""
     bases = np.full((len(KS), len(RECALLS)), _NOT_MEASURED)
     for j, case in measured.items():
-        bases[j] = _least_bases(_recalls(case, slope))
+        of_parts = [_least_bases(_recalls(part, float(slopes[j])), 0.0) for part in _parts(case)]
+        bases[j] = np.max([_least_bases(_recalls(case, float(slopes[j])), 1.0), *of_parts], axis=0)
     return bases
+
+
+def _parts(case: Case) -> list[Case]:
+    """The queries whose bound is low, middling and high."""
+    num_parts = max(1, min(_PARTS, len(case.bounds) // _LEAST_PART))
+    by_bound = np.array_split(np.argsort(case.bounds, kind="stable"), num_parts)
+    return [Case(case.bounds[part], case.needed[part]) for part in by_bound]
+
+
+def _base_of(case: Case, slope: float) -> float:
+    """The base with which the slope finds _ASKED of the nearest, estimated from up to 100 of each query."""
+    needed = case.needed[:, :: -(-case.needed.shape[1] // 100)]
+    least = np.where(needed > 0.0, needed - slope * case.bounds[:, None], _BASES[0]).ravel()
+    place = max(0, math.ceil(_ASKED * len(least)) - 1)
+    return float(np.partition(least, place)[place])
 
 
 def _recalls(case: Case, slope: float) -> np.ndarray:
@@ -59,9 +82,9 @@ def _recalls(case: Case, slope: float) -> np.ndarray:
     return recalls
 
 
-def _least_bases(found: np.ndarray) -> np.ndarray:
-    """Of each of RECALLS, the least base whose mean recall is a standard error above it: (len(RECALLS),)."""
-    sure = found.mean(axis=0) - found.std(axis=0) / np.sqrt(len(found))
+def _least_bases(found: np.ndarray, errors: float) -> np.ndarray:
+    """Of each of RECALLS, the least base whose mean recall is so many standard errors above it: (len(RECALLS),)."""
+    sure = found.mean(axis=0) - errors * found.std(axis=0) / np.sqrt(len(found))
     enough = sure[None, :] >= np.array(RECALLS)[:, None]
     return np.where(enough.any(axis=1), _BASES[enough.argmax(axis=1)], np.inf)
 

@@ -191,7 +191,7 @@ class KeyQuantizer:
         chosen = Settings(**json.loads(_as_text(arrays["chosen"]))) if "chosen" in arrays else _BY_SIZE
         stored = _as_text(arrays["stored"]) if "stored" in arrays else FLOAT32
         measured = part("calibration.")
-        calibration = Calibration.from_arrays(measured) if "slope" in measured else None  # of an earlier rule: none
+        calibration = Calibration.from_arrays(measured) if "slopes" in measured else None  # of an earlier rule: none
         return cls(coarse, codec, version, trained_on, chosen, stored, calibration)
 
 

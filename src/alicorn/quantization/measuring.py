@@ -1,7 +1,9 @@
 """Measure a Calibration: what sampled queries see through sampled filters, by exact search. fitting.py fits the rule.
 
 The filters are shares of the documents, shares of the clusters, which imitate filters that correlate with the vectors,
-and all but the query's own region.
+and all but the query's own region. The queries are vectors that were held out, or given, and vague ones: a request that
+says less than a document, such as a first name alone, is as near to the documents of many clusters
+(docs/decisions/053-recall-for-each-kind-of-query.md).
 """
 
 from __future__ import annotations
@@ -12,17 +14,19 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from alicorn.quantization.calibration import KS, Calibration, first_scan, needed_slack
-from alicorn.quantization.fitting import Case, bases_of, growth_of, rising, slope_of
+from alicorn.quantization.fitting import Case, bases_of, growth_of, rising, slopes_of
 
 SHARES = (0.1, 0.01, 0.001)  # of the documents, beside all of them
 CLUSTER_SHARES = (0.3, 0.3, 0.1, 0.1, 0.03)
 OWN_SHARES = (0.02, 0.3)  # of the documents, those in the clusters nearest to the query: all others are allowed
 MEASURED_FROM = 2_000  # vectors
+VAGUE_AMONG = (20, 1_000)  # nearest of the sampled vectors, from which a vague query is made: fewest and most
+_VAGUE_OF = 20  # vectors that it is the mean of
 _QUERIES = 128
 _LEAST = 16  # queries: with fewer nothing is promised
-_LARGEST_WORK = 1 << 28  # queries x vectors: some seconds of a core at 128 dimensions
+_LARGEST_WORK = 1 << 28  # queries of both kinds x vectors: some seconds of a core at 128 dimensions
 _TOGETHER = 1 << 25  # cosines that are kept at a time
-_SPREAD_ROWS = 16_384
+_SAMPLED = 16_384
 _BLOCK = 16_384
 
 
@@ -59,35 +63,34 @@ def measure(blocks: Sequence[Rows], centroids: np.ndarray, queries: np.ndarray |
     """The calibration of a key; None where there are too few vectors to measure.
 
     centroids: (num_clusters, dim) float32 of unit length. queries: (n, dim) float32 of unit length; without them,
-    held-out vectors are the queries, and are no answers.
+    held-out vectors are the queries, and are no answers. Vague queries are asked in both cases.
     """
     rng = np.random.default_rng(0)
     vectors = _Vectors(blocks)
     if len(vectors) < MEASURED_FROM:
         return None
-    wanted = int(np.clip(_LARGEST_WORK // max(1, len(vectors)), _LEAST, _QUERIES))
+    wanted = int(np.clip(_LARGEST_WORK // max(1, 2 * len(vectors)), _LEAST, _QUERIES))
     answers = np.ones(len(vectors), dtype=bool)
+    around = np.sort(rng.choice(len(vectors), min(len(vectors), 128 * wanted), replace=False))
+    around = around[held_out(vectors.some(around))]
+    around = np.sort(rng.permutation(around)[:wanted])
     if queries is None:
-        looked_at = np.sort(rng.choice(len(vectors), min(len(vectors), 128 * wanted), replace=False))
-        asked = looked_at[held_out(vectors.some(looked_at))]
-        asked = np.sort(rng.permutation(asked)[:wanted])
-        if len(asked) < _LEAST:
-            return None
-        answers[asked] = False
-        queries = vectors.some(asked)
+        answers[around] = False
+        queries = vectors.some(around)
     elif len(queries) > wanted:
         queries = queries[np.sort(rng.choice(len(queries), wanted, replace=False))]
     if len(queries) < _LEAST:
         return None
     spread = _spread(vectors, centroids, rng)
-    cases = _cases(vectors, list(_filters(vectors, answers, len(centroids), rng)), queries, centroids, spread)
+    filters = list(_filters(vectors, answers, len(centroids), rng))
+    vague = _vague(vectors, around, centroids, rng)
+    cases = [case for kind in (queries, vague) for case in _cases(vectors, filters, kind, centroids, spread)]
     if not cases[0]:
         return None
-    slope = slope_of(cases)
-    each = [bases_of(measured, slope) for measured in cases]
-    return Calibration(
-        spread, slope, rising(np.max(each, axis=0)), len(vectors), growth_of(each[0], each[1 + len(OWN_SHARES)])
-    )
+    slopes = slopes_of(cases)
+    each = [bases_of(measured, slopes) for measured in cases]
+    growth = growth_of(each[0], each[1 + len(OWN_SHARES)])
+    return Calibration(spread, slopes, rising(np.max(each, axis=0)), len(vectors), growth)
 
 
 class _Vectors:
@@ -118,8 +121,23 @@ class _Vectors:
         return result
 
 
+def _vague(vectors: _Vectors, around: np.ndarray, centroids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A query for each of the rows `around`: the mean of some of the vectors nearest to it, less a share of its
+    centroid, as a request may lack what its cluster has in common. (rows, dim) float32."""
+    sample = vectors.some(np.sort(rng.choice(len(vectors), min(len(vectors), _SAMPLED), replace=False)))
+    less = rng.uniform(0.0, 1.0, (len(around), 1)).astype(np.float32)
+    rest = vectors.some(around) - less * centroids[vectors.clusters[around]]
+    queries = np.empty((len(around), sample.shape[1]), dtype=np.float32)
+    for query, cosines in zip(queries, rest @ sample.T, strict=True):
+        among = int(np.exp(rng.uniform(*np.log(VAGUE_AMONG))))
+        nearest = np.argpartition(-cosines, among)[:among]
+        query[:] = sample[rng.choice(nearest, _VAGUE_OF, replace=False)].sum(axis=0)
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    return queries
+
+
 def _spread(vectors: _Vectors, centroids: np.ndarray, rng: np.random.Generator) -> float:
-    rows = np.sort(rng.choice(len(vectors), min(len(vectors), _SPREAD_ROWS), replace=False))
+    rows = np.sort(rng.choice(len(vectors), min(len(vectors), _SAMPLED), replace=False))
     return float(np.clip(np.einsum("ij,ij->i", vectors.some(rows), centroids[vectors.clusters[rows]]).mean(), 0, 1))
 
 

@@ -74,5 +74,5 @@ def test_queries_that_are_no_vectors_of_the_key_are_refused(tmp_path, queries, p
 def test_a_quantizer_of_before_has_none():
     quantizer = replace(KeyQuantizer.untrained(DIM), version=3)
     assert KeyQuantizer.from_arrays(quantizer.to_arrays()).calibration is None
-    earlier = {"calibration.spread": np.ones(1), "calibration.slacks": np.ones((4, 7))}  # of a rule without a slope
+    earlier = {"calibration.spread": np.ones(1), "calibration.slope": np.ones(1)}  # of a rule of one slope
     assert KeyQuantizer.from_arrays(quantizer.to_arrays() | earlier).calibration is None

@@ -21,7 +21,7 @@ from alicorn.query.run import Execution
 FEW = 12
 CALIBRATION = Calibration(
     spread=0.8,
-    slope=0.5,
+    slopes=np.full(len(KS), 0.5),
     bases=np.linspace(-0.9, 0.2, len(RECALLS)) * np.ones((len(KS), 1)),
     measured_on=50,
     growth=np.full(len(KS), 0.1),
@@ -60,7 +60,8 @@ def in_clusters_read(world: World, oracle: Oracle, node: Nn, allowed: set[str]) 
         return near
     bound = 1 - sorted(distances[doc_id] for doc_id in read)[node.k - 1]
     total = sum(document["embeddings"][node.key] is not None for document in world.documents.values())
-    least = least_cosine(CALIBRATION.spread, CALIBRATION.slope, CALIBRATION.base(node.k, node.recall, total), bound)
+    slack = CALIBRATION.slack(node.k, node.recall, total)
+    least = least_cosine(CALIBRATION.spread, slack.slope, slack.base, bound)
     if np.abs(cosines - least).min() < 1e-5:
         raise BorderError
     return near & world.clusters(node.key, query, max(first, int((cosines >= least).sum())))

@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from alicorn.index import Snapshot
-from alicorn.quantization import Calibration, KeyQuantizer, first_scan, least_cosine
+from alicorn.quantization import KeyQuantizer, Slack, first_scan, least_cosine
 from alicorn.query.nn.arguments import LOOKED, Further
 from alicorn.query.nn.counters import Counters
 from alicorn.query.nn.few import FEW
@@ -41,35 +41,35 @@ def nearest_by_recall(
     """
     quantizer = snapshot.quantizers[key]
     calibration = quantizer.calibration
-    first, base = None, math.inf
+    first, slack = None, None
     members = members_of(snapshot, key, allowed)
     total = total_of(members)
     if calibration is not None and total > FEW:
         num_vectors = total if allowed is None else total_of(members_of(snapshot, key, None))
-        base = calibration.base(k, recall, num_vectors)
-        if base < math.inf:
+        slack = calibration.slack(k, recall, num_vectors)
+        if slack.base < math.inf:
             first = nearest_holding(quantizer, query, first_scan(k), members, total)
-    if calibration is None or first is None or len(first.clusters) == quantizer.num_clusters:
+    if calibration is None or slack is None or first is None or len(first.clusters) == quantizer.num_clusters:
         return k_nearest(snapshot, key, Probe(quantizer, query, None), k, allowed, counters, forced), None
     probe = Probe(quantizer, query, len(first.clusters), first)
     if len(members) == 1:
         coarse = quantizer.coarse
         further = Further(
-            2, calibration.spread, calibration.slope, base, query, coarse.dim, coarse.centroids, first.off
+            2, calibration.spread, slack.slope, slack.base, query, coarse.dim, coarse.centroids, first.off
         )
         found = k_nearest(snapshot, key, probe, k, allowed, counters, forced, further)
         return found, int(counters.numbers[LOOKED])
     known = k_nearest(snapshot, key, probe, k, allowed, Counters(), forced)
-    reached = _reaching(quantizer, calibration, query, len(first.clusters), float(known.scores[-1]), base)
+    reached = _reaching(quantizer, calibration.spread, slack, query, len(first.clusters), float(known.scores[-1]))
     clusters = None if reached is None else len(reached.clusters)
     return k_nearest(snapshot, key, Probe(quantizer, query, clusters, reached), k, allowed, counters, forced), clusters
 
 
 def _reaching(
-    quantizer: KeyQuantizer, calibration: Calibration, query: np.ndarray, first: int, bound: float, base: float
+    quantizer: KeyQuantizer, spread: float, slack: Slack, query: np.ndarray, first: int, bound: float
 ) -> Ranking | None:
     """The nearest clusters that may hold a document nearer than the bound, and at least `first`; None: all."""
-    least = least_cosine(calibration.spread, calibration.slope, base, bound)
+    least = least_cosine(spread, slack.slope, slack.base, bound)
     ranked = min(2 * first + 16, quantizer.num_clusters)
     while True:
         clusters, cosines, off = quantizer.coarse.nearest(query, ranked)
