@@ -70,7 +70,7 @@ INSIDE = {
     "features": ["channel_id", "arrays", "kinds", "pretrained", "padded", "store", "featurizer"],
     "index": ["durability", "segment", "state", "writer"],
     "index/segment": ["parts", "segment", "snapshot", "numeric", "building", "files"],
-    "evaluation": ["metrics", "searches", "systems", "judges", "reports", "orders"],
+    "evaluation": ["metrics", "unseen", "searches", "systems", "judges", "reports", "orders"],
 }
 # The engine stands alone: no vertical, no model, no log tooling.
 ENGINE = ("language", "quantization", "index", "query")

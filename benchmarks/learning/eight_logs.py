@@ -90,12 +90,12 @@ def _cold(data: Path, folder: Path) -> tuple[dict[str, Any], Tables]:
 
 def _movies(data: Path, folder: Path) -> tuple[dict[str, Any], Tables]:
     vertical, tables = _example("movies", data / "msrd", folder)
-    return vertical, tables | {"impressions": _some(tables["impressions"], 6000)}
+    return vertical, tables | {"impressions": _some(tables["impressions"], 3000)}
 
 
 def _places(data: Path, folder: Path) -> tuple[dict[str, Any], Tables]:
     vertical, tables = _example("places", data / "places-geonames", folder)
-    impressions = _some(tables["impressions"], 12_000)
+    impressions = _some(tables["impressions"], 8000)
     asked = pc.is_in(tables["documents"]["doc_id"], pc.unique(impressions["doc_id"]))
     others = np.random.default_rng(0).random(len(asked)) < 0.2
     kept = pc.or_(asked, pa.array(others))
@@ -108,7 +108,7 @@ def _long(data: Path, folder: Path) -> tuple[dict[str, Any], Tables]:
     bodies = [" . ".join([row["overview"] or "", *row["tags"], *row["actors"], *row["characters"]]) for row in rows]
     documents = pa.table({"doc_id": tables["documents"]["doc_id"], "body": bodies})
     clicked = tables["impressions"].filter(tables["impressions"]["clicked"])
-    impressions = _some(clicked, 6000)
+    impressions = _some(clicked, 3000)
     folds = [_fold(query) for query in impressions["query"].to_pylist()]
     impressions = impressions.append_column("fold", pa.array(folds))
     return _text_vertical("long", {"body": _text("body")}), {"documents": documents, "impressions": impressions}
@@ -226,9 +226,9 @@ def _example(name: str, source: Path, folder: Path) -> tuple[dict[str, Any], Tab
 
 def _some(impressions: pa.Table, searches: int) -> pa.Table:
     """The rows of so many searches, drawn at random."""
-    sessions = pc.unique(impressions["session_id"])
+    sessions = pc.unique(impressions["search_id"])
     chosen = np.random.default_rng(0).permutation(len(sessions))[:searches]
-    return impressions.filter(pc.is_in(impressions["session_id"], sessions.take(pa.array(chosen))))
+    return impressions.filter(pc.is_in(impressions["search_id"], sessions.take(pa.array(chosen))))
 
 
 def _one_by_one(queries: pa.ChunkedArray, doc_ids: pa.ChunkedArray) -> pa.Table:
@@ -236,7 +236,7 @@ def _one_by_one(queries: pa.ChunkedArray, doc_ids: pa.ChunkedArray) -> pa.Table:
     count = len(doc_ids)
     return pa.table(
         {
-            "session_id": [f"s{number:06d}" for number in range(count)],
+            "search_id": [f"s{number:06d}" for number in range(count)],
             "searcher_id": pa.nulls(count, pa.string()),
             "time": pa.array(np.arange(count) * 60_000_000, pa.timestamp("us")),
             "query": queries,

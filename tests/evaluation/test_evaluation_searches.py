@@ -76,3 +76,19 @@ def test_an_empty_table(pairs):
     pq.write_table(pa.Table.from_pylist([], schema=schema), pairs / "searches.parquet")
     with pytest.raises(TableError, match="there is nothing to evaluate on"):
         read_searches(pairs)
+
+
+def test_what_training_has_not_seen_is_a_segment(pairs):
+    """Of documents all targets, of words any; without a train split nothing is told apart."""
+    write_searches(pairs, ["Old word", "old new", "word", None], [["d0", "d1"], ["d0"], ["d1"], ["d2"]])
+    assert read_searches(pairs).segments == [["misspelled"], ["exact"], ["exact"], ["misspelled"]]
+    row = {"query": ["old WORD", "new"], "doc_id": ["d0", "d1"], "split": ["train", "test"]}
+    schema = pq.read_schema(pairs / "pairs.parquet")
+    missing = {field.name: pa.nulls(2, field.type) for field in schema}
+    pq.write_table(pa.table({**missing, **row}), pairs / "pairs.parquet")
+    assert read_searches(pairs).segments == [
+        ["misspelled"],
+        ["exact", "unseen word"],
+        ["exact", "unseen documents"],
+        ["misspelled", "unseen documents"],
+    ]

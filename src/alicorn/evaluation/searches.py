@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from alicorn.errors import TableError
 from alicorn.evaluation.metrics.ranking import Targets
+from alicorn.evaluation.unseen import unseen
 from alicorn.pairs import PairsFolder, is_pairs_folder
 from alicorn.vertical import Vertical
 from alicorn.vertical.requests import RequestTables, request_table
@@ -27,8 +28,9 @@ class Searches:
 
     requests: table of `query` and the searchers' columns, one row per search, as Model.encode_requests takes it.
     documents: the corpus sorted by doc_id; its row is the document number. targets: document numbers, -1 for a target
-    outside the corpus. segments: the labels of each search. num_in_split: searches with targets before sampling.
-    simulated: the searches come from a generated world, and every table that shows them must say so.
+    outside the corpus. segments: the labels of each search, of the log and of unseen.py. num_in_split: searches with
+    targets before sampling. simulated: the searches come from a generated world, and every table that shows them must
+    say so.
     """
 
     split: str
@@ -116,13 +118,14 @@ def read_searches(pairs: str | Path, num_searches: int = 10_000, seed: int = 0, 
         )
     sampled = with_targets.take(sample(len(with_targets), num_searches, seed))
     documents = folder.read("documents").sort_by("doc_id")
+    given = sampled["segment"].to_pylist()
     return Searches(
         split=split,
         search_ids=sampled["search_id"],
         requests=_requests(sampled, folder),
         documents=documents,
         targets=_targets(sampled, documents["doc_id"].combine_chunks()),
-        segments=[row or [] for row in sampled["segment"].to_pylist()],
+        segments=[[*(row or []), *new] for row, new in zip(given, unseen(sampled, folder), strict=True)],
         num_in_split=len(with_targets),
         num_without_targets=len(searches) - len(with_targets),
         simulated=folder.manifest.simulated,
