@@ -13,7 +13,7 @@ demo: $(VENV)/.run
 	$(BIN)/alicorn demo --size $(SIZE) --out $(OUT) $(if $(filter 0,$(SERVE)),--no-serve)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(if $(filter 1,$(SLOW)),-m "slow or not slow")
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(if $(filter 1,$(SLOW)),-m "slow or not slow")
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -210,7 +210,7 @@ def test_a_limit_that_is_no_count_is_refused(collection: Collection, limit: obje
     "vector",
     [
         *([], [0, 0, 0, 0], [1, 2, 3], [[1, 2, 3, 4]], [float("nan")] * 4, [float("inf"), 0, 0, 0], "four", None, {}),
-        *([1e39, 0, 0, 0], ["1", "x", "3", "4"], np.ones(10_000_000), [1j, 0, 0, 0], [None] * 4, object()),
+        *([1e39, 0, 0, 0], ["1", "x", "3", "4"], np.ones(10_000_000), [1j, 0, 0, 0], [None] * 4, object),
     ],
     ids=repr,
 )

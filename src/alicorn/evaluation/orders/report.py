@@ -65,14 +65,7 @@ def _curves(found: OrderSearch) -> list[Curve]:
     for trial in found.trials:
         varied = _varied(trial)
         if varied is not None and varied.weight > 0:
-            label = (
-                f"{varied}, half at {varied.half_at:g}"
-                if varied.half_at
-                else f"{varied}, log"
-                if varied.log
-                else str(varied)
-            )
-            points.setdefault(label, {})[float(np.log2(varied.weight))] = trial.value
+            points.setdefault(_label(varied), {})[float(np.log2(varied.weight))] = trial.value
     return [Curve(label, sorted(of.items())) for label, of in points.items() if len(of) > 1]
 
 
