@@ -1,7 +1,6 @@
 """What did people search and choose? Log tables in, training examples out. After worlds/, before features/.
 
-tables.py       the log folder: finding and reading the tables; Logs
-checks.py       what each table promises, checked by queries before any work
+tables/         the log folder: its tables found, checked, and joined; Logs
 splits.py       searches, split into train, valid and test
 positives.py    clicks, impressions, documents reached after failed searches; documents shown and not chosen
 likeness.py     the share of a query's letter trigrams that a document has
@@ -9,7 +8,6 @@ context.py      what the log itself says of a search; the searcher as of then
 behaviour.py    what each searcher had done before each search; timelines.py: slices of time
 leaks.py        features that know what is chosen later
 popularity.py   clicks of each document in the training split
-fingerprint.py  which data was this?
 mine.py         all of it, into a folder pairs/ that training and evaluation read
 
 Tables are Ibis expressions on DuckDB with a bounded memory: logs may be larger than it.

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from ibis import _
 
 from alicorn.errors import TableError
-from alicorn.logs.tables import Logs
+from alicorn.logs.tables import CLICK, Logs
 from alicorn.logs.timelines import Moments, bisect, distinct, flat, in_order, micros, row_of, span
 from alicorn.pairs import PairsWriter
 from alicorn.tables import read_table
@@ -27,7 +27,6 @@ from alicorn.vertical.behaviour import PAST_QUERIES
 
 _ROWS = 16_384  # searches written at once
 _DAY_US = 86_400_000_000
-CLICK = "click"
 
 
 class Histories:

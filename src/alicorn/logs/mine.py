@@ -15,11 +15,10 @@ from ibis.expr.datatypes import DataType
 from alicorn.logs import positives, splits
 from alicorn.logs.behaviour import write_behaviour
 from alicorn.logs.context import context, searches_before_their_searcher
-from alicorn.logs.fingerprint import data_fingerprint
 from alicorn.logs.leaks import check_leaks
 from alicorn.logs.likeness import likeness
 from alicorn.logs.popularity import popularity
-from alicorn.logs.tables import MEMORY_LIMIT, Logs, read_logs
+from alicorn.logs.tables import MEMORY_LIMIT, Logs, data_fingerprint, read_logs
 from alicorn.pairs import Manifest, PairsWriter, check_place, new_folder
 from alicorn.tables import noted, read_table
 from alicorn.vertical import TextFeature, Vertical

@@ -19,11 +19,11 @@ from alicorn.logs.splits import Boundaries
 
 
 def shown(impressions: ibis.Table) -> ibis.Table:
-    """Each document of each search once: search_id, doc_id, grade and weight (the greatest), position (the first)."""
+    """Each document of each search once: the first position, the greatest grade and weight, and whether it was seen."""
     return (
         impressions.filter(_.doc_id.notnull())
         .group_by("search_id", "doc_id")
-        .aggregate(grade=_.grade.max(), weight=_.weight.max(), position=_.position.min())
+        .aggregate(grade=_.grade.max(), weight=_.weight.max(), position=_.position.min(), seen=_.seen.max())
     )
 
 
@@ -33,9 +33,9 @@ def clicks(shown: ibis.Table) -> ibis.Table:
 
 
 def non_clicks(shown: ibis.Table) -> ibis.Table:
-    """The pairs of `shown` that were not chosen, of searches where another one was."""
+    """The pairs of `shown` that were not chosen, of searches where another one was. Unseen, they would say nothing."""
     with_click = shown.filter(_.grade > 0).select("search_id").distinct()
-    return shown.filter(_.grade == 0).semi_join(with_click, "search_id")
+    return shown.filter((_.grade == 0) & _.seen.fill_null(True)).semi_join(with_click, "search_id")
 
 
 def reached(searches: ibis.Table, activity: ibis.Table, window_s: int) -> ibis.Table:

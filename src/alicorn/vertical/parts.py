@@ -30,6 +30,7 @@ def of_examples(vertical: Vertical) -> dict[str, str]:
         {
             "split": vertical.split,
             "unknown_documents": vertical.unknown_documents,
+            "actions": vertical.actions,
             "failed_search_window_s": vertical.failed_search_window_s,
             "failed_search_targets": vertical.failed_search_targets,
             "request.context": vertical.request.context,

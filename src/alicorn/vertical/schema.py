@@ -62,6 +62,7 @@ def _checked_name(name: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_checked_name)]
+ActionGrade = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 NamedFeatures = Annotated[dict[Name, Feature], Field(min_length=1)]
 
 
@@ -156,6 +157,7 @@ class Vertical(Config):
 
     unknown_documents: rows of the log whose document is in no table of documents any more: refused, or left out and
     counted; a search whose clicks are left out is still none without a click.
+    actions: of the events of a log, those that choose a document, with the grade that each gives it; 0 for none.
     failed_search_window_s: how long after a search without a click `mine` looks for what its searcher reached.
     failed_search_targets: which of that a held-out search should have found.
 
@@ -176,6 +178,9 @@ class Vertical(Config):
     request: RequestSide
     split: Split
     unknown_documents: Literal["refuse", "leave_out"] = "refuse"
+    actions: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
+        default_factory=lambda: {"click": 1.0}
+    )
     failed_search_window_s: Annotated[int, Field(gt=0)] = 86_400
     failed_search_targets: FailedSearchRules = FailedSearchRules()
     expressions: Expressions = Expressions()
@@ -309,10 +314,10 @@ class Vertical(Config):
         _check_values(read, self.request.of_searchers(), "searchers", first_row)
         return read
 
-    def check_context(self, impressions: pa.Table, first_row: int = 0) -> pa.Table:
-        """The same for the columns of the context in impressions."""
-        read = read_as(impressions, self.context_columns(), "impressions", first_row)
-        _check_values(read, self.request.of_context(), "impressions", first_row)
+    def check_context(self, searches: pa.Table, first_row: int = 0, name: str = "impressions") -> pa.Table:
+        """The same for the columns of the context in a table of this name."""
+        read = read_as(searches, self.context_columns(), name, first_row)
+        _check_values(read, self.request.of_context(), name, first_row)
         return read
 
     def check_logged_searchers(self, searchers: pa.Table, first_row: int = 0) -> pa.Table:

@@ -16,11 +16,10 @@ from ibis import Deferred, _
 from ibis.expr.types import BooleanValue
 
 from alicorn.errors import TableError
+from alicorn.logs.tables.outcomes import ROW
 from alicorn.tables import PartFiles, read_table, repeated
 from alicorn.vertical.columns import bad_rows
 from alicorn.vertical.requests import AS_OF
-
-ROW = "__row"  # number of a row in its table, over all part files in the order of their names
 
 
 class _Rule(NamedTuple):
@@ -33,6 +32,10 @@ def _not_from_0(number: Deferred) -> Deferred:
     return (number < 0) | number.isnan() | number.isinf()
 
 
+_KEY = _Rule("search_id", "a key is null", _.search_id.isnull())
+_TIME = _Rule("time", "a time is null", _.time.isnull())
+_QUERY = _Rule("query", "a query is null (an empty query is an empty string)", _.query.isnull())
+_FROM_1 = _Rule("position", "positions count from 1", _.position < 1)
 _SHOWN = ~_.doc_id.isnull()
 _ROW_RULES = {
     "documents": [_Rule("doc_id", "a key is null", _.doc_id.isnull())],
@@ -41,12 +44,10 @@ _ROW_RULES = {
         _Rule(AS_OF, "a time is null: from when on does the row hold?", _[AS_OF].isnull()),
     ],
     "impressions": [
-        _Rule("search_id", "a key is null", _.search_id.isnull()),
-        _Rule("time", "a time is null", _.time.isnull()),
-        _Rule("query", "a query is null (an empty query is an empty string)", _.query.isnull()),
+        *(_KEY, _TIME, _QUERY),
         _Rule("clicked", "clicked is null: true or false", _.clicked.isnull()),
         _Rule("position", "a shown document has no position", _SHOWN & _.position.isnull()),
-        _Rule("position", "positions count from 1", _.position < 1),
+        _FROM_1,
         _Rule("grade", "a grade is a finite number from 0", _not_from_0(_.grade)),
         _Rule("weight", "a weight is a finite number from 0", _not_from_0(_.weight)),
         _Rule(
@@ -55,24 +56,37 @@ _ROW_RULES = {
             _.doc_id.isnull() & (_.position.notnull() | _.clicked | (_.grade > 0)),
         ),
     ],
+    "searches": [_KEY, _TIME, _QUERY],
+    "shown": [
+        _KEY,
+        _Rule("doc_id", "a key is null", _.doc_id.isnull()),
+        _Rule("position", "a shown document has no position", _.position.isnull()),
+        _FROM_1,
+    ],
+    "events": [_TIME, _Rule("action", "an action is null", _.action.isnull())],
     "activity": [
         _Rule("searcher_id", "a key is null", _.searcher_id.isnull()),
-        _Rule("time", "a time is null", _.time.isnull()),
+        _TIME,
         _Rule("doc_id", "a key is null", _.doc_id.isnull()),
         _Rule("kind", "a kind is null", _.kind.isnull()),
     ],
     "segments": [
-        _Rule("search_id", "a key is null", _.search_id.isnull()),
+        _KEY,
         _Rule("segment", "labels are null (no label is an empty list)", _.segment.isnull()),
     ],
 }
-_UNIQUE = {"documents": "doc_id", "searchers": "searcher_id", "segments": "search_id"}
+_UNIQUE = {"documents": "doc_id", "searchers": "searcher_id", "segments": "search_id", "searches": "search_id"}
 _REFERENCES = [  # table, column, table it must be found in
     ("impressions", "doc_id", "documents"),
     ("impressions", "searcher_id", "searchers"),
+    ("shown", "doc_id", "documents"),
+    ("searches", "searcher_id", "searchers"),
+    ("events", "doc_id", "documents"),
+    ("events", "searcher_id", "searchers"),
     ("activity", "doc_id", "documents"),
     ("activity", "searcher_id", "searchers"),
     ("segments", "search_id", "impressions"),
+    ("segments", "search_id", "searches"),
 ]
 
 
@@ -96,14 +110,15 @@ def check_tables(
     for name, key in _UNIQUE.items():
         if name in tables:
             with sources[name].located():
-                _check_unique(name, copies[name], key, AS_OF in tables[name].columns)
+                _check_unique(name, copies[name], key, name == "searchers" and AS_OF in tables[name].columns)
     for name, column, target in _REFERENCES:
         allowed = unknown_documents and target == "documents"
         if name in tables and target in tables and not allowed:
             with sources[name].located():
                 _check_reference(name, tables[name], column, target, tables[target])
-    with sources["impressions"].located():
-        _check_searches(tables["impressions"], constant)
+    if "impressions" in tables:
+        with sources["impressions"].located():
+            _check_searches(tables["impressions"], constant)
     return counts
 
 

@@ -1,26 +1,15 @@
 """The log folder: `LOGS/<table>.parquet` or `LOGS/<table>/`, read into Ibis tables.
 
-documents, impressions     always
-searchers                  may be absent when the vertical takes nothing from it; with a column `time`, a searcher has a
-                           row for each time that something changed, which holds from then on
-activity, segments         may be absent
-
-One search is one `search_id`; a search that showed nothing has one row with null `doc_id` and null
-`position`; a null `searcher_id` in impressions is an anonymous searcher; `segments` (search_id, segment list<string>)
-labels searches for reports. Times with a zone are taken to UTC; those without one are taken as UTC.
-
-A row of impressions may have a `grade`, which says more than its click: how right the document is for the search, 0 for
-not at all. Without a grade a click is 1 and no click 0. A `weight` says how much the row counts in training, 1 unless
-given. With grades, `clicked` may be absent: whatever has a grade above 0 then counts as clicked.
-
 Each table comes in by the front door (alicorn.tables), and is written once, plain, into a temporary folder. DuckDB
 reads no file of the user's, so neither its patterns and partitions nor its types reach the logs.
 """
 
+import datetime
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -32,47 +21,25 @@ from ibis import _
 from ibis.backends.duckdb import Backend
 
 from alicorn.errors import AlicornError, TableError
-from alicorn.logs.checks import ROW, check_tables
+from alicorn.logs.tables.checks import check_tables
+from alicorn.logs.tables.contract import OPTIONAL, TABLES, further_columns, given_columns, needed_columns, refuse_absent
+from alicorn.logs.tables.outcomes import ROW, joined
 from alicorn.tables import PartFiles, note, open_parts
 from alicorn.vertical import Vertical
-from alicorn.vertical.columns import Column, ColumnType, check_types, note_bytes, read_as
+from alicorn.vertical.columns import Column, check_types, note_bytes, read_as
 from alicorn.vertical.requests import AS_OF
 
 MEMORY_LIMIT = "4GB"  # of DuckDB; what does not fit goes to a temporary folder
-
-_COLUMNS = {
-    "impressions": [
-        Column("search_id", ColumnType.STRING, "the search that the row belongs to"),
-        Column("searcher_id", ColumnType.STRING, "who searched"),
-        Column("time", ColumnType.TIME, "when"),
-        Column("query", ColumnType.STRING, "the query text"),
-        Column("doc_id", ColumnType.STRING, "the document shown"),
-        Column("position", ColumnType.INTEGER, "its place in the answer, from 1"),
-        Column("clicked", ColumnType.BOOLEAN, "whether it was chosen"),
-        Column("grade", ColumnType.NUMBER, "how right it is for the search"),
-        Column("weight", ColumnType.NUMBER, "how much the row counts in training"),
-    ],
-    "activity": [
-        Column("searcher_id", ColumnType.STRING, "who acted"),
-        Column("time", ColumnType.TIME, "when"),
-        Column("doc_id", ColumnType.STRING, "on which document"),
-        Column("kind", ColumnType.STRING, "visited, added, bought, ..."),
-    ],
-    "segments": [
-        Column("search_id", ColumnType.STRING, "the search that is labelled"),
-        Column("segment", ColumnType.STRINGS, "its labels"),
-    ],
-}
-_OPTIONAL = ("grade", "weight")  # columns of impressions
 
 
 @dataclass(frozen=True)
 class Logs:
     """Checked log tables. `files`, `copies` and `counts` (rows) are by table name; an absent table is None.
 
-    The Ibis tables hold the contract's columns and `__row`; grade and weight of impressions are float64, never null.
+    The Ibis tables have the columns of the contract; grade and weight of impressions are float64, never null, and
+    `seen` is null where nobody knows. Searches, shown and events are joined into impressions and activity.
     copies: one plain Parquet file for each table, of documents and searchers with all their columns. filled: how many
-    values were made up, by what was missing.
+    values were made up or are odd, by what was missing or is wrong.
     """
 
     connection: Backend
@@ -92,16 +59,21 @@ class Logs:
 
 
 @contextmanager
-def read_logs(folder: str | Path, vertical: Vertical, *, memory_limit: str = MEMORY_LIMIT) -> Iterator[Logs]:
+def read_logs(
+    folder: str | Path,
+    vertical: Vertical,
+    *,
+    memory_limit: str = MEMORY_LIMIT,
+    now: datetime.datetime | None = None,
+) -> Iterator[Logs]:
     """Open and check the logs in `folder`; used as `with read_logs(...) as logs`. Raises TableError before any work.
 
-    memory_limit: of DuckDB, such as "4GB".
+    memory_limit: of DuckDB, such as "4GB". now: UTC without a zone, the clock's unless given; later events are noted.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise TableError(f"no log folder at {folder}: it holds documents and impressions", table="documents")
-    needed = _needed_columns(vertical)
-    sources = _sources(folder, vertical, needed)
+    sources, needed = _sources(folder, vertical)
     filled: dict[str, int] = {}
     with tempfile.TemporaryDirectory(prefix="alicorn-logs-") as temporary:
         copies = {}
@@ -111,10 +83,13 @@ def read_logs(folder: str | Path, vertical: Vertical, *, memory_limit: str = MEM
         connection = ibis.duckdb.connect(memory_limit=memory_limit, temp_directory=temporary)
         try:
             tables = {name: _open(connection, name, path, needed[name]) for name, path in copies.items()}
-            tables["impressions"] = _filled(tables["impressions"], filled)
+            if "impressions" in tables:
+                tables["impressions"] = _filled(tables["impressions"], filled)
             leave_out = vertical.unknown_documents == "leave_out"
             constant = [column.name for column in vertical.impression_columns()]
             counts = check_tables(tables, sources, copies, constant, unknown_documents=leave_out)
+            if "searches" in tables:
+                _join(connection, tables, filled, vertical, now)
             if leave_out:
                 _leave_out_unknown(connection, tables, filled)
             yield Logs(
@@ -135,40 +110,38 @@ def read_logs(folder: str | Path, vertical: Vertical, *, memory_limit: str = MEM
             connection.disconnect()
 
 
-def _sources(folder: Path, vertical: Vertical, needed: dict[str, list[Column]]) -> dict[str, PartFiles]:
-    """The tables that are there, with types that the contract admits."""
-    paths = {name: path for name in needed if (path := _path_of(folder, name)) is not None}
-    _refuse_absent(paths, folder, vertical)
+def _sources(folder: Path, vertical: Vertical) -> tuple[dict[str, PartFiles], dict[str, list[Column]]]:
+    """The tables that are there, with types that the contract admits; and the columns that are read of each."""
+    paths = {name: path for name in TABLES if (path := _path_of(folder, name)) is not None}
+    refuse_absent(paths, folder, vertical)
     sources = {name: open_parts(path, name) for name, path in paths.items()}
-    needed["impressions"] = _given_columns(needed["impressions"], sources["impressions"].schema.names)
-    if "searchers" in sources and AS_OF in sources["searchers"].schema.names:
-        needed["searchers"].append(Column(AS_OF, ColumnType.TIME, "rows of searchers that hold from a time on"))
+    asked = needed_columns(vertical, is_full="searches" in paths)
+    needed = {name: given_columns(name, asked[name], of.schema.names) for name, of in sources.items()}
     for name, source in sources.items():
-        check_types(source.schema, needed[name], name)
-    return sources
+        check_types(source.schema, [*needed[name], *further_columns(name, source.schema.names)], name)
+    return sources, needed
 
 
-def _needed_columns(vertical: Vertical) -> dict[str, list[Column]]:
-    searcher_id = Column("searcher_id", ColumnType.STRING, "every table of searchers")
-    own = {column.name for column in _COLUMNS["impressions"]}
-    further = [column for column in vertical.impression_columns() if column.name not in own]
-    return {
-        "documents": vertical.document_columns(),
-        "searchers": [searcher_id, *vertical.logged_searcher_columns()],
-        **_COLUMNS,
-        "impressions": [*_COLUMNS["impressions"], *further],
-    }
-
-
-def _given_columns(columns: list[Column], given: Sequence[str]) -> list[Column]:
-    """Of impressions: without the optional ones that are not given, and without `clicked` where grades stand for it."""
-    optional = (*_OPTIONAL, "clicked") if "grade" in given else _OPTIONAL
-    return [column for column in columns if column.name in given or column.name not in optional]
+def _join(
+    connection: Backend,
+    tables: dict[str, ibis.Table],
+    filled: dict[str, int],
+    vertical: Vertical,
+    now: datetime.datetime | None,
+) -> None:
+    """Impressions and activity instead of searches, shown and events. Adds to `filled` what is odd."""
+    found = joined(
+        connection, tables, vertical.actions, now or datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    )
+    filled |= found.counts
+    tables["impressions"] = found.impressions
+    if found.activity is not None:
+        tables["activity"] = found.activity
 
 
 def _filled(impressions: ibis.Table, filled: dict[str, int]) -> ibis.Table:
     """Impressions with clicked, grade and weight in every row. Adds to `filled` how many of them were not there."""
-    for name in _OPTIONAL:
+    for name in OPTIONAL["impressions"]:
         if name in impressions.columns:
             missing = (impressions[name].isnull() & impressions.doc_id.notnull()).sum()
             if count := impressions.aggregate(missing=missing).to_pyarrow()["missing"][0].as_py():
@@ -178,7 +151,8 @@ def _filled(impressions: ibis.Table, filled: dict[str, int]) -> ibis.Table:
     if "clicked" not in impressions.columns:
         impressions = impressions.mutate(clicked=grade.fill_null(0.0) > 0)
     weight = impressions.weight.cast("float64").fill_null(1.0) if "weight" in impressions.columns else ibis.literal(1.0)
-    return impressions.mutate(grade=ibis.coalesce(grade, impressions.clicked.cast("float64")), weight=weight)
+    grade = ibis.coalesce(grade, impressions.clicked.cast("float64"))
+    return impressions.mutate(grade=grade, weight=weight, seen=ibis.null("boolean"))
 
 
 def _leave_out_unknown(connection: Backend, tables: dict[str, ibis.Table], left_out: dict[str, int]) -> None:
@@ -213,26 +187,14 @@ def _path_of(folder: Path, name: str) -> Path | None:
     return parts if parts.is_dir() else single if single.exists() else None
 
 
-def _refuse_absent(paths: dict[str, Path], folder: Path, vertical: Vertical) -> None:
-    for name in ("documents", "impressions"):
-        if name not in paths:
-            raise TableError(f"table {name} is missing: neither {name}.parquet nor {name}/ in {folder}", table=name)
-    if "searchers" not in paths and (columns := vertical.logged_searcher_columns()):
-        raise TableError(
-            f"table searchers is missing in {folder}, but {columns[0].why} asks for its column '{columns[0].name}': "
-            "write the table, or take the feature out of the vertical",
-            table="searchers",
-            column=columns[0].name,
-        )
-
-
 def _copy(source: PartFiles, columns: Sequence[Column], vertical: Vertical, path: Path) -> Path:
     """Write a table as one plain file: all columns of documents and searchers, whose values are checked, and of the
     other tables those of the contract."""
-    checks = {
+    checks: dict[str, Callable[[pa.Table, int], pa.Table]] = {
         "documents": vertical.check_documents,
         "searchers": vertical.check_logged_searchers,
         "impressions": vertical.check_context,
+        "searches": partial(vertical.check_context, name="searches"),
     }
     check = checks.get(source.name)
     whole = source.name in ("documents", "searchers")
@@ -276,7 +238,7 @@ def _to_microseconds(table: pa.Table, name: str, first_row: int) -> tuple[pa.Tab
 def _open(connection: Backend, name: str, path: Path, columns: Sequence[Column]) -> ibis.Table:
     """The contract's columns of a table and the number of each row."""
     literal = "".join(f"[{letter}]" if letter in "[*?" else letter for letter in str(path))  # DuckDB reads patterns
-    table = connection.read_parquet(literal, table_name=name, file_row_number=True, hive_partitioning=False)
+    table = connection.read_parquet(literal, table_name=f"log_{name}", file_row_number=True, hive_partitioning=False)
     keys = {"documents": ("doc_id",), "searchers": ("searcher_id", AS_OF)}
     kept = dict.fromkeys(c.name for c in columns if c.name in keys.get(name, (c.name,)))
     return table.select(*kept, table.file_row_number.name(ROW))

@@ -1,0 +1,157 @@
+"""The tables of a log folder and their columns.
+
+documents                  always
+searchers                  may be absent where the vertical takes nothing from it; with a column `time`, a searcher has
+                           a row for each time that something changed, which holds from then on
+impressions                the simple way in: a row for each document that a search showed
+searches, shown, events    the full way in, which the server writes: what was asked, what was shown, what was done;
+                           events may be absent
+activity, segments         may be absent
+
+One search is one `search_id`; `session_id` is a visit of several. A search that showed nothing has one row of
+impressions with null `doc_id` and null `position`, or no row of shown; a null `searcher_id` is an anonymous searcher;
+`segments` labels searches for reports. Times with a zone are taken to UTC; those without one are taken as UTC.
+
+A row of impressions may have a `grade`, which says more than its click: how right the document is for the search, 0 for
+not at all. Without a grade a click is 1 and no click 0. A `weight` says how much the row counts in training, 1 unless
+given. With grades, `clicked` may be absent: whatever has a grade above 0 then counts as clicked.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from alicorn.errors import TableError
+from alicorn.vertical import Vertical
+from alicorn.vertical.columns import Column, ColumnType
+from alicorn.vertical.requests import AS_OF
+
+_SEARCH = Column("search_id", ColumnType.STRING, "the search that the row belongs to")
+_ASKED = [
+    Column("searcher_id", ColumnType.STRING, "who searched"),
+    Column("time", ColumnType.TIME, "when"),
+    Column("query", ColumnType.STRING, "the query text"),
+]
+_DOCUMENT = Column("doc_id", ColumnType.STRING, "the document shown")
+_POSITION = Column("position", ColumnType.INTEGER, "its place in the answer, from 1")
+
+READ: Mapping[str, Sequence[Column]] = {
+    "impressions": [
+        *(_SEARCH, *_ASKED, _DOCUMENT, _POSITION),
+        Column("clicked", ColumnType.BOOLEAN, "whether it was chosen"),
+        Column("grade", ColumnType.NUMBER, "how right it is for the search"),
+        Column("weight", ColumnType.NUMBER, "how much the row counts in training"),
+    ],
+    "searches": [
+        *(_SEARCH, *_ASKED),
+        Column("session_id", ColumnType.STRING, "the visit that the search belongs to"),
+    ],
+    "shown": [
+        *(_SEARCH, _DOCUMENT, _POSITION),
+        Column("seen", ColumnType.BOOLEAN, "whether the searcher had it in view"),
+    ],
+    "events": [
+        Column("time", ColumnType.TIME, "when"),
+        Column("search_id", ColumnType.STRING, "the search that led to it, or null"),
+        Column("searcher_id", ColumnType.STRING, "who acted"),
+        Column("doc_id", ColumnType.STRING, "on which document"),
+        Column("action", ColumnType.STRING, "click, cart, purchase, ..."),
+        Column("event_id", ColumnType.STRING, "the same of an event that was sent twice"),
+    ],
+    "activity": [
+        Column("searcher_id", ColumnType.STRING, "who acted"),
+        Column("time", ColumnType.TIME, "when"),
+        Column("doc_id", ColumnType.STRING, "on which document"),
+        Column("kind", ColumnType.STRING, "visited, added, bought, ..."),
+    ],
+    "segments": [
+        Column("search_id", ColumnType.STRING, "the search that is labelled"),
+        Column("segment", ColumnType.STRINGS, "its labels"),
+    ],
+}
+"""The columns that are read, by table."""
+TABLES = ("documents", "searchers", *READ)
+
+FURTHER: Mapping[str, Sequence[Column]] = {
+    "searches": [
+        Column("mode", ColumnType.STRING, "boolean, embedding or hybrid"),
+        Column("expression", ColumnType.STRING, "what the query became"),
+        Column("model", ColumnType.STRING, "fingerprint of the model that encoded it"),
+        Column("ranker", ColumnType.STRING, "fingerprint of the ranker"),
+        Column("snapshot", ColumnType.INTEGER, "of the collection"),
+        Column("experiment", ColumnType.STRING, "the experiment that the search is part of"),
+        Column("arm", ColumnType.STRING, "its arm of the experiment"),
+        Column("total", ColumnType.INTEGER, "documents that matched"),
+        Column("degraded", ColumnType.STRINGS, "what was left out to answer in time"),
+    ],
+    "shown": [
+        Column("channels", ColumnType.STRINGS, "which channels found it"),
+        Column("scores", ColumnType.ANY, "score by stage"),
+        Column("features", ColumnType.FLOATS, "what the ranker read"),
+        Column("feature_set", ColumnType.STRING, "fingerprint of the features"),
+        Column("probability", ColumnType.NUMBER, "of being shown at this position"),
+    ],
+    "events": [
+        Column("session_id", ColumnType.STRING, "the visit"),
+        Column("value", ColumnType.NUMBER, "of the action, such as a price"),
+        Column("position", ColumnType.INTEGER, "of the document when it was acted on"),
+    ],
+}
+"""Columns that may be there too, for rankers, propensities and experiments: their types are checked."""
+
+OPTIONAL: Mapping[str, Collection[str]] = {
+    "impressions": ("grade", "weight"),
+    "searches": ("session_id",),
+    "shown": ("seen",),
+    "events": ("event_id",),
+}
+"""Columns of READ that may be absent."""
+
+
+def needed_columns(vertical: Vertical, is_full: bool) -> dict[str, list[Column]]:
+    """The columns that are read of each table of a log. is_full: made of searches, shown and events."""
+    asked = "searches" if is_full else "impressions"
+    own = {column.name for column in READ[asked]}
+    searcher_id = Column("searcher_id", ColumnType.STRING, "every table of searchers")
+    further = [column for column in vertical.impression_columns() if column.name not in own]
+    return {
+        "documents": vertical.document_columns(),
+        "searchers": [searcher_id, *vertical.logged_searcher_columns()],
+        **{name: [*columns, *(further if name == asked else ())] for name, columns in READ.items()},
+    }
+
+
+def given_columns(name: str, columns: Sequence[Column], given: Sequence[str]) -> list[Column]:
+    """The columns of a table without the optional ones that are not given. `clicked` may be absent with grades; and a
+    searcher may have a time."""
+    optional = {*OPTIONAL.get(name, ()), *(["clicked"] if name == "impressions" and "grade" in given else [])}
+    found = [column for column in columns if column.name in given or column.name not in optional]
+    if name == "searchers" and AS_OF in given:
+        found.append(Column(AS_OF, ColumnType.TIME, "rows of searchers that hold from a time on"))
+    return found
+
+
+def further_columns(name: str, given: Sequence[str]) -> list[Column]:
+    """Those of FURTHER that are given."""
+    return [column for column in FURTHER.get(name, ()) if column.name in given]
+
+
+def refuse_absent(paths: Mapping[str, Path], folder: Path, vertical: Vertical) -> None:
+    """Raise TableError where the tables in `folder` make no log."""
+    if "impressions" in paths and "searches" in paths:
+        raise TableError(
+            f"{folder} has both impressions and searches, which tell of the same searches: impressions are the simple"
+            " way in; searches, shown and events are the full one. Keep one of them",
+            table="impressions",
+        )
+    for name in ("documents", *(("searches", "shown") if "searches" in paths else ("impressions",))):
+        if name not in paths:
+            hint = "; or searches, shown and events, as the server writes them" if name == "impressions" else ""
+            message = f"table {name} is missing: neither {name}.parquet nor {name}/ in {folder}{hint}"
+            raise TableError(message, table=name)
+    if "searchers" not in paths and (columns := vertical.logged_searcher_columns()):
+        raise TableError(
+            f"table searchers is missing in {folder}, but {columns[0].why} asks for its column '{columns[0].name}': "
+            "write the table, or take the feature out of the vertical",
+            table="searchers",
+            column=columns[0].name,
+        )
