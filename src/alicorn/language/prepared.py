@@ -56,6 +56,11 @@ class Prepared:
     def root(self) -> tree.Node:
         return parse(self._expression) if isinstance(self._expression, str) else self._expression
 
+    @property
+    def scored(self) -> tree.Node:
+        """The tree whose words BM25 sums over."""
+        return self.root
+
     @cached_property
     def _nodes(self) -> tuple[tree.Node, ...]:
         return tuple(tree.walk(self.root))

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from alicorn.index import Store
+from alicorn.index import Snapshot, Store
 from alicorn.language.order import OrderBy
 from alicorn.language.prepared import prepare
 from alicorn.language.tree import Node
@@ -40,8 +40,10 @@ class Collection(Store):
         offset: int = 0,
         after: str | None = None,
         facets: Mapping[str, Facet] | None = None,
+        only: Node | None = None,
+        snapshot: Snapshot | None = None,
     ) -> Result:
-        """Evaluate one expression, a text or a tree, over the newest snapshot.
+        """Evaluate one expression, a text or a tree, over the newest snapshot, or a given one.
 
         vectors: embedding key, or the name given by `:vector`, -> (dim,) numbers; normalised here.
         limit: how many hits to return, from 0.
@@ -51,13 +53,13 @@ class Collection(Store):
         offset: hits to leave out before the first, at most 10,000. after: the `cursor` of a result of the same order,
         for the hits that come after its last one.
         facets: name -> Facet: what to count over all documents that match, whatever the limit (query/facets/).
+        only: the answer is as if the collection held no documents but those of this tree (query/restrict.py).
         Raises QueryError (with .offset), VectorError, ConfigError.
         """
         started = time.perf_counter()
         given = check_vectors(vectors)
-        return search(
-            self.snapshot(), prepare(expression), given, limit, order_by, explain, started, offset, after, facets
-        )
+        over = self.snapshot() if snapshot is None else snapshot
+        return search(over, prepare(expression), given, limit, order_by, explain, started, offset, after, facets, only)
 
     def explain(
         self, expression: str | Node, doc_id: str, vectors: Mapping[str, object] | None = None

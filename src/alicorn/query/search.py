@@ -25,6 +25,7 @@ from alicorn.query.order.cursor import Cursor, Ordering
 from alicorn.query.order.keys import BM25, BY_BM25, BY_NN, check_order
 from alicorn.query.order.order_by import ranked, ranked_words
 from alicorn.query.order.share import with_shares
+from alicorn.query.restrict import Restricted, restrict
 from alicorn.query.result import Result
 from alicorn.query.run import Execution
 from alicorn.query.sets.per_segment import size
@@ -46,9 +47,12 @@ def search(
     offset: int = 0,
     after: str | None = None,
     facets: Mapping[str, Facet] | None = None,
+    only: tree.Node | None = None,
 ) -> Result:
     """The result over a snapshot. vectors: of unit length. started: when the request came, by time.perf_counter."""
     check_limit(limit)
+    if only is not None:
+        prepared = _of_allowed(snapshot, prepared, only, explain)
     if prepared.doubted:
         prepared = settled(snapshot, prepared)
     order = check_order(order_by, prepared, snapshot.columns)
@@ -90,6 +94,12 @@ def _nearest_first(evaluation: Execution, prepared: Prepared) -> Ranked | None:
     return nn.ranked(evaluation, root) if isinstance(root, tree.Nn) and root.k is not None else None
 
 
+def _of_allowed(snapshot: Snapshot, prepared: Prepared, only: tree.Node, explain: bool) -> Prepared:
+    if explain:
+        raise ConfigError("explain counts documents of the whole collection: ask for it without `only`")
+    return restrict(snapshot, prepared, only)
+
+
 def _result(
     ordering: Ordering,
     evaluation: Execution,
@@ -99,7 +109,9 @@ def _result(
     facets: dict[str, Counts] | None = None,
 ) -> Result:
     snapshot = evaluation.snapshot
-    notices = ordering.prepared.notices + tuple(evaluation.notices)
+    prepared = ordering.prepared
+    is_whole = not isinstance(prepared, Restricted)
+    notices = prepared.notices + (tuple(evaluation.notices) if is_whole else ())  # they count terms of all documents
     explanation = None if evaluation.step is None else evaluation.step.children[0]
     took_ms = (time.perf_counter() - started) * 1000.0
     return Result(
@@ -114,7 +126,7 @@ def _result(
         ordering,
         best.of_keys or (best.scores,),
         facets or {},
-        ordering.prepared,
+        prepared if is_whole else None,
     )
 
 

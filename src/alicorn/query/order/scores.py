@@ -43,13 +43,13 @@ def scores_by(
 
 def terms_of(part: Part, prepared: Prepared) -> list[str]:
     """The terms of a BM25 part, sorted: all that the expression scores, or those of one prefix."""
-    terms = scored_terms(prepared.root)
+    terms = scored_terms(prepared.scored)
     return [term for term in terms if term.startswith(f"{part.of}:")] if part.of else terms
 
 
 def fuzzy_of(part: Part, prepared: Prepared) -> list[tree.Fuzzy]:
     """The fuzzy terms of a BM25 part."""
-    fuzzy = scored_fuzzy(prepared.root)
+    fuzzy = scored_fuzzy(prepared.scored)
     return [node for node in fuzzy if node.term.startswith(f"{part.of}:")] if part.of else fuzzy
 
 
