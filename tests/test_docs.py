@@ -41,6 +41,8 @@ def check_command(line: str) -> None:
     _, verb, *words = shlex.split(line.split("  #")[0].replace("...", ""))
     assert verb in COMMANDS, f"no verb {verb!r}: {line}"
     command = COMMANDS[verb]
+    if words and hasattr(command, "commands"):  # `alicorn key create`
+        command = command.commands[words.pop(0)]
     context = command.context_class(command, info_name=verb)
     given, rest, _ = command.make_parser(context).parse_args(args=list(words))
     assert not rest, f"{rest} too much: {line}"

@@ -75,4 +75,21 @@ def test_serve_hands_over_what_it_was_given(loop, monkeypatch):
     succeed("serve", loop.collection, "--model", loop.model, "--searchers", loop.logs / "searchers", "--port", "0")
     ((models, rest),) = served
     assert [model.key for model in models] == ["people"]
-    assert rest == {"searchers": loop.logs / "searchers", "served_log": None, "host": "127.0.0.1", "port": 0}
+    assert rest == {
+        "searchers": loop.logs / "searchers",
+        "served_log": None,
+        "keys": None,
+        "host": "127.0.0.1",
+        "port": 0,
+    }
+
+
+def test_keys_are_made_listed_rotated_and_revoked(tmp_path):
+    file = ("--file", tmp_path / "keys.json")
+    secrets = [succeed("key", "create", "web", "--scope", "search", "--only", "tag:x", *file).out]
+    secrets.append(succeed("key", "rotate", "web", *file).out)
+    assert all(secret.startswith("alicorn_") for secret in secrets)
+    succeed("key", "revoke", json.loads(succeed("key", "list", "--json", *file).out)[0]["id"], *file)
+    listed = json.loads(succeed("key", "list", "--json", *file).out)
+    assert [(key["valid"], key["only"]) for key in listed] == [(False, "tag:x"), (True, "tag:x")]
+    assert "no valid key 'nobody'" in alicorn("key", "revoke", "nobody", *file).refusal()

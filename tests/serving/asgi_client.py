@@ -51,8 +51,8 @@ class Client:
     def patch(self, path, **arguments):
         return self.request("PATCH", path, **arguments)
 
-    def delete(self, path):
-        return self.request("DELETE", path)
+    def delete(self, path, **arguments):
+        return self.request("DELETE", path, **arguments)
 
 
 def search(client, **request):

@@ -17,9 +17,10 @@ from alicorn.retrieval.retriever import Retriever
 from alicorn.serving import create_app
 from alicorn.serving.api.document_operations import document_operations
 from alicorn.serving.api.search_endpoint import SearchEndpoint
-from alicorn.serving.api.search_operations import search_operations
+from alicorn.serving.api.search_operations import click_operation, search_operations
 from alicorn.serving.api.status_operations import status_operations
 from alicorn.serving.metrics import Metrics
+from alicorn.serving.security.access import Access
 
 
 @pytest.mark.parametrize(
@@ -185,7 +186,7 @@ def test_every_operation_is_described_with_what_it_takes_gives_and_refuses(clien
             (schema,) = (content["schema"] for content in answer["content"].values())
             assert status == "200" or schema == {"$ref": "#/components/schemas/Problem"}
     searching = described["post", "/v1/search"]["responses"]
-    assert set(searching) == {"200", "400", "409", "413", "415", "500"}
+    assert set(searching) == {"200", "400", "401", "403", "409", "413", "415", "429", "500"}
     assert searching["200"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/SearchAnswer"}
     (limit,) = described["get", "/v1/searchers"]["parameters"]
     assert limit == {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100}}
@@ -194,8 +195,9 @@ def test_every_operation_is_described_with_what_it_takes_gives_and_refuses(clien
 def test_examples_are_of_the_types_that_they_show(collection):
     endpoint = SearchEndpoint(Retriever(collection), None)
     metrics = Metrics(collection)
-    operations = search_operations(endpoint, metrics) + document_operations(collection, [])
-    for operation in operations + status_operations(endpoint, metrics):
+    operations = [*search_operations(endpoint, metrics), click_operation(endpoint)]
+    operations += document_operations(collection, []) + status_operations(endpoint, metrics, Access(None))
+    for operation in operations:
         for kind, example in ((operation.takes, operation.example), (operation.gives, operation.shows)):
             assert example is not None or kind in (None, "text/plain"), operation.path
             if example is not None:

@@ -1,5 +1,6 @@
 """The process: it answers on a socket, and a signal ends it with everything written."""
 
+import datetime
 import signal
 
 import httpx
@@ -8,8 +9,10 @@ import pytest
 from running_server import start, wait_until_up
 from served_people import make_collection
 
-from alicorn.errors import CollectionError, TableError
+from alicorn.errors import CollectionError, ConfigError, TableError
 from alicorn.serving import serve
+from alicorn.serving.process import check_reachable
+from alicorn.serving.security.keys import create_key, new_key
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
@@ -36,3 +39,14 @@ def test_what_cannot_be_served_is_an_error_before_anything_starts(tmp_path):
     (tmp_path / "searchers.parquet").write_text("no table")
     with pytest.raises(TableError, match="cannot be read as Parquet"):
         serve(tmp_path / "collection", searchers=tmp_path / "searchers.parquet")
+
+
+def test_others_can_reach_the_server_only_with_keys(tmp_path):
+    for host in ("127.0.0.1", "127.8.0.1", "::1", "localhost"):
+        check_reachable(host, None)
+    for host in ("0.0.0.0", "::", "192.168.1.2", "search.example"):
+        with pytest.raises(ConfigError, match="alicorn key create"):
+            check_reachable(host, None)
+    now = datetime.datetime.now(datetime.UTC)
+    create_key(tmp_path / "keys.json", new_key("a", ["search"], now), now)
+    check_reachable("0.0.0.0", tmp_path / "keys.json")

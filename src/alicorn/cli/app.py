@@ -18,7 +18,8 @@ from alicorn.cli.lacking import naming_what_is_lacking
 from alicorn.cli.learn import ensemble, export, mine, train
 from alicorn.cli.output import NOTES
 from alicorn.cli.query import query
-from alicorn.cli.serve import serve
+from alicorn.cli.serving.key import key
+from alicorn.cli.serving.serve import serve
 from alicorn.cli.tune import tune
 from alicorn.errors import AlicornError
 
@@ -56,6 +57,7 @@ app = typer.Typer(
 )
 for verb in VERBS:
     app.command()(naming_what_is_lacking(verb))
+app.add_typer(key, name="key")
 
 
 def main() -> None:

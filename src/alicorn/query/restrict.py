@@ -13,6 +13,7 @@ their terms, and the clusters in which an `nn` with `:nprobe` looks.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -106,6 +107,14 @@ def holds(snapshot: Snapshot, only: tree.Node, view: SegmentView, number: int) -
     alone = np.array([number], dtype=np.uint32)
     within: Sets = [alone if other is view else docset.EMPTY for other in snapshot.segments]
     return size(Execution(snapshot, {}).evaluate(only, within)) > 0
+
+
+def document_of(snapshot: Snapshot, doc_id: str, only: tree.Node | None) -> dict[str, Any] | None:
+    """doc_id, terms, static_rank and stored columns of a live document of `only`; None: there is none of that id."""
+    found = snapshot.find(doc_id)
+    if found is None or (only is not None and not holds(snapshot, only, *found)):
+        return None
+    return snapshot.document(*found)
 
 
 def _count(snapshot: Snapshot, node: tree.Node) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import pyarrow as pa
 
 from alicorn.errors import AlicornError
+from alicorn.index import Snapshot
 from alicorn.language.order import OrderBy, without_nn
 from alicorn.language.prepared import prepare
 from alicorn.language.tree import Nn, Node, walk
@@ -44,6 +45,7 @@ class Request:
     vectors: of unit length, by the names that the expression calls them by. limit: of hits.
     offset, after: where the page begins. facets: what to count over the whole result, by name.
     without_nn: the rule of the vertical's selection by which a text became the Boolean expression; None where none did.
+    only: the tree of the documents that may be seen; None: all.
     """
 
     expression: str | Node
@@ -55,6 +57,7 @@ class Request:
     after: str | None = None
     without_nn: str | None = None
     facets: Mapping[str, Facet] | None = None
+    only: Node | None = None
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -118,6 +121,7 @@ class Retriever:
         after: str | None = None,
         facets: Mapping[str, Facet] | None = None,
         chosen: Chosen = lambda days: (),
+        only: Node | None = None,
     ) -> Request:
         """An expression with its vectors; or a text with its searcher; or an expression and a text, which is encoded.
 
@@ -127,22 +131,26 @@ class Retriever:
         mode: what a text becomes, hybrid unless given. key: the embedding that it looks in; unless given that of the
         vertical, or of the first model where no model encodes the vertical's.
         chosen: what the searcher chose before; the selection's rule about repeats asks.
+        only: the tree of the documents that may be seen (query/restrict.py).
         Raises QueryError, VectorError, and AlicornError for whatever else the request has wrong.
         """
         asked: str | Node
         without_nn = None
         if expression is None:
-            asked, order_by, without_nn = self.read(text, mode, key, limit, order_by, chosen)
+            asked, order_by, without_nn = self.read(text, mode, key, limit, order_by, chosen, only)
         elif mode is not None or key is not None:
             raise AlicornError("mode and key say what a text becomes: leave them out beside an expression")
         else:
             asked = expression
         root = asked if isinstance(asked, Node) else prepare(asked).root
         given = check_vectors({**self._encoded(text, searcher, context, root), **(vectors or {})})
-        return Request(asked, root, given, limit, order_by, offset, after, without_nn, facets)
+        return Request(asked, root, given, limit, order_by, offset, after, without_nn, facets, only)
 
-    def search(self, request: Request, explain: bool = False) -> Result:
-        """The first hits of a request. explain: with what every node of the expression did."""
+    def search(self, request: Request, explain: bool = False, snapshot: Snapshot | None = None) -> Result:
+        """The first hits of a request. explain: with what every node of the expression did.
+
+        snapshot: of several requests; None: the newest.
+        """
         return self.collection.search(
             request.expression,
             request.vectors,
@@ -152,6 +160,8 @@ class Retriever:
             offset=request.offset,
             after=request.after,
             facets=request.facets,
+            only=request.only,
+            snapshot=snapshot,
         )
 
     def read(
@@ -162,6 +172,7 @@ class Retriever:
         limit: int = 10,
         order_by: OrderBy | None = None,
         chosen: Chosen = lambda days: (),
+        only: Node | None = None,
     ) -> ReadText:
         """How a text is read: its expression, the order of the hits, and the rule by which it has no `nn`.
 
@@ -185,7 +196,7 @@ class Retriever:
             return ReadText(nearest(key, NEAREST, vectors=vectors), order_by, None)
 
         def is_repeat(days: float) -> bool:
-            return self._still_shows(vertical.expression("boolean", text), chosen(days), limit)
+            return self._still_shows(vertical.expression("boolean", text), chosen(days), limit, only)
 
         expression, rule = vertical.request_expression(text, key, is_repeat, vectors)
         if rule is not None:
@@ -201,11 +212,11 @@ class Retriever:
         known = [key for key in (names.get(CURRENT, own), own) if key in self.models]
         return known[0] if known else next(iter(self.models))
 
-    def _still_shows(self, boolean: Node, chosen: Sequence[str], limit: int) -> bool:
+    def _still_shows(self, boolean: Node, chosen: Sequence[str], limit: int, only: Node | None) -> bool:
         """Whether a document that was chosen is among the first hits of the Boolean expression."""
         if not chosen or self.vertical is None:
             return False
-        found = self.collection.search(boolean, limit=limit, order_by=self.vertical.order_of("boolean"))
+        found = self.collection.search(boolean, limit=limit, order_by=self.vertical.order_of("boolean"), only=only)
         return not set(found.ids).isdisjoint(chosen)
 
     def _encoded(

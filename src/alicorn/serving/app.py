@@ -30,9 +30,11 @@ from alicorn.serving.api.openapi import openapi
 from alicorn.serving.api.operations import Operation, resources
 from alicorn.serving.api.problems import PROBLEM_ANSWERS, JsonResponse
 from alicorn.serving.api.search_endpoint import SearchEndpoint
-from alicorn.serving.api.search_operations import search_operations
+from alicorn.serving.api.search_operations import click_operation, search_operations
 from alicorn.serving.api.status_operations import status_operations
 from alicorn.serving.metrics import CountRequests, Metrics
+from alicorn.serving.security.access import Access
+from alicorn.serving.security.cors import CrossOrigin
 from alicorn.serving.security.headers import SafeHeaders
 
 if TYPE_CHECKING:
@@ -47,16 +49,19 @@ def create_app(
     *,
     searchers: pa.Table | None = None,
     served_log: ServedLog | None = None,
+    keys: Path | None = None,
 ) -> Starlette:
     """The app over an open collection, which the caller closes.
 
     models: of the collection's embedding keys; the first one's vertical is the one that is served.
     searchers: table of searchers, as in the log folder. served_log: flushed when the app shuts down.
+    keys: file of API keys; without one, everybody may ask everything.
     Raises AlicornError where models, searchers and collection do not fit each other.
     """
     known = Searchers(models[0].vertical, searchers) if models else None
     endpoint = SearchEndpoint(Retriever(collection, models, known), served_log)
     metrics = Metrics(collection)
+    access = Access(keys)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -66,18 +71,25 @@ def create_app(
 
     operations = [
         *search_operations(endpoint, metrics),
+        click_operation(endpoint),
         *document_operations(collection, list(endpoint.retriever.models.values())),
-        *status_operations(endpoint, metrics),
+        *status_operations(endpoint, metrics, access),
     ]
     document = openapi(operations)
     pages = [
-        Operation("GET", "/openapi.json", "This description", lambda request, body: JsonResponse(document), dict),
-        Operation("GET", "/", "The search page", lambda request, body: _page(), "text/html"),
+        Operation(
+            "GET", "/openapi.json", "This description", lambda request, body: JsonResponse(document), dict, scope=None
+        ),
+        Operation("GET", "/", "The search page", lambda request, body: _page(), "text/html", scope=None),
     ]
-    routes = [Route(found.path, found, methods=found.methods) for found in resources([*operations, *pages])]
+    routes = [Route(found.path, found, methods=found.methods) for found in resources([*operations, *pages], access)]
     return Starlette(
         routes=[*routes, Mount("/static", StaticFiles(directory=_STATIC))],
-        middleware=[Middleware(CountRequests, metrics=metrics), Middleware(SafeHeaders)],
+        middleware=[
+            Middleware(CountRequests, metrics=metrics),
+            Middleware(SafeHeaders),
+            Middleware(CrossOrigin, access=access),
+        ],
         exception_handlers=PROBLEM_ANSWERS,
         lifespan=lifespan,
     )

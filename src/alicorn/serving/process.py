@@ -1,5 +1,6 @@
 """The process that answers over HTTP until it is interrupted."""
 
+import ipaddress
 import signal
 import sys
 import threading
@@ -11,11 +12,12 @@ import pyarrow as pa
 import uvicorn
 from starlette.types import ASGIApp
 
-from alicorn.errors import CollectionError
+from alicorn.errors import CollectionError, ConfigError
 from alicorn.feedback import ServedLog
 from alicorn.query import Collection
 from alicorn.serving.app import create_app
 from alicorn.serving.ready import make_ready
+from alicorn.serving.security.keys import read_keys
 from alicorn.tables import read_table
 from alicorn.vertical.columns import arrow_type
 
@@ -29,19 +31,23 @@ def serve(
     *,
     searchers: str | Path | None = None,
     served_log: str | Path | None = None,
+    keys: str | Path | None = None,
     host: str = "127.0.0.1",
     port: int = 8080,
 ) -> None:
     """Answer over HTTP until interrupted. A collection that another process writes is served read-only.
 
     searchers: Parquet file or folder. served_log: folder for the log of searches and clicks; None keeps none.
-    Raises AlicornError, before anything is answered, where collection, models and searchers do not fit each other.
+    keys: file of API keys (`alicorn key`); without one, the server listens to this machine alone.
+    Raises AlicornError, before anything is answered, where collection, models and searchers do not fit each other, and
+    for a host that others can reach where there are no keys.
     """
+    check_reachable(host, None if keys is None else Path(keys))
     table = None if searchers is None else read_table(searchers, "searchers")
     with _open(Path(collection)) as opened:
         log = None if served_log is None else ServedLog(served_log, context=context_types(models))
         try:
-            app = create_app(opened, models, searchers=table, served_log=log)
+            app = create_app(opened, models, searchers=table, served_log=log, keys=None if keys is None else Path(keys))
             make_ready(opened)
             _run(app, host, port)
         finally:
@@ -53,6 +59,22 @@ def context_types(models: "Sequence[AnyModel]") -> dict[str, pa.DataType]:
     """The columns of the context of a search, in the types in which they are logged."""
     columns = models[0].vertical.context_columns() if models else []
     return {column.name: arrow_type([column], []) or pa.string() for column in columns}
+
+
+def check_reachable(host: str, keys: Path | None) -> None:
+    """Raise ConfigError where others can reach the server and need no key."""
+    if not _is_loopback(host) and not (keys is not None and read_keys(keys)):
+        raise ConfigError(
+            f"host {host!r} can be reached from other machines, and nobody needs a key: make one by `alicorn key create"
+            " NAME --scope search --file keys.json` and start the server with --keys keys.json, or listen to 127.0.0.1"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _open(path: Path) -> Collection:

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from alicorn.query import Collection
+from alicorn.query.restrict import document_of
 from alicorn.reporting.json_text import plain_json
 from alicorn.serving.api.documents import updates_table, upserts_table
 from alicorn.serving.api.messages import (
@@ -20,6 +21,7 @@ from alicorn.serving.api.messages import (
     Upserted,
 )
 from alicorn.serving.api.operations import Operation
+from alicorn.serving.security.access import only_of
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel
@@ -39,7 +41,7 @@ def document_operations(collection: Collection, models: "Sequence[AnyModel]") ->
 
     def get(request: Request, body: None) -> Stored:
         doc_id: str = request.path_params["doc_id"]
-        document = collection.get(doc_id)
+        document = document_of(collection.snapshot(), doc_id, only_of(request))
         if document is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, f"no document {doc_id[:200]!r}")
         return {name: plain_json(value) for name, value in document.items()}
@@ -56,6 +58,7 @@ def document_operations(collection: Collection, models: "Sequence[AnyModel]") ->
             example=[_ONE],
             max_bytes=DOCUMENTS_BYTES,
             refused=(HTTPStatus.CONFLICT,),
+            scope="write",
         ),
         Operation(
             *("PATCH", "/v1/documents", "Change what is given of documents, and keep the rest", update),
@@ -65,17 +68,21 @@ def document_operations(collection: Collection, models: "Sequence[AnyModel]") ->
             example=[{"doc_id": "p1", "columns": {"name": "John M. Smith"}}],
             max_bytes=DOCUMENTS_BYTES,
             refused=(HTTPStatus.CONFLICT,),
+            scope="write",
         ),
         Operation(
             *("GET", "/v1/documents/{doc_id:path}", "A document", get),
             gives=Stored,
             shows={"doc_id": "p1", "terms": ["text:john"], "static_rank": 4.0, "name": "John Smith"},
             refused=(HTTPStatus.NOT_FOUND,),
+            scope="search",
+            sees_part=True,
         ),
         Operation(
             *("DELETE", "/v1/documents/{doc_id:path}", "Delete a document", delete),
             gives=Deleted,
             shows={"deleted": 1, "unknown": 0},
             refused=(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT),
+            scope="write",
         ),
     ]

@@ -206,11 +206,11 @@ class Deleted(Struct, frozen=True):
 
 
 class Health(Struct, frozen=True):
-    """status: always ok; documents: how many are live."""
+    """status: always ok; documents: how many are live. A server with keys says no more than the status."""
 
     status: str
-    documents: int
-    read_only: bool
+    documents: int | UnsetType = UNSET
+    read_only: bool | UnsetType = UNSET
 
 
 class About(Struct, frozen=True):

@@ -15,10 +15,13 @@ from alicorn.serving.api.problems import PROBLEM_TYPES, ProblemResponse, by_stat
 _REFERENCE = "#/components/schemas/{name}"
 _ERRORS = {
     HTTPStatus.BAD_REQUEST: "The request has a mistake, which `detail` names",
+    HTTPStatus.UNAUTHORIZED: "No key, or none that is valid; only where the server asks for keys",
+    HTTPStatus.FORBIDDEN: "The key has not the scope, or not these documents, or is for pages of other origins",
     HTTPStatus.NOT_FOUND: "There is no such document",
     HTTPStatus.CONFLICT: "The collection cannot be written here, or is closed",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is of another media type",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many requests; `Retry-After` says in how many seconds there is room",
     HTTPStatus.INTERNAL_SERVER_ERROR: "The server failed; its log says why",
 }
 _MISTAKE = Problem(
@@ -27,6 +30,14 @@ _MISTAKE = Problem(
     HTTPStatus.BAD_REQUEST,
     "the body is not what this route takes: Expected `int` - at `$.limit`",
 )
+_SECURITY = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "api-key": {"type": "apiKey", "in": "header", "name": "api-key"},
+}
+_HEADERS = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": {"schema": {"type": "string"}}},
+    HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": {"schema": {"type": "string", "pattern": "^[0-9]+$"}}},
+}
 _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 
 
@@ -47,7 +58,7 @@ def openapi(operations: Sequence[Operation]) -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "paths": paths,
-        "components": {"schemas": dict(sorted(schemas.items()))},
+        "components": {"schemas": dict(sorted(schemas.items())), "securitySchemes": _SECURITY},
     }
 
 
@@ -66,13 +77,16 @@ def _described(operation: Operation) -> dict[str, Any]:
         described["requestBody"] = {"required": True, "content": _content(operation.takes, operation.example)}
     answers = {"200": {"description": "The answer", "content": _content(operation.gives, operation.shows)}}
     answers |= {str(int(status)): _problem(status) for status in operation.errors}
+    if operation.scope is not None:  # a server without keys asks for none
+        described["security"] = [{name: [operation.scope]} for name in _SECURITY] + [{}]
     return described | {"responses": answers}
 
 
 def _problem(status: HTTPStatus) -> dict[str, Any]:
     shown = _MISTAKE if status == HTTPStatus.BAD_REQUEST else by_status(status, f"{_ERRORS[status]}.")
     content = {"schema": _schema(Problem), "example": msgspec.to_builtins(shown)}
-    return {"description": _ERRORS[status], "content": {ProblemResponse.media_type: content}}
+    described = {"description": _ERRORS[status], "content": {ProblemResponse.media_type: content}}
+    return described | ({"headers": _HEADERS[status]} if status in _HEADERS else {})
 
 
 def _content(message: Any, example: Any) -> dict[str, Any]:

@@ -17,11 +17,15 @@ from starlette.types import Receive, Scope, Send
 from alicorn.serving.api.body import read_body
 from alicorn.serving.api.messages import decode
 from alicorn.serving.api.problems import JsonResponse
+from alicorn.serving.security.access import Access
+from alicorn.serving.security.keys import KeyScope
 
 _MOST_AT_ONCE = 40
 # Starlette's own way to a thread takes three times as long on the event loop: 0.1 ms of a request.
 _THREADS = ThreadPoolExecutor(_MOST_AT_ONCE, "alicorn-request")
 _OF_A_BODY = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+
+_OF_A_KEY = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,9 @@ class Operation:
     answer: called in a thread with the request and its decoded body -> a message, or a whole Response.
     gives: type of the answer, or its media type. shows: an example of it. takes: type of the body, of at most
     `max_bytes`; None: no body is read. example: of a body. query: parameters of the query string and their types.
-    refused: the statuses that it may be refused with, beside those that follow from body and parameters.
+    refused: the statuses that it may be refused with, beside those that follow from body, parameters and scope.
+    scope: that a key needs; None: open to all, without a key. sees_part: whether a key that sees some documents only
+    may ask it, because it answers over those alone.
     """
 
     method: str
@@ -45,6 +51,8 @@ class Operation:
     max_bytes: int = 0
     query: Mapping[str, Any] = field(default_factory=dict)
     refused: Sequence[HTTPStatus] = ()
+    scope: KeyScope | None = "admin"
+    sees_part: bool = False
 
     @property
     def errors(self) -> list[HTTPStatus]:
@@ -52,20 +60,23 @@ class Operation:
         found = {*self.refused, HTTPStatus.INTERNAL_SERVER_ERROR}
         found.update(_OF_A_BODY if self.takes is not None else ())
         found.update([HTTPStatus.BAD_REQUEST] if self.query else ())
+        found.update(_OF_A_KEY if self.scope is not None else ())
         return sorted(found)
 
 
 class Resource:
     """The operations of one path, as an ASGI application; HEAD is answered as GET."""
 
-    def __init__(self, operations: Sequence[Operation]) -> None:
+    def __init__(self, operations: Sequence[Operation], access: Access) -> None:
         self.path = operations[0].path
         self.methods = [operation.method for operation in operations]
         self._by_method = {operation.method: operation for operation in operations}
+        self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         operation = self._by_method["GET" if request.method == "HEAD" else request.method]
+        self._access.admit(request, operation.scope, operation.sees_part)
         body = b"" if operation.takes is None else await read_body(request, operation.max_bytes)
 
         def answered() -> Any:
@@ -76,7 +87,7 @@ class Resource:
         await response(scope, receive, send)
 
 
-def resources(operations: Sequence[Operation]) -> list[Resource]:
+def resources(operations: Sequence[Operation], access: Access) -> list[Resource]:
     """One for each path, in the order in which the paths first come."""
     paths = dict.fromkeys(operation.path for operation in operations)
-    return [Resource([operation for operation in operations if operation.path == path]) for path in paths]
+    return [Resource([operation for operation in operations if operation.path == path], access) for path in paths]

@@ -12,9 +12,12 @@ from msgspec.structs import asdict, replace
 
 from alicorn.errors import ConfigError
 from alicorn.feedback import ServedLog
+from alicorn.index import Snapshot
+from alicorn.language.tree import Node
 from alicorn.query import Facet, Result
 from alicorn.query.explain.match import Matcher
 from alicorn.query.facets import Counts
+from alicorn.query.restrict import document_of
 from alicorn.query.result import checked_columns
 from alicorn.reporting.json_text import plain_json
 from alicorn.retrieval.highlighting import Highlighter
@@ -46,14 +49,17 @@ class SearchEndpoint:
         self.served_log = served_log
         self._refreshed = time.monotonic()
 
-    def search(self, asked: SearchRequest) -> SearchAnswer:
-        """Raises AlicornError for a mistake in the request."""
+    def search(self, asked: SearchRequest, only: Node | None = None, snapshot: Snapshot | None = None) -> SearchAnswer:
+        """only: the documents that may be seen; None: all. snapshot: of several searches; None: the newest.
+
+        Raises AlicornError for a mistake in the request.
+        """
         started = time.perf_counter()
         highlighter = Highlighter(self.retriever.vertical) if asked.highlight else None
         self._refresh()
         columns = None if asked.columns is None else checked_columns(asked.columns, self.collection.snapshot().columns)
-        request = self._request(asked)
-        result = self.retriever.search(request, asked.explain)
+        request = self._request(asked, only)
+        result = self.retriever.search(request, asked.explain, snapshot)
         hits = [Hit(*of) for of in zip(result.ids, _scores(result), _stored(result, columns), strict=True)]
         if asked.why or highlighter is not None:
             hits = self._explained(hits, result, request, asked, highlighter)
@@ -73,7 +79,7 @@ class SearchEndpoint:
             {name: _counts(found) for name, found in result.facets.items()},
         )
 
-    def _request(self, asked: SearchRequest) -> Request:
+    def _request(self, asked: SearchRequest, only: Node | None) -> Request:
         def chosen(days: float) -> Sequence[str]:
             if self.served_log is None or not isinstance(asked.searcher, str):
                 return ()
@@ -93,7 +99,12 @@ class SearchEndpoint:
             after=asked.after,
             facets={name: Facet(**asdict(one)) for name, one in asked.facets.items()},
             chosen=chosen,
+            only=only,
         )
+
+    def count(self, only: Node | None) -> int:
+        """How many documents may be seen."""
+        return len(self.collection) if only is None else self.collection.search(only, limit=0).total
 
     def columns(self) -> list[dict[str, str]]:
         """The columns of the search page: mode, embedding key, title."""
@@ -108,11 +119,11 @@ class SearchEndpoint:
             columns.append({"mode": "hybrid", "key": own, "title": f"Hybrid: Boolean or {own}"})
         return columns
 
-    def some_searchers(self, count: int) -> list[dict[str, str]]:
+    def some_searchers(self, count: int, only: Node | None) -> list[dict[str, str]]:
         """Searchers to choose from: id, and a label of the first texts that are known of each."""
         chosen = []
         for profile in self.retriever.searchers.some(count) if self.retriever.searchers else []:
-            known = {**self._as_document(profile), **profile}
+            known = {**self._as_document(profile, only), **profile}
             texts = [known.get(name) for name in (*self._label_columns(), *profile) if name != "searcher_id"]
             label = list(dict.fromkeys(text for text in texts if isinstance(text, str) and text))[:2]
             chosen.append({"searcher_id": profile["searcher_id"], "label": ", ".join(label)})
@@ -123,7 +134,7 @@ class SearchEndpoint:
     ) -> list[Hit]:
         """The hits with what was asked for: why they matched, and where."""
         matcher = Matcher(request.root, result.snapshot, request.vectors)
-        profile = {name: value for name, value in self._profile(asked.searcher).items() if value} if asked.why else {}
+        profile = self._profile(asked.searcher, request.only) if asked.why else {}
         explained = []
         for at, hit in enumerate(hits):
             document = result.document(at)
@@ -144,16 +155,18 @@ class SearchEndpoint:
             self._refreshed = time.monotonic()
             self.collection.refresh()
 
-    def _profile(self, searcher: Searcher) -> dict[str, Any]:
+    def _profile(self, searcher: Searcher, only: Node | None) -> dict[str, Any]:
+        """What is known of a searcher."""
         if searcher is None or self.retriever.searchers is None:
             return {}
         profile = self.retriever.searchers.profile(searcher)
-        return {**self._as_document(profile), **profile}
+        known = {**self._as_document(profile, only), **profile}
+        return {name: value for name, value in known.items() if value}
 
-    def _as_document(self, profile: Mapping[str, Any]) -> dict[str, Any]:
+    def _as_document(self, profile: Mapping[str, Any], only: Node | None) -> dict[str, Any]:
         """Where people search for people, a searcher is a document too: one of the same id with something in common."""
         doc_id = profile.get("searcher_id")
-        document = self.collection.get(doc_id) if isinstance(doc_id, str) else None
+        document = document_of(self.collection.snapshot(), doc_id, only) if isinstance(doc_id, str) else None
         return document if document is not None and in_common(profile, document) else {}
 
     def _label_columns(self) -> Sequence[str]:

@@ -8,6 +8,7 @@ from alicorn.serving.api.messages import About, Health
 from alicorn.serving.api.operations import Operation
 from alicorn.serving.api.search_endpoint import SearchEndpoint
 from alicorn.serving.metrics import Metrics
+from alicorn.serving.security.access import Access, only_of
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _ABOUT = {
@@ -23,10 +24,12 @@ _ABOUT = {
 }
 
 
-def status_operations(endpoint: SearchEndpoint, metrics: Metrics) -> list[Operation]:
+def status_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access) -> list[Operation]:
     collection, retriever = endpoint.collection, endpoint.retriever
 
     def health(request: Request, body: None) -> Health:
+        if access.is_asked_for:  # how many documents there are is not for everybody
+            return Health("ok")
         return Health("ok", len(collection), collection.read_only)
 
     def prometheus(request: Request, body: None) -> Response:
@@ -37,7 +40,7 @@ def status_operations(endpoint: SearchEndpoint, metrics: Metrics) -> list[Operat
         return About(
             version=__version__,
             vertical=None if vertical is None else vertical.name,
-            documents=len(collection),
+            documents=endpoint.count(only_of(request)),
             embeddings=dict(collection.embeddings),
             models={key: model.fingerprint for key, model in retriever.models.items()},
             columns=endpoint.columns(),
@@ -48,7 +51,13 @@ def status_operations(endpoint: SearchEndpoint, metrics: Metrics) -> list[Operat
 
     shown = {"status": "ok", "documents": 20_000, "read_only": False}
     return [
-        Operation("GET", "/healthz", "Is it up?", health, gives=Health, shows=shown),
+        Operation("GET", "/healthz", "Is it up?", health, gives=Health, shows=shown, scope=None),
         Operation("GET", "/metrics", "Prometheus metrics", prometheus, gives="text/plain"),
-        Operation("GET", "/v1/about", "What is served", about, gives=About, shows=_ABOUT),
+        Operation(
+            *("GET", "/v1/about", "What is served", about),
+            gives=About,
+            shows=_ABOUT,
+            scope="search",
+            sees_part=True,
+        ),
     ]

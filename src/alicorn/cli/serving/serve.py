@@ -17,6 +17,7 @@ def serve(
     ] = None,
     searchers: Annotated[Path | None, typer.Option(help="Searchers as Parquet, for the page.", exists=True)] = None,
     served_log: Annotated[Path | None, typer.Option(help="Folder for the log of served searches.")] = None,
+    keys: Annotated[Path | None, typer.Option(help="File of API keys, which `alicorn key` writes.")] = None,
     vertical: OtherVertical = None,
     host: str = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
@@ -28,4 +29,4 @@ def serve(
     from alicorn.serving import serve as serve_collection
 
     models = load_models(model, vertical)
-    serve_collection(collection, models, searchers=searchers, served_log=served_log, host=host, port=port)
+    serve_collection(collection, models, searchers=searchers, served_log=served_log, keys=keys, host=host, port=port)

@@ -1,0 +1,42 @@
+"""Cross-origin requests of pages that have a key: the preflight request is answered, and the answer may be read.
+
+Origins are those of the valid keys. No cookie is involved, so credentials are never allowed.
+"""
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from alicorn.serving.security.access import Access
+
+_PREFLIGHT = {
+    "access-control-allow-methods": "GET, POST",
+    "access-control-allow-headers": "authorization, api-key, content-type",
+    "access-control-max-age": "600",
+}
+
+
+class CrossOrigin:
+    """Adds the headers for known origins, and for no other."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self.app = app
+        self.access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        if origin is None or origin not in self.access.origins():
+            return await self.app(scope, receive, send)
+        allowed = {"access-control-allow-origin": origin, "vary": "origin"}
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            return await Response(status_code=204, headers=allowed | _PREFLIGHT)(scope, receive, send)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(allowed)
+            await send(message)
+
+        return await self.app(scope, receive, send_with_headers)
