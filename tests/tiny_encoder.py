@@ -9,6 +9,11 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *_LETTERS, *(f"##{letter}" for letter in _LETTERS)]
 
 
+def without_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor that does not multiply it: all is float32, as exact as the library's."""
+    monkeypatch.setattr("torch.cpu.get_capabilities", dict, raising=False)
+
+
 def write_tiny_encoder(folder: Path, seed: int = 0) -> Path:
     """BERT with two layers of 16 numbers, and a tokenizer that spells words; the test is skipped without the extra."""
     pytest.importorskip("transformers")

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from channel_names import request
-from tiny_encoder import LAYERS, WIDTH, write_tiny_encoder
+from tiny_encoder import LAYERS, WIDTH, without_bfloat16, write_tiny_encoder
 
 from alicorn.errors import ConfigError
 from alicorn.features import EncoderSettings, Features, TextEncoder, Tokens, open_features, write_features
@@ -30,8 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def exactly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In float32 on every processor."""
-    monkeypatch.setattr(encoder_file, "multiplies_bfloat16", lambda: False)
+    without_bfloat16(monkeypatch)
 
 
 def encoder(folder: Path, **settings: object) -> TextEncoder:
@@ -89,7 +88,7 @@ def test_a_text_is_computed_once_in_a_table_and_across_tables(folder: Path, monk
 
 def test_bfloat16_changes_no_direction(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     exact = encoder(folder).transform(column(TEXTS[:1] + TEXTS[-1:]))
-    monkeypatch.setattr(encoder_file, "multiplies_bfloat16", lambda: True)
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
     rounded = encoder(folder).transform(column(TEXTS[:1] + TEXTS[-1:]))
     assert (rounded != exact).any()
     np.testing.assert_allclose((rounded * exact).sum(axis=1), 1.0, atol=0.01)

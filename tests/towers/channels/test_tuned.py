@@ -6,13 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from tiny_encoder import WIDTH, write_tiny_encoder
+from channel_names import request
+from tiny_encoder import WIDTH, without_bfloat16, write_tiny_encoder
+from torch import nn
 from towers_toy import VERTICAL, documents, requests, toy_model
 
 from alicorn.config import parse_config
 from alicorn.errors import ConfigError, ModelError
-from alicorn.features import EncoderSettings, TextEncoder
-from alicorn.features.pretrained import encoder as encoder_file
+from alicorn.features import EncoderSettings, Features, TextEncoder
 from alicorn.towers import Model, Towers
 from alicorn.towers.channels.tensors import TokenTensors, batch_tensors
 from alicorn.towers.channels.tuned import TunedLayers
@@ -26,17 +27,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_encoder(tmp_path_factory.mktemp("tuned") / "tiny")
 
 
+@pytest.fixture(autouse=True)
+def exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_bfloat16(monkeypatch)
+
+
 def encoded_model(folder: Path, tuned_layers: int) -> Model:
     reads = {"model": str(folder), "features": ["request.text", "document.name"], "tuned_layers": tuned_layers}
     return toy_model({"encoder": reads})
 
 
 @pytest.mark.parametrize("tuned", [1, 2])
-def test_untouched_layers_give_the_sentence_vectors_of_the_frozen_encoder(
-    folder: Path, tuned: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In float32, float16 between the two parts is the only difference."""
-    monkeypatch.setattr(encoder_file, "multiplies_bfloat16", lambda: False)
+def test_untouched_layers_give_the_sentence_vectors_of_the_frozen_encoder(folder: Path, tuned: int) -> None:
+    """float16 between the two parts is the only difference."""
     texts = pa.array(TEXTS, pa.large_string())
     settings = {"model": str(folder), "features": ["request.text"]}
     wanted = TextEncoder(EncoderSettings.model_validate(settings)).transform(texts)
@@ -58,6 +61,24 @@ def test_many_texts_in_parts_are_those_at_once(folder: Path, monkeypatch: pytest
     together = model.encode_requests(table)
     monkeypatch.setattr("alicorn.towers.channels.tuned._TEXTS", 5)
     np.testing.assert_allclose(model.encode_requests(table), together, atol=1e-6)
+
+
+def test_bfloat16_changes_no_direction_of_vectors_or_gradients(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = pa.array(["ada lovelace", "alan", "grace hopper"], pa.large_string())
+    settings = {"model": str(folder), "features": ["request.text"], "tuned_layers": 2}
+    encoder = TextEncoder(EncoderSettings.model_validate(settings))
+    tokens = batch_tensors(Features({request("t@encoder"): encoder.transform(texts)}, 3))[request("t@encoder")]
+    found = []
+    for capabilities in ({}, {"avx512_bf16": True}):
+        monkeypatch.setattr("torch.cpu.get_capabilities", lambda here=capabilities: here, raising=False)
+        layers = TunedLayers(encoder.tuned_layers())
+        vectors = layers(tokens)
+        (vectors * torch.linspace(-1, 1, WIDTH)).sum().backward()
+        gradients = [weight.grad.flatten() for weight in layers.parameters() if weight.grad is not None]
+        found.append((vectors.detach().flatten() / 3**0.5, nn.functional.normalize(torch.cat(gradients), dim=0)))
+    for exact, rounded in zip(*found, strict=True):
+        assert (exact != rounded).any()
+        assert float(exact @ rounded) > 0.99
 
 
 @pytest.mark.parametrize("tuned", [0, 1])
