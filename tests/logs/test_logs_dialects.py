@@ -11,9 +11,9 @@ import pytest
 from logs_world import good_tables, vertical, write_logs
 
 from alicorn.errors import TableError
-from alicorn.logs import mine
+from alicorn.logs import mine, read_logs
 from alicorn.pairs import PairsFolder
-from alicorn.tables import read_table
+from alicorn.tables import noted, read_table
 
 TIME = pa.timestamp("us")
 
@@ -162,3 +162,30 @@ def test_what_cannot_be_read_is_refused_before_any_work(tmp_path, table, column,
         mine(write_logs(tmp_path / "logs", tables), vertical(), tmp_path / "pairs")
     assert (caught.value.table, caught.value.column) == (table, column)
     assert not (tmp_path / "pairs").exists()
+
+
+def test_a_log_of_clicks_as_csv_is_a_log(tmp_path):
+    """The least of columns; numbers as text where the vertical asks for text, as ids and as a query."""
+    (tmp_path / "documents.csv").write_text('doc_id,name,social\n1,1984,\n2,Emma,"[0.5, 1]"\n')
+    (tmp_path / "impressions.csv").write_text(
+        'search_id,time,query,doc_id\n7,2026-01-01T00:00:00Z,1984,1\n8,2026-01-02T00:00:00Z,"",2\n'
+    )
+    with noted() as notes, read_logs(tmp_path, vertical(city="again: {kind: text, column: query}")) as logs:
+        rows = logs.impressions.to_pyarrow().to_pylist()
+        names = logs.documents.count().to_pyarrow().as_py()
+    assert names == 2
+    assert [(row["search_id"], row["query"], row["doc_id"], row["clicked"], row["grade"]) for row in rows] == [
+        ("7", "1984", "1", True, 1.0),
+        ("8", "", "2", True, 1.0),
+    ]
+    assert {(row["searcher_id"], row["position"]) for row in rows} == {(None, 1)}
+    assert any("every row is taken as a click" in note for note in notes)
+
+
+def test_what_is_missing_is_told_at_once(tmp_path):
+    tables = good_tables()
+    tables["impressions"] = tables["impressions"].drop_columns(["search_id", "doc_id"])
+    folder = write_logs(tmp_path, tables)
+    why = r"'search_id' \(string, asked for by .*is missing, as are 'doc_id'"
+    with pytest.raises(TableError, match=why), read_logs(folder, vertical()):
+        pass

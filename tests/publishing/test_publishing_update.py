@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ VECTORS = pa.list_(pa.float32())
 
 class Toy:
     """A model that encodes a document by its price."""
+
+    vertical = SimpleNamespace(document_types=dict)
 
     def __init__(self, key: str, fingerprint: str = "v4", dim: int = 2) -> None:
         self.key, self.fingerprint, self.dim = key, fingerprint, dim

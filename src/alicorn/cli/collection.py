@@ -17,7 +17,7 @@ from alicorn.reporting.progress import progress_bar
 
 def embed(
     model: ModelFolder,
-    documents: Annotated[Path, typer.Option(help="Documents as Parquet.", exists=True)],
+    documents: Annotated[Path, typer.Option(help="Documents, Parquet or CSV.", exists=True)],
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
     as_json: Json = False,
 ) -> None:
@@ -35,7 +35,7 @@ def embed(
 
 
 def publish(
-    documents: Annotated[Path, typer.Argument(help="Documents as Parquet: a file or a folder.", exists=True)],
+    documents: Annotated[Path, typer.Argument(help="Documents, Parquet or CSV: a file or a folder.", exists=True)],
     into: Annotated[Path, typer.Option(help="Collection folder, new or existing.")],
     model: Annotated[
         list[Path] | None, typer.Option(help="Model folder; again for a further embedding key.", exists=True)
@@ -81,7 +81,7 @@ def publish(
 
 
 def update(
-    documents: Annotated[Path, typer.Argument(help="doc_id and what should change, as Parquet.", exists=True)],
+    documents: Annotated[Path, typer.Argument(help="doc_id and what should change, Parquet or CSV.", exists=True)],
     into: Annotated[Path, typer.Option(help="Collection that has the documents.", exists=True, file_okay=False)],
     model: Annotated[
         list[Path] | None,
@@ -162,9 +162,7 @@ def alias(
 
 
 def interests(
-    activity: Annotated[
-        Path, typer.Argument(help="searcher_id, time, doc_id as Parquet: file or folder.", exists=True)
-    ],
+    activity: Annotated[Path, typer.Argument(help="searcher_id, time, doc_id, Parquet or CSV.", exists=True)],
     collection: Annotated[
         Path, typer.Option(help="Folder that `alicorn publish` wrote.", exists=True, file_okay=False)
     ],

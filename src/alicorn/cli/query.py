@@ -16,6 +16,8 @@ from alicorn.cli.output import log
 from alicorn.errors import ConfigError
 from alicorn.reporting.json_text import to_json
 
+WIDEST = 80  # characters of a stored value in the list of hits
+
 if TYPE_CHECKING:
     from alicorn.language.tree import Node
     from alicorn.query import Collection, Facet, Result
@@ -281,7 +283,7 @@ def _print_result(
 
         stored = [fields | marked_values(fields, of, "**", "**") for fields, of in zip(stored, places, strict=True)]
     for doc_id, score, fields in zip(result.ids, result.scores.tolist(), stored, strict=True):
-        shown = "  ".join(f"{name}: {value}" for name, value in fields.items() if _is_short(name, value))
+        shown = "  ".join(f"{name}: {_short(value)}" for name, value in fields.items() if _is_shown(name, value))
         sys.stdout.write(f"{score:9.4f}  {doc_id}  {shown}\n")
     sys.stdout.write(f"{len(result.ids)} of {result.total} in {result.took_ms:.2f} ms\n")
     for name, counts in result.facets.items():
@@ -312,5 +314,10 @@ def _end(end: Any) -> str:
     return f"{end:.15g}" if isinstance(end, float) else str(end)
 
 
-def _is_short(name: str, value: object) -> bool:
-    return name not in ("doc_id", "terms") and value is not None and len(str(value)) <= 80
+def _is_shown(name: str, value: object) -> bool:
+    return name not in ("doc_id", "terms") and value is not None
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,9 +22,17 @@ if TYPE_CHECKING:  # a plain table is published without torch
 BATCH_ROWS = 100_000  # at 128 dimensions 51 MB of vectors a batch
 
 
-def open_documents(documents: Path) -> PartFiles:
-    """The table of documents. Every doc_id is checked: a batch would replace a document of another."""
-    source = open_parts(documents, "documents")
+def open_documents(
+    documents: Path, models: Sequence[AnyModel] = (), kept: Mapping[str, pa.DataType] | None = None
+) -> PartFiles:
+    """The table of documents. Every doc_id is checked: a batch would replace a document of another.
+
+    models: their verticals say what columns are. kept: the types of the stored columns of a collection.
+    """
+    known = dict(kept or {}) | {"terms": pa.list_(pa.string())}
+    for model in models:
+        known |= model.vertical.document_types()
+    source = open_parts(documents, "documents", known)
     if source.num_rows == 0:
         raise TableError(f"{documents}: the table of documents is empty", table="documents")
     note_bytes(source.schema, ("doc_id", "terms"), "documents")

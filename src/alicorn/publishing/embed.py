@@ -29,7 +29,7 @@ def embed(
     """
     if out.is_dir() or not out.parent.is_dir():
         raise ConfigError(f"{out}: give a file to write, in a folder that exists")
-    source = open_documents(documents)
+    source = open_documents(documents, [model])
     unfinished = out.with_name(f".{out.name}.embedding")
     column = pa.field(EMBEDDING + model.key, pa.list_(pa.float32(), model.dim))
     schema = pa.schema([pa.field("doc_id", pa.string()), column])

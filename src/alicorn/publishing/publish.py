@@ -10,11 +10,13 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from alicorn.errors import CollectionError, ConfigError, TableError
 from alicorn.publishing.documents import BATCH_ROWS, indexed, open_documents
@@ -66,11 +68,11 @@ def publish(
     Raises TableError, CollectionError (the collection was published with another model), ConfigError.
     """
     started = time.perf_counter()
-    source = open_documents(documents)
-    embeddings = embeddings_of(source, models)
     if into.exists() and not into.is_dir():
         raise CollectionError(f"{into} is a file: give the folder of a collection, new or existing")
     is_new = not (into.exists() and any(into.iterdir()))
+    source = open_documents(documents, models, {} if is_new else _kept_types(into))
+    embeddings = embeddings_of(source, models)
     now = now or datetime.datetime.now(datetime.UTC)
     done = removed = 0
     left_out: Counter[str] = Counter()
@@ -130,6 +132,12 @@ def _existing(
             )
         yield collection
         collection.flush()
+
+
+def _kept_types(into: Path) -> Mapping[str, pa.DataType]:
+    """The types of the stored columns of a collection, by which CSV is read."""
+    with Collection.open(into, read_only=True) as collection:
+        return collection.snapshot().columns
 
 
 def _positions(models: Sequence[AnyModel], positions: Sequence[str]) -> Sequence[str]:

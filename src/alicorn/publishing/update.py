@@ -56,12 +56,12 @@ def update(
     Raises TableError, VectorError, ConfigError; CollectionError for vectors of another dimension or model.
     """
     started = time.perf_counter()
-    source = open_documents(documents)
-    embeddings = embeddings_of(source, models)
     if name is not None and len(models) != 1:
         raise ConfigError(f"a name is of the key of one model, got {len(models)} models")
     updated = unknown = 0
     with Collection.open(into) as collection:
+        source = open_documents(documents, models, collection.snapshot().columns)
+        embeddings = embeddings_of(source, models)
         added = _added(collection, source, embeddings, models)
         for key, dim in added.items():
             collection.add_key(key, {"dim": dim, "stored": stored or FLOAT32})

@@ -18,8 +18,8 @@ from alicorn.query import Collection
 from alicorn.serving.app import create_app
 from alicorn.serving.ready import make_ready
 from alicorn.serving.security.keys import read_keys
-from alicorn.tables import read_table
-from alicorn.vertical.columns import arrow_type
+from alicorn.tables import open_parts
+from alicorn.vertical.columns import arrow_type, known_types
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel
@@ -37,13 +37,14 @@ def serve(
 ) -> None:
     """Answer over HTTP until interrupted. A collection that another process writes is served read-only.
 
-    searchers: Parquet file or folder. served_log: folder for the log of searches and clicks; None keeps none.
+    searchers: Parquet or CSV, file or folder. served_log: folder for the log of searches and clicks; None keeps none.
     keys: file of API keys (`alicorn key`); without one, the server listens to this machine alone.
     Raises AlicornError, before anything is answered, where collection, models and searchers do not fit each other, and
     for a host that others can reach where there are no keys.
     """
     check_reachable(host, None if keys is None else Path(keys))
-    table = None if searchers is None else read_table(searchers, "searchers")
+    known = known_types([column for model in models for column in model.vertical.searcher_columns()])
+    table = None if searchers is None else open_parts(searchers, "searchers", known).read()
     with _open(Path(collection)) as opened:
         log = None if served_log is None else ServedLog(served_log, context=context_types(models))
         try:

@@ -4,7 +4,8 @@ plain.py        one type for all encodings of a type, and the types that no colu
 times.py        times that an answer can show
 times_96.py     times of 96 bits in Parquet, which are read as microseconds
 unify.py        one type for two: part files that differ, columns whose type no value has decided yet
-parts.py        a Parquet file or a folder of part files as one table
+csv_files.py    CSV, whose types are in its values
+parts.py        a Parquet or CSV file, or a folder of part files, as one table
 keys.py         keys that an earlier row has already
 values.py       values as Python has them
 strict_json.py  JSON text, strictly

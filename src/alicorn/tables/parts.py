@@ -1,7 +1,8 @@
-"""A table on disk: one Parquet file, or a folder of part files that are one table.
+"""A table on disk: one Parquet or CSV file, or a folder of part files that are one table.
 
 files      every *.parquet file below the folder, and every other file whose content begins as Parquet does, in the
-           order of their paths. Names that begin with `.` or `_` are passed over, as by Spark and Arrow
+           order of their paths; where there is none, every *.csv and *.tsv file (csv_files.py). Names that begin with
+           `.` or `_` are passed over, as by Spark and Arrow
 names      of files and folders are names: no pattern, no partition; a note says that `country=US/` is no column
 columns    by name, in the order of the first file that has them; missing in a file is null there
 types      plain (plain.py), unified (unify.py): a note says what differs; what does not go together is refused
@@ -20,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from alicorn.errors import TableError
+from alicorn.tables.csv_files import ENDINGS, is_csv, read_csv
 from alicorn.tables.notes import note
 from alicorn.tables.plain import plain_column, plain_schema, tried
 from alicorn.tables.times_96 import exact_times, refuse_finer, times_in_96_bits
@@ -32,13 +34,14 @@ _MAGIC = b"PAR1"
 @dataclass(frozen=True)
 class PartFiles:
     """The files of a table. name: of the table in messages; schema: plain, of all files; counts: rows of each file;
-    metadata: that of the first file's schema."""
+    metadata: that of the first file's schema; tables: what CSV files hold, which is read when they are opened."""
 
     name: str
     files: tuple[Path, ...]
     schema: pa.Schema
     counts: tuple[int, ...]
     metadata: Mapping[bytes, bytes]
+    tables: Mapping[Path, pa.Table]
 
     @property
     def num_rows(self) -> int:
@@ -91,6 +94,10 @@ class PartFiles:
         return self.files[-1], row
 
     def _read(self, file: Path, columns: Sequence[str], num_rows: int, first_row: int) -> Iterator[pa.Table]:
+        if file in self.tables:
+            table = self.tables[file].select([name for name in columns if name in self.tables[file].column_names])
+            yield from (table.slice(row, num_rows) for row in range(0, len(table), num_rows))
+            return
         with _reading(self.name, file), _opened(file) as opened:
             own = opened.schema_arrow
             present = [name for name in columns if name in own.names]
@@ -109,15 +116,20 @@ class PartFiles:
 _PLACE = "; that is row "
 
 
-def open_parts(path: str | Path, name: str) -> PartFiles:
-    """The table in a Parquet file, or in the part files of a folder. name: of the table in messages.
+def open_parts(path: str | Path, name: str, known: Mapping[str, pa.DataType] | None = None) -> PartFiles:
+    """The table in a Parquet or CSV file, or in the part files of a folder. name: of the table in messages.
 
-    Only footers are read. Notes say which types were widened, which columns are missing somewhere, what was passed over
-    and which names are no columns. Raises TableError for a path without a file, a file that is no Parquet, and types
-    that do not go together.
+    known: types that columns have to have, by which CSV is read; Parquet says itself what its columns are.
+    Of Parquet only footers are read, of CSV everything. Notes say which types were widened, which columns are missing
+    somewhere, what was passed over and which names are no columns. Raises TableError for a path without a file, a file
+    that is neither, and types that do not go together.
     """
     path = Path(path)
     files = _files_of(path, name) if path.is_dir() else (path,)
+    if all(is_csv(file) for file in files):
+        tables = read_csv(files, name, known or {})
+        schema = _unified(files, [table.schema for table in tables], name)
+        return PartFiles(name, files, schema, tuple(map(len, tables)), {}, dict(zip(files, tables, strict=True)))
     schemas, counts = [], []
     metadata: dict[bytes, bytes] = {}
     for file in files:
@@ -125,7 +137,7 @@ def open_parts(path: str | Path, name: str) -> PartFiles:
             metadata = metadata or dict(opened.schema_arrow.metadata or {})
             schemas.append(plain_schema(opened.schema_arrow, name if len(files) == 1 else f"{name} ({file.name})"))
             counts.append(opened.metadata.num_rows)
-    return PartFiles(name, files, _unified(files, schemas, name), tuple(counts), metadata)
+    return PartFiles(name, files, _unified(files, schemas, name), tuple(counts), metadata, {})
 
 
 def read_table(path: str | Path, name: str, columns: Iterable[str] | None = None) -> pa.Table:
@@ -135,15 +147,17 @@ def read_table(path: str | Path, name: str, columns: Iterable[str] | None = None
 
 def _files_of(folder: Path, name: str) -> tuple[Path, ...]:
     files = list(_walk(folder, {folder.resolve()}))
-    found = [file for file in files if _is_part(file)]
+    found = [file for file in files if _is_part(file)] or [file for file in files if is_csv(file)]
     if not found:
         message = (
-            f"table {name}: the folder {folder} holds no *.parquet file (names that begin with . or _ do not count)"
+            f"table {name}: the folder {folder} holds no *.parquet file and no *{' or *'.join(ENDINGS)} file"
+            " (names that begin with . or _ do not count)"
         )
         raise TableError(message, table=name)
     if passed := [str(file) for file in files if file not in set(found)]:
+        kind = "CSV" if is_csv(found[0]) else "Parquet"
         more = "" if len(passed) <= 3 else f" and {len(passed) - 3} more"
-        note(f"table {name}: passed over, as no Parquet: {', '.join(passed[:3])}{more}")
+        note(f"table {name}: passed over, as no {kind}: {', '.join(passed[:3])}{more}")
     partitions = [part for file in found for part in file.relative_to(folder).parts[:-1] if "=" in part]
     if partitions:
         note(f"table {name}: the folder name '{partitions[0]}' is a name: no column is made of it")
@@ -230,4 +244,5 @@ def _reading(name: str, file: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        raise TableError(f"table {name}: {file} cannot be read as Parquet: {error}", table=name) from error
+        hint = "" if isinstance(error, OSError) else f" (CSV is read from files that end in {' or '.join(ENDINGS)})"
+        raise TableError(f"table {name}: {file} cannot be read as Parquet: {error}{hint}", table=name) from error

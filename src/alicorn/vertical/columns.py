@@ -139,6 +139,13 @@ def _read(column: pa.ChunkedArray, asked: ColumnType, table: str, name: str, fir
     return pa.chunked_array(chunks, kind)
 
 
+def known_types(columns: Sequence[Column]) -> dict[str, pa.DataType]:
+    """The types of columns that text alone does not tell, such as a title 1984: by these CSV is read."""
+    kinds = {name: pa.bool_() for name, kind, _ in columns if kind == ColumnType.BOOLEAN}
+    kinds |= {name: pa.list_(pa.string()) for name, kind, _ in columns if kind in _TEXTS}
+    return kinds | {name: pa.string() for name, kind, _ in columns if kind == ColumnType.STRING}
+
+
 def note_bytes(schema: pa.Schema, columns: Sequence[Column], table: str) -> None:
     """A note on every column of bytes that is read as text."""
     notes.note_bytes(schema, {column.name for column in columns if column.type in _TEXTS}, table)
@@ -146,11 +153,14 @@ def note_bytes(schema: pa.Schema, columns: Sequence[Column], table: str) -> None
 
 def check_types(schema: pa.Schema, columns: Sequence[Column], table: str) -> None:
     """Every column of `columns` is in `schema` with a type it admits. Raises TableError for the first that is not."""
+    missing = dict.fromkeys(column.name for column in columns if column.name not in schema.names)
     for name, column_type, why in columns:
         positions = schema.get_all_field_indices(name)
         if not positions:
+            others = ", ".join(f"'{other}'" for other in missing if other != name)
             raise TableError(
-                f"table {table}: column '{name}' ({column_type.value}, asked for by {why}) is missing; "
+                f"table {table}: column '{name}' ({column_type.value}, asked for by {why}) is missing"
+                f"{f', as are {others}' if others else ''}; "
                 f"{did_you_mean(name, schema.names)}columns: {', '.join(schema.names) or 'none'}",
                 table=table,
                 column=name,

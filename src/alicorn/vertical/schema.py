@@ -26,6 +26,7 @@ from alicorn.vertical.columns import (
     check_vector_lists,
     check_vectors,
     check_weights,
+    known_types,
     read_as,
     refuse_rows,
 )
@@ -278,6 +279,10 @@ class Vertical(Config):
     def document_columns(self) -> list[Column]:
         """The columns that `documents` must have, doc_id first."""
         return [Column("doc_id", ColumnType.STRING, "every table of documents"), *self._document_columns()]
+
+    def document_types(self) -> dict[str, pa.DataType]:
+        """The types of columns of documents that CSV does not tell."""
+        return known_types(self.document_columns())
 
     def impression_columns(self) -> list[Column]:
         """The columns that `impressions` must have beside those of every log."""

@@ -15,7 +15,9 @@ def serve(
     model: Annotated[
         list[Path] | None, typer.Option(help="Model folder; again for a further key.", exists=True)
     ] = None,
-    searchers: Annotated[Path | None, typer.Option(help="Searchers as Parquet, for the page.", exists=True)] = None,
+    searchers: Annotated[
+        Path | None, typer.Option(help="Searchers, Parquet or CSV, for the page.", exists=True)
+    ] = None,
     served_log: Annotated[Path | None, typer.Option(help="Folder for the log of served searches.")] = None,
     keys: Annotated[Path | None, typer.Option(help="File of API keys, which `alicorn key` writes.")] = None,
     vertical: OtherVertical = None,

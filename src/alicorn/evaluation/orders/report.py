@@ -36,22 +36,24 @@ def verdict(found: OrderSearch) -> str:
 
 
 def markdown(found: OrderSearch) -> str:
+    """The verdict, and the tables that it rests on."""
     orders = [[name, f"`{to_json(order)}`"] for name, order in found.orders.items()]
-    trials = [[one.part, f"`{to_json(order_of(one.parts))}`", f"{one.value:.4f}"] for one in found.trials]
     notes = [
         verdict(found),
         table(["", "order"], orders),
         f"Chosen by NDCG@{K} on {found.num_choosing:,} searches of the valid split; the tables are of the others.",
     ]
-    whole = comparison_markdown(found.comparison, title=TITLE, notes=notes)
-    return "\n\n".join([whole.rstrip(), "## Tried", table(["part", "order", f"NDCG@{K}"], trials)]) + "\n"
+    return comparison_markdown(found.comparison, title=TITLE, notes=notes).rstrip() + "\n"
 
 
 def write_report(found: OrderSearch, folder: Path) -> list[Path]:
-    """order.md, order.json and order.svg, NDCG against the weight of each part beside the best of the others."""
+    """order.md with all orders that were tried, order.json, and order.svg: NDCG against the weight of each part beside
+    the best of the others."""
+    trials = [[one.part, f"`{to_json(order_of(one.parts))}`", f"{one.value:.4f}"] for one in found.trials]
+    tried = table(["part", "order", f"NDCG@{K}"], trials)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"order.{ending}" for ending in ("md", "json", "svg")]
-    paths[0].write_text(markdown(found), encoding="utf-8")
+    paths[0].write_text(f"{markdown(found)}\n## Tried\n\n{tried}\n", encoding="utf-8")
     paths[1].write_text(to_json(found.to_dict(), indent=1) + "\n", encoding="utf-8")
     if curves := _curves(found):
         chart = curve_chart(curves, "log2 of the weight", f"NDCG@{K} on the searches that chose")

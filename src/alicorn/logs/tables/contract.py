@@ -14,13 +14,15 @@ impressions with null `doc_id` and null `position`, or no row of shown; a null `
 
 A row of impressions may have a `grade`, which says more than its click: how right the document is for the search, 0 for
 not at all. Without a grade a click is 1 and no click 0. A `weight` says how much the row counts in training, 1 unless
-given. With grades, `clicked` may be absent: whatever has a grade above 0 then counts as clicked.
+given. With grades, `clicked` may be absent: whatever has a grade above 0 then counts as clicked. Without either every
+row is a click, and a note says so. Without `searcher_id` nobody is known, without `position` no place is.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from alicorn.errors import TableError
+from alicorn.tables import note
 from alicorn.vertical import Vertical
 from alicorn.vertical.columns import Column, ColumnType
 from alicorn.vertical.requests import AS_OF
@@ -98,8 +100,10 @@ FURTHER: Mapping[str, Sequence[Column]] = {
 }
 """Columns that may be there too, for rankers, propensities and experiments: their types are checked."""
 
+FILLED = ("grade", "weight")
+"""Columns of impressions that may be absent, and null."""
 OPTIONAL: Mapping[str, Collection[str]] = {
-    "impressions": ("grade", "weight"),
+    "impressions": (*FILLED, "clicked", "position", "searcher_id"),
     "searches": ("session_id",),
     "shown": ("seen",),
     "events": ("event_id",),
@@ -121,9 +125,10 @@ def needed_columns(vertical: Vertical, is_full: bool) -> dict[str, list[Column]]
 
 
 def given_columns(name: str, columns: Sequence[Column], given: Sequence[str]) -> list[Column]:
-    """The columns of a table without the optional ones that are not given. `clicked` may be absent with grades; and a
-    searcher may have a time."""
-    optional = {*OPTIONAL.get(name, ()), *(["clicked"] if name == "impressions" and "grade" in given else [])}
+    """The columns of a table without the optional ones that are not given; and a searcher may have a time."""
+    if name == "impressions" and not {"grade", "clicked"} & set(given):
+        note("table impressions: neither 'clicked' nor 'grade' is a column: every row is taken as a click")
+    optional = OPTIONAL.get(name, ())
     found = [column for column in columns if column.name in given or column.name not in optional]
     if name == "searchers" and AS_OF in given:
         found.append(Column(AS_OF, ColumnType.TIME, "rows of searchers that hold from a time on"))
@@ -146,7 +151,7 @@ def refuse_absent(paths: Mapping[str, Path], folder: Path, vertical: Vertical) -
     for name in ("documents", *(("searches", "shown") if "searches" in paths else ("impressions",))):
         if name not in paths:
             hint = "; or searches, shown and events, as the server writes them" if name == "impressions" else ""
-            message = f"table {name} is missing: neither {name}.parquet nor {name}/ in {folder}{hint}"
+            message = f"table {name} is missing: neither {name}.parquet, {name}.csv nor {name}/ in {folder}{hint}"
             raise TableError(message, table=name)
     if "searchers" not in paths and (columns := vertical.logged_searcher_columns()):
         raise TableError(

@@ -1,4 +1,4 @@
-"""The log folder: `LOGS/<table>.parquet` or `LOGS/<table>/`, read into Ibis tables.
+"""The log folder: `LOGS/<table>.parquet`, `LOGS/<table>.csv` or `LOGS/<table>/`, read into Ibis tables.
 
 Each table comes in by the front door (alicorn.tables), and is written once, plain, into a temporary folder. DuckDB
 reads no file of the user's, so neither its patterns and partitions nor its types reach the logs.
@@ -22,11 +22,12 @@ from ibis.backends.duckdb import Backend
 
 from alicorn.errors import AlicornError, TableError
 from alicorn.logs.tables.checks import check_tables
-from alicorn.logs.tables.contract import OPTIONAL, TABLES, further_columns, given_columns, needed_columns, refuse_absent
+from alicorn.logs.tables.contract import FILLED, TABLES, further_columns, given_columns, needed_columns, refuse_absent
 from alicorn.logs.tables.outcomes import ROW, joined
 from alicorn.tables import PartFiles, note, open_parts
+from alicorn.tables.csv_files import ENDINGS
 from alicorn.vertical import Vertical
-from alicorn.vertical.columns import Column, check_types, note_bytes, read_as
+from alicorn.vertical.columns import Column, check_types, known_types, note_bytes, read_as
 from alicorn.vertical.requests import AS_OF
 
 MEMORY_LIMIT = "4GB"  # of DuckDB; what does not fit goes to a temporary folder
@@ -114,8 +115,8 @@ def _sources(folder: Path, vertical: Vertical) -> tuple[dict[str, PartFiles], di
     """The tables that are there, with types that the contract admits; and the columns that are read of each."""
     paths = {name: path for name in TABLES if (path := _path_of(folder, name)) is not None}
     refuse_absent(paths, folder, vertical)
-    sources = {name: open_parts(path, name) for name, path in paths.items()}
     asked = needed_columns(vertical, is_full="searches" in paths)
+    sources = {name: open_parts(path, name, known_types(asked[name])) for name, path in paths.items()}
     needed = {name: given_columns(name, asked[name], of.schema.names) for name, of in sources.items()}
     for name, source in sources.items():
         check_types(source.schema, [*needed[name], *further_columns(name, source.schema.names)], name)
@@ -140,18 +141,25 @@ def _join(
 
 
 def _filled(impressions: ibis.Table, filled: dict[str, int]) -> ibis.Table:
-    """Impressions with clicked, grade and weight in every row. Adds to `filled` how many of them were not there."""
-    for name in OPTIONAL["impressions"]:
+    """Impressions with all columns of the contract. Adds to `filled` how many of them were not there."""
+    for name in FILLED:
         if name in impressions.columns:
             missing = (impressions[name].isnull() & impressions.doc_id.notnull()).sum()
             if count := impressions.aggregate(missing=missing).to_pyarrow()["missing"][0].as_py():
                 filled[f"impressions_without_{name}"] = count
-    graded = "grade" in impressions.columns
-    grade = impressions.grade.cast("float64") if graded else ibis.null("float64")
-    if "clicked" not in impressions.columns:
-        impressions = impressions.mutate(clicked=grade.fill_null(0.0) > 0)
-    weight = impressions.weight.cast("float64").fill_null(1.0) if "weight" in impressions.columns else ibis.literal(1.0)
+    shown = impressions.doc_id.notnull()
+    grade = impressions.grade.cast("float64") if "grade" in impressions.columns else ibis.null("float64")
+    clicked = grade.fill_null(0.0) > 0 if "grade" in impressions.columns else shown
+    absent = {
+        "clicked": clicked,
+        "position": shown.ifelse(1, ibis.null("int64")),
+        "searcher_id": ibis.null("string"),
+        "weight": ibis.literal(1.0),
+    }
+    given = {name: one for name, one in absent.items() if name not in impressions.columns}
+    impressions = impressions.mutate(**given)
     grade = ibis.coalesce(grade, impressions.clicked.cast("float64"))
+    weight = impressions.weight.cast("float64").fill_null(1.0)
     return impressions.mutate(grade=grade, weight=weight, seen=ibis.null("boolean"))
 
 
@@ -181,10 +189,11 @@ def _leave_out_unknown(connection: Backend, tables: dict[str, ibis.Table], left_
 
 def _path_of(folder: Path, name: str) -> Path | None:
     """The file or folder of a table; None when it is absent."""
-    single, parts = folder / f"{name}.parquet", folder / name
-    if single.exists() and parts.exists():
-        raise TableError(f"table {name}: both {single} and {parts} exist: remove one", table=name)
-    return parts if parts.is_dir() else single if single.exists() else None
+    files = [file for ending in (".parquet", *ENDINGS) if (file := folder / f"{name}{ending}").exists()]
+    found = [*files, *([folder / name] if (folder / name).is_dir() else [])]
+    if len(found) > 1:
+        raise TableError(f"table {name}: both {found[0]} and {found[1]} exist: remove one", table=name)
+    return found[0] if found else None
 
 
 def _copy(source: PartFiles, columns: Sequence[Column], vertical: Vertical, path: Path) -> Path:

@@ -1,0 +1,64 @@
+"""The tutorial is done as it is written: its commands, in order, in an empty folder, on the two files of a shop."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from shell import Done, succeed
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+ENDLESS = "alicorn serve"
+
+
+def commands() -> list[str]:
+    lines = re.findall(r"^ {4}((?:mkdir|sed|printf|alicorn) .*)$", PAGE, re.MULTILINE)
+    return [line for line in lines if not line.startswith(ENDLESS)]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """What each command of alicorn printed, by its verb; and the folder."""
+    folder = tmp_path_factory.mktemp("tutorial")
+    export = [sys.executable, str(ROOT / "examples" / "shop" / "export.py"), str(folder)]
+    subprocess.run([*export, "--products", "1000", "--searches", "4000"], check=True, capture_output=True)
+    (vertical,) = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (folder / "vertical.yaml").write_text(vertical, encoding="utf-8")
+    printed: dict[str, Done] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for line in commands():
+            if line.startswith("alicorn"):
+                _, verb, *words = shlex.split(line)
+                printed[verb] = succeed(verb, *words)
+            else:
+                subprocess.run(line, shell=True, check=True)
+    return folder, printed
+
+
+@pytest.mark.slow
+def test_the_commands_end_with_a_search_that_is_better_than_words(done):
+    folder, printed = done
+    assert {"mine", "train", "publish", "tune", "evaluate", "query", "update"} <= printed.keys()
+    table = [line.split("|") for line in printed["evaluate"].out.splitlines() if line.startswith("| ")]
+    rows = {cells[1].strip(): cells for cells in reversed(table)}
+    recall = {name: float(rows[name][2].split()[0]) for name in ("hybrid", "BM25, any word")}
+    assert recall["hybrid"] > recall["BM25, any word"] + 0.02
+    assert "brand" in printed["query"].out
+    assert "order:" in (folder / "vertical.yaml").read_text() or "Not worth" in printed["tune"].out
+
+
+@pytest.mark.slow
+def test_prices_with_commas_are_numbers(done):
+    folder, printed = done
+    assert "'price' has numbers with commas" in printed["mine"].err
+    assert printed["update"].out.split()[:2] == ["updated", "1"]
+    found = succeed("query", folder / "collection", "(range price :min 3498 :max 3500)", "--json").json()
+    assert "i0000006" in [hit["doc_id"] for hit in found["hits"]]
+
+
+def test_the_page_serves_what_it_tuned():
+    assert f"    {ENDLESS} collection --model model --vertical vertical.yaml" in PAGE
