@@ -27,7 +27,7 @@ from alicorn.evaluation.searches import Searches, read_searches
 from alicorn.evaluation.systems import runs as systems
 from alicorn.evaluation.systems.served import any_word, served
 from alicorn.logs import mine
-from alicorn.publishing.publish import publish
+from alicorn.publishing.publish import CALIBRATING, publish
 from alicorn.query import Collection
 from alicorn.reporting.progress import progress_bar
 from alicorn.retrieval.retriever import Retriever
@@ -73,7 +73,9 @@ def run_demo(out: Path, size: str, seed: int, console: Console) -> None:
             train(out / "pairs", vertical, Recipe.load(out / recipe_file), out / f"model-{name}")
         models[name] = Model.load(out / f"model-{name}")
     with steps("publish documents with both embeddings") as advance:
-        publish(out / "logs" / "documents", out / "collection", list(models.values()), advance)
+        calibrating = read_searches(out / "pairs", CALIBRATING, seed, "valid").requests
+        documents = out / "logs" / "documents"
+        publish(documents, out / "collection", list(models.values()), advance, requests=calibrating)
     with Collection.open(out / "collection", read_only=True) as collection:
         with steps("evaluate six systems") as advance:
             searches = read_searches(out / "pairs", _EVALUATED, seed)

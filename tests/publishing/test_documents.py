@@ -79,3 +79,16 @@ def test_positions_are_kept_where_the_analysis_of_the_vertical_says_so(tmp_path)
         publish(tmp_path / "documents.parquet", tmp_path / "c", [selective()], now=NOW)
     with pytest.raises(ConfigError, match="the vertical says which positions are kept"):
         publish(tmp_path / "documents.parquet", tmp_path / "c", [model], now=NOW, positions=["text"])
+
+
+def test_the_requests_of_a_log_calibrate_a_new_collection_and_no_other(tmp_path):
+    pq.write_table(DOCUMENTS, tmp_path / "documents.parquet")
+    requests = pa.table({"query": ["smith", "john"], "city": ["bergen", "oslo"]})
+    model = selective()
+    publish(tmp_path / "documents.parquet", tmp_path / "c", [model], now=NOW, requests=requests)
+    with Collection.open(tmp_path / "c", read_only=True) as collection:
+        asked = collection.snapshot().quantizers["people"].asked
+        assert asked == pytest.approx(model.encode_requests(requests), abs=1e-6)
+    for models, folder in (([model], "c"), ([], "other")):
+        with pytest.raises(ConfigError, match="requests calibrate the keys of models in a new collection"):
+            publish(tmp_path / "documents.parquet", tmp_path / folder, models, now=NOW, requests=requests)

@@ -140,8 +140,8 @@ def test_each_third_of_the_queries_by_their_bound_reaches_the_recall():
     rng = np.random.default_rng(0)
     bounds = rng.uniform(0.1, 0.7, 120)
     cases = [{2: Case(bounds, np.maximum(0.0, bounds[:, None] + rng.normal(0.0, 0.1, (120, 100))))}]
-    slopes = slopes_of(cases)
-    bases = bases_of(cases[0], slopes)
+    slopes = slopes_of(cases, unfiltered=[0])
+    bases = bases_of(cases[0], slopes, in_parts=True)
     assert slopes[2] == pytest.approx(1.0, abs=0.1)
     for third in np.array_split(np.argsort(bounds), 3):
         found = cases[0][2].needed[third] <= (bases[2, 3] + slopes[2] * bounds[third])[:, None] + 1e-9

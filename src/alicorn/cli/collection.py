@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,11 @@ from alicorn.cli.output import log, print_values
 from alicorn.config import parse_config
 from alicorn.errors import ConfigError
 from alicorn.reporting.progress import progress_bar
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from alicorn.towers import AnyModel
 
 
 def embed(
@@ -51,19 +57,25 @@ def publish(
         list[str] | None,
         typer.Option(help="Without --model: a prefix of terms whose positions a new collection keeps, for phrases."),
     ] = None,
+    logs: Annotated[
+        Path | None,
+        typer.Option(help="pairs/ or a log: its valid requests calibrate :recall in a new collection.", exists=True),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Embed documents and write them into a collection. Without --model the table brings terms and vectors itself.
 
     Documents that the vertical's selection leaves out are not written, and counted rule by rule.
 
-    Example: alicorn publish documents.parquet --into collection/ --model model/
+    Example: alicorn publish documents.parquet --into collection/ --model model/ --logs pairs/
     """
     from alicorn.publishing.publish import publish as publish_documents
 
     now = None if as_of is None else as_of.replace(tzinfo=UTC)
+    models = load_models(model, vertical)
+    requests = _logged_requests(logs, models)
     with progress_bar(log, "publish") as advance:
-        done = publish_documents(documents, into, load_models(model, vertical), advance, now, stored, positions or ())
+        done = publish_documents(documents, into, models, advance, now, stored, positions or (), requests)
     rate = (done.documents + sum(done.left_out.values())) / done.seconds
     for rule, count in done.left_out.items():
         log.print(f"left out, not {rule}: {count:,} documents")
@@ -78,6 +90,18 @@ def publish(
         },
         as_json,
     )
+
+
+def _logged_requests(logs: Path | None, models: Sequence[AnyModel]) -> pa.Table | None:
+    """A sample of the requests of the valid split, which no model was trained on."""
+    if logs is None:
+        return None
+    if not models:
+        raise ConfigError("--logs has requests for models to encode: give --model")
+    from alicorn.evaluation.searches import open_searches
+    from alicorn.publishing.publish import CALIBRATING
+
+    return open_searches(logs, models[0].vertical, CALIBRATING, split="valid").requests
 
 
 def update(

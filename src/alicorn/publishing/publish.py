@@ -28,6 +28,8 @@ from alicorn.query import Collection
 if TYPE_CHECKING:  # a plain table is published without torch
     from alicorn.towers import AnyModel
 
+CALIBRATING = 256  # requests: as many as a collection keeps of each key
+
 
 @dataclass(frozen=True)
 class Published:
@@ -52,6 +54,7 @@ def publish(
     now: datetime.datetime | None = None,
     stored: str | None = None,
     positions: Sequence[str] = (),
+    requests: pa.Table | None = None,
 ) -> Published:
     """Write the documents of a Parquet file or folder into a collection, new or existing.
 
@@ -63,6 +66,8 @@ def publish(
     existing one keeps them as it does, and another value is refused.
     positions: of a plain table, the prefixes of terms whose positions a new collection keeps; a model's vertical says
     so in its analysis.
+    requests: of a log, as `Model.encode_requests` takes them: they calibrate `:recall` of every model's key in a new
+    collection.
     Without a model the table is plain: doc_id, terms, embedding:<key> and stored columns.
     on_progress(done, total) is called after every batch.
     Raises TableError, CollectionError (the collection was published with another model), ConfigError.
@@ -74,10 +79,17 @@ def publish(
     source = open_documents(documents, models, {} if is_new else _kept_types(into))
     embeddings = embeddings_of(source, models)
     now = now or datetime.datetime.now(datetime.UTC)
+    if requests is not None and not (models and is_new):
+        raise ConfigError(
+            "requests calibrate the keys of models in a new collection: give a model, or calibrate a collection that"
+            " exists by `alicorn tune` with --queries and --apply"
+        )
     done = removed = 0
     left_out: Counter[str] = Counter()
     enter = _created if is_new else _existing
     with enter(into, embeddings, models, stored, _positions(models, positions)) as collection:
+        for model in models if requests is not None else ():
+            collection.train(key=model.key, queries=model.encode_requests(requests))
         for batch in source.batches(num_rows=BATCH_ROWS):
             with source.located(done + left_out.total()):
                 chosen = indexed(batch, models, now)

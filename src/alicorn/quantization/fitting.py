@@ -1,13 +1,14 @@
 """Fit the slack of a Calibration to what queries saw through filters: a slope of each K, a base of each K and recall.
 
-With each filter, the mean recall exceeds the recall asked by one standard error. The third of the queries whose bound
-is lowest, the middle third and the highest reach it each: what is right in the mean alone is wrong for a kind of query.
+With each filter, the mean recall exceeds the recall asked by one standard error. Without one, the third of the queries
+whose bound is lowest, the middle third and the highest reach it each: what is right in the mean alone is wrong for a
+kind of query.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from alicorn.quantization.calibration import KS, RECALLS
 
 _BASES = np.arange(-1.0, 1.3025, 0.005)
 _SLOPES = np.arange(0.0, 1.55, 0.1)
+_WEIGHT = 10.0  # of a case without a filter: there are about ten with one
 _PARTS = 3  # of a case's queries, by their bound
 _LEAST_PART = 24  # queries
 _ASKED = 0.95  # the recall by which slopes are compared
@@ -31,26 +33,27 @@ class Case(NamedTuple):
     needed: np.ndarray
 
 
-def slopes_of(cases: Sequence[dict[int, Case]]) -> np.ndarray:
+def slopes_of(cases: Sequence[dict[int, Case]], unfiltered: Collection[int]) -> np.ndarray:
     """Of each K, the slope with which all filters, and all parts of the queries by their bound, need nearly the same
-    base: (len(KS),)."""
+    base: (len(KS),). unfiltered: places of the cases without a filter, which weigh more."""
     slopes = np.zeros(len(KS))
     for j in range(len(KS)):
-        parts = [part for measured in cases if j in measured for part in _parts(measured[j])]
+        of_k = [(i, part) for i, measured in enumerate(cases) if j in measured for part in _parts(measured[j])]
+        weights = np.array([_WEIGHT if i in unfiltered else 1.0 for i, _ in of_k])
         apart = np.zeros(len(_SLOPES))
         for i, slope in enumerate(_SLOPES):
-            bases = np.array([_base_of(part, float(slope)) for part in parts])
-            bases = bases[bases > _BASES[0]]
-            apart[i] = (bases.max() - bases).mean() if len(bases) else 0.0
-        slopes[j] = _SLOPES[np.argmin(apart)] if parts else slopes[j - 1]
+            bases = np.array([_base_of(part, float(slope)) for _, part in of_k])
+            here = bases > _BASES[0]
+            apart[i] = np.average(bases[here].max() - bases[here], weights=weights[here]) if here.any() else 0.0
+        slopes[j] = _SLOPES[np.argmin(apart)] if of_k else slopes[j - 1]
     return slopes
 
 
-def bases_of(measured: dict[int, Case], slopes: np.ndarray) -> np.ndarray:
-    """The base of each K and recall: (len(KS), len(RECALLS))."""
+def bases_of(measured: dict[int, Case], slopes: np.ndarray, in_parts: bool = False) -> np.ndarray:
+    """The base of each K and recall: (len(KS), len(RECALLS)). in_parts: with which each part reaches it, too."""
     bases = np.full((len(KS), len(RECALLS)), _NOT_MEASURED)
     for j, case in measured.items():
-        of_parts = [_least_bases(_recalls(part, float(slopes[j])), 0.0) for part in _parts(case)]
+        of_parts = [_least_bases(_recalls(part, float(slopes[j])), 0.0) for part in _parts(case) if in_parts]
         bases[j] = np.max([_least_bases(_recalls(case, float(slopes[j])), 1.0), *of_parts], axis=0)
     return bases
 

@@ -54,7 +54,8 @@ class KeyQuantizer:
 
     chosen: the settings that a user chose, which apply to later trainings; the others follow the number of vectors.
     stored: how the vectors are kept, one of settings.STORED; with CODES the codec is Int8, trained or not.
-    calibration: of `:recall`; None if there were too few vectors to measure it.
+    calibration: of `:recall`; None if there were too few vectors to measure it. asked: (n, dim) float32 of unit length,
+    the queries by which this and later trainings calibrate it; None: by vectors of the key.
     """
 
     coarse: Coarse
@@ -64,6 +65,7 @@ class KeyQuantizer:
     chosen: Settings = _BY_SIZE
     stored: str = FLOAT32
     calibration: Calibration | None = None
+    asked: np.ndarray | None = None
 
     @property
     def dim(self) -> int:
@@ -172,6 +174,8 @@ class KeyQuantizer:
             arrays |= {f"calibration.{name}": array for name, array in self.calibration.to_arrays().items()}
         if self.stored != FLOAT32:
             arrays["stored"] = _as_array(self.stored)
+        if self.asked is not None:
+            arrays["asked"] = self.asked
         arrays["chosen"] = np.frombuffer(json.dumps(asdict(self.chosen), allow_nan=False).encode(), dtype=np.uint8)
         return arrays
 
@@ -192,7 +196,7 @@ class KeyQuantizer:
         stored = _as_text(arrays["stored"]) if "stored" in arrays else FLOAT32
         measured = part("calibration.")
         calibration = Calibration.from_arrays(measured) if "slopes" in measured else None  # of an earlier rule: none
-        return cls(coarse, codec, version, trained_on, chosen, stored, calibration)
+        return cls(coarse, codec, version, trained_on, chosen, stored, calibration, arrays.get("asked"))
 
 
 def _as_array(text: str) -> np.ndarray:

@@ -87,8 +87,9 @@ def measure(blocks: Sequence[Rows], centroids: np.ndarray, queries: np.ndarray |
     cases = [case for kind in (queries, vague) for case in _cases(vectors, filters, kind, centroids, spread)]
     if not cases[0]:
         return None
-    slopes = slopes_of(cases)
-    each = [bases_of(measured, slopes) for measured in cases]
+    unfiltered = (0, len(cases) // 2)  # of the queries, and of the vague ones
+    slopes = slopes_of(cases, unfiltered)
+    each = [bases_of(measured, slopes, in_parts=i in unfiltered) for i, measured in enumerate(cases)]
     growth = growth_of(each[0], each[1 + len(OWN_SHARES)])
     return Calibration(spread, slopes, rising(np.max(each, axis=0)), len(vectors), growth)
 

@@ -54,6 +54,24 @@ def test_queries_that_are_given_are_what_is_asked(tmp_path):
         assert not np.array_equal(bases(collection), by_documents)
 
 
+def test_queries_stay_with_the_key_also_those_given_before_any_vector(tmp_path):
+    asked = 3 * np.random.default_rng(3).normal(size=(60, DIM))
+    with alicorn.Collection.create(tmp_path / "c", {"x": DIM}) as collection:
+        collection.train(num_clusters=30, key="x", queries=asked)
+        assert collection.snapshot().quantizers["x"].version == 0
+    with alicorn.Collection.open(tmp_path / "c") as collection:
+        collection.upsert(table(2_000, 0))
+        collection.train()
+        by_queries = bases(collection)
+        assert collection.snapshot().quantizers["x"].num_clusters == 30
+        collection.train()
+        np.testing.assert_array_equal(bases(collection), by_queries)
+    with alicorn.Collection.create(tmp_path / "other", {"x": DIM}) as collection:
+        collection.upsert(table(2_000, 0))
+        collection.train(num_clusters=30)
+        assert not np.array_equal(bases(collection), by_queries)
+
+
 @pytest.mark.parametrize(
     ("queries", "problem"),
     [

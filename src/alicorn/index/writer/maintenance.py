@@ -94,7 +94,8 @@ class Maintenance:
                     plan = rewriting.decide(versions.current, self._generation, training, everything=everything)
                 else:
                     plan = rewriting.decide_drop(versions.current, self._generation, dropped)
-            if not plan.sources and flushed == versions.journal.state.flushed and dropped is None:
+            unchanged = not plan.sources and flushed == versions.journal.state.flushed
+            if unchanged and dropped is None and training is None:
                 return
             done = rewriting.rewrite(plan, versions.path, self._worker.abandoned)
             while plan.training is not None or dropped is not None:

@@ -124,13 +124,13 @@ def rewrite(plan: Rewriting, path: Path, abandoned: threading.Event) -> Rewritte
     if plan.dropped is not None:
         done = _with_segments(done, plan.sources, pending, plan.generation, path, abandoned)
         return _with_quantizers(done, plan.quantizers, plan.generation, path)
-    if not plan.training or not pending:
+    if not plan.training:
         return _with_segments(done, plan.sources, pending, plan.generation, path, abandoned)
     trained = training_rules.train(pending, plan.quantizers, plan.generation, plan.training)
     _go_on(abandoned)
     done = _with_segments(replace(done, quantizers=trained), plan.sources, pending, plan.generation, path, abandoned)
     segments = [view.segment for view in done.replacements[0].written]
-    quantizers = training_rules.calibrated(segments, trained, plan.generation, plan.training.queries)
+    quantizers = training_rules.calibrated(segments, trained, plan.generation)
     written = tuple(SegmentView(segment.with_quantizers(quantizers)) for segment in segments)
     done = replace(done, replacements=(replace(done.replacements[0], written=written),))
     _go_on(abandoned)

@@ -279,10 +279,10 @@ class Store:
         """Train quantizers on the stored vectors, calibrate `:recall`, and rebuild all segments with them.
 
         Training also happens in the background when it pays. key: the embedding to train, None for all. queries: (n,
-        dim) query vectors of one key, which calibrate `:recall` until the key is trained again; without queries, the
-        stored vectors calibrate it. The other arguments are those of quantization.Settings; they are stored and
-        apply to later trainings. Without any of them the stored settings apply. Raises ConfigError for settings that do
-        not fit the vectors of a key.
+        dim) query vectors of one key, which calibrate `:recall`; as long as none were given, stored vectors do. The
+        other arguments are those of quantization.Settings. Settings and queries (256 at most, a sample) are stored and
+        apply to later trainings, also if the key has no vectors yet; the stored ones apply if none are given. Raises
+        ConfigError for settings that do not fit the vectors of a key.
         """
         settings = Settings(coarse, num_clusters, codec, pq_bytes, bits)
         self._check_writable()

@@ -15,14 +15,15 @@ from alicorn.quantization import MEASURED_FROM, KeyQuantizer, Settings, held_out
 
 _SAMPLE_PER_CLUSTER = 64  # the sample of CoarseQuantizer.fit
 _SAMPLE = 131_072  # the sample of KeyQuantizer.train for the codec
+_ASKED = 256  # queries kept with a key: twice as many as calibrate it
 _COMPARED = 4  # leading dimensions to sort by: vectors equal in these are mostly equal
 
 
 @dataclass(frozen=True)
 class Training:
-    """keys: the embedding keys to train; a key without vectors is not trained. settings: for all keys; None: the stored
-    settings of each key. The number of vectors decides settings that are not chosen.
-    queries: (n, dim) float32 of unit length for calibration; None: the vectors of the key calibrate it."""
+    """keys: the embedding keys to train; one without vectors keeps settings and queries for its first training.
+    settings: for all keys; None: the stored settings of each key. The number of vectors decides settings that are not
+    chosen. queries: (n, dim) float32 of unit length for calibration; None: the stored queries of each key."""
 
     keys: tuple[str, ...]
     settings: Settings | None = None
@@ -42,20 +43,21 @@ def train(
     for key in training.keys:
         parts = [source.vectors[key] for source in sources]
         count = sum(len(part) for part in parts)
-        if count:
-            trained[key] = _train_key(key, parts, count, quantizers[key], version, training.settings)
+        quantizer = quantizers[key]
+        quantizer = replace(quantizer, chosen=training.settings or quantizer.chosen, asked=_asked(quantizer, training))
+        trained[key] = _train_key(key, parts, count, quantizer, version) if count else quantizer
     return trained
 
 
 def calibrated(
-    segments: Sequence[Segment], quantizers: Mapping[str, KeyQuantizer], version: int, queries: np.ndarray | None
+    segments: Sequence[Segment], quantizers: Mapping[str, KeyQuantizer], version: int
 ) -> dict[str, KeyQuantizer]:
     """The quantizers; those of `version` get a calibration. segments: all segments written with them."""
     result = dict(quantizers)
     for key, quantizer in quantizers.items():
         blocks = [segment.embeddings[key] for segment in segments if key in segment.embeddings]
         if quantizer.version == version and blocks:
-            result[key] = replace(quantizer, calibration=measure(blocks, quantizer.coarse.centroids, queries))
+            result[key] = replace(quantizer, calibration=measure(blocks, quantizer.coarse.centroids, quantizer.asked))
             for block in blocks:
                 release(block.vectors)
     return result
@@ -67,9 +69,8 @@ def _train_key(
     count: int,
     quantizer: KeyQuantizer,
     version: int,
-    settings: Settings | None,
 ) -> KeyQuantizer:
-    chosen = quantizer.chosen if settings is None else settings
+    chosen = quantizer.chosen
     try:
         num_clusters = chosen.complete(count, quantizer.dim).num_clusters
         assert num_clusters is not None
@@ -77,9 +78,18 @@ def _train_key(
         sample = _in_order(_sample(parts, quantizer.dim, count, size))  # the unsorted copy is large: do not keep it
         if count >= MEASURED_FROM and len(sample) >= 2 * num_clusters:
             sample = sample[~held_out(sample)]
-        return KeyQuantizer.train(sample, version, chosen, trained_on=count, stored=quantizer.stored)
+        trained = KeyQuantizer.train(sample, version, chosen, trained_on=count, stored=quantizer.stored)
+        return replace(trained, asked=quantizer.asked)
     except ConfigError as error:
         raise ConfigError(f"embedding '{key}': {error}") from error
+
+
+def _asked(quantizer: KeyQuantizer, training: Training) -> np.ndarray | None:
+    """Of the queries that are given a seeded sample, else those that the key has."""
+    queries = training.queries
+    if queries is None or len(queries) <= _ASKED:
+        return quantizer.asked if queries is None else queries
+    return queries[np.sort(np.random.default_rng(0).choice(len(queries), _ASKED, replace=False))]
 
 
 def _sample(parts: Sequence[KeyVectors], dim: int, count: int, size: int) -> np.ndarray:
