@@ -141,7 +141,7 @@ def test_the_files_have_the_columns_of_the_contract(tmp_path):
     held_out = {name: pair[name] for name in ("search_id", "searcher_id", "time", "query")}
     contract = {
         "pairs": pair | FACTS | counted,
-        "impressions": pair | counted,
+        "impressions": pair | counted | {"position": pa.int64()},
         "non_clicks": pair,
         "searches": held_out | {"targets": strings, "grades": numbers, "segment": strings, "split": pa.string()},
         "popularity": {"doc_id": pa.string(), "clicks": pa.int64()},

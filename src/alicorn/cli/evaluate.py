@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from alicorn.cli.options import Json, ModelFolder, OtherVertical, cutoffs
+from alicorn.cli.options import Json, ModelFolder, OtherVertical, RankerPath, cutoffs
 from alicorn.reporting.json_text import to_json
 
 
@@ -65,6 +66,7 @@ def evaluate(
         Path | None, typer.Option(help="Model that orders the first --depths results anew: a cascade.", exists=True)
     ] = None,
     depths: Annotated[str, typer.Option(help="For --rerank, separated by commas.")] = "10,30,100,300,1000",
+    ranker: RankerPath = None,
     labels: Annotated[
         Path | None,
         typer.Option(help="Parquet of query, doc_id, grade: also P_good, by a relevance model of it.", exists=True),
@@ -95,6 +97,8 @@ def evaluate(
 
     alicorn evaluate model/ --logs logs/ --collection collection/ --k 10,100 --ablate shuffle --out reports/
 
+    alicorn evaluate model/ --logs pairs/ --collection collection/ --ranker ranker/
+
     alicorn evaluate model/ --logs pairs/ --rerank second-model/ --depths 30,100
 
     alicorn evaluate model/ --logs pairs/ --collection collection/ --report report.html
@@ -103,6 +107,7 @@ def evaluate(
     """
     from alicorn.evaluation.questions import Questions
     from alicorn.evaluation.run import evaluate as evaluate_model
+    from alicorn.ranking.stages import Pipeline
 
     questions = Questions(
         ks=cutoffs(k, "--k"),
@@ -123,7 +128,7 @@ def evaluate(
         qrels=qrels,
         compare=compare or (),
     )
-    found = evaluate_model(model, logs, questions)
+    found = evaluate_model(model, logs, questions, None if ranker is None else partial(Pipeline.load, ranker))
     if out is not None:
         found.write(out)
     if run is not None:

@@ -10,6 +10,8 @@ import typer
 from alicorn.errors import ConfigError
 
 if TYPE_CHECKING:
+    from alicorn.query import Collection
+    from alicorn.retrieval.retriever import Retriever
     from alicorn.towers import AnyModel
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
@@ -26,6 +28,12 @@ VerticalFile = Annotated[
     Path, typer.Option("--vertical", help="vertical.yaml: what is searched.", exists=True, dir_okay=False)
 ]
 ModelFolder = Annotated[Path, typer.Argument(help="Folder that `alicorn train` wrote.", exists=True, file_okay=False)]
+RankerPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--ranker", help="Folder that `alicorn rank train` wrote, or a ranking.yaml: orders the hits anew.", exists=True
+    ),
+]
 CollectionFolder = Annotated[
     Path, typer.Argument(help="Folder that `alicorn publish` wrote.", exists=True, file_okay=False)
 ]
@@ -45,6 +53,18 @@ def load_models(folders: list[Path] | None, vertical: Path | None = None) -> lis
         return models
     served = Vertical.load(vertical)
     return [model.with_vertical(served) for model in models]
+
+
+def retriever_of(collection: Collection, models: list[AnyModel], ranker: Path | None) -> Retriever:
+    """ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text."""
+    from alicorn.retrieval.retriever import Retriever
+
+    if ranker is None:
+        return Retriever(collection, models)
+    from alicorn.ranking.stages import Pipeline
+    from alicorn.ranking.stages.pipeline import vertical_of
+
+    return Retriever(collection, models, ranking=Pipeline.load(ranker, vertical_of(models), collection))
 
 
 def cutoffs(text: str, option: str) -> list[int]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alicorn.cli.options import CollectionFolder, Json, OtherVertical, load_models
+from alicorn.cli.options import CollectionFolder, Json, OtherVertical, RankerPath, load_models, retriever_of
 from alicorn.cli.output import log
 from alicorn.errors import ConfigError
 from alicorn.reporting.json_text import to_json
@@ -73,6 +73,7 @@ def query(
         Path | None, typer.Option(help="File of `alicorn interests`: look for three interests of --of.", exists=True)
     ] = None,
     of: Annotated[str | None, typer.Option(help="Id of the searcher in --interests.")] = None,
+    ranker: RankerPath = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the interests that are drawn.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -96,12 +97,11 @@ def query(
     from alicorn.query import Collection
     from alicorn.query.result import checked_columns
     from alicorn.retrieval.highlighting import Highlighter
-    from alicorn.retrieval.retriever import Retriever
 
     _check_options(expression, text, model, interests, of)
     models = load_models(model, vertical)
     with Collection.open(collection, read_only=True) as opened:
-        retriever = Retriever(opened, models)
+        retriever = retriever_of(opened, models, ranker)
         drawn: dict[str, Any] = {}
         asked: str | Node | None = expression
         if interests is not None and of is not None:

@@ -6,6 +6,7 @@ Every mistake in the options or files is refused before anything is encoded.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,16 +23,18 @@ from alicorn.evaluation.reports.recall import RecallReport, measure_recall, with
 from alicorn.evaluation.reports.relevance import Relevance, relevance
 from alicorn.evaluation.reports.survivors import Survivors, control_template, survivors
 from alicorn.evaluation.searches import Searches, open_searches
-from alicorn.evaluation.systems.served import served_systems
+from alicorn.evaluation.systems.served import served_systems, with_ranking
 from alicorn.evaluation.test_looks import count_look
 from alicorn.evaluation.trec import judged_searches, write_runs
 from alicorn.publishing.provenance import as_published
 from alicorn.query import Collection
 from alicorn.reporting.json_text import to_json
 from alicorn.retrieval.encoder import search_vectors
-from alicorn.retrieval.retriever import Retriever
+from alicorn.retrieval.retriever import RankingStages, Retriever
 from alicorn.towers import AnyModel, Model
 from alicorn.vertical import Vertical
+
+LoadRanking = Callable[[Vertical, Collection], RankingStages]
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,16 @@ class ModelEvaluation:
         return write_runs(self.recall.runs, self.searches, path)
 
 
-def evaluate(folder: Path, logs: Path, questions: Questions) -> ModelEvaluation:
+def evaluate(folder: Path, logs: Path, questions: Questions, ranking: LoadRanking | None = None) -> ModelEvaluation:
     """Evaluate the model of a folder on searches of pairs/ or of a log folder.
+
+    ranking: the stages that order hits anew, scored beside the orders without them; needs the collection.
 
     Raises ConfigError, TableError, CollectionError, QueryError.
     """
     _check_collection(questions)
+    if ranking is not None and questions.collection is None:
+        raise ConfigError("--ranker orders the hits of a collection: give it with --collection")
     served = None if questions.vertical is None else Vertical.load(questions.vertical)
     model = _loaded(folder, served)
     second = None if questions.rerank is None else Model.load(questions.rerank)
@@ -87,7 +94,8 @@ def evaluate(folder: Path, logs: Path, questions: Questions) -> ModelEvaluation:
         if collection is not None:
             model = as_published([model], collection)[0]
         recall = _recall(model, searches, questions, collection, second)
-        report = _as_served(recall, model, searches, questions, collection, other)
+        ranked = None if ranking is None or collection is None else ranking(model.vertical, collection)
+        report = _as_served(recall, model, searches, questions, collection, other, ranked)
         stages = None if collection is None else _stages(model, searches, questions, collection)
     ablation = None if questions.ablate is None else _ablation(model, searches, questions, questions.ablate)
     page = None
@@ -134,12 +142,16 @@ def _as_served(
     questions: Questions,
     collection: Collection | None,
     other: Other,
+    ranking: RankingStages | None,
 ) -> RecallReport:
     """The report with the systems of the collection, and those of what it is compared with, as they are served."""
     if collection is None:
         return with_served(recall, {}, searches, questions.ks, questions.seed)
     depth = max(questions.ks)
     answered = served_systems(Retriever(collection, [model]), searches, model.key, depth)
+    if ranking is not None:
+        retriever = Retriever(collection, [model])
+        answered["hybrid, with ranking"] = with_ranking(retriever, searches, depth, model.key, ranking)
     order = model.vertical.order_of("hybrid") or "nn"
     facts = {"served": f"`{model.vertical.expressions.hybrid}` by {to_json(order)}"}
     if questions.compare:

@@ -26,6 +26,7 @@ from alicorn.vertical.requests import RequestTables, request_table
 class Searches:
     """Sampled searches of one split over one corpus.
 
+    times_us: int64, microseconds since 1970, UTC.
     requests: table of `query` and the searchers' columns, one row per search, as Model.encode_requests takes it.
     documents: the corpus sorted by doc_id; its row is the document number. targets: document numbers, -1 for a target
     outside the corpus. segments: the labels of each search, of the log and of unseen.py. num_in_split: searches with
@@ -35,6 +36,7 @@ class Searches:
 
     split: str
     search_ids: pa.ChunkedArray
+    times_us: np.ndarray
     requests: pa.Table
     documents: pa.Table
     targets: Targets
@@ -63,6 +65,7 @@ class Searches:
         return replace(
             self,
             search_ids=self.search_ids.take(pa.array(rows)),
+            times_us=self.times_us[rows],
             requests=self.requests.take(pa.array(rows)),
             targets=targets,
             segments=[self.segments[row] for row in rows],
@@ -122,6 +125,7 @@ def read_searches(pairs: str | Path, num_searches: int = 10_000, seed: int = 0, 
     return Searches(
         split=split,
         search_ids=sampled["search_id"],
+        times_us=np.asarray(sampled["time"].cast(pa.int64())),
         requests=_requests(sampled, folder),
         documents=documents,
         targets=_targets(sampled, documents["doc_id"].combine_chunks()),

@@ -72,10 +72,11 @@ def _write(
     hard_pairs = _pairs(hard.mutate(grade=ibis.literal(1.0), weight=ibis.literal(1.0)), searches, "hard")
     pairs = logs.keep("pairs", _pairs(_without_facts(clicks), searches, "click").union(hard_pairs))
     not_chosen = positives.non_clicks(shown).drop("grade", "weight")
+    placed = shown.mutate(position=_.position.cast("int64"))
     targets = logs.keep("targets", _targets(searches, clicks, wanted, logs.segments))
     tables = {
         "pairs": pairs.order_by(*_ORDER),
-        "impressions": _pairs(shown, searches, "impression").order_by(*_ORDER),
+        "impressions": _pairs(placed, searches, "impression", "position").order_by(*_ORDER),
         "non_clicks": _pairs(not_chosen, searches, "non_click").order_by(*_ORDER),
         "searches": targets.order_by("time", "search_id"),
         "popularity": popularity(logs.documents, clicks, searches).order_by("doc_id"),
@@ -129,9 +130,12 @@ def _reached(logs: Logs, searches: ibis.Table, vertical: Vertical) -> ibis.Table
     return logs.keep("reached", found.drop_columns(["query"]).append_column("likeness", pa.array(like)))
 
 
-def _pairs(pairs: ibis.Table, searches: ibis.Table, source: str) -> ibis.Table:
-    """(search_id, doc_id, ...) with the columns of the search; grade, weight and FACTS where `pairs` has them."""
-    facts = [name for name in (*FACTS, "grade", "weight") if name in pairs.columns]
+def _pairs(pairs: ibis.Table, searches: ibis.Table, source: str, *further: str) -> ibis.Table:
+    """(search_id, doc_id, ...) with the columns of the search; grade, weight and FACTS where `pairs` has them.
+
+    further: other columns of `pairs` that are kept.
+    """
+    facts = [*further, *(name for name in (*FACTS, "grade", "weight") if name in pairs.columns)]
     return pairs.join(searches, "search_id").select(
         "search_id", "searcher_id", "time", "query", "doc_id", *facts, source=ibis.literal(source), split=_.split
     )

@@ -3,7 +3,7 @@
     pairs         a search and a document that its searcher chose: source "click", a grade above 0; or "hard", whatever
                   was reached after a failed search, grade 1, with the facts of vertical/failed_searches.py (null for a
                   click). weight: how much the pair counts in training
-    impressions   every document shown, source "impression"; grade 0 where it was not chosen
+    impressions   every document shown, source "impression", at its first position; grade 0 where it was not chosen
     non_clicks    documents shown and not chosen, source "non_click"
     searches      searches of valid and test that have a target: chosen, in the order shown; else what was reached, by
                   the vertical's rules; the grade of each target; and their segments
@@ -47,7 +47,7 @@ class TableSchema:
 
 TABLES = {
     "pairs": TableSchema({**_SEARCH, "doc_id": pa.string(), **FACTS, **_COUNTED, **_LABELS}),
-    "impressions": TableSchema({**_SEARCH, "doc_id": pa.string(), **_COUNTED, **_LABELS}),
+    "impressions": TableSchema({**_SEARCH, "doc_id": pa.string(), "position": pa.int64(), **_COUNTED, **_LABELS}),
     "non_clicks": TableSchema({**_SEARCH, "doc_id": pa.string(), **_LABELS}),
     "searches": TableSchema(
         {**_SEARCH, "targets": _STRINGS, "grades": _GRADES, "segment": _STRINGS, "split": pa.string()}

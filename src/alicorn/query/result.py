@@ -33,6 +33,7 @@ class Result:
     written since.
     ordering, of_keys: the order, and the scores (hits,) of those of its keys that are scores.
     facets: the counts that were asked for, over all documents that match.
+    features: (hits, features) float64, of a ranked answer what its ranker knew of each hit.
     """
 
     scores: np.ndarray
@@ -47,6 +48,7 @@ class Result:
     of_keys: tuple[np.ndarray, ...] = ()
     facets: Mapping[str, Counts] = field(default_factory=dict)
     prepared: Prepared | None = None
+    features: np.ndarray | None = None
     _ids: list[str] | None = None
 
     @property

@@ -1,6 +1,7 @@
 """What does this searcher's text ask for? The one way from a text to an answer, for server, shell and demo.
 
 searchers.py  who searches: the columns that the request tower reads
+asked.py      what is known of a request, for whatever orders its hits anew
 given.py      columns that a request brings along
 encoder.py    requests -> the vectors that they are searched by, each under its name
 nearest.py    the expression for the documents nearest to a request

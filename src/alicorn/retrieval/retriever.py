@@ -5,10 +5,12 @@ The server, the shell and the demo ask through a `Retriever`, with the same chec
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+import numpy as np
 import pyarrow as pa
 
 from alicorn.errors import AlicornError
@@ -20,10 +22,12 @@ from alicorn.publishing.aliases import CURRENT, aliases_of
 from alicorn.publishing.provenance import as_published, check_models, check_vertical
 from alicorn.query import Collection, Facet, Result
 from alicorn.query.check import UnitVectors, check_vectors
+from alicorn.retrieval.asked import Asked
 from alicorn.retrieval.encoder import interests_of, named_vectors, search_vectors
 from alicorn.retrieval.given import given_columns
 from alicorn.retrieval.nearest import nearest
 from alicorn.retrieval.searchers import Searcher, Searchers
+from alicorn.tables import python_values
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel
@@ -46,6 +50,7 @@ class Request:
     offset, after: where the page begins. facets: what to count over the whole result, by name.
     without_nn: the rule of the vertical's selection by which a text became the Boolean expression; None where none did.
     only: the tree of the documents that may be seen; None: all.
+    asked: of a text, for the stages that order its hits anew; None where they stay in their order.
     """
 
     expression: str | Node
@@ -58,11 +63,27 @@ class Request:
     without_nn: str | None = None
     facets: Mapping[str, Facet] | None = None
     only: Node | None = None
+    asked: Asked | None = None
 
     @property
     def notices(self) -> tuple[str, ...]:
         """What the searcher should know of how the text was read."""
         return () if self.without_nn is None else (f"answered without nn: the search is {self.without_nn}",)
+
+
+class RankingStages(Protocol):
+    """What orders the hits of a text anew. keys, columns: the embeddings and the columns of the searcher and of the
+    context that it wants to know of a request."""
+
+    @property
+    def keys(self) -> Sequence[str]: ...
+
+    @property
+    def columns(self) -> Sequence[str]: ...
+
+    def search(
+        self, collection: Collection, request: Request, explain: bool, snapshot: Snapshot | None = None
+    ) -> Result: ...
 
 
 class ReadText(NamedTuple):
@@ -84,9 +105,13 @@ class Retriever:
     """
 
     def __init__(
-        self, collection: Collection, models: Sequence[AnyModel] = (), searchers: Searchers | None = None
+        self,
+        collection: Collection,
+        models: Sequence[AnyModel] = (),
+        searchers: Searchers | None = None,
+        ranking: RankingStages | None = None,
     ) -> None:
-        """searchers: without them, a searcher is what a request says of one.
+        """searchers: without them, a searcher is what a request says of one. ranking: orders the hits of texts anew.
 
         Raises CollectionError where a model, or what its vertical says of terms and stored columns, is not what the
         collection was published with, and ConfigError for two models of several interests.
@@ -101,6 +126,7 @@ class Retriever:
         self.searchers = searchers or (Searchers(models[0].vertical, None) if models else None)
         self._context = {column.name: column for column in models[0].vertical.context_columns()} if models else {}
         self._interests = interests_of(models)
+        self.ranking = ranking
         rows = pa.table({}) if self.searchers is None else self.searchers.rows()
         towers = {model.key: model.request_tower(rows) for model in models}
         self._towers = {key: tower for key, tower in towers.items() if tower is not None}
@@ -136,6 +162,7 @@ class Retriever:
         """
         asked: str | Node
         without_nn = None
+        is_ranked = self.ranking is not None and text is not None and order_by is None and after is None
         if expression is None:
             asked, order_by, without_nn = self.read(text, mode, key, limit, order_by, chosen, only)
         elif mode is not None or key is not None:
@@ -143,14 +170,17 @@ class Retriever:
         else:
             asked = expression
         root = asked if isinstance(asked, Node) else prepare(asked).root
-        given = check_vectors({**self._encoded(text, searcher, context, root), **(vectors or {})})
-        return Request(asked, root, given, limit, order_by, offset, after, without_nn, facets, only)
+        given = check_vectors({**self._encoded(text, searcher, context, root, is_ranked), **(vectors or {})})
+        of_ranking = self._asked(text or "", searcher, context, given) if is_ranked else None
+        return Request(asked, root, given, limit, order_by, offset, after, without_nn, facets, only, of_ranking)
 
     def search(self, request: Request, explain: bool = False, snapshot: Snapshot | None = None) -> Result:
-        """The first hits of a request. explain: with what every node of the expression did.
+        """The first hits of a request. explain: with what every node of the expression and every stage did.
 
         snapshot: of several requests; None: the newest.
         """
+        if self.ranking is not None and request.asked is not None:
+            return self.ranking.search(self.collection, request, explain, snapshot)
         return self.collection.search(
             request.expression,
             request.vectors,
@@ -203,8 +233,18 @@ class Retriever:
             return ReadText(expression, self._order("boolean", without_nn(order_by)), rule)
         return ReadText(expression, self._order("hybrid", order_by), None)
 
+    def by_name(self, vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Vectors of one request by the names that expressions call them by. vectors: key -> (interests, dim)."""
+        named = {key: self._interests.get(key, (key,)) for key in vectors}
+        return {name: row for key, names in named.items() for name, row in zip(names, vectors[key], strict=True)}
+
     def _order(self, which: Literal["boolean", "hybrid"], order_by: OrderBy | None) -> OrderBy | None:
         return self.vertical.order_of(which) if order_by is None and self.vertical is not None else order_by
+
+    @property
+    def default_key(self) -> str:
+        """The embedding that a text looks in unless it says another. There is a model."""
+        return self._default_key(aliases_of(self.collection))
 
     def _default_key(self, names: Mapping[str, str]) -> str:
         """Of the current model, else the vertical's, else that of the first model."""
@@ -220,9 +260,9 @@ class Retriever:
         return not set(found.ids).isdisjoint(chosen)
 
     def _encoded(
-        self, text: str | None, searcher: Searcher, context: Mapping[str, Any] | None, root: Node
+        self, text: str | None, searcher: Searcher, context: Mapping[str, Any] | None, root: Node, is_ranked: bool
     ) -> dict[str, Any]:
-        """The vectors that the expression looks for and a model encodes, by their names."""
+        """The vectors that the expression or the ranking looks for and a model encodes, by their names."""
         if text is None:
             for what, given in (("searcher", searcher), ("context", context)):
                 if given is not None:
@@ -237,6 +277,8 @@ class Retriever:
         else:
             row = self.searchers.row(searcher)
         wanted = {node.vector or node.key for node in walk(root) if isinstance(node, Nn)}
+        if is_ranked and self.ranking is not None:
+            wanted |= {name for key in self.ranking.keys for name in self._interests.get(key, (key,))}
         vectors: dict[str, Any] = {}
         for key, model in self.models.items():
             if wanted.isdisjoint(self._interests.get(key, (key,))):
@@ -250,3 +292,21 @@ class Retriever:
                 encoded = named_vectors(key, search_vectors(model, table))
                 vectors |= {name: rows[0] for name, rows in encoded.items()}
         return vectors
+
+    def _asked(
+        self, text: str, searcher: Searcher, context: Mapping[str, Any] | None, vectors: Mapping[str, np.ndarray]
+    ) -> Asked:
+        """What the ranking wants to know of a text with its searcher."""
+        assert self.ranking is not None
+        known: dict[str, Any] = {}
+        if self.ranking.columns and self.searchers is not None:
+            table = self.searchers.request(text, searcher)
+            for name, column in given_columns(context or {}, self._context, "context").items():
+                table = table.append_column(name, column)
+            here = [name for name in self.ranking.columns if name in table.column_names]
+            known = {name: python_values(table[name])[0] for name in here}
+        names = {key: self._interests.get(key, (key,)) for key in self.ranking.keys}
+        of_keys = {
+            key: np.array([vectors[name] for name in of]) for key, of in names.items() if vectors.keys() >= set(of)
+        }
+        return Asked(text, of_keys, known, time.time_ns() // 1000)

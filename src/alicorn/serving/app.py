@@ -23,6 +23,8 @@ from starlette.staticfiles import StaticFiles
 
 from alicorn.feedback import ServedLog
 from alicorn.query import Collection
+from alicorn.ranking.stages import Pipeline
+from alicorn.ranking.stages.pipeline import vertical_of
 from alicorn.retrieval.retriever import Retriever
 from alicorn.retrieval.searchers import Searchers
 from alicorn.serving.api.document_operations import document_operations
@@ -50,16 +52,19 @@ def create_app(
     searchers: pa.Table | None = None,
     served_log: ServedLog | None = None,
     keys: Path | None = None,
+    ranker: Path | None = None,
 ) -> Starlette:
     """The app over an open collection, which the caller closes.
 
     models: of the collection's embedding keys; the first one's vertical is the one that is served.
     searchers: table of searchers, as in the log folder. served_log: flushed when the app shuts down.
     keys: file of API keys; without one, everybody may ask everything.
+    ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text.
     Raises AlicornError where models, searchers and collection do not fit each other.
     """
     known = Searchers(models[0].vertical, searchers) if models else None
-    endpoint = SearchEndpoint(Retriever(collection, models, known), served_log)
+    ranking = None if ranker is None else Pipeline.load(ranker, vertical_of(models), collection)
+    endpoint = SearchEndpoint(Retriever(collection, models, known, ranking), served_log)
     metrics = Metrics(collection)
     access = Access(keys)
 

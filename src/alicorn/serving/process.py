@@ -32,6 +32,7 @@ def serve(
     searchers: str | Path | None = None,
     served_log: str | Path | None = None,
     keys: str | Path | None = None,
+    ranker: Path | None = None,
     host: str = "127.0.0.1",
     port: int = 8080,
 ) -> None:
@@ -39,6 +40,7 @@ def serve(
 
     searchers: Parquet or CSV, file or folder. served_log: folder for the log of searches and clicks; None keeps none.
     keys: file of API keys (`alicorn key`); without one, the server listens to this machine alone.
+    ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text.
     Raises AlicornError, before anything is answered, where collection, models and searchers do not fit each other, and
     for a host that others can reach where there are no keys.
     """
@@ -48,7 +50,8 @@ def serve(
     with _open(Path(collection)) as opened:
         log = None if served_log is None else ServedLog(served_log, context=context_types(models))
         try:
-            app = create_app(opened, models, searchers=table, served_log=log, keys=None if keys is None else Path(keys))
+            of_keys = None if keys is None else Path(keys)
+            app = create_app(opened, models, searchers=table, served_log=log, keys=of_keys, ranker=ranker)
             make_ready(opened)
             _run(app, host, port)
         finally:

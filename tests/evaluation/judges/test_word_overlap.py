@@ -47,7 +47,8 @@ def searches(queries: list[str]) -> Searches:
     count = len(queries)
     targets = Targets(np.arange(count + 1), np.zeros(count, dtype=np.int32), np.ones(count))
     search_ids = pa.chunked_array([[f"s{number}" for number in range(count)]])
-    return Searches("test", search_ids, pa.table({"query": queries}), corpus(), targets, [[]] * count, count, 0, False)
+    times, requests = np.zeros(count, dtype=np.int64), pa.table({"query": queries})
+    return Searches("test", search_ids, times, requests, corpus(), targets, [[]] * count, count, 0, False)
 
 
 def labels(queries: list[str]) -> pa.Table:

@@ -31,6 +31,7 @@ def searches_for(queries, targets):
     return Searches(
         split="valid",
         search_ids=pa.chunked_array([[f"s{row}" for row in range(len(queries))]]),
+        times_us=np.zeros(len(queries), dtype=np.int64),
         requests=pa.table({"query": queries, "city": pa.nulls(len(queries), pa.string())}),
         documents=documents,
         targets=targets,

@@ -30,6 +30,7 @@ def searches():
     return Searches(
         split="valid",
         search_ids=pa.chunked_array([[f"s{row}" for row in range(4)]]),
+        times_us=np.zeros(4, dtype=np.int64),
         requests=pa.table({"query": QUERIES, "city": CITIES}),
         documents=documents,
         targets=Targets.of([[ids.index("p/4")], [ids.index("p3")], [ids.index("p2")], []]),

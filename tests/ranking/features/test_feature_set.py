@@ -10,7 +10,8 @@ import pytest
 from alicorn.config import parse_config
 from alicorn.errors import ConfigError
 from alicorn.query import Collection
-from alicorn.ranking.features import Asked, Candidates, ClickHistory, FeatureSet
+from alicorn.ranking.features import Candidates, ClickHistory, FeatureSet
+from alicorn.retrieval.asked import Asked
 from alicorn.vertical import Vertical
 
 NAN = math.nan

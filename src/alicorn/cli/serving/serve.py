@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from alicorn.cli.options import CollectionFolder, OtherVertical, load_models
+from alicorn.cli.options import CollectionFolder, OtherVertical, RankerPath, load_models
 
 
 def serve(
@@ -21,6 +21,7 @@ def serve(
     served_log: Annotated[Path | None, typer.Option(help="Folder for the log of served searches.")] = None,
     keys: Annotated[Path | None, typer.Option(help="File of API keys, which `alicorn key` writes.")] = None,
     vertical: OtherVertical = None,
+    ranker: RankerPath = None,
     host: str = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
 ) -> None:
@@ -31,4 +32,13 @@ def serve(
     from alicorn.serving import serve as serve_collection
 
     models = load_models(model, vertical)
-    serve_collection(collection, models, searchers=searchers, served_log=served_log, keys=keys, host=host, port=port)
+    serve_collection(
+        collection,
+        models,
+        searchers=searchers,
+        served_log=served_log,
+        keys=keys,
+        ranker=ranker,
+        host=host,
+        port=port,
+    )

@@ -7,11 +7,14 @@ import numpy as np
 
 from alicorn.evaluation.searches import Searches
 from alicorn.language.order import OrderBy
+from alicorn.language.prepared import prepare
 from alicorn.language.templates import Template, TermsHole
 from alicorn.language.tree import walk
 from alicorn.query import Collection, Result
+from alicorn.query.check import check_vectors
+from alicorn.retrieval.asked import asked_rows
 from alicorn.retrieval.encoder import named_vectors, search_vectors
-from alicorn.retrieval.retriever import Mode, Retriever
+from alicorn.retrieval.retriever import Mode, RankingStages, Request, Retriever
 from alicorn.vertical import Vertical
 from alicorn.vertical.expressions import BY_WORDS
 
@@ -72,6 +75,21 @@ def served(
         return retriever.collection.search(read.expression, given, depth, read.order_by)
 
     queries = searches.queries
+    return _answered(searches, ask, depth)
+
+
+def with_ranking(retriever: Retriever, searches: Searches, depth: int, key: str, ranking: RankingStages) -> Answered:
+    """The first `depth` hits of every search by the hybrid expression, after the stages of a ranking."""
+    every = {one: search_vectors(retriever.models[one], searches.requests) for one in {key, *ranking.keys}}
+    asked = asked_rows(searches.requests, searches.times_us.tolist(), every, ranking.columns)
+
+    def ask(row: int) -> Result:
+        read = retriever.read(asked[row].text, "hybrid", key, depth)
+        prepared = prepare(read.expression)
+        vectors = check_vectors(retriever.by_name(asked[row].vectors))
+        request = Request(read.expression, prepared.root, vectors, depth, read.order_by, asked=asked[row])
+        return ranking.search(retriever.collection, request, explain=False)
+
     return _answered(searches, ask, depth)
 
 

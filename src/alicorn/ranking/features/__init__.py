@@ -10,7 +10,6 @@ clicks.py         counts of clicks with decay, and popularity without the effect
 feature_set.py    features.yaml: FeatureSet, its fingerprint, and the matrix of a request
 """
 
-from alicorn.ranking.features.candidates import Asked as Asked
 from alicorn.ranking.features.candidates import Candidates as Candidates
 from alicorn.ranking.features.click_history import ClickHistory as ClickHistory
 from alicorn.ranking.features.feature_set import FeatureSet as FeatureSet

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,22 +12,10 @@ from alicorn.index import SegmentView, Snapshot
 from alicorn.language.tree import Or
 from alicorn.query.text.bm25 import scored_terms, scores_of
 from alicorn.ranking.features.click_history import ClickHistory
+from alicorn.retrieval.asked import Asked
+from alicorn.tables import python_values
 from alicorn.vertical import Vertical
 from alicorn.vertical.analysis import operands
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is known of a request.
-
-    vectors: embedding key -> (interests, dim) float32 of unit length. known: columns of the searcher and of the
-    context; null or absent where nothing is known. time_us: microseconds since 1970, UTC.
-    """
-
-    text: str
-    vectors: Mapping[str, np.ndarray]
-    known: Mapping[str, Any]
-    time_us: int
 
 
 class Candidates:
@@ -97,3 +84,29 @@ class Candidates:
     def doc_ids(self) -> pa.Array:
         ids = [view.segment.doc_ids.take(pa.array(numbers)) for view, numbers in self.parts()]
         return pa.concat_arrays([pa.array([], pa.string()), *(each.cast(pa.string()) for each in ids)])
+
+    def given_ids(self) -> pa.Array:
+        """The doc_ids in the order that was given."""
+        return self.doc_ids().take(pa.array(np.argsort(self._order)))
+
+    def given_vectors(self, key: str) -> np.ndarray:
+        """(candidates, dim) float32 in the order that was given, as they are stored; zeros without the embedding."""
+        found = np.zeros((len(self), self.snapshot.embeddings[key]), dtype=np.float32)
+        start = 0
+        for view, numbers in self.parts():
+            block = view.segment.embeddings.get(key)
+            if block is not None:
+                rows = block.rows_of[numbers]
+                has = np.flatnonzero(rows >= 0)
+                found[start + has] = block.stored(rows[has])
+            start += len(numbers)
+        return self.restored(found)
+
+    def given_values(self, column: str) -> list[Any]:
+        """The values of a stored column in the order that was given."""
+        found: list[Any] = []
+        for view, numbers in self.parts():
+            fields = view.segment.fields
+            known = column in fields.schema.names  # an older segment may lack it
+            found += python_values(fields[column].take(pa.array(numbers))) if known else [None] * len(numbers)
+        return [found[place] for place in np.argsort(self._order)]

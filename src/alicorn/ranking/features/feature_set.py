@@ -81,9 +81,7 @@ class FeatureSet(Config):
 
     def check(self, vertical: Vertical, columns: Mapping[str, pa.DataType], embeddings: Mapping[str, int]) -> None:
         """Raises ConfigError for a name that the vertical or the collection (columns, embeddings) does not know."""
-        asker = [column.name for column in (*vertical.searcher_columns(), *vertical.context_columns())]
-        prefixes = tuple(dict.fromkeys(rule.prefix for rule in vertical.document.terms))
-        known = KnownNames(columns, tuple(embeddings), prefixes, tuple(dict.fromkeys(asker)))
+        known = known_names(vertical, columns, embeddings)
         for name, feature in self.features.items():
             try:
                 feature.check(known)
@@ -94,3 +92,10 @@ class FeatureSet(Config):
         """(candidates, features) float64; NaN where nothing is known."""
         columns = [feature.values(candidates) for feature in self.features.values()]
         return candidates.restored(np.column_stack(columns))
+
+
+def known_names(vertical: Vertical, columns: Mapping[str, pa.DataType], embeddings: Mapping[str, int]) -> KnownNames:
+    """What features and stages may name. columns, embeddings: of the collection."""
+    asker = [column.name for column in (*vertical.searcher_columns(), *vertical.context_columns())]
+    prefixes = dict.fromkeys(rule.prefix for rule in vertical.document.terms)
+    return KnownNames(columns, tuple(embeddings), tuple(prefixes), tuple(dict.fromkeys(asker)))

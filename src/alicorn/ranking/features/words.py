@@ -8,7 +8,7 @@ import numpy as np
 
 from alicorn.ranking.features.candidates import Candidates
 from alicorn.ranking.features.feature import KnownNames, RankFeature, check_name, missing
-from alicorn.text import phrase
+from alicorn.text import normalize, phrase
 
 
 class _OfPrefix(RankFeature):
@@ -39,12 +39,14 @@ class MatchedTerms(_OfPrefix):
 
 
 class WholeQuery(_OfPrefix):
-    """1 where the whole text is one of the document's terms of a prefix of kind phrase, such as a name; else 0."""
+    """1 where the whole text is one of the document's terms of a prefix, of kind phrase or value; else 0: a name."""
 
     kind: Literal["exact"]
 
     def values(self, candidates: Candidates) -> np.ndarray:
-        words = phrase(candidates.asked.text)
+        text, rules = candidates.asked.text, candidates.vertical.document.terms
+        kinds = {rule.kind for rule in rules if rule.prefix == self.prefix}
+        words = phrase(text) if "phrase" in kinds else normalize(text)
         return candidates.having(f"{self.prefix}:{words}") if words else missing(candidates)
 
 

@@ -1,0 +1,79 @@
+"""`alicorn rank`: a ranker learned from a log."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alicorn.cli.options import Json, OtherVertical, load_models
+from alicorn.cli.output import log
+from alicorn.reporting.json_text import to_json
+from alicorn.reporting.progress import progress_bar
+
+
+class LearnFrom(StrEnum):
+    """Which searches."""
+
+    train = "train"
+    valid = "valid"
+
+
+def train(
+    pairs: Annotated[Path, typer.Argument(help="Folder that `alicorn mine` wrote.", exists=True, file_okay=False)],
+    collection: Annotated[Path, typer.Option(help="The collection that will serve.", exists=True, file_okay=False)],
+    model: Annotated[list[Path], typer.Option(help="Its model; again for a further key.", exists=True)],
+    features: Annotated[Path, typer.Option(help="features.yaml: what is known of a candidate.", exists=True)],
+    out: Annotated[Path, typer.Option(help="Folder for the ranker.")],
+    vertical: OtherVertical = None,
+    positions: Annotated[
+        bool, typer.Option("--positions/--no-positions", help="Whether a click depends on its position.")
+    ] = True,
+    candidates: Annotated[
+        int,
+        typer.Option(min=0, help="With --no-positions: also the first documents of each search, as not chosen."),
+    ] = 0,
+    split: Annotated[
+        LearnFrom, typer.Option(help="What to learn from: the towers know the searches of train by heart.")
+    ] = LearnFrom.valid,
+    trees: Annotated[int, typer.Option(min=1, help="At most; fewer where more do not help.")] = 500,
+    leaves: Annotated[int, typer.Option(min=2, help="Of a tree.")] = 31,
+    rate: Annotated[float, typer.Option(min=0.001, max=1.0, help="Of learning.")] = 0.05,
+    rows_in_leaf: Annotated[int, typer.Option(min=1, help="At least so many rows of the log in a leaf.")] = 50,
+    searches: Annotated[int, typer.Option(min=20, help="At most so many searches of each split.")] = 20_000,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: Json = False,
+) -> None:
+    """Learn in which order the documents that were chosen come before those that were shown beside them.
+
+    Half of the valid searches teach, or with --split train say when to stop; on the other half the order is compared
+    with the present one.
+
+    Examples:
+
+    alicorn rank train pairs/ --collection collection/ --model model/ --features features.yaml --out ranker/
+
+    alicorn rank train pairs/ --collection collection/ --model model/ --features features.yaml --no-positions
+    --candidates 50 --out ranker/
+    """
+    from alicorn.extras import check_installed
+
+    check_installed("alicorn rank train", "lightgbm")
+    from alicorn.query import Collection
+    from alicorn.ranking.features import FeatureSet
+    from alicorn.ranking.learning.lambdamart import ForestSettings
+    from alicorn.ranking.learning.learn import learn_ranker
+    from alicorn.retrieval.retriever import Retriever
+
+    wanted = FeatureSet.load(features)
+    settings = ForestSettings(
+        trees=trees, leaves=leaves, rate=rate, rows_in_leaf=rows_in_leaf, positions=positions, seed=seed
+    )
+    models = load_models(model, vertical)
+    with Collection.open(collection, read_only=True) as opened, progress_bar(log, "features") as advance:
+        retriever = Retriever(opened, models)
+        report = learn_ranker(pairs, retriever, wanted, out, settings, split.value, candidates, searches, advance)
+    sys.stdout.write((to_json(report.to_dict()) if as_json else report.markdown()) + "\n")

@@ -1,0 +1,161 @@
+"""A ranker's folder learned from a log, and what its order is worth beside those without it.
+
+The forest is learned from half of the valid searches, of which every fifth says when to stop; or from train, and that
+half stops. On the other half the hybrid expression is answered as it is served: in its present order, by
+reciprocal-rank fusion, and with the ranker.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from alicorn.errors import ConfigError
+from alicorn.evaluation.metrics.bootstrap import Interval
+from alicorn.evaluation.metrics.comparison import Comparison, compare, served_measures
+from alicorn.evaluation.searches import Searches, read_searches
+from alicorn.evaluation.systems.served import RRF, request_vectors, served, with_ranking
+from alicorn.pairs import PairsFolder
+from alicorn.ranking.features import FeatureSet
+from alicorn.ranking.forest import Forest
+from alicorn.ranking.learning.examples import rank_examples, read_history, searches_of
+from alicorn.ranking.learning.lambdamart import ForestSettings, LearnedForest, learn_forest
+from alicorn.ranking.ranker import Ranker, header_of
+from alicorn.ranking.stages import Pipeline
+from alicorn.ranking.stages.pipeline import RankingConfig
+from alicorn.reporting.markdown import table
+from alicorn.retrieval.retriever import RankingStages, Retriever
+
+PRESENT, FUSED, RANKED = "present order", "rrf", "with ranking"
+K = 10
+_DEPTH = 100
+
+
+@dataclass(frozen=True)
+class RankReport:
+    """comparison: of the searches that neither taught nor stopped."""
+
+    learned: LearnedForest
+    searches: dict[str, int]
+    left_out: int
+    comparison: Comparison
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "trees": self.learned.trees,
+            "ndcg_of_stopping": self.learned.stopped_at,
+            "gains": self.learned.gains,
+            "searches": self.searches,
+            "rows_of_unknown_documents": self.left_out,
+            **self.comparison.to_dict(),
+        }
+
+    def markdown(self) -> str:
+        """NDCG@10 of each order, the differences to the present one, and the gains of the features."""
+        measure = f"NDCG@{K}"
+        rows = []
+        for system in self.comparison.systems:
+            other = "" if system == PRESENT else _written(self.comparison.difference(system, measure))
+            rows.append([system, _written(self.comparison.mean(system, measure)), other])
+        gains = sorted(self.learned.gains.items(), key=lambda item: -item[1])
+        return "\n\n".join(
+            [
+                f"{self.learned.trees} trees, learned from {self.searches['learning']} searches",
+                table(["order", measure, f"to the {PRESENT}"], rows),
+                table(["feature", "share of the gain"], [[name, f"{share:.3f}"] for name, share in gains]),
+            ]
+        )
+
+
+def learn_ranker(
+    pairs: Path,
+    retriever: Retriever,
+    features: FeatureSet,
+    out: Path,
+    settings: ForestSettings,
+    split: Literal["train", "valid"] = "valid",
+    candidates: int = 0,
+    num_searches: int = 20_000,
+    advance: Callable[[int, int], None] = lambda done, total: None,
+) -> RankReport:
+    """Write the ranker's folder.
+
+    split: what to learn from. The towers know the searches of train by heart, so that their cosines say more there than
+    they will of a new search. candidates: see rank_examples.
+    Raises ConfigError, TableError before anything is written.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"{out} is there already: choose another folder for the ranker")
+    if candidates and settings.positions:
+        raise ConfigError(
+            "candidates that were not shown have no position: give --no-positions (for judgements), or no --candidates"
+        )
+    vertical, collection = retriever.vertical, retriever.collection
+    assert vertical is not None, "a text is read by a vertical"
+    snapshot = collection.snapshot()
+    features.check(vertical, snapshot.columns, snapshot.embeddings)
+    folder = PairsFolder(pairs)
+    history = read_history(folder) if features.needs_history else None
+    splits = dict.fromkeys((split, "valid"))
+    examples = rank_examples(
+        folder, retriever, features, history, tuple(splits), candidates, num_searches, settings.seed, advance
+    )
+    valid = read_searches(pairs, num_searches, settings.seed, "valid")
+    chosen, measures = _halves(len(valid), settings.seed)
+    every_fifth = np.arange(len(chosen)) % 5 == 0
+    stops, learns = (chosen[every_fifth], chosen[~every_fifth]) if split == "valid" else (chosen, None)
+    learning = examples.take(searches_of(examples, split, _ids(valid, learns)))
+    stopping = examples.take(searches_of(examples, "valid", _ids(valid, stops)))
+    learned = learn_forest(learning, stopping, features, settings)
+    counts = {"learning": len(learning), "stopping": len(stopping), "measuring": len(measures)}
+    how = {
+        "settings": settings.model_dump(),
+        "split": split,
+        "candidates": candidates,
+        "searches": counts,
+        "trees": learned.trees,
+    }
+    header = header_of(features, vertical, collection.metadata.get("models", {}), how)
+    ranker = Ranker(header, features, Forest.read(learned.text), history)
+    pipeline = Pipeline(ranker, RankingConfig(ranker=out.name), vertical, collection)
+    comparison = compared(retriever, pipeline, valid.take(measures, valid.targets.take(measures)), settings.seed)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        ranker.save(out, learned.text)
+    except BaseException:
+        shutil.rmtree(out, ignore_errors=True)
+        raise
+    return RankReport(learned, counts, examples.left_out, comparison)
+
+
+def compared(retriever: Retriever, ranking: RankingStages, searches: Searches, seed: int = 0) -> Comparison:
+    """The hybrid expression in its present order, by reciprocal-rank fusion, and with ranking."""
+    assert retriever.vertical is not None
+    key = retriever.default_key
+    vectors = request_vectors(retriever, searches, key)
+    runs = {PRESENT: served(retriever, searches, _DEPTH, "hybrid", key, vectors).run}
+    if retriever.vertical.order_of("hybrid") != RRF:
+        runs[FUSED] = served(retriever, searches, _DEPTH, "hybrid", key, vectors, RRF).run
+    runs[RANKED] = with_ranking(retriever, searches, _DEPTH, key, ranking).run
+    measures = served_measures((K, _DEPTH), searches.targets)
+    return compare(runs, searches.targets, measures=measures, segments=searches.segments, baseline=PRESENT, seed=seed)
+
+
+def _written(found: Interval) -> str:
+    return f"{found.mean:.3f} [{found.low:.3f}, {found.high:.3f}]"
+
+
+def _ids(searches: Searches, rows: np.ndarray | None) -> list[str] | None:
+    """The search_ids of some; None for all."""
+    return None if rows is None else searches.search_ids.take(pa.array(rows)).to_pylist()
+
+
+def _halves(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    shuffled = np.random.default_rng(seed).permutation(count)
+    return np.sort(shuffled[: count // 2]), np.sort(shuffled[count // 2 :])

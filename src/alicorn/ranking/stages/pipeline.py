@@ -1,0 +1,171 @@
+"""ranking.yaml, and a search with all its stages.
+
+    ranker: ranker                    # the folder that `alicorn rank train` wrote, beside this file
+    candidates: 200                   # the first so many of the expression's order go through the stages
+    stages:
+      - {kind: filter, feature: matched, at_least: 0.2}
+      - {kind: forest, keep: 50, budget_ms: 5}
+      - {kind: diverse, key: people, relevance: 0.8}
+      - {kind: at_most, column: brand, most: 2}
+
+Hits behind the candidates follow in the expression's order, without a score.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Protocol
+
+import numpy as np
+from pydantic import Field
+
+from alicorn.config import Config, parse_config, plain_yaml, read_text
+from alicorn.errors import ConfigError
+from alicorn.index import Snapshot
+from alicorn.query import Collection, Result
+from alicorn.query.explain.step import Step
+from alicorn.ranking.features import Candidates
+from alicorn.ranking.features.feature_set import known_names
+from alicorn.ranking.ranker import Ranker
+from alicorn.ranking.stages.scoring import ByForest, Call, WeightedSum
+from alicorn.ranking.stages.set_choice import AtMost, Diverse, RelevanceFilter
+from alicorn.ranking.stages.slate import RankingStage, Slate
+from alicorn.retrieval.asked import Asked
+from alicorn.retrieval.retriever import Request
+from alicorn.vertical import Vertical
+
+_AnyStage = Annotated[WeightedSum | RelevanceFilter | ByForest | Call | Diverse | AtMost, Field(discriminator="kind")]
+
+
+class RankingConfig(Config):
+    """The content of ranking.yaml."""
+
+    ranker: str
+    candidates: Annotated[int, Field(ge=1, le=10_000)] = 200
+    stages: Annotated[tuple[_AnyStage, ...], Field(min_length=1)] = (ByForest(kind="forest"),)
+
+
+class HasVertical(Protocol):
+    """A model."""
+
+    @property
+    def vertical(self) -> Vertical: ...
+
+
+class Pipeline:
+    """A ranker and the stages around it, over one collection and vertical: what a Retriever's `ranking` is."""
+
+    def __init__(self, ranker: Ranker, config: RankingConfig, vertical: Vertical, collection: Collection) -> None:
+        """Raises ModelError where the ranker was learned from other numbers, ConfigError for names that are unknown."""
+        ranker.check(collection, vertical)
+        snapshot = collection.snapshot()
+        known = known_names(vertical, snapshot.columns, snapshot.embeddings)
+        for at, stage in enumerate(config.stages):
+            try:
+                stage.check(ranker, known)
+            except ValueError as error:
+                raise ConfigError(f"stages[{at}] ({stage.kind}): {error}") from error
+        self.ranker, self.config, self.vertical = ranker, config, vertical
+        ranker.forest.score(np.full((1, len(ranker.features.names)), np.nan))  # compiled before the first request
+
+    @classmethod
+    def load(cls, path: Path, vertical: Vertical, collection: Collection) -> Pipeline:
+        """path: a ranking.yaml, or the folder of a ranker, whose forest then orders the first 200 candidates."""
+        if path.is_dir():
+            return cls(Ranker.load(path), RankingConfig(ranker=path.name), vertical, collection)
+        config = parse_config(plain_yaml(read_text(path), where=path.name), RankingConfig, where=path.name)
+        return cls(Ranker.load(path.parent / config.ranker), config, vertical, collection)
+
+    @property
+    def keys(self) -> Sequence[str]:
+        return self.ranker.features.keys
+
+    @property
+    def columns(self) -> Sequence[str]:
+        return self.ranker.features.asker_columns
+
+    def search(
+        self, collection: Collection, request: Request, explain: bool = False, snapshot: Snapshot | None = None
+    ) -> Result:
+        """The page of a request, in the order of the stages."""
+        assert request.asked is not None
+        started = time.perf_counter()
+        end = request.offset + request.limit
+        found = collection.search(
+            request.expression,
+            request.vectors,
+            max(end, self.config.candidates) if end else 0,
+            request.order_by,
+            explain,
+            facets=request.facets,
+            only=request.only,
+            snapshot=snapshot,
+        )
+        before = time.perf_counter()
+        slate = self.slate(found, request.asked)
+        features = Step("features", len(slate.order), len(slate.order), ms=(time.perf_counter() - before) * 1000.0)
+        slate, steps, notices = self._staged(slate)
+        explanation = found.explanation
+        if explanation is not None:
+            whole = Step("ranked", found.total, len(slate.order) + len(slate.behind))
+            whole.children = [explanation, features, *steps]
+            explanation = whole
+        taken = replace(found, noticed=found.noticed + notices, explanation=explanation, ordering=None)
+        ranked = _with_page(taken, slate, self.config.candidates, request)
+        return replace(ranked, took_ms=(time.perf_counter() - started) * 1000.0)
+
+    def slate(self, found: Result, asked: Asked) -> Slate:
+        """The candidates of an answer, before the first stage."""
+        count = min(self.config.candidates, len(found.numbers))
+        segments, numbers = found.segments[:count], found.numbers[:count]
+        candidates = Candidates(found.snapshot, segments, numbers, asked, self.vertical, self.ranker.history)
+        scores = found.scores[:count].astype(np.float64)
+        nothing = np.empty(0, dtype=np.int64)
+        return Slate(candidates, self.ranker.matrix(candidates), np.arange(count), scores, nothing)
+
+    def _staged(self, slate: Slate) -> tuple[Slate, list[Step], tuple[str, ...]]:
+        """The hits after all stages; what each did; and which took longer than they may."""
+        steps, notices = [], []
+        for stage in self.config.stages:
+            before = len(slate.order)
+            started = time.perf_counter()
+            slate = _applied(stage, slate, self.ranker)
+            step = Step(f"stage {stage.kind}", before, len(slate.order), before)
+            step.ms = (time.perf_counter() - started) * 1000.0
+            steps.append(step)
+            if stage.budget_ms is not None and step.ms > stage.budget_ms:
+                notices.append(f"stage {stage.kind} took {step.ms:.1f} ms of {stage.budget_ms:g} ms")
+        return slate, steps, tuple(notices)
+
+
+def vertical_of(models: Sequence[HasVertical]) -> Vertical:
+    """The vertical that reads texts. Raises ConfigError without a model."""
+    if not models:
+        raise ConfigError("a ranker orders the hits of a text, which a model reads: give its folder with --model")
+    return models[0].vertical
+
+
+def _applied(stage: RankingStage, slate: Slate, ranker: Ranker) -> Slate:
+    return stage.apply(slate, ranker).cut(stage.keep) if len(slate.order) else slate
+
+
+def _with_page(found: Result, slate: Slate, candidates: int, request: Request) -> Result:
+    """The hits of the page: those of the stages, those behind, then the rest of the answer."""
+    rest = np.arange(min(candidates, len(found.numbers)), len(found.numbers))
+    rows = np.concatenate([slate.order, slate.behind, rest]).astype(np.int64)
+    scores = np.concatenate([slate.scores, np.full(len(slate.behind) + len(rest), -np.inf)])
+    page = slice(request.offset, request.offset + request.limit)
+    features = np.full((len(found.numbers), slate.matrix.shape[1]), np.nan)
+    features[: len(slate.matrix)] = slate.matrix
+    return replace(
+        found,
+        scores=scores[page],
+        segments=found.segments[rows[page]],
+        numbers=found.numbers[rows[page]],
+        of_keys=(),
+        features=features[rows[page]],
+        _ids=None,
+    )

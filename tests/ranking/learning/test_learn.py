@@ -1,0 +1,179 @@
+"""A ranker is learned from the log of a tiny world by the shell's verb, and then orders what is served."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pairs_toy import write_folder
+from served_people import UNIFIED, make_collection
+from shell import alicorn, succeed
+
+from alicorn.errors import TableError
+from alicorn.pairs import PairsFolder
+from alicorn.ranking.features import FeatureSet
+from alicorn.ranking.forest import Forest
+from alicorn.ranking.learning.examples import RankExamples, rank_examples, read_history, searches_of
+from alicorn.ranking.learning.lambdamart import ForestSettings, learn_forest
+from alicorn.ranking.ranker import Ranker
+from alicorn.retrieval.retriever import Retriever
+
+FEATURES = """
+features:
+  cosine: {kind: cosine, key: people}
+  words: {kind: bm25, prefix: text, monotone: increasing}
+  rank: {kind: static_rank}
+  city: {kind: common, document: city, searcher: city}
+  clicks: {kind: clicks, half_life_days: 7}
+  popularity: {kind: popularity}
+"""
+
+
+@pytest.fixture(scope="module")
+def learned(loop, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("learned")
+    (folder / "features.yaml").write_text(FEATURES)
+    place = ("--collection", loop.collection, "--model", loop.model, "--features", folder / "features.yaml")
+    of_train = ("--split", "train", "--trees", "20", "--rows-in-leaf", "20", "--out", folder / "ranker", "--json")
+    return folder, succeed("rank", "train", loop.pairs, *place, *of_train)
+
+
+def test_the_report_compares_the_orders_and_the_folder_serves(loop, learned):
+    folder, done = learned
+    report = done.json()
+    assert report["systems"] == ["present order", "rrf", "with ranking"]
+    assert report["gains"].keys() == {"cosine", "words", "rank", "city", "clicks", "popularity"}
+    assert sum(report["gains"].values()) == pytest.approx(1.0, abs=0.001)
+    ranker = Ranker.load(folder / "ranker")
+    assert len(ranker.forest.trees) == report["trees"] == ranker.header.learned["trees"]
+    models = ("--model", loop.model, "--ranker", folder / "ranker")
+    query = succeed("query", loop.collection, *models, "--text", "maria", "--json", "--explain")
+    answer = query.json()
+    scores = [hit["score"] for hit in answer["hits"]]
+    assert scores == sorted(scores, reverse=True)
+    assert answer["explanation"]["children"][-1]["expression"] == "stage forest"
+    system = "hybrid, with ranking"
+    options = ("--collection", loop.collection, "--ranker", folder / "ranker", "--k", "10", "--json")
+    evaluated = succeed("evaluate", loop.model, "--logs", loop.pairs, *options).json()
+    assert system in evaluated["systems"]
+
+
+def refused(*words):
+    return alicorn(*words).refusal()
+
+
+def test_what_cannot_be_learned_is_refused(loop, learned, tmp_path):
+    folder, _ = learned
+    place = ("rank", "train", loop.pairs, "--collection", loop.collection, "--model", loop.model)
+    out = ("--out", tmp_path / "ranker")
+    features = ("--features", folder / "features.yaml")
+    assert "is there already" in refused(*place, *features, "--out", folder / "ranker")
+    assert "have no position: give --no-positions" in refused(*place, *features, *out, "--candidates", "5")
+    (tmp_path / "features.yaml").write_text("features: {city: {kind: common, document: cty, searcher: city}}")
+    message = refused(*place, "--features", tmp_path / "features.yaml", *out)
+    assert "features.city: unknown stored column 'cty'; did you mean 'city'?" in message
+    without_model = refused("query", loop.collection, "text:maria", "--ranker", folder / "ranker")
+    assert "give its folder with --model" in without_model
+    assert not (tmp_path / "ranker").exists()
+
+
+ROWS = [  # search, document, position, grade, split
+    ("s1", "p1", 1, 0.0, "train"),
+    ("s1", "p2", 2, 1.0, "train"),
+    ("s1", "gone", 3, 0.0, "train"),
+    ("s2", "p3", 1, 0.0, "train"),  # nothing was chosen
+    ("s3", "p1", 1, 2.0, "valid"),
+    ("s3", "p/4", 2, 0.0, "valid"),
+    ("s4", "p1", 1, 1.0, "test"),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    search, document, position, grade, split = zip(*ROWS, strict=True)
+    shown = pa.table(
+        {
+            "search_id": search,
+            "searcher_id": ["p3"] * len(ROWS),
+            "time": pa.array([int(one[1:]) * 10**6 for one in search], pa.timestamp("us")),
+            "query": ["john"] * len(ROWS),
+            "doc_id": document,
+            "position": position,
+            "grade": grade,
+            "split": split,
+        }
+    )
+    searchers = pa.table({"searcher_id": ["p3"], "city": ["Oslo"]})
+    tables = {"impressions": shown, "searchers": searchers}
+    return PairsFolder(write_folder(tmp_path_factory.mktemp("shown") / "pairs", tables))
+
+
+def test_examples_are_what_was_shown_with_the_features_of_that_moment(folder, tmp_path):
+    features = FeatureSet.model_validate(
+        {
+            "features": {
+                "rank": {"kind": "static_rank"},
+                "city": {"kind": "common", "document": "city", "searcher": "city"},
+                "clicks": {"kind": "clicks", "half_life_days": None},
+            }
+        }
+    )
+    with make_collection(tmp_path / "collection") as collection:
+        retriever = Retriever(collection, [UNIFIED])
+        history = read_history(folder)
+        found = rank_examples(folder, retriever, features, history)
+        further = rank_examples(folder, retriever, features, history, ("valid",), candidates=3)
+    assert found.search_ids.tolist() == ["s1", "s3"]
+    assert found.starts.tolist() == [0, 2, 4]
+    assert found.left_out == 1
+    rows = [[*row] for row in zip(*found.matrix.T, found.grades, found.positions, strict=True)]
+    nan = np.nan
+    train, valid = ([[4, 1, nan, 0, 1], [3, 0, nan, 1, 2]], [[4, 1, 0, 2, 1], [1, 0, nan, 0, 2]])
+    np.testing.assert_array_equal(sorted(rows[:2], reverse=True), train)
+    np.testing.assert_array_equal(sorted(rows[2:], reverse=True), valid)
+    assert searches_of(found, "train").tolist() == [0]
+    assert sorted(found.take(np.array([1])).grades) == [0.0, 2.0]
+    assert further.search_ids.tolist() == ["s3"]
+    assert sorted(further.grades) == [0.0, 0.0, 2.0]  # of the first three, p1 and p/4 were shown
+    assert sorted(further.positions) == [0, 1, 2]
+
+
+def test_a_log_without_choices_teaches_nothing(tmp_path):
+    empty = PairsFolder(write_folder(tmp_path / "pairs", {}))
+    with pytest.raises(TableError, match="no search of train has a document that was chosen"):
+        rank_examples(empty, None, None, None)
+
+
+def biased(rng, num_searches, exponent):
+    """Ten documents of a search in the order of a bad engine; clicked where looked at and relevant."""
+    rows = rng.normal(size=(num_searches, 10, 3))
+    relevant = 1 / (1 + np.exp(-2 * rows[:, :, 0] - rows[:, :, 1]))
+    order = np.argsort(-(rows[:, :, 1] + rng.normal(size=(num_searches, 10))), axis=1)
+    rows = np.take_along_axis(rows, order[:, :, None], axis=1)
+    relevant = np.take_along_axis(relevant, order, axis=1)
+    looked = rng.random((num_searches, 10)) < (1 / np.arange(1, 11)) ** exponent
+    clicked = looked & (rng.random((num_searches, 10)) < relevant)
+    return rows.reshape(-1, 3), relevant, clicked.astype(float)
+
+
+def test_positions_take_their_effect_out_of_the_forest():
+    rng = np.random.default_rng(0)
+    features = FeatureSet.model_validate({"features": {f"f{at}": {"kind": "static_rank"} for at in range(3)}})
+    learning, stopping, fresh = (biased(rng, count, 1.0) for count in (1500, 300, 500))
+
+    def examples(made):
+        rows, _, clicked = made
+        count = len(clicked)
+        positions = np.tile(np.arange(1, 11), count)
+        of_rows = (rows, clicked.ravel(), np.ones(10 * count), positions)
+        names = np.array(["train"] * count, dtype=object)
+        found = RankExamples(*of_rows, np.arange(count + 1) * 10, names, names, 0)
+        return found.take(searches_of(found, "train"))
+
+    def loss_of_order(positions):
+        """How much of the relevance in the first three is missed on searches that nobody has seen."""
+        settings = ForestSettings(trees=60, leaves=8, rate=0.1, positions=positions)
+        text = learn_forest(examples(learning), examples(stopping), features, settings).text
+        scores = Forest.read(text).score(fresh[0]).reshape(-1, 10)
+        first = np.take_along_axis(fresh[1], np.argsort(-scores, axis=1)[:, :3], 1)
+        return (np.sort(fresh[1], axis=1)[:, -3:].sum() - first.sum()) / fresh[1].sum()
+
+    assert loss_of_order(positions=True) < 0.7 * loss_of_order(positions=False)

@@ -1,0 +1,201 @@
+"""The hits of a text pass the stages of ranking.yaml; every caller of a Retriever gets the same answer."""
+
+import numpy as np
+import pytest
+from ranked_people import FEATURES, save_ranker
+from served_people import SEARCHERS, TEXT, UNIFIED, VERTICAL, make_collection
+
+from alicorn.errors import AlicornError, ConfigError, ModelError
+from alicorn.ranking.ranker import Ranker
+from alicorn.ranking.stages import Pipeline
+from alicorn.ranking.stages.pipeline import vertical_of
+from alicorn.retrieval.retriever import Retriever
+from alicorn.retrieval.searchers import Searchers
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("pipeline")
+
+
+@pytest.fixture(scope="module")
+def collection(folder):
+    with make_collection(folder / "collection") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def ranker(folder, collection):
+    return save_ranker(folder / "ranker")
+
+
+def retriever_of(collection, path):
+    ranking = Pipeline.load(path, VERTICAL, collection)
+    return Retriever(collection, [UNIFIED, TEXT], Searchers(VERTICAL, SEARCHERS), ranking)
+
+
+@pytest.fixture
+def staged(folder, collection, ranker):
+    """An answer to `john`, whose searcher is in Oslo, by a ranking.yaml of these stages."""
+
+    def answer(stages, explain=False, candidates=200, **asked):
+        path = folder / "ranking.yaml"
+        path.write_text(f"ranker: ranker\ncandidates: {candidates}\nstages: {stages}\n")
+        retriever = retriever_of(collection, path)
+        return retriever.search(retriever.request(text="john", searcher="p3", **asked), explain)
+
+    return answer
+
+
+def test_the_forest_of_a_folder_orders_the_hits(collection, ranker):
+    retriever = retriever_of(collection, ranker)
+    result = retriever.search(retriever.request(text="john", searcher="p3"))
+    assert result.ids == ["p/4", "p3", "p2", "p1"]  # of static rank 1, 2, 3, 4
+    assert result.scores.tolist() == Ranker.load(ranker).forest.score(result.features).tolist()
+    rank, city = (result.features[:, FEATURES.names.index(name)].tolist() for name in ("rank", "same_city"))
+    assert rank == [1.0, 2.0, 3.0, 4.0]
+    assert city == [0.0, 1.0, 0.0, 1.0]
+    assert result.total == 4
+    assert result.cursor is None
+
+
+def test_an_order_or_an_expression_of_ones_own_is_not_ranked(collection, ranker):
+    retriever, plain = retriever_of(collection, ranker), Retriever(collection, [UNIFIED])
+    for asked in ({"text": "john", "order_by": "static_rank"}, {"expression": "text:john"}):
+        ranked, before = (each.search(each.request(**asked)) for each in (retriever, plain))
+        assert ranked.ids == before.ids
+        assert ranked.features is None
+
+
+def test_pages_are_parts_of_one_order(collection, ranker):
+    retriever = retriever_of(collection, ranker)
+    pages = [retriever.search(retriever.request(text="john", limit=1, offset=at)).ids[0] for at in range(4)]
+    assert pages == retriever.search(retriever.request(text="john")).ids
+    assert retriever.search(retriever.request(text="john", limit=0)).ids == []
+
+
+def test_what_is_behind_the_candidates_follows_in_the_order_of_the_expression(staged, collection):
+    plain = Retriever(collection, [UNIFIED], Searchers(VERTICAL, SEARCHERS))
+    before = plain.search(plain.request(text="john", searcher="p3")).ids
+    result = staged("[{kind: forest}]", candidates=2)
+    assert set(result.ids[:2]) == set(before[:2])
+    assert result.ids[2:] == before[2:]
+    assert np.isneginf(result.scores[2:]).all()
+    kept = staged("[{kind: sum, weights: {rank: 1}, keep: 2}, {kind: forest}]")
+    assert kept.ids == ["p2", "p1", "p3", "p/4"]  # the two of the greatest rank, the better by the forest first
+
+
+def test_a_sum_orders_by_its_weights_and_missing_adds_nothing(staged):
+    assert staged("[{kind: sum, weights: {rank: 1, same_city: 10}}]").ids == ["p1", "p3", "p2", "p/4"]
+
+
+def test_a_filter_takes_hits_away(staged):
+    result = staged("[{kind: filter, feature: matched, at_least: 0.5}]")
+    assert set(result.ids) == {"p1", "p2", "p/4"}
+    assert result.total == 4
+
+
+def test_at_most_n_of_a_value_come_first(staged):
+    result = staged("[{kind: sum, weights: {rank: 1}}, {kind: at_most, column: name, most: 1}]")
+    assert result.ids == ["p1", "p2", "p3", "p/4"]  # p1 and p/4 have one name
+    result = staged("[{kind: sum, weights: {rank: -1}}, {kind: at_most, column: city, most: 1}]")
+    assert result.ids == ["p/4", "p3", "p2", "p1"]
+
+
+def test_diverse_hits_are_those_of_a_greedy_choice(staged, collection):
+    by_rank = staged("[{kind: sum, weights: {rank: 1}}]")
+    result = staged("[{kind: sum, weights: {rank: 1}}, {kind: diverse, key: people, relevance: 0.2}]")
+    vectors = {}
+    for at, doc_id in enumerate(by_rank.ids):
+        view, number = by_rank.address(at)
+        block = view.segment.embeddings["people"]
+        vectors[doc_id] = block.stored(block.rows_of[[number]])[0]
+    left, chosen = dict(zip(by_rank.ids, (by_rank.scores - 1) / 3, strict=True)), []
+    while left:
+        gain = {
+            one: 0.2 * score - 0.8 * max((float(vectors[one] @ vectors[other]) for other in chosen), default=0.0)
+            for one, score in left.items()
+        }
+        chosen.append(max(gain, key=lambda one: gain[one]))
+        del left[chosen[-1]]
+    assert result.ids == chosen
+    assert result.ids != by_rank.ids
+
+
+def by_name_length(batch):
+    """A user's own stage: p3 leaves, the others by the reverse of their ids."""
+    assert batch.schema.names == ["doc_id", "score", *FEATURES.names]
+    return [None if doc_id == "p3" else float(ord(doc_id[1])) for doc_id in batch["doc_id"].to_pylist()]
+
+
+def broken(batch):
+    raise KeyError("price")
+
+
+def too_few(batch):
+    return [1.0]
+
+
+def test_a_function_of_ones_own_is_a_stage(staged):
+    assert staged("[{kind: call, function: 'test_pipeline:by_name_length'}]").ids == ["p2", "p1", "p/4"]
+    with pytest.raises(AlicornError, match="stage call test_pipeline:broken: KeyError: 'price'"):
+        staged("[{kind: call, function: 'test_pipeline:broken'}]")
+    with pytest.raises(AlicornError, match="test_pipeline:too_few: 4 scores are needed, got 1"):
+        staged("[{kind: call, function: 'test_pipeline:too_few'}]")
+
+
+def test_explain_says_what_went_in_and_out_of_each_stage(staged):
+    stages = "[{kind: filter, feature: matched, at_least: 0.5}, {kind: forest, budget_ms: 0.0001}]"
+    result = staged(stages, explain=True)
+    steps = [step["expression"] for step in result.explanation.to_dict()["children"]]
+    assert steps[1:] == ["features", "stage filter", "stage forest"]
+    assert [(step.narrowed_to, step.actual) for step in result.explanation.children[2:]] == [(4, 3), (3, 3)]
+    (notice,) = result.notices
+    assert notice.startswith("stage forest took ")
+    assert notice.endswith(" of 0.0001 ms")
+
+
+@pytest.mark.parametrize(
+    ("stages", "problem"),
+    [
+        ("[{kind: frost}]", "kind is one of"),
+        ("[{kind: forest, budgt_ms: 3}]", r"unknown key 'budgt_ms'.*did you mean 'budget_ms'"),
+        ("[{kind: filter, feature: mached, at_least: 1}]", "unknown feature 'mached'; did you mean 'matched'"),
+        ("[{kind: sum, weights: {rnk: 1}}]", "unknown feature 'rnk'; did you mean 'rank'"),
+        ("[{kind: diverse, key: peple}]", "unknown embedding key 'peple'; did you mean 'people'"),
+        ("[{kind: at_most, column: nam, most: 1}]", "unknown stored column 'nam'; did you mean 'name'"),
+        ("[{kind: at_most, column: friends, most: 1}]", "column 'friends' must have one value, got list"),
+        ("[{kind: call, function: 'no_module:f'}]", "no_module:f cannot be imported"),
+        ("[{kind: call, function: f}]", "written module:function, got 'f'"),
+    ],
+)
+def test_a_stage_that_cannot_be_is_refused_before_any_request(staged, stages, problem):
+    with pytest.raises(ConfigError, match=problem):
+        staged(stages)
+
+
+def test_a_ranker_of_other_features_is_refused(folder, ranker, tmp_path):
+    changed = save_ranker(tmp_path / "changed")
+    text = (changed / "features.yaml").read_text()
+    (changed / "features.yaml").write_text(text.replace("prefix: text", "prefix: city"))
+    with pytest.raises(ModelError, match=r"learned on other features than features.yaml has now, of the same names"):
+        Ranker.load(changed)
+    (changed / "features.yaml").write_text(text.replace("same_city:", "city:"))
+    with pytest.raises(ModelError, match=r"has now: city, same_city; learn it again"):
+        Ranker.load(changed)
+    (changed / "ranker.json").unlink()
+    with pytest.raises(ModelError, match="is no folder that `alicorn rank train` wrote"):
+        Ranker.load(changed)
+
+
+def test_a_ranker_of_another_model_or_vertical_is_refused(folder, ranker, tmp_path):
+    with make_collection(tmp_path / "other", [TEXT]) as other, pytest.raises(ModelError, match="model of people"):
+        Pipeline.load(ranker, VERTICAL, other)
+    rules = VERTICAL.document.model_copy(update={"stored": ("name",)})
+    with make_collection(tmp_path / "same") as same, pytest.raises(ModelError, match=r"another document\.stored"):
+        Pipeline.load(ranker, VERTICAL.model_copy(update={"document": rules}), same)
+
+
+def test_a_ranker_without_a_model_has_no_vertical():
+    with pytest.raises(ConfigError, match="give its folder with --model"):
+        vertical_of([])
