@@ -16,7 +16,7 @@ from alicorn.language.tree import Nn
 PARTS = (
     *("(nn x :k 10 ", "(nn x :k 10", ":filter ", " :filter  ", "(and ", "(or ", "(or", ")", "))", " ", '"', "(not c)"),
     *("tag:a", "b", "and", "10", "(range p :min 2)", ":recall 0.9", ":vector ", "(nn y :k 3 :filter (or a b))"),
-    *("\ud800", "\\"),
+    *("\ud800", "\\", "(phrase text", "(phrase text a b", " :slop 2"),
 )
 NAMES = ("words", "has_nn", "nearest_to", "named", "notices", "doubted")
 
@@ -35,6 +35,8 @@ def refusal(read: Callable[[str], object], text: str) -> tuple[str, int | None] 
 @example('(nn x :k 10 :filter  a :vector "(and a b)")')
 @example('(nn x :k 10 :filter  a :vector ":filter a b")')
 @example("(nn x :radius 1 :filter a)")
+@example("(phrase text a and 10 :slop 12 )")
+@example("(phrase text a :slop 101)")
 @example("(and tag:a tag:a and)")
 def test_a_text_is_prepared_as_its_tree_is(text: str) -> None:
     refused = refusal(parse, text)

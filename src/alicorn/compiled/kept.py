@@ -34,6 +34,7 @@ from numba.core import config
 from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
 from numba.core.dispatcher import Dispatcher
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 
@@ -54,7 +55,7 @@ class KeptCode(NullCache):  # type: ignore[misc]  # numba has no types
         self._function = _function(function)
 
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
-        target_context.refresh()
+        rtsys.initialize(target_context)  # not refresh(): to compile takes all of Numba and SciPy, 0.5 s of processor
         name = self._file(sig, target_context.codegen())
         for folder in folders():
             payload = _read(folder / name)

@@ -14,6 +14,7 @@ from alicorn.language.well_formed import check_tree
 
 _CACHED_LENGTH = 1000  # characters: 1,024 trees of at most 500 nodes are under 100 MB, about 2 MB for usual queries
 _WORDS = re.compile(rf"{LIST_OF_WORDS}|(?<=:filter )({WORD})(?=[\s)])")
+_PHRASE = re.compile(rf"\(phrase\s++({WORD})((?:\s++{WORD})++)(?:\s++:slop\s++([0-9]{{1,2}}))?+\s*+\)")
 _TOP_K_NOTICE = (
     "(and ... (nn {key} :k {k})) keeps those of the {k} nearest documents that satisfy the rest; for the {k} nearest"
     " among the documents that satisfy it, write (nn {key} :k {k} :filter ...)"
@@ -46,11 +47,16 @@ class Prepared:
         self._expression = expression
         self.words, self.nearest = words, nearest
         if words is not None:
-            self.named, self.has_nn = (), False
+            self._know(())
         elif nearest is not None:
-            self.named, self.has_nn = (nearest.nn,), True
-        if words is not None or nearest is not None:
-            self.notices, self.doubted = (), ()
+            self._know((nearest.nn,))
+        elif isinstance(expression, tree.Phrase):
+            self._know((expression,))
+
+    def _know(self, named: tuple[tree.Node, ...]) -> None:
+        """What follows from a tree that has nothing but terms beside at most one node that names something."""
+        self.named, self.has_nn = named, self.nearest is not None
+        self.notices, self.doubted = (), ()
 
     @cached_property
     def root(self) -> tree.Node:
@@ -109,7 +115,11 @@ def nearest_to(prepared: Prepared, key: str) -> tuple[tree.Nn, ...]:
 
 @lru_cache(maxsize=1024)
 def _of_short_text(text: str) -> Prepared:
-    """A text of words, or of an `nn` of words, is read by a pattern, and parsed only where its tree is needed."""
+    """A text of words, of a phrase, or of an `nn` of words is read by a pattern; the rest is parsed."""
+    phrase = _PHRASE.fullmatch(text)
+    if phrase is not None:
+        prefix, following, slop = phrase.groups(default="0")
+        return Prepared(tree.Phrase(prefix, tuple(following.split()), int(slop)))
     found = _WORDS.search(text)
     if found is not None:
         operator, operands, word = found.groups()

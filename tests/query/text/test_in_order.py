@@ -14,6 +14,8 @@ from alicorn.index.segment.building.builder import build_segment
 from alicorn.index.segment.parts.positions import BLOCK, MANY
 from alicorn.index.segment.segment import Segment
 from alicorn.index.writer.checks.documents import check_documents
+from alicorn.query.sets import docset
+from alicorn.query.sets.docset import Bitmap, Ranges
 from alicorn.query.text.in_order import in_order
 
 Row = list[tuple[str, int]]
@@ -32,12 +34,8 @@ def segment_of(rows: list[Row]) -> Segment:
 
 
 def found(segment: Segment, words: str, slop: int) -> list[int]:
-    terms = [f"t:{word}" for word in words]
-    sets = [segment.postings[segment.span_of(term)] for term in terms]
-    candidates = sets[0]
-    for other in sets[1:]:
-        candidates = np.intersect1d(candidates, other)
-    return in_order(segment, "t", terms, slop, candidates).tolist()
+    documents, _ = in_order(segment, "t", [f"t:{word}" for word in words], slop)
+    return documents.tolist()
 
 
 def expected(rows: list[Row], words: str, slop: int) -> list[int]:
@@ -74,10 +72,9 @@ def test_a_phrase_is_found_where_some_choice_of_positions_has_it(lists: list[Row
     assert found(segment_of(lists), words, slop) == expected(lists, words, slop)
 
 
-def test_many_documents_with_words_by_a_zipf_law() -> None:
-    """Through many blocks, with documents in between that lack a word."""
+def zipf_rows() -> list[Row]:
     rng = np.random.default_rng(3)
-    lists = [
+    return [
         [
             (word, at)
             for at, word in enumerate(
@@ -86,6 +83,11 @@ def test_many_documents_with_words_by_a_zipf_law() -> None:
         ]
         for _ in range(20 * BLOCK)
     ]
+
+
+def test_many_documents_with_words_by_a_zipf_law() -> None:
+    """Through many blocks, with documents in between that lack a word."""
+    lists = zipf_rows()
     segment = segment_of(lists)
     for words, slop in (("ab", 0), ("ba", 1), ("fe", 2), ("aa", 0), ("abca", 3), ("fab", 0)):
         assert found(segment, words, slop) == expected(lists, words, slop)
@@ -111,3 +113,20 @@ def test_what_a_slop_is() -> None:
     segment = segment_of([row])
     for words, cost in costs.items():
         assert [slop for slop in range(9) if found(segment, words, slop)] == [slop for slop in range(9) if slop >= cost]
+
+
+def test_only_given_documents_are_looked_at() -> None:
+    """The documents as an array, as a bitmap, and as ranges; the words frequent and rare."""
+    lists = zipf_rows()
+    segment, rng = segment_of(lists), np.random.default_rng(5)
+    for words in ("ab", "fe", "fa", "aba"):
+        terms, everywhere = [f"t:{word}" for word in words], found(segment, words, 2)
+        for share in (0.0, 0.02, 0.6):
+            chosen = np.flatnonzero(rng.random(len(lists)) < share).astype(np.uint32)
+            bitmap = Bitmap.of_words(docset.as_words(chosen, len(lists)))
+            ranges = Ranges.of(chosen.astype(np.int64), chosen.astype(np.int64) + 1)
+            expected = [number for number in everywhere if number in chosen]
+            for inside in (chosen, bitmap, ranges):
+                documents, looked = in_order(segment, "t", terms, 2, inside)
+                assert docset.as_array(documents).tolist() == expected
+                assert len(expected) <= looked

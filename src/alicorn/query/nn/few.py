@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numba import types
-from numba.cpython.unsafe.numbers import trailing_zeros
 
 from alicorn.compiled import kernel, subroutine
 from alicorn.index import SegmentView, Snapshot
@@ -23,47 +22,38 @@ from alicorn.quantization.kernels.intrinsics import (
     address,
     bytes_at,
     keep,
-    longs_at,
     new_floats,
     new_numbers,
     new_words,
     numbers_at,
-    words_at,
 )
-from alicorn.quantization.kernels.named import Flags, Longs, Numbers, addresses, type_of
+from alicorn.quantization.kernels.named import Flags, Numbers, addresses, type_of
 from alicorn.query.nn.arguments import NONE_DELETED
 from alicorn.query.nn.stages import compare
 from alicorn.query.nn.top_k import best_of
 from alicorn.query.sets.ranked import Ranked
-from alicorn.query.text.lists import has, seek
+from alicorn.query.text.in_all import LIST, ROOM, Postings, are_more, leading, next_documents, postings_of, read_lists
 
 FEW = 4_000  # allowed documents: comparing all of them costs less than choosing among clusters
 
-_FIRST, _STOP, _BITS, _LIST = range(4)  # of a posting list, and how many these are
-
 
 class Arrays(NamedTuple):
-    """A segment and its vectors of one key. stored, docs: of BlockArrays. postings, starts: of Segment. frequent, bits:
-    the numbers and the bitmaps of frequent terms. rows_of: of EmbeddingBlock, 0xFFFFFFFF for none. deleted: of
-    documents, empty when none is.
+    """A segment and its vectors of one key. stored, docs: of BlockArrays. rows_of: of EmbeddingBlock, 0xFFFFFFFF for
+    none. deleted: of documents, empty when none is.
 
     identity: whether a document's number is its row; then documents without the embedding count as allowed, too, as
-    they do in scan.py.
+    they do in scan.py. num_missing: at most how many documents do not count.
     """
 
     stored: Any
-    postings: Numbers
-    starts: Longs
-    frequent: Longs
-    bits: Annotated[np.ndarray, "uint64[:, ::1]"]
+    postings: Postings
     docs: Numbers
     rows_of: Numbers
     deleted: Flags
     id_order: Numbers
-    num_frequent: int
-    num_words: int
     num_rows: int
     any_deleted: int
+    num_missing: int
     identity: int
 
     @classmethod
@@ -71,18 +61,14 @@ class Arrays(NamedTuple):
         segment, block = view.segment, view.segment.embeddings[key]
         return cls(
             block.arrays.stored,
-            segment.postings,
-            segment.posting_starts,
-            segment.frequent.numbers,
-            segment.frequent.words,
+            postings_of(segment),
             block.docs,
             block.rows_of.view(np.uint32),
             NONE_DELETED if view.deleted is None else view.deleted,
             segment.id_order,
-            len(segment.frequent.numbers),
-            (segment.num_docs + 63) // 64,
             len(block.docs),
             int(view.deleted is not None),
+            segment.num_docs - view.num_live + (0 if block.identity else segment.num_docs - len(block.docs)),
             int(block.identity),
         )
 
@@ -168,86 +154,27 @@ def argument_types(stored: type) -> tuple[types.Type, ...]:
 
 
 @subroutine
-def _bitmap_of(segment, term):
-    """The address of the bitmap of a term; 0 if it is not frequent."""
-    numbers, low, high = longs_at(segment.frequent), 0, segment.num_frequent
-    while low < high:
-        middle = (low + high) // 2
-        if numbers[middle] < term:
-            low = middle + 1
-        else:
-            high = middle
-    is_frequent = low < segment.num_frequent and numbers[low] == term
-    return segment.bits + 8 * segment.num_words * low if is_frequent else 0
-
-
-@subroutine
-def _read_lists(segment, terms, num_terms, space):
-    """Write where the posting list of each term is, the shortest first -> whether every term has one."""
-    for i in range(num_terms):
-        term = longs_at(terms)[i]
-        if term < 0:
-            return False
-        one, first = longs_at(space + 8 * _LIST * i), longs_at(space)
-        one[_FIRST], one[_STOP] = longs_at(segment.starts)[term], longs_at(segment.starts)[term + 1]
-        one[_BITS] = _bitmap_of(segment, term)
-        if one[_STOP] - one[_FIRST] < first[_STOP] - first[_FIRST]:
-            for at in range(_LIST):
-                one[at], first[at] = first[at], one[at]
-    return True
-
-
-@subroutine
-def _allow(segment, document, allowed, count, rows):
-    """Add a document -> how many are allowed, and how many rows they have."""
-    if segment.any_deleted and bytes_at(segment.deleted)[document]:
-        return allowed, count
-    row = np.int64(numbers_at(segment.rows_of)[document])
-    has_row = row < segment.num_rows
-    if has_row:
-        numbers_at(rows)[count] = np.uint32(row)
-    return allowed + (has_row or segment.identity), count + has_row
-
-
-@subroutine
-def _rows_in_bitmaps(segment, lists, num_lists, most, rows):
-    """The rows of the documents that are in all bitmaps -> how many; -1 if more than `most` are allowed."""
-    allowed, count = 0, 0
-    for at in range(segment.num_words):
-        word = words_at(longs_at(lists)[_BITS])[at]
-        for i in range(1, num_lists):
-            word &= words_at(longs_at(lists)[_LIST * i + _BITS])[at]
-        while word != np.uint64(0):
-            if allowed == most:
-                return -1
-            allowed, count = _allow(segment, 64 * at + np.int64(trailing_zeros(word)), allowed, count, rows)
-            word &= word - np.uint64(1)
-    return count
-
-
-@subroutine
-def _rows_in_lists(segment, lists, num_lists, most, rows):
-    """The same of the documents of the first list that are in all others."""
-    first, postings = longs_at(lists), numbers_at(segment.postings)
-    allowed, count = 0, 0
-    for place in range(first[_FIRST], first[_STOP]):
-        document = np.int64(postings[place])
-        in_all = True
-        for i in range(1, num_lists):
-            other = longs_at(lists + 8 * _LIST * i)
-            if other[_BITS]:
-                in_all = has(words_at(other[_BITS]), document)
-            else:
-                at = seek(postings, other[_FIRST], other[_STOP], document)
-                other[_FIRST] = at
-                in_all = at < other[_STOP] and np.int64(postings[at]) == document
-            if not in_all:
-                break
-        if in_all:
-            if allowed == most:
-                return -1
-            allowed, count = _allow(segment, document, allowed, count, rows)
-    return count
+def _allowed_rows(segment, lists, num_lists, most, rows):
+    """The rows of the live documents that are in all lists -> how many; -1 if more than `most` are allowed."""
+    postings, out = segment.postings, numbers_at(rows)
+    leader = leading(lists, num_lists)
+    if are_more(lists, num_lists, leader, postings.num_words, most + segment.num_missing):
+        return np.int64(-1)
+    allowed, count, position = np.int64(0), np.int64(0), np.int64(0)
+    while True:
+        found, position = next_documents(lists, num_lists, leader, postings.num_words, position, rows + 4 * count)
+        if found == 0:
+            return count
+        for i in range(count, count + found):
+            document = np.int64(out[i])
+            if segment.any_deleted and bytes_at(segment.deleted)[document]:
+                continue
+            row = np.int64(numbers_at(segment.rows_of)[document])
+            out[count] = np.uint32(row)
+            count += np.int64(row < segment.num_rows)
+            allowed += np.int64(segment.identity or row < segment.num_rows)
+        if allowed > most:
+            return np.int64(-1)
 
 
 @kernel(*(types.void(*argument_types(stored)) for stored in ROWS.values()))
@@ -256,19 +183,15 @@ def _nearest_each(arrays, queries, all_terms, stops, most, k, documents, scores,
     dim, longest, start = len(queries) // len(stops), 1, 0
     for stop in stops:
         longest, start = max(longest, stop - start), stop
-    space, row_array, score_array = new_words(_LIST * longest), new_numbers(most), new_floats(most)
+    space, row_array, score_array = new_words(LIST * longest), new_numbers(most + ROOM), new_floats(most)
     lists, rows, row_scores = address(space), address(row_array), address(score_array)
     start = 0
     for i in range(len(stops)):
         terms, num_terms = address(all_terms) + 8 * start, stops[i] - start
-        start = stops[i]
-        counts[i] = 0
-        if not _read_lists(segment, terms, num_terms, lists):
+        start, counts[i] = stops[i], 0
+        if not read_lists(segment.postings, terms, num_terms, lists):
             continue
-        if longs_at(lists)[_BITS]:  # frequent, and so are all others
-            count = _rows_in_bitmaps(segment, lists, num_terms, most, rows)
-        else:
-            count = _rows_in_lists(segment, lists, num_terms, most, rows)
+        count = _allowed_rows(segment, lists, num_terms, most, rows)
         if count <= 0:
             counts[i] = count
             continue

@@ -1,19 +1,17 @@
-"""Documents that have words in an order, or near it: postings are intersected first, then positions are compared."""
+"""Documents that have words in an order, or near it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from alicorn.errors import QueryError
-from alicorn.index import Segment, Snapshot
+from alicorn.index import Snapshot
 from alicorn.language import tree
 from alicorn.query.operators import term
 from alicorn.query.operators.columns import shown
-from alicorn.query.sets import docset
-from alicorn.query.sets.docset import EMPTY, DocSet
 from alicorn.query.sets.per_segment import Sets
 from alicorn.query.text.in_order import in_order
 
@@ -25,35 +23,18 @@ def evaluate(evaluation: Execution, node: tree.Phrase, within: Sets | None) -> S
     """One word is a term."""
     if len(node.words) == 1:
         return term.evaluate(evaluation, tree.Term(node.terms[0]), within)
-    views = evaluation.snapshot.segments
-    candidates = [
-        _with_every_term(view.segment, node.terms, None if within is None else within[at])
-        for at, view in enumerate(views)
+    found = [
+        in_order(view.segment, node.prefix, node.terms, node.slop, None if within is None else within[at])
+        for at, view in enumerate(evaluation.snapshot.segments)
     ]
     if evaluation.step is not None:
-        evaluation.step.positions_read = sum(map(len, candidates))
-    return [
-        in_order(view.segment, node.prefix, node.terms, node.slop, documents)
-        for view, documents in zip(views, candidates, strict=True)
-    ]
+        evaluation.step.positions_read = sum(looked for _, looked in found)
+    return [documents for documents, _ in found]
 
 
 def estimate(evaluation: Execution, node: tree.Phrase) -> int:
     """The documents of the rarest word."""
     return min(term.estimate(evaluation, tree.Term(one)) for one in dict.fromkeys(node.terms))
-
-
-def _with_every_term(segment: Segment, terms: Iterable[str], inside: DocSet | None) -> np.ndarray:
-    """The documents that have all terms; the smallest sets are intersected first."""
-    sets = [] if inside is None else [inside]
-    for one in dict.fromkeys(terms):
-        sets.append(term.documents_of(segment, one))
-        if not docset.size(sets[-1]):
-            return EMPTY
-    first, *others = sorted(sets, key=docset.size)
-    for other in others:
-        first = docset.intersect(first, other)
-    return docset.as_array(first)
 
 
 def check(node: tree.Phrase, snapshot: Snapshot, _: Mapping[str, np.ndarray]) -> None:

@@ -9,98 +9,199 @@ since the windows of later words begin and end later.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
+from numba import types
+from numba.np.numpy_support import from_dtype
 
 from alicorn.compiled import kernel, subroutine
 from alicorn.index import Segment
 from alicorn.index.segment.parts.positions import BLOCK, MANY
-from alicorn.query.sets.kernels import gallop
+from alicorn.quantization.kernels.intrinsics import (
+    address,
+    bytes_at,
+    keep,
+    longs_at,
+    new_numbers,
+    new_words,
+    numbers_at,
+)
+from alicorn.quantization.kernels.named import BitWords, Longs, Numbers, addresses, type_of
+from alicorn.query.sets import docset
+from alicorn.query.sets.docset import EMPTY, Bitmap, DocSet, Ranges
+from alicorn.query.text.in_all import (
+    BITS,
+    DOCUMENTS,
+    LIST,
+    PLACE,
+    ROOM,
+    SIZE,
+    Postings,
+    leading,
+    next_documents,
+    postings_of,
+    read_lists,
+)
+from alicorn.query.text.lists import seek
+
+_NO_BITS = np.empty(0, dtype=np.uint64)
 
 
-def in_order(segment: Segment, prefix: str, terms: Sequence[str], slop: int, documents: np.ndarray) -> np.ndarray:
-    """Those of the documents that have the terms in their order. documents: (n,) uint32, a set, each with all terms.
+class _Inside(NamedTuple):
+    """Which documents are looked at. is_given: 0 for all; else those of the bitmap, or of the numbers where it is
+    empty. size: how many they are."""
 
-    prefix: of the terms, one whose positions the segment has.
+    is_given: int
+    size: int
+    numbers: Numbers
+    bits: BitWords
+
+    @classmethod
+    def of(cls, documents: DocSet | None) -> _Inside:
+        if documents is None or isinstance(documents, Ranges):
+            return cls(0, 0, EMPTY, _NO_BITS)
+        if isinstance(documents, Bitmap):
+            return cls(1, documents.count, EMPTY, documents.words)
+        return cls(1, len(documents), documents, _NO_BITS)
+
+
+class _Positions(NamedTuple):
+    """frequencies: of Segment; first, blocks, numbers: of PositionLists."""
+
+    frequencies: Any
+    first: int
+    blocks: Longs
+    numbers: Any
+
+
+def in_order(
+    segment: Segment, prefix: str, terms: Sequence[str], slop: int, inside: DocSet | None = None
+) -> tuple[DocSet, int]:
+    """The documents that have the terms in their order, and how many were looked at, as they have all terms.
+
+    prefix: of the terms, one whose positions the segment has. inside: only these documents; None for all.
     """
     lists = segment.positions[prefix]
-    spans = [segment.span_of(term) for term in terms]
-    latest: dict[str, int] = {}
-    twins = []
-    for at, term in enumerate(terms):
-        twins.append(latest.get(term, -1))
-        latest[term] = at
-    out = np.empty(len(documents), dtype=np.uint32)
-    count = _in_order(
-        documents,
-        segment.postings,
-        segment.frequencies,
-        lists.first,
-        lists.blocks,
-        lists.numbers,
-        np.array([(span.start, span.stop) for span in spans], dtype=np.int64),
-        np.array(twins, dtype=np.int64),
-        slop,
-        out,
-    )
-    return out[:count]
+    positions = _Positions(segment.frequencies, lists.first, lists.blocks, lists.numbers)
+    numbers = np.array([segment.terms.find(term) for term in terms])
+    entry = _compiled_for(lists.numbers.dtype)
+    found, count = entry(postings_of(segment), positions, numbers, slop, _Inside.of(inside))
+    return docset.intersect(found, inside) if isinstance(inside, Ranges) else found, count
 
 
-@kernel(
-    *[
-        "int64(uint32[::1], uint32[::1], uint8[::1], int64, int64[::1], "
-        f"{kind}[::1], int64[:, ::1], int64[::1], int64, uint32[::1])"
-        for kind in ("uint8", "uint16", "uint32")
-    ]
-)
-def _in_order(documents, postings, frequencies, first, blocks, numbers, spans, twins, slop, out):
-    """spans: (words, 2), where the postings of each word's term begin and end; twins: the word before with the same
-    term, or -1; first, blocks, numbers: of PositionLists. Returns how many documents were written."""
-    posting = spans[:, 0].copy()  # of each word: where the search goes on
-    known = np.full(len(spans), -1, dtype=np.int64)  # a posting, and where its numbers begin
-    begins = np.empty(len(spans), dtype=np.int64)
-    starts, stops, taken = np.empty_like(begins), np.empty_like(begins), np.empty_like(begins)
-    count = 0
-    for doc in documents:
-        for word in range(len(spans)):
-            at = gallop(postings[: spans[word, 1]], posting[word], doc)
-            posting[word] = at
-            block = (at - first) // BLOCK
-            if known[word] < first + block * BLOCK:
-                known[word], begins[word] = first + block * BLOCK, blocks[block]
-            for before in range(known[word], at):
-                begins[word] += frequencies[before] if frequencies[before] < MANY else 1 + numbers[begins[word]]
-            known[word] = at
-            many = frequencies[at] == MANY
-            starts[word] = begins[word] + many
-            stops[word] = starts[word] + (numbers[begins[word]] if many else frequencies[at])
-        out[count] = doc
-        count += _has_window(numbers, starts, stops, twins, slop, taken)
-    return count
+@cache
+def _compiled_for(kind: np.dtype) -> Callable[..., tuple[np.ndarray, int]]:
+    """The loop for one type of positions: without finding out the types of its arguments, as in nn/kernel.py."""
+    entry: Callable[..., tuple[np.ndarray, int]] = _in_order.compile(_argument_types(from_dtype(kind)))
+    return entry
+
+
+def _argument_types(kind: types.Type) -> tuple[types.Type, ...]:
+    positions = type_of(_Positions, frequencies=types.uint8[::1], numbers=kind[::1])
+    return type_of(Postings), positions, types.int64[::1], types.int64, type_of(_Inside)
+
+
+_STOP, _AT, _KNOWN, _BEGIN, _START, _END, _TAKEN, _TWIN, _WORD = range(9)
+"""What is known of a word, and how many numbers these are: where its postings end, and where the search goes on; a
+posting, and where its positions begin; where its positions in a document start and end, and which it takes; the word
+before with the same term, or -1."""
 
 
 @subroutine
-def _has_window(numbers, starts, stops, twins, slop, taken):
-    """Whether one document has the phrase. starts, stops: the numbers of each word; taken: where it takes one."""
-    for word in range(len(starts)):
-        taken[word] = starts[word]
-    window = np.int64(numbers[starts[0]]) - slop
-    word = 0
-    while word < len(starts):
-        least = window + word
-        if twins[word] >= 0:
-            least = max(least, np.int64(numbers[taken[twins[word]]]) + 1)
-        at = taken[word]
-        while at < stops[word] and np.int64(numbers[at]) < least:
+def _begin(postings, terms, num_words, words):
+    for i in range(num_words):
+        term, word, twin = longs_at(terms)[i], longs_at(words + 8 * _WORD * i), i - 1
+        word[_AT], word[_STOP] = longs_at(postings.starts)[term], longs_at(postings.starts)[term + 1]
+        word[_KNOWN] = -1
+        while twin >= 0 and longs_at(terms)[twin] != term:
+            twin -= 1
+        word[_TWIN] = twin
+
+
+@subroutine
+def _go_to(postings, positions, numbers, num_words, words, document):
+    """Find where the positions of each word in a document, which has them all, start and end."""
+    frequencies = bytes_at(positions.frequencies)
+    for i in range(num_words):
+        word = longs_at(words + 8 * _WORD * i)
+        at = seek(numbers_at(postings.postings), word[_AT], word[_STOP], document)
+        block = (at - positions.first) // BLOCK
+        known, begin = positions.first + block * BLOCK, longs_at(positions.blocks)[block]
+        if word[_KNOWN] >= known:
+            known, begin = word[_KNOWN], word[_BEGIN]
+        for before in range(known, at):
+            begin += frequencies[before] if frequencies[before] < MANY else 1 + numbers[begin]
+        word[_AT], word[_KNOWN], word[_BEGIN] = at, at, begin
+        many = np.int64(frequencies[at] == MANY)
+        word[_START] = begin + many
+        word[_END] = begin + many + (np.int64(numbers[begin]) if many else np.int64(frequencies[at]))
+
+
+@kernel(
+    *(
+        types.Tuple((types.uint32[::1], types.int64))(*_argument_types(kind))
+        for kind in (types.uint8, types.uint16, types.uint32)
+    )
+)
+def _in_order(postings_arrays, position_arrays, terms, slop, inside_arrays):
+    """The documents, and how many have all terms. terms: numbers, -1 for one that is missing."""
+    postings, positions = addresses(postings_arrays), addresses(position_arrays)
+    num_words, num_lists = len(terms), len(terms) + inside_arrays.is_given
+    space, chunk = new_words(LIST * num_lists), new_numbers(ROOM)
+    lists = address(space)
+    room = read_lists(postings, address(terms), num_words, lists)
+    if inside_arrays.is_given:
+        one = longs_at(lists + 8 * LIST * num_words)
+        is_bitmap = len(inside_arrays.bits) > 0
+        one[DOCUMENTS] = 0 if is_bitmap else address(inside_arrays.numbers)
+        one[BITS] = address(inside_arrays.bits) if is_bitmap else 0
+        one[SIZE], one[PLACE] = inside_arrays.size, 0
+        room = min(room, inside_arrays.size)
+    out, count, looked, place = new_numbers(room), 0, np.int64(0), np.int64(0)
+    if room == 0:
+        return out, looked
+    word_array = new_words(_WORD * num_words)
+    words = address(word_array)
+    _begin(postings, address(terms), num_words, words)
+    leader = leading(lists, num_lists)
+    while True:
+        found, place = next_documents(lists, num_lists, leader, postings.num_words, place, address(chunk))
+        if found == 0:
+            break
+        looked += found
+        for i in range(found):
+            out[count] = chunk[i]
+            _go_to(postings, positions, position_arrays.numbers, num_words, words, chunk[i])
+            count += _has_window(position_arrays.numbers, num_words, words, slop)
+    keep(space)
+    keep(word_array)
+    return out[:count], looked
+
+
+@subroutine
+def _has_window(numbers, num_words, words, slop):
+    """Whether a document has the phrase."""
+    for i in range(num_words):
+        longs_at(words)[_WORD * i + _TAKEN] = longs_at(words)[_WORD * i + _START]
+    window = np.int64(numbers[longs_at(words)[_START]]) - slop
+    i = 0
+    while i < num_words:
+        word, least = longs_at(words + 8 * _WORD * i), window + i
+        if word[_TWIN] >= 0:
+            least = max(least, np.int64(numbers[longs_at(words)[_WORD * word[_TWIN] + _TAKEN]]) + 1)
+        at = word[_TAKEN]
+        while at < word[_END] and np.int64(numbers[at]) < least:
             at += 1
-        if at == stops[word]:
+        if at == word[_END]:
             return False
-        taken[word] = at
-        beyond = np.int64(numbers[at]) - (window + word + slop)
+        word[_TAKEN] = at
+        beyond = np.int64(numbers[at]) - (window + i + slop)
         if beyond > 0:
             window += beyond
-            word = 0
+            i = 0
         else:
-            word += 1
+            i += 1
     return True
