@@ -33,6 +33,7 @@ NEEDS = {
     "analyze": set(),
     "query": {"learn"},
     "serve": {"learn", "serve"},
+    "feed": set(),
     "tune": {"learn"},
     "verify": set(),
     "compile": set(),
@@ -79,6 +80,7 @@ def arguments(loop, out):
         "analyze": ["john smith", *vertical],
         "query": [collection, "--text", "john smith", *model],
         "serve": [collection, *model],
+        "feed": ["/dev/null"],
         "tune": [collection, "--key", "people", "--out", out / "tuning"],
         "verify": [collection],
         "compile": ["--help"],  # the work itself takes a minute

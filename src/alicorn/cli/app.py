@@ -19,6 +19,7 @@ from alicorn.cli.learn import ensemble, export, mine, train
 from alicorn.cli.output import NOTES
 from alicorn.cli.query import query
 from alicorn.cli.rank import train as rank_train
+from alicorn.cli.serving.feed import feed
 from alicorn.cli.serving.key import key
 from alicorn.cli.serving.serve import serve
 from alicorn.cli.tune import tune
@@ -42,6 +43,7 @@ VERBS = (
     analyze,
     query,
     serve,
+    feed,
     tune,
     verify,
     compile,

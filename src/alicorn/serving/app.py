@@ -1,9 +1,12 @@
 """The HTTP API and the search page over one collection.
 
 POST   /v1/search              an expression, or a text with its searcher -> hits and why they matched
+POST   /v1/search/batch        several searches over one snapshot
+GET    /v1/suggest             the beginning of a term -> terms
 POST   /v1/analyze             a text -> the terms of a document and of a query, step by step
 POST   /v1/clicks              a hit was chosen
 GET    /v1/documents/{id}      POST, PATCH /v1/documents      DELETE /v1/documents/{id}
+POST   /v1/documents/bulk      documents as lines of JSON or an Arrow stream, errors by row
 GET    /v1/searchers           searchers to choose from
 GET    /v1/about               what is served
 GET    /healthz   /metrics   /openapi.json   and the page at /
@@ -27,12 +30,12 @@ from alicorn.ranking.stages import Pipeline
 from alicorn.ranking.stages.pipeline import vertical_of
 from alicorn.retrieval.retriever import Retriever
 from alicorn.retrieval.searchers import Searchers
-from alicorn.serving.api.document_operations import document_operations
+from alicorn.serving.api.document_operations import bulk_operation, document_operations
 from alicorn.serving.api.openapi import openapi
 from alicorn.serving.api.operations import Operation, resources
 from alicorn.serving.api.problems import PROBLEM_ANSWERS, JsonResponse
 from alicorn.serving.api.search_endpoint import SearchEndpoint
-from alicorn.serving.api.search_operations import click_operation, search_operations
+from alicorn.serving.api.search_operations import click_operation, search_operations, typing_operations
 from alicorn.serving.api.status_operations import status_operations
 from alicorn.serving.metrics import CountRequests, Metrics
 from alicorn.serving.security.access import Access
@@ -74,10 +77,13 @@ def create_app(
         if served_log is not None:
             served_log.flush()
 
+    served = list(endpoint.retriever.models.values())
     operations = [
-        *search_operations(endpoint, metrics),
+        *search_operations(endpoint, metrics, access),
+        *typing_operations(endpoint),
         click_operation(endpoint),
-        *document_operations(collection, list(endpoint.retriever.models.values())),
+        bulk_operation(collection, served),
+        *document_operations(collection, served),
         *status_operations(endpoint, metrics, access),
     ]
     document = openapi(operations)

@@ -40,7 +40,8 @@ def operations(client):
     """(method, path, example of a body or None, scope or None) of every operation."""
     for path, methods in client.get("/openapi.json").json()["paths"].items():
         for method, found in methods.items():
-            body = found.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+            content = found.get("requestBody", {}).get("content", {})
+            body = content.get("application/json", {}).get("example")
             scope = found["security"][0]["bearer"][0] if "security" in found else None
             yield method.upper(), path.replace("{doc_id}", "p1"), body, scope
 
@@ -96,6 +97,13 @@ def test_a_key_has_a_rate(served):
     statuses = [served.client.get("/v1/about", headers=headers) for _ in range(4)]
     assert [answer.status_code for answer in statuses] == [200, 200, 429, 429]
     assert statuses[-1].headers["retry-after"] == "1"
+
+
+def test_a_batch_costs_as_many_requests_as_it_has_searches(served):
+    headers = served.key("search", per_second=4)
+    batch = {"searches": [{"expression": "text:john"}] * 3}
+    assert served.client.post("/v1/search/batch", json=batch, headers=headers).status_code == 200
+    assert served.client.post("/v1/search/batch", json=batch, headers=headers).status_code == 429
 
 
 def test_denials_are_logged_without_secrets_and_without_what_was_asked(served, caplog):
@@ -155,6 +163,11 @@ def test_a_key_of_some_documents_sees_no_other_by_any_operation(served):
     assert ids(post(text="john smyth", searcher="p2", mode="hybrid", why=True, highlight=True)) == ["p1", "p3"]
     counted = post(expression=everything, facets={"c": {"prefix": "city:"}})["facets"]["c"]["buckets"]
     assert counted == [{"value": "oslo", "count": 2}]
+    suggested = served.client.get("/v1/suggest?begins=city:", headers=key).json()["suggestions"]
+    assert suggested == [{"term": "city:oslo", "count": 2}]
+    batch = {"searches": [{"expression": everything}, {"expression": "text:smyth"}]}
+    answers = served.client.post("/v1/search/batch", json=batch, headers=key).json()["answers"]
+    assert [answer["answer"]["total"] for answer in answers] == [2, 0]
     assert served.client.get("/v1/documents/p1", headers=key).status_code == 200
     hidden, missing = (served.client.get(f"/v1/documents/{doc_id}", headers=key) for doc_id in ("p2", "nobody"))
     assert hidden.json() == missing.json() | {"detail": "no document 'p2'"}

@@ -13,18 +13,23 @@ async def read_body(request: Request, max_bytes: int, media_types: tuple[str, ..
 
     A media type must be named: browsers send these across sites only after a preflight request.
     """
-    check_media_type(request, media_types)
+    _check_media_type(request, media_types)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > max_bytes:
-            raise too_large(max_bytes)
+            message = f"a body here has at most {max_bytes} bytes"
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
     return bytes(body)
 
 
-def check_media_type(request: Request, media_types: tuple[str, ...]) -> str:
-    """The media type of the body, which is one of those. Raises HTTPException, 415."""
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+def media_type(request: Request) -> str:
+    """Of the body, in lower case, without parameters; empty where none is named."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _check_media_type(request: Request, media_types: tuple[str, ...]) -> None:
+    content_type = media_type(request)
     coding = request.headers.get("content-encoding", "identity").strip().lower()
     if content_type not in media_types:
         message = f"send content-type: {' or '.join(media_types)}, got {content_type[:100] or 'none'}"
@@ -32,8 +37,3 @@ def check_media_type(request: Request, media_types: tuple[str, ...]) -> str:
     if coding != "identity":
         message = f"send the body as it is: content-encoding {coding[:100]} is not read here"
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message, {"accept-encoding": "identity"})
-    return content_type
-
-
-def too_large(max_bytes: int) -> HTTPException:
-    return HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body here has at most {max_bytes} bytes")

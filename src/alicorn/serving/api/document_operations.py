@@ -1,5 +1,6 @@
 """Documents one by one and in lists: read, added, changed, deleted."""
 
+import json
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -10,15 +11,19 @@ from starlette.requests import Request
 from alicorn.query import Collection
 from alicorn.query.restrict import document_of
 from alicorn.reporting.json_text import plain_json
+from alicorn.serving.api.body import media_type
+from alicorn.serving.api.bulk import ARROW, NDJSON, Bulk, BulkAction
 from alicorn.serving.api.documents import updates_table, upserts_table
 from alicorn.serving.api.messages import (
     DOCUMENTS_BYTES,
+    BulkAnswer,
     Changed,
     Deleted,
     DocumentBody,
     DocumentList,
     Stored,
     Upserted,
+    from_query,
 )
 from alicorn.serving.api.operations import Operation
 from alicorn.serving.security.access import only_of
@@ -27,6 +32,28 @@ if TYPE_CHECKING:
     from alicorn.towers import AnyModel
 
 _ONE = {"doc_id": "p1", "terms": ["text:john"], "static_rank": 4.0, "columns": {"name": "John Smith"}}
+
+
+def bulk_operation(collection: Collection, models: "Sequence[AnyModel]") -> Operation:
+    def write(request: Request, body: bytes) -> BulkAnswer:
+        action: BulkAction = from_query(request.query_params, "action", BulkAction, "upsert")
+        bulk = Bulk(collection, models, action)
+        kind = media_type(request)
+        return bulk.of_arrow(body) if kind == ARROW else bulk.of_lines(body)
+
+    error = {"row": 7, "type": "urn:alicorn:problem:documents", "detail": "column 'doc_id', row 0: is empty"}
+    return Operation(
+        *("POST", "/v1/documents/bulk", "Write documents, one JSON a line or an Arrow stream", write),
+        gives=BulkAnswer,
+        shows={"written": 999, "left_out": 0, "unknown": 0, "failed": 1, "errors": [error]},
+        takes=bytes,
+        example=json.dumps(_ONE) + "\n",
+        media_types=(NDJSON, ARROW),
+        max_bytes=DOCUMENTS_BYTES,
+        query={"action": BulkAction},
+        refused=(HTTPStatus.CONFLICT,),
+        scope="write",
+    )
 
 
 def document_operations(collection: Collection, models: "Sequence[AnyModel]") -> list[Operation]:

@@ -22,6 +22,8 @@ MAX_LIMIT = 1000
 """Hits of one answer: each is read with its stored columns. Larger answers are Python's, `Collection.search`."""
 MAX_TEXT = 1000
 """Characters of a query text."""
+MAX_BATCH = 100
+"""Searches of one batch."""
 MAX_DOCUMENTS = 10_000
 """Documents of one request."""
 
@@ -72,6 +74,12 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     explain: bool = False
     why: bool = False
     highlight: bool = False
+
+
+class BatchRequest(Struct, forbid_unknown_fields=True, frozen=True):
+    """Searches that are answered over one snapshot."""
+
+    searches: Annotated[list[SearchRequest], Meta(min_length=1, max_length=MAX_BATCH)]
 
 
 class Why(Struct, frozen=True):
@@ -144,6 +152,48 @@ class SearchAnswer(Struct, frozen=True):
     facets: dict[str, FacetCounts] = {}
 
 
+class Problem(Struct):
+    """A failure as in RFC 9457. type: one of problems.py, or about:blank. detail: what is wrong and what to do.
+
+    offset: of the character of the expression. column, row: of the documents, from 0.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    offset: int | UnsetType = UNSET
+    column: str | UnsetType = UNSET
+    row: int | UnsetType = UNSET
+
+
+class AnswerOrProblem(Struct, frozen=True):
+    """A search of a batch: its answer, or what is wrong with it."""
+
+    answer: SearchAnswer | UnsetType = UNSET
+    problem: Problem | UnsetType = UNSET
+
+
+class BatchAnswer(Struct, frozen=True):
+    """answers: of each search, in their order."""
+
+    answers: list[AnswerOrProblem]
+    took_ms: float
+
+
+class Suggestion(Struct, frozen=True):
+    """A term, and how many documents have it."""
+
+    term: str
+    count: int
+
+
+class Suggestions(Struct, frozen=True):
+    """The most frequent terms that begin as asked for."""
+
+    suggestions: list[Suggestion]
+
+
 class AnalyzeRequest(Struct, forbid_unknown_fields=True, frozen=True):
     """A text of a document or of a query."""
 
@@ -205,6 +255,27 @@ class Deleted(Struct, frozen=True):
     unknown: int
 
 
+class RowError(Struct, frozen=True):
+    """Why a document of a bulk was not written. row: of the body, from 0. type, detail, column: as of a problem."""
+
+    row: int
+    type: str
+    detail: str
+    doc_id: str | UnsetType = UNSET
+    column: str | UnsetType = UNSET
+
+
+class BulkAnswer(Struct, frozen=True):
+    """written: documents added, replaced, changed or deleted. left_out: refused by the vertical's selection. unknown:
+    ids that were not there. failed: documents with a mistake; errors: the first 100 of them."""
+
+    written: int
+    left_out: int
+    unknown: int
+    failed: int
+    errors: list[RowError]
+
+
 class Health(Struct, frozen=True):
     """status: always ok; documents: how many are live. A server with keys says no more than the status."""
 
@@ -227,25 +298,12 @@ class About(Struct, frozen=True):
     logs_clicks: bool
 
 
-class Problem(Struct):
-    """A failure as in RFC 9457. type: one of problems.py, or about:blank. detail: what is wrong and what to do.
-
-    offset: of the character of the expression. column, row: of the documents, from 0.
-    """
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    offset: int | UnsetType = UNSET
-    column: str | UnsetType = UNSET
-    row: int | UnsetType = UNSET
-
-
 Analyses = dict[str, PrefixAnalysis]
 """What becomes of a text by the prefix of its terms: the columns, and the terms after each step."""
 Stored = dict[str, Any]
 """doc_id, terms, static_rank and the stored columns of a document."""
+NumSuggestions = Annotated[int, Meta(ge=1, le=100)]
+Beginning = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
 NumSearchers = Annotated[int, Meta(ge=1, le=100)]
 DocumentList = Annotated[list[DocumentBody], Meta(max_length=MAX_DOCUMENTS)]
 

@@ -44,7 +44,7 @@ _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 def openapi(operations: Sequence[Operation]) -> dict[str, Any]:
     """The whole document, as plain data."""
     messages = [message for one in operations for message in (one.gives, one.takes, *one.query.values())]
-    typed = [message for message in messages if message is not None and not isinstance(message, str)]
+    typed = [message for message in messages if message not in (None, bytes) and not isinstance(message, str)]
     _, schemas = msgspec.json.schema_components([*typed, Problem], ref_template=_REFERENCE)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
@@ -70,11 +70,16 @@ def _described(operation: Operation) -> dict[str, Any]:
     parameters = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in _PARAMETER.findall(operation.path)
-    ] + [{"name": name, "in": "query", "schema": _schema(kind)} for name, kind in operation.query.items()]
+    ] + [
+        {"name": name, "in": "query", "required": name in operation.required, "schema": _schema(kind)}
+        for name, kind in operation.query.items()
+    ]
     if parameters:
         described["parameters"] = parameters
     if operation.takes is not None:
-        described["requestBody"] = {"required": True, "content": _content(operation.takes, operation.example)}
+        kinds = operation.media_types if operation.takes is bytes else (operation.takes,)
+        content = {name: value for kind in kinds for name, value in _content(kind, operation.example).items()}
+        described["requestBody"] = {"required": True, "content": content}
     answers = {"200": {"description": "The answer", "content": _content(operation.gives, operation.shows)}}
     answers |= {str(int(status)): _problem(status) for status in operation.errors}
     if operation.scope is not None:  # a server without keys asks for none

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from alicorn.serving.api.body import read_body
+from alicorn.serving.api.body import JSON, read_body
 from alicorn.serving.api.messages import decode
 from alicorn.serving.api.problems import JsonResponse
 from alicorn.serving.security.access import Access
@@ -34,7 +34,8 @@ class Operation:
 
     answer: called in a thread with the request and its decoded body -> a message, or a whole Response.
     gives: type of the answer, or its media type. shows: an example of it. takes: type of the body, of at most
-    `max_bytes`; None: no body is read. example: of a body. query: parameters of the query string and their types.
+    `max_bytes`; bytes: it is handed over as it is; None: no body is read. example: of a body. media_types: of the body.
+    query: parameters of the query string and their types; those in `required` must be there.
     refused: the statuses that it may be refused with, beside those that follow from body, parameters and scope.
     scope: that a key needs; None: open to all, without a key. sees_part: whether a key that sees some documents only
     may ask it, because it answers over those alone.
@@ -49,7 +50,9 @@ class Operation:
     takes: Any = None
     example: Any = None
     max_bytes: int = 0
+    media_types: tuple[str, ...] = (JSON,)
     query: Mapping[str, Any] = field(default_factory=dict)
+    required: Sequence[str] = ()
     refused: Sequence[HTTPStatus] = ()
     scope: KeyScope | None = "admin"
     sees_part: bool = False
@@ -77,10 +80,11 @@ class Resource:
         request = Request(scope, receive)
         operation = self._by_method["GET" if request.method == "HEAD" else request.method]
         self._access.admit(request, operation.scope, operation.sees_part)
-        body = b"" if operation.takes is None else await read_body(request, operation.max_bytes)
+        takes = operation.takes
+        body = None if takes is None else await read_body(request, operation.max_bytes, operation.media_types)
 
         def answered() -> Any:
-            return operation.answer(request, None if operation.takes is None else decode(body, operation.takes))
+            return operation.answer(request, body if body is None or takes is bytes else decode(body, takes))
 
         answer = await asyncio.get_running_loop().run_in_executor(_THREADS, answered)
         response = answer if isinstance(answer, Response) else JsonResponse(answer)

@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 from msgspec.structs import asdict, replace
 
-from alicorn.errors import ConfigError
+from alicorn.errors import AlicornError, CollectionError, ConfigError
 from alicorn.feedback import ServedLog
 from alicorn.index import Snapshot
-from alicorn.language.tree import Node
+from alicorn.language.tree import Node, Prefix
 from alicorn.query import Facet, Result
 from alicorn.query.explain.match import Matcher
 from alicorn.query.facets import Counts
@@ -24,8 +24,23 @@ from alicorn.retrieval.highlighting import Highlighter
 from alicorn.retrieval.retriever import Request, Retriever
 from alicorn.retrieval.searchers import Searcher
 from alicorn.serving.api.in_common import in_common
-from alicorn.serving.api.messages import FacetBucket, FacetCounts, Highlight, Hit, SearchAnswer, SearchRequest, Why
+from alicorn.serving.api.messages import (
+    AnswerOrProblem,
+    BatchAnswer,
+    BatchRequest,
+    FacetBucket,
+    FacetCounts,
+    Highlight,
+    Hit,
+    SearchAnswer,
+    SearchRequest,
+    Suggestion,
+    Suggestions,
+    Why,
+)
+from alicorn.serving.api.problems import problem_of
 from alicorn.tables import python_values
+from alicorn.text import normalize
 
 _REFRESH_S = 1.0
 _MAX_SHOWN = 20  # terms of a hit
@@ -101,6 +116,29 @@ class SearchEndpoint:
             chosen=chosen,
             only=only,
         )
+
+    def batch(self, asked: BatchRequest, only: Node | None) -> BatchAnswer:
+        """Each search by itself, over one snapshot: a mistake in one is its answer."""
+        started = time.perf_counter()
+        self._refresh()
+        snapshot = self.collection.snapshot()
+        answers: list[AnswerOrProblem] = []
+        for one in asked.searches:
+            try:
+                answers.append(AnswerOrProblem(self.search(one, only, snapshot)))
+            except CollectionError:
+                raise
+            except AlicornError as error:
+                answers.append(AnswerOrProblem(problem=problem_of(error)))
+        return BatchAnswer(answers, (time.perf_counter() - started) * 1000.0)
+
+    def suggest(self, begins: str, count: int, only: Node | None) -> Suggestions:
+        """The terms of most documents that begin so; with a vertical, the beginning is folded as its words are."""
+        beginning = begins if self.retriever.vertical is None else normalize(begins)
+        asked = {"terms": Facet(prefix=beginning, top=count)}
+        found = self.collection.search(Prefix(beginning), limit=0, facets=asked, only=only)
+        buckets = found.facets["terms"].buckets
+        return Suggestions([Suggestion(beginning + bucket.value, bucket.count) for bucket in buckets])
 
     def count(self, only: Node | None) -> int:
         """How many documents may be seen."""

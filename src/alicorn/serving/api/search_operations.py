@@ -2,26 +2,32 @@
 
 from http import HTTPStatus
 
+from msgspec import UNSET
 from starlette.requests import Request
 
-from alicorn.errors import AlicornError
+from alicorn.errors import AlicornError, BodyError
 from alicorn.retrieval.analysis_steps import analysis_steps
 from alicorn.serving.api.messages import (
     SEARCH_BYTES,
     Analyses,
     AnalyzeRequest,
+    BatchAnswer,
+    BatchRequest,
+    Beginning,
     Clicked,
     ClickRequest,
     NumSearchers,
+    NumSuggestions,
     SearchAnswer,
     SearchersAnswer,
     SearchRequest,
+    Suggestions,
     from_query,
 )
 from alicorn.serving.api.operations import Operation
 from alicorn.serving.api.search_endpoint import SearchEndpoint
 from alicorn.serving.metrics import Metrics
-from alicorn.serving.security.access import only_of
+from alicorn.serving.security.access import Access, only_of
 
 _FOUND = {
     "hits": [{"doc_id": "p1", "score": 0.93, "stored": {"name": "John Smith"}, "why": None, "highlights": None}],
@@ -39,23 +45,22 @@ _FOUND = {
 _STEPS = [{"step": "words", "document": ["text:john"], "query": ["text:john"]}]
 
 
-def search_operations(endpoint: SearchEndpoint, metrics: Metrics) -> list[Operation]:
-    def search(request: Request, asked: SearchRequest) -> SearchAnswer:
-        answer = endpoint.search(asked, only_of(request))
+def search_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access) -> list[Operation]:
+    def counted(answer: SearchAnswer) -> SearchAnswer:
         if answer.without_nn is not None:
             metrics.without_nn.labels(answer.without_nn).inc()
         return answer
 
-    def analyze(request: Request, asked: AnalyzeRequest) -> Analyses:
-        vertical = endpoint.retriever.vertical
-        if vertical is None:
-            raise AlicornError("this server has no vertical to analyze by: start it with a model")
-        return analysis_steps(vertical, asked.text)
+    def search(request: Request, asked: SearchRequest) -> SearchAnswer:
+        return counted(endpoint.search(asked, only_of(request)))
 
-    def some_searchers(request: Request, body: None) -> SearchersAnswer:
-        searchers = endpoint.retriever.searchers
-        count = from_query(request.query_params, "limit", NumSearchers, 20)
-        return SearchersAnswer(len(searchers or ()), endpoint.some_searchers(count, only_of(request)))
+    def batch(request: Request, asked: BatchRequest) -> BatchAnswer:
+        access.spend(request, len(asked.searches) - 1)
+        answer = endpoint.batch(asked, only_of(request))
+        for one in answer.answers:
+            if one.answer is not UNSET:
+                counted(one.answer)
+        return answer
 
     return [
         Operation(
@@ -69,6 +74,42 @@ def search_operations(endpoint: SearchEndpoint, metrics: Metrics) -> list[Operat
             scope="search",
             sees_part=True,
         ),
+        Operation(
+            *("POST", "/v1/search/batch", "Several searches over one snapshot", batch),
+            gives=BatchAnswer,
+            shows={"answers": [{"answer": _FOUND}], "took_ms": 0.9},
+            takes=BatchRequest,
+            example={"searches": [{"expression": "text:john"}, {"expression": "text:jane"}]},
+            max_bytes=SEARCH_BYTES,
+            refused=(HTTPStatus.CONFLICT,),
+            scope="search",
+            sees_part=True,
+        ),
+    ]
+
+
+def typing_operations(endpoint: SearchEndpoint) -> list[Operation]:
+    """What helps to type a search: its terms, how they go on, and who may search."""
+
+    def analyze(request: Request, asked: AnalyzeRequest) -> Analyses:
+        vertical = endpoint.retriever.vertical
+        if vertical is None:
+            raise AlicornError("this server has no vertical to analyze by: start it with a model")
+        return analysis_steps(vertical, asked.text)
+
+    def suggest(request: Request, body: None) -> Suggestions:
+        begins = from_query(request.query_params, "begins", Beginning, None)
+        if begins is None:
+            raise BodyError("query.begins is missing: give the beginning of a term, as text:jo")
+        count = from_query(request.query_params, "limit", NumSuggestions, 10)
+        return endpoint.suggest(begins, count, only_of(request))
+
+    def some_searchers(request: Request, body: None) -> SearchersAnswer:
+        searchers = endpoint.retriever.searchers
+        count = from_query(request.query_params, "limit", NumSearchers, 20)
+        return SearchersAnswer(len(searchers or ()), endpoint.some_searchers(count, only_of(request)))
+
+    return [
         Operation(
             *("POST", "/v1/analyze", "Show what becomes of a text", analyze),
             gives=Analyses,
@@ -84,6 +125,15 @@ def search_operations(endpoint: SearchEndpoint, metrics: Metrics) -> list[Operat
             gives=SearchersAnswer,
             shows={"total": 1, "searchers": [{"searcher_id": "p3", "label": "Jane Doe, Oslo"}]},
             query={"limit": NumSearchers},
+            scope="search",
+            sees_part=True,
+        ),
+        Operation(
+            *("GET", "/v1/suggest", "The most frequent terms that begin so", suggest),
+            gives=Suggestions,
+            shows={"suggestions": [{"term": "text:john", "count": 310}, {"term": "text:jones", "count": 95}]},
+            query={"begins": Beginning, "limit": NumSuggestions},
+            required=("begins",),
             scope="search",
             sees_part=True,
         ),
