@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -81,13 +82,22 @@ class Candidates:
 
         return self.gathered(has)
 
-    def doc_ids(self) -> pa.Array:
-        ids = [view.segment.doc_ids.take(pa.array(numbers)) for view, numbers in self.parts()]
-        return pa.concat_arrays([pa.array([], pa.string()), *(each.cast(pa.string()) for each in ids)])
+    @cached_property
+    def doc_ids(self) -> list[str]:
+        return [doc_id for view, numbers in self.parts() for doc_id in view.segment.ids.of(numbers)]
 
-    def given_ids(self) -> pa.Array:
+    def given_ids(self) -> list[str]:
         """The doc_ids in the order that was given."""
-        return self.doc_ids().take(pa.array(np.argsort(self._order)))
+        return [self.doc_ids[place] for place in np.argsort(self._order)]
+
+    @cached_property
+    def shown_before(self) -> np.ndarray:
+        """(candidates,) int64: the last row of the click history before the request, -1 where there is none."""
+        return self.gathered(self._last_shown).astype(np.int64)
+
+    def _last_shown(self, view: SegmentView, numbers: np.ndarray) -> np.ndarray:
+        assert self.history is not None
+        return self.history.last_before(view.segment, numbers, self.asked.time_us)
 
     def given_vectors(self, key: str) -> np.ndarray:
         """(candidates, dim) float32 in the order that was given, as they are stored; zeros without the embedding."""

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from alicorn.errors import ModelError
-from alicorn.index import Segment, SegmentView
+from alicorn.index import Segment
 from alicorn.tables import plain_table
 
 if TYPE_CHECKING:
@@ -78,21 +78,24 @@ class ClickHistory:
             raise ModelError(f"{path} cannot be read: {error}") from error
         return cls(coded.dictionary, keys[order], clicks, expected)
 
+    def last_before(self, segment: Segment, numbers: np.ndarray, time_us: int) -> np.ndarray:
+        """(n,) int64: the last row of each document before a time, -1 where it was not shown before."""
+        if not len(self.keys):
+            return np.full(len(numbers), -1)
+        rows = self._rows_of(segment)[numbers]
+        at = np.searchsorted(self.keys, np.maximum(rows, 0) << 32 | _seconds(time_us)) - 1
+        return np.where((rows >= 0) & (at >= 0) & (self.keys[at] >> 32 == rows), at, -1)
+
     def sums(self, what: _What, half_life_days: float | None, candidates: Candidates) -> np.ndarray:
         """(candidates,) float64 before the request; NaN for a document that was not shown before it."""
-        seconds = min(max(candidates.asked.time_us // 1_000_000, 0), _LATEST)
-        running = self._running(what, half_life_days)
-
-        def of_segment(view: SegmentView, numbers: np.ndarray) -> np.ndarray:
-            rows = self._rows_of(view.segment)[numbers]
-            at = np.searchsorted(self.keys, np.maximum(rows, 0) << 32 | seconds) - 1
-            known = (rows >= 0) & (at >= 0) & (self.keys[at] >> 32 == rows)
-            sums = running[at]
-            if half_life_days is not None:
-                sums = sums * np.exp2(-(seconds - (self.keys[at] & _LATEST)) / (half_life_days * _A_DAY))
-            return np.where(known, sums, np.nan)
-
-        return candidates.gathered(of_segment) if len(self.keys) else np.full(len(candidates), np.nan)
+        at = candidates.shown_before
+        if not len(self.keys):
+            return np.full(len(candidates), np.nan)
+        sums = self._running(what, half_life_days)[at]
+        if half_life_days is not None:
+            age = _seconds(candidates.asked.time_us) - (self.keys[at] & _LATEST)
+            sums = sums * np.exp2(-np.maximum(age, 0) / (half_life_days * _A_DAY))
+        return np.where(at >= 0, sums, np.nan)
 
     def _rows_of(self, segment: Segment) -> np.ndarray:
         """(num_docs,) int64: the row of each document, -1 where it was never shown."""
@@ -107,6 +110,10 @@ class ClickHistory:
             values = self.clicks if what == "clicks" else self.expected
             self._sums[what, half_life_days] = _running_sums(self.keys, values, half_life_days)
         return self._sums[what, half_life_days]
+
+
+def _seconds(time_us: int) -> int:
+    return min(max(time_us // 1_000_000, 0), _LATEST)
 
 
 def _running_sums(keys: np.ndarray, values: np.ndarray, half_life_days: float | None) -> np.ndarray:

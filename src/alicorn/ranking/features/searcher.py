@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from alicorn.index import SegmentView
 from alicorn.ranking.features.candidates import Candidates
 from alicorn.ranking.features.document import stored_numbers
 from alicorn.ranking.features.feature import KnownNames, RankFeature, check_name, check_number, missing
+from alicorn.tables import one_chunk
 
 _EARTH_KM = 6371.0088  # mean radius
 _Pair = Annotated[tuple[str, ...], Field(min_length=2, max_length=2)]
@@ -77,10 +79,8 @@ class Past(RankFeature):
         own = candidates.asked.known.get(self.searcher)
         if own is None:
             return missing(candidates)
-        listed, counts = np.unique(np.array([one for one in own if one is not None], dtype=object), return_counts=True)
-        at = pc.index_in(candidates.doc_ids(), pa.array(listed.tolist(), pa.string()))
-        found = np.asarray(pc.fill_null(at, -1))
-        return np.asarray(np.append(counts, 0)[found], dtype=np.float64)
+        listed = Counter(own)
+        return np.array([listed[doc_id] for doc_id in candidates.doc_ids], dtype=np.float64)
 
     def check(self, known: KnownNames) -> None:
         check_name(self.searcher, known.asker, "column of the searcher")
@@ -98,9 +98,11 @@ def _in_common(view: SegmentView, numbers: np.ndarray, column: str, wanted: list
     fields = view.segment.fields
     if column not in fields.schema.names:  # of before the column was known
         return np.full(len(numbers), np.nan)
-    stored = fields.column(column).combine_chunks().take(pa.array(numbers))
-    is_list = pa.types.is_list(stored.type) or pa.types.is_large_list(stored.type)
-    values = pc.list_flatten(stored) if is_list else stored
+    stored = one_chunk(fields.column(column)).take(pa.array(numbers))
+    if not pa.types.is_list(stored.type):
+        single = set(wanted)
+        return np.array([np.nan if one is None else float(one in single) for one in stored.to_pylist()])
+    values = stored.flatten()
     has = np.asarray(pc.is_in(values, _of_type(wanted, values.type)))
-    counts = np.bincount(np.asarray(pc.list_parent_indices(stored)), has, len(numbers)) if is_list else has
-    return np.where(np.asarray(stored.is_null()), np.nan, counts.astype(np.float64))
+    counts = np.bincount(np.asarray(pc.list_parent_indices(stored)), has, len(numbers))
+    return np.where(np.asarray(stored.is_null()), np.nan, counts)

@@ -70,7 +70,8 @@ class Call(StageConfig):
         return called
 
     def apply(self, slate: Slate, ranker: Ranker) -> Slate:
-        ids = slate.candidates.given_ids().take(pa.array(slate.order))
+        given = slate.candidates.given_ids()
+        ids = [given[row] for row in slate.order]
         features = {name: slate.matrix[slate.order, at] for at, name in enumerate(ranker.features.names)}
         batch = pa.record_batch({"doc_id": ids, "score": slate.scores, **features})
         try:
