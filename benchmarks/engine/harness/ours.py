@@ -164,12 +164,12 @@ def expression(request: Request, nprobe: int | None, option: str = "") -> str:
     return near if request.also is None else f"(or {request.also.expression()} {near})"
 
 
-def tables(data: Data):
-    """The documents as the tables that upsert takes."""
+def tables(data: Data, size: int = _BATCH):
+    """The documents as the tables that upsert takes, of `size` documents."""
     names = pa.array(data.names)
     offsets, numbers = data.tags
-    for start in range(0, len(data), _BATCH):
-        stop = min(start + _BATCH, len(data))
+    for start in range(0, len(data), size):
+        stop = min(start + size, len(data))
         tags = names.take(pa.array(numbers[offsets[start] : offsets[stop]]))
         mapped = np.load(data.folder / "vectors.npy", mmap_mode="r")  # anew: what was read stays in memory with the map
         vectors = np.array(mapped[start:stop]).ravel()

@@ -17,7 +17,7 @@ from alicorn.quantization.calibration import KS, RECALLS
 
 _BASES = np.arange(-1.0, 1.3025, 0.005)
 _SLOPES = np.arange(0.0, 1.55, 0.1)
-_WEIGHT = 10.0  # of a case without a filter: there are about ten with one
+_WEIGHT = 5.0  # of a case without a filter: there are two, and ten with one
 _PARTS = 3  # of a case's queries, by their bound
 _LEAST_PART = 24  # queries
 _ASKED = 0.95  # the recall by which slopes are compared

@@ -1,9 +1,9 @@
 """Measure a Calibration: what sampled queries see through sampled filters, by exact search. fitting.py fits the rule.
 
 The filters are shares of the documents, shares of the clusters, which imitate filters that correlate with the vectors,
-and all but the query's own region. The queries are vectors that were held out, or given, and vague ones: a request that
-says less than a document, such as a first name alone, is as near to the documents of many clusters
-(docs/decisions/053-recall-for-each-kind-of-query.md).
+and all but the query's own region. The queries are vectors that were held out, or given. Vague queries are asked
+besides, without a filter: a request that says less than a document, such as a first name alone, is as near to the
+documents of many clusters (docs/decisions/053-recall-for-each-kind-of-query.md).
 """
 
 from __future__ import annotations
@@ -84,10 +84,11 @@ def measure(blocks: Sequence[Rows], centroids: np.ndarray, queries: np.ndarray |
     spread = _spread(vectors, centroids, rng)
     filters = list(_filters(vectors, answers, len(centroids), rng))
     vague = _vague(vectors, around, centroids, rng)
-    cases = [case for kind in (queries, vague) for case in _cases(vectors, filters, kind, centroids, spread)]
+    cases = _cases(vectors, filters, queries, centroids, spread)
+    cases += _cases(vectors, [filters[0]._replace(but_own=(0.0,))], vague, centroids, spread)
     if not cases[0]:
         return None
-    unfiltered = (0, len(cases) // 2)  # of the queries, and of the vague ones
+    unfiltered = (0, len(cases) - 1)  # of the queries, and of the vague ones
     slopes = slopes_of(cases, unfiltered)
     each = [bases_of(measured, slopes, in_parts=i in unfiltered) for i, measured in enumerate(cases)]
     growth = growth_of(each[0], each[1 + len(OWN_SHARES)])
