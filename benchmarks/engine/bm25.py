@@ -4,11 +4,11 @@
 
 Data: titles of Zipf words; queries of two to four words of a title, and single words of three frequencies. One segment,
 one thread, the systems in turns of 20 queries, processor time. tantivy counts all hits (`count=True`), as we do; its
-searcher without the count is a column of its own. bm25s scores every document in NumPy and has no Boolean operators, so
-it takes part in `or` and single words, up to a million titles: it takes them as lists of words, 1 KB a title. The scores
-of ours are checked against bm25s's where it takes part. The rows
-`fuzzy` ask for the documents of all words within one or two edits of a word of a title, the first ten in no order of
-BM25 (both systems score no fuzzy term); their totals are checked against each other.
+searcher without the count is a column of its own. bm25s scores every document in NumPy and has no Boolean operators,
+so it takes part in `or` and single words, up to a million titles: it takes them as lists of words, 1 KB a title. The
+scores of ours are checked against bm25s's where it takes part. The rows `fuzzy` ask for the documents of all words
+within one or two edits of a word of a title, the first ten in no order of BM25 (both systems score no fuzzy term);
+their totals are checked against each other.
 """
 
 from __future__ import annotations
