@@ -18,6 +18,7 @@ from alicorn.cli.lacking import naming_what_is_lacking
 from alicorn.cli.learn import ensemble, export, mine, train
 from alicorn.cli.output import NOTES
 from alicorn.cli.query import query
+from alicorn.cli.rank import explain as rank_explain
 from alicorn.cli.rank import train as rank_train
 from alicorn.cli.serving.feed import feed
 from alicorn.cli.serving.key import key
@@ -63,6 +64,7 @@ for verb in VERBS:
 app.add_typer(key, name="key")
 rank = typer.Typer(help="The order of hits, learned from a log.", no_args_is_help=True)
 rank.command("train")(naming_what_is_lacking(rank_train))
+rank.command("explain")(naming_what_is_lacking(rank_explain))
 app.add_typer(rank, name="rank")
 
 

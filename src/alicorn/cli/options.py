@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -53,6 +53,19 @@ def load_models(folders: list[Path] | None, vertical: Path | None = None) -> lis
         return models
     served = Vertical.load(vertical)
     return [model.with_vertical(served) for model in models]
+
+
+def json_columns(text: str, option: str) -> dict[str, Any]:
+    """Columns of the searcher or of the context. One that is not given is null: unknown to the model."""
+    from alicorn.tables import JsonError, parse_json
+
+    try:
+        columns = parse_json(text)
+    except JsonError as error:
+        raise ConfigError(f"{option} must be a JSON object of columns: {error}") from error
+    if not isinstance(columns, dict):
+        raise ConfigError(f"{option} must be a JSON object of columns, got {type(columns).__name__}")
+    return columns
 
 
 def retriever_of(collection: Collection, models: list[AnyModel], ranker: Path | None) -> Retriever:

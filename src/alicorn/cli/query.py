@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alicorn.cli.options import CollectionFolder, Json, OtherVertical, RankerPath, load_models, retriever_of
+from alicorn.cli.options import (
+    CollectionFolder,
+    Json,
+    OtherVertical,
+    RankerPath,
+    json_columns,
+    load_models,
+    retriever_of,
+)
 from alicorn.cli.output import log
 from alicorn.errors import ConfigError
 from alicorn.reporting.json_text import to_json
@@ -111,8 +119,8 @@ def query(
             asked,
             vectors=drawn,
             text=text,
-            searcher=None if text is None else _columns(searcher, "--searcher"),
-            context=None if text is None else _columns(context, "--context"),
+            searcher=None if text is None else json_columns(searcher, "--searcher"),
+            context=None if text is None else json_columns(context, "--context"),
             key=next(iter(retriever.models)) if asked is None and len(models) > 1 else None,
             limit=limit,
             order_by=[_key(text) for text in order_by] if order_by else None,
@@ -148,19 +156,6 @@ def _check_options(
         raise ConfigError("--model encodes a request: give its query with --text")
     if text is not None and not model:
         raise ConfigError("--text is encoded by a query tower: give its folder with --model")
-
-
-def _columns(text: str, option: str) -> dict[str, Any]:
-    """Columns of the searcher or of the context. One that is not given is null: unknown to the model."""
-    from alicorn.tables import JsonError, parse_json
-
-    try:
-        columns = parse_json(text)
-    except JsonError as error:
-        raise ConfigError(f"{option} must be a JSON object of columns: {error}") from error
-    if not isinstance(columns, dict):
-        raise ConfigError(f"{option} must be a JSON object of columns, got {type(columns).__name__}")
-    return columns
 
 
 def _drawn_interests(collection: Collection, table: Path, searcher: str, seed: int) -> tuple[Node, dict[str, Any]]:

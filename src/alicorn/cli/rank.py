@@ -1,4 +1,4 @@
-"""`alicorn rank`: a ranker learned from a log."""
+"""`alicorn rank`: the order of hits, learned from a log and explained."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from alicorn.cli.options import Json, OtherVertical, load_models
+from alicorn.cli.options import CollectionFolder, Json, OtherVertical, json_columns, load_models
 from alicorn.cli.output import log
 from alicorn.reporting.json_text import to_json
 from alicorn.reporting.progress import progress_bar
@@ -77,3 +77,32 @@ def train(
         retriever = Retriever(opened, models)
         report = learn_ranker(pairs, retriever, wanted, out, settings, split.value, candidates, searches, advance)
     sys.stdout.write((to_json(report.to_dict()) if as_json else report.markdown()) + "\n")
+
+
+def explain(
+    collection: CollectionFolder,
+    document: Annotated[str, typer.Argument(help="Id of the hit.")],
+    text: Annotated[str, typer.Option(help="Query text.")],
+    model: Annotated[list[Path], typer.Option(help="Model folder; again for a further key.", exists=True)],
+    ranker: Annotated[Path, typer.Option(help="Folder of a ranker, or a ranking.yaml.", exists=True)],
+    searcher: Annotated[str, typer.Option(help="Columns of the searcher, as a JSON object.")] = "{}",
+    vertical: OtherVertical = None,
+    to_rank: Annotated[int, typer.Option(min=1, help="Which change of one feature would lift it here?")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Say what each feature gave the score of a hit, and which smallest change of one would lift it to a rank.
+
+    Example: alicorn rank explain collection/ p17 --text 'john smith' --model model/ --ranker ranker/ --to-rank 3
+    """
+    from alicorn.query import Collection
+    from alicorn.ranking.stages import Pipeline
+    from alicorn.ranking.stages.pipeline import vertical_of
+    from alicorn.retrieval.retriever import Retriever
+
+    models = load_models(model, vertical)
+    with Collection.open(collection, read_only=True) as opened:
+        pipeline = Pipeline.load(ranker, vertical_of(models), opened)
+        retriever = Retriever(opened, models, ranking=pipeline)
+        request = retriever.request(text=text, searcher=json_columns(searcher, "--searcher"))
+        found = pipeline.explain(opened, request, document, to_rank)
+    sys.stdout.write((to_json(found.to_dict()) if as_json else str(found)) + "\n")

@@ -50,6 +50,10 @@ def test_the_report_compares_the_orders_and_the_folder_serves(loop, learned):
     scores = [hit["score"] for hit in answer["hits"]]
     assert scores == sorted(scores, reverse=True)
     assert answer["explanation"]["children"][-1]["expression"] == "stage forest"
+    last = answer["hits"][-1]["doc_id"]
+    options = ("--text", "maria", *models, "--to-rank", "2", "--json")
+    explained = succeed("rank", "explain", loop.collection, last, *options).json()
+    assert (explained["rank"], explained["score"]) == (len(scores), scores[-1])
     system = "hybrid, with ranking"
     options = ("--collection", loop.collection, "--ranker", folder / "ranker", "--k", "10", "--json")
     evaluated = succeed("evaluate", loop.model, "--logs", loop.pairs, *options).json()

@@ -9,8 +9,8 @@ import numpy as np
 from numba import types
 
 from alicorn.compiled import kernel, subroutine
+from alicorn.ranking.forest.model_text import TINY
 
-TINY = float(np.float32(1e-35))  # LightGBM's kZeroThreshold: what is no farther from 0 is 0
 _TOGETHER = 8  # rows
 
 _ROWS = types.Array(types.float64, 2, "C", readonly=True)

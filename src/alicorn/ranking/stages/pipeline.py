@@ -27,6 +27,7 @@ from alicorn.errors import ConfigError
 from alicorn.index import Snapshot
 from alicorn.query import Collection, Result
 from alicorn.query.explain.step import Step
+from alicorn.ranking.explanation import HitExplanation, contributions, smallest_lifts
 from alicorn.ranking.features import Candidates
 from alicorn.ranking.features.feature_set import known_names
 from alicorn.ranking.ranker import Ranker
@@ -125,6 +126,51 @@ class Pipeline:
         scores = found.scores[:count].astype(np.float64)
         nothing = np.empty(0, dtype=np.int64)
         return Slate(candidates, self.ranker.matrix(candidates), np.arange(count), scores, nothing)
+
+    def explain(self, collection: Collection, request: Request, doc_id: str, to_rank: int = 1) -> HitExplanation:
+        """Why a hit is where it is, and what would lift it to a rank. Raises ConfigError for what is no candidate."""
+        assert request.asked is not None
+        found = collection.search(
+            request.expression, request.vectors, self.config.candidates, request.order_by, only=request.only
+        )
+        slate = self.slate(found, request.asked)
+        ids = slate.candidates.given_ids()
+        if doc_id not in ids:
+            raise ConfigError(
+                f"{doc_id!r} is not among the {len(ids)} candidates, which are the first of the expression's order"
+                " (`alicorn query --why` says whether it is in the answer)"
+            )
+        row = ids.index(doc_id)
+        final, _, _ = self._staged(slate)
+        rows = np.concatenate([final.order, final.behind])
+        ordered = self._ordered_by_forest(slate)
+        if row not in ordered:
+            raise ConfigError(
+                f"{doc_id!r} does not reach the stage forest: a stage before leaves it behind or takes it away"
+            )
+        names, matrix = self.ranker.features.names, slate.matrix[ordered]
+        place = int(np.flatnonzero(ordered == row)[0])
+        base, parts = contributions(self.ranker.forest, slate.matrix[row])
+        largest = np.argsort(-np.abs(parts), kind="stable")
+        return HitExplanation(
+            doc_id,
+            1 + int(np.flatnonzero(rows == row)[0]) if row in rows else None,
+            place + 1,
+            float(self.ranker.forest.score(slate.matrix[row][None])[0]),
+            base,
+            dict(zip(names, slate.matrix[row].tolist(), strict=True)),
+            {names[at]: float(parts[at]) for at in largest},
+            to_rank,
+            tuple(smallest_lifts(self.ranker.forest, matrix, place, to_rank)) if place + 1 > to_rank else (),
+        )
+
+    def _ordered_by_forest(self, slate: Slate) -> np.ndarray:
+        """The rows that the first stage of kind forest orders, in its order."""
+        for stage in self.config.stages:
+            if isinstance(stage, ByForest):
+                return stage.apply(slate, self.ranker).order
+            slate = _applied(stage, slate, self.ranker)
+        raise ConfigError("ranking.yaml has no stage of kind forest: there is nothing to explain by features")
 
     def _staged(self, slate: Slate) -> tuple[Slate, list[Step], tuple[str, ...]]:
         """The hits after all stages; what each did; and which took longer than they may."""
