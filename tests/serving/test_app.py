@@ -17,7 +17,7 @@ from alicorn.retrieval.retriever import Retriever
 from alicorn.serving import create_app
 from alicorn.serving.api.document_operations import bulk_operation, document_operations
 from alicorn.serving.api.search_endpoint import SearchEndpoint
-from alicorn.serving.api.search_operations import click_operation, search_operations, typing_operations
+from alicorn.serving.api.search_operations import events_operation, search_operations, typing_operations
 from alicorn.serving.api.status_operations import status_operations
 from alicorn.serving.metrics import Metrics
 from alicorn.serving.security.access import Access
@@ -39,23 +39,49 @@ def test_a_body_must_call_itself_json_and_has_a_largest_size(client):
     assert client.post("/v1/search", content=b" " * (5 << 20), headers=typed).status_code == 413
 
 
-def test_served_searches_and_clicks_are_logged_when_the_app_shuts_down(collection, tmp_path):
+def test_served_searches_and_events_are_logged_when_the_app_shuts_down(collection, tmp_path):
     log = ServedLog(tmp_path / "served")
     with log, Client(create_app(collection, [UNIFIED], searchers=SEARCHERS, served_log=log)) as client:
-        search_id = search(client, text="john smith", searcher="p3", limit=2, mode="boolean")["search_id"]
-        for doc_id, recorded in (("p1", True), ("p3", False)):
-            answer = client.post("/v1/clicks", json={"search_id": search_id, "doc_id": doc_id})
-            assert answer.json() == {"recorded": recorded}
+        search_id = search(client, text="john smith", searcher="p3", limit=2, mode="boolean", session_id="v")[
+            "search_id"
+        ]
+        click = {"action": "click", "search_id": search_id, "doc_id": "p1", "event_id": "e1", "position": 1}
+        beacon = msgspec.json.encode([click | {"time": "2026-01-02T03:04:05.678Z"}, {"action": "scroll"}])
+        answer = client.post("/v1/events", content=beacon, headers={"content-type": "text/plain;charset=UTF-8"})
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert client.post("/v1/events", json=[]).status_code == 204
         assert search(client, text="nobody", mode="boolean")["search_id"] is not None
         assert search(client, text="john", limit=0)["search_id"] is None
-    table = pa.parquet.read_table(tmp_path / "served" / "impressions")
-    rows = [(r["searcher_id"], r["query"], r["doc_id"], r["clicked"], r["source"]) for r in table.to_pylist()]
-    assert rows == [
-        ("p3", "john smith", "p1", True, "boolean"),
-        ("p3", "john smith", "p/4", False, "boolean"),
-        (None, "nobody", None, False, "boolean"),
-    ]
-    assert abs(table["time"][0].as_py() - datetime.datetime.now(datetime.UTC).replace(tzinfo=None)).seconds < 60
+    tables = {
+        name: pa.parquet.read_table(tmp_path / "served" / name).to_pylist() for name in ("searches", "shown", "events")
+    }
+    found = [(row["searcher_id"], row["session_id"], row["query"], row["mode"]) for row in tables["searches"]]
+    assert found == [("p3", "v", "john smith", "boolean"), (None, None, "nobody", "boolean")]
+    asked = tables["searches"][0]
+    assert (asked["total"], asked["expression"], asked["model"]) == (2, "(and text:john text:smith)", None)
+    assert abs(asked["time"] - datetime.datetime.now(datetime.UTC).replace(tzinfo=None)).seconds < 60
+    shown = [(row["search_id"], row["doc_id"], row["position"]) for row in tables["shown"]]
+    assert shown == [(search_id, "p1", 1), (search_id, "p/4", 2)]
+    assert [row["action"] for row in tables["events"]] == ["click", "scroll"]
+    assert tables["events"][0]["time"] == datetime.datetime(2026, 1, 2, 3, 4, 5, 678000)
+
+
+@pytest.mark.parametrize(
+    ("event", "problem"),
+    [
+        ({}, "missing required field `action` - at `$[1]`"),
+        ({"action": ""}, "at `$[1].action`"),
+        ({"action": "click", "time": "yesterday"}, "'yesterday' is no time of ISO 8601"),
+        ({"action": "click", "position": 0}, "at `$[1].position`"),
+        ({"action": "click", "docid": "a"}, "unknown field `docid`"),
+    ],
+)
+def test_a_batch_with_a_bad_event_is_refused_as_a_whole(client, tmp_path, event, problem):
+    answer = client.post("/v1/events", json=[{"action": "click"}, event])
+    assert answer.status_code == 400
+    assert problem in answer.json()["detail"]
+    (journal,) = (tmp_path / "served").glob("journal-*.jsonl")
+    assert journal.read_bytes() == b""
 
 
 def test_a_log_that_cannot_be_written_is_a_notice_and_no_failure(client, monkeypatch):
@@ -66,10 +92,12 @@ def test_a_log_that_cannot_be_written_is_a_notice_and_no_failure(client, monkeyp
     assert search(client, text="john")["notices"] == ["this search is not in the served log: No space left on device"]
 
 
-def test_without_a_log_there_are_no_sessions_and_clicks_are_refused(collection, start):
+def test_without_a_log_searches_have_no_id_and_events_are_refused(collection, start):
     client = start(collection, [UNIFIED], searchers=SEARCHERS)
     assert search(client, text="john")["search_id"] is None
-    assert "keeps no log" in refused(client, path="/v1/clicks", search_id="a", doc_id="b")["detail"]
+    answer = client.post("/v1/events", json=[{"action": "click", "search_id": "a", "doc_id": "b"}])
+    assert answer.status_code == 400
+    assert "keeps no log" in answer.json()["detail"]
 
 
 def test_a_text_is_analyzed_by_the_vertical(collection, client, start):
@@ -101,7 +129,7 @@ def test_about_names_the_columns_of_the_page(client, collection, start):
         ("embedding", "people-text"),
         ("hybrid", "people"),
     ]
-    assert (about["documents"], about["searcher_columns"], about["logs_clicks"]) == (4, ["city"], True)
+    assert (about["documents"], about["searcher_columns"], about["logs_events"]) == (4, ["city"], True)
     alone = start(collection, [UNIFIED]).get("/v1/about").json()
     assert [column["key"] for column in alone["columns"]] == ["", "people", "people"]
 
@@ -183,8 +211,9 @@ def test_every_operation_is_described_with_what_it_takes_gives_and_refuses(clien
         assert ("requestBody" in found) == (method in ("post", "patch"))
         assert [p["name"] for p in found.get("parameters", []) if p["in"] == "path"] == re.findall(r"{(\w+)}", path)
         for status, answer in found["responses"].items():
-            (schema,) = (content["schema"] for content in answer["content"].values())
-            assert status == "200" or schema == {"$ref": "#/components/schemas/Problem"}
+            assert (status == "204") == ("content" not in answer)
+            schemas = [content["schema"] for content in answer.get("content", {}).values()]
+            assert status in ("200", "204") or schemas == [{"$ref": "#/components/schemas/Problem"}]
     searching = described["post", "/v1/search"]["responses"]
     assert set(searching) == {"200", "400", "401", "403", "409", "413", "415", "429", "500"}
     assert searching["200"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/SearchAnswer"}
@@ -196,7 +225,7 @@ def test_every_operation_is_described_with_what_it_takes_gives_and_refuses(clien
 def test_examples_are_of_the_types_that_they_show(collection):
     endpoint = SearchEndpoint(Retriever(collection), None)
     metrics = Metrics(collection)
-    operations = [*search_operations(endpoint, metrics, Access(None)), click_operation(endpoint)]
+    operations = [*search_operations(endpoint, metrics, Access(None)), events_operation(endpoint)]
     operations += [*typing_operations(endpoint), bulk_operation(collection, [])]
     operations += document_operations(collection, []) + status_operations(endpoint, metrics, Access(None))
     for operation in operations:

@@ -29,7 +29,7 @@ def test_a_served_collection_answers_and_ends_with_its_log_written(tmp_path, end
             process.kill()
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
-    assert pq.read_table(tmp_path / "served" / "impressions")["doc_id"].to_pylist() == ["p1"]
+    assert pq.read_table(tmp_path / "served" / "shown")["doc_id"].to_pylist() == ["p1"]
 
 
 def test_what_cannot_be_served_is_an_error_before_anything_starts(tmp_path):

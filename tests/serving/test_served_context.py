@@ -150,9 +150,8 @@ def test_what_was_served_is_a_log_with_its_context(served, tmp_path):
             ):
                 context = {"device": "desk"} if page is None else {"device": "phone", "page": page}
                 answer = client.post("/v1/search", json={"text": "look", "context": context}).json()
-                client.post(
-                    "/v1/clicks", json={"search_id": answer["search_id"], "doc_id": answer["hits"][0]["doc_id"]}
-                )
+                hit = {"search_id": answer["search_id"], "doc_id": answer["hits"][0]["doc_id"]}
+                client.post("/v1/events", json=[{"action": "click", **hit}])
     pq.write_table(pq.read_table(folder / "logs" / "documents.parquet"), tmp_path / "logs" / "documents.parquet")
     mine(tmp_path / "logs", VERTICAL, tmp_path / "pairs")
     rows = pq.read_table(tmp_path / "pairs" / "context.parquet").to_pylist()

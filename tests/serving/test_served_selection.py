@@ -80,8 +80,8 @@ def test_an_easy_repeat_is_answered_without_nn(collection, tmp_path, start):
             answer = search(client, text=text, searcher="p3")
             assert answer["without_nn"] is None
             assert doc_id in ids(answer)
-            body = {"search_id": answer["search_id"], "doc_id": doc_id}
-            assert client.post("/v1/clicks", json=body).json() == {"recorded": True}
+            click = {"action": "click", "search_id": answer["search_id"], "doc_id": doc_id}
+            assert client.post("/v1/events", json=[click]).status_code == 204
 
         choose("john smith", "p1")
         repeated = search(client, text="John Smith", searcher="p3")

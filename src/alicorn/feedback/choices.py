@@ -1,12 +1,14 @@
 """What did a searcher choose for which words? Remembered for some days, to know an easy repeat (vertical/selection.py).
 
-Filled from tables of `impressions` and, click by click, by served_log.py; asked by serving/.
+Filled from the parts of a served log and, click by click, by served_log.py; asked by serving/.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from alicorn.text import words
 
@@ -27,14 +29,21 @@ class Choices:
             chosen = self._chosen.setdefault((searcher_id, _key(query)), {})
             chosen[doc_id] = max(time_us, chosen.get(doc_id, time_us))
 
-    def add_table(self, impressions: pa.Table, since_us: int) -> None:
-        """The clicks of a table of impressions from a time on."""
-        times = impressions["time"].cast(pa.timestamp("us"), safe=False).cast(pa.int64())
-        rows = impressions.filter(pc.and_(impressions["clicked"], pc.greater_equal(times, since_us)))
+    def add_log(self, folder: Path, since_us: int) -> None:
+        """The clicks from a time on, in the part files of a served log."""
+        since = pc.field("time") >= pa.scalar(since_us, pa.timestamp("us"))
+        clicks = _rows(folder / "events", ["search_id", "doc_id", "time"], since & (pc.field("action") == "click"))
+        if clicks is None or not len(clicks):
+            return
+        asked = pc.field("search_id").isin(clicks["search_id"].unique())
+        searches = _rows(folder / "searches", ["search_id", "searcher_id", "query"], asked)
+        if searches is None:
+            return
+        rows = clicks.join(searches, "search_id", join_type="inner")
         columns = [rows[name].to_pylist() for name in ("searcher_id", "query", "doc_id")]
-        clicked = rows["time"].cast(pa.timestamp("us"), safe=False).cast(pa.int64()).to_pylist()
+        clicked = rows["time"].cast(pa.int64()).to_pylist()
         for searcher_id, query, doc_id, time_us in zip(*columns, clicked, strict=True):
-            self.add(searcher_id, query or "", doc_id, time_us)
+            self.add(searcher_id, query, doc_id, time_us)
 
     def of(self, searcher_id: str | None, query: str, now_us: int, days: float | None = None) -> Sequence[str]:
         """The documents that the searcher chose for these words in the last `days`, at most those remembered."""
@@ -58,3 +67,10 @@ class Choices:
 def _key(query: str) -> str:
     """Case, punctuation and blanks make no other search."""
     return " ".join(words(query))
+
+
+def _rows(folder: Path, columns: list[str], wanted: pc.Expression) -> pa.Table | None:
+    parts = sorted(folder.glob("part-*.parquet"))
+    if not parts:
+        return None
+    return pa.concat_tables([pq.read_table(path, columns=columns, filters=wanted) for path in parts])

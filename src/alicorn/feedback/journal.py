@@ -1,99 +1,124 @@
-"""The searches of a served log that are not in a part file yet, kept in a file over a crash.
+"""What was served and reported and is in no part file yet, kept in a file over a crash.
 
-    open-<number>.jsonl    one JSON array per line, in the order of events
-        ["search", search_id, searcher_id or null, time in microseconds since 1970 UTC, query, source, [doc_id, ...],
-         {column of the context: value}]
-        ["click", search_id, doc_id]
+    journal-<number>.jsonl    one JSON array per line, in the order in which they came:
+                              ["search", {fields of ServedSearch}] or ["event", {fields of ServedEvent}]
 
-Every event is handed to the operating system before it is acknowledged: the end of the process loses nothing, the end
-of the machine at most the last seconds. A last line without its end is an event that was never acknowledged.
+Every line is handed to the operating system before it is acknowledged: the end of the process loses nothing, the end
+of the machine at most the last seconds. A last line without its end was never acknowledged. The process that writes a
+journal holds a lock on it; a journal without one was left over by a process that ended.
 """
 
+import fcntl
 import json
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import time
+import uuid
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from alicorn.errors import CorruptionError
-
-
-@dataclass
-class ServedSearch:
-    """One search, what it showed in order, and what was chosen.
-
-    time_us: microseconds since 1970, UTC. context: JSON values by column. since_s: since when it waits for clicks, by
-    the clock of this process that nobody sets; it is not in the journal.
-    """
-
-    search_id: str
-    searcher_id: str | None
-    time_us: int
-    query: str
-    source: str
-    doc_ids: list[str]
-    context: Mapping[str, Any] = field(default_factory=dict)
-    clicked: set[str] = field(default_factory=set)
-    since_s: float = field(default=0.0, compare=False)
-
-    @property
-    def num_rows(self) -> int:
-        """Rows of `impressions`: a search that showed nothing has one."""
-        return max(len(self.doc_ids), 1)
+from alicorn.feedback.served import ServedEvent, ServedSearch
+from alicorn.processes import forget_in_children
 
 
 class EventJournal:
-    """One journal file, open for appending."""
+    """One journal file, locked."""
 
-    def __init__(self, path: Path, searches: Iterable[ServedSearch] = ()) -> None:
-        """A new journal that begins with these searches; it has its name once they are all in it."""
+    def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
-        lines = "".join(line for search in searches for line in _lines_of(search))
-        temporary = path.with_suffix(".creating")
-        self._file = temporary.open("wb", buffering=0)  # a forked child has nothing left to write
-        self._append(lines)
-        os.fsync(self._file.fileno())
-        os.replace(temporary, path)
+        self.num_rows = 0
+        self.is_inherited = False
+        self._descriptor: int | None = descriptor
+        forget_in_children(self)
 
-    def search(self, search: ServedSearch) -> None:
-        self._append("".join(_lines_of(search)))
+    @classmethod
+    def create(cls, folder: Path) -> "EventJournal":
+        """A new one, whose number is later than that of all before it. It has its name once it is locked."""
+        name = f"journal-{time.time_ns():020d}-{uuid.uuid4().hex[:8]}"
+        creating = folder / f"{name}.creating"
+        descriptor = os.open(creating, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.replace(creating, path := folder / f"{name}.jsonl")
+        return cls(path, descriptor)
 
-    def click(self, search_id: str, doc_id: str) -> None:
-        self._append(_line("click", search_id, doc_id))
+    @property
+    def number(self) -> str:
+        """What its part files are called by."""
+        return self.path.stem.removeprefix("journal-")
 
-    def close(self) -> None:
-        self._file.close()
-
-    def _append(self, text: str) -> None:
-        left = memoryview(text.encode())
+    def append(self, rows: Sequence[ServedSearch | ServedEvent]) -> None:
+        """All of them or, where the disk is full, an OSError."""
+        assert self._descriptor is not None
+        left = memoryview("".join(_line(row) for row in rows).encode())
         while left:
-            left = left[self._file.write(left) :]
+            left = left[os.write(self._descriptor, left) :]
+        self.num_rows += sum(row.num_rows if isinstance(row, ServedSearch) else 1 for row in rows)
+
+    def remove(self) -> None:
+        """Its rows are in part files."""
+        self.path.unlink(missing_ok=True)
+        self.release()
+
+    def release(self) -> None:
+        """Let go of it; whoever locks it next takes it over."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __del__(self) -> None:
+        self.release()
+
+    def forget(self) -> None:
+        """In a forked child."""
+        self.release()
+        self.is_inherited = True
 
 
-def read_journal(path: Path) -> list[ServedSearch]:
-    """The searches of a journal, with their clicks. Raises CorruptionError for a line that cannot be read."""
-    searches: dict[str, ServedSearch] = {}
+class Journaled(NamedTuple):
+    searches: list[ServedSearch]
+    events: list[ServedEvent]
+
+
+def left_over(folder: Path) -> Iterator[EventJournal]:
+    """The journals that no process holds any more, locked, the oldest first."""
+    for path in sorted(folder.glob("journal-*.jsonl")):
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # another process has just finished it
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            continue
+        journal = EventJournal(path, descriptor)
+        if path.exists():
+            yield journal
+        else:
+            journal.release()
+
+
+def read_journal(path: Path) -> Journaled:
+    """What a journal holds. Raises CorruptionError for a line that cannot be read."""
+    found = Journaled([], [])
     whole, _, _ = path.read_bytes().rpartition(b"\n")
     for number, line in enumerate(whole.split(b"\n") if whole else [], start=1):
         try:
-            event = json.loads(line)
-            if event[0] == "search":
-                searches[event[1]] = ServedSearch(*event[1:])
+            kind, fields = json.loads(line)
+            if kind == "search":
+                found.searches.append(ServedSearch(**fields))
             else:
-                searches[event[1]].clicked.add(event[2])
-        except (ValueError, TypeError, LookupError) as error:
+                found.events.append(ServedEvent(**fields))
+        except (ValueError, TypeError) as error:
             raise CorruptionError(
-                f"{path} line {number} is no event of a served log: move the file away to go on without its searches"
+                f"{path} line {number} is neither a search nor an event of a served log: move the file away to go on "
+                "without what it holds"
             ) from error
-    return list(searches.values())
+    return found
 
 
-def _lines_of(search: ServedSearch) -> list[str]:
-    served = (search.search_id, search.searcher_id, search.time_us, search.query, search.source, search.doc_ids)
-    clicks = [_line("click", search.search_id, doc_id) for doc_id in search.doc_ids if doc_id in search.clicked]
-    return [_line("search", *served, dict(search.context)), *clicks]
-
-
-def _line(*event: object) -> str:
-    return json.dumps(event, allow_nan=False) + "\n"
+def _line(row: ServedSearch | ServedEvent) -> str:
+    fields: dict[str, Any] = {name: value for name, value in vars(row).items() if value is not None}
+    kind = "search" if isinstance(row, ServedSearch) else "event"
+    return json.dumps([kind, fields], allow_nan=False) + "\n"

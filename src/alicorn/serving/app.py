@@ -4,7 +4,7 @@ POST   /v1/search              an expression, or a text with its searcher -> hit
 POST   /v1/search/batch        several searches over one snapshot
 GET    /v1/suggest             the beginning of a term -> terms
 POST   /v1/analyze             a text -> the terms of a document and of a query, step by step
-POST   /v1/clicks              a hit was chosen
+POST   /v1/events              what searchers did with hits
 GET    /v1/documents/{id}      POST, PATCH /v1/documents      DELETE /v1/documents/{id}
 POST   /v1/documents/bulk      documents as lines of JSON or an Arrow stream, errors by row
 GET    /v1/searchers           searchers to choose from
@@ -35,7 +35,7 @@ from alicorn.serving.api.openapi import openapi
 from alicorn.serving.api.operations import Operation, resources
 from alicorn.serving.api.problems import PROBLEM_ANSWERS, JsonResponse
 from alicorn.serving.api.search_endpoint import SearchEndpoint
-from alicorn.serving.api.search_operations import click_operation, search_operations, typing_operations
+from alicorn.serving.api.search_operations import events_operation, search_operations, typing_operations
 from alicorn.serving.api.status_operations import status_operations
 from alicorn.serving.metrics import CountRequests, Metrics
 from alicorn.serving.security.access import Access
@@ -81,7 +81,7 @@ def create_app(
     operations = [
         *search_operations(endpoint, metrics, access),
         *typing_operations(endpoint),
-        click_operation(endpoint),
+        events_operation(endpoint),
         bulk_operation(collection, served),
         *document_operations(collection, served),
         *status_operations(endpoint, metrics, access),

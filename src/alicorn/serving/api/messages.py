@@ -27,7 +27,13 @@ MAX_BATCH = 100
 MAX_DOCUMENTS = 10_000
 """Documents of one request."""
 
+EVENTS_BYTES = 1 << 20
+"""Largest body of events; a browser's beacon has at most 64 KiB."""
+MAX_EVENTS = 1000
+"""Events of one request."""
+
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
+Id = Annotated[str, Meta(max_length=200)]
 
 
 class FacetRequest(Struct, forbid_unknown_fields=True, frozen=True):
@@ -48,6 +54,7 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     """An expression with its vectors, or a text with its searcher, encoded by the model; or an expression and a text.
 
     searcher: an id of the table of searchers, or an object of its columns. context: of the request, such as the device.
+    session_id: the visit that the search belongs to, for the log.
     why: say of each hit what it has of the query and of the searcher. highlight: say of each hit where its stored
     columns have the words that matched.
     mode: how a text is searched; embedding finds the nearest documents. key: the embedding to search, by default the
@@ -63,6 +70,7 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     text: Text | None = None
     searcher: str | dict[str, Any] | None = None
     context: dict[str, Any] | None = None
+    session_id: Id | None = None
     mode: Mode | None = None
     key: str | None = None
     limit: Annotated[int, Meta(ge=0, le=MAX_LIMIT)] = 10
@@ -134,7 +142,7 @@ class FacetCounts(Struct, frozen=True):
 class SearchAnswer(Struct, frozen=True):
     """total: all that match, whatever the limit. took_ms: the whole request; search_ms: the engine's part.
 
-    search_id: under which clicks on these hits are reported; null where no log is kept. without_nn: the rule of the
+    search_id: under which events on these hits are reported; null where no log is kept. without_nn: the rule of the
     vertical's selection by which the text became the Boolean expression; null where none did. cursor: `after` of the
     next page; null where there is no hit. facets: the counts that were asked for, by name.
     """
@@ -200,11 +208,23 @@ class AnalyzeRequest(Struct, forbid_unknown_fields=True, frozen=True):
     text: Text
 
 
-class ClickRequest(Struct, forbid_unknown_fields=True, frozen=True):
-    """A hit of an answer was chosen."""
+class EventBody(Struct, forbid_unknown_fields=True, frozen=True):
+    """Something that a searcher did. action: click and seen are of the hits of an answer; others have the names that
+    the vertical's `actions` or request.behaviour give them.
 
-    search_id: str
-    doc_id: str
+    event_id: of one's own; an event that is sent again with it counts once. time: ISO 8601, now unless given.
+    search_id: of the answer that led to it. session_id: the visit. value: such as a price. position: of the hit.
+    """
+
+    action: Annotated[str, Meta(min_length=1, max_length=100)]
+    event_id: Id | None = None
+    time: str | None = None
+    search_id: Id | None = None
+    session_id: Id | None = None
+    searcher_id: str | None = None
+    doc_id: str | None = None
+    value: float | None = None
+    position: Annotated[int, Meta(ge=1, lt=1 << 31)] | None = None
 
 
 class DocumentBody(Struct, forbid_unknown_fields=True, frozen=True):
@@ -219,12 +239,6 @@ class DocumentBody(Struct, forbid_unknown_fields=True, frozen=True):
     static_rank: int | float | None = None
     columns: dict[str, Any] = {}
     embeddings: dict[str, list[float] | None] | None = None
-
-
-class Clicked(Struct, frozen=True):
-    """recorded: whether a search of that id is open and showed the document."""
-
-    recorded: bool
 
 
 class SearchersAnswer(Struct, frozen=True):
@@ -295,7 +309,7 @@ class About(Struct, frozen=True):
     columns: list[dict[str, str]]
     searcher_columns: list[str]
     context_columns: list[str]
-    logs_clicks: bool
+    logs_events: bool
 
 
 Analyses = dict[str, PrefixAnalysis]
@@ -305,6 +319,7 @@ Stored = dict[str, Any]
 NumSuggestions = Annotated[int, Meta(ge=1, le=100)]
 Beginning = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
 NumSearchers = Annotated[int, Meta(ge=1, le=100)]
+EventList = Annotated[list[EventBody], Meta(max_length=MAX_EVENTS)]
 DocumentList = Annotated[list[DocumentBody], Meta(max_length=MAX_DOCUMENTS)]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from alicorn import __version__
+from alicorn.serving.api.body import JSON
 from alicorn.serving.api.messages import Problem
 from alicorn.serving.api.operations import Operation
 from alicorn.serving.api.problems import PROBLEM_TYPES, ProblemResponse, by_status
@@ -79,8 +80,12 @@ def _described(operation: Operation) -> dict[str, Any]:
     if operation.takes is not None:
         kinds = operation.media_types if operation.takes is bytes else (operation.takes,)
         content = {name: value for kind in kinds for name, value in _content(kind, operation.example).items()}
+        if operation.takes is not bytes:
+            content = dict.fromkeys(operation.media_types, content[JSON])
         described["requestBody"] = {"required": True, "content": content}
-    answers = {"200": {"description": "The answer", "content": _content(operation.gives, operation.shows)}}
+    answers: dict[str, Any] = {"204": {"description": "Done"}}
+    if operation.gives is not None:
+        answers = {"200": {"description": "The answer", "content": _content(operation.gives, operation.shows)}}
     answers |= {str(int(status)): _problem(status) for status in operation.errors}
     if operation.scope is not None:  # a server without keys asks for none
         described["security"] = [{name: [operation.scope]} for name in _SECURITY] + [{}]

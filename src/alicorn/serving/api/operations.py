@@ -33,8 +33,9 @@ class Operation:
     """One method of one path.
 
     answer: called in a thread with the request and its decoded body -> a message, or a whole Response.
-    gives: type of the answer, or its media type. shows: an example of it. takes: type of the body, of at most
-    `max_bytes`; bytes: it is handed over as it is; None: no body is read. example: of a body. media_types: of the body.
+    gives: type of the answer, or its media type; None: an answer without content, 204. shows: an example of it.
+    takes: type of the body, of at most `max_bytes`; bytes: it is handed over as it is; None: no body is read. example:
+    of a body. media_types: of the body; of a typed one, all of them are JSON.
     query: parameters of the query string and their types; those in `required` must be there.
     refused: the statuses that it may be refused with, beside those that follow from body, parameters and scope.
     scope: that a key needs; None: open to all, without a key. sees_part: whether a key that sees some documents only
@@ -87,7 +88,8 @@ class Resource:
             return operation.answer(request, body if body is None or takes is bytes else decode(body, takes))
 
         answer = await asyncio.get_running_loop().run_in_executor(_THREADS, answered)
-        response = answer if isinstance(answer, Response) else JsonResponse(answer)
+        nothing = Response(status_code=HTTPStatus.NO_CONTENT)
+        response = nothing if answer is None else answer if isinstance(answer, Response) else JsonResponse(answer)
         await response(scope, receive, send)
 
 

@@ -1,4 +1,4 @@
-"""A search request -> hits, and why they matched; logged where a log is kept.
+"""A search request -> hits, and why they matched; logged where a log is kept, with the events that are reported.
 
 Knows no HTTP: app.py hands it messages and encodes its answers.
 """
@@ -10,10 +10,11 @@ from typing import Any
 import pyarrow as pa
 from msgspec.structs import asdict, replace
 
-from alicorn.errors import AlicornError, CollectionError, ConfigError
-from alicorn.feedback import ServedLog
+from alicorn.errors import AlicornError, BodyError, CollectionError, ConfigError
+from alicorn.feedback import ServedEvent, ServedLog, ServedSearch, new_search_id
 from alicorn.index import Snapshot
-from alicorn.language.tree import Node, Prefix
+from alicorn.iso_times import read_timestamp
+from alicorn.language.tree import Nn, Node, Prefix, walk
 from alicorn.query import Facet, Result
 from alicorn.query.explain.match import Matcher
 from alicorn.query.facets import Counts
@@ -28,6 +29,7 @@ from alicorn.serving.api.messages import (
     AnswerOrProblem,
     BatchAnswer,
     BatchRequest,
+    EventBody,
     FacetBucket,
     FacetCounts,
     Highlight,
@@ -79,7 +81,7 @@ class SearchEndpoint:
         if asked.why or highlighter is not None:
             hits = self._explained(hits, result, request, asked, highlighter)
         notices = [*result.notices, *request.notices]
-        search_id = self._log(asked, result.ids, notices)
+        search_id = self._log(asked, request, result, notices)
         return SearchAnswer(
             hits,
             result.total,
@@ -210,16 +212,51 @@ class SearchEndpoint:
     def _label_columns(self) -> Sequence[str]:
         return () if self.retriever.vertical is None else self.retriever.vertical.document.stored
 
-    def _log(self, asked: SearchRequest, doc_ids: list[str], notices: list[str]) -> str | None:
+    def log_events(self, events: Sequence[EventBody]) -> None:
+        """Raises AlicornError where no log is kept, BodyError for a time that is none."""
+        if self.served_log is None:
+            raise AlicornError("this server keeps no log of what it serves: start it with --served-log FOLDER")
+        now_us = self.served_log.now_us()
+        times = [now_us if one.time is None else _microseconds(at, one.time) for at, one in enumerate(events)]
+        reported = [asdict(one) | {"time": time} for one, time in zip(events, times, strict=True)]
+        self.served_log.events([ServedEvent(**one) for one in reported])
+
+    def _log(self, asked: SearchRequest, request: Request, result: Result, notices: list[str]) -> str | None:
         """A search by text is logged, unless it asked for no document. A log that cannot be written is a notice."""
         if self.served_log is None or asked.text is None or asked.expression is not None or asked.limit == 0:
             return None
-        searcher_id = asked.searcher if isinstance(asked.searcher, str) else None
+        keys = (node.key for node in walk(request.root) if isinstance(node, Nn))
+        model = self.retriever.models.get(next(keys, ""))
+        scores = [{} if score is None else {"order": score} for score in _scores(result)]
+        served = ServedSearch(
+            search_id=new_search_id(),
+            time=self.served_log.now_us(),
+            query=asked.text,
+            searcher_id=asked.searcher if isinstance(asked.searcher, str) else None,
+            session_id=asked.session_id,
+            mode=asked.mode or "hybrid",
+            expression=str(request.expression),
+            model=None if model is None else model.fingerprint,
+            snapshot=result.snapshot.sequence,
+            total=result.total,
+            context=asked.context or {},
+            shown=list(zip(result.ids, scores, strict=True)),
+            first_position=asked.offset + 1,
+        )
         try:
-            return self.served_log.search(searcher_id, asked.text, doc_ids, asked.mode or "hybrid", asked.context or {})
+            self.served_log.search(served)
+            return served.search_id
         except OSError as error:
             notices.append(f"this search is not in the served log: {error.strerror or error}")
             return None
+
+
+def _microseconds(at: int, time: str) -> int:
+    try:
+        return read_timestamp(time, "us")
+    except ValueError as error:
+        problem = f"{time[:60]!r} is no time of ISO 8601 to the microsecond ({error}) - at `$[{at}].time`"
+        raise BodyError(f"the body is not what this route takes: {problem}") from error
 
 
 def _json_values(column: pa.ChunkedArray) -> list[Any]:

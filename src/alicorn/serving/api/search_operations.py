@@ -1,4 +1,4 @@
-"""What may be asked of a collection: searches, what becomes of a text, and clicks."""
+"""What may be asked of a collection: searches, what becomes of a text; and what searchers did with the answers."""
 
 from http import HTTPStatus
 
@@ -7,15 +7,17 @@ from starlette.requests import Request
 
 from alicorn.errors import AlicornError, BodyError
 from alicorn.retrieval.analysis_steps import analysis_steps
+from alicorn.serving.api.body import JSON
 from alicorn.serving.api.messages import (
+    EVENTS_BYTES,
     SEARCH_BYTES,
     Analyses,
     AnalyzeRequest,
     BatchAnswer,
     BatchRequest,
     Beginning,
-    Clicked,
-    ClickRequest,
+    EventBody,
+    EventList,
     NumSearchers,
     NumSuggestions,
     SearchAnswer,
@@ -140,19 +142,17 @@ def typing_operations(endpoint: SearchEndpoint) -> list[Operation]:
     ]
 
 
-def click_operation(endpoint: SearchEndpoint) -> Operation:
-    def click(request: Request, chosen: ClickRequest) -> Clicked:
-        if endpoint.served_log is None:
-            raise AlicornError("this server keeps no log of what it serves: start it with a folder for one")
-        return Clicked(endpoint.served_log.click(chosen.search_id, chosen.doc_id))
+def events_operation(endpoint: SearchEndpoint) -> Operation:
+    def events(request: Request, reported: list[EventBody]) -> None:
+        endpoint.log_events(reported)
 
     return Operation(
-        *("POST", "/v1/clicks", "Report a chosen hit", click),
-        gives=Clicked,
-        shows={"recorded": True},
-        takes=ClickRequest,
-        example={"search_id": "5f0c1d9e8b7a4c3d", "doc_id": "p1"},
-        max_bytes=SEARCH_BYTES,
+        *("POST", "/v1/events", "Report what searchers did", events),
+        gives=None,
+        takes=EventList,
+        example=[{"action": "click", "search_id": "5f0c1d9e8b7a4c3d", "doc_id": "p1", "event_id": "e1"}],
+        media_types=(JSON, "text/plain"),  # as navigator.sendBeacon sends a text
+        max_bytes=EVENTS_BYTES,
         scope="events",
         sees_part=True,
     )

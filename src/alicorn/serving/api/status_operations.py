@@ -20,7 +20,7 @@ _ABOUT = {
     "columns": [{"mode": "hybrid", "key": "people", "title": "Hybrid: Boolean or people"}],
     "searcher_columns": ["city"],
     "context_columns": ["device"],
-    "logs_clicks": True,
+    "logs_events": True,
 }
 
 
@@ -46,7 +46,7 @@ def status_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
             columns=endpoint.columns(),
             searcher_columns=[] if retriever.searchers is None else list(retriever.searchers.columns),
             context_columns=[] if vertical is None else [column.name for column in vertical.context_columns()],
-            logs_clicks=endpoint.served_log is not None,
+            logs_events=endpoint.served_log is not None,
         )
 
     shown = {"status": "ok", "documents": 20_000, "read_only": False}

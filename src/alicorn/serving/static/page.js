@@ -3,7 +3,7 @@
 
 const LIMIT = 10;
 const at = (id) => document.getElementById(id);
-const page = { columns: [], logsClicks: false, asked: 0 };
+const page = { columns: [], logsEvents: false, asked: 0, events: [] };
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -57,7 +57,8 @@ function show(text, searcher) {
   at("columns").replaceChildren(...sections);
   columns.forEach(async ({ title, body }, i) => {
     const isText = body.text !== undefined;
-    const request = { ...body, limit: LIMIT, why: true, ...(isText && searcher ? { searcher } : {}) };
+    const visit = page.logsEvents && isText ? { session_id: sessionId() } : {};
+    const request = { ...body, ...visit, limit: LIMIT, why: true, ...(isText && searcher ? { searcher } : {}) };
     let parts;
     try {
       parts = answered(title, await ask("/v1/search", request));
@@ -92,7 +93,9 @@ function hitItem(hit, position, searchId) {
   link.target = "_blank";
   link.rel = "noopener";
   link.title = hit.doc_id;
-  for (const event of ["click", "auxclick"]) link.addEventListener(event, () => clicked(searchId, hit.doc_id));
+  const of = { search_id: searchId, doc_id: hit.doc_id, position };
+  for (const event of ["click", "auxclick"]) link.addEventListener(event, () => report("click", of));
+  whenSeen(item, () => report("seen", of));
   head.append(element("span", "place", position), link);
   if (hit.score !== null) head.append(element("span", "score", hit.score.toFixed(3)));
   item.append(head);
@@ -128,14 +131,38 @@ function reasons(why) {
   return shown;
 }
 
-function clicked(searchId, docId) {
-  if (!page.logsClicks || !searchId) return;
-  fetch("/v1/clicks", {
-    method: "POST",
-    keepalive: true,
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ search_id: searchId, doc_id: docId }),
-  }).catch(() => {}); // a lost click is no reason to disturb who reads
+// 128 random bits; crypto.randomUUID is only there over HTTPS and on localhost.
+function newId() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+// A visit is a tab: its searches and events have one session_id.
+function sessionId() {
+  const known = sessionStorage.getItem("session") || newId();
+  sessionStorage.setItem("session", known);
+  return known;
+}
+
+// Events are sent a second later, together, or when the page is left.
+function report(action, of) {
+  if (!page.logsEvents || !of.search_id) return;
+  const time = new Date().toISOString();
+  page.events.push({ action, event_id: newId(), session_id: sessionId(), time, ...of });
+  if (page.events.length === 1) setTimeout(sendEvents, 1000);
+}
+
+function sendEvents() {
+  if (page.events.length) navigator.sendBeacon("/v1/events", JSON.stringify(page.events.splice(0)));
+}
+
+// Once half of the item was in view.
+function whenSeen(item, seen) {
+  const look = ([entry], observer) => {
+    if (!entry.isIntersecting) return;
+    observer.disconnect();
+    seen();
+  };
+  new IntersectionObserver(look, { threshold: 0.5 }).observe(item);
 }
 
 // The list of searchers shows the one whose id is typed, or none of them.
@@ -155,7 +182,7 @@ function restore() {
 async function begin() {
   const [about, known] = await Promise.all([ask("/v1/about"), ask("/v1/searchers?limit=20")]);
   page.columns = about.columns;
-  page.logsClicks = about.logs_clicks;
+  page.logsEvents = about.logs_events;
   const vertical = about.vertical ? `${about.vertical}: ` : "";
   at("about").textContent = `${vertical}${about.documents.toLocaleString("en")} documents`;
   if (!about.columns.length) at("query").placeholder = "An expression, such as (and text:john text:smith)";
@@ -178,6 +205,7 @@ at("choice").addEventListener("change", () => {
 });
 at("searcher").addEventListener("change", choose);
 addEventListener("popstate", restore);
+addEventListener("pagehide", sendEvents);
 addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
   if (["INPUT", "SELECT", "TEXTAREA"].includes(document.activeElement.tagName)) return;
