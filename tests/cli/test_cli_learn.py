@@ -114,3 +114,22 @@ def test_a_model_of_a_newer_format_or_with_a_truncated_file_is_refused(loop, tmp
     header = json.loads((model / "model.json").read_text())
     (model / "model.json").write_text(json.dumps(header | {"format": 99}))
     assert "upgrade alicorn" in alicorn(*ask).refusal()
+
+
+def test_towers_learn_the_margins_of_a_teacher(loop, tmp_path):
+    """The word-overlap judge learns from the log's choices; its margins of shown documents are then learned."""
+    pairs, recipe = tmp_path / "pairs", tmp_path / "recipe.yaml"
+    judge = "alicorn.evaluation.judges.word_overlap:teacher"
+    mine = ("mine", loop.logs, "--vertical", loop.vertical, "--out", pairs)
+    counts = succeed(*mine, "--teacher", judge, "--json").json()
+    assert counts["scores"] == pq.read_metadata(pairs / "scores.parquet").num_rows > 300
+    shown = """negatives: {non_click: 2, random: 0, in_batch: false}
+loss: {kind: margin_mse, scale: 10}
+optimizer: {rate: 0.0005, table_rate: 0.005}"""
+    recipe.write_text(loop.recipe.read_text().replace("negatives: {random: 64}", shown))
+    train = ("train", pairs, "--vertical", loop.vertical, "--recipe", recipe, "--out", tmp_path / "model")
+    succeed(*train)
+    losses = [epoch["loss"] for epoch in json.loads((tmp_path / "model" / "history.json").read_text())["epochs"]]
+    assert losses[2] < losses[1]
+    for name in ("nonesuch:score", "alicorn.evaluation.judges.word_overlap:nonesuch", "json"):
+        assert "module:function" in alicorn(*mine, "--overwrite", "--teacher", name).refusal()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -17,18 +21,44 @@ def mine(
     vertical: VerticalFile,
     out: Annotated[Path, typer.Option(help="Folder for the pairs.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the pairs that --out holds.")] = False,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            help="module:function that scores queries and documents, for the loss margin_mse (docs/models.md)."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check the log tables and turn them into training examples: clicks, hard positives, non-clicks, popularity.
 
-    Example: alicorn mine logs/ --vertical vertical.yaml --out pairs/
+    Examples:
+
+    alicorn mine logs/ --vertical vertical.yaml --out pairs/
+
+    alicorn mine logs/ --vertical vertical.yaml --out pairs/ --teacher alicorn.evaluation.judges.word_overlap:teacher
     """
     from alicorn.logs import mine as mine_logs
     from alicorn.vertical import Vertical
 
+    asked = None if teacher is None else _function(teacher, "--teacher")
     with log.status("reading and checking the log"):
-        counts = mine_logs(logs, Vertical.load(vertical), out, overwrite=overwrite)
+        counts = mine_logs(logs, Vertical.load(vertical), out, overwrite=overwrite, teacher=asked)
     print_values(counts, as_json)
+
+
+def _function(name: str, option: str) -> Callable[..., Any]:
+    """The function `module:function`, of the current folder or installed. Raises ConfigError."""
+    module, _, function = name.partition(":")
+    sys.path.insert(0, os.getcwd())
+    try:
+        found = getattr(import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"{option} names a function as module:function, got '{name}': {error}") from error
+    finally:
+        sys.path.pop(0)
+    if not callable(found):
+        raise ConfigError(f"{option} names a function as module:function, and '{name}' is {found!r}")
+    return cast("Callable[..., Any]", found)
 
 
 def train(

@@ -13,6 +13,7 @@ mine.py         all of it, into a folder pairs/ that training and evaluation rea
 Tables are Ibis expressions on DuckDB with a bounded memory: logs may be larger than it.
 """
 
+from alicorn.logs.mine import Teacher as Teacher
 from alicorn.logs.mine import mine as mine
 from alicorn.logs.tables import Logs as Logs
 from alicorn.logs.tables import read_logs as read_logs

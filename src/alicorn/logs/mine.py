@@ -8,10 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import ibis
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import xxhash
 from ibis import _
 from ibis.expr.datatypes import DataType
 
+from alicorn.errors import TableError
 from alicorn.logs import positives, splits
 from alicorn.logs.behaviour import write_behaviour
 from alicorn.logs.context import context, searches_before_their_searcher
@@ -27,6 +32,10 @@ from alicorn.vertical.parts import of_examples
 
 _ORDER = ("time", "search_id", "doc_id")
 
+Teacher = Callable[[pa.Table, pa.Table, Vertical], np.ndarray]
+"""(scored, documents, vertical) -> a score of each row of `scored`, greater where the document answers the query
+better. scored: query, doc_id, grade (0: not chosen); each query and document once. documents: as in the log."""
+
 
 def mine(
     logs_folder: str | Path,
@@ -34,12 +43,14 @@ def mine(
     out: str | Path,
     *,
     overwrite: bool = False,
+    teacher: Teacher | None = None,
     memory_limit: str = MEMORY_LIMIT,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> dict[str, int]:
     """Write pairs/ to `out`. Returns counts of everything read, made and left out; the manifest has them too.
 
     overwrite: replace a folder that is not empty; without it that is a ConfigError.
+    teacher: scores what the searches of the train split showed or led to, for the loss margin_mse.
     memory_limit: of DuckDB. on_step is called with what is about to be done.
     Raises TableError when the logs break their contract; then nothing is written.
     """
@@ -51,6 +62,15 @@ def mine(
         new_folder(out, overwrite) as writer,
     ):
         manifest = _write(logs, vertical, writer, on_step, simulated=_is_simulated(Path(logs_folder)))
+        if teacher is not None:
+            on_step("ask the teacher")
+            scores = _scores(teacher, vertical, writer)
+            manifest = manifest.model_copy(
+                update={
+                    "counts": manifest.counts | {"scores": writer.write("scores", scores)},
+                    "data_fingerprint": _with_scores(manifest.data_fingerprint, scores),
+                }
+            )
         writer.finish(manifest.model_copy(update={"notes": tuple(notes)}))
     return manifest.counts
 
@@ -106,6 +126,31 @@ def _write(
         told={name: {"train": of.train, "valid": of.valid} for name, of in told.items()},
         simulated=simulated,
     )
+
+
+def _scores(teacher: Teacher, vertical: Vertical, writer: PairsWriter) -> pa.Table:
+    """Raises TableError where the teacher does not give each row a number."""
+    parts = [pq.read_table(writer.path(name), partitioning=None) for name in ("pairs", "impressions")]
+    train = [part.filter(pc.equal(part["split"], "train")).select(["query", "doc_id", "grade"]) for part in parts]
+    scored = pa.concat_tables(train).group_by(["query", "doc_id"]).aggregate([("grade", "max")])
+    scored = scored.rename_columns(["query", "doc_id", "grade"])
+    scored = scored.sort_by([("query", "ascending"), ("doc_id", "ascending")])
+    documents = pq.read_table(writer.path("documents"), partitioning=None)
+    scores = np.asarray(teacher(scored, documents, vertical), dtype=np.float64)
+    if scores.shape != (len(scored),) or not np.isfinite(scores).all():
+        raise TableError(
+            f"the teacher must give each of {len(scored)} rows of query and doc_id one finite number, got "
+            f"{scores.shape} numbers, of which {int(np.isfinite(scores).sum())} are finite",
+            table="scores",
+            column="score",
+        )
+    return scored.drop_columns(["grade"]).append_column("score", pa.array(scores))
+
+
+def _with_scores(fingerprint: str, scores: pa.Table) -> str:
+    digest = xxhash.xxh3_128(fingerprint.encode())
+    digest.update(scores["score"].to_numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _written(time: datetime.datetime | None) -> str | None:

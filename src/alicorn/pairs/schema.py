@@ -11,6 +11,8 @@
     documents     as in the log, every column
     searchers     as in the log, every column; may be absent; with a `time`, a row for each time that something changed
     context       the vertical's request.context of each search; there where the vertical has one
+    scores        what a teacher said of each document that a search for the query showed or led to; there where
+                  `alicorn mine` was given a teacher
     behaviour     what searchers had done before each search; there where the vertical asks for request.behaviour, and
                   then searchers has the same columns, as they are at the end of the log
 
@@ -55,6 +57,7 @@ TABLES = {
     "popularity": TableSchema({"doc_id": pa.string(), "clicks": pa.int64()}),
     "documents": TableSchema({"doc_id": pa.string()}, further=True),
     "searchers": TableSchema({"searcher_id": pa.string()}, further=True, optional=True),
+    "scores": TableSchema({"query": pa.string(), "doc_id": pa.string(), "score": pa.float64()}, optional=True),
     "behaviour": TableSchema({"search_id": pa.string()}, further=True, optional=True),
     "context": TableSchema({"search_id": pa.string()}, further=True, optional=True),
 }

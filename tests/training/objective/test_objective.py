@@ -112,7 +112,7 @@ def test_a_streamed_log_q_comes_near_the_counted_one(pairs: Path, tmp_path: Path
 def test_a_sum_is_the_mean_times_the_requests(pairs: Path, tmp_path: Path, loss: dict[str, Any], mean: Any) -> None:
     _, batches = prepared(pairs, recipe(), tmp_path)
     requests, documents, *_ = embeddings(batches[0], 0)
-    nothing = NegativeColumns(documents[:0], batches[0].allowed, None, None, None)
+    nothing = NegativeColumns(documents[:0], batches[0].allowed, None, None, None, None)
     expected = mean(requests, documents, batches[0].allowed).item()
     for reduction, factor in (("mean", 1), ("sum", 128)):
         given = recipe(loss={**loss, "reduction": reduction}).loss

@@ -46,5 +46,5 @@ def test_of_a_vertical(feature, said):
 
 
 def test_no_name_of_ours_is_among_them():
-    ours = set(Recipe.model_fields) | {"softmax", "triplet", "bpr"}
+    ours = set(Recipe.model_fields) | {"softmax", "triplet", "bpr", "margin_mse"}
     assert not ours & set(OTHER_NAMES)

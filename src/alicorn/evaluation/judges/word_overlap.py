@@ -56,6 +56,11 @@ class RelevanceModel:
         self._weights = _fitted(seen, good)
         self._known = dict(zip(zip(queries, numbers.tolist(), strict=True), good.tolist(), strict=True))
 
+    def log_odds(self, queries: Sequence[str], numbers: np.ndarray) -> np.ndarray:
+        """float64 (pairs,): that a document answers a query, by their words alone. numbers: int64, document rows."""
+        told: np.ndarray = self._texts.overlap(queries, numbers) @ self._weights[:-1] + self._weights[-1]
+        return told
+
     def judge(self, searches: Searches, ranked: np.ndarray) -> np.ndarray:
         """As judge.Judge. searches.documents must be the corpus that the model was made with."""
         found = ranked >= 0
@@ -68,6 +73,13 @@ class RelevanceModel:
         chances = np.full(ranked.shape, np.nan)
         chances[found] = told
         return chances
+
+
+def teacher(scored: pa.Table, documents: pa.Table, vertical: Vertical) -> np.ndarray:
+    """A teacher for `alicorn mine --teacher` (logs/mine.py): log-odds by a judge that learned from what was chosen."""
+    queries = [query or "" for query in scored["query"].to_pylist()]
+    numbers = pc.index_in(scored["doc_id"], documents["doc_id"].combine_chunks()).to_numpy().astype(np.int64)
+    return RelevanceModel(scored, documents, vertical).log_odds(queries, numbers)
 
 
 def read_labels(path: str | Path) -> pa.Table:

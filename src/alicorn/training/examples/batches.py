@@ -26,6 +26,7 @@ from alicorn.negatives import (
 from alicorn.negatives.interpolated import LEAST, MOST
 from alicorn.towers.channels.tensors import Batch, batch_tensors
 from alicorn.training.examples.data import TrainingData
+from alicorn.training.recipe.loss_settings import MarginMSELoss
 from alicorn.training.recipe.recipe import Recipe
 
 
@@ -36,7 +37,8 @@ class PairBatch:
     pairs: int64 (size,), numbers of training pairs. numbers: int64 (columns,), of documents.
     log_q: float32 (columns,), what is subtracted from a column's logit: logQ, and minus the log of its weight. weights:
     float32 (columns,), how many negatives a column counts as. Both None where nothing is corrected or weighted.
-    mixing: float32 (size, count), the positive's shares in generated negatives; None where none are made.
+    mixing: float32 (size, count), the positive's shares in generated negatives; None where none are made. margins:
+    float32 (size, columns), by which a teacher prefers the positive, NaN where unknown; None without a teacher.
     """
 
     requests: Batch
@@ -48,6 +50,7 @@ class PairBatch:
     log_q: Tensor | None
     weights: Tensor | None
     mixing: Tensor | None
+    margins: Tensor | None
 
 
 def epoch_batches(
@@ -112,6 +115,7 @@ class _Batches(Iterator[PairBatch]):
             log_q,
             weights,
             self._mixing(len(pairs)),
+            self._margins(pairs, columns),
         )
 
     def _counted(self, columns: Columns, batch: int) -> tuple[Tensor | None, Tensor | None]:
@@ -137,6 +141,12 @@ class _Batches(Iterator[PairBatch]):
         return log_mixture(
             popularity, len(self.data.documents), negatives.num_popular(self.recipe.batch), negatives.random
         )
+
+    def _margins(self, pairs: np.ndarray, columns: Columns) -> Tensor | None:
+        if self.data.teacher is None or not isinstance(self.recipe.loss, MarginMSELoss):
+            return None
+        margins = self.data.teacher.margins(pairs, columns.documents, columns.allowed)
+        return torch.from_numpy(margins).to(self.device)
 
     def _mixing(self, batch: int) -> Tensor | None:
         count = self.recipe.negatives.interpolated

@@ -19,6 +19,7 @@ from alicorn.towers import Model
 from alicorn.towers.layout.layout import Layout
 from alicorn.training.examples.document_queries import DocumentQueries
 from alicorn.training.examples.groups import query_numbers, request_groups
+from alicorn.training.examples.teacher import TeacherScores
 from alicorn.training.recipe.loss_settings import Auxiliary
 from alicorn.training.recipe.recipe import Recipe
 from alicorn.vertical import Vertical
@@ -37,7 +38,8 @@ class TrainingData:
 
     non_clicks: of each pair the documents that its search showed and that were not clicked; None unless asked for.
     queries: the frequent queries of each document, where the recipe has the auxiliary task.
-    weights: float64, how much each pair counts; None where all count the same.
+    weights: float64, how much each pair counts; None where all count the same. teacher: its scores, where a loss
+    learns them.
     """
 
     requests: Features
@@ -47,6 +49,7 @@ class TrainingData:
     non_clicks: OwnNegatives | None = None
     queries: DocumentQueries | None = None
     weights: np.ndarray | None = None
+    teacher: TeacherScores | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +143,7 @@ class Pairs:
             self._non_clicks(pairs, recipe) if with_non_clicks else None,
             self._document_queries(pairs, documents[used], recipe.auxiliary) if recipe.auxiliary else None,
             self._weights(pairs, recipe),
+            self._teacher(pairs, documents[used]) if recipe.learns_from_a_teacher() else None,
         )
 
     def _train_pairs(self, recipe: Recipe) -> pa.Table:
@@ -157,6 +161,23 @@ class Pairs:
                 column="weight",
             )
         return None if (weights == weights[0]).all() else weights
+
+    def _teacher(self, pairs: pa.Table, documents: np.ndarray) -> TeacherScores:
+        """Raises TableError where the folder was mined without a teacher."""
+        if not self.tables.has("scores"):
+            raise TableError(
+                f"{self.tables.folder} has no scores of a teacher, which the loss margin_mse learns: run `alicorn mine "
+                "--teacher`, or choose another loss",
+                table="scores",
+            )
+        scores = self.tables.read("scores")
+        known = pc.is_valid(pc.index_in(scores["query"], pairs["query"].combine_chunks()))
+        scores = scores.filter(known)
+        queries = pa.concat_tables([pairs.select(["query"]), scores.select(["query"])])
+        numbers = pc.fill_null(queries["query"], "").combine_chunks().dictionary_encode().indices.to_numpy()
+        of_pairs, of_scores = np.split(numbers.astype(np.int64), [len(pairs)])
+        rows = self._rows_of(scores["doc_id"], "scores")
+        return TeacherScores.of(of_pairs, documents, of_scores, rows, scores["score"].to_numpy(), len(self.documents))
 
     def _document_queries(self, pairs: pa.Table, documents: np.ndarray, auxiliary: Auxiliary) -> DocumentQueries:
         """Raises ConfigError where the training pairs have fewer than two queries: nothing could be told apart."""

@@ -15,6 +15,7 @@ from alicorn.features import ChannelId
 from alicorn.losses import (
     bpr_loss,
     centre_distance,
+    margin_mse_loss,
     max_entropy,
     pair_difference,
     softmax_loss,
@@ -26,7 +27,7 @@ from alicorn.towers import TwoTower
 from alicorn.training.examples.batches import PairBatch
 from alicorn.training.examples.data import TrainingData
 from alicorn.training.objective.auxiliary import AuxiliaryHead, multi_label_loss
-from alicorn.training.recipe.loss_settings import Diversity, Loss, SoftmaxLoss, TripletLoss
+from alicorn.training.recipe.loss_settings import Diversity, Loss, MarginMSELoss, SoftmaxLoss, TripletLoss
 from alicorn.training.recipe.recipe import Recipe
 
 
@@ -35,7 +36,8 @@ class NegativeColumns:
     """What the documents of a batch are to its requests; columns may be more than the batch has, as remembered ones.
 
     remembered: (more, dim), columns behind those of the batch. allowed: bool (batch, columns). log_q, weights:
-    (columns,) or None, as in PairBatch. mixing: (batch, count) or None, the shares of generated negatives.
+    (columns,) or None, as in PairBatch. mixing: (batch, count) or None, the shares of generated negatives. margins:
+    (batch, columns of the batch) or None, the teacher's.
     """
 
     remembered: Tensor
@@ -43,12 +45,15 @@ class NegativeColumns:
     log_q: Tensor | None
     weights: Tensor | None
     mixing: Tensor | None
+    margins: Tensor | None
 
     def first(self, columns: int) -> "NegativeColumns":
         """Without what is remembered."""
         log_q = None if self.log_q is None else self.log_q[:columns]
         weights = None if self.weights is None else self.weights[:columns]
-        return NegativeColumns(self.remembered[:0], self.allowed[:, :columns], log_q, weights, self.mixing)
+        return NegativeColumns(
+            self.remembered[:0], self.allowed[:, :columns], log_q, weights, self.mixing, self.margins
+        )
 
 
 class EmbeddedBatch(NamedTuple):
@@ -157,7 +162,7 @@ class Objective:
             allowed = _hardest(requests, documents, allowed, per_positive)
         if self._memory is None:
             remembered = documents[:0]
-            return NegativeColumns(remembered, allowed, batch.log_q, batch.weights, batch.mixing)
+            return NegativeColumns(remembered, allowed, batch.log_q, batch.weights, batch.mixing, batch.margins)
         kept = self._memory.remembered()
         chosen = torch.from_numpy(self._data.known.mask(batch.pairs, kept.documents)).to(self._device)
         ones = torch.ones(len(kept.documents), device=self._device)
@@ -167,6 +172,7 @@ class Objective:
             None if batch.log_q is None else torch.cat([batch.log_q, kept.log_q]),
             None if batch.weights is None else torch.cat([batch.weights, ones]),
             batch.mixing,
+            batch.margins,
         )
 
 
@@ -178,6 +184,9 @@ def batch_loss(loss: Loss, requests: Tensor, documents: Tensor, negatives: Negat
         own = None if negatives.mixing is None else interpolated(requests, columns, allowed, negatives.mixing)
         of_softmax = symmetric_softmax_loss if loss.symmetric else softmax_loss
         return of_softmax(requests, columns, allowed, loss.scale, negatives.log_q, own)
+    if isinstance(loss, MarginMSELoss):
+        assert negatives.margins is not None
+        return margin_mse_loss(requests, documents, negatives.margins, loss.scale)
     if isinstance(loss, TripletLoss):
         mean = triplet_loss(requests, columns, allowed, loss.margin, negatives.weights)
     else:

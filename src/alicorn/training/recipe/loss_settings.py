@@ -1,6 +1,7 @@
 """The recipe's sections that say what is minimised: `loss`, `auxiliary`, `blending`, `diversity`. Part of recipe.py.
 
-    loss: {kind: softmax, scale: 20, symmetric: false}     # or {kind: triplet, margin: 0.5}, {kind: bpr, scale: 20}
+    loss: {kind: softmax, scale: 20, symmetric: false}     # or {kind: triplet, margin: 0.5}, {kind: bpr, scale: 20},
+    #     {kind: margin_mse, scale: 20}, where the pairs were mined with a teacher
     auxiliary: {queries: 5000, hidden: 128, weight: 0.1}   # which queries a document was chosen for: auxiliary.py
     blending: {fused: 1.0, channel: 0.1, channels: {request.text: 0.3}}     # a loss for every channel: objective.py
     diversity: {kind: entropy, weight: 0.01}               # or centre, pairs: losses/diversity.py
@@ -44,7 +45,15 @@ class BPRLoss(Config):
     reduction: Reduction = "mean"
 
 
-Loss = Annotated[SoftmaxLoss | TripletLoss | BPRLoss, Field(discriminator="kind")]
+class MarginMSELoss(Config):
+    """losses/margin_mse.py, of the scores that `alicorn mine --teacher` gave to what a search showed. scale: what a
+    difference of cosines is multiplied by before it is compared with a difference of scores."""
+
+    kind: Literal["margin_mse"]
+    scale: PositiveFloat = 20.0
+
+
+Loss = Annotated[SoftmaxLoss | TripletLoss | BPRLoss | MarginMSELoss, Field(discriminator="kind")]
 
 
 class Auxiliary(Config):

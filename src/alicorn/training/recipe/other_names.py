@@ -37,5 +37,6 @@ OTHER_NAMES: Mapping[str, str] = {
     **dict.fromkeys(("infonce", "info_nce", "nt_xent", "ntxent", "mnrl", "multiple_negatives_ranking"), _SOFTMAX),
     **dict.fromkeys(("cross_entropy", "sampled_softmax", "contrastive"), _SOFTMAX),
     **dict.fromkeys(("triplet_loss", "hinge", "margin_ranking"), "`loss: {kind: triplet, margin: ...}`"),
+    **dict.fromkeys(("marginmse", "margin_mse_loss", "distillation"), "`loss: {kind: margin_mse}`"),
     **dict.fromkeys(("bpr_loss", "logistic", "pairwise"), "`loss: {kind: bpr}`"),
 }

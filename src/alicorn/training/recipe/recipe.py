@@ -36,7 +36,7 @@ from alicorn.config import Config, parse_config, plain_yaml, read_text
 from alicorn.towers import Towers
 from alicorn.training.recipe.base import with_base
 from alicorn.training.recipe.grade_settings import Grades
-from alicorn.training.recipe.loss_settings import Auxiliary, Blending, Diversity, Loss, SoftmaxLoss
+from alicorn.training.recipe.loss_settings import Auxiliary, Blending, Diversity, Loss, MarginMSELoss, SoftmaxLoss
 from alicorn.training.recipe.negative_settings import Negatives
 from alicorn.training.recipe.other_names import OTHER_NAMES
 from alicorn.vertical import FailedSearchRules
@@ -142,6 +142,9 @@ class Recipe(Config):
             recipes += [self.model_copy(update={**changes, "stages": ()})] * stage.rounds
         return tuple(recipes)
 
+    def learns_from_a_teacher(self) -> bool:
+        return any(isinstance(stage.loss, MarginMSELoss) for stage in self.stage_recipes())
+
     @classmethod
     def load(cls, path: str | Path) -> "Recipe":
         """The recipe in the file at `path`, which may start from a shipped one: base.py. Raises ConfigError."""
@@ -160,6 +163,16 @@ def _misfit(loss: Loss, negatives: Negatives) -> str | None:
         return "log_q corrects the logits of a softmax: set log_q: false, or its loss"
     if negatives.interpolated and not softmax:
         return "interpolated negatives are added to the denominator of a softmax: set interpolated: 0, or its loss"
+    if isinstance(loss, MarginMSELoss) and not _only_shown(negatives):
+        return (
+            "margin_mse compares a positive with documents that its search showed, which a teacher scored: set "
+            "negatives: {non_click: 4, random: 0, in_batch: false}"
+        )
     if isinstance(loss, SoftmaxLoss) and loss.symmetric and not negatives.in_batch:
         return "symmetric compares a document with the other requests of the batch: set in_batch: true"
     return None
+
+
+def _only_shown(negatives: Negatives) -> bool:
+    others = negatives.random or negatives.in_batch or negatives.online_hard or negatives.mined or negatives.memory
+    return bool(negatives.non_click and not others)
