@@ -46,8 +46,8 @@ class BPRLoss(Config):
 
 
 class MarginMSELoss(Config):
-    """losses/margin_mse.py, of the scores that `alicorn mine --teacher` gave to what a search showed. scale: what a
-    difference of cosines is multiplied by before it is compared with a difference of scores."""
+    """losses/margin_mse.py: the margins of a teacher, which `--teacher` of `alicorn mine` asks about what a search
+    showed. scale: what a difference of cosines is multiplied by before it is compared with a difference of scores."""
 
     kind: Literal["margin_mse"]
     scale: PositiveFloat = 20.0
