@@ -34,6 +34,7 @@ from alicorn.serving.api.document_operations import bulk_operation, document_ope
 from alicorn.serving.api.openapi import openapi
 from alicorn.serving.api.operations import Operation, resources
 from alicorn.serving.api.problems import PROBLEM_ANSWERS, JsonResponse
+from alicorn.serving.api.rank_operation import rank_operation
 from alicorn.serving.api.search_endpoint import SearchEndpoint
 from alicorn.serving.api.search_operations import events_operation, search_operations, typing_operations
 from alicorn.serving.api.status_operations import status_operations
@@ -80,6 +81,7 @@ def create_app(
     served = list(endpoint.retriever.models.values())
     operations = [
         *search_operations(endpoint, metrics, access),
+        *([] if ranking is None else [rank_operation(endpoint.retriever, ranking)]),
         *typing_operations(endpoint),
         events_operation(endpoint),
         bulk_operation(collection, served),

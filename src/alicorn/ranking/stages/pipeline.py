@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, NamedTuple, Protocol
 
 import numpy as np
 from pydantic import Field
@@ -47,6 +47,17 @@ class RankingConfig(Config):
     ranker: str
     candidates: Annotated[int, Field(ge=1, le=10_000)] = 200
     stages: Annotated[tuple[_AnyStage, ...], Field(min_length=1)] = (ByForest(kind="forest"),)
+
+
+class RankedItems(NamedTuple):
+    """rows: of what was given, best first, with score (None behind the stages) and features of each. unknown: rows that
+    the collection does not have."""
+
+    rows: list[int]
+    scores: list[float | None]
+    features: list[list[float]]
+    unknown: list[int]
+    notices: tuple[str, ...]
 
 
 class HasVertical(Protocol):
@@ -126,6 +137,34 @@ class Pipeline:
         scores = found.scores[:count].astype(np.float64)
         nothing = np.empty(0, dtype=np.int64)
         return Slate(candidates, self.ranker.matrix(candidates), np.arange(count), scores, nothing)
+
+    def rank(self, snapshot: Snapshot, asked: Asked, doc_ids: Sequence[str], scores: Sequence[float]) -> RankedItems:
+        """Documents that somebody else found, best first, by the stages. scores: theirs, for a stage before the forest.
+
+        The number of candidates is no limit here: all go through the stages.
+        """
+        found = [snapshot.find(doc_id) for doc_id in doc_ids]
+        known = np.array([row for row, one in enumerate(found) if one is not None], dtype=np.int64)
+        places = {id(view): at for at, view in enumerate(snapshot.segments)}
+        address = np.array([(places[id(one[0])], one[1]) for one in found if one is not None], dtype=np.int64)
+        segments, numbers = address.reshape(-1, 2).T
+        candidates = Candidates(snapshot, segments, numbers, asked, self.vertical, self.ranker.history)
+        slate = Slate(
+            candidates,
+            self.ranker.matrix(candidates),
+            np.arange(len(known)),
+            np.array(scores, dtype=np.float64)[known],
+            np.empty(0, dtype=np.int64),
+        )
+        slate, _, notices = self._staged(slate)
+        rows = np.concatenate([slate.order, slate.behind])
+        return RankedItems(
+            known[rows].tolist(),
+            slate.scores.tolist() + [None] * len(slate.behind),
+            slate.matrix[rows].tolist(),
+            [row for row, one in enumerate(found) if one is None],
+            notices,
+        )
 
     def explain(self, collection: Collection, request: Request, doc_id: str, to_rank: int = 1) -> HitExplanation:
         """Why a hit is where it is, and what would lift it to a rank. Raises ConfigError for what is no candidate."""
