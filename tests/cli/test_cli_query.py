@@ -75,7 +75,7 @@ def test_facets_are_printed_below_the_hits(tmp_path):
         "brand": {"buckets": [{"value": "x", "count": 2}, {"value": "y", "count": 1}], "num_values": 2, "missing": 1}
     }
     assert "there is no 'brnd'; the collection has: brand, price" in alicorn(*ask, "brnd").refusal()
-    assert "numbers after :edges=" in alicorn(*ask, "price:edges=low").refusal()
+    assert "its column is double: give a number, got 'low'" in alicorn(*ask, "price:edges=low").refusal()
     assert "a whole number after :top=" in alicorn(*ask, "brand:top=many").refusal()
     assert "'brand' is string" in alicorn(*ask, "brand:edges=1").refusal()
     assert "'brand' is given twice" in alicorn(*ask, "brand", "--facet", "brand:top=2").refusal()

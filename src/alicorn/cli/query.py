@@ -215,6 +215,14 @@ def _facets(texts: Sequence[str]) -> dict[str, Facet]:
     return facets
 
 
+def _edge(text: str) -> float | str:
+    """A number, or what may be a time."""
+    try:
+        return float(text)
+    except ValueError:
+        return text.strip()
+
+
 def _facet(text: str) -> tuple[str, Facet]:
     """A facet and its column or prefix: NAME, NAME:top=20, NAME:edges=10,50 or NAME:interval=5."""
     from alicorn.query import Facet
@@ -229,11 +237,10 @@ def _facet(text: str) -> tuple[str, Facet]:
         if option == "top":
             return name, dataclasses.replace(facet, top=int(given))
         if option == "edges":
-            return name, dataclasses.replace(facet, edges=tuple(float(edge) for edge in given.split(",")))
+            return name, dataclasses.replace(facet, edges=tuple(map(_edge, given.split(","))))
     except ValueError:
         raise ConfigError(
-            f"--facet: expected a whole number after :top=, and numbers after :edges=, such as price:edges=10,50,"
-            f" got {text[:80]!r}"
+            f"--facet: expected a whole number after :top=, such as brand:top=20, got {text[:80]!r}"
         ) from None
     return name, facet if option is None else dataclasses.replace(facet, interval=_interval(given))
 

@@ -174,7 +174,10 @@ def test_many_requests_have_the_facets_of_each(tmp_path):
         (Facet(prefix="tag:", edges=(1,)), "terms have none"),
         (Facet("brand", edges=(1,)), "'brand' is string"),
         (Facet("price", edges=(2, 1)), "the edges must rise"),
-        (Facet("price", edges=(float("nan"),)), "a finite number, got nan"),
+        (
+            Facet("price", edges=(float("nan"),)),
+            "the edges are finite numbers, or times of ISO 8601, not both; got nan",
+        ),
         ("brand", "must be a Facet, got str"),
     ],
 )

@@ -193,3 +193,30 @@ def test_what_no_interval_can_be(shop, facet, message):
 def test_a_value_that_no_bucket_can_hold(value, step, message):
     with pytest.raises(ConfigError, match=message):
         edges_between("f", step, value, value)
+
+
+@pytest.mark.parametrize("column", ["day", "at", "zoned"])
+def test_edges_of_times_are_texts_as_range_reads_them(shop, column):
+    collection, _ = shop
+    edges = ("2024-01-01", "2024-03-01", "2024-12-31")
+    found = collection.search("all", limit=1, facets={"f": Facet(column, edges=edges)}).facets["f"]
+    assert [bucket.value for bucket in found.buckets] == list(zip((None, *edges), (*edges, None), strict=True))
+    below = [collection.search(f"(range {column} :min {edge})", limit=0).total for edge in edges]
+    counts = [bucket.count for bucket in found.buckets]
+    assert [sum(counts[place:]) for place in (1, 2, 3)] == below
+    assert below[0] > below[1] > below[2]
+
+
+@pytest.mark.parametrize(
+    ("column", "edges", "problem"),
+    [
+        ("day", ("2024-03-01", "2024-01-01"), "the edges must rise"),
+        ("at", ("2024-01-01", 5), "finite numbers, or times of ISO 8601, not both"),
+        ("day", ("the first of May",), "its column is date32.*got 'the first of May'"),
+        ("price", ("2024-01-01",), "its column is double: give a number, got '2024-01-01'"),
+        ("price", (float("nan"),), "the edges are finite numbers"),
+    ],
+)
+def test_edges_that_do_not_fit_the_column_are_refused(shop, column, edges, problem):
+    with pytest.raises(ConfigError, match=problem):
+        shop[0].search("all", facets={"f": Facet(column, edges=edges)})

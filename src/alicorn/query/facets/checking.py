@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from alicorn.errors import ConfigError
-from alicorn.interval import has_interval
+from alicorn.interval import Number, has_interval, interval
 from alicorn.query.facets.facet import BucketWidth, Facet
 from alicorn.query.facets.histogram import UNITS, has_days, is_number
 from alicorn.query.order.keys import can_order
@@ -55,19 +55,37 @@ def _check(what: str, facet: Facet, columns: Mapping[str, pa.DataType]) -> None:
         )
     if facet.edges and not has_interval(kind):
         raise ConfigError(f"{what}: edges need a column of numbers, booleans or times, but {facet.column!r} is {kind}")
-    _check_edges(what, facet.edges)
+    _check_edges(what, facet.edges, kind)
     if facet.interval is not None:
         _check_interval(what, facet.interval, facet.column, kind)
 
 
-def _check_edges(what: str, edges: tuple[float, ...]) -> None:
+def _check_edges(what: str, edges: tuple[float | str, ...], kind: pa.DataType) -> None:
     if len(edges) > MAX_EDGES:
         raise ConfigError(f"{what}: at most {MAX_EDGES} edges, got {len(edges)}")
-    for edge in edges:
-        if isinstance(edge, bool) or not isinstance(edge, int | float) or not math.isfinite(edge):
-            raise ConfigError(f"{what}: an edge must be a finite number, got {edge!r}")
-    if any(low >= high for low, high in itertools.pairwise(edges)):
+    numbers = [edge for edge in edges if isinstance(edge, int | float) and not isinstance(edge, bool)]
+    texts = [edge for edge in edges if isinstance(edge, str)]
+    wrong: list[object] = [edge for edge in edges if isinstance(edge, bool) or not isinstance(edge, int | float | str)]
+    wrong += [edge for edge in numbers if not math.isfinite(edge)]
+    if wrong or (numbers and texts):
+        raise ConfigError(
+            f"{what}: the edges are finite numbers, or times of ISO 8601, not both;"
+            f" got {wrong[0] if wrong else list(edges[:10])!r}"
+        )
+    rises = [_comparable(what, edge, kind) for edge in texts] if texts else numbers
+    if any(low >= high for low, high in itertools.pairwise(rises)):
         raise ConfigError(f"{what}: the edges must rise, got {list(edges[:10])}")
+
+
+def _comparable(what: str, edge: str, kind: pa.DataType) -> Number:
+    """A time as a number of the column's ticks."""
+    try:
+        ends = None if pa.types.is_null(kind) else interval(kind, edge, None)
+    except ValueError as error:
+        raise ConfigError(f"{what}: its column {error}") from None
+    if ends is None:
+        raise ConfigError(f"{what}: edge {edge[:40]!r} is beyond what a column of {kind} can have")
+    return ends[0]
 
 
 def _check_interval(what: str, interval: BucketWidth, column: str, kind: pa.DataType) -> None:

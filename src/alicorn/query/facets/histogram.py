@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 
+import numpy as np
 import pyarrow as pa
 
 from alicorn.errors import ConfigError
@@ -17,8 +18,8 @@ from alicorn.query.facets.facet import BucketWidth
 MAX_BUCKETS = 10_000
 UNITS = ("day", "week", "month", "year")
 
-Edge = int | float | dt.date
-"""Where a bucket begins: a number, or a day whose midnight in UTC it is."""
+Edge = int | float | str | dt.date
+"""Where a bucket begins: a number, a time of ISO 8601, or a day whose midnight in UTC it is."""
 
 _FIRST_DAY = dt.date(1970, 1, 1).toordinal()
 
@@ -49,10 +50,10 @@ def _numbers(what: str, width: Fraction, least: pa.Scalar, greatest: pa.Scalar) 
     kind = least.type
     first, last = (_place(what, width, value) for value in (least, greatest))
     _check_count(what, last - first + 1)
-    edges = tuple(_edge(what, place * width, kind) for place in range(first, last + 2))
+    edges = tuple(_edge(what, place, width, kind) for place in range(first, last + 2))
     if pa.types.is_floating(kind):
-        lows = [_low(edge, kind) for edge in edges]
-        if lows[-1] <= greatest.as_py() or any(low >= high for low, high in itertools.pairwise(lows)):
+        lows = floats_of(edges, kind)
+        if lows[-1] <= greatest.as_py() or np.any(np.diff(lows) <= 0):
             raise ConfigError(
                 f"{what}: numbers of {kind} near {greatest.as_py()} are further apart than the interval;"
                 " give a greater one"
@@ -67,22 +68,32 @@ def _place(what: str, width: Fraction, value: pa.Scalar) -> int:
         return math.floor(Fraction(value.as_py()) / width)
     shortest = Fraction(str(kind.to_pandas_dtype()(value.as_py())))  # that reads back as the value
     place = math.floor(shortest / width)
-    following = _low(_edge(what, (place + 1) * width, kind), kind)
+    following = _low(_edge(what, place + 1, width, kind), kind)
     return place + 1 if following <= value.as_py() else place
 
 
-def _low(edge: int | float, kind: pa.DataType) -> int | float:
-    """The number of a floating type that is nearest to an edge, as `range` has it."""
+def floats_of(edges: Sequence[Edge], kind: pa.DataType) -> np.ndarray:
+    """The numbers of a floating type that are nearest to edges, as `range` has them: (edges,) float64."""
+    if pa.types.is_float64(kind):
+        return np.array(edges, dtype=np.float64)
+    return np.array([_low(edge, kind) for edge in edges if not isinstance(edge, dt.date | str)], dtype=np.float64)
+
+
+def _low(edge: int | float, kind: pa.DataType) -> float:
+    if pa.types.is_float64(kind):
+        return float(edge)
     ends = interval(kind, edge, None)
     assert ends is not None
     return float(ends[0])
 
 
-def _edge(what: str, exact: Fraction, kind: pa.DataType) -> int | float:
-    if exact.denominator == 1 and not pa.types.is_floating(kind):
-        return int(exact)
+def _edge(what: str, place: int, width: Fraction, kind: pa.DataType) -> int | float:
+    """place * width; a float is the nearest to it, as Python divides whole numbers without an error before."""
+    product = place * width.numerator
+    if product % width.denominator == 0 and not pa.types.is_floating(kind):
+        return product // width.denominator
     try:
-        return float(exact)
+        return product / width.denominator
     except OverflowError:
         raise ConfigError(f"{what}: a bucket ends beyond the largest number; give edges instead") from None
 

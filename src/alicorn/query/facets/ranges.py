@@ -13,7 +13,7 @@ import pyarrow as pa
 from alicorn.index import Segment
 from alicorn.index.segment.numeric import places_within
 from alicorn.query.facets.facet import Bucket, BucketWidth, Counts
-from alicorn.query.facets.histogram import Edge, edges_between
+from alicorn.query.facets.histogram import Edge, edges_between, floats_of
 from alicorn.query.order.ordinals import Ordinals, plain
 
 
@@ -32,7 +32,7 @@ def between(parts: Sequence[Counted], edges: Sequence[Edge]) -> Counts:
     missing = 0
     for part in parts:
         missing += int(part.counts[-1])
-        places = [_first_from(part, edge) for edge in edges]
+        places = _first_from_each(part, edges)
         sums = np.concatenate([[0], np.cumsum(part.counts[:-1])])
         totals += np.diff(sums[[0, *places, len(part.ordinals.values)]])
     ends = [None, *edges, None]
@@ -64,6 +64,15 @@ def _ends(part: Counted) -> list[pa.Scalar]:
 
 def _comparable(value: pa.Scalar) -> Any:
     return plain(value)
+
+
+def _first_from_each(part: Counted, edges: Sequence[Edge]) -> list[int]:
+    """The ordinals of the first values that are not below each edge."""
+    values = part.ordinals.values
+    if pa.types.is_floating(values.type):
+        found: list[int] = np.searchsorted(values.to_numpy(), floats_of(edges, values.type)).tolist()
+        return found
+    return [_first_from(part, edge) for edge in edges]
 
 
 def _first_from(part: Counted, edge: Edge) -> int:

@@ -39,14 +39,15 @@ Id = Annotated[str, Meta(max_length=200)]
 class FacetRequest(Struct, forbid_unknown_fields=True, frozen=True):
     """What to count over all documents that match: the values of a stored column, or the terms of a prefix.
 
-    top: how many values, the most frequent first. edges: rising numbers; the ranges between them are counted instead.
-    interval: the width of the buckets of numbers, or day, week, month or year of dates and timestamps in UTC.
+    top: how many values, the most frequent first. edges: rising numbers, or times of ISO 8601; the ranges between them
+    are counted instead. interval: the width of the buckets of numbers, or day, week, month or year of dates and
+    timestamps in UTC.
     """
 
     column: str | None = None
     prefix: str | None = None
     top: Annotated[int, Meta(ge=1, le=MAX_TOP)] = 10
-    edges: Annotated[tuple[float, ...], Meta(max_length=MAX_EDGES)] = ()
+    edges: Annotated[tuple[float | Text, ...], Meta(max_length=MAX_EDGES)] = ()
     interval: BucketWidth | None = None
 
 
