@@ -2,10 +2,11 @@
 
 import shutil
 
+import pyarrow.parquet as pq
 import pytest
 from shell import alicorn, succeed
 
-from alicorn.publishing.aliases import give_names
+from alicorn.publishing.aliases import aliases_of, give_names
 from alicorn.query import Collection
 from alicorn.retrieval.retriever import Retriever
 from alicorn.towers import Model
@@ -16,8 +17,8 @@ def collection(loop, tmp_path):
     """With the model of the loop under `people` and once more under `people-v4`."""
     folder = tmp_path / "collection"
     shutil.copytree(loop.collection, folder)
-    update = ("update", loop.logs / "documents", "--into", folder, "--model", loop.model)
-    done = succeed(*update, "--key", "people-v4", "--as", "candidate", "--json").json()
+    publish = ("publish", loop.logs / "documents", "--into", folder, "--model", loop.model)
+    done = succeed(*publish, "--key", "people-v4", "--as", "candidate", "--json").json()
     assert done["added"] == {"people-v4": Model.load(loop.model).dim}
     return folder
 
@@ -59,6 +60,27 @@ def test_the_current_key_is_searched_where_none_is_given(loop, collection):
         assert searched(retriever, key="previous") == "people"
         give_names(opened, {"current": "people"}, removed=["previous"])
         assert searched(retriever) == "people"
+
+
+def test_a_name_is_given_with_the_first_publish_and_moves_with_the_next(loop, tmp_path):
+    """Documents that the collection does not have are counted; nothing else of the others changes."""
+    some = pq.read_table(loop.logs / "documents").slice(0, 20)
+    pq.write_table(some.slice(0, 15), tmp_path / "few.parquet")
+    pq.write_table(some, tmp_path / "some.parquet")
+    into = ("--into", tmp_path / "c", "--model", loop.model, "--json")
+    assert succeed("publish", tmp_path / "few.parquet", *into, "--as", "current").json()["documents"] == 15
+    with Collection.open(tmp_path / "c", read_only=True) as opened:
+        before = opened.get(some["doc_id"][3].as_py())
+        assert aliases_of(opened) == {"current": "people"}
+    done = succeed("publish", tmp_path / "some.parquet", *into, "--key", "people-v4", "--as", "current")
+    assert (done.json()["documents"], done.json()["unknown"]) == (15, 5)
+    assert "5 documents are not in the collection" in done.err
+    with Collection.open(tmp_path / "c", read_only=True) as opened:
+        assert aliases_of(opened) == {"current": "people-v4"}
+        assert opened.get(some["doc_id"][3].as_py()) == before
+    ask = ("publish", tmp_path / "some.parquet", "--into", tmp_path / "c", "--as", "next")
+    assert "are of one --model, got 0" in alicorn(*ask).refusal()
+    assert "leave out --as-of" in alicorn(*ask, "--model", loop.model, "--as-of", "2026-01-01").refusal()
 
 
 def test_what_cannot_be_named_is_refused(collection):

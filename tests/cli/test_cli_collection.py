@@ -83,9 +83,10 @@ def test_a_model_gives_its_vectors_to_documents_without_them(loop, tmp_path):
         before = {name: opened.get(name) for name in pq.read_table(loop.logs / "documents")["doc_id"].to_pylist()}
     succeed("drop", collection, "--key", "people")
     ask = ("query", collection, "--text", "jo", "--model", loop.model, "--json")
-    assert "alicorn update" in alicorn(*ask).refusal()
-    done = succeed("update", loop.logs / "documents", "--into", collection, "--model", loop.model, "--json").json()
-    assert (done["updated"], done["unknown"], done["added"]) == (len(before), 0, {"people": 16})
+    assert "--model MODEL --as NAME" in alicorn(*ask).refusal()
+    publish = ("publish", loop.logs / "documents", "--into", collection, "--model", loop.model)
+    done = succeed(*publish, "--as", "current", "--json").json()
+    assert (done["documents"], done["unknown"], done["added"]) == (len(before), 0, {"people": 16})
     with Collection.open(collection, read_only=True) as opened:
         assert {name: opened.get(name) for name in before} == before
     there = succeed("query", loop.collection, "--text", "jo", "--model", loop.model, "--json").json()["hits"]

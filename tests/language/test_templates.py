@@ -101,6 +101,18 @@ def test_the_words_of_a_phrase_are_read_in_their_order_by_its_prefix():
     assert Template.parse("(phrase text {terms})").fill("--", "people") == Or(())
 
 
+def test_a_fuzzy_of_the_terms_is_one_for_each_of_them():
+    template = Template.parse("(or (fuzzy {terms:title} :below 2) (and (fuzzy {terms} :edits 2)))")
+    assert template.prefixes == {"title", "text"}
+    filled = template.fill("New York", "people")
+    text = "(or (fuzzy title:new :below 2) (fuzzy title:york :below 2) (and (fuzzy text:new :edits 2) "
+    assert str(filled) == text + "(fuzzy text:york :edits 2)))"
+    synonyms = Reading(lambda prefix, _: [Or((Term(f"{prefix}:tv"), And((Term("a:b"), Term("c:d")))))], lambda *_: [])
+    filled = Template.parse("(and (fuzzy {terms}))").fill("tv", "people", reads=synonyms)
+    assert str(filled) == "(and (or (fuzzy text:tv) (and (fuzzy a:b) (fuzzy c:d))))"
+    assert template.fill("--", "people") == Or((Or(()),))
+
+
 @pytest.mark.parametrize("text", ['"{query}"', '(prefix "{query}")', "(term '{query}')"])
 def test_a_term_of_an_empty_query_matches_nothing(text):
     template = Template.parse(text.replace("'", '"'))
@@ -119,6 +131,8 @@ def test_a_term_of_an_empty_query_matches_nothing(text):
         ("(and a (not {terms}))", 12, "directly inside and, or"),
         ("(difference a {terms})", 14, "directly inside and, or"),
         ("(nn {key} :k 3 :filter {terms})", 23, "directly inside and, or"),
+        ("(fuzzy {terms})", 0, "directly inside and, or"),
+        ("(or (fuzzy x{terms}))", 4, "unknown placeholder '{terms}'"),
         ("(weak-and a ({terms} :optional-hits 3))", 13, "without an option"),
         ("(or x{terms})", 4, "unknown placeholder '{terms}'"),
         ('(or "{terms}")', 4, "unknown placeholder '{terms}'"),
@@ -131,7 +145,7 @@ def test_a_term_of_an_empty_query_matches_nothing(text):
         ("(or a} b)", 4, "unknown placeholder '}'"),
         ("(or {a b)", 4, "unknown placeholder '{a'"),
         ("(phrase text x{terms})", 0, "unknown placeholder '{terms}'"),
-        ("(phrase text {terms:title})", 0, "(of a phrase, {terms})"),
+        ("(phrase text {terms:title})", 0, "(or of a phrase or fuzzy)"),
         ("(phrase text {query})", 0, "unknown placeholder '{query}'"),
         ("(nn {key} :k {terms})", 13, "needs k as an integer"),
     ],

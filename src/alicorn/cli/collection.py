@@ -61,21 +61,43 @@ def publish(
         Path | None,
         typer.Option(help="pairs/ or a log: its valid requests calibrate :recall in a new collection.", exists=True),
     ] = None,
+    key: Annotated[str | None, typer.Option(help="Embedding key of the one --model; its own unless given.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--as", help="Name for that key, such as candidate (alicorn alias); other keys stay beside it."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Embed documents and write them into a collection. Without --model the table brings terms and vectors itself.
 
-    Documents that the vertical's selection leaves out are not written, and counted rule by rule.
+    Documents that the vertical's selection leaves out are not written, and counted rule by rule. With --as, the
+    documents that a collection has already get the vectors of one more model, beside those of others, and nothing else
+    of them changes; those that it does not have are counted.
 
-    Example: alicorn publish documents.parquet --into collection/ --model model/ --logs pairs/
+    Examples:
+
+    alicorn publish documents.parquet --into collection/ --model model/ --logs pairs/
+
+    alicorn publish documents.parquet --into collection/ --model model-v4/ --key people-v4 --as candidate
     """
+    from alicorn.publishing.aliases import set_aliases
     from alicorn.publishing.publish import publish as publish_documents
 
     now = None if as_of is None else as_of.replace(tzinfo=UTC)
     models = load_models(model, vertical)
+    if (key or name) and len(models) != 1:
+        raise ConfigError(f"--key and --as are of one --model, got {len(models)}")
+    models = [models[0].with_key(key)] if key else models
+    if name and into.is_dir() and any(into.iterdir()):
+        if as_of or positions or logs:
+            raise ConfigError("--as gives documents one more vector each: leave out --as-of, --positions, --logs")
+        _publish_beside(documents, into, models, stored, name, as_json)
+        return
     requests = _logged_requests(logs, models)
     with progress_bar(log, "publish") as advance:
         done = publish_documents(documents, into, models, advance, now, stored, positions or (), requests)
+    if name:
+        set_aliases(into, {name: models[0].key})
     rate = (done.documents + sum(done.left_out.values())) / done.seconds
     for rule, count in done.left_out.items():
         log.print(f"left out, not {rule}: {count:,} documents")
@@ -88,6 +110,21 @@ def publish(
             "seconds": round(done.seconds, 2),
             "documents_per_s": round(rate),
         },
+        as_json,
+    )
+
+
+def _publish_beside(
+    documents: Path, into: Path, models: Sequence[AnyModel], stored: str | None, name: str, as_json: bool
+) -> None:
+    from alicorn.publishing.update import update as update_documents
+
+    with progress_bar(log, "publish") as advance:
+        done = update_documents(documents, into, models, advance, stored, name)
+    if done.unknown:
+        log.print(f"{done.unknown:,} documents are not in the collection: publish them by the models that it has first")
+    print_values(
+        {"documents": done.updated, "unknown": done.unknown, "added": done.added, "seconds": round(done.seconds, 2)},
         as_json,
     )
 
@@ -107,40 +144,22 @@ def _logged_requests(logs: Path | None, models: Sequence[AnyModel]) -> pa.Table 
 def update(
     documents: Annotated[Path, typer.Argument(help="doc_id and what should change, Parquet or CSV.", exists=True)],
     into: Annotated[Path, typer.Option(help="Collection that has the documents.", exists=True, file_okay=False)],
-    model: Annotated[
-        list[Path] | None,
-        typer.Option(help="Model folder: its vectors of the documents are what changes. Again for more.", exists=True),
-    ] = None,
     stored: Annotated[
         str | None, typer.Option(help="How vectors of a new key are kept: float32 (default), float16 or codes.")
     ] = None,
-    key: Annotated[str | None, typer.Option(help="Embedding key of the one --model; its own unless given.")] = None,
-    name: Annotated[
-        str | None, typer.Option("--as", help="Name for that key when all is done, such as candidate: alicorn alias.")
-    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Change columns of documents, or give them the vectors of a further model; they keep what is left out.
+    """Change columns of documents; they keep what the table leaves out.
 
-    A document that the collection does not have is counted. A new embedding key is added to the collection.
+    A document that the collection does not have is counted. A column embedding:<key> of a new key adds the key; the
+    vectors of a further model are published: alicorn publish with --as.
 
-    Examples:
-
-    alicorn update prices.parquet --into collection/
-
-    alicorn update documents.parquet --into collection/ --model new-model/
-
-    alicorn update documents.parquet --into collection/ --model model-v4/ --key people-v4 --as candidate
+    Example: alicorn update prices.parquet --into collection/
     """
     from alicorn.publishing.update import update as update_documents
 
-    models = load_models(model, None)
-    if key is not None:
-        if len(models) != 1:
-            raise ConfigError(f"--key is of one --model, got {len(models)}")
-        models = [models[0].with_key(key)]
     with progress_bar(log, "update") as advance:
-        done = update_documents(documents, into, models, advance, stored, name)
+        done = update_documents(documents, into, (), advance, stored)
     values = {"updated": done.updated, "unknown": done.unknown, "added": done.added, "seconds": round(done.seconds, 2)}
     print_values(values, as_json)
 

@@ -26,8 +26,11 @@ def tune(
     logs: Annotated[Path | None, typer.Option(help="For --order: pairs/ or log folder.", exists=True)] = None,
     vertical: OtherVertical = None,
     parts: Annotated[
-        str, typer.Option(help="For --order: what to sum, the first with weight 1; stored numbers too.")
-    ] = "nn,bm25,static_rank",
+        str | None,
+        typer.Option(
+            help="For --order: what to sum, the first with weight 1, such as nn,bm25,price; nn, bm25, static rank."
+        ),
+    ] = None,
     searches: Annotated[int, typer.Option(min=20, help="For --order: at most so many valid searches.")] = 2000,
     queries: Annotated[
         Path | None,
@@ -100,7 +103,7 @@ def _tune_order(
     model: Path | None,
     logs: Path | None,
     vertical: Path | None,
-    parts: str,
+    parts: str | None,
     searches: int,
     seed: int,
     apply: bool,
@@ -116,10 +119,13 @@ def _tune_order(
     if model is None or logs is None:
         raise ConfigError("--order asks the collection with a model about searches: give --model and --logs")
     (loaded,) = load_models([model], vertical)
+    has_rank = loaded.vertical.document.static_rank is not None
+    given = parts or ("nn,bm25,static_rank" if has_rank else "nn,bm25")
+    summed = [part.strip() for part in given.split(",")]
     with Collection.open(collection, read_only=True) as opened:
         retriever = Retriever(opened, [loaded])
         asked = open_searches(logs, loaded.vertical, searches, seed, "valid")
-        found = search_order(retriever, asked, loaded.key, [part.strip() for part in parts.split(",")], seed)
+        found = search_order(retriever, asked, loaded.key, summed, seed)
     write_report(found, out)
     sys.stdout.write((to_json(found.to_dict()) if as_json else markdown(found)) + "\n")
     if not found.is_worth_having:

@@ -3,8 +3,9 @@
 A template is an expression with holes. It is parsed once, into a tree; filling the holes makes another tree.
 
     {terms}    the terms of the query of prefix `text`, as the vertical's analysis reads it, directly inside and, or,
-               weak-and or strong-or; {terms:title} those of prefix `title`. As a word of a phrase: the words of the
-               query, read by the analysis of the phrase's prefix, but for its stop words and synonyms
+               weak-and or strong-or; {terms:title} those of prefix `title`. In a fuzzy among such operands: a fuzzy of
+               each term, with the same options. As a word of a phrase: the words of the query, read by the analysis of
+               the phrase's prefix, but for its stop words and synonyms
     {query}    inside a quoted term or the text of another operator (prefix, apply): the query as alicorn.text.phrase
                writes it. `"name:{query}"` is the term that a term rule of kind phrase makes
     {key}      the embedding key of an nn
@@ -25,7 +26,7 @@ from typing import Any, ClassVar, NamedTuple
 from alicorn.errors import QueryError
 from alicorn.language.parse import parse
 from alicorn.language.syntax import NameSlot, Syntax
-from alicorn.language.tree import OPERATORS, Nn, Node, Or, Phrase, StrongOr, Term, walk
+from alicorn.language.tree import OPERATORS, And, Fuzzy, Nn, Node, Or, Phrase, StrongOr, Term, walk
 from alicorn.text import phrase, query_terms
 
 KEY = "{key}"
@@ -48,10 +49,14 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TermsHole(Node):
-    """The place of the terms of a query, of one prefix, among the operands of and, or, weak-and or strong-or."""
+    """The place of the terms of a query, of one prefix, among the operands of and, or, weak-and or strong-or.
+
+    fuzzy: where each term is looked for with its misspellings, the operator with {terms} in the place of its term.
+    """
 
     operator: ClassVar[str] = "{terms}"
     prefix: str = "text"
+    fuzzy: Fuzzy | None = None
     offset: int = field(default=0, compare=False, repr=False)
 
 
@@ -169,23 +174,37 @@ class _Filling:
         if holes and not any(self.terms[hole.prefix] for hole in holes) and not isinstance(node, Or | StrongOr):
             return None
         for operand, mark in zip(before, syntax.marks_of(node) or (None,) * len(before), strict=True):
-            filled = self.terms[operand.prefix] if isinstance(operand, TermsHole) else (self.of(operand),)
+            filled = self._terms(operand) if isinstance(operand, TermsHole) else (self.of(operand),)
             operands += filled
             marks += (mark,) * len(filled)
         if before and not operands:
             return None
         return syntax.as_fields(operands, marks)
 
+    def _terms(self, hole: TermsHole) -> tuple[Node, ...]:
+        terms, fuzzy = self.terms[hole.prefix], hole.fuzzy
+        return terms if fuzzy is None else tuple(_fuzzy(term, fuzzy) for term in terms)
+
+
+def _fuzzy(node: Node, fuzzy: Fuzzy) -> Node:
+    """Each term of what a word of a query became as a fuzzy with the same options."""
+    match node:
+        case Term(term=term):
+            return replace(fuzzy, term=term)
+        case Or(operands=operands) | And(operands=operands):
+            return replace(node, operands=tuple(_fuzzy(operand, fuzzy) for operand in operands))
+    return node
+
 
 def _read(node: Node, text: str, takes_terms: bool) -> Node:
     """The tree with its holes. takes_terms: whether {terms} may be here. Raises QueryError for other placeholders."""
-    hole = _TERMS.fullmatch(node.term) if isinstance(node, Term) else None
-    if hole is not None and text.startswith(hole.group(), node.offset):
+    hole = _TERMS.fullmatch(node.term) if isinstance(node, Term | Fuzzy) else None
+    if hole is not None and not (isinstance(node, Term) and not text.startswith(hole.group(), node.offset)):
         if not takes_terms:
             raise QueryError(
                 "{terms} is allowed directly inside and, or, weak-and or strong-or, without an option", node.offset
             )
-        return TermsHole(hole.group(1) or "text", node.offset)
+        return TermsHole(hole.group(1) or "text", node if isinstance(node, Fuzzy) else None, node.offset)
     _check_placeholders(node, text)
     syntax = OPERATORS[node.operator]
     values: dict[str, Any] = {}
@@ -214,7 +233,7 @@ def _check_placeholders(node: Node, text: str) -> None:
             if placeholder != known:
                 raise QueryError(
                     f"unknown placeholder {placeholder!r}; allowed: {{terms}} or {{terms:prefix}}, a word of its own"
-                    " (of a phrase, {terms});"
+                    " (or of a phrase or fuzzy);"
                     " {key}, the key of an nn; and {query} within a quoted string",
                     node.offset,
                 )

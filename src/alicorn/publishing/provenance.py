@@ -92,7 +92,7 @@ def check_models(collection: Embedded, models: Sequence[Fingerprinted]) -> None:
             known = ", ".join(sorted(collection.embeddings)) or "none"
             raise CollectionError(
                 f"the collection has no embedding {model.key!r} (it has: {known}): publish with this model first, or"
-                " add its vectors by `alicorn update DOCS --into COLLECTION --model MODEL`"
+                " add its vectors by `alicorn publish DOCS --into COLLECTION --model MODEL --as NAME`"
             )
         check_published(model, collection)
 

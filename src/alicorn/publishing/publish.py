@@ -169,5 +169,5 @@ def _check_embeddings(collection: Collection, embeddings: dict[str, int], stored
             raise CollectionError(
                 f"embedding {key!r} of {dim} dimensions does not fit the collection, whose embeddings are"
                 f" {collection.embeddings}: publish into a new collection, or give the documents of this one the key by"
-                " `alicorn update`"
+                " `alicorn publish` with --as"
             )
