@@ -11,6 +11,7 @@ AlicornError
   ModelError        a model folder is missing, incomplete or of a newer format, or its vectors have no length
   TrainingError     training went wrong: a loss or weight is no finite number, or all documents became alike
   BodyError         the body of an HTTP request is no JSON, or not what the route takes
+  DeadlineError     the time that an HTTP request gave is over
 """
 
 from __future__ import annotations
@@ -85,3 +86,7 @@ class TrainingError(AlicornError):
 
 class BodyError(AlicornError):
     """The body of an HTTP request is no JSON, or not of the shape that the route takes."""
+
+
+class DeadlineError(AlicornError):
+    """The time that an HTTP request gave is over, or its client has gone."""

@@ -215,7 +215,7 @@ def test_every_operation_is_described_with_what_it_takes_gives_and_refuses(clien
             schemas = [content["schema"] for content in answer.get("content", {}).values()]
             assert status in ("200", "204") or schemas == [{"$ref": "#/components/schemas/Problem"}]
     searching = described["post", "/v1/search"]["responses"]
-    assert set(searching) == {"200", "400", "401", "403", "409", "413", "415", "429", "500"}
+    assert set(searching) == {"200", *map(str, (400, 401, 403, 408, 409, 413, 415, 429, 500, 503))}
     assert searching["200"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/SearchAnswer"}
     (limit,) = described["get", "/v1/searchers"]["parameters"]
     assert limit.pop("schema") == {"type": "integer", "minimum": 1, "maximum": 100}

@@ -38,6 +38,7 @@ from alicorn.serving.api.rank_operation import rank_operation
 from alicorn.serving.api.search_endpoint import SearchEndpoint
 from alicorn.serving.api.search_operations import events_operation, search_operations, typing_operations
 from alicorn.serving.api.status_operations import status_operations
+from alicorn.serving.limits.admission import Admission
 from alicorn.serving.metrics import CountRequests, Metrics
 from alicorn.serving.security.access import Access
 from alicorn.serving.security.cors import CrossOrigin
@@ -71,6 +72,8 @@ def create_app(
     endpoint = SearchEndpoint(Retriever(collection, models, known, ranking), served_log)
     metrics = Metrics(collection)
     access = Access(keys)
+    admission = Admission()
+    metrics.watch(admission)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -95,7 +98,9 @@ def create_app(
         ),
         Operation("GET", "/", "The search page", lambda request, body: _page(), "text/html", scope=None),
     ]
-    routes = [Route(found.path, found, methods=found.methods) for found in resources([*operations, *pages], access)]
+    routes = [
+        Route(found.path, found, methods=found.methods) for found in resources([*operations, *pages], access, admission)
+    ]
     return Starlette(
         routes=[*routes, Mount("/static", StaticFiles(directory=_STATIC))],
         middleware=[

@@ -2,6 +2,7 @@
 
 alicorn_requests_total{route, method, status}     alicorn_request_seconds{route, method}
 alicorn_documents                                 alicorn_version: operations acknowledged so far
+alicorn_requests_in_flight   alicorn_expected_wait_seconds   alicorn_requests_refused: by admission
 alicorn_searches_without_nn_total{rule}           texts that a rule of the vertical's selection made Boolean
 """
 
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alicorn.query import Collection
+from alicorn.serving.limits.admission import Admission
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -38,6 +40,15 @@ class Metrics:
         documents.set_function(lambda: len(collection))
         version = Gauge("alicorn_version", "Operations acknowledged by the collection", registry=self._registry)
         version.set_function(lambda: collection.snapshot().sequence)
+
+    def watch(self, admission: Admission) -> None:
+        """Show who waits, and who was refused."""
+        in_flight = Gauge("alicorn_requests_in_flight", "Requests that are worked on", registry=self._registry)
+        in_flight.set_function(lambda: admission.in_flight)
+        wait = Gauge("alicorn_expected_wait_seconds", "How long the next request would wait", registry=self._registry)
+        wait.set_function(lambda: admission.wait_s)
+        refused = Gauge("alicorn_requests_refused", "Requests refused by a busy server", registry=self._registry)
+        refused.set_function(lambda: admission.refused)
 
     def text(self) -> bytes:
         """Everything, in Prometheus' text format."""

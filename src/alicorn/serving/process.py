@@ -16,6 +16,7 @@ from alicorn.errors import CollectionError, ConfigError
 from alicorn.feedback import ServedLog
 from alicorn.query import Collection
 from alicorn.serving.app import create_app
+from alicorn.serving.limits.connections import BoundedHeaders
 from alicorn.serving.ready import make_ready
 from alicorn.serving.security.keys import read_keys
 from alicorn.tables import open_parts
@@ -102,6 +103,6 @@ def _run(app: ASGIApp, host: str, port: int) -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, leave)  # uvicorn raises the signal again when it has shut down
     try:
-        uvicorn.run(app, host=host, port=port, access_log=False)
+        uvicorn.run(app, host=host, port=port, access_log=False, http=BoundedHeaders)
     except KeyboardInterrupt:
         return

@@ -1,25 +1,39 @@
 """The body of a request: of the media type and the size that its operation takes."""
 
+import asyncio
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from alicorn.serving.limits.admission import Admission
+
 JSON = "application/json"
+BODY_S = 60.0
+"""Seconds for a whole body."""
 
 
-async def read_body(request: Request, max_bytes: int, media_types: tuple[str, ...] = (JSON,)) -> bytes:
-    """Raises HTTPException, 415 or 413.
+async def read_body(request: Request, max_bytes: int, media_types: tuple[str, ...], admission: Admission) -> bytes:
+    """Its bytes are held by `admission`, to be freed by the caller. Raises HTTPException: 408, 413, 415, 429.
 
     A media type must be named: browsers send these across sites only after a preflight request.
     """
     _check_media_type(request, media_types)
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            message = f"a body here has at most {max_bytes} bytes"
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.stream():
+                if len(body) + len(chunk) > max_bytes:
+                    message = f"a body here has at most {max_bytes} bytes"
+                    raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
+                admission.hold(len(chunk))
+                body += chunk
+    except BaseException as error:
+        admission.free(len(body))
+        if isinstance(error, TimeoutError):
+            message = f"the body did not come within {BODY_S:g} s"
+            raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, message, {"connection": "close"}) from error
+        raise
     return bytes(body)
 
 

@@ -32,6 +32,7 @@ EVENTS_BYTES = 1 << 20
 MAX_EVENTS = 1000
 """Events of one request."""
 
+Timeout = Annotated[int, Meta(ge=1, le=600_000)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 Id = Annotated[str, Meta(max_length=200)]
 
@@ -63,7 +64,7 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     order_by: nn, static_rank, bm25, weights of a sum of them and of stored numbers, rrf of them, a stored column with
     asc or desc, or a list of such keys; of a text, the vertical's order unless given.
     offset: hits left out before the first. after: the cursor of the page before. facets: by names of one's own.
-    columns: the stored columns that a hit shows; all unless given.
+    columns: the stored columns that a hit shows; all unless given. timeout_ms: for the whole answer, from arrival.
     """
 
     expression: str | None = None
@@ -83,12 +84,14 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     explain: bool = False
     why: bool = False
     highlight: bool = False
+    timeout_ms: Timeout | None = None
 
 
 class BatchRequest(Struct, forbid_unknown_fields=True, frozen=True):
-    """Searches that are answered over one snapshot."""
+    """Searches that are answered over one snapshot. timeout_ms: for all of them; those of the searches do not count."""
 
     searches: Annotated[list[SearchRequest], Meta(min_length=1, max_length=MAX_BATCH)]
+    timeout_ms: Timeout | None = None
 
 
 class Why(Struct, frozen=True):

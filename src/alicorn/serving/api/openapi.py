@@ -19,10 +19,12 @@ _ERRORS = {
     HTTPStatus.UNAUTHORIZED: "No key, or none that is valid; only where the server asks for keys",
     HTTPStatus.FORBIDDEN: "The key has not the scope, or not these documents, or is for pages of other origins",
     HTTPStatus.NOT_FOUND: "There is no such document",
+    HTTPStatus.REQUEST_TIMEOUT: "The body came too slowly",
     HTTPStatus.CONFLICT: "The collection cannot be written here, or is closed",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is of another media type",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests; `Retry-After` says in how many seconds there is room",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The time that `timeout_ms` gives is over",
     HTTPStatus.INTERNAL_SERVER_ERROR: "The server failed; its log says why",
 }
 _MISTAKE = Problem(

@@ -4,6 +4,7 @@ The routes (app.py) and the description of the API (openapi.py) are both made of
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,13 +18,22 @@ from starlette.types import Receive, Scope, Send
 from alicorn.serving.api.body import JSON, read_body
 from alicorn.serving.api.messages import decode
 from alicorn.serving.api.problems import JsonResponse
+from alicorn.serving.limits.admission import Admission
+from alicorn.serving.limits.deadline import Deadline
 from alicorn.serving.security.access import Access
 from alicorn.serving.security.keys import KeyScope
 
 _MOST_AT_ONCE = 40
 # Starlette's own way to a thread takes three times as long on the event loop: 0.1 ms of a request.
 _THREADS = ThreadPoolExecutor(_MOST_AT_ONCE, "alicorn-request")
-_OF_A_BODY = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+_DEADLINE = "alicorn.deadline"
+_NOTICED_S = 0.05  # after which a client that has gone is looked for
+_OF_A_BODY = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+)
 
 _OF_A_KEY = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
 
@@ -71,29 +81,80 @@ class Operation:
 class Resource:
     """The operations of one path, as an ASGI application; HEAD is answered as GET."""
 
-    def __init__(self, operations: Sequence[Operation], access: Access) -> None:
+    def __init__(self, operations: Sequence[Operation], access: Access, admission: Admission) -> None:
         self.path = operations[0].path
         self.methods = [operation.method for operation in operations]
         self._by_method = {operation.method: operation for operation in operations}
         self._access = access
+        self._admission = admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         operation = self._by_method["GET" if request.method == "HEAD" else request.method]
         self._access.admit(request, operation.scope, operation.sees_part)
-        takes = operation.takes
-        body = None if takes is None else await read_body(request, operation.max_bytes, operation.media_types)
+        if operation.scope not in (None, "admin"):  # whether it is well can be asked of a busy server
+            self._admission.check()
+        deadline = scope[_DEADLINE] = Deadline()
+        body = None
+        if operation.takes is not None:
+            body = await read_body(request, operation.max_bytes, operation.media_types, self._admission)
+        try:
+            answer = await self._answer(operation, request, body, deadline)
+        finally:
+            self._admission.free(len(body or b""))
+        if not deadline.is_gone:
+            nothing = Response(status_code=HTTPStatus.NO_CONTENT)
+            response = nothing if answer is None else answer if isinstance(answer, Response) else JsonResponse(answer)
+            await response(scope, receive, send)
+
+    async def _answer(self, operation: Operation, request: Request, body: bytes | None, deadline: Deadline) -> Any:
+        """What a thread answers. A client that goes away meanwhile frees its place."""
+        used_s = 0.0
 
         def answered() -> Any:
-            return operation.answer(request, body if body is None or takes is bytes else decode(body, takes))
+            nonlocal used_s
+            started_s = time.thread_time()
+            try:
+                deadline.check()
+                takes = operation.takes
+                return operation.answer(request, body if body is None or takes is bytes else decode(body, takes))
+            finally:
+                used_s = time.thread_time() - started_s
 
-        answer = await asyncio.get_running_loop().run_in_executor(_THREADS, answered)
-        nothing = Response(status_code=HTTPStatus.NO_CONTENT)
-        response = nothing if answer is None else answer if isinstance(answer, Response) else JsonResponse(answer)
-        await response(scope, receive, send)
+        expected_s = self._admission.enter(self.path)
+        answer = asyncio.get_running_loop().run_in_executor(_THREADS, answered)
+        try:
+            await asyncio.wait((answer,), timeout=_NOTICED_S)
+            if not answer.done():
+                await _done_or_gone(answer, request, deadline)
+        finally:
+            self._admission.leave(self.path, expected_s, used_s)
+        return None if deadline.is_gone else answer.result()
 
 
-def resources(operations: Sequence[Operation], access: Access) -> list[Resource]:
+def deadline_of(request: Request) -> Deadline:
+    """When the answer to this request is no longer wanted."""
+    found: Deadline = request.scope[_DEADLINE]
+    return found
+
+
+async def _done_or_gone(answer: "asyncio.Future[Any]", request: Request, deadline: Deadline) -> None:
+    """Wait for an answer; where the client goes first, it is not begun, or ends at its next stage."""
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    leaving = asyncio.ensure_future(gone())
+    await asyncio.wait((answer, leaving), return_when=asyncio.FIRST_COMPLETED)
+    if not answer.done():
+        deadline.is_gone = True
+        answer.cancel()
+    leaving.cancel()
+
+
+def resources(operations: Sequence[Operation], access: Access, admission: Admission) -> list[Resource]:
     """One for each path, in the order in which the paths first come."""
     paths = dict.fromkeys(operation.path for operation in operations)
-    return [Resource([operation for operation in operations if operation.path == path], access) for path in paths]
+    found = ([operation for operation in operations if operation.path == path] for path in paths)
+    return [Resource(of_path, access, admission) for of_path in found]

@@ -2,6 +2,7 @@
 
 400  a mistake in the request          404  no such document or route     405  wrong method
 409  the collection cannot be written  413  the body is too large         415  a body of another media type
+408  the body came too slowly         429  too many requests     503  the time that was given is over
 500  our own mistake: the message says no more than that; the log has the rest
 """
 
@@ -22,6 +23,7 @@ from alicorn.errors import (
     CollectionError,
     ConfigError,
     CorruptionError,
+    DeadlineError,
     QueryError,
     TableError,
     VectorError,
@@ -37,9 +39,11 @@ _KINDS: Mapping[type[AlicornError], tuple[str, str]] = {
     VectorError: ("vector", "A vector has no direction, or another dimension"),
     TableError: ("documents", "The documents do not fit the collection"),
     ConfigError: ("option", "An option of the request has no meaning here"),
+    DeadlineError: ("deadline", "There was no answer in the time that was given"),
     CollectionError: ("collection", "The collection cannot do this"),
     AlicornError: ("request", "The request cannot be answered"),
 }
+_STATUSES = {CollectionError: HTTPStatus.CONFLICT, DeadlineError: HTTPStatus.SERVICE_UNAVAILABLE}
 PROBLEM_TYPES = {_TYPE + name: title for name, title in _KINDS.values()}
 """The types of problems with their titles."""
 _log = logging.getLogger(__name__)
@@ -69,7 +73,7 @@ def problem_of(error: AlicornError) -> Problem:
         _log.error("%s", error)
         return _failure()
     name, title = next(_KINDS[kind] for kind in type(error).__mro__ if kind in _KINDS)
-    status = HTTPStatus.CONFLICT if isinstance(error, CollectionError) else HTTPStatus.BAD_REQUEST
+    status = next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), HTTPStatus.BAD_REQUEST)
     problem = Problem(_TYPE + name, title, status, str(error))
     if isinstance(error, QueryError):
         problem.offset = error.offset

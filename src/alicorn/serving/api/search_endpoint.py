@@ -4,13 +4,13 @@ Knows no HTTP: app.py hands it messages and encodes its answers.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 from msgspec.structs import asdict, replace
 
-from alicorn.errors import AlicornError, BodyError, CollectionError, ConfigError
+from alicorn.errors import AlicornError, BodyError, CollectionError, ConfigError, DeadlineError
 from alicorn.feedback import ServedEvent, ServedLog, ServedSearch, new_search_id
 from alicorn.index import Snapshot
 from alicorn.iso_times import read_timestamp
@@ -66,9 +66,16 @@ class SearchEndpoint:
         self.served_log = served_log
         self._refreshed = time.monotonic()
 
-    def search(self, asked: SearchRequest, only: Node | None = None, snapshot: Snapshot | None = None) -> SearchAnswer:
+    def search(
+        self,
+        asked: SearchRequest,
+        only: Node | None = None,
+        snapshot: Snapshot | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> SearchAnswer:
         """only: the documents that may be seen; None: all. snapshot: of several searches; None: the newest.
 
+        check: called between the stages; it raises where no answer is wanted any more.
         Raises AlicornError for a mistake in the request.
         """
         started = time.perf_counter()
@@ -76,7 +83,9 @@ class SearchEndpoint:
         self._refresh()
         columns = None if asked.columns is None else checked_columns(asked.columns, self.collection.snapshot().columns)
         request = self._request(asked, only)
+        check()
         result = self.retriever.search(request, asked.explain, snapshot)
+        check()
         hits = [Hit(*of) for of in zip(result.ids, _scores(result), _stored(result, columns), strict=True)]
         if asked.why or highlighter is not None:
             hits = self._explained(hits, result, request, asked, highlighter)
@@ -119,7 +128,9 @@ class SearchEndpoint:
             only=only,
         )
 
-    def batch(self, asked: BatchRequest, only: Node | None) -> BatchAnswer:
+    def batch(
+        self, asked: BatchRequest, only: Node | None = None, check: Callable[[], None] = lambda: None
+    ) -> BatchAnswer:
         """Each search by itself, over one snapshot: a mistake in one is its answer."""
         started = time.perf_counter()
         self._refresh()
@@ -127,9 +138,9 @@ class SearchEndpoint:
         answers: list[AnswerOrProblem] = []
         for one in asked.searches:
             try:
-                answers.append(AnswerOrProblem(self.search(one, only, snapshot)))
-            except CollectionError:
-                raise
+                answers.append(AnswerOrProblem(self.search(one, only, snapshot, check)))
+            except (CollectionError, DeadlineError):
+                raise  # they are of all
             except AlicornError as error:
                 answers.append(AnswerOrProblem(problem=problem_of(error)))
         return BatchAnswer(answers, (time.perf_counter() - started) * 1000.0)

@@ -26,7 +26,7 @@ from alicorn.serving.api.messages import (
     Suggestions,
     from_query,
 )
-from alicorn.serving.api.operations import Operation
+from alicorn.serving.api.operations import Operation, deadline_of
 from alicorn.serving.api.search_endpoint import SearchEndpoint
 from alicorn.serving.metrics import Metrics
 from alicorn.serving.security.access import Access, only_of
@@ -54,11 +54,15 @@ def search_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
         return answer
 
     def search(request: Request, asked: SearchRequest) -> SearchAnswer:
-        return counted(endpoint.search(asked, only_of(request)))
+        deadline = deadline_of(request)
+        deadline.within(asked.timeout_ms)
+        return counted(endpoint.search(asked, only_of(request), check=deadline.check))
 
     def batch(request: Request, asked: BatchRequest) -> BatchAnswer:
         access.spend(request, len(asked.searches) - 1)
-        answer = endpoint.batch(asked, only_of(request))
+        deadline = deadline_of(request)
+        deadline.within(asked.timeout_ms)
+        answer = endpoint.batch(asked, only_of(request), deadline.check)
         for one in answer.answers:
             if one.answer is not UNSET:
                 counted(one.answer)
@@ -72,7 +76,7 @@ def search_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
             takes=SearchRequest,
             example={"expression": "(and text:john text:smith)", "limit": 10},
             max_bytes=SEARCH_BYTES,
-            refused=(HTTPStatus.CONFLICT,),
+            refused=(HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE),
             scope="search",
             sees_part=True,
         ),
@@ -83,7 +87,7 @@ def search_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
             takes=BatchRequest,
             example={"searches": [{"expression": "text:john"}, {"expression": "text:jane"}]},
             max_bytes=SEARCH_BYTES,
-            refused=(HTTPStatus.CONFLICT,),
+            refused=(HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE),
             scope="search",
             sees_part=True,
         ),

@@ -1,0 +1,6 @@
+"""How much is taken on at once, and for how long?
+
+admission.py    a request that would wait too long is refused at once
+deadline.py     when an answer is no longer wanted
+connections.py  bounded headers, and time for them
+"""

@@ -1,0 +1,197 @@
+"""What is bounded: waiting, time, bodies, headers; and others are served meanwhile."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+from asgi_client import refused, search
+from starlette.exceptions import HTTPException
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from alicorn.query import Collection
+from alicorn.serving.limits.admission import Admission
+from alicorn.serving.limits.connections import BoundedHeaders
+
+SEARCH = {"expression": "text:john"}
+
+
+def test_a_request_that_would_wait_too_long_is_refused_and_one_alone_never_is():
+    async def run():
+        admission = Admission(longest_wait_s=0.1)
+        expected = admission.enter("search")
+        admission.leave("search", expected, 0.5)  # a slow kind
+        admission.check()
+        first = admission.enter("search")
+        assert first == pytest.approx(0.5, abs=0.01)
+        with pytest.raises(HTTPException) as raised:
+            admission.check()
+        assert (raised.value.status_code, raised.value.headers) == (429, {"retry-after": "1"})
+        admission.leave("search", first, 0.5)
+        admission.check()
+
+    asyncio.run(run())
+
+
+def test_a_late_event_loop_is_a_wait():
+    async def run():
+        admission = Admission(longest_wait_s=0.05)
+        admission.enter("search")
+        await asyncio.sleep(0.02)
+        time.sleep(0.1)  # nothing else can run
+        await asyncio.sleep(0.005)
+        with pytest.raises(HTTPException):
+            admission.check()
+
+    asyncio.run(run())
+
+
+def test_bodies_together_are_bounded():
+    admission = Admission(most_body_bytes=100)
+    admission.hold(60)
+    with pytest.raises(HTTPException, match="429"):
+        admission.hold(60)
+    admission.free(60)
+    admission.hold(100)
+
+
+@pytest.fixture
+def slow(collection, monkeypatch):
+    """Searches wait until the event is set; `begun` counts them."""
+    go, begun, search_of = threading.Event(), [], Collection.search
+
+    def waiting(self, *arguments, **options):
+        begun.append(1)
+        go.wait(5)
+        return search_of(self, *arguments, **options)
+
+    monkeypatch.setattr(Collection, "search", waiting)
+    go.begun = begun
+    return go
+
+
+def test_an_answer_that_is_late_is_a_503_that_says_so(client, slow):
+    threading.Timer(0.05, slow.set).start()
+    problem = refused(client, 503, timeout_ms=10, **SEARCH)
+    assert problem["type"] == "urn:alicorn:problem:deadline"
+    assert "timeout_ms is 10" in problem["detail"]
+    assert search(client, timeout_ms=60_000, **SEARCH)["total"] == 3
+
+
+def test_a_client_that_goes_away_frees_its_place(start, collection, slow):
+    app = start(collection)._client._transport.app
+
+    async def run():
+        async def receive():
+            if not sent:
+                sent.append(1)
+                return {"type": "http.request", "body": b'{"expression": "text:john"}', "more_body": False}
+            await asyncio.sleep(0.1)
+            return {"type": "http.disconnect"}
+
+        async def send(message):
+            raise AssertionError("nobody listens")
+
+        sent = []
+        headers = [(b"content-type", b"application/json")]
+        scope = {"type": "http", "method": "POST", "path": "/v1/search", "raw_path": b"/v1/search", "headers": headers}
+        scope |= {"query_string": b"", "client": ("x", 1), "server": ("x", 1), "scheme": "http", "root_path": ""}
+        await asyncio.wait_for(app(scope, receive, send), 3)
+
+    asyncio.run(run())
+    slow.set()
+    assert slow.begun == [1]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({"content-encoding": "gzip"}, 415), ({"content-encoding": "br"}, 415), ({"content-type": "text/plain"}, 415)],
+)
+def test_a_compressed_body_is_not_unpacked(client, headers, status):
+    headers = {"content-type": "application/json"} | headers
+    assert client.post("/v1/search", content=b"x" * 1000, headers=headers).status_code == status
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"expression": "(nn people :k 3)", "vectors": {"people": [' + b"1," * 1_000_000 + b"1]}}",
+        b'{"expression": "(nn people :k 3)", "vectors": {"people": [NaN]}}',
+        b'{"expression": "(nn people :k 3)", "vectors": {"people": [1e999]}}',
+        b'{"expression": ' + b"[" * 200_000,
+        b'{"context": ' + b'{"a":' * 5_000 + b"1" + b"}" * 5_000 + b', "expression": "a"}',
+        b'{"expression": "a", "expression": "b"}',
+        b'{"expression": "' + b"(and " * 100_000 + b'"}',
+        b'{"limit": ' + b"9" * 100_000 + b', "expression": "a"}',
+    ],
+    ids=["dimensions", "nan", "infinite", "deep list", "deep object", "twice", "deep expression", "digits"],
+)
+def test_hostile_bodies_are_refused_and_others_are_served(client, body):
+    answer = client.post("/v1/search", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+    assert search(client, **SEARCH)["total"] == 3
+
+
+class Connection:
+    """A protocol over a transport that only remembers whether it was closed."""
+
+    def __init__(self, loop):
+        async def app(scope, receive, send):
+            await asyncio.sleep(10)
+
+        config = Config(app, log_level="critical")
+        config.load()
+        self.closed = False
+        self.protocol = BoundedHeaders(config, ServerState(), {}, loop)
+        self.protocol.connection_made(self)
+
+    def close(self):
+        self.closed = True
+
+    def is_closing(self):
+        return self.closed
+
+    def get_extra_info(self, name, default=None):
+        return default
+
+    def write(self, data):
+        pass
+
+    def __getattr__(self, name):
+        return lambda *_: None
+
+
+def test_a_flood_of_headers_closes_the_connection_and_a_large_body_does_not():
+    async def run():
+        flooded = Connection(asyncio.get_running_loop())
+        flooded.protocol.data_received(b"GET / HTTP/1.1\r\nhost: x\r\nx: ")
+        for _ in range(15):
+            flooded.protocol.data_received(b"a" * 4096)
+        assert not flooded.closed
+        for _ in range(5):
+            flooded.protocol.data_received(b"a" * 4096)
+        assert flooded.closed
+        large = Connection(asyncio.get_running_loop())
+        large.protocol.data_received(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 200000\r\n\r\n" + b"b" * 100_000)
+        large.protocol.data_received(b"b" * 90_000)
+        assert not large.closed
+        for connection in (flooded, large):
+            connection.protocol.connection_lost(None)
+
+    asyncio.run(run())
+
+
+def test_headers_that_come_slowly_close_the_connection(monkeypatch):
+    monkeypatch.setattr("alicorn.serving.limits.connections.HEADERS_S", 0.02)
+
+    async def run():
+        silent, slow, complete = (Connection(asyncio.get_running_loop()) for _ in range(3))
+        slow.protocol.data_received(b"GET / HT")
+        complete.protocol.data_received(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n")
+        await asyncio.sleep(0.05)
+        assert (silent.closed, slow.closed, complete.closed) == (True, True, False)
+        for connection in (silent, slow, complete):
+            connection.protocol.connection_lost(None)
+
+    asyncio.run(run())
