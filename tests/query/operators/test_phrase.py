@@ -64,6 +64,20 @@ def test_an_and_reads_the_positions_of_the_documents_that_its_terms_leave(collec
     assert "within 2, positions of 2 documents read" in str(explanation)
 
 
+def test_a_repeated_word_looks_at_the_documents_that_have_it_as_often(tmp_path: Path) -> None:
+    texts = ["new new york", "new york new", "new york", "york york new", "new new new"]
+    with Collection.create(tmp_path / "c", positions=["text"]) as made:
+        terms = [[f"text:{word}" for word in text.split()] for text in texts]
+        made.upsert(pa.table({"doc_id": [f"d{number}" for number in range(len(texts))], "terms": terms}))
+        assert found(made, "(phrase text new new)") == ["d0", "d4"]
+        assert found(made, "(phrase text new new :slop 1)") == ["d0", "d1", "d4"]
+        assert found(made, "(and text:york (phrase text new new))") == ["d0"]
+        explanation = made.search("(phrase text new new york)", explain=True).explanation
+        assert explanation is not None
+        assert explanation.positions_read == 2, "of five documents with new, four have york too, two have new twice"
+        assert found(made, f"(phrase text {'new ' * 90})") == []
+
+
 @pytest.mark.parametrize(
     ("expression", "why"),
     [

@@ -15,10 +15,10 @@ class Facet:
     histogram.
 
     column: of strings, lists of strings, or any type that `order_by` takes. prefix: of terms, such as "tag:"; give
-    either. top: how many values, the most frequent first, ties by value. edges: rising numbers, or times of ISO 8601 for
-    a column of times, as `range` reads them (docs/query-language.md): counted are the values below the first, from each
-    edge to below the next, and from the last on. interval: buckets of one width, beginning at its multiples, or of one
-    calendar unit, a week from Monday: counted are all from the first that has a document to the last that has one;
+    either. top: how many values, the most frequent first, ties by value. edges: rising numbers, or times of ISO 8601
+    for a column of times, as `range` reads them (docs/query-language.md): counted are the values below the first, from
+    each edge to below the next, and from the last on. interval: buckets of one width, beginning at its multiples, or of
+    one calendar unit, a week from Monday: counted are all from the first that has a document to the last that has one;
     infinite values are in buckets without an end.
     """
 
