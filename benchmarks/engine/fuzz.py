@@ -94,7 +94,7 @@ FRAGMENTS = [
 def expression(rng: random.Random, depth: int) -> str:
     """An expression that is mostly valid, spelled in any way the language allows."""
     if depth == 0 or rng.random() < 0.2:
-        return rng.choice([_term, _term, _prefix, _phrase, _range, _near])(rng)
+        return rng.choice([_term, _term, _prefix, _phrase, _fuzzy, _range, _near])(rng)
     kind = rng.randrange(9)
     inner = [expression(rng, depth - 1) for _ in range(rng.randint(1, 4))]
     if kind == 0:
@@ -126,8 +126,15 @@ def _prefix(rng: random.Random) -> str:
 
 def _phrase(rng: random.Random) -> str:
     slop = f" :slop {_number(rng)}" if rng.random() < 0.5 else ""
-    words = " ".join(rng.choices(["john", "smith", "nobody"], k=rng.randint(1, 3)))
+    words = " ".join(rng.choices(["john", "smith", "nobody"], k=rng.choice([1, 2, 2, 3, 40])))
     return f"(phrase {rng.choice(['text', 'text', 'tag'])} {words}{slop})"
+
+
+def _fuzzy(rng: random.Random) -> str:
+    options = [f":edits {rng.choice(['1', '2', '3', _number(rng)])}"] if rng.random() < 0.6 else []
+    if rng.random() < 0.3:
+        options.append(f":terms {rng.choice(['1', '50', '100000', _number(rng)])}")
+    return f"(fuzzy {rng.choice(['text:jon', 'text:smiht', 'tag:1', 'friend:d', *TERMS])} {' '.join(options)})"
 
 
 def _range(rng: random.Random) -> str:
@@ -141,7 +148,12 @@ def _near(rng: random.Random, filter: str = "") -> str:
         options.append(f":k {rng.choice(['1', '10', '100', _number(rng)])}")
     else:
         options.append(f":radius {rng.choice(['0.1', '0.5', '1', '2', _number(rng)])}")
-    if rng.random() < 0.4:
+    looking = rng.random()
+    if looking < 0.2:
+        options.append(f":scan {rng.choice(['1', '500', _number(rng)])}")
+    elif looking < 0.4:
+        options.append(f":recall {rng.choice(['0.5', '0.95', '1', _number(rng)])}")
+    elif looking < 0.6:
         options.append(f":nprobe {rng.choice(['1', '4', '1000000000', _number(rng)])}")
     if rng.random() < 0.2:
         options.append(f": vector {rng.choice(VECTORS)}")
@@ -224,7 +236,8 @@ def check(collection, text: str, rng: random.Random) -> str:
 
     started = time.process_time()
     limit = rng.choice([0, 1, 10, 10, 10**12])
-    order_by = rng.choice([None, None, None, "nn", "static_rank", "bm25", {"nn": 0.7, "bm25": 0.3}])
+    order_by = rng.choice([None, None, None, *_ORDERS])
+    facets = rng.choice([None, None, None, _facets()])
     outcome = "answered"
     try:
         try:
@@ -236,7 +249,7 @@ def check(collection, text: str, rng: random.Random) -> str:
         if parse(str(tree)) != tree:
             raise PromiseError(f"{text!r} prints as {tree}, which is read as another tree")
         try:
-            collection.search(text, _VECTORS, limit, order_by)
+            collection.search(text, _VECTORS, limit, order_by, facets=facets)
         except AlicornError:
             outcome = "refused by search"
     except PromiseError:
@@ -248,7 +261,14 @@ def check(collection, text: str, rng: random.Random) -> str:
     return outcome
 
 
+_ORDERS = ("nn", "static_rank", "bm25", {"nn": 0.7, "bm25": 0.3}, "price", ["year desc", "bm25"])
 _VECTORS = {"x": np.arange(1, 9), "y": [1, 0, 0], "other": -np.ones(8), "wrong": np.ones(5)}
+
+
+def _facets():
+    from alicorn.query import Facet
+
+    return {"price": Facet("price", interval=7), "year": Facet("year", edges=(1999, 2010)), "tag": Facet(prefix="tag:")}
 
 
 def run_random(collection, inputs: int, seed: int) -> Counter:
