@@ -39,13 +39,14 @@ class Mixture:
     documents and 1,024 cells, recall@10 is 0.57 in 2 cells, 0.93 in 8 and 0.997 in 16.
     """
 
-    def __init__(self, count: int, dim: int, rng: np.random.Generator) -> None:
+    def __init__(self, count: int, dim: int, rng: np.random.Generator, noise: float = NOISE) -> None:
+        self.noise = noise
         self.centers = rng.standard_normal((max(count // PER_CLUSTER, 10), dim), dtype=np.float32)
         self.bases = rng.standard_normal((NUM_BASES, RANK, dim), dtype=np.float32)
 
     def near(self, clusters: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A new point of each of the clusters. (n,) int -> (n, dim) float32 unit rows."""
-        points = NOISE * rng.standard_normal((len(clusters), self.centers.shape[1]), dtype=np.float32)
+        points = self.noise * rng.standard_normal((len(clusters), self.centers.shape[1]), dtype=np.float32)
         points += CENTER * self.centers[clusters]
         places = rng.standard_normal((len(clusters), RANK), dtype=np.float32)
         for number, basis in enumerate(self.bases):
@@ -96,7 +97,8 @@ class Data:
     def mixture(self) -> Mixture:
         """What the documents were drawn from."""
         shape = json.loads((self.folder / "made.json").read_text())
-        return Mixture(shape["documents"], shape["dim"], np.random.default_rng(shape["seed"]))
+        noise = shape["mixture"][-1]
+        return Mixture(shape["documents"], shape["dim"], np.random.default_rng(shape["seed"]), noise)
 
     @property
     def dim(self) -> int:
@@ -110,20 +112,20 @@ class Data:
         return [self.names[number] for number in numbers[offsets[document] : offsets[document + 1]]]
 
 
-def make(cache: Path, documents: int, dim: int, seed: int = 1, shares_only: bool = False) -> Data:
+def make(cache: Path, documents: int, dim: int, seed: int = 1, shares_only: bool = False, noise: float = NOISE) -> Data:
     """Write a data set into a folder of the cache that is named for all that it depends on, or take the one there.
 
-    shares_only: with the tags of SHARES alone.
+    shares_only: with the tags of SHARES alone. noise: the less, the more neighbours come from one cluster.
     """
     tags = [SHARES] if shares_only else [SHARES, SIDES, NUM_ZIPF, DRAWS, NUM_TOPICS]
     shape = {"documents": documents, "dim": dim, "seed": seed, "tags": tags}
-    shape["mixture"] = [PER_CLUSTER, RANK, NUM_BASES, CENTER, ALONG, NOISE]
+    shape["mixture"] = [PER_CLUSTER, RANK, NUM_BASES, CENTER, ALONG, noise]
     described = json.dumps(shape)
     folder = cache / f"data-{documents}x{dim}-{xxhash.xxh3_64_hexdigest(described.encode())[:6]}"
     if (folder / "made.json").exists():
         return Data(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    mixture = Mixture(documents, dim, np.random.default_rng(seed))
+    mixture = Mixture(documents, dim, np.random.default_rng(seed), noise)
     rng = np.random.default_rng(seed + 1)
     vectors = np.lib.format.open_memmap(folder / "vectors.npy", mode="w+", dtype=np.float32, shape=(documents, dim))
     clusters = np.empty(documents, dtype=np.int32)
