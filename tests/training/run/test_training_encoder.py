@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from tiny_encoder import write_tiny_encoder
-from training_toy import VERTICAL, recipe, write_pairs
+from training_toy import NUM_DOCUMENTS, VERTICAL, recipe, write_pairs
 
 from alicorn.features import EncoderSettings, TextEncoder
+from alicorn.publishing.shard_search import search_shard
 from alicorn.training import Epoch, Recipe, train
 
 
@@ -64,3 +66,23 @@ def test_towers_without_any_ngram_learn_names_from_the_encoder(pairs: Path, fold
     without = recipe(towers={**towers, "encoder": None}, epochs=4)
     blind = train(pairs, VERTICAL, without, tmp_path / "blind", progress=False)
     assert trained.epochs[trained.best_epoch].recall["10"] > blind.epochs[blind.best_epoch].recall["10"] + 0.2
+
+
+def test_the_shipped_recipe_runs_as_it_is(pairs: Path, folder: Path, tmp_path: Path) -> None:
+    """The encoder reads the texts of both sides, and the second stage has hard negatives that were mined for it."""
+    path = tmp_path / "recipe.yaml"
+    path.write_text(f"base: encoder\nepochs: 1\ntowers: {{encoder: {{model: {folder}}}}}\n")
+    mined: list[int] = []
+
+    def search(documents: np.ndarray, requests: np.ndarray, k: int) -> np.ndarray:
+        mined.append(len(documents))
+        return search_shard(documents, requests, k)
+
+    trained = train(pairs, VERTICAL, Recipe.load(path), tmp_path / "model", progress=False, search=search)
+    assert mined == [NUM_DOCUMENTS]
+    read = [str(name) for name in trained.model.module.channel_names if "encoder" in str(name)]
+    assert read == ["request.text@encoder", "document.name@encoder"]
+    assert [epoch.stage for epoch in trained.epochs] == [0, 1, 2, 2]
+    assert trained.epochs[trained.best_epoch].recall["10"] > trained.epochs[0].recall["10"]
+    assert trained.encoder is not None
+    assert trained.encoder["texts"] + trained.encoder["found"] > 100

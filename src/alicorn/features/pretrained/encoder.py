@@ -51,11 +51,11 @@ _log = logging.getLogger("alicorn")
 class EncoderSettings(Config):
     """model: a folder with config.json, tokenizer.json and model.safetensors of a BERT-like transformer, or the name of
     an installed package that carries one. features: the text features it reads, as `request.text`, whether or not
-    towers.features has their n-grams too. tuned_layers: how many of its last layers are learned; 0: it is frozen.
-    max_tokens: of a text, the rest is cut."""
+    towers.features has their n-grams too; all text features of both sides if left out. tuned_layers: how many of its
+    last layers are learned; 0: it is frozen. max_tokens: of a text, the rest is cut."""
 
     model: Annotated[str, Field(min_length=1)]
-    features: Annotated[tuple[str, ...], Field(min_length=1)]
+    features: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     tuned_layers: Annotated[int, Field(ge=0)] = 0
     max_tokens: Annotated[int, Field(ge=3)] = 64
 

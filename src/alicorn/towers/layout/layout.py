@@ -207,8 +207,13 @@ def _checked(interests: CapsuleSettings, features: Mapping[str, Feature]) -> Cap
 
 def _encoded(towers: Towers, known: Mapping[str, Feature], side: Side) -> dict[ChannelId, TextFeature]:
     """The encoder's channels of one side."""
+    if towers.encoder is None:
+        return {}
+    if towers.encoder.features is None:
+        texts = {name: feature for name, feature in known.items() if isinstance(feature, TextFeature)}
+        return {ChannelId(side, name, "encoder"): feature for name, feature in texts.items()}
     channels = {}
-    for name in towers.encoder.features if towers.encoder else ():
+    for name in towers.encoder.features:
         channel = _channel(name, "encoder")
         if channel.side != side:
             continue
