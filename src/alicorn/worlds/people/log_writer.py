@@ -42,6 +42,7 @@ def write_logs(
     num_searches: int,
     engine: Engine,
     progress: Callable[[int, int], None] | None,
+    clicks: ClickModel,
 ) -> dict[str, int]:
     """See PeopleWorld.write_logs."""
     if num_searches < 1:
@@ -54,7 +55,7 @@ def write_logs(
         write_part(folder, "documents", part, world.documents(start, stop))
         write_part(folder, "searchers", part, world.searchers(start, stop))
 
-    simulation = Simulation(world, engine)
+    simulation = Simulation(world, engine, clicks)
     counts = {"searches": 0, "shown": 0, "clicks": 0, "failed": 0, "empty": 0, "follow_ups": 0, "background": 0}
     for part, first in enumerate(range(0, num_searches, SEARCHES_PER_SLICE)):
         last = min(first + SEARCHES_PER_SLICE, num_searches)
@@ -73,7 +74,8 @@ def write_part(folder: Path, table: str, part: int, rows: pa.Table) -> None:
 class Simulation:
     """Draws slices of searches of one world against one engine."""
 
-    def __init__(self, world: PeopleWorld, engine: Engine) -> None:
+    def __init__(self, world: PeopleWorld, engine: Engine, clicks: ClickModel) -> None:
+        self.clicks = clicks
         self.world = world
         self.engine = engine
         self.wants = Wants(world.population, world.graph, world.popularity, WantModel())
@@ -89,7 +91,7 @@ class Simulation:
         start, stop = START + span * first // total, START + span * last // total
         searches = self._draw(rng, last - first, start, stop)
         document = ask(self.engine, [typed.query for typed in searches.typed], self.world.num_people)
-        pages = look_and_click(rng, searches, document, self.world.identities.name_key, ClickModel())
+        pages = look_and_click(rng, searches, document, self.world.identities.name_key, self.clicks)
 
         failed = ~pages.clicked.any(axis=1)
         model = ActivityModel()

@@ -23,6 +23,7 @@ from alicorn.worlds.people.population.embedding import social_embedding
 from alicorn.worlds.people.population.graph import FriendGraph, FriendshipModel, befriend, draw_sociability
 from alicorn.worlds.people.population.identities import Identities, draw_identities
 from alicorn.worlds.people.population.places import Places, load_places
+from alicorn.worlds.people.searching.clicks import ClickModel
 from alicorn.worlds.people.searching.sessions import Engine
 
 SIZES = {"small": (20_000, 100_000), "medium": (200_000, 1_000_000), "large": (2_000_000, 10_000_000)}
@@ -109,15 +110,16 @@ class PeopleWorld:
         num_searches: int,
         engine: Engine,
         progress: Callable[[int, int], None] | None = None,
+        clicks: ClickModel = ClickModel(),  # noqa: B008 (frozen)
     ) -> dict[str, int]:
         """Write documents, searchers, impressions, activity, segments and truth below `folder`, as part files.
 
         engine: the production engine; a batch of queries in, for each the doc_ids of its answer in rank order out.
         The first page of 10 is shown. It is asked once per distinct query of a slice of 50,000 searches.
-        progress: called with searches done and to do.
+        progress: called with searches done and to do. clicks: what is looked at and clicked.
         Returns counts: searches, shown, clicks, failed, empty, follow_ups, background.
         """
-        return write_logs(self, Path(folder), num_searches, engine, progress)
+        return write_logs(self, Path(folder), num_searches, engine, progress, clicks)
 
     def parts(self) -> Iterator[tuple[int, int]]:
         """Ranges of rows that a part file of documents or searchers holds."""

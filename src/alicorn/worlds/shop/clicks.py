@@ -20,12 +20,13 @@ Acts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # searcher, produc
 
 @dataclass(frozen=True)
 class ShopClickModel:
-    """Probabilities in [0, 1]. Of a result that is looked at (ClickModel.examination), to be clicked: the wanted
-    product; any other between two numbers, the higher the more its searcher likes it, whether it is what the query
-    asks for (relevant) or not (mistaken). noise: of a search, that a click falls on any result shown. bought,
-    collected: of what is visited or clicked. reached: of a search without a click, that the wanted product is found
-    another way."""
+    """Probabilities in [0, 1]; `exponent` of the examination 1 / rank ** exponent. Of a result that is looked at, to be
+    clicked: the wanted product; any other between two numbers, the higher the more its searcher likes it, whether it is
+    what the query asks for (relevant) or not (mistaken). noise: of a search, that a click falls on any result shown.
+    bought, collected: of what is visited or clicked. reached: of a search without a click, that the wanted product is
+    found another way."""
 
+    exponent: float = 0.5
     wanted: float = 0.9
     relevant: tuple[float, float] = (0.05, 0.55)
     liked: float = 2.0  # nats of utility at which the two are half way
@@ -52,7 +53,7 @@ def click_products(
     relevant, mistaken = (low + (high - low) * half_way for low, high in (model.relevant, model.mistaken))
     attraction = np.where(intents.relevant(catalogue, shown), relevant, mistaken)
     attraction = np.where(shown == asked.product[:, None], model.wanted, attraction)
-    clicked = rng.random(shown.shape) < ClickModel().examination(shown.shape[1]) * attraction
+    clicked = rng.random(shown.shape) < ClickModel(exponent=model.exponent).examination(shown.shape[1]) * attraction
     slips = np.flatnonzero(rng.random(len(shown)) < model.noise)
     place = (rng.random(len(slips)) * np.maximum((shown[slips] >= 0).sum(axis=1), 1)).astype(np.int64)
     clicked[slips, place] = True

@@ -31,7 +31,9 @@ START = 1_767_225_600_000_000  # 2026-01-01T00:00:00, microseconds since 1970
 TABLES = ("documents", "searchers", "impressions", "activity", "segments", "truth")
 
 
-def write_logs(world: "ShopWorld", folder: Path, num_searches: int, engine: Engine) -> dict[str, int]:
+def write_logs(
+    world: "ShopWorld", folder: Path, num_searches: int, engine: Engine, model: ShopClickModel
+) -> dict[str, int]:
     """See ShopWorld.write_logs."""
     if num_searches < 1:
         raise ConfigError(f"searches of the shop world: needs at least 1, got {num_searches}")
@@ -39,7 +41,7 @@ def write_logs(world: "ShopWorld", folder: Path, num_searches: int, engine: Engi
         if (folder / f"{table}.parquet").exists():
             raise ConfigError(f"{folder / table}.parquet exists: remove the old logs, or write to another folder")
     folder.mkdir(parents=True, exist_ok=True)
-    rng, model = np.random.default_rng([world.seed, 1]), ShopClickModel()
+    rng = np.random.default_rng([world.seed, 1])
     catalogue, tastes = world.catalogue, world.tastes
     asked, browsed = draw_sessions(rng, catalogue, tastes, num_searches, START, world.num_days, SessionModel())
     queries, intents, labels = type_queries(rng, catalogue, asked.product, ShopQueryModel())

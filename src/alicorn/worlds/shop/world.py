@@ -17,6 +17,7 @@ import pyarrow as pa
 from alicorn.errors import ConfigError
 from alicorn.worlds.people.searching.sessions import Engine
 from alicorn.worlds.shop.catalogue import LEAVES, MATERIALS, Catalogue, CatalogueModel, draw_catalogue
+from alicorn.worlds.shop.clicks import ShopClickModel
 from alicorn.worlds.shop.logs import read_intents, write_logs
 from alicorn.worlds.shop.tastes import AGE_GROUPS, TasteModel, Tastes, draw_tastes
 from alicorn.worlds.shop.titles import descriptions, images, titles
@@ -99,13 +100,20 @@ class ShopWorld:
             }
         )
 
-    def write_logs(self, folder: Path | str, num_searches: int, engine: Engine) -> dict[str, int]:
+    def write_logs(
+        self,
+        folder: Path | str,
+        num_searches: int,
+        engine: Engine,
+        clicks: ShopClickModel = ShopClickModel(),  # noqa: B008 (frozen)
+    ) -> dict[str, int]:
         """Write documents, searchers, impressions, activity, segments and truth into `folder`, a file each.
 
         engine: the production engine, as PeopleWorld.write_logs has it; the first page of 10 is shown.
+        clicks: what is looked at and clicked.
         Returns counts: searches, shown, clicks, failed, empty, activity.
         """
-        return write_logs(self, Path(folder), num_searches, engine)
+        return write_logs(self, Path(folder), num_searches, engine, clicks)
 
     def relevant(self, truth: pa.Table, products: np.ndarray) -> np.ndarray:
         """bool (rows, k): has a product the category and every attribute that the query of a row of truth names?
