@@ -4,10 +4,11 @@
 
 Data: the worlds' searches, answered by words and popularity; a result at rank r is looked at with probability
 1 / r ** exponent. The forest learns from train and stops on valid; it orders the pages of test anew, and NDCG@10 is by
-the truth, the wanted document. Features: words and what searcher and document have in common, in the shop also price
-and what was browsed before; not popularity, which is the order of the log. Four orders: as logged, learned from clicks,
-from clicks with positions, from the truth. The share regained is (with positions - clicks) / (truth - clicks), with a
-bootstrap interval over the searches of test; where clicks are as good as the truth within theirs, there is no gap.
+the truth: what is clicked in the same world where everything is looked at (exponent 0). Features: words, popularity,
+which is the order of the log, and what searcher and document have in common; in the shop also price and what was
+browsed before. Four orders: as logged, learned from clicks, from clicks with positions, from the truth. The share
+regained is (with positions - clicks) / (truth - clicks), with a bootstrap interval over the searches of test; where
+clicks are as good as the truth within theirs, there is no gap.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ WORDS = {
     "words": {"kind": "bm25", "prefix": "text"},
     "matched": {"kind": "matched", "prefix": "text"},
     "length": {"kind": "query_words", "prefix": "text"},
+    "popularity": {"kind": "static_rank"},
 }
 PEOPLE = {name: {"kind": "common", "document": name, "searcher": name} for name in ("city", "region", "country")}
 SHOP = {
@@ -60,7 +62,6 @@ def make(kind: str, exponent: float, num_searches: int, seed: int, folder: Path)
     """Logs, pairs, pairs whose grades are the truth, and the collection of a world, its own production engine."""
     vertical = Vertical.load(PEOPLE_VERTICAL if kind == "people" else SHOP_VERTICAL)
     world: Any = PeopleWorld.generate(5_000, seed) if kind == "people" else ShopWorld.generate((5_000, 1_000), seed)
-    clicks = ClickModel(exponent=exponent) if kind == "people" else ShopClickModel(exponent=exponent)
     with Collection.create(folder / "collection", {}) as collection:
         documents = world.documents()
         columns = {name: documents[name] for name in vertical.document.stored}
@@ -71,24 +72,24 @@ def make(kind: str, exponent: float, num_searches: int, seed: int, folder: Path)
             asked = [vertical.expression("boolean", query) for query in queries]
             return [found.ids for found in collection.search_many(asked, limit=10, order_by="static_rank")]
 
-        world.write_logs(folder / "logs", num_searches, engine, clicks=clicks)
+        for name, power in (("logs", exponent), ("looked", 0.0)):
+            clicks = ClickModel(exponent=power) if kind == "people" else ShopClickModel(exponent=power)
+            world.write_logs(folder / name, num_searches, engine, clicks=clicks)
     mine(folder / "logs", vertical, folder / "pairs")
     copytree(folder / "pairs", folder / "truth")
     shown = pq.read_table(folder / "pairs" / "impressions.parquet")
-    grades = pa.array(true_grades(shown, read_table(folder / "logs" / name_of(folder), "truth")))
+    looked = next(path for path in (folder / "looked").iterdir() if path.stem == "impressions")
+    grades = pa.array(true_grades(shown, read_table(looked, "impressions")))
     at = shown.schema.get_field_index("grade")
     pq.write_table(shown.set_column(at, "grade", grades), folder / "truth" / "impressions.parquet")
     return vertical
 
 
-def name_of(folder: Path) -> str:
-    return "truth" if (folder / "logs" / "truth").exists() else "truth.parquet"
-
-
-def true_grades(shown: pa.Table, truth: pa.Table) -> np.ndarray:
-    """(shown,) float64: 1 for the wanted document."""
-    wanted = truth["doc_id"].take(pc.index_in(shown["search_id"], truth["search_id"].combine_chunks()))
-    return np.asarray(pc.equal(wanted, shown["doc_id"])).astype(np.float64)
+def true_grades(shown: pa.Table, looked: pa.Table) -> np.ndarray:
+    """(shown,) float64: 1 for what is clicked where everything is looked at. The searches and pages are the same."""
+    clicked = looked.filter(looked["clicked"])
+    pairs = [pc.binary_join_element_wise(table["search_id"], table["doc_id"], " ") for table in (shown, clicked)]
+    return np.asarray(pc.is_in(pairs[0], pairs[1].combine_chunks())).astype(np.float64)
 
 
 def examples_of(pairs: Path, folder: Path, kind: str, vertical: Vertical) -> RankExamples:
