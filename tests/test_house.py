@@ -80,6 +80,7 @@ INSIDE = {
         "behaviour",
         "mine",
     ],
+    "logs/formats": ["rest", "ubi", "metarank", "convert"],
     "logs/tables": ["contract", "outcomes", "checks", "fingerprint", "reading"],
     "index": ["durability", "segment", "state", "writer"],
     "index/segment": ["parts", "segment", "snapshot", "numeric", "building", "files"],

@@ -16,6 +16,7 @@ from alicorn.cli.demo import demo
 from alicorn.cli.evaluate import evaluate
 from alicorn.cli.lacking import naming_what_is_lacking
 from alicorn.cli.learn import ensemble, export, mine, train
+from alicorn.cli.logs.formats import logs
 from alicorn.cli.output import NOTES
 from alicorn.cli.query import query
 from alicorn.cli.rank import explain as rank_explain
@@ -62,6 +63,7 @@ app = typer.Typer(
 for verb in VERBS:
     app.command()(naming_what_is_lacking(verb))
 app.add_typer(key, name="key")
+app.add_typer(logs, name="logs")
 rank = typer.Typer(help="The order of hits, learned from a log.", no_args_is_help=True)
 rank.command("train")(naming_what_is_lacking(rank_train))
 rank.command("explain")(naming_what_is_lacking(rank_explain))

@@ -1,6 +1,7 @@
 """What did people search and choose? Log tables in, training examples out. After worlds/, before features/.
 
 tables/         the log folder: its tables found, checked, and joined; Logs
+formats/        logs of other systems, in and out: UBI, Metarank
 splits.py       searches, split into train, valid and test
 positives.py    clicks, impressions, documents reached after failed searches; documents shown and not chosen
 likeness.py     the share of a query's letter trigrams that a document has
