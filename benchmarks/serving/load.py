@@ -1,14 +1,17 @@
 """How long does a search take over HTTP, and where does the time go? Beside the floor: the same bytes without a search.
 
-    python benchmarks/serving/load.py DEMO_FOLDER [--requests 3000] [--rate 200 400] [--json FILE]
+    python benchmarks/serving/load.py DEMO_FOLDER [--requests 3000] [--rate 200 400] [--processes 1 2] [--json FILE]
 
 DEMO_FOLDER: of `alicorn demo --out DEMO_FOLDER --no-serve`. The server is `alicorn serve` with its log; the load comes
 from this process. The floor is uvicorn and Starlette that decode the same body by msgspec and answer the bytes of one
 hybrid search. Requests are texts by searchers of the log, limit 10.
 
 one connection, 16 connections: the next request of a connection follows its answer. At a rate: requests come at fixed
-times whatever the server does, on connections that are free or new, and waiting counts. Processor time is the
-server's, of all its threads. The table of stages is of one process without HTTP, each stage alone, by thread time.
+times whatever the server does, on connections that are free or new, and waiting counts. Three times its capacity: the
+same at three times the requests/s of 16 connections; goodput are the answers 200 a second, refused those with 429.
+Processor time is the server's, of all its threads and processes. --processes: so many that search the collection
+read-only, each with all of the server, on one port among which the kernel spreads connections. memory: the proportional
+share of the pages of all of them. The table of stages is of one process without HTTP, each stage alone, by thread time.
 """
 
 import argparse
@@ -50,6 +53,24 @@ uvicorn.run(app, port=int(sys.argv[2]), access_log=False, log_level="warning")
 """
 
 
+WORKER = """
+import socket, sys, uvicorn
+from alicorn import Collection, Model
+from alicorn.serving import create_app
+from alicorn.serving.ready import make_ready
+from alicorn.tables import read_table
+collection, model, searchers, port = sys.argv[1:]
+listening = socket.socket()
+listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+listening.bind(("127.0.0.1", int(port)))
+listening.listen(512)
+with Collection.open(collection, read_only=True) as opened:
+    app = create_app(opened, [Model.load(model)], searchers=read_table(searchers, "searchers"))
+    make_ready(opened)
+    uvicorn.run(app, fd=listening.fileno(), access_log=False, log_level="warning")
+"""
+
+
 class Connection:
     """One HTTP/1.1 connection that is kept open."""
 
@@ -62,14 +83,19 @@ class Connection:
 
     async def post(self, body: bytes) -> bytes:
         """The answer's body. Raises RuntimeError for another status than 200."""
+        status, content = await self.exchange(body)
+        if status != 200:
+            raise RuntimeError(content.decode())
+        return content
+
+    async def exchange(self, body: bytes) -> tuple[int, bytes]:
+        """Status and body of the answer."""
         head = f"{_HEAD}content-length: {len(body)}\r\n\r\n"
         self._writer.write(head.encode() + body)
         answer = await self._reader.readuntil(b"\r\n\r\n")
         fields = dict(line.split(": ", 1) for line in answer.decode().lower().split("\r\n")[1:] if ": " in line)
         content = await self._reader.readexactly(int(fields["content-length"]))
-        if b" 200 " not in answer[:16]:
-            raise RuntimeError(content.decode())
-        return content
+        return int(answer[9:12]), content
 
 
 async def in_turns(bodies: Sequence[bytes], connections: int) -> list[float]:
@@ -103,17 +129,46 @@ async def at_rate(bodies: Sequence[bytes], rate: float) -> list[float]:
     return list(await asyncio.gather(*(one(number, body) for number, body in enumerate(bodies))))
 
 
-def processor_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+async def overloaded(bodies: Sequence[bytes], rate: float) -> list[tuple[float, int]]:
+    """As at_rate, with the status of each answer."""
+    free: list[Connection] = []
+    begun = time.perf_counter() + 0.1
+
+    async def one(number: int, body: bytes) -> tuple[float, int]:
+        due = begun + number / rate
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        connection = free.pop() if free else await Connection.open()
+        status, _ = await connection.exchange(body)
+        free.append(connection)
+        return time.perf_counter() - due, status
+
+    return list(await asyncio.gather(*(one(number, body) for number, body in enumerate(bodies))))
 
 
-def measured(name: str, command: list[str], bodies: list[bytes], rates: Sequence[float]) -> list[dict[str, Any]]:
-    """The rows of one server."""
-    server = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+def processor_s(servers: Sequence["subprocess.Popen[bytes]"]) -> float:
+    ticks = 0
+    for server in servers:
+        fields = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def memory_mb(servers: Sequence["subprocess.Popen[bytes]"]) -> float:
+    """Proportional: a page that several processes share counts once in all."""
+    rollups = (Path(f"/proc/{server.pid}/smaps_rollup").read_text() for server in servers)
+    return sum(int(text.split("Pss:")[1].split()[0]) for text in rollups) / 1024
+
+
+def measured(
+    name: str, commands: Sequence[list[str]], bodies: list[bytes], rates: Sequence[float]
+) -> list[dict[str, Any]]:
+    """The rows of one server, which is one process or several."""
+    servers = [subprocess.Popen(one, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) for one in commands]
     try:
-        asyncio.run(_ready(server, bodies[:1]))
-        asyncio.run(in_turns(bodies[:WARM], 4))
+        for server in servers:
+            asyncio.run(_ready(server, bodies[:1]))
+        time.sleep(3.0 * (len(servers) > 1))  # until the last of them listens, too
+        asyncio.run(in_turns(bodies[:WARM], 2 * len(servers)))
         loads: dict[str, Callable[[], Any]] = {
             "one connection": lambda: in_turns(bodies[WARM:], 1),
             "16 connections": lambda: in_turns(bodies[WARM:], 16),
@@ -121,17 +176,34 @@ def measured(name: str, command: list[str], bodies: list[bytes], rates: Sequence
         loads |= {f"{rate:g} requests/s": lambda rate=rate: at_rate(bodies[WARM:], rate) for rate in rates}
         rows = []
         for load, run in loads.items():
-            used, started = processor_s(server.pid), time.perf_counter()
+            used, started = processor_s(servers), time.perf_counter()
             seconds = np.array(asyncio.run(run())) * 1e3
             wall = time.perf_counter() - started
-            used = (processor_s(server.pid) - used) / len(seconds) * 1e3
+            used = (processor_s(servers) - used) / len(seconds) * 1e3
             row = {"server": name, "load": load, "p50_ms": float(np.median(seconds))}
             row |= {"p99_ms": float(np.quantile(seconds, 0.99)), "per_s": len(seconds) / wall, "processor_ms": used}
-            rows.append(row)
+            rows.append(row | {"memory_mb": memory_mb(servers)})
+        rows[0]["overload"] = overload(bodies[WARM:], rows[1]["per_s"])
         return rows
     finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait()
+        for server in servers:
+            server.send_signal(signal.SIGTERM)
+        for server in servers:
+            server.wait()
+
+
+def overload(bodies: list[bytes], capacity: float) -> dict[str, float]:
+    """At three times the capacity: what is answered, and how soon the rest is refused."""
+    found = asyncio.run(overloaded(bodies * 3, 3 * capacity))
+    took_s = len(found) / (3 * capacity)
+    answered = np.array([seconds for seconds, status in found if status == 200]) * 1e3
+    refused = np.array([seconds for seconds, status in found if status == 429]) * 1e3
+    row = {"capacity_per_s": capacity, "goodput_per_s": len(answered) / took_s, "refused_per_s": len(refused) / took_s}
+    row["others"] = float(len(found) - len(answered) - len(refused))
+    for name, values in (("answered", answered), ("refused", refused)):
+        if len(values):
+            row |= {f"{name}_p50_ms": float(np.median(values)), f"{name}_p99_ms": float(np.quantile(values, 0.99))}
+    return row
 
 
 async def _ready(server: "subprocess.Popen[bytes]", bodies: Sequence[bytes]) -> None:
@@ -198,6 +270,7 @@ def main() -> None:
     parser.add_argument("demo", type=Path, help="folder of alicorn demo")
     parser.add_argument("--requests", type=int, default=3000)
     parser.add_argument("--rate", type=float, nargs="*", default=[200.0, 400.0])
+    parser.add_argument("--processes", type=int, nargs="*", default=[])
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
     demo: Path = arguments.demo
@@ -211,15 +284,23 @@ def main() -> None:
         serve = [str(Path(sys.executable).parent / "alicorn"), "serve", str(demo / "collection")]
         serve += ["--model", str(demo / "model-unified"), "--searchers", str(demo / "logs/searchers")]
         serve += ["--served-log", f"{scratch}/served", "--port", str(PORT)]
-        rows = measured("alicorn serve", serve, bodies, arguments.rate)
+        rows = measured("alicorn serve", [serve], bodies, arguments.rate)
+        worker = [sys.executable, "-c", WORKER, str(demo / "collection"), str(demo / "model-unified")]
+        worker += [str(demo / "logs/searchers"), str(PORT)]
+        for count in arguments.processes:
+            rows += measured(f"{count} searching", [worker] * count, bodies, arguments.rate)
         answer.write_bytes(b"{" + b'"padding":"' + b"x" * 7300 + b'"}')
         floor = [sys.executable, "-c", FLOOR, str(answer), str(PORT)]
-        rows += measured("floor: the bytes alone", floor, bodies, arguments.rate)
-    print("| server | load | p50 ms | p99 ms | requests/s | processor ms a request |")
-    print("|---" * 6 + "|")
+        rows += measured("floor: the bytes alone", [floor], bodies, arguments.rate)
+    print("| server | load | p50 ms | p99 ms | requests/s | processor ms a request | memory MB |")
+    print("|---" * 7 + "|")
     for row in rows:
         times = f"{row['p50_ms']:.2f} | {row['p99_ms']:.2f} | {row['per_s']:,.0f} | {row['processor_ms']:.2f}"
+        times += f" | {row['memory_mb']:.0f}"
         print(f"| {row['server']} | {row['load']} | {times} |")
+    for row in rows:
+        for name, value in row.get("overload", {}).items():
+            print(f"{row['server']}, three times its capacity: {name} {value:,.1f}")
     found = stages(demo, bodies)
     print("\n| stage | us |\n|---|---|")
     for name, us in found.items():

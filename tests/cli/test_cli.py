@@ -79,6 +79,7 @@ def test_serve_hands_over_what_it_was_given(loop, monkeypatch):
         "searchers": loop.logs / "searchers",
         "served_log": None,
         "keys": None,
+        "ranker": None,
         "host": "127.0.0.1",
         "port": 0,
     }
@@ -93,3 +94,22 @@ def test_keys_are_made_listed_rotated_and_revoked(tmp_path):
     listed = json.loads(succeed("key", "list", "--json", *file).out)
     assert [(key["valid"], key["only"]) for key in listed] == [(False, "tag:x"), (True, "tag:x")]
     assert "no valid key 'nobody'" in alicorn("key", "revoke", "nobody", *file).refusal()
+
+
+def test_a_flag_comes_before_a_variable_before_the_file_before_the_default(loop, tmp_path, monkeypatch):
+    file = tmp_path / "serve.yaml"
+    file.write_text(f"collection: {loop.collection}\nport: 1\nhost: a\nserved_log: x\nmodel: [{loop.model}]\n")
+    monkeypatch.setenv("ALICORN_PORT", "2")
+    monkeypatch.setenv("ALICORN_HOST", "b")
+    printed = succeed("serve", "--config", file, "--host", "c", "--print-config").out
+    assert 'host: "c"  # flag' in printed
+    assert "port: 2  # variable" in printed
+    assert 'served_log: "x"  # file' in printed
+    assert "keys: null  # default" in printed
+    (tmp_path / "again.yaml").write_text(printed)
+    assert succeed("serve", "--config", tmp_path / "again.yaml", "--print-config").out.count("# file") >= 3
+    file.write_text("prt: 1")
+    assert "unknown key 'prt'; did you mean 'port'?" in alicorn("serve", "--config", file).refusal()
+    monkeypatch.delenv("ALICORN_PORT")
+    file.write_text("port: many")
+    assert "integer" in alicorn("serve", loop.collection, "--config", file).usage_error()

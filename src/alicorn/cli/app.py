@@ -61,7 +61,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for verb in VERBS:
-    app.command()(naming_what_is_lacking(verb))
+    settings = {"auto_envvar_prefix": "ALICORN"} if verb is serve else {}
+    app.command(context_settings=settings)(naming_what_is_lacking(verb))
 app.add_typer(key, name="key")
 app.add_typer(logs, name="logs")
 rank = typer.Typer(help="The order of hits, learned from a log.", no_args_is_help=True)

@@ -9,7 +9,7 @@ GET    /v1/documents/{id}      POST, PATCH /v1/documents      DELETE /v1/documen
 POST   /v1/documents/bulk      documents as lines of JSON or an Arrow stream, errors by row
 GET    /v1/searchers           searchers to choose from
 GET    /v1/about               what is served
-GET    /healthz   /metrics   /openapi.json   and the page at /
+GET    /healthz   /livez   /readyz   /metrics   /openapi.json   and the page at /
 """
 
 from collections.abc import AsyncIterator, Sequence

@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from alicorn.cli.options import CollectionFolder, OtherVertical, RankerPath, load_models
+from alicorn.config import did_you_mean, plain_yaml, read_text
+from alicorn.errors import ConfigError
+
+_SOURCES = {"COMMANDLINE": "flag", "ENVIRONMENT": "variable", "DEFAULT_MAP": "file", "DEFAULT": "default"}
+_NOT_IN_FILE = {"config", "print_config", "help"}
+
+
+def _print_settings(context: typer.Context) -> None:
+    """A file that --config reads: values as JSON, which YAML reads too."""
+    for name in filter(None, (param.name for param in context.command.params)):
+        source = context.get_parameter_source(name)
+        if name not in _NOT_IN_FILE and source is not None:
+            typer.echo(f"{name}: {json.dumps(context.params[name], default=str)}  # {_SOURCES[source.name]}")
+
+
+def _read_settings(context: typer.Context, file: Path | None) -> Path | None:
+    """What the file says stands in for flags and variables that are not given."""
+    if file is None:
+        return None
+    settings = plain_yaml(read_text(file), where=str(file))
+    known = {param.name for param in context.command.params} - _NOT_IN_FILE
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{file}: expected a mapping with keys {', '.join(sorted(map(str, known)))}")
+    for name in settings:
+        if name not in known:
+            hint = did_you_mean(str(name), sorted(map(str, known)))
+            raise ConfigError(f"{file}: unknown key {name!r}; {hint}keys: {', '.join(sorted(map(str, known)))}")
+    context.default_map = {name: value for name, value in settings.items() if value is not None}
+    return file
 
 
 def serve(
+    context: typer.Context,
     collection: CollectionFolder,
     model: Annotated[
         list[Path] | None, typer.Option(help="Model folder; again for a further key.", exists=True)
@@ -24,11 +55,23 @@ def serve(
     ranker: RankerPath = None,
     host: str = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML file of these options, as `served_log: served`.", is_eager=True, callback=_read_settings
+        ),
+    ] = None,
+    print_config: Annotated[bool, typer.Option(help="Print each option and where it comes from, and end.")] = False,
 ) -> None:
     """Answer over HTTP, with a search page at /.
 
+    Each option may be a flag, a variable (ALICORN_SERVED_LOG for --served-log) or a line of --config, in this order.
+
     Example: alicorn serve collection/ --model model/ --searchers logs/searchers.parquet
     """
+    if print_config:
+        _print_settings(context)
+        return
     from alicorn.serving import serve as serve_collection
 
     models = load_models(model, vertical)

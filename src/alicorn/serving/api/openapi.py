@@ -24,7 +24,7 @@ _ERRORS = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is of another media type",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests; `Retry-After` says in how many seconds there is room",
-    HTTPStatus.SERVICE_UNAVAILABLE: "The time that `timeout_ms` gives is over",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The time that `timeout_ms` gives is over, or the collection is closed",
     HTTPStatus.INTERNAL_SERVER_ERROR: "The server failed; its log says why",
 }
 _MISTAKE = Problem(

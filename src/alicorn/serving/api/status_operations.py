@@ -1,9 +1,13 @@
 """What is served, and whether it is up."""
 
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from alicorn import __version__
+from alicorn.errors import CollectionError
 from alicorn.serving.api.messages import About, Health
 from alicorn.serving.api.operations import Operation
 from alicorn.serving.api.search_endpoint import SearchEndpoint
@@ -32,6 +36,17 @@ def status_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
             return Health("ok")
         return Health("ok", len(collection), collection.read_only)
 
+    def alive(request: Request, body: None) -> Health:
+        return Health("ok")
+
+    def ready(request: Request, body: None) -> Health:
+        """Searches can be answered; what they need was compiled before the server listened."""
+        try:
+            collection.search("x", limit=0)
+        except CollectionError as error:
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
+        return Health("ok")
+
     def prometheus(request: Request, body: None) -> Response:
         return Response(metrics.text(), media_type=_METRICS_TYPE)
 
@@ -52,6 +67,14 @@ def status_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
     shown = {"status": "ok", "documents": 20_000, "read_only": False}
     return [
         Operation("GET", "/healthz", "Is it up?", health, gives=Health, shows=shown, scope=None),
+        Operation("GET", "/livez", "Does the process answer?", alive, gives=Health, shows={"status": "ok"}, scope=None),
+        Operation(
+            *("GET", "/readyz", "Can it search?", ready),
+            gives=Health,
+            shows={"status": "ok"},
+            refused=(HTTPStatus.SERVICE_UNAVAILABLE,),
+            scope=None,
+        ),
         Operation("GET", "/metrics", "Prometheus metrics", prometheus, gives="text/plain"),
         Operation(
             *("GET", "/v1/about", "What is served", about),
