@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -103,7 +104,8 @@ def train(
     if budget is not None:
         if start is not None:
             raise ConfigError("--start is a model of one recipe's towers, and --budget tries others: leave one out")
-        trained = search_recipe(pairs, searched, plan, out, seconds_of(budget), log.print, resume, search_shard)
+        tell = partial(log.print, soft_wrap=True)
+        trained = search_recipe(pairs, searched, plan, out, seconds_of(budget), tell, resume, search_shard)
         log.print(Markdown((out / "search.md").read_text(encoding="utf-8")))
     else:
         given = None if start is None else Model.load(start)

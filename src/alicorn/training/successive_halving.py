@@ -223,8 +223,9 @@ class _Trials:
             done = self._tried.of(rung)
             if name in done:
                 continue
-            slowest = max((one.seconds for one in done.values()), default=0.0)
-            if done and self._tried.seconds + slowest > share * self._budget_s:
+            # The first trial may have waited for kernels to be compiled: it does not tell how long the next one takes.
+            expected = min((one.seconds for one in list(done.values())[1:]), default=0.0)
+            if done and self._tried.seconds + expected > share * self._budget_s:
                 break
             self._tried.add(self._trial(rung, name, epochs))
             self._drop_all_but(names, rung)
