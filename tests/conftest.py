@@ -29,6 +29,7 @@ towers:
   hidden: 16
   tables: {text: {buckets: 4096, dim: 16}}
 negatives: {random: 64}
+optimizer: {rate: 0.002, table_rate: 0.05}
 batch: 128
 epochs: 2
 """

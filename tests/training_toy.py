@@ -101,6 +101,7 @@ def recipe(**changes: Any) -> Recipe:
     plain = {
         "towers": {"dim": 16, "hidden": 8, "tables": {"text": {"buckets": 2000, "dim": 16}}},
         "negatives": {"random": 32},
+        "optimizer": {"rate": 0.002, "table_rate": 0.05},
         "batch": 128,
         "epochs": 4,
         "patience": 4,

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from training_toy import VERTICAL, recipe, write_pairs
 
+from alicorn.config import parse_config
 from alicorn.errors import ConfigError
 from alicorn.towers import Model
 from alicorn.training import Recipe, search_recipe, seconds_of
+from alicorn.training.recipe.base import names, with_base
 from alicorn.training.search_space import changes
 from alicorn.training.successive_halving import GIVEN, RecipeTrial, markdown, verdict
 
@@ -22,12 +24,12 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_pairs(tmp_path_factory.mktemp("halving") / "pairs", 600, 60)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def few() -> Iterator[None]:
     """Two recipes beside the one given: one learns, the other does not."""
-    learns = {"optimizer": {"rate": 0.01, "table_rate": 0.1}}
+    learns = {"linear": ({"towers": {"hidden": 0}},), "learns": ({"optimizer": {"rate": 0.01, "table_rate": 0.1}},)}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("alicorn.training.search_space._CHANGES", {"linear": {"towers": {"hidden": 0}}, "learns": learns})
+        patch.setattr("alicorn.training.search_space._CHANGES", learns)
         yield
 
 
@@ -47,6 +49,14 @@ def test_every_change_is_a_recipe_that_differs(few: None) -> None:
     assert set(found) == {"linear", "learns"}
     assert found["linear"].towers.hidden == 0 == changes(found["linear"])["learns"].towers.hidden
     assert "linear" not in changes(found["linear"])
+
+
+@pytest.mark.parametrize("base", names())
+def test_every_shipped_recipe_has_others_near_it(base: str) -> None:
+    given = parse_config(with_base({"base": base}, base), Recipe, where=base)
+    found = changes(given)
+    assert len(found) > 8
+    assert all(one.negatives.in_batch for name, one in found.items() if "log_q" in name)
 
 
 def test_it_finds_the_recipe_that_learns_and_goes_on_after_a_kill(pairs: Path, tmp_path: Path, few: None) -> None:

@@ -29,7 +29,7 @@ from alicorn.vertical import (
 _TEXT = "text"
 
 # 2^17 rows: the names of 20,000 people and their misspelled queries have about 60,000 distinct n-grams.
-_TEXT_TABLE = BucketTable(buckets=1 << 17, dim=64)
+_TEXT_BUCKETS = 1 << 17
 _ID_TABLE = BucketTable(buckets=1 << 14, dim=16)
 
 
@@ -278,4 +278,6 @@ def _sized(name: str, towers: Towers, halves: Mapping[Side, Half]) -> BucketTabl
     if name in towers.tables:
         return towers.tables[name]
     reading = [feature for half in halves.values() for feature in half.reading(name)]
-    return _TEXT_TABLE if any(isinstance(feature, TextFeature) for feature in reading) else _ID_TABLE
+    if any(isinstance(feature, TextFeature) for feature in reading):
+        return BucketTable(buckets=_TEXT_BUCKETS, dim=towers.dim)
+    return _ID_TABLE

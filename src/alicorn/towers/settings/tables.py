@@ -1,7 +1,7 @@
 """Ids and n-grams as vectors: the kinds of tables that a recipe's `towers.tables` may name.
 
     tables:
-      text: {buckets: 131072, dim: 64}                                      # table.py, one row for each bucket
+      text: {buckets: 131072, dim: 128}                                     # table.py, one row for each bucket
       brand: {kind: hashed, buckets: 4096, dim: 16, hashes: 2}              # hashed.py, each id the sum of some rows
       product: {kind: dhe, dim: 16, hashes: 1024, width: 64, layers: 4}     # dhe.py, a network instead of rows
 

@@ -1,12 +1,12 @@
 """The `towers` section of a recipe: how the towers are built.
 
     towers:
-      dim: 64                                      # of an embedding
+      dim: 128                                     # of an embedding, and of the table of n-grams unless it is given
       fusion: {kind: concat}                       # or attention: fusions/; or semantic: settings/semantic.py
-      hidden: 128                                  # width of the hidden layer of concat; 0: it is linear
+      hidden: 0                                    # width of the hidden layer of concat; 0: it is linear
       features: {request: [text], document: [name]}    # what is used; a side left out uses all the vertical has
       tables:                                      # one left out has its default size; other kinds: settings/tables.py
-        text: {buckets: 131072, dim: 64}
+        text: {buckets: 131072, dim: 128}
         place: {buckets: 4096, dim: 16, features: [request.city, document.location]}
       channels: {document.price: {kind: autodis}}  # how a channel is read: settings/channels.py
       text: {trigrams: true, word_ngrams: 2}
@@ -66,9 +66,9 @@ class CapsuleSettings(Config):
 class Towers(Config):
     """The `towers` section of a recipe."""
 
-    dim: PositiveInt = 64
+    dim: PositiveInt = 128
     fusion: Fusion = Concat()
-    hidden: Annotated[int, Field(ge=0)] = 128
+    hidden: Annotated[int, Field(ge=0)] = 0
     features: FeatureChoice = FeatureChoice()
     tables: dict[str, AnyTable] = Field(default_factory=dict)
     channels: dict[str, ChannelSettings] = Field(default_factory=dict)

@@ -1,7 +1,7 @@
 """How is it learned? recipe.yaml: typed, frozen, strict.
 
     embedding: people-text            # key of the vectors; without it the vertical's
-    towers: {dim: 64, hidden: 128, features: {request: [text], document: [name]}}     # towers/settings/
+    towers: {dim: 128, hidden: 0, features: {request: [text], document: [name]}}     # towers/settings/
     loss: {kind: softmax, scale: 20}                                # loss_settings.py; auxiliary, blending, diversity
     negatives: {random: 1024, in_batch: true, log_q: false}         # negative_settings.py: the other sources
     positives: [click, hard]                                        # or impression
@@ -9,8 +9,8 @@
     hard_positives: {first: true, min_likeness: 0.0}                # which of "hard": vertical/failed_searches.py
     grades: {positive: 0, negative: 0, validation: 0, weighting: none}              # grade_settings.py
     dropout: 0.2
-    optimizer: {kind: adam, rate: 0.002, table_rate: 0.05, encoder_rate: 0.0001}
-    batch: 1024
+    optimizer: {kind: adam, rate: 0.001, table_rate: 0.03, encoder_rate: 0.0001}
+    batch: 256
     epochs: 10
     patience: 2
     validation: {searches: 2000, metric: recall, k: 10, start: true}
@@ -18,8 +18,9 @@
     threads: 1
     seed: 0
 
-Every key has a default: those above, but for `embedding` and `features`. Stages mine hard negatives again and again, in
-one run that can be interrupted and resumed; here those that the model of the round before ranks 101st to 500th:
+Every key has a default: those above, but for `embedding` and `features`; decision 057 says why these. Stages mine hard
+negatives again and again, in one run that can be interrupted and resumed; here those that the model of the round before
+ranks 101st to 500th:
 
   stages: [{epochs: 6}, {negatives: {mined: {ranks: [101, 500], easy_per_hard: 100}}, epochs: 2, rounds: 3}]
 
@@ -53,8 +54,8 @@ class Optimizer(Config):
     """
 
     kind: Literal["adam", "adagrad"] = "adam"
-    rate: PositiveFloat = 0.002
-    table_rate: PositiveFloat = 0.05
+    rate: PositiveFloat = 0.001
+    table_rate: PositiveFloat = 0.03
     encoder_rate: PositiveFloat = 0.0001
     clip: PositiveFloat | None = None
 
@@ -112,7 +113,7 @@ class Recipe(Config):
     grades: Grades = Grades()
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     optimizer: Optimizer = Optimizer()
-    batch: Annotated[int, Field(ge=2)] = 1024
+    batch: Annotated[int, Field(ge=2)] = 256
     epochs: PositiveInt = 10
     patience: PositiveInt = 2
     validation: Validation = Validation()
