@@ -255,8 +255,11 @@ def multiplies_bfloat16() -> bool:
 @contextmanager
 def _progress(texts: int, model: str) -> Iterator[Callable[[int, int], None]]:
     """A bar, or a line where there is no terminal, from before the model is loaded; for few texts nothing."""
-    console = Console(stderr=True, quiet=texts < _MANY)
-    if texts >= _MANY and not console.is_terminal:
+    if texts < _MANY:
+        yield lambda done, total: None
+        return
+    console = Console(stderr=True)
+    if not console.is_terminal:
         _log.warning("encoding %s texts with %s", f"{texts:,}", model)
     with progress_bar(console, f"encode texts with {model}") as advance:
         advance(0, texts)
