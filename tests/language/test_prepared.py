@@ -16,7 +16,7 @@ from alicorn.language.tree import Nn
 PARTS = (
     *("(nn x :k 10 ", "(nn x :k 10", ":filter ", " :filter  ", "(and ", "(or ", "(or", ")", "))", " ", '"', "(not c)"),
     *("tag:a", "b", "and", "10", "(range p :min 2)", ":recall 0.9", ":vector ", "(nn y :k 3 :filter (or a b))"),
-    *("\ud800", "\\", "(phrase text", "(phrase text a b", " :slop 2"),
+    *("\ud800", "\\", "(phrase text", "(phrase text a b", " :slop 2", "(nn x :radius 1)"),
 )
 NAMES = ("words", "has_nn", "nearest_to", "named", "notices", "doubted")
 
@@ -35,6 +35,7 @@ def refusal(read: Callable[[str], object], text: str) -> tuple[str, int | None] 
 @example('(nn x :k 10 :filter  a :vector "(and a b)")')
 @example('(nn x :k 10 :filter  a :vector ":filter a b")')
 @example("(nn x :radius 1 :filter a)")
+@example("(and tag:b tag:a (nn x :radius 1))")
 @example("(phrase text a and 10 :slop 12 )")
 @example("(phrase text a :slop 101)")
 @example("(and tag:a tag:a and)")
@@ -47,14 +48,13 @@ def test_a_text_is_prepared_as_its_tree_is(text: str) -> None:
     quick, whole = prepare(text), prepare(root)
     assert quick.root == root
     assert quick.words == whole.words
-    if whole.nearest is not None:  # the words of `nearest.nn` are others
-        assert isinstance(root, Nn)
+    if isinstance(root, Nn) and whole.nearest is not None:  # the words of `nearest.nn` are others
         assert quick.nearest.words == whole.nearest.words
         assert type(quick.nearest.nn.filter) is type(root.filter)
         options = ("key", "k", "radius", "nprobe", "scan", "recall", "vector", "offset")
         assert [getattr(quick.nearest.nn, name) for name in options] == [getattr(root, name) for name in options]
     else:
-        assert quick.nearest is None
+        assert quick.nearest == whole.nearest
         assert all(getattr(quick, name) == getattr(whole, name) for name in NAMES)
 
 

@@ -19,13 +19,13 @@ def typed_searches() -> Iterator[None]:
         assert found == declared(type(block.stored), type(query.code))
         return search_block(block, query, limits, counters)
 
-    declared_few, nearest_each = cache(few.argument_types), few.nearest_each
+    declared_few, look = cache(few.argument_types), few.look
 
     def checked_few(arrays: Any, *others: Any) -> None:
         assert tuple(map(numba.typeof, (arrays, *others))) == declared_few(type(arrays.stored))
-        nearest_each(arrays, *others)
+        look(arrays, *others)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernel, "search_block", checked)
-        patch.setattr(few, "nearest_each", checked_few)
+        patch.setattr(few, "look", checked_few)
         yield

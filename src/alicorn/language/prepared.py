@@ -29,7 +29,10 @@ class Words(NamedTuple):
 
 
 class Nearest(NamedTuple):
-    """An `nn` with k whose filter is nothing but words. nn: the same, with other words of this form in its filter."""
+    """An `nn` with k whose filter is nothing but words, or an `and` of words and an `nn` with radius.
+
+    nn: this `nn`, with other words in its filter.
+    """
 
     nn: tree.Nn
     words: Words
@@ -38,8 +41,8 @@ class Nearest(NamedTuple):
 class Prepared:
     """An expression, and what follows from it alone, found when it is first asked for, the tree too.
 
-    words: the same, where it is nothing but a term, or an `and` or `or` of terms. nearest: the same, where it is an
-    `nn` with k of the documents of such words.
+    words: the same, where it is nothing but a term, or an `and` or `or` of terms. nearest: the same, where it is of
+    that form.
     """
 
     def __init__(self, expression: str | tree.Node, words: Words | None = None, nearest: Nearest | None = None) -> None:
@@ -151,10 +154,21 @@ def _around(before: str, operator: str | None, after: str) -> tree.Nn | None:
 
 
 def _of_tree(root: tree.Node) -> Prepared:
+    words = _words(root)
+    return Prepared(root, words, None if words is not None else _nearest(root))
+
+
+def _nearest(root: tree.Node) -> Nearest | None:
     if isinstance(root, tree.Nn) and root.filter is not None:
         words = _words(root.filter)
-        return Prepared(root, nearest=None if words is None else Nearest(root, words))
-    return Prepared(root, _words(root))
+        return None if words is None else Nearest(root, words)
+    if not isinstance(root, tree.And):
+        return None
+    terms = [node.term for node in root.operands if isinstance(node, tree.Term)]
+    others = [node for node in root.operands if not isinstance(node, tree.Term)]
+    if terms and len(others) == 1 and isinstance(others[0], tree.Nn) and others[0].radius is not None:
+        return Nearest(others[0], Words(True, tuple(sorted(set(terms)))))
+    return None
 
 
 def _words(root: tree.Node) -> Words | None:

@@ -1,8 +1,8 @@
 """Many requests over one snapshot: on all cores, and in one compiled pass where possible.
 
 The overhead of a request - calls, arrays, checks - is paid once for all here: vectors are normalised as a matrix, and a
-repeated expression is checked once. Requests for the k nearest of a filter with few documents, whose stored vectors are
-compared anyway, are answered by one call of one loop, which evaluates each filter once.
+repeated expression is checked once. Requests for the nearest of few documents, whose stored vectors are compared
+anyway, are answered by one call of one loop (nn/few.py); a filter that is more than words is evaluated once.
 Requests for the k nearest of all documents are answered by matrix products (products.py).
 """
 
@@ -26,15 +26,16 @@ from alicorn.quantization import FLOAT32
 from alicorn.query.check import check_expression, check_matrix
 from alicorn.query.facets.checking import check_facets
 from alicorn.query.facets.facet import Facet
-from alicorn.query.nn import kernel
-from alicorn.query.nn.arguments import NONE_DELETED
-from alicorn.query.nn.plan import allowed_rows, is_exact
+from alicorn.query.nn.few import NO_BOUND, Wanted, nearest_each, numbers_of
+from alicorn.query.nn.plan import is_exact
 from alicorn.query.nn.products import blocks_of, k_nearest_each
 from alicorn.query.order.keys import BY_NN, check_order
 from alicorn.query.result import Result
 from alicorn.query.run import Execution
 from alicorn.query.search import check_limit, search
 from alicorn.query.sets import docset
+from alicorn.query.sets.docset import Bitmap
+from alicorn.query.text.in_all import as_lists
 
 _IN_A_ROW = 16  # requests that a thread answers before it takes others: to hand over one costs 10 us
 _TOGETHER = 8  # requests: fewer are answered one by one, by codes
@@ -60,17 +61,18 @@ def search_many(
         asked.setdefault(id(one), (one, []))[1].append(i)
     results: list[Result | None] = [None] * len(prepared)
     of_all: list[_Asked] = []
-    of_filter: list[_Asked] = []
+    of_few: list[tuple[Prepared, list[int]]] = []
     for one, places in asked.values():
         order = check_order(order_by, one, snapshot.columns)
         check_expression(one.named, snapshot, {name: matrix[places[0]] for name, matrix in matrices.items()})
-        root = one.root
-        if order == BY_NN and isinstance(root, tree.Nn) and root.k is not None and root.in_all_clusters:
-            (of_all if root.filter is None else of_filter).append(_Asked(one, root, places))
+        if order == BY_NN and (one.nearest is not None or _is_of_filter(one.root)):
+            of_few.append((one, places))
+        elif order == BY_NN and isinstance(one.root, tree.Nn) and one.root.k is not None and one.root.in_all_clusters:
+            of_all.append(_Asked(one, one.root, places))
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with ThreadPoolExecutor(max_workers=workers) as pool:
         if len(snapshot.segments) == 1 and not counted:  # facets are of whole sets, not of the first hits
-            _in_one_pass(snapshot, of_filter, matrices, limit, results)
+            _among_few(snapshot, of_few, matrices, limit, results)
             _by_products(snapshot, of_all, matrices, limit, results, pool)
 
         def answer(places: Sequence[int]) -> None:
@@ -86,6 +88,11 @@ def search_many(
         else:
             answer(rest)
     return results  # type: ignore[return-value]  # every place is filled
+
+
+def _is_of_filter(root: tree.Node) -> bool:
+    """Whether it is an `nn` with k of a filter, complete."""
+    return isinstance(root, tree.Nn) and root.filter is not None and root.in_all_clusters
 
 
 class _Asked(NamedTuple):
@@ -165,92 +172,106 @@ def _products(
     ]
 
 
-def _in_one_pass(
+class _OfFew(NamedTuple):
+    """The requests for one expression. terms: those that its documents have, and sets that they are in (in_all.py)."""
+
+    prepared: Prepared
+    places: list[int]
+    terms: list[int]
+    notices: tuple[str, ...]
+
+
+def _among_few(
     snapshot: Snapshot,
-    asked: Sequence[_Asked],
+    asked: Sequence[tuple[Prepared, list[int]]],
     matrices: Mapping[str, np.ndarray],
     limit: int,
     results: list[Result | None],
 ) -> None:
-    """Answer the requests whose filter leaves so few documents that comparing stored vectors is cheapest.
-
-    They are grouped by embedding key and k.
-    """
+    """Answer the requests whose words or filter leave so few documents that comparing stored vectors is cheapest."""
     started = time.perf_counter()
-    groups: dict[tuple[str, int], list[_Filtered]] = {}
-    for one in asked:
-        inner = one.nn.filter
-        assert inner is not None
-        evaluation = Execution(snapshot, {name: matrix[one.places[0]] for name, matrix in matrices.items()})
-        # a filter may search too, with vectors that differ from request to request
-        if len(one.places) > 1 and any(isinstance(node, tree.Nn) for node in tree.walk(inner)):
-            continue
-        inside = evaluation.evaluate(inner, None)[0]
-        block = snapshot.segments[0].segment.embeddings.get(one.nn.key)
-        if block is not None and is_exact(block, docset.size(inside)):
-            rows = allowed_rows(block, inside)
-            notices = one.prepared.notices + tuple(evaluation.notices)
-            group = groups.setdefault((one.nn.key, one.k), [])
-            group.append(_Filtered(one.places, one.queries(matrices), rows, notices, one.prepared))
-    for (key, k), members in groups.items():
-        _look_at_all(snapshot, key, k, members, limit, results, started)
+    segment = snapshot.segments[0].segment
+    groups: dict[Wanted, list[_OfFew]] = {}
+    sets: list[np.ndarray | Bitmap] = []
+    for one, places in asked:
+        notices = one.notices
+        if one.nearest is not None:
+            wanted, terms = Wanted.of(snapshot, one.nearest, limit), numbers_of(segment, one.nearest.words)
+        else:
+            wanted, terms = None, [-2 - len(sets)]
+            evaluation = Execution(snapshot, {name: matrix[places[0]] for name, matrix in matrices.items()})
+            inside = _filtered(evaluation, one.root, len(places))
+            if inside is not None:
+                sets.append(inside)
+                wanted, notices = _of_set(snapshot, one.root), notices + tuple(evaluation.notices)
+        if wanted is not None:
+            groups.setdefault(wanted, []).append(_OfFew(one, places, terms, notices))
+    lists = as_lists(sets)
+    for wanted, members in groups.items():
+        _answer_few(snapshot, wanted, members, matrices[wanted.vector], lists, limit, results, started)
 
 
-class _Filtered(NamedTuple):
-    """Requests of one nn: their places, their vectors (places, dim), and the rows that their filter leaves."""
+def _filtered(evaluation: Execution, root: tree.Node, num_requests: int) -> np.ndarray | Bitmap | None:
+    """The documents of the filter of an `nn`, if comparing all of their vectors is the plan."""
+    assert isinstance(root, tree.Nn)
+    assert root.filter is not None
+    # a filter may search too, with vectors that differ from request to request
+    if num_requests > 1 and any(isinstance(node, tree.Nn) for node in tree.walk(root.filter)):
+        return None
+    block = evaluation.snapshot.segments[0].segment.embeddings[root.key]
+    inside = evaluation.evaluate(root.filter, None)[0]
+    if not is_exact(block, docset.size(inside)):
+        return None
+    return docset.as_array(inside) if isinstance(inside, docset.Ranges) else inside
 
-    places: list[int]
-    queries: np.ndarray
-    rows: np.ndarray
-    notices: tuple[str, ...]
-    prepared: Prepared
+
+def _of_set(snapshot: Snapshot, root: tree.Node) -> Wanted:
+    """What the requests for an `nn` with k want of the documents of its filter, however many these are."""
+    assert isinstance(root, tree.Nn)
+    assert root.k is not None
+    most = snapshot.segments[0].segment.num_docs
+    return Wanted(root.key, root.vector or root.key, min(root.k, snapshot.num_docs), most, NO_BOUND)
 
 
-def _look_at_all(
+def _answer_few(
     snapshot: Snapshot,
-    key: str,
-    k: int,
-    members: Sequence[_Filtered],
+    wanted: Wanted,
+    members: Sequence[_OfFew],
+    matrix: np.ndarray,
+    sets: np.ndarray,
     limit: int,
     results: list[Result | None],
     started: float,
 ) -> None:
     view = snapshot.segments[0]
-    block = view.segment.embeddings[key]
+    each = [member for member in members for _ in member.places]
     places = [place for member in members for place in member.places]
-    rows = [member.rows for member in members for _ in member.places]
-    queries = np.concatenate([member.queries for member in members])
-    found_rows, found_scores, counts = kernel.search_each(
-        block.arrays.stored,
-        block.docs,
-        block.quantizer.exact_query(queries),
-        np.concatenate(rows),
-        np.cumsum([len(one) for one in rows]),
-        NONE_DELETED if view.deleted is None else view.deleted,
-        min(k, len(block.docs)),
-        view.segment.id_order,
-    )
-    cut = np.minimum(counts, limit)
-    is_shown = np.arange(found_rows.shape[1]) < cut[:, None]
-    numbers = block.documents_of(found_rows[is_shown])
+    terms = np.array([term for member in each for term in member.terms])
+    stops = np.cumsum([len(member.terms) for member in each])
+    queries = snapshot.quantizers[wanted.key].exact_query(matrix[places]).ravel()
+    found = nearest_each(view, wanted, queries, terms, stops, sets)
+    counts = found.counts.tolist()
+    cut = np.clip(found.counts, 0, min(wanted.k, limit))
+    is_shown = np.arange(wanted.k) < cut[:, None]
+    numbers = found.documents.reshape(len(each), -1)[is_shown]
     ids = view.segment.ids.of(numbers)
     segments = np.zeros(len(numbers), dtype=np.int64)
     took_ms = (time.perf_counter() - started) * 1000.0 / len(places)
-    notices = [member.notices for member in members for _ in member.places]
-    prepared = [member.prepared for member in members for _ in member.places]
-    at = 0
-    for request, (place, shown, total) in enumerate(zip(places, cut.tolist(), counts.tolist(), strict=True)):
-        scores = found_scores[request, :shown]
-        part = slice(at, at + shown)
+    start = 0
+    for i, (place, member, shown) in enumerate(zip(places, each, cut.tolist(), strict=True)):
+        if counts[i] < 0:
+            continue
+        scores = found.scores[wanted.k * i : wanted.k * i + shown]
+        part = slice(start, start + shown)
         results[place] = Result(
             scores,
-            total,
+            wanted.total(counts[i]),
             took_ms,
             snapshot,
             segments[part],
             numbers[part],
-            notices[request],
-            prepared=prepared[request],
+            member.notices,
+            prepared=member.prepared,
             _ids=ids[part],
         )
-        at += shown
+        start += shown

@@ -61,11 +61,14 @@ def search(
     cursor = _check_page(prepared, ordering, offset, after)
     wanted = check_facets(facets, snapshot.columns)
     evaluation = Execution(snapshot, vectors, explain)
-    whole = _nearest_first(evaluation, prepared) if order == BY_NN and not explain and not wanted else None
-    if whole is not None:
+    nearest = None
+    if order == BY_NN and not explain and not wanted:
+        nearest = _nearest_first(evaluation, prepared, int(offset + limit), cursor)
+    if nearest is not None:
+        whole, total = nearest
         rest = whole if cursor is None else later(snapshot, whole, cursor)
         best = rest.between(offset, offset + limit)
-        return _result(ordering, evaluation, best, len(whole.numbers), started)
+        return _result(ordering, evaluation, best, total, started)
     few = cursor is None and not wanted and 0 < offset + limit <= MOST
     if prepared.words is not None and order == BY_BM25 and not explain and few:
         first, total = first_by_bm25(snapshot, prepared.words, int(offset + limit))
@@ -84,14 +87,21 @@ def search(
     return _result(ordering, evaluation, best.between(offset, offset + limit), total, started, counts)
 
 
-def _nearest_first(evaluation: Execution, prepared: Prepared) -> Ranked | None:
-    """The documents of an `nn` with k, which is in the order asked for: no need of sets. None for another tree."""
-    if prepared.nearest is not None:
-        found = nearest_of_terms(evaluation.snapshot, prepared.nearest, evaluation.vectors)
+def _nearest_first(
+    evaluation: Execution, prepared: Prepared, limit: int, cursor: Cursor | None
+) -> tuple[Ranked, int] | None:
+    """The first documents, and how many there are in all, where the search finds them in the order asked for: no need
+    of sets. Of an `nn` with k they are all, so that a cursor can be found among them. None for another tree."""
+    nearest = prepared.nearest
+    if nearest is not None and (cursor is None or nearest.nn.k is not None):
+        found = nearest_of_terms(evaluation.snapshot, nearest, evaluation.vectors, limit)
         if found is not None:
             return found
     root = prepared.root
-    return nn.ranked(evaluation, root) if isinstance(root, tree.Nn) and root.k is not None else None
+    if isinstance(root, tree.Nn) and root.k is not None:
+        whole = nn.ranked(evaluation, root)
+        return whole, len(whole.numbers)
+    return None
 
 
 def _of_allowed(snapshot: Snapshot, prepared: Prepared, only: tree.Node, explain: bool) -> Prepared:

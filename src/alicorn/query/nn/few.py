@@ -1,6 +1,6 @@
-"""The k nearest of the documents that have all of some terms, where these are few: one compiled loop for all of it.
+"""The documents that have all of some terms, where these are few, by their distance: one compiled loop for all of it.
 
-It intersects the postings, compares the stored vectors and orders the best. The answer is that of evaluating the filter
+It intersects the postings, compares the stored vectors and orders the best. The answer is that of evaluating the terms
 as a set and searching that (recall.py, scan.py, plan.py), which costs several times as much for few documents.
 """
 
@@ -8,32 +8,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numba import types
 
 from alicorn.compiled import kernel, subroutine
-from alicorn.index import SegmentView, Snapshot
-from alicorn.language.prepared import Nearest
+from alicorn.index import Segment, SegmentView, Snapshot
+from alicorn.language.prepared import Nearest, Words
 from alicorn.quantization import ROWS
 from alicorn.quantization.kernels.intrinsics import (
     address,
     bytes_at,
+    floats_at,
     keep,
     new_floats,
     new_numbers,
     new_words,
     numbers_at,
 )
-from alicorn.quantization.kernels.named import Flags, Numbers, addresses, type_of
+from alicorn.quantization.kernels.named import Flags, Floats, Longs, Numbers, addresses, type_of
 from alicorn.query.nn.arguments import NONE_DELETED
 from alicorn.query.nn.stages import compare
 from alicorn.query.nn.top_k import best_of
 from alicorn.query.sets.ranked import Ranked
-from alicorn.query.text.in_all import LIST, ROOM, Postings, are_more, leading, next_documents, postings_of, read_lists
+from alicorn.query.text.in_all import (
+    LIST,
+    NO_SETS,
+    ROOM,
+    Postings,
+    are_more,
+    leading,
+    next_documents,
+    postings_of,
+    read_lists,
+)
 
+NO_BOUND = -2.0  # below every cosine
 FEW = 4_000  # allowed documents: comparing all of them costs less than choosing among clusters
 
 
@@ -76,27 +88,59 @@ class Arrays(NamedTuple):
 _made: WeakKeyDictionary[SegmentView, dict[str, Arrays]] = WeakKeyDictionary()
 
 
-def nearest_of_terms(snapshot: Snapshot, nearest: Nearest, vectors: Mapping[str, np.ndarray]) -> Ranked | None:
-    """The documents of an `nn` of words, nearest first; None where it is not certain that few documents have them all.
+class Wanted(NamedTuple):
+    """What a request wants of its documents: the k nearest whose cosine is at least `least`, unless more than `most`
+    are allowed. vector: its name."""
 
-    vectors: of unit length.
+    key: str
+    vector: str
+    k: int
+    most: int
+    least: float
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, nearest: Nearest, limit: int) -> Self | None:
+        """limit: how many hits are shown. None for several segments, and for an `nn` that may not be complete."""
+        nn, words = nearest
+        if len(snapshot.segments) != 1 or nn.nprobe is not None or not (words.all or len(words.terms) == 1):
+            return None
+        if nn.k is not None:
+            most = FEW if nn.scan is None else min(FEW, nn.scan)
+            return cls(nn.key, nn.vector or nn.key, min(nn.k, snapshot.num_docs), most, NO_BOUND)
+        if nn.radius is None or nn.scan is not None:
+            return None
+        return cls(nn.key, nn.vector or nn.key, min(limit, FEW), FEW, 1.0 - nn.radius)
+
+    def total(self, count: int) -> int:
+        """How many documents match. count: how many reach `least`."""
+        return min(self.k, count) if self.least == NO_BOUND else count
+
+
+def nearest_of_terms(
+    snapshot: Snapshot, nearest: Nearest, vectors: Mapping[str, np.ndarray], limit: int
+) -> tuple[Ranked, int] | None:
+    """The documents of an `nn` of words, nearest first, the first `limit` at least, and how many there are in all.
+
+    vectors: of unit length. None where it is not certain that few documents have all words.
     """
-    nn, words = nearest
-    if len(snapshot.segments) != 1 or nn.nprobe is not None or not (words.all or len(words.terms) == 1):
+    wanted = Wanted.of(snapshot, nearest, limit)
+    if wanted is None:
         return None
-    assert nn.k is not None
     view = snapshot.segments[0]
-    find = view.segment.terms.find
-    terms = np.array([find(term) for term in words.terms])
-    arrays = arrays_of(view, nn.key)
-    query = snapshot.quantizers[nn.key].exact_query(vectors[nn.vector or nn.key])
-    k, most = min(nn.k, snapshot.num_docs), FEW if nn.scan is None else min(FEW, nn.scan)
-    found, scores, counts = np.empty(k, np.uint32), np.empty(k, np.float32), np.empty(1, np.int64)
-    nearest_each(arrays, query, terms, np.array([len(terms)]), most, k, found, scores, counts)
-    count = counts[0]
+    terms = np.array(numbers_of(view.segment, nearest.words))
+    query = snapshot.quantizers[wanted.key].exact_query(vectors[wanted.vector])
+    found = nearest_each(view, wanted, query, terms, np.array([len(terms)]), NO_SETS)
+    count = int(found.counts[0])
     if count < 0:
         return None
-    return Ranked(np.zeros(count, np.int64), found[:count], scores[:count])
+    shown = min(wanted.k, count)
+    return Ranked(np.zeros(shown, np.int64), found.documents[:shown], found.scores[:shown]), wanted.total(count)
+
+
+def numbers_of(segment: Segment, words: Words) -> list[int]:
+    """The numbers of terms, -1 for one that the segment does not have."""
+    find = segment.terms.find
+    return [find(term) for term in words.terms]
 
 
 def arrays_of(view: SegmentView, key: str) -> Arrays:
@@ -110,25 +154,31 @@ def arrays_of(view: SegmentView, key: str) -> Arrays:
     return arrays
 
 
-def nearest_each(
-    arrays: Arrays,
-    queries: np.ndarray,
-    terms: np.ndarray,
-    stops: np.ndarray,
-    most: int,
-    k: int,
-    documents: np.ndarray,
-    scores: np.ndarray,
-    counts: np.ndarray,
-) -> None:
-    """For each query the k nearest of the documents that have all of its own terms, as far as these are at most `most`.
+class NearestEach(NamedTuple):
+    """documents, scores: (n * k,) uint32 and float32, the first k of each query, best first, ties by doc_id. counts:
+    (n,) int64, how many documents reach `least`; -1 if more than `most` may be allowed."""
 
-    queries: (n * dim,) float32, prepared for comparing stored rows. terms: int64 numbers, -1 for one that is missing;
-    those of query i are terms[stops[i - 1]:stops[i]]. Fills documents and scores, (n * k,) uint32 and float32, best
-    first, ties by id_order, and counts, (n,) int64: how many; -1 if the documents may be more. Nothing checks the
-    types of the arrays, as in kernel.search_block.
+    documents: Numbers
+    scores: Floats
+    counts: Longs
+
+
+def nearest_each(
+    view: SegmentView, wanted: Wanted, queries: np.ndarray, terms: np.ndarray, stops: np.ndarray, sets: np.ndarray
+) -> NearestEach:
+    """What each of n queries, (n * dim,) float32, wants of the documents that have all of its own terms.
+
+    queries: prepared for comparing stored rows. terms, sets: see in_all.py; of query i: terms[stops[i - 1]:stops[i]].
     """
-    _compiled_for(arrays.stored.__class__)(arrays, queries, terms, stops, most, k, documents, scores, counts)
+    arrays, size = arrays_of(view, wanted.key), len(stops) * wanted.k
+    found = NearestEach(np.empty(size, np.uint32), np.empty(size, np.float32), np.empty(len(stops), np.int64))
+    look(arrays, queries, terms, stops, sets, wanted.most, wanted.k, wanted.least, found)
+    return found
+
+
+def look(arrays: Arrays, *arguments: Any) -> None:
+    """The loop. Nothing checks the types of its arguments, as in kernel.search_block."""
+    _compiled_for(arrays.stored.__class__)(arrays, *arguments)
 
 
 @cache
@@ -139,18 +189,10 @@ def _compiled_for(stored: type) -> Callable[..., None]:
 
 
 def argument_types(stored: type) -> tuple[types.Type, ...]:
-    """The types of the arguments of nearest_each."""
-    return (
-        type_of(Arrays, stored=type_of(stored)),
-        types.float32[::1],
-        types.int64[::1],
-        types.int64[::1],
-        types.int64,
-        types.int64,
-        types.uint32[::1],
-        types.float32[::1],
-        types.int64[::1],
-    )
+    """The types of the arguments of `look`."""
+    arrays, numbers = type_of(Arrays, stored=type_of(stored)), types.int64[::1]
+    last = types.int64, types.int64, types.float64, type_of(NearestEach)
+    return arrays, types.float32[::1], numbers, numbers, types.int64[:, ::1], *last
 
 
 @subroutine
@@ -177,9 +219,19 @@ def _allowed_rows(segment, lists, num_lists, most, rows):
             return np.int64(-1)
 
 
+@subroutine
+def _reaching(rows, scores, count, least):
+    """Keep, in place, the rows whose score is at least `least` -> how many."""
+    kept = np.int64(0)
+    for i in range(count):
+        numbers_at(rows)[kept], floats_at(scores)[kept] = numbers_at(rows)[i], floats_at(scores)[i]
+        kept += np.int64(np.float64(floats_at(scores)[kept]) >= least)
+    return kept
+
+
 @kernel(*(types.void(*argument_types(stored)) for stored in ROWS.values()))
-def _nearest_each(arrays, queries, all_terms, stops, most, k, documents, scores, counts):
-    segment = addresses(arrays)
+def _nearest_each(arrays, queries, all_terms, stops, sets, most, k, least, result):
+    segment, counts = addresses(arrays), result.counts
     dim, longest, start = len(queries) // len(stops), 1, 0
     for stop in stops:
         longest, start = max(longest, stop - start), stop
@@ -189,18 +241,18 @@ def _nearest_each(arrays, queries, all_terms, stops, most, k, documents, scores,
     for i in range(len(stops)):
         terms, num_terms = address(all_terms) + 8 * start, stops[i] - start
         start, counts[i] = stops[i], 0
-        if not read_lists(segment.postings, terms, num_terms, lists):
+        if not read_lists(segment.postings, address(sets), terms, num_terms, lists):
             continue
         count = _allowed_rows(segment, lists, num_terms, most, rows)
         if count <= 0:
             counts[i] = count
             continue
         compare(segment.stored, address(queries) + 4 * dim * i, count, rows, row_scores)
+        count = counts[i] = _reaching(rows, row_scores, count, least)
         best_rows, best_scores = best_of(rows, row_scores, count, k, segment.docs, segment.id_order)
-        counts[i] = len(best_rows)
         for at in range(len(best_rows)):
-            documents[k * i + at] = arrays.docs[best_rows[at]]
-            scores[k * i + at] = best_scores[at]
+            result.documents[k * i + at] = arrays.docs[best_rows[at]]
+            result.scores[k * i + at] = best_scores[at]
     keep(space)
     keep(row_array)
     keep(score_array)

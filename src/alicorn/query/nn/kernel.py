@@ -37,7 +37,6 @@ from alicorn.query.nn.arguments import LOOKED, Limits, Query
 from alicorn.query.nn.collecting import BUFFER, ScanPosition, collect, further_clusters, with_clusters
 from alicorn.query.nn.stages import (
     AHEAD,
-    NEXT,
     Chunk,
     compare,
     prefetch_rest,
@@ -265,57 +264,6 @@ def _search_block(block_arrays, query_arrays, limit_arrays, counter_array):
     keep(candidates.array)
     keep(further)
     return result
-
-
-@kernel(
-    *(
-        types.Tuple((types.uint32[:, ::1], types.float32[:, ::1], types.int64[::1]))(
-            *(stored, types.uint32[::1], types.float32[:, ::1], types.uint32[::1], types.int64[::1]),
-            *(types.boolean[::1], types.int64, types.uint32[::1]),
-        )
-        for stored in _STORED
-    )
-)
-def search_each(stored_arrays, docs, queries, allowed, stops, deleted, k, id_order):
-    """For each query the k best of its own list of rows by their stored vectors.
-
-    stored: rows of quantization/; queries: (n, dim), prepared for comparing these rows; the rows of query i are
-    allowed[stops[i - 1]:stops[i]].
-    Returns rows and scores (n, k), best first, and how many there are of each query (n,).
-    """
-    longest = 0
-    start = 0
-    for stop in stops:
-        longest = max(longest, stop - start)
-        start = stop
-    k = min(k, longest)
-    best_rows = np.zeros((len(queries), k), dtype=np.uint32)
-    best_scores = np.zeros((len(queries), k), dtype=np.float32)
-    counts = np.zeros(len(queries), dtype=np.int64)
-    rows = np.empty(longest, dtype=np.uint32)
-    scores = np.empty(longest, dtype=np.float32)
-    stored = addresses(stored_arrays)
-    start = 0
-    for i in range(len(queries)):
-        query = address(queries[i])
-        found = 0
-        for at in range(start, stops[i]):
-            if at + NEXT < len(allowed):
-                stored.prefetch(np.int64(allowed[at + NEXT]))
-            row = np.int64(allowed[at])
-            if len(deleted) > 0 and deleted[docs[row]]:
-                continue
-            rows[found] = np.uint32(row)
-            scores[found] = stored.cosine(query, row)
-            found += 1
-        start = stops[i]
-        first_rows, first_scores = best_of(address(rows), address(scores), found, k, address(docs), address(id_order))
-        counts[i] = len(first_rows)
-        best_rows[i, : counts[i]] = first_rows
-        best_scores[i, : counts[i]] = first_scores
-    keep(rows)
-    keep(scores)
-    return best_rows, best_scores, counts
 
 
 @kernel(*(types.void(stored, types.float32[::1], types.uint32[::1], types.float32[::1]) for stored in _STORED))

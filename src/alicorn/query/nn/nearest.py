@@ -28,13 +28,13 @@ from alicorn.query.nn.arguments import (
     Limits,
 )
 from alicorn.query.nn.counters import Counters
+from alicorn.query.nn.few import NO_BOUND
 from alicorn.query.nn.plan import allowed_rows, choose
 from alicorn.query.nn.probe import Probe
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import DocSet
 from alicorn.query.sets.ranked import Ranked, best_first
 
-_NO_BOUND = -2.0  # below every cosine
 _FEW = 128  # the best of so many are found faster by inserting than by sorting
 
 
@@ -76,7 +76,7 @@ def k_nearest(
     """
     k = min(k, snapshot.num_docs)
     parts: list[tuple[int, np.ndarray, np.ndarray]] = []
-    least = _NO_BOUND
+    least = NO_BOUND
     segments = snapshot.segments
     for at, view in enumerate(segments):
         block = view.segment.embeddings.get(key)
@@ -154,7 +154,7 @@ def _compared(
     scores = np.empty(len(rows), dtype=np.float32)
     kernel.exact_cosines(block.arrays.stored, probe.vector, rows, scores)
     counters.numbers[VERIFIED] += len(rows)
-    if not k or least > _NO_BOUND:
+    if not k or least > NO_BOUND:
         reached = scores >= np.float64(least)  # compared as float64: a float would be rounded to float32
         rows, scores = rows[reached], scores[reached]
     if not k:

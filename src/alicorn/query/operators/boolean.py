@@ -69,4 +69,6 @@ def _cost(evaluation: Execution, node: tree.Node) -> int:
 
 
 def _holds_nn(node: tree.Node) -> bool:
-    return not isinstance(node, tree.Term) and any(isinstance(inner, tree.Nn) for inner in tree.walk(node))
+    if isinstance(node, tree.Term):
+        return False
+    return isinstance(node, tree.Nn) or any(map(_holds_nn, tree.children(node)))

@@ -27,8 +27,10 @@ def evaluate(evaluation: Execution, node: tree.Range, within: Sets | None) -> Se
 
 
 def check(node: tree.Range, snapshot: Snapshot, _: Mapping[str, np.ndarray]) -> None:
-    numeric = [name for name, kind in snapshot.columns.items() if has_interval(kind)]
-    need_column(node.column, snapshot, numeric, "a stored column of numbers, times or booleans", node.offset)
+    kind = snapshot.columns.get(node.column)
+    if kind is None or not has_interval(kind):
+        numeric = [name for name, kind in snapshot.columns.items() if has_interval(kind)]
+        need_column(node.column, snapshot, numeric, "a stored column of numbers, times or booleans", node.offset)
     for end in (node.minimum, node.maximum):
         if end is not None:
             try:
@@ -45,7 +47,7 @@ def _documents(view: SegmentView, node: tree.Range, inside: DocSet | None) -> Do
     docs = column.sorted_docs[places]
     if len(docs) == 0:
         return EMPTY
-    if inside is not None and docset.size(inside) < len(docs):
+    if inside is not None and docset.size(inside) <= len(docs):
         numbers = docset.as_array(inside)
         values, within = column.values[numbers], column.sorted_values[places]
         found: DocSet = numbers[column.valid[numbers] & (values >= within[0]) & (values <= within[-1])]

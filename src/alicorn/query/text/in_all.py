@@ -2,10 +2,12 @@
 
 A list is four int64: the address of its documents, ascending uint32; how many they are; the address of its bitmap, 0
 for none; and a place before which no document is looked for. A bitmap without a list has the address 0 of documents.
+A term is given by its number, -1 for one that is in no document; -2 - i is the set i of others, such as a filter's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -16,6 +18,7 @@ from alicorn.compiled import subroutine
 from alicorn.index import Segment
 from alicorn.quantization.kernels.intrinsics import longs_at, numbers_at, popcount, words_at
 from alicorn.quantization.kernels.named import Longs, Numbers
+from alicorn.query.sets.docset import Bitmap
 from alicorn.query.text.lists import has, seek
 
 DOCUMENTS, SIZE, BITS, PLACE, LIST = range(5)  # of a list, and how many these are
@@ -50,6 +53,20 @@ def postings_of(segment: Segment) -> Postings:
     return made
 
 
+def as_lists(sets: Sequence[np.ndarray | Bitmap]) -> np.ndarray:
+    """Sets as lists, (n, LIST) int64. The caller keeps the sets."""
+    lists = np.zeros((len(sets), LIST), dtype=np.int64)
+    for one, documents in zip(lists, sets, strict=True):
+        if isinstance(documents, Bitmap):
+            one[BITS], one[SIZE] = documents.words.ctypes.data, documents.count
+        else:
+            one[DOCUMENTS], one[SIZE] = documents.ctypes.data, len(documents)
+    return lists
+
+
+NO_SETS = as_lists(())
+
+
 @subroutine
 def _bitmap_of(postings, term):
     """The address of the bitmap of a term; 0 if it is not frequent."""
@@ -65,20 +82,25 @@ def _bitmap_of(postings, term):
 
 
 @subroutine
-def read_lists(postings, terms, num_terms, lists):
-    """Write the lists of terms -> how many documents the shortest has; 0 if a term, number -1, is in none.
+def read_lists(postings, sets, terms, num_terms, lists):
+    """Write the lists of terms -> how many documents the shortest has; 0 if a term is in none.
 
-    postings: addresses of Postings; terms: of their numbers; lists: of LIST int64 for each.
+    postings: addresses of Postings; sets: of `as_lists`; terms: of their numbers; lists: of LIST int64 for each.
     """
     shortest = np.int64(0)
     for i in range(num_terms):
         term, one = longs_at(terms)[i], longs_at(lists + 8 * LIST * i)
-        if term < 0:
+        if term == -1:
             return np.int64(0)
-        start, stop = longs_at(postings.starts)[term], longs_at(postings.starts)[term + 1]
-        one[DOCUMENTS], one[SIZE] = postings.postings + 4 * start, stop - start
-        one[BITS], one[PLACE] = _bitmap_of(postings, term), 0
-        shortest = stop - start if i == 0 else min(shortest, stop - start)
+        if term < 0:
+            other = longs_at(sets + 8 * LIST * (-2 - term))
+            one[DOCUMENTS], one[SIZE], one[BITS] = other[DOCUMENTS], other[SIZE], other[BITS]
+        else:
+            start = longs_at(postings.starts)[term]
+            one[DOCUMENTS], one[SIZE] = postings.postings + 4 * start, longs_at(postings.starts)[term + 1] - start
+            one[BITS] = _bitmap_of(postings, term)
+        one[PLACE] = 0
+        shortest = one[SIZE] if i == 0 else min(shortest, one[SIZE])
     return shortest
 
 

@@ -29,43 +29,21 @@ from alicorn.quantization.kernels.intrinsics import (
     new_words,
     numbers_at,
 )
-from alicorn.quantization.kernels.named import BitWords, Longs, Numbers, addresses, type_of
+from alicorn.quantization.kernels.named import Longs, addresses, type_of
 from alicorn.query.sets import docset
-from alicorn.query.sets.docset import EMPTY, Bitmap, DocSet, Ranges
+from alicorn.query.sets.docset import DocSet, Ranges
 from alicorn.query.text.in_all import (
-    BITS,
-    DOCUMENTS,
     LIST,
-    PLACE,
+    NO_SETS,
     ROOM,
-    SIZE,
     Postings,
+    as_lists,
     leading,
     next_documents,
     postings_of,
     read_lists,
 )
 from alicorn.query.text.lists import seek
-
-_NO_BITS = np.empty(0, dtype=np.uint64)
-
-
-class _Inside(NamedTuple):
-    """Which documents are looked at. is_given: 0 for all; else those of the bitmap, or of the numbers where it is
-    empty. size: how many they are."""
-
-    is_given: int
-    size: int
-    numbers: Numbers
-    bits: BitWords
-
-    @classmethod
-    def of(cls, documents: DocSet | None) -> _Inside:
-        if documents is None or isinstance(documents, Ranges):
-            return cls(0, 0, EMPTY, _NO_BITS)
-        if isinstance(documents, Bitmap):
-            return cls(1, documents.count, EMPTY, documents.words)
-        return cls(1, len(documents), documents, _NO_BITS)
 
 
 class _Positions(NamedTuple):
@@ -86,9 +64,10 @@ def in_order(
     """
     lists = segment.positions[prefix]
     positions = _Positions(segment.frequencies, lists.first, lists.blocks, lists.numbers)
-    numbers = np.array([segment.terms.find(term) for term in terms])
+    sets = NO_SETS if inside is None or isinstance(inside, Ranges) else as_lists([inside])
+    numbers = np.array([segment.terms.find(term) for term in terms] + [-2] * len(sets))
     entry = _compiled_for(lists.numbers.dtype)
-    found, count = entry(postings_of(segment), positions, numbers, slop, _Inside.of(inside))
+    found, count = entry(postings_of(segment), positions, numbers, len(terms), slop, sets)
     return docset.intersect(found, inside) if isinstance(inside, Ranges) else found, count
 
 
@@ -101,7 +80,7 @@ def _compiled_for(kind: np.dtype) -> Callable[..., tuple[np.ndarray, int]]:
 
 def _argument_types(kind: types.Type) -> tuple[types.Type, ...]:
     positions = type_of(_Positions, frequencies=types.uint8[::1], numbers=kind[::1])
-    return type_of(Postings), positions, types.int64[::1], types.int64, type_of(_Inside)
+    return type_of(Postings), positions, types.int64[::1], types.int64, types.int64, types.int64[:, ::1]
 
 
 _STOP, _AT, _KNOWN, _BEGIN, _START, _END, _TAKEN, _TWIN, _WORD = range(9)
@@ -146,20 +125,13 @@ def _go_to(postings, positions, numbers, num_words, words, document):
         for kind in (types.uint8, types.uint16, types.uint32)
     )
 )
-def _in_order(postings_arrays, position_arrays, terms, slop, inside_arrays):
-    """The documents, and how many have all terms. terms: numbers, -1 for one that is missing."""
+def _in_order(postings_arrays, position_arrays, terms, num_words, slop, sets):
+    """The documents, and how many have all terms. terms: of the words, then those that a document must have as well."""
     postings, positions = addresses(postings_arrays), addresses(position_arrays)
-    num_words, num_lists = len(terms), len(terms) + inside_arrays.is_given
+    num_lists = len(terms)
     space, chunk = new_words(LIST * num_lists), new_numbers(ROOM)
     lists = address(space)
-    room = read_lists(postings, address(terms), num_words, lists)
-    if inside_arrays.is_given:
-        one = longs_at(lists + 8 * LIST * num_words)
-        is_bitmap = len(inside_arrays.bits) > 0
-        one[DOCUMENTS] = 0 if is_bitmap else address(inside_arrays.numbers)
-        one[BITS] = address(inside_arrays.bits) if is_bitmap else 0
-        one[SIZE], one[PLACE] = inside_arrays.size, 0
-        room = min(room, inside_arrays.size)
+    room = read_lists(postings, address(sets), address(terms), num_lists, lists)
     out, count, looked, place = new_numbers(room), 0, np.int64(0), np.int64(0)
     if room == 0:
         return out, looked
