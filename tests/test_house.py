@@ -79,6 +79,7 @@ INSIDE = {
         "leaks",
         "behaviour",
         "mine",
+        "related",
     ],
     "logs/formats": ["rest", "ubi", "metarank", "convert"],
     "logs/tables": ["contract", "outcomes", "checks", "fingerprint", "reading"],

@@ -17,6 +17,7 @@ from alicorn.cli.evaluate import evaluate
 from alicorn.cli.lacking import naming_what_is_lacking
 from alicorn.cli.learn import ensemble, export, mine, train
 from alicorn.cli.logs.formats import logs
+from alicorn.cli.logs.related import related
 from alicorn.cli.output import NOTES
 from alicorn.cli.query import query
 from alicorn.cli.rank import explain as rank_explain
@@ -41,6 +42,7 @@ VERBS = (
     drop,
     alias,
     interests,
+    related,
     schema,
     analyze,
     query,
@@ -65,7 +67,10 @@ for verb in VERBS:
     app.command(context_settings=settings)(naming_what_is_lacking(verb))
 app.add_typer(key, name="key")
 app.add_typer(logs, name="logs")
-rank = typer.Typer(help="The order of hits, learned from a log.", no_args_is_help=True)
+rank = typer.Typer(
+    help="The order of hits, learned from a log.\n\nExample: ",
+    no_args_is_help=True,
+)
 rank.command("train")(naming_what_is_lacking(rank_train))
 rank.command("explain")(naming_what_is_lacking(rank_explain))
 app.add_typer(rank, name="rank")

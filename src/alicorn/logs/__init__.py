@@ -9,6 +9,7 @@ context.py      what the log itself says of a search; the searcher as of then
 behaviour.py    what each searcher had done before each search; timelines.py: slices of time
 leaks.py        features that know what is chosen later
 popularity.py   clicks of each document in the training split
+related.py      documents that are chosen with a document
 mine.py         all of it, into a folder pairs/ that training and evaluation read
 
 Tables are Ibis expressions on DuckDB with a bounded memory: logs may be larger than it.

@@ -30,7 +30,7 @@ from alicorn.vertical import Vertical
 from alicorn.vertical.columns import Column, check_types, known_types, note_bytes, read_as
 from alicorn.vertical.requests import AS_OF
 
-MEMORY_LIMIT = "4GB"  # of DuckDB; what does not fit goes to a temporary folder
+MEMORY_LIMIT = "1GB"  # of DuckDB; what does not fit goes to a temporary folder
 
 
 @dataclass(frozen=True)

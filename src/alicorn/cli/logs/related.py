@@ -1,0 +1,40 @@
+"""`alicorn related`: which documents are chosen with a document?"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alicorn.cli.options import Json, VerticalFile
+from alicorn.cli.output import log, print_values
+
+
+class RelatedBy(StrEnum):
+    SWING = "swing"
+    CO_OCCURRENCE = "co-occurrence"
+
+
+def related(
+    logs: Annotated[Path, typer.Argument(help="Log folder, as of `alicorn mine`.", exists=True, file_okay=False)],
+    vertical: VerticalFile,
+    out: Annotated[Path, typer.Option(help="New Parquet file: doc_id and the list `related`.")],
+    by: Annotated[RelatedBy, typer.Option(help="How documents are related.")] = RelatedBy.SWING,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="Documents of a list, at most.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Write for every document the documents that the same searchers chose, the most related first.
+
+    `alicorn update related.parquet --into collection/` keeps them as a stored column, which `(extract related ...)`
+    follows.
+
+    Example: alicorn related logs/ --vertical vertical.yaml --out related.parquet
+    """
+    from alicorn.logs.related import write_related
+    from alicorn.vertical import Vertical
+
+    with log.status("counting what is chosen together"):
+        counts = write_related(logs, Vertical.load(vertical), out, by.value, count)
+    print_values(counts, as_json)
