@@ -64,6 +64,8 @@ def arguments(loop, out):
     """Arguments of each verb with which it would begin its work, without writing into the loop's own folders."""
     vertical, model, collection = ("--vertical", loop.vertical), ("--model", loop.model), loop.collection
     documents = loop.logs / "documents"
+    nobody = loop.folder / "nobody.csv"
+    nobody.write_text("doc_id,name\nnobody,x\n")
     return {
         "demo": ["--out", out / "demo"],
         "mine": [loop.logs, *vertical, "--out", out / "pairs"],
@@ -73,7 +75,7 @@ def arguments(loop, out):
         "embed": [loop.model, "--documents", documents, "--out", out / "embeddings.parquet"],
         "export": [loop.model, "--out", out / "onnx"],
         "publish": [documents, "--into", out / "collection", *model],
-        "update": [out / "nothing.parquet", "--into", collection],
+        "update": [nobody, "--into", collection],
         "drop": [collection, "--key", "none"],
         "alias": [collection, "current=none"],
         "related": [loop.logs, *vertical, "--out", out / "related.parquet"],
