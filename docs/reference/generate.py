@@ -1,4 +1,6 @@
-"""Writes the reference pages and JSON Schemas of this folder from the classes that read vertical.yaml and recipe.yaml.
+"""Writes the reference pages and JSON Schemas of this folder.
+
+vertical.yaml and recipe.yaml from the classes that read them; tables and the query language by pages.py.
 
     python docs/reference/generate.py
 
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
+from pages import language_page, tables_page
 
 from alicorn.cli.configuration import ConfigFile, class_of
 from alicorn.config import Config
@@ -20,6 +23,7 @@ from alicorn.json_schema import classes, default_of, json_schema, sections_of
 FOLDER = Path(__file__).parent
 EXAMPLES: dict[str, str] = yaml.safe_load((FOLDER / "examples.yaml").read_text(encoding="utf-8"))
 MEANINGS: dict[str, dict[str, str]] = yaml.safe_load((FOLDER / "meanings.yaml").read_text(encoding="utf-8"))
+PAGES = {"tables": tables_page, "language": language_page}
 _TITLES = {
     ConfigFile.VERTICAL: "vertical.yaml, key by key\n\nWhat is searched. Guides: [tables](../tables.md),"
     " [text](../text.md), [the query language](../query-language.md).",
@@ -121,6 +125,8 @@ def _written_default(section: type[Config], key: str) -> str:
 
 
 def main() -> None:
+    for name, written in PAGES.items():
+        (FOLDER / f"{name}.md").write_text(written(), encoding="utf-8")
     for name in ConfigFile:
         (FOLDER / f"{name}.md").write_text(page(name), encoding="utf-8")
         text = json.dumps(json_schema(class_of(name), f"{name}.yaml of alicorn"), indent=1, ensure_ascii=False)
