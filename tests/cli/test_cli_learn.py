@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pyarrow.parquet as pq
+import yaml
 from shell import alicorn, name_of, succeed
 
 from alicorn import Model
@@ -123,10 +124,12 @@ def test_towers_learn_the_margins_of_a_teacher(loop, tmp_path):
     mine = ("mine", loop.logs, "--vertical", loop.vertical, "--out", pairs)
     counts = succeed(*mine, "--teacher", judge, "--json").json()
     assert counts["scores"] == pq.read_metadata(pairs / "scores.parquet").num_rows > 300
-    shown = """negatives: {non_click: 2, random: 0, in_batch: false}
-loss: {kind: margin_mse, scale: 10}
-optimizer: {rate: 0.0005, table_rate: 0.005}"""
-    recipe.write_text(loop.recipe.read_text().replace("negatives: {random: 64}", shown))
+    plain = yaml.safe_load(loop.recipe.read_text()) | {
+        "negatives": {"non_click": 2, "random": 0, "in_batch": False},
+        "loss": {"kind": "margin_mse", "scale": 10},
+        "optimizer": {"rate": 0.0005, "table_rate": 0.005},
+    }
+    recipe.write_text(yaml.safe_dump(plain))
     train = ("train", pairs, "--vertical", loop.vertical, "--recipe", recipe, "--out", tmp_path / "model")
     succeed(*train)
     losses = [epoch["loss"] for epoch in json.loads((tmp_path / "model" / "history.json").read_text())["epochs"]]
