@@ -82,6 +82,7 @@ def test_serve_hands_over_what_it_was_given(loop, monkeypatch):
         "ranker": None,
         "host": "127.0.0.1",
         "port": 0,
+        "json_logs": False,
     }
 
 

@@ -68,7 +68,8 @@ for verb in VERBS:
 app.add_typer(key, name="key")
 app.add_typer(logs, name="logs")
 rank = typer.Typer(
-    help="The order of hits, learned from a log.\n\nExample: ",
+    help="The order of hits, learned from a log.\n\nExample: alicorn rank train pairs/ --collection collection/"
+    " --model model/ --features features.yaml --out ranker/",
     no_args_is_help=True,
 )
 rank.command("train")(naming_what_is_lacking(rank_train))

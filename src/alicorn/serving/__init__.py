@@ -7,6 +7,7 @@ limits/         how much is taken on at once, and for how long
 process.py      serve: the process
 ready.py        what is compiled before the first request
 query_tower.py  an exported request tower, without torch
+logs.py         logs as lines of JSON, with the id of the request
 metrics.py      counts and latencies for Prometheus
 static/         the search page: one page, one style, one script
 """

@@ -39,6 +39,7 @@ from alicorn.serving.api.search_endpoint import SearchEndpoint
 from alicorn.serving.api.search_operations import events_operation, search_operations, typing_operations
 from alicorn.serving.api.status_operations import status_operations
 from alicorn.serving.limits.admission import Admission
+from alicorn.serving.logs import RequestIds
 from alicorn.serving.metrics import CountRequests, Metrics
 from alicorn.serving.security.access import Access
 from alicorn.serving.security.cors import CrossOrigin
@@ -105,6 +106,7 @@ def create_app(
         routes=[*routes, Mount("/static", StaticFiles(directory=_STATIC))],
         middleware=[
             Middleware(CountRequests, metrics=metrics),
+            Middleware(RequestIds),
             Middleware(SafeHeaders),
             Middleware(CrossOrigin, access=access),
         ],

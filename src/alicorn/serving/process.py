@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pyarrow as pa
 import uvicorn
@@ -17,6 +17,7 @@ from alicorn.feedback import ServedLog
 from alicorn.query import Collection
 from alicorn.serving.app import create_app
 from alicorn.serving.limits.connections import BoundedHeaders
+from alicorn.serving.logs import log_as_json
 from alicorn.serving.ready import make_ready
 from alicorn.serving.security.keys import read_keys
 from alicorn.tables import open_parts
@@ -36,15 +37,19 @@ def serve(
     ranker: Path | None = None,
     host: str = "127.0.0.1",
     port: int = 8080,
+    json_logs: bool = False,
 ) -> None:
     """Answer over HTTP until interrupted. A collection that another process writes is served read-only.
 
     searchers: Parquet or CSV, file or folder. served_log: folder for the log of searches and clicks; None keeps none.
     keys: file of API keys (`alicorn key`); without one, the server listens to this machine alone.
     ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text.
+    json_logs: the logs of the whole process as lines of JSON.
     Raises AlicornError, before anything is answered, where collection, models and searchers do not fit each other, and
     for a host that others can reach where there are no keys.
     """
+    if json_logs:
+        log_as_json()
     check_reachable(host, None if keys is None else Path(keys))
     known = known_types([column for model in models for column in model.vertical.searcher_columns()])
     table = None if searchers is None else open_parts(searchers, "searchers", known).read()
@@ -54,7 +59,7 @@ def serve(
             of_keys = None if keys is None else Path(keys)
             app = create_app(opened, models, searchers=table, served_log=log, keys=of_keys, ranker=ranker)
             make_ready(opened)
-            _run(app, host, port)
+            _run(app, host, port, json_logs)
         finally:
             if log is not None:
                 log.close()
@@ -94,7 +99,7 @@ def _open(path: Path) -> Collection:
         return opened
 
 
-def _run(app: ASGIApp, host: str, port: int) -> None:
+def _run(app: ASGIApp, host: str, port: int, json_logs: bool) -> None:
     """Until SIGINT or SIGTERM, both of which leave through `finally` of the callers."""
 
     def leave(*_: object) -> NoReturn:
@@ -103,6 +108,7 @@ def _run(app: ASGIApp, host: str, port: int) -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, leave)  # uvicorn raises the signal again when it has shut down
     try:
-        uvicorn.run(app, host=host, port=port, access_log=False, http=BoundedHeaders)
+        logs: dict[str, Any] = {"log_config": None} if json_logs else {}
+        uvicorn.run(app, host=host, port=port, access_log=False, http=BoundedHeaders, **logs)
     except KeyboardInterrupt:
         return

@@ -55,6 +55,7 @@ def serve(
     ranker: RankerPath = None,
     host: str = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
+    json_logs: Annotated[bool, typer.Option("--json-logs", help="Logs as lines of JSON.")] = False,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -84,4 +85,5 @@ def serve(
         ranker=ranker,
         host=host,
         port=port,
+        json_logs=json_logs,
     )

@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -122,7 +123,7 @@ class Resource:
                 used_s = time.thread_time() - started_s
 
         expected_s = self._admission.enter(self.path)
-        answer = asyncio.get_running_loop().run_in_executor(_THREADS, answered)
+        answer = asyncio.get_running_loop().run_in_executor(_THREADS, copy_context().run, answered)
         try:
             await asyncio.wait((answer,), timeout=_NOTICED_S)
             if not answer.done():

@@ -12,13 +12,19 @@ function element(tag, className, text) {
   return made;
 }
 
+// A server with keys asks for one; it is kept until the tab is closed.
+const keyed = () => (sessionStorage.getItem("key") ? { "api-key": sessionStorage.getItem("key") } : {});
+
 async function ask(path, body) {
-  const options = body && {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-  };
-  const answer = await fetch(path, options);
+  const posted = body && { method: "POST", body: JSON.stringify(body) };
+  const send = () => fetch(path, { ...posted, headers: { "content-type": "application/json", ...keyed() } });
+  let answer = await send();
+  if (answer.status === 401) {
+    page.key ??= Promise.resolve(prompt("This server asks for a key"));  // once for all columns
+    const key = await page.key;
+    if (key) sessionStorage.setItem("key", key.trim());
+    if (key) answer = await send();
+  }
   const content = await answer.json();
   if (!answer.ok) throw new Error(content.detail);
   return content;
@@ -152,7 +158,10 @@ function report(action, of) {
 }
 
 function sendEvents() {
-  if (page.events.length) navigator.sendBeacon("/v1/events", JSON.stringify(page.events.splice(0)));
+  if (!page.events.length) return;
+  const body = JSON.stringify(page.events.splice(0));
+  if (!sessionStorage.getItem("key")) navigator.sendBeacon("/v1/events", body);
+  else fetch("/v1/events", { method: "POST", keepalive: true, headers: { "content-type": "application/json", ...keyed() }, body });
 }
 
 // Once half of the item was in view.
