@@ -120,7 +120,7 @@ def orders(kind: str, exponent: float, num_searches: int, seed: int) -> dict[str
     found = {"as logged": ndcg(-test.positions.astype(np.float64), test.grades, test.starts)}
     learned = {"clicks": (clicked, False), "clicks with positions": (clicked, True), "truth": (true, False)}
     for name, (examples, positions) in learned.items():
-        settings = ForestSettings(trees=300, leaves=15, positions=positions, seed=seed)
+        settings = ForestSettings(positions=positions, seed=seed)
         parts = (examples.take(searches_of(examples, split)) for split in ("train", "valid"))
         forest = Forest.read(learn_forest(*parts, FEATURES[kind], settings).text)
         found[name] = ndcg(forest.score(test.matrix), test.grades, test.starts)

@@ -39,8 +39,8 @@ def train(
     split: Annotated[
         LearnFrom, typer.Option(help="What to learn from: the towers know the searches of train by heart.")
     ] = LearnFrom.valid,
-    trees: Annotated[int, typer.Option(min=1, help="At most; fewer where more do not help.")] = 500,
-    leaves: Annotated[int, typer.Option(min=2, help="Of a tree.")] = 31,
+    trees: Annotated[int, typer.Option(min=1, help="With --no-positions fewer where more do not help.")] = 200,
+    leaves: Annotated[int, typer.Option(min=2, help="Of a tree; fewer for few searches.")] = 15,
     rate: Annotated[float, typer.Option(min=0.001, max=1.0, help="Of learning.")] = 0.05,
     rows_in_leaf: Annotated[int, typer.Option(min=1, help="At least so many rows of the log in a leaf.")] = 50,
     searches: Annotated[int, typer.Option(min=20, help="At most so many searches of each split.")] = 20_000,

@@ -174,7 +174,7 @@ def test_positions_take_their_effect_out_of_the_forest():
 
     def loss_of_order(positions):
         """How much of the relevance in the first three is missed on searches that nobody has seen."""
-        settings = ForestSettings(trees=60, leaves=8, rate=0.1, positions=positions)
+        settings = ForestSettings(trees=60, leaves=8, rate=0.1, rows_in_leaf=50, positions=positions)
         text = learn_forest(examples(learning), examples(stopping), features, settings).text
         scores = Forest.read(text).score(fresh[0]).reshape(-1, 10)
         first = np.take_along_axis(fresh[1], np.argsort(-scores, axis=1)[:, :3], 1)

@@ -1,8 +1,8 @@
 """A ranker's folder learned from a log, and what its order is worth beside those without it.
 
-The forest is learned from half of the valid searches, of which every fifth says when to stop; or from train, and that
-half stops. On the other half the hybrid expression is answered as it is served: in its present order, by
-reciprocal-rank fusion, and with the ranker.
+The forest is learned from half of the valid searches, of which every fifth says when to stop where there are no
+positions; or from train, and that half stops. On the other half the hybrid expression is answered as it is served: in
+its present order, by reciprocal-rank fusion, and with the ranker.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def learn_ranker(
     )
     valid = read_searches(pairs, num_searches, settings.seed, "valid")
     chosen, measures = _halves(len(valid), settings.seed)
-    every_fifth = np.arange(len(chosen)) % 5 == 0
+    every_fifth = (np.arange(len(chosen)) % 5 == 0) & (not settings.positions)
     stops, learns = (chosen[every_fifth], chosen[~every_fifth]) if split == "valid" else (chosen, None)
     learning = examples.take(searches_of(examples, split, _ids(valid, learns)))
     stopping = examples.take(searches_of(examples, "valid", _ids(valid, stops)))
