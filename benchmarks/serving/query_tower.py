@@ -54,9 +54,14 @@ def transformer(layers: int, heads: int, dim: int) -> dict[str, Any]:
     return {"dim": 128, "fusion": {"kind": "attention"}, "channels": {"request.text": settings}}
 
 
+AROUND: dict[str, Any] = {
+    "device": {"kind": "id", "column": "device"},
+    "page": {"kind": "numeric", "column": "page"},
+}
 TOWERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # towers, features of requests
     "EBR: n-grams and an id, concat": ({}, TEXT),
     "n-grams and an id, attention": ({"fusion": {"kind": "attention"}}, TEXT),
+    "device and page of the context": ({}, TEXT | AROUND),
     "an id by a hash embedding": ({"tables": {"city": {"kind": "dhe", "dim": 16}}}, TEXT),
     "Que2Search: 2 layers, 4 heads, 128": (transformer(2, 4, 128), TEXT),
     "Que2Search: 3 layers, 4 heads, 256": (transformer(3, 4, 256), TEXT),
@@ -75,6 +80,8 @@ def requests(features: dict[str, Any], count: int) -> list[pa.Table]:
     for _ in range(count):
         words = ["".join(rng.choice(list("abcdeilmnorstu"), rng.integers(3, 10))) for _ in range(rng.integers(1, 7))]
         columns = {"query": pa.array([" ".join(words)]), "city": pa.array([f"c{rng.integers(500)}"])}
+        if "device" in features:
+            columns |= {"device": pa.array([f"d{rng.integers(4)}"]), "page": pa.array([float(rng.integers(9))])}
         for window in WINDOWS if "realtime" in features else ():
             length = int(rng.integers(0, 51))
             for part in ("item", "brand"):
@@ -88,14 +95,16 @@ def measure(
     towers: dict[str, Any], features: dict[str, Any], count: int, clock: Callable[[], float]
 ) -> dict[str, float]:
     """Milliseconds, and the largest difference between a number of both vectors."""
-    vertical = Vertical.model_validate({**VERTICAL, "request": {"features": features}})
+    around = [name for name in AROUND if name in features]
+    vertical = Vertical.model_validate({**VERTICAL, "request": {"features": features, "context": around}})
     model = Model.new(vertical, Recipe.model_validate({"towers": towers}).plain(), "data", {}, 0)
     with tempfile.TemporaryDirectory() as folder:
         tower = QueryTower.open(export_query_tower(model, Path(folder) / "tower"))
     rows = requests(features, count + 100)
-    searchers = pa.concat_tables(rows).drop_columns("query").combine_chunks()
+    searchers = pa.concat_tables(rows).drop_columns(["query", *around]).combine_chunks()
     arrays = model.request_tower(searchers)
     texts = [row["query"][0].as_py() for row in rows]
+    contexts = [{name: row[name][0].as_py() for name in around} for row in rows]
     times = np.empty((len(rows), 4))
     apart = 0.0
     for number, row in enumerate(rows):
@@ -106,7 +115,7 @@ def measure(
         ended = clock()
         tower.padded(row)
         featurised = clock()
-        one = offline if arrays is None else arrays.encode(texts[number], number)
+        one = offline if arrays is None else arrays.encode(texts[number], number, contexts[number])
         times[number] = middle - started, ended - middle, featurised - ended, clock() - featurised
         apart = max(apart, float(np.abs(offline - online).max()), float(np.abs(offline - one).max()))
     found: dict[str, float] = {"difference": apart}

@@ -30,7 +30,10 @@ WIDE = Vertical.model_validate(
                 "clusters": {"kind": "ids", "column": "clusters", "weights": "shares"},
                 "social": {"kind": "dense", "column": "social", "dim": 3},
                 "age": {"kind": "numeric", "column": "age"},
-            }
+                "device": {"kind": "id", "column": "device"},
+                "page": {"kind": "numeric", "column": "page"},
+            },
+            "context": ["device", "page"],
         },
         "split": {"valid": 0.1},
     }
@@ -57,16 +60,25 @@ MODELS = [wide_model(), wide_model(1, hidden=0), Ensemble.of([wide_model(2), wid
 
 @pytest.mark.parametrize("model", MODELS, ids=["concat", "linear", "ensemble"])
 @settings(max_examples=60, deadline=None)
-@given(query=st.text(max_size=30), row=st.integers(0, len(SEARCHERS) - 1))
-@example(query="", row=1)
-@example(query="ada 東京 Straße", row=2)
-def test_its_vectors_are_those_of_the_batch(model: Model | Ensemble, query: str, row: int) -> None:
+@given(
+    query=st.text(max_size=30),
+    row=st.integers(0, len(SEARCHERS) - 1),
+    device=st.none() | st.sampled_from(["", "phone", "Straße"]),
+    page=st.none() | st.floats() | st.integers(0, 3),
+)
+@example(query="", row=1, device=None, page=None)
+@example(query="ada 東京 Straße", row=2, device="phone", page=2)
+def test_its_vectors_are_those_of_the_batch(
+    model: Model | Ensemble, query: str, row: int, device: str | None, page: float | None
+) -> None:
     tower = model.request_tower(SEARCHERS)
     assert tower is not None
     table = SEARCHERS.slice(row, 1).add_column(0, "query", pa.array([query]))
-    vector = tower.encode(query, row)
+    table = table.append_column("device", pa.array([device], pa.string()))
+    table = table.append_column("page", pa.array([page], pa.float64()))
+    vector = tower.encode(query, row, {"device": device, "page": page})
     assert (vector.dtype, vector.shape) == (np.float32, (model.dim,))
-    np.testing.assert_allclose(vector, model.encode_requests(table)[0], atol=1e-5)
+    np.testing.assert_allclose(vector, model.encode_requests(table)[0], atol=1e-6)
 
 
 def test_what_is_not_made_of_tables_and_numbers_is_asked_in_batches() -> None:

@@ -162,13 +162,15 @@ class Model:
         return self._encode(requests, self.requests, self.module.encode_interests, (self.num_interests, self.dim))
 
     def request_tower(self, searchers: pa.Table) -> RequestTower | None:
-        """The request side for one request at a time (request_tower.py), over rows of a table of searchers.
+        """The request side for one request at a time (request_tower.py), over rows of a table of searchers and the
+        columns of the vertical's request.context.
 
         None where this model's has to be asked by `encode_requests`.
         """
-        if not RequestFeatures.reads(self.requests, searchers.column_names):
+        context = self.vertical.request.context
+        if not RequestFeatures.reads(self.requests, searchers.column_names, context):
             return None
-        return RequestTower.of(self.module, RequestFeatures(self.requests, searchers))
+        return RequestTower.of(self.module, RequestFeatures(self.requests, searchers, context))
 
     def encode_documents(self, documents: pa.Table) -> np.ndarray:
         """float32 (rows, dim), unit length. documents: the columns of the model's document features."""

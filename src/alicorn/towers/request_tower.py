@@ -7,6 +7,7 @@ the order of sums: within 1e-5.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -46,12 +47,13 @@ class RequestTower:
         tables = {channel: table.weight for channel, table in read.items() if isinstance(table, EmbeddingTable)}
         return cls(features, encoder, tables)
 
-    def encode(self, query: str, row: int) -> np.ndarray:
-        """float32 (dim,), of unit length. row: of the searcher, in the table that the features were made of.
+    def encode(self, query: str, row: int, context: Mapping[str, Any] | None = None) -> np.ndarray:
+        """float32 (dim,), of unit length. row: of the searcher, in the table that the features were made of. context:
+        values of the columns of the request's context.
 
         Raises ModelError where the weights make no vector of it.
         """
-        channels = self._features.one(query, row)
+        channels = self._features.one(query, row, context)
         x = np.empty(self._width, dtype=np.float32)
         start = 0
         for name in self._order:
