@@ -13,7 +13,7 @@ from alicorn.towers import Model
 from alicorn.training import Recipe, search_recipe, seconds_of
 from alicorn.training.recipe.base import names, with_base
 from alicorn.training.search_space import changes
-from alicorn.training.successive_halving import GIVEN, RecipeTrial, markdown, verdict
+from alicorn.training.successive_halving import GIVEN, RecipeTrial, gain_of_choosing, markdown, verdict
 
 BAD = recipe(optimizer={"rate": 1e-6, "table_rate": 1e-6}, epochs=6)
 """It learns nothing."""
@@ -101,12 +101,23 @@ def test_without_searches_to_choose_by_nothing_is_left(tmp_path: Path, few: None
         search_recipe(pairs, VERTICAL, BAD, tmp_path / "m", 600)
 
 
-def test_the_table_tells_differences_on_the_half_that_did_not_choose() -> None:
+def test_the_gain_of_choosing_is_told_by_searches_that_did_not_choose() -> None:
+    """Two recipes that are good by chance on one half each are worth nothing; one that is better everywhere is."""
+    given = RecipeTrial(1, GIVEN, 5, 4, [0.5, 0.5] * 20, 1.0)
+    even = RecipeTrial(1, "even", 5, 4, [1.0, 0.4] * 20, 1.0)
+    odd = RecipeTrial(1, "odd", 5, 4, [0.4, 1.0] * 20, 1.0)
+    assert gain_of_choosing({one.name: one for one in (given, even, odd)}).mean == pytest.approx(-0.1)
+    better = RecipeTrial(1, "better", 5, 4, [1.0, 0.9] * 20, 1.0)
+    assert gain_of_choosing({one.name: one for one in (given, better)}).low > 0.4
+    assert "may be chance" in verdict([given, even, odd], "even")
+    assert "chance" not in verdict([given, better], "better")
+
+
+def test_the_table_has_the_best_first_and_what_diverged_last() -> None:
     given = RecipeTrial(1, GIVEN, 5, 4, [0.0, 1.0] * 20, 1.0)
     better = RecipeTrial(1, "better", 5, 4, [1.0, 1.0] * 20, 1.0)
     lost = RecipeTrial(1, "lost", 5, 0, [], 1.0)
-    assert better.chooses > given.chooses > lost.chooses
-    assert "may be chance" in verdict([given, better], "better")
-    table = markdown([given, better, lost], "better", 10)
-    assert "| better | 5 | 4 | 1.000 | 1.000 | +0.000 [+0.000, +0.000] |" in table
-    assert "| lost | 5 | 0 | diverged | diverged |" in table
+    lines = markdown([given, lost, better], "better", 10).splitlines()[-3:]
+    assert lines[0].startswith("| better | 5 | 4 | 1.000 | +0.500 [+0.")
+    assert lines[1].startswith("| as given | 5 | 4 | 0.500 |  |")
+    assert lines[2].startswith("| lost | 5 | 0 | diverged |  |")
