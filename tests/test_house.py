@@ -80,6 +80,7 @@ INSIDE = {
         "behaviour",
         "mine",
         "related",
+        "propensity",
     ],
     "logs/formats": ["rest", "ubi", "metarank", "convert"],
     "logs/tables": ["contract", "outcomes", "checks", "fingerprint", "reading"],

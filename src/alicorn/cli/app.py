@@ -17,6 +17,7 @@ from alicorn.cli.evaluate import evaluate
 from alicorn.cli.lacking import naming_what_is_lacking
 from alicorn.cli.learn import ensemble, export, mine, train
 from alicorn.cli.logs.formats import logs
+from alicorn.cli.logs.propensity import propensity
 from alicorn.cli.logs.related import related
 from alicorn.cli.output import NOTES
 from alicorn.cli.query import query
@@ -43,6 +44,7 @@ VERBS = (
     alias,
     interests,
     related,
+    propensity,
     schema,
     analyze,
     query,

@@ -10,6 +10,7 @@ behaviour.py    what each searcher had done before each search; timelines.py: sl
 leaks.py        features that know what is chosen later
 popularity.py   clicks of each document in the training split
 related.py      documents that are chosen with a document
+propensity.py   how likely a result is looked at, by its rank
 mine.py         all of it, into a folder pairs/ that training and evaluation read
 
 Tables are Ibis expressions on DuckDB with a bounded memory: logs may be larger than it.
