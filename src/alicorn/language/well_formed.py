@@ -82,7 +82,9 @@ def _check_value(node: Node, argument: Argument, value: object) -> None:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
+    if not isinstance(value, str):
+        return False
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _refuse(node: Node, problem: str) -> NoReturn:
