@@ -48,6 +48,7 @@ from alicorn.quantization import FLOAT32
 
 CHECKPOINT_BYTES = 8 << 20  # a write-ahead log of so many bytes is copied to the database: some 15 ms
 MOST_LOG_BYTES = 32 << 20  # the same while the journal is as large: a load in batches is copied less often
+FREE_BYTES = 8 << 20  # free pages of so many bytes are returned to the disk when a writer closes
 _PAGES_OF_COMMIT = 4  # pages of a commit beside the bodies of its rows: settings, journal, B-tree
 
 
@@ -279,10 +280,13 @@ class Journal:
         self._logged = 0
 
     def close(self) -> None:
-        """Close the connection. A writer first copies the whole log into the database unless readers prevent it."""
+        """Close the connection. A writer first returns free pages, and copies the whole log into the database, unless
+        readers prevent it."""
         if self._mark is not None:
             self._mark.sync()
             try:
+                with contextlib.suppress(sqlite3.Error):  # a full disk: the file stays as long as it is
+                    self._return_free_pages()
                 self.checkpoint()
             except (sqlite3.Error, OSError):
                 return  # a full disk: without a seal the log stays, as after a crash
@@ -290,6 +294,16 @@ class Journal:
         self._manifest.close()
 
     # -- within
+
+    def _return_free_pages(self) -> None:
+        """Cut off the pages of a backlog that was flushed, if they are many. The checkpoint shortens the file."""
+        free_pages = self._database.execute("PRAGMA freelist_count").fetchone()[0]
+        if free_pages * PAGE_SIZE > FREE_BYTES:
+            reach("before vacuum")
+            # A commit of the whole length: the log itself says how long the file may still be after a crash.
+            put_setting(self._database, "state", _json(asdict(self.state)))
+            self._database.executescript("PRAGMA incremental_vacuum")  # execute: it would return one page
+            reach("after vacuum")
 
     @contextmanager
     def _transaction(self, what: str, state: State, written: int = 0) -> Iterator[None]:

@@ -3,9 +3,10 @@
     manifest.xxh3    uint64, little-endian: bytes of a page, xxh3-64 of each page of manifest.sqlite, and last the
                      xxh3-64 of all bytes before
 
-SQLite writes to manifest.sqlite only when it copies pages from the write-ahead log, and journal.py decides when. Before
-SQLite copies pages, the seal is renewed for their new contents. Until the log is overwritten, a page in the log may
-have its old or its new contents. So at any moment, also after a crash, every page that the log does not replace matches
+SQLite writes to manifest.sqlite only when it copies pages from the write-ahead log, or cuts off pages that a commit
+returned, and journal.py decides when. Before SQLite does so, the seal is renewed for the new contents. Until the log is
+overwritten, a page in the log may have its old or its new contents, and pages beyond those that the log says the
+database has may still be there. So at any moment, also after a crash, every page that the log does not replace matches
 the seal.
 """
 
@@ -39,13 +40,15 @@ def check_seal(manifest: OpenManifest) -> tuple[np.ndarray, WriteAheadLog]:
         if _read(manifest.path) == before:
             break
     sealed = _decoded(manifest.path, before)
-    digests = page_digests(whole)
-    if len(digests) < log.num_pages:
-        digests = _resized(digests, log.num_pages)
-    count = max(len(sealed), len(digests))
+    digests, expected = page_digests(whole), sealed
+    if log.num_pages:  # the database has so many, though some may not be copied yet, and those beyond not cut off
+        expected = _resized(sealed, log.num_pages)
+        if len(digests) <= log.most_pages:
+            digests = _resized(digests, log.num_pages)
+    count = max(len(expected), len(digests))
     differs = np.ones(count, dtype=bool)
-    shared = min(len(sealed), len(digests))
-    differs[:shared] = sealed[:shared] != digests[:shared]
+    shared = min(len(expected), len(digests))
+    differs[:shared] = expected[:shared] != digests[:shared]
     pages = [int(page) + 1 for page in np.flatnonzero(differs) if int(page) + 1 not in log.pages]
     if pages or (len(whole) % PAGE_SIZE and not log.pages):
         raise CorruptionError(
@@ -66,7 +69,8 @@ def renewed(sealed: np.ndarray, log: WriteAheadLog) -> np.ndarray:
         return sealed
     digests = _resized(sealed, log.num_pages)
     for page, digest in log.pages.items():
-        digests[page - 1] = digest
+        if page <= log.num_pages:  # a later commit may have cut off pages
+            digests[page - 1] = digest
     return digests
 
 

@@ -11,6 +11,7 @@ manifest.sqlite    application_id 0x414C4943 ("ALIC"), user_version = 1, 2 if an
                      state        JSON, see State of journal.py
   segments         name, file_checksum (archive.py), tombstones (uint32 little-endian document
                    numbers of the deleted documents, ascending), checksum
+                   auto_vacuum is INCREMENTAL: Journal.close returns free pages (not of collections made before)
   journal          sequence, kind ("upsert" or "delete"), body (Arrow IPC stream), checksum
                      upsert   Documents.to_table; delete   one column doc_id
 Every checksum is the xxh3-64, in hex, of all other values of its row.
@@ -58,6 +59,7 @@ def create_database(folder: Path, settings: Mapping[str, bytes], collection: str
     database = sqlite3.connect(unfinished, isolation_level=None)
     try:
         database.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+        database.execute("PRAGMA auto_vacuum = INCREMENTAL")
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         database.executescript(

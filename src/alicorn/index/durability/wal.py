@@ -30,16 +30,17 @@ _FRAME = 24  # bytes before each page
 @dataclass(frozen=True)
 class WriteAheadLog:
     """pages: page number (from 1) -> xxh3-64 of its newest committed contents; num_frames: committed frames;
-    num_pages: pages of the database after the last commit, 0 without one; is_damaged: an acknowledged frame is
-    invalid."""
+    num_pages: pages of the database after the last commit, 0 without one; most_pages: after any of the commits;
+    is_damaged: an acknowledged frame is invalid."""
 
     pages: dict[int, int]
     num_frames: int
     num_pages: int
+    most_pages: int
     is_damaged: bool
 
 
-EMPTY = WriteAheadLog({}, 0, 0, False)
+EMPTY = WriteAheadLog({}, 0, 0, 0, False)
 
 
 def read_wal(path: Path, page_size: int) -> WriteAheadLog:
@@ -54,7 +55,7 @@ def read_wal(path: Path, page_size: int) -> WriteAheadLog:
     header = whole[:_HEADER].view(">u4").astype(np.uint32)
     words = whole[:_HEADER].view("<u4")
     if header[0] != _MAGIC or header[2] != page_size or _checksum(words[:6], 0, 0) != (header[6], header[7]):
-        return WriteAheadLog({}, 0, 0, True)
+        return WriteAheadLog({}, 0, 0, 0, True)
     frames = whole[_HEADER : _HEADER + count * (_FRAME + page_size)].reshape(count, -1)
     heads = np.ascontiguousarray(frames[:, :_FRAME]).view(">u4").astype(np.uint32)
     own = (heads[:, 2:4] == header[4:6]).all(axis=1)  # of this generation: a new one overwrites the file from its start
@@ -64,11 +65,12 @@ def read_wal(path: Path, page_size: int) -> WriteAheadLog:
     is_damaged = bool(linked[commits[(commits >= fitting) & (commits < count - 1)] + 1].any())
     committed = commits[commits < fitting]
     if not len(committed):
-        return WriteAheadLog({}, 0, 0, is_damaged)
+        return WriteAheadLog({}, 0, 0, 0, is_damaged)
     num_frames = int(committed[-1]) + 1
     newest = {int(page): at for at, page in enumerate(heads[:num_frames, 0])}
     pages = {page: xxhash.xxh3_64_intdigest(frames[at, _FRAME:].data) for page, at in newest.items()}
-    return WriteAheadLog(pages, num_frames, int(heads[num_frames - 1, 1]), is_damaged)
+    lengths = heads[committed, 1]
+    return WriteAheadLog(pages, num_frames, int(lengths[-1]), int(lengths.max()), is_damaged)
 
 
 @kernel("UniTuple(uint32, 2)(Array(uint32, 1, 'C', readonly=True), uint32, uint32)")
