@@ -21,6 +21,7 @@ def test_every_answer_is_as_described_whatever_is_sent(tmp_path):
     with running_server(tmp_path) as url:
         command = [program, "--config-file", str(_CONFIG), "run", f"{url}/openapi.json"]
         command += ["--checks", "all", "--mode", "all", "--max-examples", "40", "--no-color", "--seed", "0"]
-        ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        extended = {**os.environ, "SCHEMATHESIS_HOOKS": str(_CONFIG.with_name("schemathesis_bodies.py"))}
+        ran = subprocess.run(command, cwd=tmp_path, env=extended, capture_output=True, text=True)
         assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
     assert ran.returncode == 0, ran.stdout[-10_000:]
