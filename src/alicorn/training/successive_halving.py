@@ -148,9 +148,9 @@ def markdown(trials: Sequence[RecipeTrial], chosen: str, k: int) -> str:
     num_searches = max(len(one.recall) for one in trials)
     header = ["recipe", "epochs", "best", f"recall@{k}", "difference, 95 %", "s"]
     notes = (
-        f"On {num_searches:,} searches of the valid split after the best of so many epochs. Differences are paired, from "
-        "the recipe given after as many epochs. The best of many is best by chance too: its difference here is too "
-        "high, and the sentence above says what choosing is worth. `alicorn evaluate --split test` measures the model "
+        f"On {num_searches:,} searches of the valid split after the best of so many epochs. Differences are paired, "
+        "from the recipe given after as many epochs. The best of many is best by chance too: its difference here is "
+        "too high, and the sentence above says what choosing is worth. `alicorn evaluate --split test` measures it "
         "on searches that chose nothing."
     )
     return "\n\n".join(["# Recipes tried", verdict(trials, chosen), notes, table(header, rows)]) + "\n"
