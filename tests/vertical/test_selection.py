@@ -2,6 +2,8 @@
 
 import datetime
 import decimal
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -200,7 +202,7 @@ def test_an_order_loses_its_nn():
     assert without_nn("bm25") == "bm25"
 
 
-def test_choices_are_of_one_searcher_his_words_and_a_time():
+def test_choices_are_of_one_searcher_his_words_and_a_time(tmp_path: Path) -> None:
     day = 86_400_000_000
     choices = Choices(days=10)
     choices.add("s1", "John  SMITH!", "d1", 100 * day)
@@ -213,17 +215,24 @@ def test_choices_are_of_one_searcher_his_words_and_a_time():
     assert choices.of(None, "john smith", 101 * day) == ()
     choices.forget(108 * day)
     assert list(choices.of("s1", "john smith", 101 * day)) == ["d1"]
-    table = pa.table(
-        {
-            "searcher_id": ["s9", "s9", "s9"],
-            "time": pa.array([datetime.datetime(1970, 4, 11)] * 2 + [datetime.datetime(1970, 1, 2)]),
-            "query": ["q", "q", "q"],
+    write_parts(
+        tmp_path,
+        searches={"search_id": ["q1", "q2"], "searcher_id": ["s9", "s9"], "query": ["q", "q"]},
+        events={
+            "search_id": ["q1", "q1", "q2"],
             "doc_id": ["a", "b", "c"],
-            "clicked": [True, False, True],
-        }
+            "action": ["click", "seen", "click"],
+            "time": pa.array([100 * day, 100 * day, day], pa.timestamp("us")),
+        },
     )
-    choices.add_table(table, since_us=50 * day)
+    choices.add_log(tmp_path, since_us=50 * day)
     assert list(choices.of("s9", "q", 101 * day)) == ["a"]
+
+
+def write_parts(folder: Path, **tables: dict[str, Any]) -> None:
+    for name, columns in tables.items():
+        (folder / name).mkdir()
+        pq.write_table(pa.table(columns), folder / name / "part-1.parquet")
 
 
 # -- publish

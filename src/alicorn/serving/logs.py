@@ -49,7 +49,7 @@ class JsonLines(logging.Formatter):
             line["request_id"] = known
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps(line, ensure_ascii=False, allow_nan=False)
 
 
 def log_as_json() -> None:

@@ -17,6 +17,7 @@ import typer
 
 from alicorn.cli.output import log
 from alicorn.errors import AlicornError
+from alicorn.reporting.json_text import to_json
 from alicorn.reporting.progress import progress_bar
 
 _LONGEST_WAIT_S = 30.0
@@ -53,7 +54,7 @@ def feed(
             figures.count(len(lines), answer)
             sent += sum(map(len, lines))
             advance(sent, max(size, sent))
-    typer.echo(json.dumps(figures.closing(), indent=1))
+    typer.echo(to_json(figures.closing(), indent=1))
     if figures.failed:
         raise typer.Exit(1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ import typer
 from alicorn.cli.lacking import naming_what_is_lacking
 from alicorn.cli.options import Json
 from alicorn.cli.output import log
+from alicorn.reporting.json_text import to_json
 
 KeyFile = Annotated[Path, typer.Option("--file", help="File of keys; a running server reads it again within a second.")]
 _DEFAULT = Path("keys.json")
@@ -83,7 +83,7 @@ def list_keys(file: KeyFile = _DEFAULT, as_json: Json = False) -> None:
 
     found = [described(key) for key in read_keys(file)]
     if as_json:
-        typer.echo(json.dumps(found, indent=1))
+        typer.echo(to_json(found, indent=1))
         return
     for key in found:
         given = {name: value for name, value in key.items() if value not in (None, [], True)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import typer
 from alicorn.cli.options import CollectionFolder, OtherVertical, RankerPath, load_models
 from alicorn.config import did_you_mean, plain_yaml, read_text
 from alicorn.errors import ConfigError
+from alicorn.reporting.json_text import to_json
 
 _SOURCES = {"COMMANDLINE": "flag", "ENVIRONMENT": "variable", "DEFAULT_MAP": "file", "DEFAULT": "default"}
 _NOT_IN_FILE = {"config", "print_config", "help"}
@@ -21,7 +21,7 @@ def _print_settings(context: typer.Context) -> None:
     for name in filter(None, (param.name for param in context.command.params)):
         source = context.get_parameter_source(name)
         if name not in _NOT_IN_FILE and source is not None:
-            typer.echo(f"{name}: {json.dumps(context.params[name], default=str)}  # {_SOURCES[source.name]}")
+            typer.echo(f"{name}: {to_json(context.params[name])}  # {_SOURCES[source.name]}")
 
 
 def _read_settings(context: typer.Context, file: Path | None) -> Path | None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from alicorn.iso_times import read_timestamp
 from alicorn.logs.formats.rest import Record, given, joined, rest
+from alicorn.reporting.json_text import to_json
 
 _EPOCH = datetime.datetime(1970, 1, 1)
 _TEXTS = ("session_id", "mode", "expression", "model", "ranker", "experiment", "arm")
@@ -118,13 +119,13 @@ def record_of(row: Mapping[str, Any]) -> Record:
 
 def _left(record: Record, said: Record) -> str | None:
     more = rest(record, said)
-    return json.dumps(more, ensure_ascii=False) if more else None
+    return json.dumps(more, ensure_ascii=False, allow_nan=False) if more else None
 
 
 def needed(record: Record, name: str) -> str:
     value = record.get(name)
     if not isinstance(value, str):
-        raise ValueError(f"{name} must be a string, got {json.dumps(value)[:60]}")
+        raise ValueError(f"{name} must be a string, got {to_json(value)[:60]}")
     return value
 
 
@@ -162,7 +163,7 @@ def time_of(record: Record) -> datetime.datetime:
     except (ValueError, OverflowError):
         pass
     wanted = "ISO 8601 to the microsecond, or milliseconds since 1970"
-    raise ValueError(f"timestamp must be {wanted}, got {json.dumps(value)[:60]}")
+    raise ValueError(f"timestamp must be {wanted}, got {to_json(value)[:60]}")
 
 
 def _iso(time: datetime.datetime) -> str:

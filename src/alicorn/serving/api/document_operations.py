@@ -1,6 +1,5 @@
 """Documents one by one and in lists: read, added, changed, deleted."""
 
-import json
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from starlette.requests import Request
 
 from alicorn.query import Collection
 from alicorn.query.restrict import document_of
-from alicorn.reporting.json_text import plain_json
+from alicorn.reporting.json_text import plain_json, to_json
 from alicorn.serving.api.body import media_type
 from alicorn.serving.api.bulk import ARROW, NDJSON, Bulk, BulkAction
 from alicorn.serving.api.documents import updates_table, upserts_table
@@ -47,7 +46,7 @@ def bulk_operation(collection: Collection, models: "Sequence[AnyModel]") -> Oper
         gives=BulkAnswer,
         shows={"written": 999, "left_out": 0, "unknown": 0, "failed": 1, "errors": [error]},
         takes=bytes,
-        example=json.dumps(_ONE) + "\n",
+        example=to_json(_ONE) + "\n",
         media_types=(NDJSON, ARROW),
         max_bytes=DOCUMENTS_BYTES,
         query={"action": BulkAction},

@@ -26,6 +26,8 @@ class TunedLayers(nn.Module):
         """float32 (rows, width): unit length, or zero. Texts of like length together: little is padded."""
         if len(tokens.lengths) == 0:
             return tokens.hidden.sum(dim=1)
+        if torch.compiler.is_exporting():
+            return self._sentences(tokens)  # of one request, in float32 on every processor
         on_processor = tokens.hidden.device.type == "cpu"
         order = torch.argsort(tokens.lengths)
         parts = order.split(_TEXTS if on_processor else _TEXTS_ON_A_GPU)
