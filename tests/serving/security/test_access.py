@@ -191,3 +191,14 @@ def test_an_operation_that_does_not_say_that_it_sees_a_part_is_refused_to_such_a
 def test_without_a_file_everybody_may_ask_everything(client):
     assert search(client, text="john")["total"] > 0
     assert client.get("/metrics").status_code == 200
+
+
+def test_without_keys_pages_of_other_sites_are_refused(client, caplog):
+    """A page may send text without asking first: events, for one."""
+    sent = '[{"action": "click", "event_id": "e1", "doc_id": "p1", "time": "2026-01-01T00:00:00Z"}]'
+    of_another_site = {"content-type": "text/plain", "sec-fetch-site": "cross-site"}
+    assert client.post("/v1/events", content=sent, headers=of_another_site).status_code == 403
+    assert "make a key for its origin" in caplog.text
+    assert client.get("/v1/about", headers=of_another_site).status_code == 200
+    own = client.post("/v1/search", json={"expression": "(or)"}, headers={"sec-fetch-site": "same-origin"})
+    assert own.status_code == 200

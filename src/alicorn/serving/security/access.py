@@ -39,7 +39,10 @@ def only_of(request: Request) -> tree.Node | None:
 
 
 class Access:
-    """The keys of a file, which is read again within a second of its change. Without a file, everybody may all."""
+    """The keys of a file, which is read again within a second of its change.
+
+    Without a file, all may do all, but pages of other sites nothing that writes or searches.
+    """
 
     def __init__(
         self,
@@ -73,7 +76,12 @@ class Access:
         scope: that the operation asks for; None: open to all. sees_part: whether it can answer over a part of the
         documents.
         """
-        if scope is None or self._path is None:
+        if scope is None:
+            return
+        if self._path is None:
+            if request.method != "GET" and request.headers.get("sec-fetch-site") == "cross-site":
+                message = "a page of another site asks: make a key for its origin with alicorn key create --origin"
+                raise self._denied(request, HTTPStatus.FORBIDDEN, message, None)
             return
         key = self._holder(request)
         request.scope[_STATE] = key
