@@ -153,7 +153,8 @@ def note_bytes(schema: pa.Schema, columns: Sequence[Column], table: str) -> None
 
 def check_types(schema: pa.Schema, columns: Sequence[Column], table: str) -> None:
     """Every column of `columns` is in `schema` with a type it admits. Raises TableError for the first that is not."""
-    missing = dict.fromkeys(column.name for column in columns if column.name not in schema.names)
+    wanted = [column.name for column in columns]
+    missing = dict.fromkeys(name for name in wanted if name not in schema.names)
     for name, column_type, why in columns:
         positions = schema.get_all_field_indices(name)
         if not positions:
@@ -161,7 +162,8 @@ def check_types(schema: pa.Schema, columns: Sequence[Column], table: str) -> Non
             raise TableError(
                 f"table {table}: column '{name}' ({column_type.value}, asked for by {why}) is missing"
                 f"{f', as are {others}' if others else ''}; "
-                f"{did_you_mean(name, schema.names)}columns: {', '.join(schema.names) or 'none'}",
+                f"{did_you_mean(name, [other for other in schema.names if other not in wanted])}"
+                f"columns: {', '.join(schema.names) or 'none'}",
                 table=table,
                 column=name,
             )
