@@ -4,7 +4,9 @@ import datetime
 import gc
 import os
 import shutil
+import threading
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -12,6 +14,7 @@ from forked import in_child
 
 from alicorn.errors import AlicornError, CorruptionError
 from alicorn.feedback import ServedEvent, ServedLog, ServedSearch, served_log
+from alicorn.feedback.served import SEARCHES, SHOWN, packed
 from alicorn.logs import mine
 from alicorn.vertical import Vertical
 
@@ -56,8 +59,11 @@ def queries(folder):
 
 def search(log, query, doc_ids=("a",), searcher_id="s1", **further):
     """Log a search that is called by its query."""
-    shown = [(doc_id, {"order": 0.5}) for doc_id in doc_ids]
-    log.search(ServedSearch(query, log.now_us(), query, searcher_id, shown=shown, **further))
+    scores = {"order": [0.5] * len(doc_ids)}
+    log.search(ServedSearch(query, log.now_us(), query, searcher_id, shown=doc_ids, scores=scores, **further))
+    for thread in threading.enumerate():  # that writes parts
+        if thread.name == served_log.WRITING:
+            thread.join()
 
 
 def click(log, search_id, doc_id):
@@ -78,11 +84,25 @@ def test_a_search_is_a_row_with_one_of_shown_for_each_document(tmp_path, clock):
         search(log, "john", ["b", "a"], session_id="v", mode="hybrid", total=7, snapshot=3, first_position=11)
     (asked,) = rows(tmp_path)
     expected = {"search_id": "john", "session_id": "v", "searcher_id": "s1", "time": TIME, "query": "john"}
-    assert asked == expected | {"mode": "hybrid", "total": 7, "snapshot": 3, "expression": None, "model": None}
+    assert asked == dict.fromkeys(SEARCHES.names) | expected | {"mode": "hybrid", "total": 7, "snapshot": 3}
+    always = dict.fromkeys(SHOWN.names) | {"search_id": "john", "probability": 1.0, "scores": [("order", 0.5)]}
     assert rows(tmp_path, "shown") == [
-        {"search_id": "john", "doc_id": "b", "position": 11, "scores": [("order", 0.5)]},
-        {"search_id": "john", "doc_id": "a", "position": 12, "scores": [("order", 0.5)]},
+        always | {"doc_id": "b", "position": 11, "rank": 11},
+        always | {"doc_id": "a", "position": 12, "rank": 12},
     ]
+
+
+def test_what_a_ranker_read_is_logged_to_the_last_bit(tmp_path, clock):
+    matrix, vector = np.array([[0.1, np.nan], [1 / 3, -0.0]]), np.array([[0.6, 0.8]], dtype=np.float32)
+    with ServedLog(tmp_path, clock, clock.elapsed_s) as log:
+        search(log, "john", ["b", "a"], features=packed(matrix), feature_set="f", vectors={"people": packed(vector)})
+        search(log, "mary", ["b"], ranks=[2], probabilities=[0.05], segments=["s"])
+        log.describe_ranker("r", "features: {}")
+    first, second, swapped = rows(tmp_path, "shown")
+    assert np.array([first["features"], second["features"]]).tobytes() == matrix.tobytes()
+    assert rows(tmp_path)[0]["vectors"] == [("people", vector[0].tolist())]
+    assert (swapped["features"], swapped["rank"], swapped["probability"], swapped["segment"]) == (None, 2, 0.05, "s")
+    assert (tmp_path / "rankers" / "r.yaml").read_text() == "features: {}"
 
 
 def test_a_search_that_showed_nothing_is_a_row_of_searches_alone(tmp_path, clock):

@@ -1,11 +1,15 @@
 """Documents that another engine found come back in the order of the ranker, and its hits are those of a search too."""
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from asgi_client import Client, refused, search
 from ranked_people import save_ranker
 from served_people import SEARCHERS, UNIFIED, make_collection
 
 from alicorn.errors import ConfigError
+from alicorn.feedback import ServedLog
+from alicorn.ranking.ranker import Ranker
 from alicorn.serving import create_app
 
 
@@ -56,3 +60,21 @@ def test_a_server_without_a_ranker_does_not_rank(client):
 def test_a_ranker_needs_a_model(tmp_path):
     with make_collection(tmp_path / "collection") as collection, pytest.raises(ConfigError, match="--model"):
         create_app(collection, ranker=tmp_path)
+
+
+def test_the_log_has_all_that_the_ranker_read_and_said(tmp_path):
+    with make_collection(tmp_path / "collection") as collection, ServedLog(tmp_path / "served") as log:
+        ranker, folder = save_ranker(tmp_path / "ranker"), tmp_path / "served"
+        with Client(create_app(collection, [UNIFIED], searchers=SEARCHERS, served_log=log, ranker=ranker)) as client:
+            found = search(client, text="john", searcher="p3", experiment="forest", arm="b")
+    (asked,) = pq.read_table(folder / "searches").to_pylist()
+    shown = pq.read_table(folder / "shown").to_pylist()
+    assert (asked["experiment"], asked["arm"], asked["total"]) == ("forest", "b", found["total"])
+    assert [row["doc_id"] for row in shown] == [hit["doc_id"] for hit in found["hits"]]
+    forest = Ranker.load(ranker).forest.score(np.array([row["features"] for row in shown]))
+    assert [dict(row["scores"])["forest"] for row in shown] == forest.tolist() == [h["score"] for h in found["hits"]]
+    assert dict(shown[0]["scores"]).keys() == {"order", "forest"}
+    assert {row["feature_set"] for row in shown} == {Ranker.load(ranker).features.fingerprint()}
+    assert asked["known"] == '{"city": "Oslo"}'
+    assert [key for key, _ in asked["vectors"]] == ["people"]
+    assert (folder / "rankers" / f"{asked['ranker']}.yaml").is_file()

@@ -2,11 +2,13 @@
 
     <folder>/searches/part-<number>.parquet    and shown/, events/: the columns of served.py
              journal-<number>.jsonl            what is in no part yet (journal.py)
+             rankers/<fingerprint>.yaml        the rankers that ordered what was shown
 
 Searches and events go into the journal of their process. Every `PART_S`, or once it has `PART_ROWS` rows, a journal is
-replaced by a new one and its rows become the parts of its number; `searches` is the last of them, so that no search is
-there without what it showed. Several processes may write one folder. What a process that ended left in its journal,
-whoever opens the folder next writes into parts, once: the parts of a number are the same whenever they are written.
+replaced by a new one and its rows become, in a thread of their own, the parts of its number; `searches` is the last of
+them, so that no search is there without what it showed. Several processes may write one folder. What a process that
+ended left in its journal, whoever opens the folder next writes into parts, once: the parts of a number are the same
+whenever they are written.
 
 An event comes whenever its sender likes, of whatever search: reading tells what belongs together (logs/tables/).
 """
@@ -35,6 +37,8 @@ from alicorn.feedback.served import ServedEvent, ServedSearch, log_tables
 PART_S = 10 * 60
 PART_ROWS = 200_000
 CLICK = "click"
+WRITING = "alicorn-served-log"
+"""Name of the threads that write parts."""
 
 _RECENT = 100_000  # searches whose clicks are remembered as choices of their searcher
 _log = logging.getLogger(__name__)
@@ -68,6 +72,7 @@ class ServedLog:
         self._recent: dict[str, ServedSearch] = {}  # in the order in which they were served
         self._opened_us, self._opened_s = self.now_us(), elapsed_s()
         self._last_part_s = self._opened_s
+        self._parts_lock = threading.Lock()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._journal = EventJournal.create(self._folder)
@@ -94,14 +99,25 @@ class ServedLog:
         with self._locked():
             self._journal.append([replace(search, context=known)])
             if self._choices is not None:
-                self._recent[search.search_id] = replace(search, shown=())
+                self._recent[search.search_id] = replace(search, shown=(), scores={}, features=None, vectors=None)
                 while len(self._recent) > _RECENT:
                     del self._recent[next(iter(self._recent))]
             is_due = self._journal.num_rows > PART_ROWS or self._elapsed_s() - self._last_part_s > PART_S
             if is_due:
                 self._begin_journal()
         if is_due:
-            self._write_parts()
+            threading.Thread(target=self._write_parts, name=WRITING, daemon=True).start()
+
+    def describe_ranker(self, fingerprint: str, text: str) -> None:
+        """Keep what a ranker is, for whoever reads the searches that name it. Raises AlicornError."""
+        path = self._folder / "rankers" / f"{fingerprint}.yaml"
+        try:
+            path.parent.mkdir(exist_ok=True)
+            temporary = path.with_name(f"_{new_search_id()}")
+            temporary.write_text(text, encoding="utf-8")
+            os.replace(temporary, path)
+        except OSError as error:
+            raise AlicornError(f"served log {self._folder}: cannot be written: {error.strerror or error}") from error
 
     def events(self, events: Sequence[ServedEvent]) -> None:
         """Log what was reported."""
@@ -156,17 +172,18 @@ class ServedLog:
 
     def _write_parts(self) -> None:
         """The parts of all finished journals. What cannot be written stays in its journal until the next time."""
-        with self._lock:
-            finished, self._finished = self._finished, []
-        while finished:
-            try:
-                self._write_part(finished[0])
-            except OSError as error:
-                _log.warning("served log %s: %s; it stays in the journal", self._folder, error.strerror or error)
-                with self._lock:
-                    self._finished += finished
-                return
-            finished.pop(0).remove()
+        with self._parts_lock:
+            with self._lock:
+                finished, self._finished = self._finished, []
+            while finished:
+                try:
+                    self._write_part(finished[0])
+                except OSError as error:
+                    _log.warning("served log %s: %s; it stays in the journal", self._folder, error.strerror or error)
+                    with self._lock:
+                        self._finished += finished
+                    return
+                finished.pop(0).remove()
 
     def _write_part(self, journal: EventJournal) -> None:
         for name, table in log_tables(*read_journal(journal.path), self._context).items():

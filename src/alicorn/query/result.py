@@ -33,7 +33,8 @@ class Result:
     written since.
     ordering, of_keys: the order, and the scores (hits,) of those of its keys that are scores.
     facets: the counts that were asked for, over all documents that match.
-    features: (hits, features) float64, of a ranked answer what its ranker knew of each hit.
+    features: (hits, features) float64, of a ranked answer what its ranker knew of each hit. stage_scores: stage -> the
+    score that it gave each hit, (hits,) float64, NaN where it gave none.
     """
 
     scores: np.ndarray
@@ -49,6 +50,7 @@ class Result:
     facets: Mapping[str, Counts] = field(default_factory=dict)
     prepared: Prepared | None = None
     features: np.ndarray | None = None
+    stage_scores: Mapping[str, np.ndarray] = field(default_factory=dict)
     _ids: list[str] | None = None
 
     @property

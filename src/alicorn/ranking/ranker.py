@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xxhash
 
 from alicorn import __version__
 from alicorn.config import Config, dump_yaml, parse_config
@@ -83,6 +85,17 @@ class Ranker:
             self.history.save(folder / _CLICKS)
         (folder / _NAME).write_text(to_json(self.header.model_dump(), indent=2) + "\n", encoding="utf-8")
 
+    @cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """Of what its scores depend on beside the features: the forest, and the clicks that features count."""
+        forest = self.forest
+        arrays = (forest.sources, forest.negated, forest.zero_is_missing, forest.roots, forest.columns)
+        found = {"forest": _digest(*arrays, forest.thresholds, forest.children, forest.values)}
+        if self.history is not None:
+            history = self.history
+            found["clicks"] = _digest(history.keys, history.clicks, history.expected)
+        return found
+
     def check(self, collection: Collection, vertical: Vertical) -> None:
         """Raises ModelError where the numbers of its features would be others than those that it learned from."""
         others = differing(self.header.vertical, of_documents(vertical))
@@ -113,3 +126,10 @@ def header_of(
     return RankerHeader(
         features=features.fingerprint(), models=models, vertical=of_documents(vertical), learned=learned
     )
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    hasher = xxhash.xxh3_128()
+    for array in arrays:
+        hasher.update(np.ascontiguousarray(array).data)
+    return hasher.hexdigest()

@@ -73,13 +73,20 @@ class Request:
 
 class RankingStages(Protocol):
     """What orders the hits of a text anew. keys, columns: the embeddings and the columns of the searcher and of the
-    context that it wants to know of a request."""
+    context that it wants to know of a request. fingerprint, feature_set: of all that its scores depend on, and of its
+    features."""
 
     @property
     def keys(self) -> Sequence[str]: ...
 
     @property
     def columns(self) -> Sequence[str]: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def feature_set(self) -> str: ...
 
     def search(
         self, collection: Collection, request: Request, explain: bool, snapshot: Snapshot | None = None

@@ -16,6 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, NamedTuple, Protocol
 
@@ -28,7 +29,7 @@ from alicorn.index import Snapshot
 from alicorn.query import Collection, Result
 from alicorn.query.explain.step import Step
 from alicorn.ranking.explanation import HitExplanation, contributions, smallest_lifts
-from alicorn.ranking.features import Candidates
+from alicorn.ranking.features import Candidates, FeatureSet
 from alicorn.ranking.features.feature_set import known_names
 from alicorn.ranking.ranker import Ranker
 from alicorn.ranking.stages.scoring import ByForest, Call, WeightedSum
@@ -47,6 +48,25 @@ class RankingConfig(Config):
     ranker: str
     candidates: Annotated[int, Field(ge=1, le=10_000)] = 200
     stages: Annotated[tuple[_AnyStage, ...], Field(min_length=1)] = (ByForest(kind="forest"),)
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """The kind of each stage; from its second on, a kind has its number too: sum, forest, sum 2."""
+        kinds = [stage.kind for stage in self.stages]
+        counts = [kinds[: at + 1].count(kind) for at, kind in enumerate(kinds)]
+        return tuple(kind if count == 1 else f"{kind} {count}" for kind, count in zip(kinds, counts, strict=True))
+
+
+class RankerOnRecord(Config):
+    """What the scores of a ranked search depend on, as a log keeps it. features, models, vertical: as in RankerHeader,
+    the features in full. fingerprints: of the forest and of the clicks that features count."""
+
+    features: FeatureSet
+    fingerprints: dict[str, str]
+    models: dict[str, str]
+    vertical: dict[str, str]
+    candidates: int
+    stages: tuple[_AnyStage, ...]
 
 
 class RankedItems(NamedTuple):
@@ -90,6 +110,27 @@ class Pipeline:
             return cls(Ranker.load(path), RankingConfig(ranker=path.name), vertical, collection)
         config = parse_config(plain_yaml(read_text(path), where=path.name), RankingConfig, where=path.name)
         return cls(Ranker.load(path.parent / config.ranker), config, vertical, collection)
+
+    @cached_property
+    def on_record(self) -> RankerOnRecord:
+        ranker, header = self.ranker, self.ranker.header
+        return RankerOnRecord(
+            features=ranker.features,
+            fingerprints=ranker.fingerprints,
+            models=header.models,
+            vertical=header.vertical,
+            candidates=self.config.candidates,
+            stages=self.config.stages,
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return self.on_record.fingerprint()
+
+    @cached_property
+    def feature_set(self) -> str:
+        """The fingerprint of the features."""
+        return self.ranker.features.fingerprint()
 
     @property
     def keys(self) -> Sequence[str]:
@@ -214,10 +255,10 @@ class Pipeline:
     def _staged(self, slate: Slate) -> tuple[Slate, list[Step], tuple[str, ...]]:
         """The hits after all stages; what each did; and which took longer than they may."""
         steps, notices = [], []
-        for stage in self.config.stages:
+        for stage, name in zip(self.config.stages, self.config.stage_names, strict=True):
             before = len(slate.order)
             started = time.perf_counter()
-            slate = _applied(stage, slate, self.ranker)
+            slate = _applied(stage, slate, self.ranker, name)
             step = Step(f"stage {stage.kind}", before, len(slate.order), before)
             step.ms = (time.perf_counter() - started) * 1000.0
             steps.append(step)
@@ -233,8 +274,12 @@ def vertical_of(models: Sequence[HasVertical]) -> Vertical:
     return models[0].vertical
 
 
-def _applied(stage: RankingStage, slate: Slate, ranker: Ranker) -> Slate:
-    return stage.apply(slate, ranker).cut(stage.keep) if len(slate.order) else slate
+def _applied(stage: RankingStage, slate: Slate, ranker: Ranker, name: str = "") -> Slate:
+    """name: under which its scores are noted."""
+    if not len(slate.order):
+        return slate
+    applied = stage.apply(slate, ranker)
+    return (applied.noted(name) if stage.scores else applied).cut(stage.keep)
 
 
 def _with_page(found: Result, slate: Slate, candidates: int, request: Request) -> Result:
@@ -245,6 +290,8 @@ def _with_page(found: Result, slate: Slate, candidates: int, request: Request) -
     page = slice(request.offset, request.offset + request.limit)
     features = np.full((len(found.numbers), slate.matrix.shape[1]), np.nan)
     features[: len(slate.matrix)] = slate.matrix
+    unscored = np.full(len(found.numbers) - len(slate.matrix), np.nan)
+    by_stage = {name: np.append(given, unscored)[rows[page]] for name, given in slate.by_stage.items()}
     return replace(
         found,
         scores=scores[page],
@@ -252,5 +299,6 @@ def _with_page(found: Result, slate: Slate, candidates: int, request: Request) -
         numbers=found.numbers[rows[page]],
         of_keys=(),
         features=features[rows[page]],
+        stage_scores={"order": found.scores[rows[page]].astype(np.float64), **by_stage},
         _ids=None,
     )

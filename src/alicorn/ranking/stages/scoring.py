@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,7 @@ from alicorn.ranking.stages.slate import Slate, StageConfig
 class WeightedSum(StageConfig):
     """Many candidates, cheaply: a weighted sum of features; what is missing adds nothing."""
 
+    scores: ClassVar[bool] = True
     kind: Literal["sum"]
     weights: dict[str, float]
 
@@ -36,6 +37,7 @@ class WeightedSum(StageConfig):
 class ByForest(StageConfig):
     """The sum of the leaves of the ranker's forest."""
 
+    scores: ClassVar[bool] = True
     kind: Literal["forest"]
 
     def apply(self, slate: Slate, ranker: Ranker) -> Slate:
@@ -49,6 +51,7 @@ class Call(StageConfig):
     score for each; a hit whose score is null leaves the answer.
     """
 
+    scores: ClassVar[bool] = True
     kind: Literal["call"]
     function: str
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Annotated, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar, Protocol
 
 import numpy as np
 from pydantic import Field
@@ -20,6 +21,7 @@ class Slate:
 
     order, scores: the rows of those that the stages look at, best first, and the score of each by the last stage that
     scores. behind: rows that an earlier stage did not keep; they follow in this order.
+    by_stage: stage -> the score that it gave each row, (candidates,), NaN where it did not look at it.
     """
 
     candidates: Candidates
@@ -27,6 +29,13 @@ class Slate:
     order: np.ndarray
     scores: np.ndarray
     behind: np.ndarray
+    by_stage: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def noted(self, stage: str) -> Slate:
+        """The scores as they are now are those of a stage."""
+        scores = np.full(len(self.matrix), np.nan)
+        scores[self.order] = self.scores
+        return replace(self, by_stage={**self.by_stage, stage: scores})
 
     def taken(self, places: np.ndarray) -> Slate:
         """The hits at some places of the order; the others leave the answer."""
@@ -57,6 +66,9 @@ class RankingStage(Protocol):
     @property
     def budget_ms(self) -> float | None: ...
 
+    @property
+    def scores(self) -> bool: ...
+
     def apply(self, slate: Slate, ranker: Ranker) -> Slate: ...
 
     def check(self, ranker: Ranker, known: KnownNames) -> None: ...
@@ -64,8 +76,9 @@ class RankingStage(Protocol):
 
 class StageConfig(Config):
     """keep: so many hits go on to the next stage; the others follow behind them. budget_ms: an answer whose stage takes
-    longer says so in a notice."""
+    longer says so in a notice. scores: whether it gives every hit a score."""
 
+    scores: ClassVar[bool] = False
     keep: Annotated[int, Field(ge=1)] | None = None
     budget_ms: Annotated[float, Field(gt=0)] | None = None
 

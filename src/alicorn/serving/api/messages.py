@@ -56,7 +56,7 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     """An expression with its vectors, or a text with its searcher, encoded by the model; or an expression and a text.
 
     searcher: an id of the table of searchers, or an object of its columns. context: of the request, such as the device.
-    session_id: the visit that the search belongs to, for the log.
+    session_id: the visit that the search belongs to, experiment and arm: what is tried with it, for the log.
     why: say of each hit what it has of the query and of the searcher. highlight: say of each hit where its stored
     columns have the words that matched.
     mode: how a text is searched; embedding finds the nearest documents. key: the embedding to search, by default the
@@ -73,6 +73,8 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     searcher: str | dict[str, Any] | None = None
     context: dict[str, Any] | None = None
     session_id: Id | None = None
+    experiment: Id | None = None
+    arm: Id | None = None
     mode: Mode | None = None
     key: str | None = None
     limit: Annotated[int, Meta(ge=0, le=MAX_LIMIT)] = 10

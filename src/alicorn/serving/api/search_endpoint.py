@@ -3,15 +3,18 @@
 Knows no HTTP: app.py hands it messages and encodes its answers.
 """
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from msgspec.structs import asdict, replace
 
 from alicorn.errors import AlicornError, BodyError, CollectionError, ConfigError, DeadlineError
 from alicorn.feedback import ServedEvent, ServedLog, ServedSearch, new_search_id
+from alicorn.feedback.served import packed
 from alicorn.index import Snapshot
 from alicorn.iso_times import read_timestamp
 from alicorn.language.tree import Nn, Node, Prefix, walk
@@ -20,7 +23,8 @@ from alicorn.query.explain.match import Matcher
 from alicorn.query.facets import Counts
 from alicorn.query.restrict import document_of
 from alicorn.query.result import checked_columns
-from alicorn.reporting.json_text import plain_json
+from alicorn.reporting.json_text import plain_json, to_json
+from alicorn.retrieval.asked import Asked
 from alicorn.retrieval.highlighting import Highlighter
 from alicorn.retrieval.retriever import Request, Retriever
 from alicorn.retrieval.searchers import Searcher
@@ -238,7 +242,6 @@ class SearchEndpoint:
             return None
         keys = (node.key for node in walk(request.root) if isinstance(node, Nn))
         model = self.retriever.models.get(next(keys, ""))
-        scores = [{} if score is None else {"order": score} for score in _scores(result)]
         served = ServedSearch(
             search_id=new_search_id(),
             time=self.served_log.now_us(),
@@ -249,17 +252,46 @@ class SearchEndpoint:
             expression=str(request.expression),
             model=None if model is None else model.fingerprint,
             snapshot=result.snapshot.sequence,
+            experiment=asked.experiment,
+            arm=asked.arm,
             total=result.total,
+            degraded=result.noticed,
             context=asked.context or {},
-            shown=list(zip(result.ids, scores, strict=True)),
+            shown=result.ids,
             first_position=asked.offset + 1,
+            segments=_segments(result),
+            scores={"order": _scores(result)},
         )
+        if request.asked is not None and result.features is not None:
+            served = self._with_ranking(served, request.asked, result, result.features)
         try:
             self.served_log.search(served)
             return served.search_id
         except OSError as error:
             notices.append(f"this search is not in the served log: {error.strerror or error}")
             return None
+
+    def _with_ranking(self, served: ServedSearch, asked: Asked, result: Result, features: np.ndarray) -> ServedSearch:
+        """With all that the ranker read and said, so that it can be scored again, and learned from."""
+        ranking = self.retriever.ranking
+        assert ranking is not None
+        scores = {name: [None if x != x else x for x in of.tolist()] for name, of in result.stage_scores.items()}
+        return dataclasses.replace(
+            served,
+            time=asked.time_us,
+            ranker=ranking.fingerprint,
+            known=to_json(asked.known),
+            vectors={key: packed(vectors) for key, vectors in asked.vectors.items()},
+            scores=scores,
+            features=packed(features),
+            feature_set=ranking.feature_set,
+        )
+
+
+def _segments(result: Result) -> list[str | None]:
+    """The name of the segment that holds each hit; None in memory."""
+    names = [view.segment.name for view in result.snapshot.segments]
+    return [names[at] for at in result.segments.tolist()]
 
 
 def _microseconds(at: int, time: str) -> int:
