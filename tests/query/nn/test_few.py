@@ -76,7 +76,7 @@ def test_the_answer_is_that_of_the_set(collection):
     "filter", ["tag:2", "(and tag:2 tag:3)", "(and tag:40 tag:40)", "tag:none", "(and tag:2 tag:none)"]
 )
 def test_more_documents_than_are_few_are_left_to_the_set(collection, monkeypatch, filter):
-    monkeypatch.setattr("alicorn.query.nn.few.FEW", 30)
+    monkeypatch.setattr("alicorn.query.nn.few._MOST", 30)
     vectors = check_vectors(dict.fromkeys("xy", np.ones(DIM)))
     found = nearest_of_terms(collection.snapshot(), prepare(f"(nn y :k 5 :filter {filter})").nearest, vectors, 10)
     assert (found is None) == (collection.search(f"(nn y :k 5000 :filter {filter})", vectors, limit=0).total > 30)

@@ -112,8 +112,8 @@ def test_every_plan_and_search_many_give_the_same(no_few, collection):
 def test_with_few_allowed_documents_the_answer_is_exact(collection):
     queries, _ = drawn(np.random.default_rng(9), 20)
     for query in queries:
-        exact = collection.search(spelled("tag:side", 10), {"x": query}).ids
-        assert collection.search(spelled("tag:side", 10, " :recall 0.5"), {"x": query}).ids == exact
+        exact = collection.search(spelled("(and tag:side group:3)", 10), {"x": query}).ids
+        assert collection.search(spelled("(and tag:side group:3)", 10, " :recall 0.5"), {"x": query}).ids == exact
 
 
 def test_recall_1_is_exact_and_more_than_all_neighbours_are_all(collection):

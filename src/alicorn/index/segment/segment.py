@@ -21,6 +21,7 @@ from alicorn.index.segment.parts.frequent import FrequentTerms
 from alicorn.index.segment.parts.positions import PositionLists, PrefixPostings
 from alicorn.index.segment.parts.terms import TermDictionary, TermLists
 from alicorn.quantization import CODES, FLOAT16, Codes, KeyQuantizer
+from alicorn.quantization.kernels.named import located
 from alicorn.tables import python_values
 
 
@@ -86,6 +87,12 @@ class EmbeddingBlock:
     def arrays(self) -> BlockArrays:
         """The block as the compiled search reads it."""
         return BlockArrays.of(self.quantizer, self.vectors, self.coded, self.starts, self.min_cosines, self.docs)
+
+    @cached_property
+    def located(self) -> BlockArrays:
+        """`arrays` by their addresses."""
+        found: BlockArrays = located(self.arrays)
+        return found
 
     def documents_of(self, rows: np.ndarray) -> np.ndarray:
         """The documents of some rows. uint32 (n,) -> uint32 (n,)."""
@@ -166,6 +173,11 @@ class Segment:
             key: self.embeddings.get(key) or EmbeddingBlock.empty(one, self.num_docs) for key, one in quantizers.items()
         }
         return replace(self, embeddings=blocks)
+
+    def num_with(self, term: str) -> int:
+        """How many documents have a term, deleted ones included."""
+        number = self.terms.find(term)
+        return int(self.posting_starts[number + 1] - self.posting_starts[number]) if number >= 0 else 0
 
     def span_of(self, term: str) -> slice:
         """The slice of the postings of a term; empty if no document has it."""

@@ -35,6 +35,26 @@ def type_of(named: Any, **fields: types.Type) -> Any:
     return types.BaseTuple.from_types(parts, named)
 
 
+def located_type(kind: Any) -> Any:
+    """The type of what `located` and `addresses` give. kind: of a NamedTuple, or of a part of one."""
+    if isinstance(kind, types.Array):
+        return types.intp
+    if isinstance(kind, _NAMED):
+        return types.BaseTuple.from_types([located_type(part) for part in kind.types], kind.instance_class)
+    return kind
+
+
+def located(named: Any) -> Any:
+    """The same NamedTuple with the address of each array in place of the array; NamedTuples inside it likewise.
+
+    A loop that is called with numbers instead of arrays begins sooner: an array costs it 45 ns, a number 10. The
+    caller keeps the arrays.
+    """
+    if isinstance(named, np.ndarray):
+        return named.ctypes.data
+    return type(named)(*map(located, named)) if isinstance(named, tuple) else named
+
+
 def _type_of(annotation: Any) -> types.Type:
     if get_origin(annotation) is Annotated:
         (array,), _ = normalize_signature(f"({get_args(annotation)[1]},)")
@@ -44,14 +64,7 @@ def _type_of(annotation: Any) -> types.Type:
 
 @intrinsic
 def _addresses(_typing, named):
-    """The same NamedTuple with the address of each array in place of the array; NamedTuples inside it likewise."""
-
-    def located(kind: Any) -> Any:
-        if isinstance(kind, types.Array):
-            return types.intp
-        if isinstance(kind, _NAMED):
-            return types.BaseTuple.from_types([located(part) for part in kind.types], kind.instance_class)
-        return kind
+    """What `located` gives, in compiled code."""
 
     def values(context, builder, kind: Any, value):
         if isinstance(kind, types.Array):
@@ -60,13 +73,13 @@ def _addresses(_typing, named):
         if isinstance(kind, _NAMED):
             parts = cgutils.unpack_tuple(builder, value, len(kind.types))
             inner = [values(context, builder, *part) for part in zip(kind.types, parts, strict=True)]
-            return context.make_tuple(builder, located(kind), inner)
+            return context.make_tuple(builder, located_type(kind), inner)
         return value
 
     def generate(context, builder, signature, arguments):
         return values(context, builder, named, arguments[0])
 
-    return located(named)(named), generate
+    return located_type(named)(named), generate
 
 
 addresses: Any = _addresses

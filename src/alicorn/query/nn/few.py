@@ -28,7 +28,7 @@ from alicorn.quantization.kernels.intrinsics import (
     new_words,
     numbers_at,
 )
-from alicorn.quantization.kernels.named import Flags, Floats, Longs, Numbers, addresses, type_of
+from alicorn.quantization.kernels.named import Flags, Floats, Longs, Numbers, located, located_type, type_of
 from alicorn.query.nn.arguments import NONE_DELETED
 from alicorn.query.nn.stages import compare
 from alicorn.query.nn.top_k import best_of
@@ -46,7 +46,8 @@ from alicorn.query.text.in_all import (
 )
 
 NO_BOUND = -2.0  # below every cosine
-FEW = 4_000  # allowed documents: comparing all of them costs less than choosing among clusters
+FEW = 1_000  # allowed documents: comparing all of them costs less than choosing clusters by a `:recall`
+_MOST = 4_000  # allowed documents that one loop compares
 
 
 class Arrays(NamedTuple):
@@ -85,7 +86,14 @@ class Arrays(NamedTuple):
         )
 
 
-_made: WeakKeyDictionary[SegmentView, dict[str, Arrays]] = WeakKeyDictionary()
+class _Made(NamedTuple):
+    """The addresses of arrays, which are kept with them."""
+
+    located: Arrays
+    arrays: Arrays
+
+
+_made: WeakKeyDictionary[SegmentView, dict[str, _Made]] = WeakKeyDictionary()
 
 
 class Wanted(NamedTuple):
@@ -105,11 +113,11 @@ class Wanted(NamedTuple):
         if len(snapshot.segments) != 1 or nn.nprobe is not None or not (words.all or len(words.terms) == 1):
             return None
         if nn.k is not None:
-            most = FEW if nn.scan is None else min(FEW, nn.scan)
+            most = FEW if nn.recall is not None else _MOST if nn.scan is None else min(_MOST, nn.scan)
             return cls(nn.key, nn.vector or nn.key, min(nn.k, snapshot.num_docs), most, NO_BOUND)
         if nn.radius is None or nn.scan is not None:
             return None
-        return cls(nn.key, nn.vector or nn.key, min(limit, FEW), FEW, 1.0 - nn.radius)
+        return cls(nn.key, nn.vector or nn.key, min(limit, _MOST), _MOST, 1.0 - nn.radius)
 
     def total(self, count: int) -> int:
         """How many documents match. count: how many reach `least`."""
@@ -127,14 +135,21 @@ def nearest_of_terms(
     if wanted is None:
         return None
     view = snapshot.segments[0]
-    terms = np.array(numbers_of(view.segment, nearest.words))
+    arrays, words = arrays_of(view, wanted.key), nearest.words
+    if len(words.terms) == 1 and view.segment.num_with(words.terms[0]) > wanted.most + arrays.num_missing:
+        return None  # before the loop would find it out
+    numbers = numbers_of(view.segment, words)
     query = snapshot.quantizers[wanted.key].exact_query(vectors[wanted.vector])
-    found = nearest_each(view, wanted, query, terms, np.array([len(terms)]), NO_SETS)
+    found = NearestEach.of(1, wanted.k)
+    look(
+        arrays, query, np.array(numbers), np.array((len(numbers),)), NO_SETS, wanted.most, wanted.k, wanted.least, found
+    )
     count = int(found.counts[0])
+    if count >= wanted.k:
+        return Ranked(np.zeros(wanted.k, np.int64), found.documents, found.scores), wanted.total(count)
     if count < 0:
         return None
-    shown = min(wanted.k, count)
-    return Ranked(np.zeros(shown, np.int64), found.documents[:shown], found.scores[:shown]), wanted.total(count)
+    return Ranked(np.zeros(count, np.int64), found.documents[:count], found.scores[:count]), wanted.total(count)
 
 
 def numbers_of(segment: Segment, words: Words) -> list[int]:
@@ -144,14 +159,15 @@ def numbers_of(segment: Segment, words: Words) -> list[int]:
 
 
 def arrays_of(view: SegmentView, key: str) -> Arrays:
-    """Kept as long as the view."""
+    """Located. Kept as long as the view."""
     made = _made.get(view)
     if made is None:
         made = _made[view] = {}
-    arrays = made.get(key)
-    if arrays is None:
-        arrays = made[key] = Arrays.of(view, key)
-    return arrays
+    known = made.get(key)
+    if known is None:
+        arrays = Arrays.of(view, key)
+        known = made[key] = _Made(located(arrays), arrays)
+    return known.located
 
 
 class NearestEach(NamedTuple):
@@ -162,6 +178,12 @@ class NearestEach(NamedTuple):
     scores: Floats
     counts: Longs
 
+    @classmethod
+    def of(cls, num_queries: int, k: int) -> Self:
+        """Not filled yet."""
+        size = num_queries * k
+        return cls(np.empty(size, np.uint32), np.empty(size, np.float32), np.empty(num_queries, np.int64))
+
 
 def nearest_each(
     view: SegmentView, wanted: Wanted, queries: np.ndarray, terms: np.ndarray, stops: np.ndarray, sets: np.ndarray
@@ -170,9 +192,8 @@ def nearest_each(
 
     queries: prepared for comparing stored rows. terms, sets: see in_all.py; of query i: terms[stops[i - 1]:stops[i]].
     """
-    arrays, size = arrays_of(view, wanted.key), len(stops) * wanted.k
-    found = NearestEach(np.empty(size, np.uint32), np.empty(size, np.float32), np.empty(len(stops), np.int64))
-    look(arrays, queries, terms, stops, sets, wanted.most, wanted.k, wanted.least, found)
+    found = NearestEach.of(len(stops), wanted.k)
+    look(arrays_of(view, wanted.key), queries, terms, stops, sets, wanted.most, wanted.k, wanted.least, found)
     return found
 
 
@@ -190,7 +211,7 @@ def _compiled_for(stored: type) -> Callable[..., None]:
 
 def argument_types(stored: type) -> tuple[types.Type, ...]:
     """The types of the arguments of `look`."""
-    arrays, numbers = type_of(Arrays, stored=type_of(stored)), types.int64[::1]
+    arrays, numbers = located_type(type_of(Arrays, stored=type_of(stored))), types.int64[::1]
     last = types.int64, types.int64, types.float64, type_of(NearestEach)
     return arrays, types.float32[::1], numbers, numbers, types.int64[:, ::1], *last
 
@@ -230,8 +251,8 @@ def _reaching(rows, scores, count, least):
 
 
 @kernel(*(types.void(*argument_types(stored)) for stored in ROWS.values()))
-def _nearest_each(arrays, queries, all_terms, stops, sets, most, k, least, result):
-    segment, counts = addresses(arrays), result.counts
+def _nearest_each(segment, queries, all_terms, stops, sets, most, k, least, result):
+    counts = result.counts
     dim, longest, start = len(queries) // len(stops), 1, 0
     for stop in stops:
         longest, start = max(longest, stop - start), stop
@@ -251,7 +272,7 @@ def _nearest_each(arrays, queries, all_terms, stops, sets, most, k, least, resul
         count = counts[i] = _reaching(rows, row_scores, count, least)
         best_rows, best_scores = best_of(rows, row_scores, count, k, segment.docs, segment.id_order)
         for at in range(len(best_rows)):
-            result.documents[k * i + at] = arrays.docs[best_rows[at]]
+            result.documents[k * i + at] = numbers_at(segment.docs)[best_rows[at]]
             result.scores[k * i + at] = best_scores[at]
     keep(space)
     keep(row_array)

@@ -32,13 +32,14 @@ from alicorn.quantization.kernels.intrinsics import (
     numbers_at,
     stack_space,
 )
-from alicorn.quantization.kernels.named import addresses, type_of
+from alicorn.quantization.kernels.named import addresses, located_type, type_of
 from alicorn.query.nn.arguments import LOOKED, Limits, Query
 from alicorn.query.nn.collecting import BUFFER, ScanPosition, collect, further_clusters, with_clusters
 from alicorn.query.nn.stages import (
     AHEAD,
     Chunk,
     compare,
+    prefetch_first,
     prefetch_rest,
     refine,
     scan,
@@ -200,8 +201,8 @@ def search_block(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The k best rows, best first, ties by id_order; with k = 0, all rows whose score is at least `least`, in order.
 
-    counters: (6,) int64, added to. The arrays must be of the types that the annotations name: nothing checks them here,
-    because finding out the types of so many arguments takes as long as a small search.
+    block: located. counters: (6,) int64, added to. The arrays must be of the types that the annotations name: nothing
+    checks them here, because finding out the types of so many arguments takes as long as a small search.
     Returns rows (uint32) and their scores (float32); with k = 0 a score may be an estimate that was good enough.
     """
     found: tuple[np.ndarray, np.ndarray] = _compiled_for(block.stored.__class__, query.code.__class__)(
@@ -220,12 +221,12 @@ def _compiled_for(stored: type, code: type) -> Callable[..., tuple[np.ndarray, n
 def argument_types(stored: type, code: type) -> tuple[types.Type, ...]:
     """The types of the arguments of search_block."""
     block, query = type_of(BlockArrays, stored=type_of(stored)), type_of(Query, code=type_of(code))
-    return block, query, type_of(Limits), types.int64[::1]
+    return located_type(block), query, type_of(Limits), types.int64[::1]
 
 
 @kernel(*(_ANSWER(*argument_types(stored, code)) for stored, code in ROWS_AND_QUERIES))
-def _search_block(block_arrays, query_arrays, limit_arrays, counter_array):
-    block, query, limits = addresses(block_arrays), addresses(query_arrays), addresses(limit_arrays)
+def _search_block(block, query_arrays, limit_arrays, counter_array):
+    query, limits = addresses(query_arrays), addresses(limit_arrays)
     counters = address(counter_array)
     bound = bound_from(np.float32(limits.least) if limits.k else np.float32(limits.least - 1e-6))
     candidates, found = _Candidates(new_numbers(3 * _ROOM), _ROOM), 0
@@ -238,6 +239,7 @@ def _search_block(block_arrays, query_arrays, limit_arrays, counter_array):
         while collected:
             rows, bases = buffers.rows, buffers.bases
             collected, position = collect(block, query, limits, position, bound.value, rows, bases, counters)
+            prefetch_first(block, query, rows, collected)
             for first in range(0, max(collected, 1), _CHUNK):  # at the end once more, for the chunk that waits
                 count, chunk = min(_CHUNK, collected - first), _chunk(buffers, turn)
                 count = scan(block, query, rows + 4 * first, bases + 4 * first, count, bound.value, counters, chunk)

@@ -136,7 +136,7 @@ def _search(
     limits = Limits(
         mode, rows, len(rows), bits, clusters, len(clusters), deleted, len(deleted), k, least, order, further
     )
-    return kernel.search_block(block.arrays, query, limits, counters.numbers)
+    return kernel.search_block(block.located, query, limits, counters.numbers)
 
 
 def _compared(

@@ -61,11 +61,36 @@ def _scan_codes(block, query, rows, bases, count, bound, counters, out):
     kept: Any = 0
     for i in range(count):
         row = load_number(rows + 4 * i)
-        prefetch_row(block.codes + size * load_number(rows + 4 * (i + AHEAD)), size)
+        _prefetch_code(block, load_number(rows + 4 * (i + AHEAD)))
         score, rest = query.code.estimate(load_float(bases + 4 * i), block.codes + size * row, size)
         out_rows[kept], scores[kept] = np.uint32(row), score
         kept += np.int64(score + (rest + query.slack) + load_float(block.errors + 4 * row) >= bound)
     return kept
+
+
+@subroutine
+def _prefetch_code(block, row):
+    prefetch_row(block.codes + block.code_size * row, block.code_size)
+    prefetch(block.errors + 4 * row)
+
+
+def prefetch_first(block, query, rows, count):
+    """Ask for what `scan` reads first of `count` rows."""
+    raise NotImplementedError
+
+
+@overload(prefetch_first)
+def _prefetch_first(block, query, rows, count):
+    return _prefetch_first_codes if _has_code(query, "estimate") else _prefetch_none
+
+
+def _prefetch_first_codes(block, query, rows, count):
+    for i in range(min(AHEAD, count)):
+        _prefetch_code(block, load_number(rows + 4 * i))
+
+
+def _prefetch_none(block, query, rows, count):
+    return
 
 
 def _take(block, query, rows, bases, count, bound, counters, out):

@@ -18,7 +18,7 @@ def evaluate(evaluation: Execution, node: tree.Term, within: Sets | None) -> Set
 
 
 def estimate(evaluation: Execution, node: tree.Term) -> int:
-    return sum([_num_postings(view.segment, node.term) for view in evaluation.snapshot.segments])
+    return sum([view.segment.num_with(node.term) for view in evaluation.snapshot.segments])
 
 
 def documents_of(segment: Segment, term: str) -> DocSet:
@@ -28,10 +28,3 @@ def documents_of(segment: Segment, term: str) -> DocSet:
     postings = segment.postings[segment.posting_starts[number] : segment.posting_starts[number + 1]]
     words = segment.frequent.words_of(number)
     return postings if words is None else Bitmap(words, len(postings))
-
-
-def _num_postings(segment: Segment, term: str) -> int:
-    number = segment.terms.find(term)
-    if number < 0:
-        return 0
-    return int(segment.posting_starts[number + 1] - segment.posting_starts[number])
