@@ -277,7 +277,8 @@ def test_the_mining_of_logs_reads_what_was_served(tmp_path, clock):
         }
     )
     with ServedLog(tmp_path / "log", clock, clock.elapsed_s) as log:
-        search(log, "alien", ["a", "b"])
+        features = {"features": packed(np.array([[0.1, np.nan], [1 / 3, 2.0]])), "feature_set": "f"}
+        search(log, "alien", ["a", "b"], **features)
         clock.advance(5)
         click(log, "alien", "a")
         log.flush()
@@ -288,6 +289,9 @@ def test_the_mining_of_logs_reads_what_was_served(tmp_path, clock):
     wanted = {"searches": 2, "pairs": 1, "impressions": 2, "non_clicks": 1, "searches_showing_nothing": 1}
     assert {name: counts[name] for name in wanted} == wanted
     assert [name for name in counts if name.startswith(("events_", "shown_of"))] == ["events_read"]
+    logged = pq.read_table(tmp_path / "pairs" / "features.parquet")
+    assert logged["doc_id"].to_pylist() == ["a", "b"]
+    assert logged["features"].to_pylist() == [[0.1, pytest.approx(np.nan, nan_ok=True)], [1 / 3, 2.0]]
 
 
 def test_a_forked_child_neither_writes_nor_unlocks_the_log(tmp_path, clock):

@@ -4,7 +4,7 @@ The same logs give the same rows in the same order.
 """
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import ibis
@@ -25,6 +25,7 @@ from alicorn.logs.likeness import likeness
 from alicorn.logs.popularity import popularity
 from alicorn.logs.tables import MEMORY_LIMIT, Logs, data_fingerprint, read_logs
 from alicorn.pairs import Manifest, PairsWriter, check_place, new_folder
+from alicorn.pairs.schema import TABLES as PAIRS
 from alicorn.tables import noted, read_table
 from alicorn.vertical import TextFeature, Vertical
 from alicorn.vertical.failed_searches import FACTS
@@ -107,6 +108,8 @@ def _write(
     for name in ("documents", "searchers"):
         if name in logs.copies:
             writer.copy(name, logs.copies[name])
+    if "shown" in logs.copies and "features" in pq.read_schema(logs.copies["shown"]).names:
+        writer.write("features", _logged_features(logs.copies["shown"]))
     if vertical.request.context:
         context(logs.impressions, vertical.request.context).to_parquet(writer.path("context"))
         writer.adopt("context")
@@ -126,6 +129,15 @@ def _write(
         told={name: {"train": of.train, "valid": of.valid} for name, of in told.items()},
         simulated=simulated,
     )
+
+
+def _logged_features(shown: Path) -> Iterator[pa.Table]:
+    """What rankers read, as it was served. It passes DuckDB by: it is the widest column of a log."""
+    columns = list(PAIRS["features"].columns)
+    with pq.ParquetFile(shown) as file:
+        yield file.schema_arrow.empty_table().select(columns)
+        for batch in file.iter_batches(columns=columns):
+            yield pa.table(batch).filter(pc.field("features").is_valid())
 
 
 def _scores(teacher: Teacher, vertical: Vertical, writer: PairsWriter) -> pa.Table:

@@ -1,6 +1,6 @@
 """The tables of a folder of training examples, as every reader sees them: in the types of schema.py."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -45,6 +45,16 @@ class PairsFolder:
                 message = f"{path} has no column '{column}': run `alicorn mine` again"
                 raise TableError(message, table=name, column=column)
         return found
+
+    def batches(self, name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Some rows after the other: the table may be larger than memory."""
+        path = self._path(name)
+        try:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(columns=list(columns)):
+                    yield conformed(pa.table(batch), name)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise TableError(f"{path} cannot be read: {error}; run `alicorn mine` again", table=name) from error
 
     @cached_property
     def searchers(self) -> pa.Table | None:

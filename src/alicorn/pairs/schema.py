@@ -13,6 +13,8 @@
     context       the vertical's request.context of each search; there where the vertical has one
     scores        what a teacher said of each document that a search for the query showed or led to; there where
                   `alicorn mine` was given a teacher
+    features      what a ranker read of documents when they were shown; there where the log has it. feature_set: the
+                  fingerprint of the features
     behaviour     what searchers had done before each search; there where the vertical asks for request.behaviour, and
                   then searchers has the same columns, as they are at the end of the log
 
@@ -27,7 +29,7 @@ import pyarrow as pa
 from alicorn.vertical.failed_searches import FACTS
 
 _STRINGS = pa.list_(pa.string())
-_GRADES = pa.list_(pa.float64())
+_NUMBERS = pa.list_(pa.float64())
 _SEARCH = {
     "search_id": pa.string(),
     "searcher_id": pa.string(),
@@ -52,12 +54,16 @@ TABLES = {
     "impressions": TableSchema({**_SEARCH, "doc_id": pa.string(), "position": pa.int64(), **_COUNTED, **_LABELS}),
     "non_clicks": TableSchema({**_SEARCH, "doc_id": pa.string(), **_LABELS}),
     "searches": TableSchema(
-        {**_SEARCH, "targets": _STRINGS, "grades": _GRADES, "segment": _STRINGS, "split": pa.string()}
+        {**_SEARCH, "targets": _STRINGS, "grades": _NUMBERS, "segment": _STRINGS, "split": pa.string()}
     ),
     "popularity": TableSchema({"doc_id": pa.string(), "clicks": pa.int64()}),
     "documents": TableSchema({"doc_id": pa.string()}, further=True),
     "searchers": TableSchema({"searcher_id": pa.string()}, further=True, optional=True),
     "scores": TableSchema({"query": pa.string(), "doc_id": pa.string(), "score": pa.float64()}, optional=True),
+    "features": TableSchema(
+        {"search_id": pa.string(), "doc_id": pa.string(), "features": _NUMBERS, "feature_set": pa.string()},
+        optional=True,
+    ),
     "behaviour": TableSchema({"search_id": pa.string()}, further=True, optional=True),
     "context": TableSchema({"search_id": pa.string()}, further=True, optional=True),
 }

@@ -140,6 +140,26 @@ def test_examples_are_what_was_shown_with_the_features_of_that_moment(folder, tm
     assert sorted(further.positions) == [0, 1, 2]
 
 
+def test_features_as_they_were_logged_are_taken_and_others_are_computed(tmp_path, folder):
+    features = FeatureSet.model_validate({"features": {"rank": {"kind": "static_rank"}}})
+    logged = [("s1", "p1", 7.0), ("s1", "p2", None), ("s1", "gone", 9.0), ("s3", "p1", 5.0)]
+    search, document, value = zip(*logged, strict=True)
+    table = {"search_id": search, "doc_id": document, "features": [[one] for one in value]}
+    tables = {name: folder.read(name) for name in ("impressions", "searchers")}
+
+    def examples(feature_set):
+        served = pa.table(table | {"feature_set": [feature_set] * len(logged)})
+        with_log = PairsFolder(write_folder(tmp_path / feature_set, tables | {"features": served}))
+        return rank_examples(with_log, Retriever(collection, [UNIFIED]), features, None)
+
+    with make_collection(tmp_path / "collection") as collection:
+        found, other = examples(features.fingerprint()), examples("other")
+    assert (found.logged, found.left_out) == (1, 0)  # of s3 the log has not all, so both are computed
+    assert sorted(found.matrix[:3, 0].tolist(), key=str) == [7.0, 9.0, pytest.approx(np.nan, nan_ok=True)]
+    assert sorted(found.matrix[3:, 0]) == [1.0, 4.0]
+    assert (other.logged, other.left_out) == (0, 1)
+
+
 def test_a_log_without_choices_teaches_nothing(tmp_path):
     empty = PairsFolder(write_folder(tmp_path / "pairs", {}))
     with pytest.raises(TableError, match="no search of train has a document that was chosen"):

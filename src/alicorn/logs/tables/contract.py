@@ -50,6 +50,10 @@ READ: Mapping[str, Sequence[Column]] = {
     "shown": [
         *(_SEARCH, _DOCUMENT, _POSITION),
         Column("seen", ColumnType.BOOLEAN, "whether the searcher had it in view"),
+        Column("features", ColumnType.FLOATS, "what the ranker read"),
+        Column("feature_set", ColumnType.STRING, "fingerprint of the features"),
+        Column("rank", ColumnType.INTEGER, "its place before exploration, from 1"),
+        Column("probability", ColumnType.NUMBER, "of being shown at this position"),
     ],
     "events": [
         Column("time", ColumnType.TIME, "when"),
@@ -89,12 +93,8 @@ FURTHER: Mapping[str, Sequence[Column]] = {
     ],
     "shown": [
         Column("channels", ColumnType.STRINGS, "which channels found it"),
-        Column("rank", ColumnType.INTEGER, "its place before exploration, from 1"),
         Column("segment", ColumnType.STRING, "of the collection, that held it"),
         Column("scores", ColumnType.ANY, "score by stage"),
-        Column("features", ColumnType.FLOATS, "what the ranker read"),
-        Column("feature_set", ColumnType.STRING, "fingerprint of the features"),
-        Column("probability", ColumnType.NUMBER, "of being shown at this position"),
     ],
     "events": [
         Column("session_id", ColumnType.STRING, "the visit"),
@@ -109,7 +109,7 @@ FILLED = ("grade", "weight")
 OPTIONAL: Mapping[str, Collection[str]] = {
     "impressions": (*FILLED, "clicked", "position", "searcher_id"),
     "searches": ("session_id",),
-    "shown": ("seen",),
+    "shown": ("seen", "features", "feature_set", "rank", "probability"),
     "events": ("event_id",),
 }
 """Columns of READ that may be absent."""

@@ -20,6 +20,8 @@ from alicorn.tables import note
 
 ROW = "__row"  # number of a row in its table, over all part files in the order of their names
 SEEN = "seen"
+OF_SHOWN = {"seen": "boolean", "rank": "int64", "probability": "float64"}
+"""Columns of what was shown that are null where nothing is known of them."""
 CLICK = "click"
 
 _ODD = {
@@ -119,8 +121,9 @@ def _acts(events: ibis.Table) -> ibis.Table:
 def _impressions(searches: ibis.Table, shown: ibis.Table, done: ibis.Table | None) -> ibis.Table:
     """A row per document shown, and one for a search that showed none."""
     own = [name for name in searches.columns if name != ROW]
-    seen = {} if "seen" in shown.columns else {"seen": ibis.null("boolean")}
-    pages = searches.left_join(shown.mutate(**seen).drop(ROW), "search_id").drop("search_id_right")
+    given = [name for name in ("search_id", "doc_id", "position", *OF_SHOWN) if name in shown.columns]
+    absent = {name: ibis.null(kind) for name, kind in OF_SHOWN.items() if name not in given}
+    pages = searches.left_join(shown.select(*given, **absent), "search_id").drop("search_id_right")
     if done is None:
         return pages.mutate(clicked=False, grade=0.0, weight=1.0)
     observed = done.filter(_.is_seen).select("search_id").distinct().mutate(observed=True)
@@ -130,7 +133,7 @@ def _impressions(searches: ibis.Table, shown: ibis.Table, done: ibis.Table | Non
     is_seen = (pages.is_seen | (chosen > 0)).fill_null(False)
     return pages.select(
         *own,
-        *("doc_id", "position"),
+        *("doc_id", "position", "rank", "probability"),
         clicked=chosen > 0,
         grade=chosen,
         weight=ibis.literal(1.0),

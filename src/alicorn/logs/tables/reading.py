@@ -23,7 +23,7 @@ from ibis.backends.duckdb import Backend
 from alicorn.errors import AlicornError, TableError
 from alicorn.logs.tables.checks import check_tables
 from alicorn.logs.tables.contract import FILLED, TABLES, further_columns, given_columns, needed_columns, refuse_absent
-from alicorn.logs.tables.outcomes import ROW, joined
+from alicorn.logs.tables.outcomes import OF_SHOWN, ROW, joined
 from alicorn.tables import PartFiles, note, open_parts
 from alicorn.tables.csv_files import ENDINGS
 from alicorn.vertical import Vertical
@@ -38,7 +38,8 @@ class Logs:
     """Checked log tables. `files`, `copies` and `counts` (rows) are by table name; an absent table is None.
 
     The Ibis tables have the columns of the contract; grade and weight of impressions are float64, never null, and
-    `seen` is null where nobody knows. Searches, shown and events are joined into impressions and activity.
+    `seen`, `rank` and `probability` are null where nobody knows. Searches, shown and events are joined into impressions
+    and activity.
     copies: one plain Parquet file for each table, of documents and searchers with all their columns. filled: how many
     values were made up or are odd, by what was missing or is wrong.
     """
@@ -160,7 +161,8 @@ def _filled(impressions: ibis.Table, filled: dict[str, int]) -> ibis.Table:
     impressions = impressions.mutate(**given)
     grade = ibis.coalesce(grade, impressions.clicked.cast("float64"))
     weight = impressions.weight.cast("float64").fill_null(1.0)
-    return impressions.mutate(grade=grade, weight=weight, seen=ibis.null("boolean"))
+    unknown = {name: ibis.null(kind) for name, kind in OF_SHOWN.items()}
+    return impressions.mutate(grade=grade, weight=weight, **unknown)
 
 
 def _leave_out_unknown(connection: Backend, tables: dict[str, ibis.Table], left_out: dict[str, int]) -> None:

@@ -1,13 +1,14 @@
 """What to learn from: the documents that searches showed, with the features that they had at that moment.
 
-The features are those of the collection and the models that will serve; clicks are counted up to each search. Documents
-that the collection lacks are left out and counted.
+The features are those that the log has of each search, where a ranker of the same features served it; else those of the
+collection and the models that will serve, with clicks counted up to each search. Documents that the collection lacks
+are then left out and counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,7 @@ from alicorn.index import Snapshot
 from alicorn.index.segment.parts.doc_ids import hash_ids
 from alicorn.pairs import PairsFolder
 from alicorn.ranking.features import Candidates, ClickHistory, FeatureSet
+from alicorn.ranking.learning.logged import logged_features
 from alicorn.retrieval.asked import Asked, asked_rows
 from alicorn.retrieval.encoder import search_vectors
 from alicorn.retrieval.retriever import Retriever
@@ -32,7 +34,7 @@ class RankExamples:
 
     matrix: (rows, features) float64. grades, weights: (rows,) float64. positions: (rows,) int64 from 1, 0 where it is
     not known. starts: (searches + 1,) where the rows of each search begin. splits, search_ids: of each search.
-    left_out: rows of documents that the collection lacks.
+    left_out: rows of documents that the collection lacks. logged: searches whose features are those of the log.
     """
 
     matrix: np.ndarray
@@ -43,6 +45,7 @@ class RankExamples:
     splits: np.ndarray
     search_ids: np.ndarray
     left_out: int
+    logged: int = 0
 
     def __len__(self) -> int:
         return len(self.splits)
@@ -53,7 +56,8 @@ class RankExamples:
         starts = np.concatenate([[0], np.cumsum(counts)])
         rows = np.repeat(self.starts[searches] - starts[:-1], counts) + np.arange(starts[-1])
         of_rows = (self.matrix[rows], self.grades[rows], self.weights[rows], self.positions[rows])
-        return RankExamples(*of_rows, starts, self.splits[searches], self.search_ids[searches], self.left_out)
+        of_searches = (self.splits[searches], self.search_ids[searches])
+        return RankExamples(*of_rows, starts, *of_searches, self.left_out, self.logged)
 
 
 def read_history(folder: PairsFolder) -> ClickHistory:
@@ -84,22 +88,32 @@ def rank_examples(
     searches = shown.take(pa.array(first))
     snapshot = retriever.collection.snapshot()
     placed = _places(snapshot, shown["doc_id"].combine_chunks())
-    asked = asked_of(folder, retriever, features, searches)
+    logged = logged_features(folder, shown, features)
+    is_logged = np.minimum.reduceat(np.append(logged.rows, -1), first) >= 0
+    if candidates:
+        is_logged[:] = False  # beside documents whose features are computed
+    computed = np.flatnonzero(~is_logged)
+    asked = dict(zip(computed.tolist(), asked_of(folder, retriever, features, searches.take(computed)), strict=True))
     rng = np.random.default_rng(seed)
     rows, matrices = [], [np.empty((0, len(features.names)))]
     for row, (start, count) in enumerate(zip(first.tolist(), counts.tolist(), strict=True)):
-        here = start + np.flatnonzero(placed[start : start + count, 0] >= 0)
+        here = np.arange(start, start + count)
+        if row in asked:
+            here = here[placed[here, 0] >= 0]
         addresses = placed[here]
         if candidates:
             addresses = np.concatenate([addresses, _retrieved(retriever, asked[row], candidates, addresses)])
         # In an order that says nothing: LightGBM leaves equal scores in the order of the rows.
         order = rng.permutation(len(addresses))
         rows.append(np.append(here, np.full(len(addresses) - len(here), -1))[order])
-        if len(addresses):
+        if row not in asked:
+            matrices.append(logged.matrix[logged.rows[here[order]]])
+        elif len(addresses):
             matrices.append(_matrix(snapshot, addresses[order], asked[row], retriever, features, history))
         advance(row + 1, len(first))
-    left_out = int((placed[:, 0] < 0).sum())
-    return _examples(shown, searches, rows, np.concatenate(matrices), left_out)
+    left_out = int((placed[np.repeat(~is_logged, counts), 0] < 0).sum())
+    found = _examples(shown, searches, rows, np.concatenate(matrices), left_out)
+    return replace(found, logged=int(is_logged.sum()))
 
 
 def _examples(
@@ -131,13 +145,10 @@ def asked_of(folder: PairsFolder, retriever: Retriever, features: FeatureSet, se
 
 def _shown(folder: PairsFolder, splits: Sequence[str], num_searches: int, seed: int) -> pa.Table:
     """The rows of the searches, search by search. A search where all grades are equal teaches no order."""
-    table = folder.read("impressions", list(_COLUMNS))
-    table = table.filter(pc.is_in(table["split"], pa.array(splits)))
-    spread = table.group_by("search_id").aggregate([("grade", "min"), ("grade", "max"), ("split", "min")])
-    spread = spread.filter(pc.greater(spread["grade_max"], 0.0)).sort_by("search_id")
+    spread = _spread(folder, splits)
     rng, chosen = np.random.default_rng(seed), []
     for split in splits:
-        ids = spread.filter(pc.equal(spread["split_min"], split))["search_id"].combine_chunks()
+        ids = spread.filter(pc.equal(spread["split"], split))["search_id"].combine_chunks()
         if len(ids) == 0:
             raise TableError(
                 f"{folder.folder}: no search of {split} has a document that was chosen: there is nothing to learn from;"
@@ -147,10 +158,20 @@ def _shown(folder: PairsFolder, splits: Sequence[str], num_searches: int, seed: 
             )
         kept = np.sort(rng.permutation(len(ids))[:num_searches])
         chosen.append(ids.take(pa.array(kept)))
-    table = table.filter(pc.is_in(table["search_id"], pa.concat_arrays(chosen)))
+    table = folder.read("impressions", list(_COLUMNS), pa.concat_arrays(chosen))
     return table.sort_by(
         [("time", "ascending"), ("search_id", "ascending"), ("position", "ascending")]
     ).combine_chunks()
+
+
+def _spread(folder: PairsFolder, splits: Sequence[str]) -> pa.Table:
+    """search_id and split of the searches of some splits that have a document that was chosen, by search_id."""
+    key = ["search_id", "split"]
+    wanted = pc.field("split").isin(pa.array(splits)) & (pc.field("grade") > 0)
+    parts = [pa.table({name: pa.array([], pa.string()) for name in key})]
+    for some in folder.batches("impressions", [*key, "grade"]):
+        parts.append(some.filter(wanted).select(key).group_by(key).aggregate([]))
+    return pa.concat_tables(parts).group_by(key).aggregate([]).sort_by("search_id")
 
 
 def _of_searches(shown: pa.Table) -> tuple[np.ndarray, np.ndarray]:

@@ -39,11 +39,13 @@ _DEPTH = 100
 
 @dataclass(frozen=True)
 class RankReport:
-    """comparison: of the searches that neither taught nor stopped."""
+    """comparison: of the searches that neither taught nor stopped. logged: searches of the splits that are read whose
+    features are those of the log."""
 
     learned: LearnedForest
     searches: dict[str, int]
     left_out: int
+    logged: int
     comparison: Comparison
 
     def to_dict(self) -> dict[str, Any]:
@@ -52,6 +54,7 @@ class RankReport:
             "ndcg_of_stopping": self.learned.stopped_at,
             "gains": self.learned.gains,
             "searches": self.searches,
+            "searches_with_logged_features": self.logged,
             "rows_of_unknown_documents": self.left_out,
             **self.comparison.to_dict(),
         }
@@ -66,7 +69,8 @@ class RankReport:
         gains = sorted(self.learned.gains.items(), key=lambda item: -item[1])
         return "\n\n".join(
             [
-                f"{self.learned.trees} trees, learned from {self.searches['learning']} searches",
+                f"{self.learned.trees} trees, learned from {self.searches['learning']} searches; features as they were"
+                f" logged: {self.logged} searches",
                 table(["order", measure, f"to the {PRESENT}"], rows),
                 table(["feature", "share of the gain"], [[name, f"{share:.3f}"] for name, share in gains]),
             ]
@@ -119,6 +123,7 @@ def learn_ranker(
         "split": split,
         "candidates": candidates,
         "searches": counts,
+        "searches_with_logged_features": examples.logged,
         "trees": learned.trees,
     }
     header = header_of(features, vertical, collection.metadata.get("models", {}), how)
@@ -131,7 +136,7 @@ def learn_ranker(
     except BaseException:
         shutil.rmtree(out, ignore_errors=True)
         raise
-    return RankReport(learned, counts, examples.left_out, comparison)
+    return RankReport(learned, counts, examples.left_out, examples.logged, comparison)
 
 
 def compared(retriever: Retriever, ranking: RankingStages, searches: Searches, seed: int = 0) -> Comparison:
