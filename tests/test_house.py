@@ -41,6 +41,7 @@ ROOMS = [
     "query",
     "tuning",
     "publishing",
+    "distributed",
     "retrieval",
     "evaluation",
     "interests",

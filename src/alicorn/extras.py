@@ -12,6 +12,8 @@ EXTRAS = {
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "chinese": ("jieba",),
     "rank": ("lightgbm",),
+    "ray": ("ray",),
+    "spark": ("pyspark",),
 }
 
 

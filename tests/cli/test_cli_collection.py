@@ -186,7 +186,7 @@ def test_embed_refuses_what_it_cannot_embed(loop, tmp_path):
     assert "cannot be read as Parquet" in alicorn(*embed, loop.vertical).refusal()
     assert "column 'name'" in alicorn(*embed, _only(loop, tmp_path, ["doc_id"])).refusal()
     documents = ("--documents", loop.logs / "documents")
-    assert "folder that exists" in alicorn("embed", loop.model, *documents, "--out", tmp_path / "no" / "e").refusal()
+    assert "there is no folder" in alicorn("embed", loop.model, *documents, "--out", tmp_path / "no" / "e").refusal()
     assert files_below(tmp_path) == ["only.parquet"]
 
 

@@ -179,3 +179,27 @@ def test_batches_are_the_rows_in_order(tmp_path):
     assert max(map(len, batches)) == 3
     assert pa.concat_tables(batches)["a"].to_pylist() == list(range(15))
     assert source.num_rows == 15
+
+
+def test_row_groups_read_alone_are_the_table(tmp_path):
+    first = pa.table({"doc_id": [f"a{row}" for row in range(10)], "n": range(10)})
+    pq.write_table(first, tmp_path / "a.parquet", row_group_size=4)
+    pq.write_table(pa.table({"doc_id": pa.array([], pa.string())}), tmp_path / "b.parquet")
+    pq.write_table(pa.table({"doc_id": ["c0", "c1"], "n": [0.5, 1.5]}), tmp_path / "c.parquet")
+    opened = open_parts(tmp_path, "documents")
+    groups = opened.row_groups()
+    assert [(group.first_row, group.num_rows) for group in groups] == [(0, 4), (4, 4), (8, 2), (10, 2)]
+    read = [table for group in groups for table in opened.batches_of(group, 3)]
+    assert [len(table) for table in read] == [3, 1, 3, 1, 2, 2]
+    assert pa.concat_tables(read).equals(opened.read())
+
+
+def test_a_row_group_s_error_counts_rows_of_the_table(tmp_path):
+    wrong = pa.table({"doc_id": ["a", "b", "c", "d"], "at": [0, 1, 2, 1]})
+    at = pa.array([0, 1000, 2000, 1], pa.timestamp("ns"))
+    path = tmp_path / "t.parquet"
+    pq.write_table(wrong.set_column(1, "at", at), path, row_group_size=2, use_deprecated_int96_timestamps=True)
+    opened = open_parts(path, "documents")
+    assert len(list(opened.batches_of(opened.row_groups()[0]))) == 1
+    with pytest.raises(TableError, match="row 3"):
+        list(opened.batches_of(opened.row_groups()[1]))

@@ -12,6 +12,7 @@ import typer
 from alicorn.cli.options import CollectionFolder, Json, ModelFolder, OtherVertical, load_models
 from alicorn.cli.output import log, print_values
 from alicorn.config import parse_config
+from alicorn.distributed.batch.engines import BatchEngine
 from alicorn.errors import ConfigError
 from alicorn.reporting.progress import progress_bar
 
@@ -23,21 +24,27 @@ if TYPE_CHECKING:
 
 def embed(
     model: ModelFolder,
-    documents: Annotated[Path, typer.Option(help="Documents, Parquet or CSV.", exists=True)],
-    out: Annotated[Path, typer.Option(help="Parquet file to write.")],
+    documents: Annotated[Path, typer.Option(help="Documents, Parquet or CSV: a file or a folder.", exists=True)],
+    out: Annotated[Path, typer.Option(help="File to write, .parquet, or a new folder for part files.")],
+    engine: Annotated[BatchEngine, typer.Option(help="Where it runs: docs/beyond-one-machine.md.")] = BatchEngine.LOCAL,
     as_json: Json = False,
 ) -> None:
     """Write doc_id and embedding:<key> for every document: what `publish` would index.
 
-    Example: alicorn embed model/ --documents documents.parquet --out embeddings.parquet
-    """
-    from alicorn.publishing.embed import embed as embed_documents
-    from alicorn.towers import Model
+    A run that was killed goes on where it stopped.
 
-    loaded = Model.load(model)
+    Examples:
+
+    alicorn embed model/ --documents documents.parquet --out embeddings.parquet
+
+    alicorn embed model/ --documents documents/ --out embeddings/ --engine spark
+    """
+    from alicorn.distributed.batch import embed as embed_documents
+
     with progress_bar(log, "embed") as advance:
-        count = embed_documents(documents, loaded, out, advance)
-    print_values({"documents": count, "dim": loaded.dim, "key": loaded.key, "out": str(out)}, as_json)
+        done = embed_documents(documents, model, out, engine, advance)
+    values = {"documents": done.documents, "kept": done.kept, "dim": done.dim, "key": done.key, "out": str(out)}
+    print_values(values if done.kept else {name: value for name, value in values.items() if name != "kept"}, as_json)
 
 
 def publish(

@@ -5,7 +5,6 @@ publish.py       a table into a collection, new or existing
 update.py        columns or vectors into a collection that has the documents; keys that go
 embeddings.py    embedding keys and dimensions of models and of tables
 aliases.py       names of embedding keys, such as current
-embed.py         vectors of documents into a file
 provenance.py    which models made the vectors of a collection
 shard_search.py  exact search for the documents nearest to training requests
 """

@@ -22,6 +22,14 @@ if TYPE_CHECKING:  # a plain table is published without torch
 BATCH_ROWS = 100_000  # at 128 dimensions 51 MB of vectors a batch
 
 
+def known_types(models: Sequence[AnyModel] = ()) -> dict[str, pa.DataType]:
+    """The types that columns of documents have to have."""
+    known: dict[str, pa.DataType] = {"terms": pa.list_(pa.string())}
+    for model in models:
+        known |= model.vertical.document_types()
+    return known
+
+
 def open_documents(
     documents: Path, models: Sequence[AnyModel] = (), kept: Mapping[str, pa.DataType] | None = None
 ) -> PartFiles:
@@ -29,10 +37,7 @@ def open_documents(
 
     models: their verticals say what columns are. kept: the types of the stored columns of a collection.
     """
-    known = dict(kept or {}) | {"terms": pa.list_(pa.string())}
-    for model in models:
-        known |= model.vertical.document_types()
-    source = open_parts(documents, "documents", known)
+    source = open_parts(documents, "documents", dict(kept or {}) | known_types(models))
     if source.num_rows == 0:
         raise TableError(f"{documents}: the table of documents is empty", table="documents")
     note_bytes(source.schema, ("doc_id", "terms"), "documents")

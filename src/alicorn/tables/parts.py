@@ -32,6 +32,19 @@ _MAGIC = b"PAR1"
 
 
 @dataclass(frozen=True)
+class RowGroup:
+    """Rows of a table that are read without the others: a row group of a Parquet file, or a whole file (`group` None).
+
+    file: place in `PartFiles.files`; first_row: in the table.
+    """
+
+    file: int
+    group: int | None
+    first_row: int
+    num_rows: int
+
+
+@dataclass(frozen=True)
 class PartFiles:
     """The files of a table. name: of the table in messages; schema: plain, of all files; counts: rows of each file;
     metadata: that of the first file's schema; tables: what CSV files hold, which is read when they are opened."""
@@ -63,6 +76,30 @@ class PartFiles:
                     row += len(table)
             first_row += count
 
+    def row_groups(self) -> list[RowGroup]:
+        """What can be read by itself: all rows of the table, in order, without groups that have none."""
+        groups: list[RowGroup] = []
+        first_row = 0
+        for at, (file, count) in enumerate(zip(self.files, self.counts, strict=True)):
+            sizes: dict[int | None, int] = {None: count}
+            if file not in self.tables:
+                with _reading(self.name, file), _opened(file) as opened:
+                    footer = opened.metadata
+                    sizes = {group: footer.row_group(group).num_rows for group in range(footer.num_row_groups)}
+            for group, size in sizes.items():
+                if size:
+                    groups.append(RowGroup(at, group, first_row, size))
+                first_row += size
+        return groups
+
+    def batches_of(self, rows: RowGroup, num_rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
+        """`batches` of one row group."""
+        row = rows.first_row
+        with self.located():
+            for table in self._read(self.files[rows.file], self.schema.names, num_rows, row, rows.group):
+                yield _fitted(table, self.schema, self.name, row)
+                row += len(table)
+
     def read(self, columns: Iterable[str] | None = None) -> pa.Table:
         """All rows as one table. Raises TableError as `batches` does."""
         chosen = None if columns is None else list(columns)
@@ -93,7 +130,9 @@ class PartFiles:
             row -= count
         return self.files[-1], row
 
-    def _read(self, file: Path, columns: Sequence[str], num_rows: int, first_row: int) -> Iterator[pa.Table]:
+    def _read(
+        self, file: Path, columns: Sequence[str], num_rows: int, first_row: int, group: int | None = None
+    ) -> Iterator[pa.Table]:
         if file in self.tables:
             table = self.tables[file].select([name for name in columns if name in self.tables[file].column_names])
             yield from (table.slice(row, num_rows) for row in range(0, len(table), num_rows))
@@ -102,9 +141,10 @@ class PartFiles:
             own = opened.schema_arrow
             present = [name for name in columns if name in own.names]
             row = first_row
+            groups = None if group is None else [group]
             in_96_bits = times_in_96_bits(opened, present)
-            finer = exact_times(file, in_96_bits, num_rows) if in_96_bits else repeat(None)
-            for batch, exact in zip(opened.iter_batches(num_rows, columns=present), finer, strict=False):
+            finer = exact_times(file, in_96_bits, num_rows, groups) if in_96_bits else repeat(None)
+            for batch, exact in zip(opened.iter_batches(num_rows, groups, columns=present), finer, strict=False):
                 # Arrow reads `a.b` where `a` is asked for; and a batch without columns has no number of rows.
                 table = pa.Table.from_batches([batch]).select(present)
                 if exact is not None:

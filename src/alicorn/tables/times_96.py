@@ -25,10 +25,10 @@ def times_in_96_bits(file: pq.ParquetFile, columns: Sequence[str]) -> list[str]:
     return [name for name in columns if any(path == name or path.startswith(f"{name}.") for path in paths)]
 
 
-def exact_times(file: Path, columns: Sequence[str], num_rows: int) -> Iterator[pa.Table]:
-    """The columns with nanoseconds, as far as 64 bits hold them, in batches of `num_rows`."""
+def exact_times(file: Path, columns: Sequence[str], num_rows: int, groups: Sequence[int] | None) -> Iterator[pa.Table]:
+    """The columns with nanoseconds, as far as 64 bits hold them, in batches of `num_rows`. groups: None for all."""
     with pq.ParquetFile(file, coerce_int96_timestamp_unit="ns") as opened:
-        for batch in opened.iter_batches(num_rows, columns=columns):
+        for batch in opened.iter_batches(num_rows, groups, columns=columns):
             yield pa.Table.from_batches([batch]).select(columns)
 
 

@@ -1,0 +1,81 @@
+"""A job from beginning to end: what is left of it, and its parts put in place when all are there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from alicorn.distributed.batch.engines import BatchEngine, run_on
+from alicorn.distributed.batch.job import Job
+from alicorn.errors import ConfigError
+from alicorn.tables import PartFiles
+
+_JOB = "_job.json"  # readers of tables pass over names that begin so
+
+
+def unfinished(out: Path) -> Path:
+    """Where the parts are until all are there. Raises ConfigError for a place that cannot be written."""
+    if out.suffix == ".parquet" and out.is_dir():
+        raise ConfigError(f"{out} is a folder: give a file to write, or a folder by a name without .parquet")
+    if out.suffix != ".parquet" and out.exists() and (out.is_file() or any(out.iterdir())):
+        raise ConfigError(f"{out} is there already: give a new folder, or a file that ends in .parquet")
+    if not out.parent.is_dir():
+        raise ConfigError(f"{out}: there is no folder {out.parent}: make it first, or write elsewhere")
+    return out.with_name(f".{out.name}.unfinished")
+
+
+def run(job: Job, source: PartFiles, engine: BatchEngine, out: Path, on_progress: Callable[[int, int], None]) -> int:
+    """Make the parts that are missing, then write `out` -> the rows that a killed run had made already.
+
+    source: the job's table. out: a file that ends in .parquet, or a folder that gets a part file for each row group.
+    """
+    groups = source.row_groups()
+    _prepare(job.folder, job.fingerprint)
+    missing = [number for number, group in enumerate(groups) if not _is_complete(job.part(number), group.num_rows)]
+    before = done = sum(group.num_rows for group in groups) - sum(groups[number].num_rows for number in missing)
+    on_progress(done, source.num_rows)
+    try:
+        for rows in run_on(engine, job, missing) if missing else ():
+            done += rows
+            on_progress(done, source.num_rows)
+    finally:
+        if not any(job.part(number).exists() for number in range(len(groups))):
+            shutil.rmtree(job.folder)  # nothing to go on with
+    parts = [job.part(number) for number in range(len(groups))]
+    if out.suffix == ".parquet":
+        _join(parts, out)
+        shutil.rmtree(job.folder)
+    else:
+        os.replace(job.folder, out)
+    return before
+
+
+def _prepare(folder: Path, fingerprint: str) -> None:
+    """The folder of a job: kept if it is of this one, else made anew."""
+    wanted = json.dumps({"fingerprint": fingerprint}, allow_nan=False)
+    kept = folder / _JOB
+    if not (kept.is_file() and kept.read_text() == wanted):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        kept.write_text(wanted)
+
+
+def _is_complete(part: Path, num_rows: int) -> bool:
+    return part.is_file() and pq.read_metadata(part).num_rows == num_rows
+
+
+def _join(parts: Sequence[Path], out: Path) -> None:
+    """One file of all parts, there when it is complete; a row group for each part."""
+    joined = out.with_name(f".{out.name}.joining")
+    try:
+        with pq.ParquetWriter(joined, pq.read_schema(parts[0])) as writer:
+            for part in parts:
+                writer.write_table(pq.read_table(part))
+        os.replace(joined, out)
+    finally:
+        joined.unlink(missing_ok=True)
