@@ -17,13 +17,13 @@ class Client:
         """starts: whether it starts the app and shuts it down; of several clients of one app, one does."""
         self._runner = asyncio.Runner()
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        self._client = httpx.AsyncClient(transport=transport, base_url="http://test")
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://test")
         self._lifespan = app.router.lifespan_context(app) if starts else contextlib.nullcontext()
         self._documented = {}
 
     def __enter__(self):
         self._runner.run(self._lifespan.__aenter__())
-        paths = self._runner.run(self._client.get("/openapi.json")).json()["paths"]
+        paths = self._runner.run(self.client.get("/openapi.json")).json()["paths"]
         for path, operations in paths.items():
             pattern = re.compile(re.sub(r"\{\w+\}", ".+", path))
             self._documented[pattern] = {
@@ -35,8 +35,12 @@ class Client:
         self._runner.run(self._lifespan.__aexit__(None, None, None))
         self._runner.close()
 
+    def run(self, coroutine):
+        """What it returns, on the client's event loop; of requests at the same time, by `client`."""
+        return self._runner.run(coroutine)
+
     def request(self, method, path, **arguments):
-        answer = self._runner.run(self._client.request(method, path, **arguments))
+        answer = self._runner.run(self.client.request(method, path, **arguments))
         for pattern, operations in self._documented.items():
             if method in operations and pattern.fullmatch(answer.request.url.path):
                 assert str(answer.status_code) in operations[method], f"{method} {path}: undocumented {answer}"

@@ -20,6 +20,9 @@ from alicorn.serving.api.search_endpoint import SearchEndpoint
 from alicorn.serving.api.search_operations import events_operation, search_operations, typing_operations
 from alicorn.serving.api.status_operations import status_operations
 from alicorn.serving.metrics import Metrics
+from alicorn.serving.models.background import Background
+from alicorn.serving.models.operations import model_operations
+from alicorn.serving.models.served_models import ServedModels
 from alicorn.serving.security.access import Access
 
 
@@ -205,10 +208,10 @@ def test_a_wrong_method_is_told_all_right_ones(client, method, path, allowed):
 def test_every_operation_is_described_with_what_it_takes_gives_and_refuses(client):
     paths = client.get("/openapi.json").json()["paths"]
     described = {(method, path): found for path, methods in paths.items() for method, found in methods.items()}
-    assert len(described) == 16
-    assert len({found["operationId"] for found in described.values()}) == 16
+    assert len(described) == 23
+    assert len({found["operationId"] for found in described.values()}) == 23
     for (method, path), found in described.items():
-        assert ("requestBody" in found) == (method in ("post", "patch"))
+        assert ("requestBody" in found) == (method in ("post", "patch") and not path.endswith(("/switch", "/rollback")))
         assert [p["name"] for p in found.get("parameters", []) if p["in"] == "path"] == re.findall(r"{(\w+)}", path)
         for status, answer in found["responses"].items():
             assert (status == "204") == ("content" not in answer)
@@ -226,13 +229,14 @@ def test_examples_are_of_the_types_that_they_show(collection):
     endpoint = SearchEndpoint(Retriever(collection), None)
     metrics = Metrics(collection)
     operations = [*search_operations(endpoint, metrics, Access(None)), events_operation(endpoint)]
-    operations += [*typing_operations(endpoint), bulk_operation(collection, [])]
-    operations += document_operations(collection, []) + status_operations(endpoint, metrics, Access(None))
+    operations += [*typing_operations(endpoint), bulk_operation(endpoint)]
+    operations += document_operations(endpoint) + status_operations(endpoint, metrics, Access(None))
+    operations += model_operations(ServedModels(endpoint, Background(), None))
     for operation in operations:
         for kind, example in ((operation.takes, operation.example), (operation.gives, operation.shows)):
             assert example is not None or kind in (None, "text/plain"), operation.path
             if example is not None and kind is not bytes:
-                assert msgspec.convert(example, kind)
+                assert msgspec.convert(msgspec.to_builtins(example), kind)
 
 
 @pytest.mark.parametrize(

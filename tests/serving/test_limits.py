@@ -86,7 +86,7 @@ def test_an_answer_that_is_late_is_a_503_that_says_so(client, slow):
 
 
 def test_a_client_that_goes_away_frees_its_place(start, collection, slow):
-    app = start(collection)._client._transport.app
+    app = start(collection).client._transport.app
 
     async def run():
         async def receive():

@@ -88,6 +88,10 @@ class ServedLog:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def folder(self) -> Path:
+        return self._folder
+
     def now_us(self) -> int:
         """Microseconds since 1970, UTC."""
         since = self._now() - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)

@@ -8,7 +8,7 @@ Equality and hash ignore `offset`, the character of the source text at which the
 canonical S-expression, and `parse(str(tree)) == tree` for every tree that the parser accepts.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar
 
@@ -354,16 +354,26 @@ def walk(node: Node) -> Iterator[Node]:
 
 def with_fuzzy_replaced(node: Node, others: Mapping[Fuzzy, Node]) -> Node:
     """The tree with other nodes in the places of some fuzzy terms."""
-    if isinstance(node, Fuzzy):
-        return others.get(node, node)
+    return _rewritten(node, lambda one: others.get(one, one) if isinstance(one, Fuzzy) else one)
+
+
+def exactly(node: Node) -> Node:
+    """The tree whose nearest documents are looked for everywhere: without nprobe, scan and recall."""
+    return _rewritten(
+        node, lambda one: replace(one, nprobe=None, scan=None, recall=None) if isinstance(one, Nn) else one
+    )
+
+
+def _rewritten(node: Node, change: Callable[[Node], Node]) -> Node:
+    """The tree with every node changed, its operands first."""
     syntax = OPERATORS[node.operator]
-    operands = [with_fuzzy_replaced(operand, others) for operand in syntax.operands_of(node)]
+    operands = [_rewritten(operand, change) for operand in syntax.operands_of(node)]
     values = syntax.as_fields(operands, syntax.marks_of(node)) if operands else {}
     for name in syntax.expressions:
         inner = getattr(node, name)
         if inner is not None:
-            values[name] = with_fuzzy_replaced(inner, others)
-    return replace(node, **values) if values else node  # type: ignore[type-var]
+            values[name] = _rewritten(inner, change)
+    return change(replace(node, **values) if values else node)  # type: ignore[type-var]
 
 
 def _written(node: Node) -> str:

@@ -5,15 +5,16 @@ The server, the shell and the demo ask through a `Retriever`, with the same chec
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from alicorn.errors import AlicornError
+from alicorn.errors import AlicornError, ConfigError
 from alicorn.index import Snapshot
 from alicorn.language.order import OrderBy, without_nn
 from alicorn.language.prepared import prepare
@@ -51,6 +52,7 @@ class Request:
     without_nn: the rule of the vertical's selection by which a text became the Boolean expression; None where none did.
     only: the tree of the documents that may be seen; None: all.
     asked: of a text, for the stages that order its hits anew; None where they stay in their order.
+    models: the models that encoded vectors of it, embedding key -> fingerprint.
     """
 
     expression: str | Node
@@ -64,6 +66,7 @@ class Request:
     facets: Mapping[str, Facet] | None = None
     only: Node | None = None
     asked: Asked | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -137,6 +140,42 @@ class Retriever:
         rows = pa.table({}) if self.searchers is None else self.searchers.rows()
         towers = {model.key: model.request_tower(rows) for model in models}
         self._towers = {key: tower for key, tower in towers.items() if tower is not None}
+        self._pinned: str | None = None
+
+    def beside(self, model: AnyModel) -> Retriever:
+        """The same with one model more, under the key that its vectors have in the collection.
+
+        The vertical, and what is searched where no key is given, stay. Raises as the constructor; ConfigError where the
+        key has a model.
+        """
+        (named,) = as_published([model], self.collection)
+        if named.key in self.models:
+            other = self.models[named.key].fingerprint
+            raise ConfigError(f"embedding {named.key!r} has a model here, {other}: give the new one another key")
+        check_models(self.collection, [named])
+        check_vertical(self.collection, named.vertical)
+        with_it = copy.copy(self)
+        with_it.models = {**self.models, named.key: named}
+        with_it._interests = interests_of(list(with_it.models.values()))
+        tower = named.request_tower(pa.table({}) if self.searchers is None else self.searchers.rows())
+        with_it._towers = self._towers if tower is None else {**self._towers, named.key: tower}
+        return with_it
+
+    def without(self, key: str) -> Retriever:
+        """The same without the model of a key."""
+        left = copy.copy(self)
+        left.models = {other: model for other, model in self.models.items() if other != key}
+        left._interests = interests_of(list(left.models.values()))
+        left._towers = {other: tower for other, tower in self._towers.items() if other != key}
+        return left
+
+    def pinned(self) -> Retriever:
+        """The same, which goes on searching what is searched now where no key is given, whatever is called current."""
+        if self._pinned is not None or not self.models:
+            return self
+        fixed = copy.copy(self)
+        fixed._pinned = self.default_key
+        return fixed
 
     def request(
         self,
@@ -177,9 +216,16 @@ class Retriever:
         else:
             asked = expression
         root = asked if isinstance(asked, Node) else prepare(asked).root
-        given = check_vectors({**self._encoded(text, searcher, context, root, is_ranked), **(vectors or {})})
+        encoded = self._encoded(text, searcher, context, root, is_ranked)
+        given = check_vectors({**encoded, **(vectors or {})})
+        own = encoded.keys() - (vectors or {}).keys()
+        models = {
+            key: model.fingerprint
+            for key, model in self.models.items()
+            if not own.isdisjoint(self._interests.get(key, (key,)))
+        }
         of_ranking = self._asked(text or "", searcher, context, given) if is_ranked else None
-        return Request(asked, root, given, limit, order_by, offset, after, without_nn, facets, only, of_ranking)
+        return Request(asked, root, given, limit, order_by, offset, after, without_nn, facets, only, of_ranking, models)
 
     def search(self, request: Request, explain: bool = False, snapshot: Snapshot | None = None) -> Result:
         """The first hits of a request. explain: with what every node of the expression and every stage did.
@@ -255,6 +301,8 @@ class Retriever:
 
     def _default_key(self, names: Mapping[str, str]) -> str:
         """Of the current model, else the vertical's, else that of the first model."""
+        if self._pinned is not None:
+            return self._pinned
         own = self.vertical.embedding if self.vertical is not None else ""
         known = [key for key in (names.get(CURRENT, own), own) if key in self.models]
         return known[0] if known else next(iter(self.models))

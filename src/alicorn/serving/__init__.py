@@ -4,6 +4,7 @@ app.py          create_app: what may be asked, and what answers it
 api/            operations, messages, errors, and the description of the API
 security/       who may ask what
 limits/         how much is taken on at once, and for how long
+models/         which models answer, and how another one takes over
 process.py      serve: the process
 ready.py        what is compiled before the first request
 query_tower.py  an exported request tower, without torch

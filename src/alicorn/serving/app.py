@@ -5,6 +5,7 @@ POST   /v1/search/batch        several searches over one snapshot
 GET    /v1/suggest             the beginning of a term -> terms
 POST   /v1/analyze             a text -> the terms of a document and of a query, step by step
 POST   /v1/events              what searchers did with hits
+GET    /v1/models              and POST: load, check, shadow, switch, roll back, unload
 GET    /v1/documents/{id}      POST, PATCH /v1/documents      DELETE /v1/documents/{id}
 POST   /v1/documents/bulk      documents as lines of JSON or an Arrow stream, errors by row
 GET    /v1/searchers           searchers to choose from
@@ -42,6 +43,9 @@ from alicorn.serving.api.status_operations import status_operations
 from alicorn.serving.limits.admission import Admission
 from alicorn.serving.logs import RequestIds
 from alicorn.serving.metrics import CountRequests, Metrics
+from alicorn.serving.models.background import Background
+from alicorn.serving.models.operations import model_operations
+from alicorn.serving.models.served_models import ServedModels
 from alicorn.serving.security.access import Access
 from alicorn.serving.security.cors import CrossOrigin
 from alicorn.serving.security.headers import SafeHeaders
@@ -60,6 +64,7 @@ def create_app(
     served_log: ServedLog | None = None,
     keys: Path | None = None,
     ranker: Path | None = None,
+    model_folder: Path | None = None,
 ) -> Starlette:
     """The app over an open collection, which the caller closes.
 
@@ -67,6 +72,7 @@ def create_app(
     searchers: table of searchers, as in the log folder. served_log: flushed when the app shuts down.
     keys: file of API keys; without one, everybody may ask everything.
     ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text.
+    model_folder: of folders of models that may be loaded while the app answers.
     Raises AlicornError where models, searchers and collection do not fit each other.
     """
     known = Searchers(models[0].vertical, searchers) if models else None
@@ -78,21 +84,24 @@ def create_app(
     access = Access(keys)
     admission = Admission()
     metrics.watch(admission)
+    background = Background()
+    switched = ServedModels(endpoint, background, model_folder)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
+        background.close()
         if served_log is not None:
             served_log.flush()
 
-    served = list(endpoint.retriever.models.values())
     operations = [
         *search_operations(endpoint, metrics, access),
         *([] if ranking is None else [rank_operation(endpoint.retriever, ranking)]),
         *typing_operations(endpoint),
         events_operation(endpoint),
-        bulk_operation(collection, served),
-        *document_operations(collection, served),
+        bulk_operation(endpoint),
+        *document_operations(endpoint),
+        *model_operations(switched),
         *status_operations(endpoint, metrics, access),
     ]
     document = openapi(operations)

@@ -35,6 +35,7 @@ def serve(
     served_log: str | Path | None = None,
     keys: str | Path | None = None,
     ranker: Path | None = None,
+    model_folder: Path | None = None,
     host: str = "127.0.0.1",
     port: int = 8080,
     json_logs: bool = False,
@@ -44,6 +45,7 @@ def serve(
     searchers: Parquet or CSV, file or folder. served_log: folder for the log of searches and clicks; None keeps none.
     keys: file of API keys (`alicorn key`); without one, the server listens to this machine alone.
     ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text.
+    model_folder: of folders of models that may be loaded while the server answers.
     json_logs: the logs of the whole process as lines of JSON.
     Raises AlicornError, before anything is answered, where collection, models and searchers do not fit each other, and
     for a host that others can reach where there are no keys.
@@ -57,7 +59,15 @@ def serve(
         log = None if served_log is None else ServedLog(served_log, context=context_types(models))
         try:
             of_keys = None if keys is None else Path(keys)
-            app = create_app(opened, models, searchers=table, served_log=log, keys=of_keys, ranker=ranker)
+            app = create_app(
+                opened,
+                models,
+                searchers=table,
+                served_log=log,
+                keys=of_keys,
+                ranker=ranker,
+                model_folder=model_folder,
+            )
             make_ready(opened)
             _run(app, host, port, json_logs)
         finally:

@@ -18,6 +18,11 @@ def make_ready(collection: Collection) -> None:
         if kernel.py_func.__module__.startswith(_ASKED) and len(kernel.declared) == 1:
             kernel.compile(kernel.declared[0])
     for key, dim in collection.embeddings.items():
-        vector = np.eye(1, dim, dtype=np.float32)[0]
-        for node in (Nn(key, k=1), Nn(key, radius=0.1), Nn(key, k=1, nprobe=1), Nn(key, k=1, recall=0.5)):
-            collection.search(node, vectors={key: vector})
+        search_by(collection, key, dim)
+
+
+def search_by(collection: Collection, key: str, dim: int) -> None:
+    """Search an embedding in each way that there is."""
+    vector = np.eye(1, dim, dtype=np.float32)[0]
+    for node in (Nn(key, k=1), Nn(key, radius=0.1), Nn(key, k=1, nprobe=1), Nn(key, k=1, recall=0.5)):
+        collection.search(node, vectors={key: vector})

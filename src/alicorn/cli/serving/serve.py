@@ -53,6 +53,10 @@ def serve(
     keys: Annotated[Path | None, typer.Option(help="File of API keys, which `alicorn key` writes.")] = None,
     vertical: OtherVertical = None,
     ranker: RankerPath = None,
+    model_folder: Annotated[
+        Path | None,
+        typer.Option(help="Folder of model folders that may be loaded over HTTP.", exists=True, file_okay=False),
+    ] = None,
     host: str = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
     json_logs: Annotated[bool, typer.Option("--json-logs", help="Logs as lines of JSON.")] = False,
@@ -83,6 +87,7 @@ def serve(
         served_log=served_log,
         keys=keys,
         ranker=ranker,
+        model_folder=model_folder,
         host=host,
         port=port,
         json_logs=json_logs,

@@ -1,13 +1,10 @@
 """Documents one by one and in lists: read, added, changed, deleted."""
 
-from collections.abc import Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from alicorn.query import Collection
 from alicorn.query.restrict import document_of
 from alicorn.reporting.json_text import plain_json, to_json
 from alicorn.serving.api.body import media_type
@@ -25,18 +22,16 @@ from alicorn.serving.api.messages import (
     from_query,
 )
 from alicorn.serving.api.operations import Operation
+from alicorn.serving.api.search_endpoint import SearchEndpoint
 from alicorn.serving.security.access import only_of
-
-if TYPE_CHECKING:
-    from alicorn.towers import AnyModel
 
 _ONE = {"doc_id": "p1", "terms": ["text:john"], "static_rank": 4.0, "columns": {"name": "John Smith"}}
 
 
-def bulk_operation(collection: Collection, models: "Sequence[AnyModel]") -> Operation:
+def bulk_operation(endpoint: SearchEndpoint) -> Operation:
     def write(request: Request, body: bytes) -> BulkAnswer:
         action: BulkAction = from_query(request.query_params, "action", BulkAction, "upsert")
-        bulk = Bulk(collection, models, action)
+        bulk = Bulk(endpoint.collection, list(endpoint.retriever.models.values()), action)
         kind = media_type(request)
         return bulk.of_arrow(body) if kind == ARROW else bulk.of_lines(body)
 
@@ -55,8 +50,11 @@ def bulk_operation(collection: Collection, models: "Sequence[AnyModel]") -> Oper
     )
 
 
-def document_operations(collection: Collection, models: "Sequence[AnyModel]") -> list[Operation]:
+def document_operations(endpoint: SearchEndpoint) -> list[Operation]:
+    collection = endpoint.collection
+
     def upsert(request: Request, documents: list[DocumentBody]) -> Upserted:
+        models = list(endpoint.retriever.models.values())
         chosen = upserts_table(documents, models, collection.snapshot())
         applied = collection.apply(chosen.documents, chosen.left_out, chosen.given)
         return Upserted(applied.upserted, len(chosen.left_out))

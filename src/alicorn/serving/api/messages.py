@@ -150,7 +150,8 @@ class SearchAnswer(Struct, frozen=True):
 
     search_id: under which events on these hits are reported; null where no log is kept. without_nn: the rule of the
     vertical's selection by which the text became the Boolean expression; null where none did. cursor: `after` of the
-    next page; null where there is no hit. facets: the counts that were asked for, by name.
+    next page; null where there is no hit. facets: the counts that were asked for, by name. models: those that encoded
+    vectors of the search, embedding key -> fingerprint.
     """
 
     hits: list[Hit]
@@ -164,6 +165,7 @@ class SearchAnswer(Struct, frozen=True):
     without_nn: str | None = None
     cursor: str | None = None
     facets: dict[str, FacetCounts] = {}
+    models: dict[str, str] = {}
 
 
 class Problem(Struct):

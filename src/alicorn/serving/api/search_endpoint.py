@@ -6,7 +6,7 @@ Knows no HTTP: app.py hands it messages and encodes its answers.
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -52,8 +52,21 @@ _REFRESH_S = 1.0
 _MAX_SHOWN = 20  # terms of a hit
 
 
+class AnsweredSearch(NamedTuple):
+    """A search with its answer, for those that watch a server. retriever: that answered."""
+
+    asked: SearchRequest
+    retriever: Retriever
+    request: Request
+    result: Result
+
+
 class SearchEndpoint:
-    """A retriever and the log of what it served."""
+    """A retriever and the log of what it served.
+
+    retriever: replaced as a whole where another model takes part; a search is answered by the one that it began with.
+    watching: called after each search that was answered.
+    """
 
     def __init__(self, retriever: Retriever, served_log: ServedLog | None) -> None:
         """Raises ConfigError where the vertical's selection asks for repeats and nothing is logged."""
@@ -68,6 +81,7 @@ class SearchEndpoint:
         self.retriever = retriever
         self.collection = retriever.collection
         self.served_log = served_log
+        self.watching: list[Callable[[AnsweredSearch], None]] = []
         self._refreshed = time.monotonic()
 
     def search(
@@ -76,25 +90,29 @@ class SearchEndpoint:
         only: Node | None = None,
         snapshot: Snapshot | None = None,
         check: Callable[[], None] = lambda: None,
+        retriever: Retriever | None = None,
     ) -> SearchAnswer:
-        """only: the documents that may be seen; None: all. snapshot: of several searches; None: the newest.
+        """only: the documents that may be seen; None: all. snapshot, retriever: of several searches; None: the newest.
 
         check: called between the stages; it raises where no answer is wanted any more.
         Raises AlicornError for a mistake in the request.
         """
         started = time.perf_counter()
-        highlighter = Highlighter(self.retriever.vertical) if asked.highlight else None
+        retriever = retriever or self.retriever
+        highlighter = Highlighter(retriever.vertical) if asked.highlight else None
         self._refresh()
         columns = None if asked.columns is None else checked_columns(asked.columns, self.collection.snapshot().columns)
-        request = self._request(asked, only)
+        request = self._request(asked, only, retriever)
         check()
-        result = self.retriever.search(request, asked.explain, snapshot)
+        result = retriever.search(request, asked.explain, snapshot)
         check()
         hits = [Hit(*of) for of in zip(result.ids, _scores(result), _stored(result, columns), strict=True)]
         if asked.why or highlighter is not None:
             hits = self._explained(hits, result, request, asked, highlighter)
         notices = [*result.notices, *request.notices]
         search_id = self._log(asked, request, result, notices)
+        for watch in self.watching:
+            watch(AnsweredSearch(asked, retriever, request, result))
         return SearchAnswer(
             hits,
             result.total,
@@ -105,28 +123,30 @@ class SearchEndpoint:
             search_id,
             None if result.explanation is None else result.explanation.to_dict(),
             request.without_nn,
-            result.cursor,
+            _of_model(result.cursor, request),
             {name: _counts(found) for name, found in result.facets.items()},
+            dict(request.models),
         )
 
-    def _request(self, asked: SearchRequest, only: Node | None) -> Request:
+    def _request(self, asked: SearchRequest, only: Node | None, retriever: Retriever) -> Request:
         def chosen(days: float) -> Sequence[str]:
             if self.served_log is None or not isinstance(asked.searcher, str):
                 return ()
             return self.served_log.chosen(asked.searcher, asked.text or "", days)
 
-        return self.retriever.request(
+        after, key = _page(asked, retriever)
+        return retriever.request(
             asked.expression,
             vectors=asked.vectors,
             text=asked.text,
             searcher=asked.searcher,
             context=asked.context,
             mode=asked.mode,
-            key=asked.key,
+            key=key,
             limit=asked.limit,
             order_by=asked.order_by,
             offset=asked.offset,
-            after=asked.after,
+            after=after,
             facets={name: Facet(**asdict(one)) for name, one in asked.facets.items()},
             chosen=chosen,
             only=only,
@@ -135,14 +155,15 @@ class SearchEndpoint:
     def batch(
         self, asked: BatchRequest, only: Node | None = None, check: Callable[[], None] = lambda: None
     ) -> BatchAnswer:
-        """Each search by itself, over one snapshot: a mistake in one is its answer."""
+        """Each search by itself, over one snapshot and by one model: a mistake in one is its answer."""
         started = time.perf_counter()
         self._refresh()
         snapshot = self.collection.snapshot()
+        retriever = self.retriever.pinned()
         answers: list[AnswerOrProblem] = []
         for one in asked.searches:
             try:
-                answers.append(AnswerOrProblem(self.search(one, only, snapshot, check)))
+                answers.append(AnswerOrProblem(self.search(one, only, snapshot, check, retriever)))
             except (CollectionError, DeadlineError):
                 raise  # they are of all
             except AlicornError as error:
@@ -241,7 +262,6 @@ class SearchEndpoint:
         if self.served_log is None or asked.text is None or asked.expression is not None or asked.limit == 0:
             return None
         keys = (node.key for node in walk(request.root) if isinstance(node, Nn))
-        model = self.retriever.models.get(next(keys, ""))
         served = ServedSearch(
             search_id=new_search_id(),
             time=self.served_log.now_us(),
@@ -250,7 +270,7 @@ class SearchEndpoint:
             session_id=asked.session_id,
             mode=asked.mode or "hybrid",
             expression=str(request.expression),
-            model=None if model is None else model.fingerprint,
+            model=request.models.get(next(keys, "")),
             snapshot=result.snapshot.sequence,
             experiment=asked.experiment,
             arm=asked.arm,
@@ -300,6 +320,24 @@ def _microseconds(at: int, time: str) -> int:
     except ValueError as error:
         problem = f"{time[:60]!r} is no time of ISO 8601 to the microsecond ({error}) - at `$[{at}].time`"
         raise BodyError(f"the body is not what this route takes: {problem}") from error
+
+
+def _of_model(cursor: str | None, request: Request) -> str | None:
+    """The cursor of a text names the embedding, so that the next page is of the same one after a switch of models."""
+    keys = [node.key for node in walk(request.root) if isinstance(node, Nn) and node.key in request.models]
+    return cursor if cursor is None or not keys or isinstance(request.expression, str) else f"{cursor}~{keys[0]}"
+
+
+def _page(asked: SearchRequest, retriever: Retriever) -> tuple[str | None, str | None]:
+    """The cursor of the collection, and the embedding to search."""
+    if asked.after is None or asked.expression is not None or "~" not in asked.after:
+        return asked.after, asked.key
+    after, _, key = asked.after.partition("~")
+    if asked.key is None and key not in retriever.models:
+        raise BodyError(
+            f"the cursor is of embedding {key[:100]!r}, which is not served any more: ask for the first page"
+        )
+    return after, asked.key or key
 
 
 def _json_values(column: pa.ChunkedArray) -> list[Any]:

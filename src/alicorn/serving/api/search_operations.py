@@ -43,6 +43,7 @@ _FOUND = {
     "without_nn": None,
     "cursor": "WzAuOTMsInAxIl0",
     "facets": {},
+    "models": {},
 }
 _STEPS = [{"step": "words", "document": ["text:john"], "query": ["text:john"]}]
 
