@@ -113,6 +113,25 @@ def test_a_fuzzy_of_the_terms_is_one_for_each_of_them():
     assert template.fill("--", "people") == Or((Or(()),))
 
 
+def test_values_of_the_searcher_are_terms_of_their_prefix():
+    template = Template.parse("(or (and {terms} {searcher:likes:tag}) (extract near (or {searcher:likes:id})))")
+    assert template.searcher_columns == ("likes",)
+    likes = Reading(lambda *_: [Term("text:a")], lambda *_: [], lambda column, prefix: [Term(f"{prefix}:{column}")])
+    filled = template.fill("a", "people", reads=likes)
+    assert str(filled) == "(or (and text:a tag:likes) (extract near (or id:likes)))"
+    assert str(template.fill("a", "people")) == "(or (and text:a) (extract near (or)))"
+    assert str(Template.parse("(and {searcher:likes:tag})").fill("a", "people")) == "(or)"
+
+
+def test_channels_are_operands_with_names():
+    channels = {"words": Template.parse("(or {terms})"), "near": Template.parse("(nn {key} :k 5)")}
+    template = Template.of_channels(channels)
+    assert template.channels == channels
+    assert str(template) == "(or (or {terms}) (nn {key} :k 5))"
+    filled = template.fill("--", "people", vectors=("a", "b"))
+    assert str(filled) == "(or (or) (or (nn people :k 5 :vector a) (nn people :k 5 :vector b)))"
+
+
 @pytest.mark.parametrize("text", ['"{query}"', '(prefix "{query}")', "(term '{query}')"])
 def test_a_term_of_an_empty_query_matches_nothing(text):
     template = Template.parse(text.replace("'", '"'))

@@ -10,6 +10,7 @@ import pytest
 from oracle import Oracle, as_stored, random_documents, unit
 from random_trees import random_tree, vocabulary
 
+from alicorn.errors import ConfigError
 from alicorn.index import Snapshot
 from alicorn.language import tree
 from alicorn.quantization import STORED
@@ -246,3 +247,30 @@ def test_strong_or_keeps_shares_under_a_limit(world: World) -> None:
     plain = world.collection.search("(or tag:3 tag:1 tag:2)", limit=10)
     assert result.total == plain.total
     assert sum(doc_id in third for doc_id in plain.ids) < 7  # or the test would show nothing
+
+
+def test_lineage_names_the_operands_that_have_a_hit(world: World) -> None:
+    rng = random.Random(21)
+    checked = 0
+    while checked < 20:
+        vectors = world.vectors(rng)
+        oracle = world.oracle(vectors)
+        root = tree.Or(tuple(random_tree(rng, world.words, depth=rng.randint(1, 3)) for _ in range(3)))
+        if not fits(root) or oracle.is_borderline(root):
+            continue
+        each = [oracle.evaluate(operand) for operand in root.operands]
+        for order_by in ("static_rank", None):
+            result = world.collection.search(root, vectors, 50, order_by, lineage=True)
+            plain = world.collection.search(root, vectors, 50, order_by)
+            assert (result.ids, result.total) == (plain.ids, plain.total)
+            assert plain.found_by is None
+            assert result.found_by is not None
+            assert result.found_by.tolist() == [[doc_id in one for one in each] for doc_id in result.ids], root
+        checked += bool(plain.total)
+    shown = world.collection.search("(or tag:1 tag:2)", only=tree.Term("tag:3"), limit=50, lineage=True)
+    terms = [world.documents[doc_id]["terms"] for doc_id in shown.ids]
+    assert shown.found_by is not None
+    assert shown.found_by.tolist() == [["tag:1" in of, "tag:2" in of] for of in terms]
+    assert all("tag:3" in of for of in terms)
+    with pytest.raises(ConfigError, match=r"operands of an \(or"):
+        world.collection.search("(and tag:1 tag:2)", lineage=True)

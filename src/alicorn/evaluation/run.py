@@ -16,6 +16,7 @@ from alicorn.errors import ConfigError
 from alicorn.evaluation.judges.word_overlap import RelevanceModel, read_labels
 from alicorn.evaluation.questions import Other, Questions
 from alicorn.evaluation.reports.ablation import Ablation, How, ablate
+from alicorn.evaluation.reports.channel_report import ChannelReport, channel_report
 from alicorn.evaluation.reports.channel_weights import ChannelWeights, channel_weights
 from alicorn.evaluation.reports.page.model_page import check_page, model_page
 from alicorn.evaluation.reports.page.sections import MeasuredModel
@@ -41,7 +42,7 @@ LoadRanking = Callable[[Vertical, Collection], RankingStages]
 class ModelEvaluation:
     """The results; None if not asked for, or if the model has no such thing. page: HTML.
 
-    recall: with a collection, of what is served too.
+    recall: with a collection, of what is served too. channels: those of the vertical's hybrid expression.
     """
 
     recall: RecallReport
@@ -49,15 +50,17 @@ class ModelEvaluation:
     channel_weights: ChannelWeights | None
     relevance: Relevance | None
     stages: Survivors | None
+    channels: ChannelReport | None
     page: str | None
     searches: Searches
 
     def markdown(self) -> str:
-        further = (self.ablation, self.channel_weights, self.relevance, self.stages)
+        further = (self.ablation, self.channel_weights, self.relevance, self.stages, self.channels)
         return "\n".join([self.recall.markdown(), *(part.markdown() for part in further if part is not None)])
 
     def to_dict(self) -> dict[str, Any]:
-        further = {name: getattr(self, name) for name in ("ablation", "channel_weights", "relevance", "stages")}
+        parts = ("ablation", "channel_weights", "relevance", "stages", "channels")
+        further = {name: getattr(self, name) for name in parts}
         return self.recall.to_dict() | {name: part.to_dict() for name, part in further.items() if part is not None}
 
     def write(self, folder: Path) -> None:
@@ -97,6 +100,7 @@ def evaluate(folder: Path, logs: Path, questions: Questions, ranking: LoadRankin
         ranked = None if ranking is None or collection is None else ranking(model.vertical, collection)
         report = _as_served(recall, model, searches, questions, collection, other, ranked)
         stages = None if collection is None else _stages(model, searches, questions, collection)
+        channels = None if collection is None else _channels(model, searches, questions, collection)
     ablation = None if questions.ablate is None else _ablation(model, searches, questions, questions.ablate)
     page = None
     if questions.page is not None:
@@ -109,7 +113,7 @@ def evaluate(folder: Path, logs: Path, questions: Questions, ranking: LoadRankin
         report = replace(report, facts=report.facts | {"looks_at_test": looks})
     if model.encodings:
         report = replace(report, facts=report.facts | {"encoders": [asdict(done) for done in model.encodings]})
-    return ModelEvaluation(report, ablation, channel_weights(model, searches), good, stages, page, searches)
+    return ModelEvaluation(report, ablation, channel_weights(model, searches), good, stages, channels, page, searches)
 
 
 def _loaded(folder: Path, vertical: Vertical | None) -> AnyModel:
@@ -211,6 +215,12 @@ def _stages(model: AnyModel, searches: Searches, questions: Questions, collectio
         cut=questions.pre_rank,
         recall=questions.index_recall,
     )
+
+
+def _channels(
+    model: AnyModel, searches: Searches, questions: Questions, collection: Collection
+) -> ChannelReport | None:
+    return channel_report(Retriever(collection, [model]), searches, model.key, max(questions.ks))
 
 
 def _ablation(model: AnyModel, searches: Searches, questions: Questions, how: How) -> Ablation:

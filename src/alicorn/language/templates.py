@@ -9,9 +9,14 @@ A template is an expression with holes. It is parsed once, into a tree; filling 
     {query}    inside a quoted term or the text of another operator (prefix, apply): the query as alicorn.text.phrase
                writes it. `"name:{query}"` is the term that a term rule of kind phrase makes
     {key}      the embedding key of an nn
+    {searcher:COLUMN:PREFIX}
+               where {terms} may be: a term `PREFIX:value` for each value of a column of the searcher or the context
 
 A query without any word has a meaning too: an `and` of its words matches nothing and becomes `(or)`; in an `or` the
-words disappear; a term, or another operator's text, that would be empty becomes `(or)`.
+words disappear; a term, or another operator's text, that would be empty becomes `(or)`. So it is with a column of
+which nothing is known.
+
+Several templates, each with a name, are the channels of one: an `or` of them, whose operands keep their names.
 
 A request may have several vectors, one for each interest: then an `(nn {key} ...)` without `:vector` becomes
 `(or (nn {key} ... :vector interest-1) (nn {key} ... :vector interest-2) ...)`.
@@ -33,7 +38,9 @@ KEY = "{key}"
 """The hole of an embedding key."""
 _QUERY = "{query}"
 _WORDS = "{terms}"
-_TERMS = re.compile(r"\{terms(?::([A-Za-z][A-Za-z0-9_.-]*))?\}")
+_NAME = "[A-Za-z][A-Za-z0-9_.-]*"
+_TERMS = re.compile(rf"\{{terms(?::({_NAME}))?\}}")
+_SEARCHER = re.compile(rf"\{{searcher:([A-Za-z_][A-Za-z0-9_.-]*):({_NAME})\}}")
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}?|\}")
 
 
@@ -41,10 +48,12 @@ class Reading(NamedTuple):
     """How a query is read: functions of a prefix and the query.
 
     terms: the operands in the place of {terms}; words: the words of a phrase in their order, without the prefix.
+    values: the terms of a column of the searcher, a function of the column and the prefix.
     """
 
     terms: Callable[[str, str], Sequence[Node]]
     words: Callable[[str, str], Sequence[str]]
+    values: Callable[[str, str], Sequence[Node]] = lambda column, prefix: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +70,39 @@ class TermsHole(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class SearcherHole(Node):
+    """The place of the values of a column of the searcher, as terms of a prefix."""
+
+    operator: ClassVar[str] = "{searcher}"
+    column: str
+    prefix: str
+    offset: int = field(default=0, compare=False, repr=False)
+
+
+Hole = TermsHole | SearcherHole
+
+
+@dataclass(frozen=True, slots=True)
 class Template:
-    """text: as it was written. root: its tree, with a TermsHole for each {terms}."""
+    """text: as it was written. root: its tree, with a hole for each {terms} and {searcher:...}.
+
+    channels: the templates that it is the `or` of, by their names; empty where it was written as one.
+    """
 
     text: str
     root: Node
+    channels: Mapping[str, "Template"] = field(default_factory=dict, hash=False)
 
     @classmethod
     def parse(cls, text: str) -> "Template":
         """Raises QueryError, with the offset, for a malformed expression and for a placeholder in a wrong place."""
         return cls(text, _read(parse(text), text, False))
+
+    @classmethod
+    def of_channels(cls, channels: Mapping[str, "Template"]) -> "Template":
+        """The `or` of templates; operand i of its tree, filled or not, is channel i."""
+        text = f"(or {' '.join(map(str, channels.values()))})"
+        return cls(text, Or(tuple(template.root for template in channels.values())), dict(channels))
 
     def __str__(self) -> str:
         return self.text
@@ -79,6 +111,11 @@ class Template:
     def prefixes(self) -> frozenset[str]:
         """Those of the terms that the words of a query become."""
         return self._asked(TermsHole) | self._asked(Phrase)
+
+    @property
+    def searcher_columns(self) -> tuple[str, ...]:
+        """The columns of the searcher and the context whose values become terms."""
+        return tuple(dict.fromkeys(node.column for node in walk(self.root) if isinstance(node, SearcherHole)))
 
     @property
     def has_terms(self) -> bool:
@@ -96,7 +133,11 @@ class Template:
         reads: without it, a term for each of alicorn.text.query_terms.
         """
         read = reads or WORDS_AS_TERMS
-        terms = {prefix: tuple(read.terms(prefix, query)) for prefix in self._asked(TermsHole)}
+        prefixes = self._asked(TermsHole)
+        terms: dict[Hole, tuple[Node, ...]] = {TermsHole(one): tuple(read.terms(one, query)) for one in prefixes}
+        for node in walk(self.root):
+            if isinstance(node, SearcherHole):
+                terms[node] = tuple(read.values(node.column, node.prefix))
         words = {prefix: tuple(read.words(prefix, query)) for prefix in self._asked(Phrase)}
         return _Filling(terms, words, phrase(query), key, tuple(vectors)).of(self.root)
 
@@ -120,9 +161,9 @@ def interest_names(count: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Filling:
-    """The values of the holes for one query. terms: operands by prefix; words: of a phrase, by prefix."""
+    """The values of the holes for one query. terms: operands by hole; words: of a phrase, by prefix."""
 
-    terms: Mapping[str, tuple[Node, ...]]
+    terms: Mapping[Hole, tuple[Node, ...]]
     words: Mapping[str, tuple[str, ...]]
     phrase: str
     key: str
@@ -170,19 +211,21 @@ class _Filling:
         operands: list[Node] = []
         marks: list[Any] = []
         before = syntax.operands_of(node)
-        holes = [operand for operand in before if isinstance(operand, TermsHole)]
-        if holes and not any(self.terms[hole.prefix] for hole in holes) and not isinstance(node, Or | StrongOr):
+        holes = [operand for operand in before if isinstance(operand, Hole)]
+        if holes and not any(map(self._terms, holes)) and not isinstance(node, Or | StrongOr):
             return None
         for operand, mark in zip(before, syntax.marks_of(node) or (None,) * len(before), strict=True):
-            filled = self._terms(operand) if isinstance(operand, TermsHole) else (self.of(operand),)
+            filled = self._terms(operand) if isinstance(operand, Hole) else (self.of(operand),)
             operands += filled
             marks += (mark,) * len(filled)
         if before and not operands:
             return None
         return syntax.as_fields(operands, marks)
 
-    def _terms(self, hole: TermsHole) -> tuple[Node, ...]:
-        terms, fuzzy = self.terms[hole.prefix], hole.fuzzy
+    def _terms(self, hole: Hole) -> tuple[Node, ...]:
+        if isinstance(hole, SearcherHole):
+            return self.terms[hole]
+        terms, fuzzy = self.terms[TermsHole(hole.prefix)], hole.fuzzy
         return terms if fuzzy is None else tuple(_fuzzy(term, fuzzy) for term in terms)
 
 
@@ -198,13 +241,14 @@ def _fuzzy(node: Node, fuzzy: Fuzzy) -> Node:
 
 def _read(node: Node, text: str, takes_terms: bool) -> Node:
     """The tree with its holes. takes_terms: whether {terms} may be here. Raises QueryError for other placeholders."""
-    hole = _TERMS.fullmatch(node.term) if isinstance(node, Term | Fuzzy) else None
-    if hole is not None and not (isinstance(node, Term) and not text.startswith(hole.group(), node.offset)):
+    hole = _hole(node, text)
+    if hole is not None:
         if not takes_terms:
+            written = "{terms}" if isinstance(hole, TermsHole) else f"{{searcher:{hole.column}:{hole.prefix}}}"
             raise QueryError(
-                "{terms} is allowed directly inside and, or, weak-and or strong-or, without an option", node.offset
+                f"{written} is allowed directly inside and, or, weak-and or strong-or, without an option", node.offset
             )
-        return TermsHole(hole.group(1) or "text", node if isinstance(node, Fuzzy) else None, node.offset)
+        return hole
     _check_placeholders(node, text)
     syntax = OPERATORS[node.operator]
     values: dict[str, Any] = {}
@@ -221,6 +265,19 @@ def _read(node: Node, text: str, takes_terms: bool) -> Node:
     return replace(node, **values) if values else node  # type: ignore[type-var]
 
 
+def _hole(node: Node, text: str) -> Hole | None:
+    """What a term stands for, where it is the name of a hole and not quoted."""
+    if not isinstance(node, Term | Fuzzy):
+        return None
+    found = _TERMS.fullmatch(node.term)
+    if found is not None and (isinstance(node, Fuzzy) or text.startswith(found.group(), node.offset)):
+        return TermsHole(found.group(1) or "text", node if isinstance(node, Fuzzy) else None, node.offset)
+    found = _SEARCHER.fullmatch(node.term) if isinstance(node, Term) else None
+    if found is not None and text.startswith(found.group(), node.offset):
+        return SearcherHole(found.group(1), found.group(2), node.offset)
+    return None
+
+
 def _check_placeholders(node: Node, text: str) -> None:
     """Raise QueryError where a term or a name of the node has a placeholder that does not belong there."""
     syntax = OPERATORS[node.operator]
@@ -233,7 +290,7 @@ def _check_placeholders(node: Node, text: str) -> None:
             if placeholder != known:
                 raise QueryError(
                     f"unknown placeholder {placeholder!r}; allowed: {{terms}} or {{terms:prefix}}, a word of its own"
-                    " (or of a phrase or fuzzy);"
+                    " (or of a phrase or fuzzy); {searcher:column:prefix}, a word of its own;"
                     " {key}, the key of an nn; and {query} within a quoted string",
                     node.offset,
                 )

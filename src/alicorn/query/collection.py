@@ -42,6 +42,7 @@ class Collection(Store):
         facets: Mapping[str, Facet] | None = None,
         only: Node | None = None,
         snapshot: Snapshot | None = None,
+        lineage: bool = False,
     ) -> Result:
         """Evaluate one expression, a text or a tree, over the newest snapshot, or a given one.
 
@@ -54,12 +55,15 @@ class Collection(Store):
         for the hits that come after its last one.
         facets: name -> Facet: what to count over all documents that match, whatever the limit (query/facets/).
         only: the answer is as if the collection held no documents but those of this tree (query/restrict.py).
+        lineage: say of each hit, in `Result.found_by`, which operands of the expression's `or` have it.
         Raises QueryError (with .offset), VectorError, ConfigError.
         """
         started = time.perf_counter()
         given = check_vectors(vectors)
         over = self.snapshot() if snapshot is None else snapshot
-        return search(over, prepare(expression), given, limit, order_by, explain, started, offset, after, facets, only)
+        return search(
+            over, prepare(expression), given, limit, order_by, explain, started, offset, after, facets, only, lineage
+        )
 
     def explain(
         self, expression: str | Node, doc_id: str, vectors: Mapping[str, object] | None = None

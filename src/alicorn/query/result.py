@@ -35,6 +35,7 @@ class Result:
     facets: the counts that were asked for, over all documents that match.
     features: (hits, features) float64, of a ranked answer what its ranker knew of each hit. stage_scores: stage -> the
     score that it gave each hit, (hits,) float64, NaN where it gave none.
+    found_by: bool (hits, operands), where it was asked for: which operands of the expression's `or` have the hit.
     """
 
     scores: np.ndarray
@@ -51,6 +52,7 @@ class Result:
     prepared: Prepared | None = None
     features: np.ndarray | None = None
     stage_scores: Mapping[str, np.ndarray] = field(default_factory=dict)
+    found_by: np.ndarray | None = None
     _ids: list[str] | None = None
 
     @property

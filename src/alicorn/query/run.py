@@ -22,6 +22,7 @@ from alicorn.query.nn.probe import Probe
 from alicorn.query.nn.recall import nearest_by_recall
 from alicorn.query.nn.scan import clusters_to_scan
 from alicorn.query.operators import OPERATORS
+from alicorn.query.sets import docset
 from alicorn.query.sets.per_segment import Sets, live, size
 from alicorn.query.sets.ranked import Ranked
 
@@ -30,16 +31,24 @@ class Execution:
     """The evaluation of one expression over one snapshot: values that are computed once and used by several operators.
 
     vectors: name -> (dim,) float32, unit length. forced: the plan every `nn` must take (tests), or None to choose.
+    top: the `or` or `strong-or` whose operands' documents are kept, in `of_operands`.
     """
 
     def __init__(
-        self, snapshot: Snapshot, vectors: dict[str, np.ndarray], explain: bool = False, forced: str | None = None
+        self,
+        snapshot: Snapshot,
+        vectors: dict[str, np.ndarray],
+        explain: bool = False,
+        forced: str | None = None,
+        top: tree.Node | None = None,
     ) -> None:
         self.snapshot = snapshot
         self.vectors = vectors
         self.forced = forced
         self.notices: list[str] = []
         self.step: Step | None = Step("query") if explain else None
+        self.top = top
+        self.of_operands: list[Sets] = []
         self.nearest: dict[tree.Nn, Ranked] = {}  # the answers of the `nn` with k, in order
         self._estimates: dict[int, tuple[tree.Node, int]] = {}  # by id of the node, which is kept so that its id is
         self._scanned: dict[tree.Nn, int | None] = {}  # clusters that a `:scan` or `:recall` comes to, None for all
@@ -63,6 +72,15 @@ class Execution:
         step.actual = size(found)
         step.narrowed_to = None if within is None else size(within)
         self.step = parent
+        return found
+
+    def found_by(self, segments: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        """bool (documents, operands): which operands of `top` have some documents, given by segment and number."""
+        found = np.zeros((len(numbers), len(self.of_operands)), dtype=bool)
+        for at in range(len(self.snapshot.segments)):
+            here = np.flatnonzero(segments == at)
+            for operand, sets in enumerate(self.of_operands):
+                found[here, operand] = docset.holds(sets[at], numbers[here])
         return found
 
     def estimate(self, node: tree.Node) -> int:

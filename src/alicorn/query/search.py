@@ -48,28 +48,33 @@ def search(
     after: str | None = None,
     facets: Mapping[str, Facet] | None = None,
     only: tree.Node | None = None,
+    lineage: bool = False,
 ) -> Result:
-    """The result over a snapshot. vectors: of unit length. started: when the request came, by time.perf_counter."""
+    """The result over a snapshot. vectors: of unit length. started: when the request came, by time.perf_counter.
+
+    lineage: say of each hit which operands of the expression's `or` have it.
+    """
     check_limit(limit)
     if only is not None:
         prepared = _of_allowed(snapshot, prepared, only, explain)
     if prepared.doubted:
         prepared = settled(snapshot, prepared)
+    top = _top(prepared, lineage)
     order = check_order(order_by, prepared, snapshot.columns)
     check_expression(prepared.named, snapshot, vectors)
     ordering = Ordering(order, prepared, vectors, snapshot.columns)
     cursor = _check_page(prepared, ordering, offset, after)
     wanted = check_facets(facets, snapshot.columns)
-    evaluation = Execution(snapshot, vectors, explain)
+    evaluation = Execution(snapshot, vectors, explain, top=top)
     nearest = None
-    if order == BY_NN and not explain and not wanted:
+    if order == BY_NN and not explain and not wanted and top is None:
         nearest = _nearest_first(evaluation, prepared, int(offset + limit), cursor)
     if nearest is not None:
         whole, total = nearest
         rest = whole if cursor is None else later(snapshot, whole, cursor)
         best = rest.between(offset, offset + limit)
         return _result(ordering, evaluation, best, total, started)
-    few = cursor is None and not wanted and 0 < offset + limit <= MOST
+    few = cursor is None and not wanted and top is None and 0 < offset + limit <= MOST
     if prepared.words is not None and order == BY_BM25 and not explain and few:
         first, total = first_by_bm25(snapshot, prepared.words, int(offset + limit))
         return _result(ordering, evaluation, first.between(offset, offset + limit), total, started)
@@ -84,7 +89,25 @@ def search(
     if isinstance(root, tree.StrongOr) and limit < total:
         best = with_shares(evaluation, prepared, found, best, ordering, limit)
     counts = count_facets(snapshot, found, wanted)
-    return _result(ordering, evaluation, best.between(offset, offset + limit), total, started, counts)
+    page = best.between(offset, offset + limit)
+    result = _result(ordering, evaluation, page, total, started, counts)
+    result.found_by = evaluation.found_by(page.segments, page.numbers) if lineage else None
+    return result
+
+
+def _top(prepared: Prepared, lineage: bool) -> tree.Node | None:
+    """The `or` whose operands' documents are kept; None where nobody asks for them.
+
+    Raises ConfigError for an expression that is none.
+    """
+    root = prepared.root
+    if isinstance(prepared, Restricted) and isinstance(root, tree.And):  # (and the expression, the allowed documents)
+        root = root.operands[0]
+    if isinstance(root, tree.StrongOr) or (lineage and isinstance(root, tree.Or)):
+        return root
+    if lineage:
+        raise ConfigError(f"lineage says which operands of an (or ...) have a hit, got ({root.operator} ...)")
+    return None
 
 
 def _nearest_first(

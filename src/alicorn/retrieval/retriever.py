@@ -29,6 +29,7 @@ from alicorn.retrieval.given import given_columns
 from alicorn.retrieval.nearest import nearest
 from alicorn.retrieval.searchers import Searcher, Searchers
 from alicorn.tables import python_values
+from alicorn.vertical.schema import NOTHING, KnownColumns
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel
@@ -53,6 +54,7 @@ class Request:
     only: the tree of the documents that may be seen; None: all.
     asked: of a text, for the stages that order its hits anew; None where they stay in their order.
     models: the models that encoded vectors of it, embedding key -> fingerprint.
+    channels: names of the operands of the root, which is their `or`; empty where the vertical names none.
     """
 
     expression: str | Node
@@ -67,6 +69,7 @@ class Request:
     only: Node | None = None
     asked: Asked | None = None
     models: Mapping[str, str] = field(default_factory=dict)
+    channels: tuple[str, ...] = ()
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -99,12 +102,13 @@ class RankingStages(Protocol):
 class ReadText(NamedTuple):
     """What a text becomes: an expression, the order of its hits, and the rule of the selection by which it has no `nn`.
 
-    order_by None: by `nn`.
+    order_by None: by `nn`. channels: as of a Request.
     """
 
     expression: Node
     order_by: OrderBy | None
-    without_nn: str | None
+    without_nn: str | None = None
+    channels: tuple[str, ...] = ()
 
 
 class Retriever:
@@ -207,10 +211,12 @@ class Retriever:
         Raises QueryError, VectorError, and AlicornError for whatever else the request has wrong.
         """
         asked: str | Node
-        without_nn = None
+        without_nn: str | None = None
+        channels: tuple[str, ...] = ()
         is_ranked = self.ranking is not None and text is not None and order_by is None and after is None
         if expression is None:
-            asked, order_by, without_nn = self.read(text, mode, key, limit, order_by, chosen, only)
+            known = self._known(self.columns, text, searcher, context)
+            asked, order_by, without_nn, channels = self.read(text, mode, key, limit, order_by, chosen, only, known)
         elif mode is not None or key is not None:
             raise AlicornError("mode and key say what a text becomes: leave them out beside an expression")
         else:
@@ -225,7 +231,21 @@ class Retriever:
             if not own.isdisjoint(self._interests.get(key, (key,)))
         }
         of_ranking = self._asked(text or "", searcher, context, given) if is_ranked else None
-        return Request(asked, root, given, limit, order_by, offset, after, without_nn, facets, only, of_ranking, models)
+        return Request(
+            asked,
+            root,
+            given,
+            limit,
+            order_by,
+            offset,
+            after,
+            without_nn,
+            facets,
+            only,
+            asked=of_ranking,
+            models=models,
+            channels=channels,
+        )
 
     def search(self, request: Request, explain: bool = False, snapshot: Snapshot | None = None) -> Result:
         """The first hits of a request. explain: with what every node of the expression and every stage did.
@@ -245,6 +265,7 @@ class Retriever:
             facets=request.facets,
             only=request.only,
             snapshot=snapshot,
+            lineage=bool(request.channels),
         )
 
     def read(
@@ -256,10 +277,12 @@ class Retriever:
         order_by: OrderBy | None = None,
         chosen: Chosen = lambda days: (),
         only: Node | None = None,
+        known: KnownColumns = NOTHING,
     ) -> ReadText:
         """How a text is read: its expression, the order of the hits, and the rule by which it has no `nn`.
 
-        The arguments are those of `request`, which asks the same for one text with its searcher. Raises AlicornError.
+        The arguments are those of `request`, which asks the same for one text with its searcher.
+        known: of `columns`, what is known of the searcher and the context. Raises AlicornError.
         """
         if text is None:
             raise AlicornError("give an expression, or a text (and a searcher)")
@@ -269,22 +292,29 @@ class Retriever:
         if mode == "boolean":
             if key is not None:
                 raise AlicornError("key names an embedding, and mode boolean has none: leave it out")
-            return ReadText(vertical.expression("boolean", text), self._order("boolean", order_by), None)
+            expression = vertical.expression("boolean", text, known=known)
+            return ReadText(expression, self._order("boolean", order_by))
         names = aliases_of(self.collection)
         key = self._default_key(names) if key is None else names.get(key, key)
         if key not in self.models:
             raise AlicornError(f"no model encodes {key!r}; there are models for: {', '.join(self.models)}")
         vectors = self._interests.get(key, ())
         if mode == "embedding":
-            return ReadText(nearest(key, NEAREST, vectors=vectors), order_by, None)
+            return ReadText(nearest(key, NEAREST, vectors=vectors), order_by)
 
         def is_repeat(days: float) -> bool:
-            return self._still_shows(vertical.expression("boolean", text), chosen(days), limit, only)
+            return self._still_shows(vertical.expression("boolean", text, known=known), chosen(days), limit, only)
 
-        expression, rule = vertical.request_expression(text, key, is_repeat, vectors)
+        expression, rule = vertical.request_expression(text, key, is_repeat, vectors, known)
         if rule is not None:
             return ReadText(expression, self._order("boolean", without_nn(order_by)), rule)
-        return ReadText(expression, self._order("hybrid", order_by), None)
+        channels = tuple(vertical.expressions.hybrid.channels)
+        return ReadText(expression, self._order("hybrid", order_by), channels=channels)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the searcher and the context that the vertical's expressions ask for."""
+        return () if self.vertical is None else self.vertical.asker_columns
 
     def by_name(self, vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Vectors of one request by the names that expressions call them by. vectors: key -> (interests, dim)."""
@@ -354,15 +384,20 @@ class Retriever:
     ) -> Asked:
         """What the ranking wants to know of a text with its searcher."""
         assert self.ranking is not None
-        known: dict[str, Any] = {}
-        if self.ranking.columns and self.searchers is not None:
-            table = self.searchers.request(text, searcher)
-            for name, column in given_columns(context or {}, self._context, "context").items():
-                table = table.append_column(name, column)
-            here = [name for name in self.ranking.columns if name in table.column_names]
-            known = {name: python_values(table[name])[0] for name in here}
         names = {key: self._interests.get(key, (key,)) for key in self.ranking.keys}
         of_keys = {
             key: np.array([vectors[name] for name in of]) for key, of in names.items() if vectors.keys() >= set(of)
         }
+        known = self._known(self.ranking.columns, text, searcher, context)
         return Asked(text, of_keys, known, time.time_ns() // 1000)
+
+    def _known(
+        self, columns: Sequence[str], text: str | None, searcher: Searcher, context: Mapping[str, Any] | None
+    ) -> KnownColumns:
+        """Of some columns of the searcher and the context, those that there are."""
+        if not columns or self.searchers is None:
+            return NOTHING
+        table = self.searchers.request(text or "", searcher)
+        for name, column in given_columns(context or {}, self._context, "context").items():
+            table = table.append_column(name, column)
+        return {name: python_values(table[name])[0] for name in columns if name in table.column_names}

@@ -6,9 +6,18 @@ expressions:
 order:                             # each as `order_by` of a search (language/order.py)
   boolean: [bm25, static_rank]
   hybrid: {nn: 1, bm25: {weight: 0.3, half_at: 8}}
+
+Instead of one template, `hybrid` may be several with names: channels, whose `or` it is. Every hit then says which of
+them found it.
+
+  hybrid:
+    words:   "(and {terms})"
+    nearest: "(nn {key} :k 100 :recall 0.95)"
+    related: "(extract related (or {searcher:realtime_item:id}))"
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -17,16 +26,19 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from alicorn.config import Config, did_you_mean
 from alicorn.errors import ConfigError, QueryError
 from alicorn.language.order import SCORES, ByColumn, OrderBy, Part, parts_of, read_order
-from alicorn.language.templates import KEY, Template, TermsHole
+from alicorn.language.templates import KEY, SearcherHole, Template, TermsHole
 from alicorn.language.tree import Apply, Extract, Fuzzy, Nn, Node, Phrase, Prefix, Range, Term, walk
+
+_CHANNEL = re.compile("[A-Za-z][A-Za-z0-9_-]*")
 
 BY_WORDS: OrderBy = ("bm25", "static_rank")
 """The order of a text's hits where its expression has no `nn`."""
-BY_NN_AND_WORDS: OrderBy = {"nn": 1, "bm25": {"weight": 1, "half_at": 8}}
+BY_NN_AND_WORDS: Mapping[str, Any] = {"nn": 1, "bm25": {"weight": 1, "half_at": 8}}
 """The order of a text's hits where its expression has an `nn` and words (decision 051 has its numbers)."""
 
 
 def _template(value: Any) -> Template:
+    """Raises ValueError."""
     if isinstance(value, Template):
         return value
     if not isinstance(value, str):
@@ -35,6 +47,27 @@ def _template(value: Any) -> Template:
         return Template.parse(value)
     except QueryError as error:
         raise ValueError(f"{error}, in {value!r}") from None
+
+
+def _template_or_channels(value: Any) -> Template:
+    if not isinstance(value, Mapping):
+        return _template(value)
+    if len(value) < 2 or not all(isinstance(name, str) and _CHANNEL.fullmatch(name) for name in value):
+        raise ValueError(
+            "channels are at least two templates, each with a name of letters, digits, '_' and '-' that begins with a"
+            f" letter; got {', '.join(map(str, value)) or 'none'}"
+        )
+    channels: dict[str, Template] = {}
+    for name, written in value.items():
+        try:
+            channels[name] = _template(written)
+        except ValueError as error:
+            raise ValueError(f"channel {name}: {error}") from None
+    return Template.of_channels(channels)
+
+
+def _written(template: Template) -> str | dict[str, str]:
+    return {name: str(one) for name, one in template.channels.items()} or str(template)
 
 
 def _order(value: Any) -> Any:
@@ -49,14 +82,23 @@ def _order(value: Any) -> Any:
 ParsedTemplate = Annotated[
     Template, PlainValidator(_template), PlainSerializer(str), WithJsonSchema({"type": "string"})
 ]
+ParsedChannels = Annotated[
+    Template,
+    PlainValidator(_template_or_channels),
+    PlainSerializer(_written),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}]}),
+]
 CheckedOrder = Annotated[Any, PlainValidator(_order), WithJsonSchema({"type": ["string", "object", "array", "null"]})]
 
 
 class Expressions(Config):
-    """Templates of the two expressions that a text request becomes (language/templates.py), parsed when loaded."""
+    """Templates of the two expressions that a text request becomes (language/templates.py), parsed when loaded.
+
+    hybrid: one template, or the channels whose `or` it is.
+    """
 
     boolean: ParsedTemplate = Template.parse("(and {terms})")
-    hybrid: ParsedTemplate = Template.parse("(or (and {terms}) (nn {key} :k 100 :recall 0.95))")
+    hybrid: ParsedChannels = Template.parse("(or (and {terms}) (nn {key} :k 100 :recall 0.95))")
 
 
 class HitOrders(Config):
@@ -71,7 +113,7 @@ class Known:
     """The names that expressions and orders may use.
 
     prefixes: of terms; word_prefixes: of those of words; positions: of those whose positions are kept. columns: stored.
-    keys: of embeddings.
+    keys: of embeddings. asker: columns of the searcher and the context.
     """
 
     prefixes: Sequence[str]
@@ -79,6 +121,7 @@ class Known:
     positions: Sequence[str]
     columns: Sequence[str]
     keys: Sequence[str]
+    asker: Sequence[str]
     has_static_rank: bool
 
 
@@ -120,6 +163,8 @@ def _problem(node: Node, known: Known) -> str | None:
                 f"{hole} is replaced by {prefix}:<word>, but no document has such terms: {near}"
                 f"add {{prefix: {prefix}, column: ..., kind: words}} to document.terms"
             )
+        case SearcherHole():
+            return _searcher_problem(node, known)
         case Term(term=term) | Fuzzy(term=term):
             return _term_problem(term, known)
         case Phrase(prefix=prefix):
@@ -133,6 +178,21 @@ def _problem(node: Node, known: Known) -> str | None:
             return f"({node.operator} {column} ...): {_near(column, known.columns)}document.stored has: {listed}"
         case Nn(key=key) if key != KEY:
             return _key_problem(key, known)
+    return None
+
+
+def _searcher_problem(hole: SearcherHole, known: Known) -> str | None:
+    if hole.column not in known.asker:
+        listed = ", ".join(known.asker) or "none"
+        near = _near(hole.column, known.asker)
+        return f"{{searcher:{hole.column}:{hole.prefix}}}: {near}columns of the searcher and the context: {listed}"
+    values = [prefix for prefix in known.prefixes if prefix not in known.word_prefixes]
+    if hole.prefix not in values:
+        near = _near(hole.prefix, values)
+        return (
+            f"{{searcher:{hole.column}:{hole.prefix}}}: {near}prefixes of kind value or phrase in document.terms: "
+            f"{', '.join(values) or 'none'}"
+        )
     return None
 
 

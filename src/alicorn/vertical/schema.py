@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -15,8 +16,9 @@ from alicorn.config import Config, parse_config, plain_yaml, read_text
 from alicorn.errors import ConfigError, VectorError
 from alicorn.language.order import OrderBy
 from alicorn.language.templates import Reading, Template
-from alicorn.language.tree import Node
+from alicorn.language.tree import Node, Term
 from alicorn.tables import repeated
+from alicorn.text import normalize, phrase
 from alicorn.vertical.analysis import Analysis, fingerprint, operands, with_files
 from alicorn.vertical.behaviour import Behaviour
 from alicorn.vertical.columns import (
@@ -64,6 +66,9 @@ def _checked_name(name: str) -> str:
 
 Name = Annotated[str, AfterValidator(_checked_name)]
 ActionGrade = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+KnownColumns = Mapping[str, Any]
+"""Columns of a searcher and of the context of a search, by name."""
+NOTHING: KnownColumns = MappingProxyType({})
 NamedFeatures = Annotated[dict[Name, Feature], Field(min_length=1)]
 
 
@@ -164,7 +169,8 @@ class Vertical(Config):
 
     analysis: how the words of a column become terms, by their prefix.
 
-    further_embeddings: other keys that the collection may have, for expressions and orders that name them.
+    further_embeddings, further_columns: other keys and stored columns that the collection may have, for expressions and
+    orders that name them.
 
     expressions, order, selection and analysis act when documents are published and requests answered. Which part of the
     rest decides examples, vectors or documents says parts.py: only the part in use has to match (decision 052).
@@ -175,6 +181,7 @@ class Vertical(Config):
     name: Name
     embedding: Name
     further_embeddings: tuple[Name, ...] = ()
+    further_columns: tuple[str, ...] = ()
     document: DocumentSide
     request: RequestSide
     split: Split
@@ -228,21 +235,42 @@ class Vertical(Config):
                 found[rule.column] = (*found.get(rule.column, ()), rule.prefix)
         return found
 
-    def fill(self, template: Template, query: str, key: str, vectors: Sequence[str] = ()) -> Node:
-        """A template as the expression of a query, whose words are read by the analysis of their prefix."""
+    def fill(
+        self, template: Template, query: str, key: str, vectors: Sequence[str] = (), known: KnownColumns = NOTHING
+    ) -> Node:
+        """A template as the expression of a query, whose words are read by the analysis of their prefix.
+
+        known: columns of the searcher and the context; one that is absent or null has no value.
+        """
         reading = Reading(
             lambda prefix, text: operands(self.analyzer(prefix), prefix, text),
             lambda prefix, text: self.analyzer(prefix).phrase_terms(text),
+            lambda column, prefix: [Term(term) for term in self.value_terms(prefix, known.get(column))],
         )
         return template.fill(query, key, vectors, reading)
 
-    def expression(self, which: Literal["boolean", "hybrid"], query: str, vectors: Sequence[str] = ()) -> Node:
+    def value_terms(self, prefix: str, value: Any) -> list[str]:
+        """The terms that a value or a list of them becomes by the rules of a prefix of kind value or phrase."""
+        form = (
+            phrase if any(rule.kind == "phrase" for rule in self.document.terms if rule.prefix == prefix) else normalize
+        )
+        values = [] if value is None else value if isinstance(value, list | tuple) else [value]
+        formed = (form(str(one)) for one in values if one is not None)
+        return list(dict.fromkeys(f"{prefix}:{one}" for one in formed if one))
+
+    def expression(
+        self,
+        which: Literal["boolean", "hybrid"],
+        query: str,
+        vectors: Sequence[str] = (),
+        known: KnownColumns = NOTHING,
+    ) -> Node:
         """The expression for a text request. Without any word, boolean matches nothing and hybrid keeps its nn.
 
-        vectors: names of the request's vectors, where it has several.
+        vectors: names of the request's vectors, where it has several. known: as of `fill`.
         """
         template: Template = getattr(self.expressions, which)
-        return self.fill(template, query, self.embedding, vectors)
+        return self.fill(template, query, self.embedding, vectors, known)
 
     def request_expression(
         self,
@@ -250,26 +278,40 @@ class Vertical(Config):
         key: str | None = None,
         is_repeat: IsRepeat = lambda days: False,
         vectors: Sequence[str] = (),
+        known: KnownColumns = NOTHING,
     ) -> tuple[Node, str | None]:
         """What a text request becomes: the hybrid expression, or the Boolean one and the rule of the selection for it.
 
         key: of the embedding, the vertical's unless given. vectors: names of the request's, where it has several.
+        known: as of `fill`.
         """
         rule = self.selection.untriggered(query, is_repeat)
         if rule is not None:
-            return self.expression("boolean", query), rule
-        return self.fill(self.expressions.hybrid, query, key or self.embedding, vectors), None
+            return self.expression("boolean", query, known=known), rule
+        return self.fill(self.expressions.hybrid, query, key or self.embedding, vectors, known), None
 
     def order_of(self, which: Literal["boolean", "hybrid"]) -> OrderBy | None:
         """The order of the hits of an expression: that of the file. Without one, by BM25 and then static rank where the
-        expression has no `nn`, by a sum of both where it has an `nn` and terms; else None, by `nn`."""
+        expression has no `nn`, by a sum of both where it has an `nn` and terms; else None, by `nn`.
+
+        BM25 is then of the query's words alone, where the expression has terms of the searcher too.
+        """
         order: OrderBy | None = getattr(self.order, which)
         if order is not None:
             return order
         template: Template = getattr(self.expressions, which)
         if not template.keys:
             return BY_WORDS
-        return BY_NN_AND_WORDS if template.has_terms else None
+        if not template.searcher_columns:
+            return BY_NN_AND_WORDS if template.has_terms else None
+        of_words = {f"bm25:{prefix}": BY_NN_AND_WORDS["bm25"] for prefix in sorted(template.prefixes)}
+        return {"nn": BY_NN_AND_WORDS["nn"], **of_words}
+
+    @property
+    def asker_columns(self) -> tuple[str, ...]:
+        """The columns of the searcher and the context that the expressions ask for."""
+        read = (*self.expressions.boolean.searcher_columns, *self.expressions.hybrid.searcher_columns)
+        return tuple(dict.fromkeys(read))
 
     def check_order(self, which: Literal["boolean", "hybrid"], order_by: OrderBy) -> None:
         """Raise ConfigError for an order that this vertical could not have."""
@@ -386,8 +428,9 @@ class Vertical(Config):
             prefixes=tuple(dict.fromkeys(rule.prefix for rule in rules)),
             word_prefixes=tuple(dict.fromkeys(rule.prefix for rule in rules if rule.kind == "words")),
             positions=self.positions(),
-            columns=self.document.stored,
+            columns=(*self.document.stored, *self.further_columns),
             keys=(self.embedding, *self.further_embeddings),
+            asker=tuple(dict.fromkeys(one.name for one in (*self.searcher_columns(), *self.context_columns()))),
             has_static_rank=self.document.static_rank is not None,
         )
 

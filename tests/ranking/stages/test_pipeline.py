@@ -1,9 +1,11 @@
 """The hits of a text pass the stages of ranking.yaml; every caller of a Retriever gets the same answer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ranked_people import FEATURES, save_ranker
-from served_people import SEARCHERS, TEXT, UNIFIED, VERTICAL, make_collection
+from served_people import SEARCHERS, TEXT, UNIFIED, VERTICAL, Model, make_collection
 
 from alicorn.errors import AlicornError, ConfigError, ModelError
 from alicorn.ranking.ranker import Ranker
@@ -11,6 +13,7 @@ from alicorn.ranking.stages import Pipeline
 from alicorn.ranking.stages.pipeline import vertical_of
 from alicorn.retrieval.retriever import Retriever
 from alicorn.retrieval.searchers import Searchers
+from alicorn.vertical.expressions import Expressions
 
 
 @pytest.fixture(scope="module")
@@ -199,3 +202,59 @@ def test_a_ranker_of_another_model_or_vertical_is_refused(folder, ranker, tmp_pa
 def test_a_ranker_without_a_model_has_no_vertical():
     with pytest.raises(ConfigError, match="give its folder with --model"):
         vertical_of([])
+
+
+@pytest.fixture(scope="module")
+def by_channels(folder, collection):
+    """A retriever of two channels, whose ranker knows of a hit whether `near` found it; and its ranking.yaml."""
+    features = FEATURES.model_validate(
+        {"features": FEATURES.model_dump()["features"] | {"near": {"kind": "channel", "channel": "near"}}}
+    )
+    save_ranker(folder / "by channels", features)
+    model = Model("people", personal=True)
+    model.fingerprint = UNIFIED.fingerprint
+    templates = {"words": "(and {terms})", "near": "(nn {key} :k 1)"}
+    expressions = Expressions.model_validate({"hybrid": templates})
+    model.vertical = VERTICAL.model_copy(update={"expressions": expressions})
+
+    def retriever(channels, candidates=200):
+        path = folder / "channels.yaml"
+        path.write_text(f"ranker: by channels\ncandidates: {candidates}\nchannels: {channels}\n")
+        ranking = Pipeline.load(path, model.vertical, collection)
+        return Retriever(collection, [model], Searchers(VERTICAL, SEARCHERS), ranking)
+
+    return retriever
+
+
+def test_a_channel_is_a_feature_and_a_step(by_channels, collection):
+    retriever = by_channels("{}")
+    request = retriever.request(text="john smith", searcher="p3")
+    result = retriever.search(request, explain=True)
+    near = collection.search(request.root.operands[1], request.vectors).ids
+    assert result.features[:, -1].tolist() == [float(doc_id in near) for doc_id in result.ids]
+    assert result.found_by[:, 1].tolist() == [doc_id in near for doc_id in result.ids]
+    steps = {step.expression: (step.narrowed_to, step.actual) for step in result.explanation.children}
+    assert steps["channel near"] == (2, 1)
+    assert steps["channel words"] == (2, 2)
+
+
+def test_a_channel_keeps_its_places_among_the_candidates(by_channels, collection):
+    def candidates(channels):
+        retriever = by_channels(channels, candidates=1)
+        request = retriever.request(text="john", searcher="p3")
+        result = retriever.search(replace(request, order_by={"static_rank": -1}, limit=1))
+        return result.ids, collection.search(request.root.operands[1], request.vectors).ids
+
+    first, near = candidates("{}")
+    assert first[0] not in near, "or the share would change nothing"
+    kept, _ = candidates("{near: 1}")
+    assert kept[0] in near
+
+
+@pytest.mark.parametrize(
+    ("channels", "problem"),
+    [("{neer: 1}", "unknown channel of expressions.hybrid 'neer'; did you mean 'near'"), ("{near: 201}", "201 places")],
+)
+def test_places_that_cannot_be_are_refused(by_channels, channels, problem):
+    with pytest.raises(ConfigError, match=problem):
+        by_channels(channels)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from alicorn.evaluation.searches import Searches
+from alicorn.evaluation.systems.served import known_columns
 from alicorn.language.order import Part
 from alicorn.retrieval.retriever import Retriever
 
@@ -57,9 +58,10 @@ def logged_hits(
     """All hits of each search. vectors: by name, (searches, dim) each. parts: as an order names them."""
     ids: list[pa.Array] = []
     numbers: dict[str, list[np.ndarray]] = {part: [] for part in parts}
+    known = known_columns(searches, retriever.columns)
     for row, query in enumerate(searches.queries):
         given = {name: each[row] for name, each in vectors.items()}
-        expression = retriever.read(query, "hybrid", key).expression
+        expression = retriever.read(query, "hybrid", key, known=known[row]).expression
         everything = len(retriever.collection)
         for at, part in enumerate(parts):
             found = retriever.collection.search(expression, given, everything, {part: 1.0})
@@ -69,14 +71,14 @@ def logged_hits(
                 ids.append(found.doc_ids.take(pa.array(order)))
     documents = searches.numbers(pa.concat_arrays([*ids, pa.array([], pa.string())]))
     counts = np.array([len(each) for each in ids], dtype=np.int64)
-    known = documents >= 0
-    rows = np.repeat(np.arange(len(counts)), counts)[known]
+    here = documents >= 0
+    rows = np.repeat(np.arange(len(counts)), counts)[here]
     starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(counts)))]).astype(np.int64)
-    together = {part: np.concatenate([*each, np.empty(0)])[known] for part, each in numbers.items()}
+    together = {part: np.concatenate([*each, np.empty(0)])[here] for part, each in numbers.items()}
     for part, values in together.items():
         if part.split(":")[0] == "nn":
             np.maximum(values, -1.0, out=values)
-    return LoggedHits(starts, documents[known], together)
+    return LoggedHits(starts, documents[here], together)
 
 
 def _first(scores: np.ndarray, documents: np.ndarray, depth: int) -> np.ndarray:

@@ -1,13 +1,12 @@
 """Runs of what is served: each text is read by a Retriever, as the server, the shell and the demo read it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from alicorn.evaluation.searches import Searches
 from alicorn.language.order import OrderBy
-from alicorn.language.prepared import prepare
 from alicorn.language.templates import Template, TermsHole
 from alicorn.language.tree import walk
 from alicorn.query import Collection, Result
@@ -15,8 +14,10 @@ from alicorn.query.check import check_vectors
 from alicorn.retrieval.asked import asked_rows
 from alicorn.retrieval.encoder import named_vectors, search_vectors
 from alicorn.retrieval.retriever import Mode, RankingStages, Request, Retriever
+from alicorn.tables import python_values
 from alicorn.vertical import Vertical
 from alicorn.vertical.expressions import BY_WORDS
+from alicorn.vertical.schema import NOTHING, KnownColumns
 
 BOOLEAN, BM25, NN, HYBRID = "Boolean", "BM25, any word", "nn", "hybrid"
 
@@ -70,24 +71,34 @@ def served(
     given. A searcher has no earlier choices here, so that the selection's rule about repeats never holds."""
 
     def ask(row: int) -> Result:
-        read = retriever.read(queries[row], mode, key, depth, order_by)
+        read = retriever.read(queries[row], mode, key, depth, order_by, known=known[row])
         given = {name: each[row] for name, each in (vectors or {}).items()}
         return retriever.collection.search(read.expression, given, depth, read.order_by)
 
-    queries = searches.queries
+    queries, known = searches.queries, known_columns(searches, retriever.columns)
     return _answered(searches, ask, depth)
+
+
+def known_columns(searches: Searches, columns: Sequence[str]) -> list[KnownColumns]:
+    """Of every search, some columns of its searcher and context."""
+    if not columns:
+        return [NOTHING] * len(searches)
+    here = [name for name in columns if name in searches.requests.column_names]
+    values = [python_values(searches.requests[name]) for name in here]
+    return [dict(zip(here, row, strict=True)) for row in zip(*values, strict=True)]
 
 
 def with_ranking(retriever: Retriever, searches: Searches, depth: int, key: str, ranking: RankingStages) -> Answered:
     """The first `depth` hits of every search by the hybrid expression, after the stages of a ranking."""
     every = {one: search_vectors(retriever.models[one], searches.requests) for one in {key, *ranking.keys}}
-    asked = asked_rows(searches.requests, searches.times_us.tolist(), every, ranking.columns)
+    columns = tuple(dict.fromkeys([*ranking.columns, *retriever.columns]))
+    asked = asked_rows(searches.requests, searches.times_us.tolist(), every, columns)
 
     def ask(row: int) -> Result:
-        read = retriever.read(asked[row].text, "hybrid", key, depth)
-        prepared = prepare(read.expression)
+        read = retriever.read(asked[row].text, "hybrid", key, depth, known=asked[row].known)
         vectors = check_vectors(retriever.by_name(asked[row].vectors))
-        request = Request(read.expression, prepared.root, vectors, depth, read.order_by, asked=asked[row])
+        root = read.expression
+        request = Request(root, root, vectors, depth, read.order_by, asked=asked[row], channels=read.channels)
         return ranking.search(retriever.collection, request, explain=False)
 
     return _answered(searches, ask, depth)

@@ -37,7 +37,10 @@ def estimate_and(evaluation: Execution, node: tree.And | tree.WeakAnd) -> int:
 
 
 def evaluate_or(evaluation: Execution, node: tree.Or | tree.StrongOr, within: Sets | None) -> Sets:
-    return unite(evaluation.snapshot, [evaluation.evaluate(child, within) for child in _distinct(node.operands)])
+    if node is not evaluation.top:
+        return unite(evaluation.snapshot, [evaluation.evaluate(child, within) for child in _distinct(node.operands)])
+    evaluation.of_operands = [evaluation.evaluate(child, within) for child in node.operands]
+    return unite(evaluation.snapshot, evaluation.of_operands)
 
 
 def estimate_or(evaluation: Execution, node: tree.Or | tree.StrongOr) -> int:

@@ -13,7 +13,7 @@ from alicorn.query.order.cursor import Ordering
 from alicorn.query.order.order_by import ranked
 from alicorn.query.run import Execution
 from alicorn.query.sets.docset import DocSet
-from alicorn.query.sets.per_segment import live
+from alicorn.query.sets.per_segment import narrow
 from alicorn.query.sets.ranked import Ranked, best_first
 
 
@@ -33,10 +33,10 @@ def with_shares(
     reserved: dict[tuple[int, int], float] = {}
     root = prepared.root
     assert isinstance(root, tree.StrongOr)
-    for child, weight in zip(root.operands, root.optional_weight, strict=True):
+    for own, weight in zip(evaluation.of_operands, root.optional_weight, strict=True):
         if weight is None:
             continue
-        matched = live(evaluation.snapshot, evaluation.evaluate(child, found))
+        matched = narrow(own, found)
         share = min(math.ceil(weight * limit - 1e-9), limit)  # 0.07 x 100 is 7.000000000000001
         first = ranked(evaluation, prepared, matched, ordering, share)
         for at, number, score in zip(

@@ -174,6 +174,20 @@ def unite(sets: list[DocSet], num_docs: int) -> DocSet:
     return arrays[0]
 
 
+def holds(documents: DocSet, numbers: np.ndarray) -> np.ndarray:
+    """bool (numbers,): which of some document numbers, in any order, are members."""
+    if isinstance(documents, Bitmap):
+        places = numbers.astype(np.uint64)
+        return np.asarray(
+            (documents.words[places >> np.uint64(6)] >> (places & np.uint64(63))) & np.uint64(1), dtype=bool
+        )
+    members = as_array(documents)
+    if not len(members):
+        return np.zeros(len(numbers), dtype=bool)
+    places = np.minimum(np.searchsorted(members, numbers), len(members) - 1)
+    return np.asarray(members[places] == numbers)
+
+
 def _combined(join: Callable[..., int], first: Bitmap, second: Bitmap) -> Bitmap:
     words = np.empty_like(first.words)
     return Bitmap(words, join(first.words, second.words, words))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,13 @@ from alicorn.retrieval.asked import Asked
 from alicorn.tables import python_values
 from alicorn.vertical import Vertical
 from alicorn.vertical.analysis import operands
+
+NO_CHANNELS: Mapping[str, np.ndarray] = MappingProxyType({})
+
+
+def by_channel(channels: Sequence[str], found_by: np.ndarray | None) -> Mapping[str, np.ndarray]:
+    """Name -> bool (documents,), from bool (documents, channels); empty where that is not known."""
+    return NO_CHANNELS if found_by is None else dict(zip(channels, found_by.T, strict=bool(len(found_by))))
 
 
 class Candidates:
@@ -33,8 +41,13 @@ class Candidates:
         asked: Asked,
         vertical: Vertical,
         history: ClickHistory | None = None,
+        channels: Mapping[str, np.ndarray] = NO_CHANNELS,
     ) -> None:
-        """segments, numbers: (candidates,) integers, as of a Result. history: for the features that need one."""
+        """segments, numbers: (candidates,) integers, as of a Result. history: for the features that need one.
+
+        channels: name -> bool (candidates,), which of them the channel found; empty where that is not known.
+        """
+        self.channels = channels
         self.snapshot, self.asked, self.vertical, self.history = snapshot, asked, vertical, history
         self._order = np.lexsort((numbers, segments))
         bounds = np.searchsorted(segments[self._order], np.arange(len(snapshot.segments) + 1))
@@ -54,6 +67,11 @@ class Candidates:
     def gathered(self, values: Callable[[SegmentView, np.ndarray], np.ndarray]) -> np.ndarray:
         """(candidates,) float64 from the values of each segment's documents."""
         return np.concatenate([np.empty(0), *(values(view, numbers) for view, numbers in self.parts())])
+
+    def found_by(self, channel: str) -> np.ndarray:
+        """(candidates,) float64: 1 where a channel found it, else 0; NaN where that is not known."""
+        found = self.channels.get(channel)
+        return np.full(len(self), np.nan) if found is None else found[self._order].astype(np.float64)
 
     def restored(self, matrix: np.ndarray) -> np.ndarray:
         """Rows of (segment, number) in the order in which the candidates were given."""

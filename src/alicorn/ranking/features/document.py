@@ -47,6 +47,19 @@ class StaticRankScore(RankFeature):
         return candidates.gathered(lambda view, numbers: view.segment.static_rank[numbers].astype(np.float64))
 
 
+class FoundByChannel(RankFeature):
+    """1 where a channel of the vertical's hybrid expression found it, else 0; missing where another engine did."""
+
+    kind: Literal["channel"]
+    channel: str
+
+    def values(self, candidates: Candidates) -> np.ndarray:
+        return candidates.found_by(self.channel)
+
+    def check(self, known: KnownNames) -> None:
+        check_name(self.channel, known.channels, "channel of expressions.hybrid")
+
+
 class StoredNumber(RankFeature):
     """A stored column of numbers, booleans, dates or times, these in days."""
 

@@ -13,12 +13,14 @@ from alicorn.ranking.features.candidates import Candidates
 
 
 class KnownNames(NamedTuple):
-    """What a feature may name. columns: stored, with their types. asker: columns of the searcher and the context."""
+    """What a feature may name. columns: stored, with their types. asker: columns of the searcher and the context.
+    channels: of the vertical's hybrid expression."""
 
     columns: Mapping[str, pa.DataType]
     embeddings: tuple[str, ...]
     prefixes: tuple[str, ...]
     asker: tuple[str, ...]
+    channels: tuple[str, ...]
 
 
 class RankFeature(Config):

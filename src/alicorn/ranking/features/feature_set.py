@@ -23,7 +23,7 @@ from alicorn.config import Config, parse_config, plain_yaml, read_text
 from alicorn.errors import ConfigError
 from alicorn.ranking.features.candidates import Candidates
 from alicorn.ranking.features.clicks import Clicks, Popularity
-from alicorn.ranking.features.document import Age, CosineScore, StaticRankScore, StoredNumber
+from alicorn.ranking.features.document import Age, CosineScore, FoundByChannel, StaticRankScore, StoredNumber
 from alicorn.ranking.features.feature import KnownNames
 from alicorn.ranking.features.searcher import Common, Distance, Past
 from alicorn.ranking.features.words import Bm25Score, MatchedTerms, QueryWords, WholeQuery
@@ -37,6 +37,7 @@ AnyFeature = Annotated[
     | WholeQuery
     | QueryWords
     | StaticRankScore
+    | FoundByChannel
     | StoredNumber
     | Age
     | Distance
@@ -79,6 +80,10 @@ class FeatureSet(Config):
     def needs_history(self) -> bool:
         return any(isinstance(one, Clicks | Popularity) for one in self.features.values())
 
+    @property
+    def needs_channels(self) -> bool:
+        return any(isinstance(one, FoundByChannel) for one in self.features.values())
+
     def check(self, vertical: Vertical, columns: Mapping[str, pa.DataType], embeddings: Mapping[str, int]) -> None:
         """Raises ConfigError for a name that the vertical or the collection (columns, embeddings) does not know."""
         known = known_names(vertical, columns, embeddings)
@@ -98,4 +103,5 @@ def known_names(vertical: Vertical, columns: Mapping[str, pa.DataType], embeddin
     """What features and stages may name. columns, embeddings: of the collection."""
     asker = [column.name for column in (*vertical.searcher_columns(), *vertical.context_columns())]
     prefixes = dict.fromkeys(rule.prefix for rule in vertical.document.terms)
-    return KnownNames(columns, tuple(embeddings), tuple(prefixes), tuple(dict.fromkeys(asker)))
+    channels = tuple(vertical.expressions.hybrid.channels)
+    return KnownNames(columns, tuple(embeddings), tuple(prefixes), tuple(dict.fromkeys(asker)), channels)

@@ -7,7 +7,7 @@ are then left out and counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,9 +18,12 @@ from alicorn.errors import TableError
 from alicorn.index import Snapshot
 from alicorn.index.segment.parts.doc_ids import hash_ids
 from alicorn.pairs import PairsFolder
+from alicorn.query.check import check_vectors
 from alicorn.ranking.features import Candidates, ClickHistory, FeatureSet
+from alicorn.ranking.features.candidates import NO_CHANNELS, by_channel
 from alicorn.ranking.learning.logged import logged_features
 from alicorn.retrieval.asked import Asked, asked_rows
+from alicorn.retrieval.channels import found_by
 from alicorn.retrieval.encoder import search_vectors
 from alicorn.retrieval.retriever import Retriever
 from alicorn.vertical.requests import RequestTables, request_table
@@ -140,7 +143,8 @@ def asked_of(folder: PairsFolder, retriever: Retriever, features: FeatureSet, se
     requests = request_table(searches, RequestTables(folder.searchers, **of_searches))
     vectors = {key: search_vectors(model, requests) for key, model in retriever.models.items()}
     times = np.asarray(searches["time"].cast(pa.int64()))
-    return asked_rows(requests, times.tolist(), vectors, features.asker_columns)
+    columns = tuple(dict.fromkeys([*features.asker_columns, *retriever.columns]))
+    return asked_rows(requests, times.tolist(), vectors, columns)
 
 
 def _shown(folder: PairsFolder, splits: Sequence[str], num_searches: int, seed: int) -> pa.Table:
@@ -197,7 +201,7 @@ def _places(snapshot: Snapshot, doc_ids: pa.Array) -> np.ndarray:
 
 def _retrieved(retriever: Retriever, asked: Asked, count: int, shown: np.ndarray) -> np.ndarray:
     """(n, 2): the first documents of a text that were not shown."""
-    read = retriever.read(asked.text, limit=count)
+    read = retriever.read(asked.text, limit=count, known=asked.known)
     vectors = retriever.by_name(asked.vectors)
     result = retriever.collection.search(read.expression, vectors, count, read.order_by)
     pairs = zip(result.segments.tolist(), result.numbers.tolist(), strict=True)
@@ -214,8 +218,21 @@ def _matrix(
     history: ClickHistory | None,
 ) -> np.ndarray:
     assert retriever.vertical is not None
-    candidates = Candidates(snapshot, addresses[:, 0], addresses[:, 1], asked, retriever.vertical, history)
+    segments, numbers = addresses.T
+    channels = _channels(snapshot, addresses, asked, retriever) if features.needs_channels else NO_CHANNELS
+    candidates = Candidates(snapshot, segments, numbers, asked, retriever.vertical, history, channels)
     return features.matrix(candidates)
+
+
+def _channels(
+    snapshot: Snapshot, addresses: np.ndarray, asked: Asked, retriever: Retriever
+) -> Mapping[str, np.ndarray]:
+    """Which documents each channel finds; of a text that the selection answers without `nn`, nothing is known."""
+    read = retriever.read(asked.text, known=asked.known)
+    if not read.channels:
+        return NO_CHANNELS
+    vectors = check_vectors(retriever.by_name(asked.vectors))
+    return by_channel(read.channels, found_by(snapshot, read.expression, vectors, *addresses.T))
 
 
 def searches_of(examples: RankExamples, split: str, of: Sequence[str] | None = None) -> np.ndarray:

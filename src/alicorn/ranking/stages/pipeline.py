@@ -2,6 +2,7 @@
 
     ranker: ranker                    # the folder that `alicorn rank train` wrote, beside this file
     candidates: 200                   # the first so many of the expression's order go through the stages
+    channels: {related: 40}           # at least so many of them are of this channel of the vertical, its first
     stages:
       - {kind: filter, feature: matched, at_least: 0.2}
       - {kind: forest, keep: 50, budget_ms: 5}
@@ -14,7 +15,7 @@ Hits behind the candidates follow in the expression's order, without a score.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -26,10 +27,13 @@ from pydantic import Field
 from alicorn.config import Config, parse_config, plain_yaml, read_text
 from alicorn.errors import ConfigError
 from alicorn.index import Snapshot
-from alicorn.query import Collection, Result
+from alicorn.language.tree import Or, StrongOr
+from alicorn.query import Collection, Facet, Result
 from alicorn.query.explain.step import Step
 from alicorn.ranking.explanation import HitExplanation, contributions, smallest_lifts
 from alicorn.ranking.features import Candidates, FeatureSet
+from alicorn.ranking.features.candidates import by_channel
+from alicorn.ranking.features.feature import KnownNames, check_name
 from alicorn.ranking.features.feature_set import known_names
 from alicorn.ranking.ranker import Ranker
 from alicorn.ranking.stages.scoring import ByForest, Call, WeightedSum
@@ -47,6 +51,7 @@ class RankingConfig(Config):
 
     ranker: str
     candidates: Annotated[int, Field(ge=1, le=10_000)] = 200
+    channels: dict[str, Annotated[int, Field(ge=1)]] = {}  # noqa: RUF012 (pydantic copies it)
     stages: Annotated[tuple[_AnyStage, ...], Field(min_length=1)] = (ByForest(kind="forest"),)
 
     @property
@@ -66,6 +71,7 @@ class RankerOnRecord(Config):
     models: dict[str, str]
     vertical: dict[str, str]
     candidates: int
+    channels: dict[str, int]
     stages: tuple[_AnyStage, ...]
 
 
@@ -95,6 +101,7 @@ class Pipeline:
         ranker.check(collection, vertical)
         snapshot = collection.snapshot()
         known = known_names(vertical, snapshot.columns, snapshot.embeddings)
+        _check_channels(config, known)
         for at, stage in enumerate(config.stages):
             try:
                 stage.check(ranker, known)
@@ -120,6 +127,7 @@ class Pipeline:
             models=header.models,
             vertical=header.vertical,
             candidates=self.config.candidates,
+            channels=self.config.channels,
             stages=self.config.stages,
         )
 
@@ -147,34 +155,63 @@ class Pipeline:
         assert request.asked is not None
         started = time.perf_counter()
         end = request.offset + request.limit
-        found = collection.search(
-            request.expression,
-            request.vectors,
-            max(end, self.config.candidates) if end else 0,
-            request.order_by,
-            explain,
-            facets=request.facets,
-            only=request.only,
-            snapshot=snapshot,
-        )
+        limit = max(end, self.config.candidates) if end else 0
+        found = self._candidates(collection, request, limit, explain, request.facets, snapshot)
         before = time.perf_counter()
-        slate = self.slate(found, request.asked)
+        slate = self.slate(found, request)
         features = Step("features", len(slate.order), len(slate.order), ms=(time.perf_counter() - before) * 1000.0)
         slate, steps, notices = self._staged(slate)
         explanation = found.explanation
         if explanation is not None:
             whole = Step("ranked", found.total, len(slate.order) + len(slate.behind))
-            whole.children = [explanation, features, *steps]
+            whole.children = [explanation, *_of_channels(found, request, len(slate.matrix)), features, *steps]
             explanation = whole
         taken = replace(found, noticed=found.noticed + notices, explanation=explanation, ordering=None)
         ranked = _with_page(taken, slate, self.config.candidates, request)
         return replace(ranked, took_ms=(time.perf_counter() - started) * 1000.0)
 
-    def slate(self, found: Result, asked: Asked) -> Slate:
+    def _candidates(
+        self,
+        collection: Collection,
+        request: Request,
+        limit: int,
+        explain: bool = False,
+        facets: Mapping[str, Facet] | None = None,
+        snapshot: Snapshot | None = None,
+    ) -> Result:
+        """The first hits of the expression, each channel with its share of the candidates."""
+        expression = request.expression
+        if self.config.channels and request.channels and limit:
+            assert isinstance(request.root, Or)
+            shares = [self.config.channels.get(name) for name in request.channels]
+            marks = tuple(None if share is None else min(1.0, share / limit) for share in shares)
+            expression = StrongOr(request.root.operands, marks)
+        return collection.search(
+            expression,
+            request.vectors,
+            limit,
+            request.order_by,
+            explain,
+            facets=facets,
+            only=request.only,
+            snapshot=snapshot,
+            lineage=bool(request.channels),
+        )
+
+    def slate(self, found: Result, request: Request) -> Slate:
         """The candidates of an answer, before the first stage."""
+        assert request.asked is not None
         count = min(self.config.candidates, len(found.numbers))
         segments, numbers = found.segments[:count], found.numbers[:count]
-        candidates = Candidates(found.snapshot, segments, numbers, asked, self.vertical, self.ranker.history)
+        candidates = Candidates(
+            found.snapshot,
+            segments,
+            numbers,
+            request.asked,
+            self.vertical,
+            self.ranker.history,
+            by_channel(request.channels, found.found_by),
+        )
         scores = found.scores[:count].astype(np.float64)
         nothing = np.empty(0, dtype=np.int64)
         return Slate(candidates, self.ranker.matrix(candidates), np.arange(count), scores, nothing)
@@ -210,10 +247,7 @@ class Pipeline:
     def explain(self, collection: Collection, request: Request, doc_id: str, to_rank: int = 1) -> HitExplanation:
         """Why a hit is where it is, and what would lift it to a rank. Raises ConfigError for what is no candidate."""
         assert request.asked is not None
-        found = collection.search(
-            request.expression, request.vectors, self.config.candidates, request.order_by, only=request.only
-        )
-        slate = self.slate(found, request.asked)
+        slate = self.slate(self._candidates(collection, request, self.config.candidates), request)
         ids = slate.candidates.given_ids()
         if doc_id not in ids:
             raise ConfigError(
@@ -282,6 +316,26 @@ def _applied(stage: RankingStage, slate: Slate, ranker: Ranker, name: str = "") 
     return (applied.noted(name) if stage.scores else applied).cut(stage.keep)
 
 
+def _check_channels(config: RankingConfig, known: KnownNames) -> None:
+    """Raises ConfigError for a channel that the vertical has not, and for more places than there are."""
+    for name in config.channels:
+        try:
+            check_name(name, known.channels, "channel of expressions.hybrid")
+        except ValueError as error:
+            raise ConfigError(f"channels: {error}") from error
+    if sum(config.channels.values()) > config.candidates:
+        raise ConfigError(
+            f"channels: {sum(config.channels.values())} places are given away, and there are {config.candidates}"
+            " candidates: raise candidates, or give away fewer"
+        )
+
+
+def _of_channels(found: Result, request: Request, count: int) -> list[Step]:
+    """How many of the first `count` hits each channel found."""
+    of = by_channel(request.channels, found.found_by)
+    return [Step(f"channel {name}", count, int(has[:count].sum()), count) for name, has in of.items()]
+
+
 def _with_page(found: Result, slate: Slate, candidates: int, request: Request) -> Result:
     """The hits of the page: those of the stages, those behind, then the rest of the answer."""
     rest = np.arange(min(candidates, len(found.numbers)), len(found.numbers))
@@ -300,5 +354,6 @@ def _with_page(found: Result, slate: Slate, candidates: int, request: Request) -
         of_keys=(),
         features=features[rows[page]],
         stage_scores={"order": found.scores[rows[page]].astype(np.float64), **by_stage},
+        found_by=None if found.found_by is None else found.found_by[rows[page]],
         _ids=None,
     )

@@ -121,6 +121,8 @@ class Hit(Struct, frozen=True):
     """score: of the order; null where the document has none. stored: the stored columns. why: null unless asked for.
 
     highlights: by stored column, where it has the words that matched; null unless asked for.
+    channels: those of the vertical that found it, with its score in each: the cosine, or BM25, or null. Null where the
+    text has no channels.
     """
 
     doc_id: str
@@ -128,6 +130,7 @@ class Hit(Struct, frozen=True):
     stored: dict[str, Any]
     why: Why | None = None
     highlights: dict[str, list[Highlight]] | None = None
+    channels: dict[str, float | None] | None = None
 
 
 class FacetBucket(Struct, frozen=True):

@@ -25,6 +25,7 @@ from alicorn.query.restrict import document_of
 from alicorn.query.result import checked_columns
 from alicorn.reporting.json_text import plain_json, to_json
 from alicorn.retrieval.asked import Asked
+from alicorn.retrieval.channels import lineage
 from alicorn.retrieval.highlighting import Highlighter
 from alicorn.retrieval.retriever import Request, Retriever
 from alicorn.retrieval.searchers import Searcher
@@ -107,6 +108,8 @@ class SearchEndpoint:
         result = retriever.search(request, asked.explain, snapshot)
         check()
         hits = [Hit(*of) for of in zip(result.ids, _scores(result), _stored(result, columns), strict=True)]
+        if request.channels:
+            hits = [replace(hit, channels=of) for hit, of in zip(hits, lineage(result, request), strict=True)]
         if asked.why or highlighter is not None:
             hits = self._explained(hits, result, request, asked, highlighter)
         notices = [*result.notices, *request.notices]
