@@ -17,7 +17,7 @@ CHANNELS = {
     "near": "(nn {key} :k 2)",
     "friends": "(extract friends (or {searcher:city:city}))",
 }
-TARGETS = {"john smith": ["p/4", "p1"], "jane": ["p3", "p1"], "nobody": ["p2"]}
+TARGETS = {"john smith": ["p/4", "p1"], "jane": ["p3", "p2"], "nobody": ["p2"]}
 
 
 @pytest.fixture(scope="module")
