@@ -53,7 +53,7 @@ ROOMS = [
 ]
 # Rooms inside a room, in the same one-way order; what is not listed may be used by all of them.
 INSIDE = {
-    "training": ["recipe", "examples", "objective", "run", "search_space", "successive_halving"],
+    "training": ["ranks", "recipe", "examples", "objective", "run", "search_space", "successive_halving"],
     "towers": [
         "settings",
         "layout",

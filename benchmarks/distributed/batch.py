@@ -98,9 +98,8 @@ def main() -> None:
             write_documents(work / "documents.parquet", count, np.random.default_rng(0))
             local = 0.0
             for engine in parsed.engines:
-                seconds, megabytes = embed(
-                    engine, work / "documents.parquet", work / "model", work / f"{engine}-{count}"
-                )
+                out = work / f"{engine}-{count}"
+                seconds, memory = embed(engine, work / "documents.parquet", work / "model", out)
                 local = local or seconds
                 print(f"| {count:,} | {engine} | {seconds:.1f} | {seconds / local:.2f} | {memory:,.0f} |", flush=True)
 

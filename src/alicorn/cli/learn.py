@@ -89,7 +89,13 @@ def train(
     With --budget, recipes near the one given are tried first. The model learns by the best of them, its recipe.yaml;
     search.md beside it is the table of what was tried.
 
-    Example: alicorn train pairs/ --vertical vertical.yaml --recipe recipe.yaml --out model/
+    Started by torchrun, several processes share the rows of every batch (docs/beyond-one-machine.md).
+
+    Examples:
+
+    alicorn train pairs/ --vertical vertical.yaml --recipe recipe.yaml --out model/
+
+    torchrun --nproc-per-node 4 --no-python alicorn train pairs/ --vertical vertical.yaml --out model/
     """
     from rich.markdown import Markdown
 
@@ -97,6 +103,7 @@ def train(
     from alicorn.towers import Model
     from alicorn.training import Recipe, search_recipe, seconds_of
     from alicorn.training import train as train_model
+    from alicorn.training.ranks import launched
     from alicorn.vertical import Vertical
 
     plan = Recipe() if recipe is None else Recipe.load(recipe)
@@ -104,13 +111,16 @@ def train(
     if budget is not None:
         if start is not None:
             raise ConfigError("--start is a model of one recipe's towers, and --budget tries others: leave one out")
+        if launched().size > 1:
+            raise ConfigError("--budget searches in one process: leave torchrun out, then train its recipe.yaml by it")
         tell = partial(log.print, soft_wrap=True)
         trained = search_recipe(pairs, searched, plan, out, seconds_of(budget), tell, resume, search_shard)
         log.print(Markdown((out / "search.md").read_text(encoding="utf-8")))
     else:
         given = None if start is None else Model.load(start)
         trained = train_model(pairs, searched, plan, out, resume=resume, start=given, search=search_shard)
-    print_values(trained.summary(), as_json)
+    if launched().is_first:
+        print_values(trained.summary(), as_json)
 
 
 def ensemble(

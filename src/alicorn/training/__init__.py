@@ -1,5 +1,6 @@
 """How is it learned? From pairs/ and a recipe to a model folder.
 
+ranks.py     the processes of one run that share the rows of every batch
 recipe/      Recipe: recipe.yaml, typed, its sections and the shipped recipes it may start from (recipes/)
 examples/    pairs/ as featurised rows, seeded batches with their masks
 objective/   the loss of a batch; frequent queries as a second task

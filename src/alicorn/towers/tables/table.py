@@ -70,6 +70,12 @@ class RowGradient:
             self._values = np.concatenate([self.values, space])
         self._count = _add_rows(gradient, indices, offsets, weights, self._slots, self._rows, self._values, self._count)
 
+    def replace(self, rows: np.ndarray, values: np.ndarray) -> None:
+        """The sum of given gradients of rows instead: int64 (n,), float32 (n, dim); a row may repeat."""
+        self.clear()
+        places = np.arange(len(rows), dtype=np.int32)
+        self.add(values, rows.astype(np.int32), places, np.ones(len(rows), dtype=np.float32))
+
     def clear(self) -> None:
         self._slots[self.rows] = -1
         self._count = 0

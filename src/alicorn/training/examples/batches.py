@@ -26,6 +26,7 @@ from alicorn.negatives import (
 from alicorn.negatives.interpolated import LEAST, MOST
 from alicorn.towers.channels.tensors import Batch, batch_tensors
 from alicorn.training.examples.data import TrainingData
+from alicorn.training.ranks import ALONE, Ranks
 from alicorn.training.recipe.loss_settings import MarginMSELoss
 from alicorn.training.recipe.recipe import Recipe
 
@@ -34,6 +35,7 @@ from alicorn.training.recipe.recipe import Recipe
 class PairBatch:
     """documents: columns [positives | random | own]. allowed: bool (pairs, columns), what may be a negative of whom.
 
+    requests, documents: of the rows that this process encodes (ranks.py); all others are of the whole batch.
     pairs: int64 (size,), numbers of training pairs. numbers: int64 (columns,), of documents.
     log_q: float32 (columns,), what is subtracted from a column's logit: logQ, and minus the log of its weight. weights:
     float32 (columns,), how many negatives a column counts as. Both None where nothing is corrected or weighted.
@@ -60,6 +62,7 @@ def epoch_batches(
     device: torch.device,
     mined: OwnNegatives | None = None,
     streaming: StreamingPopularity | None = None,
+    ranks: Ranks = ALONE,
 ) -> Iterator[PairBatch]:
     """All pairs once, in random order, `recipe.batch` at a time; the last batch may be smaller.
 
@@ -68,7 +71,7 @@ def epoch_batches(
     mined: the offline hard negatives of the pairs, where the recipe has some. streaming: the estimate of popularity
     that logQ is taken from, which sees every batch; None: popularity is counted.
     """
-    made = _Batches(data, recipe, np.random.default_rng([recipe.seed, epoch]), device, mined, streaming)
+    made = _Batches(data, recipe, np.random.default_rng([recipe.seed, epoch]), device, mined, streaming, ranks)
     with ThreadPoolExecutor(1) as thread:
         following = thread.submit(next, made, None)
         while (batch := following.result()) is not None:
@@ -87,8 +90,9 @@ class _Batches(Iterator[PairBatch]):
         device: torch.device,
         mined: OwnNegatives | None,
         streaming: StreamingPopularity | None,
+        ranks: Ranks,
     ) -> None:
-        self.data, self.recipe, self.rng, self.device = data, recipe, rng, device
+        self.data, self.recipe, self.rng, self.device, self.ranks = data, recipe, rng, device, ranks
         self.sources = _sources(data, recipe, mined)
         self.streaming = streaming
         self.log_frequency = None if streaming else _log_frequency(data, recipe)
@@ -104,10 +108,8 @@ class _Batches(Iterator[PairBatch]):
         columns = batch_columns(pairs, positives, others, self.sources, self.data.known, self.rng)
         log_q, weights = self._counted(columns, len(pairs))
         return PairBatch(
-            batch_tensors(_thinned(self.data.requests.take(pairs), self.recipe.dropout, self.rng), self.device),
-            batch_tensors(
-                _thinned(self.data.documents.take(columns.documents), self.recipe.dropout, self.rng), self.device
-            ),
+            self._encoded(self.data.requests, pairs),
+            self._encoded(self.data.documents, columns.documents),
             torch.from_numpy(columns.allowed).to(self.device),
             len(pairs),
             pairs,
@@ -117,6 +119,15 @@ class _Batches(Iterator[PairBatch]):
             self._mixing(len(pairs)),
             self._margins(pairs, columns),
         )
+
+    def _encoded(self, features: Features, rows: np.ndarray) -> Batch:
+        """The rows that this process encodes. What is left out by chance is drawn for all of them."""
+        share = self.ranks.encoded(len(rows))
+        if self.recipe.dropout == 0:
+            return batch_tensors(features.take(rows[share]), self.device)
+        thinned = _thinned(features.take(rows), self.recipe.dropout, self.rng)
+        own = thinned if self.ranks is ALONE else thinned.take(np.arange(share.start, share.stop))
+        return batch_tensors(own, self.device)
 
     def _counted(self, columns: Columns, batch: int) -> tuple[Tensor | None, Tensor | None]:
         """(log_q, weights) of a batch."""

@@ -27,6 +27,7 @@ from alicorn.towers import TwoTower
 from alicorn.training.examples.batches import PairBatch
 from alicorn.training.examples.data import TrainingData
 from alicorn.training.objective.auxiliary import AuxiliaryHead, multi_label_loss
+from alicorn.training.ranks import ALONE, Ranks
 from alicorn.training.recipe.loss_settings import Diversity, Loss, MarginMSELoss, SoftmaxLoss, TripletLoss
 from alicorn.training.recipe.recipe import Recipe
 
@@ -77,7 +78,16 @@ class Objective:
     head: of the auxiliary task, learned over all stages; None where the recipe has none.
     """
 
-    def __init__(self, stage: Recipe, data: TrainingData, dim: int, head: AuxiliaryHead | None, device: torch.device):
+    def __init__(
+        self,
+        stage: Recipe,
+        data: TrainingData,
+        dim: int,
+        head: AuxiliaryHead | None,
+        device: torch.device,
+        ranks: Ranks = ALONE,
+    ):
+        self._ranks = ranks
         self._stage, self._data, self._head, self._device = stage, data, head, device
         negatives = stage.negatives
         kept, stream = negatives.memory, negatives.streaming
@@ -97,6 +107,8 @@ class Objective:
         else:
             documents, of_documents, _ = module.document_channels(batch.documents)
             requests, of_requests, _ = module.request_channels(batch.requests)
+        documents, of_documents = self._of_all(documents, of_documents, len(batch.numbers), 1)
+        requests, of_requests = self._of_all(requests, of_requests, batch.size, module.interests)
         if module.interests == 1:
             return EmbeddedBatch(requests, documents, of_requests, of_documents)
         interests = requests.unflatten(0, (-1, module.interests))
@@ -104,6 +116,16 @@ class Objective:
         rows += module.interests * torch.arange(batch.size, device=rows.device)
         of_requests = {name: channel[rows] for name, channel in of_requests.items()}
         return EmbeddedBatch(requests[rows], documents, of_requests, of_documents, interests)
+
+    def _of_all(
+        self, whole: Tensor, channels: Mapping[ChannelId, Tensor], rows: int, interests: int
+    ) -> tuple[Tensor, dict[ChannelId, Tensor]]:
+        """The embeddings of all processes, (rows x interests, dim)."""
+
+        def gathered(part: Tensor) -> Tensor:
+            return self._ranks.gathered(part.unflatten(0, (-1, interests)), rows).flatten(0, 1)
+
+        return gathered(whole), {name: gathered(channel) for name, channel in channels.items()}
 
     def loss(self, batch: PairBatch, embedded: EmbeddedBatch) -> Tensor:
         """A scalar."""

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from alicorn.compiled import kernel
 from alicorn.towers import TwoTower
 from alicorn.towers.tables.table import EmbeddingTable
+from alicorn.training.ranks import ALONE, Ranks
 from alicorn.training.recipe.recipe import Optimizer
 
 _EPS = 1e-10
@@ -29,11 +30,15 @@ _EPS = 1e-10
 class Optimizers:
     """Both, for one module and the head of an auxiliary task, if there is one."""
 
-    def __init__(self, module: TwoTower, settings: Optimizer, head: nn.Module | None = None) -> None:
+    def __init__(
+        self, module: TwoTower, settings: Optimizer, head: nn.Module | None = None, ranks: Ranks = ALONE
+    ) -> None:
+        self._ranks = ranks
         self._tables = module.embedding_tables()
         rows = {id(table.weight) for table in self._tables}
         dense = {name: value for name, value in module.named_parameters() if id(value) not in rows}
         own = [dense[name] for name in dense if not name.startswith("tuned.")]
+        self._encoding = list(dense.values())  # the head has the whole batch in every process
         groups: list[dict[str, Any]] = [{"params": own + (list(head.parameters()) if head else [])}]
         if module.tuned is not None:
             groups.append({"params": list(module.tuned.parameters()), "lr": settings.encoder_rate})
@@ -47,11 +52,33 @@ class Optimizers:
 
     def step(self) -> None:
         """Update all weights by the gradients of one backward pass, and forget the gradients."""
+        if self._ranks.size > 1:
+            self._add_up()
         if self._clip is not None:
             self._clip_gradients(self._clip)
         self._adagrad.step()
         self._dense.step()
         self._dense.zero_grad()
+
+    @torch.no_grad()
+    def _add_up(self) -> None:
+        """The gradients of all processes' rows, in place."""
+        for value in self._encoding:
+            if value.grad is None:
+                value.grad = torch.zeros_like(value)
+        self._ranks.add(value.grad for value in self._encoding if value.grad is not None)
+        for table in self._tables:
+            if table.weight.device.type == "cpu":
+                table.row_gradient.replace(*self._ranks.rows_of_all(table.row_gradient.rows, table.row_gradient.values))
+            else:
+                self._add_up_sparse(table.weight)
+
+    def _add_up_sparse(self, weight: nn.Parameter) -> None:
+        nothing = torch.sparse_coo_tensor(torch.empty((1, 0), dtype=torch.int64), torch.empty((0, weight.shape[1])))
+        own = (nothing if weight.grad is None else weight.grad.cpu()).coalesce()
+        rows, values = self._ranks.rows_of_all(own.indices()[0].numpy(), own.values().numpy())
+        found = torch.sparse_coo_tensor(torch.from_numpy(rows)[None], torch.from_numpy(values), weight.shape)
+        weight.grad = found.to(weight.device).coalesce()
 
     @torch.no_grad()
     def _clip_gradients(self, largest: float) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from alicorn.training.examples.batches import epoch_batches
 from alicorn.training.examples.data import TrainingData, ValidationData
 from alicorn.training.objective.auxiliary import AuxiliaryHead
 from alicorn.training.objective.objective import Objective, batch_recall
+from alicorn.training.ranks import ALONE, Ranks
 from alicorn.training.recipe.recipe import Recipe
 from alicorn.training.run.checkpoint import Checkpoint
 from alicorn.training.run.divergence import TrainingPosition, check_batch, check_epoch
@@ -27,7 +29,7 @@ from alicorn.training.run.history import Epoch
 from alicorn.training.run.mining import mined_once
 from alicorn.training.run.optimizer import Optimizers
 from alicorn.training.run.progress import Progress
-from alicorn.training.run.validation import encode_corpus, validate
+from alicorn.training.run.validation import Measured, encode_corpus, validate
 
 _MONITORED = 10  # one batch of so many has its recall measured
 _BATCH_KS = (1, 10)
@@ -52,7 +54,9 @@ class Run:
         validation: ValidationData,
         checkpoint: Checkpoint,
         search: Search | None,
+        ranks: Ranks = ALONE,
     ) -> None:
+        self.ranks = ranks
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.module = module.to(self.device)
         self.recipe = recipe
@@ -90,8 +94,8 @@ class Run:
 
     def _prepare(self, stage_recipe: Recipe) -> None:
         """Optimizers that have seen nothing, and an objective that remembers nothing."""
-        self.optimizers = Optimizers(self.module, stage_recipe.optimizer, self.head)
-        self.objective = Objective(stage_recipe, self.data, self.module.dim, self.head, self.device)
+        self.optimizers = Optimizers(self.module, stage_recipe.optimizer, self.head, self.ranks)
+        self.objective = Objective(stage_recipe, self.data, self.module.dim, self.head, self.device, self.ranks)
 
     def fit(self, bar: Progress, on_epoch: Callable[[Epoch], None]) -> None:
         """All stages; each ends with its number of epochs, or when validation has not risen for `patience` of them."""
@@ -105,7 +109,8 @@ class Run:
             mined = self._mined(stage, stage_recipe)
             while not self._is_done(stage, stage_recipe):
                 started = time.perf_counter()
-                with dropout(self.module, (self.recipe.seed, len(self.epochs))):
+                of_process = () if self.ranks.is_first else (self.ranks.rank,)
+                with dropout(self.module, (self.recipe.seed, len(self.epochs), *of_process)):
                     learned = self._train_epoch(stage, stage_recipe, mined, bar)
                 self._finish_epoch(stage, learned, started, bar, on_epoch)
 
@@ -121,7 +126,11 @@ class Run:
         if settings is None or self.search is None:
             return None
         path = self.checkpoint.folder / f"mined-{stage}.npz"
-        return mined_once(path, self.module, self.data, settings, self.search, (self.recipe.seed, stage))
+        mine = partial(mined_once, path, self.module, self.data, settings, self.search, (self.recipe.seed, stage))
+        if self.ranks.is_first:
+            mine()
+        self.ranks.wait()
+        return mine()
 
     def _finish_epoch(
         self,
@@ -133,9 +142,10 @@ class Run:
     ) -> None:
         """Measure, save, tell. learned: None before training."""
         seconds = time.perf_counter() - started
-        corpus = encode_corpus(self.module, self.data.documents, self.device)
+        corpus = encode_corpus(self.module, self.data.documents, self.device, self.ranks)
         check_epoch(self.module, self.stages[max(stage, 1) - 1].optimizer, corpus, self._place(stage))
-        measured = validate(self.module, corpus, self.validation, self._ks(), self.device)
+        validated = partial(validate, self.module, corpus, self.validation, self._ks(), self.device)
+        measured: Measured = self.ranks.by_first(validated)
         self.epochs.append(
             Epoch(
                 len(self.epochs),
@@ -149,7 +159,9 @@ class Run:
                 measured.recall[self.recipe.validation.k].tolist() if measured.recall else [],
             )
         )
-        self._save()
+        if self.ranks.is_first:
+            self._save()
+        self.ranks.wait()
         bar.finish_epoch(self.epochs[-1])
         on_epoch(self.epochs[-1])
 
@@ -158,7 +170,10 @@ class Run:
         losses: list[Tensor] = []
         monitored: list[list[float]] = []
         num_batches = -(-len(self.data.positives) // stage_recipe.batch)
-        for batch in epoch_batches(self.data, stage_recipe, number, self.device, mined, self.objective.streaming):
+        batches = epoch_batches(
+            self.data, stage_recipe, number, self.device, mined, self.objective.streaming, self.ranks
+        )
+        for batch in batches:
             embedded = self.objective.embedded(self.module, batch)
             loss = self.objective.loss(batch, embedded)
             sides = {"request": embedded.requests, "document": embedded.documents}
@@ -224,7 +239,7 @@ def auxiliary_head(recipe: Recipe, data: TrainingData, dim: int, device: torch.d
 
 
 @contextmanager
-def dropout(module: TwoTower, seed: tuple[int, int]) -> Iterator[None]:
+def dropout(module: TwoTower, seed: tuple[int, ...]) -> Iterator[None]:
     """Dropout within the towers, drawn from `seed`: an epoch is the same after a resume."""
     with torch.random.fork_rng():
         torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))

@@ -14,6 +14,7 @@ from alicorn.processes import is_forked_with
 from alicorn.towers import AnyModel, Model
 from alicorn.towers.layout.layout import layout
 from alicorn.training.examples.data import Pairs, TrainingData
+from alicorn.training.ranks import Ranks, launched
 from alicorn.training.recipe.recipe import Recipe
 from alicorn.training.run.checkpoint import Checkpoint
 from alicorn.training.run.history import Epoch, Trained, finished_run, write_history
@@ -39,6 +40,7 @@ def train(
     progress: a bar on a terminal, and a line per epoch, on standard error. on_epoch is called when an epoch is on disk.
     resume: go on after the last finished epoch of an interrupted run in `out`; the result is that of a run never
     interrupted, bit for bit on a processor. A finished run is returned as it is. CUDA is used when present.
+    Processes that torchrun started share the rows of every batch (ranks.py); all return the model.
     start: a model of the same towers whose weights are learned on, such as one trained on hard negatives first.
     search: ranks documents where the recipe mines hard negatives (negatives/offline_hard.py); `alicorn train` passes
     alicorn.publish.nearest, which publishes the shard to a collection of its own and asks that.
@@ -46,6 +48,7 @@ def train(
     TrainingError when training diverges (divergence.py): then no model is written, the last good checkpoint stays.
     """
     out = Path(out).absolute()
+    ranks = launched()
     prepared = Pairs(pairs, vertical)
     learned = fingerprint_of([of_examples(vertical), of_vectors(vertical)])
     made_from = {"recipe": recipe.fingerprint(), "vertical": learned, "data": prepared.fingerprint}
@@ -56,6 +59,7 @@ def train(
         raise ConfigError(f"{out} already holds a model or a checkpoint: resume, or choose another folder")
     if finished:
         return finished_run(out, made_from)
+    ranks.wait()  # none has written yet
     _refuse_without_search(recipe, search)
     _refuse_threads_after_fork(recipe)
     numbers = prepared.standardizations(layout(recipe.towers, vertical))
@@ -67,20 +71,29 @@ def train(
     torch.set_num_threads(recipe.threads)
     try:
         validation = prepared.validation(model, recipe)
-        data = _featurised(prepared, model, recipe, checkpoint)
-        run = Run(model.module, recipe, data, validation, checkpoint, search)
+        if not ranks.is_first:
+            ranks.wait()
+        data = _featurised(prepared, model, recipe, checkpoint, ranks)
+        if ranks.is_first:
+            ranks.wait()
+        run = Run(model.module, recipe, data, validation, checkpoint, search, ranks)
         if checkpoint.exists():
             run.restore(checkpoint.load())
         num_epochs = sum(stage.epochs for stage in recipe.stage_recipes())
-        with Progress(progress, num_epochs, recipe.validation.k) as bar:
+        with Progress(progress and ranks.is_first, num_epochs, recipe.validation.k) as bar:
             run.fit(bar, on_epoch)
     finally:
         torch.set_num_threads(threads)
     model.module.cpu().load_state_dict(checkpoint.best_weights())
     encoder = asdict(model.encodings[0]) if model.encodings else None
+    ranks.wait()  # all have read the weights
+    if not ranks.is_first:
+        ranks.wait()
+        return finished_run(out, made_from)
     write_history(out, made_from, run.epochs, run.best_epoch, run.facts() | {"encoder": encoder})
     saved = model.save(out)
     shutil.rmtree(checkpoint.folder)
+    ranks.wait()
     return Trained(saved, run.epochs, run.best_epoch, len(data.positives), len(validation.requests), encoder)
 
 
@@ -120,10 +133,10 @@ def _start_from(start: AnyModel, model: Model) -> None:
         raise ConfigError(f"the model to start from has other towers than the recipe: {error}") from error
 
 
-def _featurised(pairs: Pairs, model: Model, recipe: Recipe, checkpoint: Checkpoint) -> TrainingData:
+def _featurised(pairs: Pairs, model: Model, recipe: Recipe, checkpoint: Checkpoint, ranks: Ranks) -> TrainingData:
     """The training data; nothing is left on disk where they are refused, or by a run that never got to a checkpoint."""
     folder = checkpoint.folder
-    if not checkpoint.exists():
+    if ranks.is_first and not checkpoint.exists():
         shutil.rmtree(folder, ignore_errors=True)
     try:
         return pairs.training(model, recipe, folder / "features")

@@ -15,6 +15,7 @@ from alicorn.features import Features
 from alicorn.towers import TwoTower
 from alicorn.towers.channels.tensors import batch_tensors
 from alicorn.training.examples.data import ValidationData
+from alicorn.training.ranks import Ranks
 
 _ROWS = 4096  # documents encoded at once
 _CELLS = 1 << 23  # similarities held at once
@@ -52,9 +53,12 @@ def paired_difference(values: np.ndarray, others: np.ndarray) -> PairedDifferenc
 
 
 @torch.inference_mode()
-def encode_corpus(module: TwoTower, documents: Features, device: torch.device) -> Tensor:
-    """(documents, dim), unit length, on the device."""
-    return torch.cat([module.encode_documents(batch_tensors(part, device)) for part in _parts(documents)])
+def encode_corpus(module: TwoTower, documents: Features, device: torch.device, ranks: Ranks) -> Tensor:
+    """(documents, dim), unit length, on the device; each process encodes its share."""
+    share = ranks.encoded(len(documents))
+    rows = [np.arange(start, min(start + _ROWS, share.stop)) for start in range(share.start, share.stop, _ROWS)]
+    own = torch.cat([module.encode_documents(batch_tensors(documents.take(part), device)) for part in rows])
+    return ranks.gathered(own, len(documents))
 
 
 @torch.inference_mode()
