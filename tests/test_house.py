@@ -16,6 +16,7 @@ SOURCE = Path(alicorn.__file__).parent
 ROOMS = [
     "errors",
     "extras",
+    "folders",
     "processes",
     "text",
     "iso_times",
@@ -28,6 +29,7 @@ ROOMS = [
     "analysis",
     "language",
     "vertical",
+    "drafting",
     "worlds",
     "pairs",
     "logs",

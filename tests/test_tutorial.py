@@ -9,24 +9,24 @@ from pathlib import Path
 import pytest
 from shell import Done, succeed
 
+from alicorn.vertical import Vertical
+
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 ENDLESS = "alicorn serve"
 
 
 def commands() -> list[str]:
-    lines = re.findall(r"^ {4}((?:mkdir|sed|printf|alicorn) .*)$", PAGE, re.MULTILINE)
+    lines = re.findall(r"^ {4}((?:printf|alicorn) .*)$", PAGE, re.MULTILINE)
     return [line for line in lines if not line.startswith(ENDLESS)]
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     """What each command of alicorn printed, by its verb; and the folder."""
-    folder = tmp_path_factory.mktemp("tutorial")
-    export = [sys.executable, str(ROOT / "examples" / "shop" / "export.py"), str(folder)]
+    folder = tmp_path_factory.mktemp("tutorial") / "shop"
+    export = [sys.executable, str(ROOT / "examples" / "shop" / "export.py"), str(folder / "export")]
     subprocess.run([*export, "--products", "1000", "--searches", "4000"], check=True, capture_output=True)
-    (vertical,) = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    (folder / "vertical.yaml").write_text(vertical, encoding="utf-8")
     printed: dict[str, Done] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -52,9 +52,20 @@ def test_the_commands_end_with_a_search_that_is_better_than_words(done):
 
 
 @pytest.mark.slow
+def test_the_draft_is_the_one_that_the_page_shows(done, tmp_path):
+    """But for the comments, whose numbers are of more products."""
+    folder, printed = done
+    (shown,) = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (tmp_path / "vertical.yaml").write_text(shown, encoding="utf-8")
+    drafted, page = Vertical.load(folder / "vertical.yaml"), Vertical.load(tmp_path / "vertical.yaml")
+    assert (drafted.name, drafted.document, drafted.request) == (page.name, page.document, page.request)
+    assert "clicks.csv is the table impressions: product is doc_id" in printed["init"].out
+
+
+@pytest.mark.slow
 def test_prices_with_commas_are_numbers(done):
     folder, printed = done
-    assert "'price' has numbers with commas" in printed["mine"].err
+    assert "'price' has numbers with commas" in printed["init"].err
     assert printed["update"].out.split()[:2] == ["updated", "1"]
     found = succeed("query", folder / "collection", "(range price :min 3498 :max 3500)", "--json").json()
     assert "i0000006" in [hit["doc_id"] for hit in found["hits"]]

@@ -12,6 +12,7 @@ Types are strict: "3" is no integer, 1 is no boolean; an integer is accepted as 
 import datetime
 import difflib
 import json
+import math
 import re
 from collections.abc import Hashable, Mapping
 from pathlib import Path
@@ -115,6 +116,14 @@ def dump_yaml(config: Config) -> str:
     """YAML that reads back as an equal configuration; keys left at None are not written."""
     values = config.model_dump(exclude_none=True)
     return yaml.dump(values, Dumper=_StrictDumper, sort_keys=False, allow_unicode=True)
+
+
+def flow_yaml(value: Any) -> str:
+    """Plain data on one line of YAML: `{kind: text, column: title}`; quotes where a string needs them."""
+    text = yaml.dump(
+        value, Dumper=_StrictDumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=math.inf
+    )
+    return text.removesuffix("...\n").strip()
 
 
 def _sentence(detail: ErrorDetails, data: Any, other_names: Mapping[str, str]) -> str:

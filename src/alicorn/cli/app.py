@@ -11,7 +11,7 @@ import typer
 from alicorn import __version__
 from alicorn.cli.collection import alias, drop, embed, interests, publish, update, verify
 from alicorn.cli.compiling import compile
-from alicorn.cli.configuration import analyze, schema
+from alicorn.cli.configuration import analyze, init, schema
 from alicorn.cli.demo import demo
 from alicorn.cli.evaluate import evaluate
 from alicorn.cli.lacking import naming_what_is_lacking
@@ -32,6 +32,7 @@ from alicorn.errors import AlicornError
 # In the order of the loop, which is that of `alicorn --help`.
 VERBS = (
     demo,
+    init,
     mine,
     train,
     evaluate,
@@ -58,7 +59,7 @@ VERBS = (
 app = typer.Typer(
     name="alicorn",
     help="Embedding-based retrieval inside a Boolean search engine: from a search log to an answered hybrid query.\n\n"
-    "The steps, each reading what the one before wrote: mine, train, evaluate, publish, query, serve."
+    "The steps, each reading what the one before wrote: init, mine, train, evaluate, publish, query, serve."
     " Start with `alicorn demo`, which runs them all on a generated world.",
     no_args_is_help=True,
     add_completion=False,

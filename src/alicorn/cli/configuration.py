@@ -1,19 +1,53 @@
-"""`alicorn analyze`, what becomes of a text by the prefix of its terms, and `alicorn schema`, the keys of a file."""
+"""vertical.yaml: `alicorn init` drafts it, `alicorn schema` says its keys, `alicorn analyze` what its terms become."""
 
 from __future__ import annotations
 
 import dataclasses
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from alicorn.cli.options import Json, VerticalFile
+from alicorn.cli.output import log
 from alicorn.reporting.json_text import to_json
 
 if TYPE_CHECKING:
     from alicorn.config import Config
+
+
+def init(
+    folder: Annotated[
+        Path,
+        typer.Argument(help="Folder with an export, CSV or Parquet, or a log folder.", exists=True, file_okay=False),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder for vertical.yaml, features.yaml and, where needed, logs/.")
+    ] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Draft vertical.yaml from tables, with a comment on every guess; features.yaml too, for `alicorn rank train`.
+
+    Tables whose names are not those of a log folder (docs/tables.md) are copied into logs/ under these. Nothing that is
+    there is replaced.
+
+    Example: alicorn init export/
+    """
+    from alicorn.drafting import draft
+
+    with log.status("looking at the tables"):
+        made = draft(folder, out)
+    vertical = out / "vertical.yaml"
+    if as_json:
+        files = [str(path) for path in made.files]
+        sys.stdout.write(to_json({"logs": str(made.logs), "files": files, "said": list(made.said)}) + "\n")
+        return
+    for sentence in made.said:
+        sys.stdout.write(f"{sentence}\n")
+    sys.stdout.write(f"written: {', '.join(map(str, made.files))}. Read {vertical}, then\n")
+    sys.stdout.write(f"  alicorn mine {made.logs} --vertical {vertical} --out {out / 'pairs'}\n")
 
 
 def analyze(

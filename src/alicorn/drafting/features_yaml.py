@@ -1,0 +1,24 @@
+"""features.yaml: what a ranker may know of a candidate, for `alicorn rank train`."""
+
+from alicorn.config import flow_yaml
+from alicorn.drafting.seen import Seen
+from alicorn.drafting.vertical_yaml import UniqueNames, is_stored, static_rank
+
+
+def features_yaml(seen: Seen) -> str:
+    """Every number that the vertical stores, and how query and document agree."""
+    lines = [
+        "# Drafted by `alicorn init`: what `alicorn rank train` reads of a candidate (docs/ranking.md has every kind).",
+        "features:",
+        f"  cosine: {{kind: cosine, key: {seen.name}}}",
+        "  words: {kind: bm25, prefix: text}",
+        "  matched: {kind: matched, prefix: text}",
+        "  query_words: {kind: query_words, prefix: text}",
+    ]
+    if static_rank(seen) is not None:
+        lines.append("  static_rank: {kind: static_rank}")
+    names = UniqueNames("cosine", "words", "matched", "query_words", "static_rank")
+    for one in seen.documents:
+        if one.kind in ("number", "flag", "time") and is_stored(one):
+            lines.append(f"  {names.of(one.name)}: {{kind: column, column: {flow_yaml(one.name)}}}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,148 @@
+"""An export as a log folder: the contract's names of tables and columns, values as they are.
+
+Ids are text, numbers above 0 are clicks, seconds or milliseconds since 1970 are times. What the contract needs and the
+export lacks is made, and said: a search_id of searcher, query and minute; a time where judgements have none.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from alicorn.drafting.own_tables import ROLES, OwnTable
+from alicorn.errors import TableError
+from alicorn.tables import PartFiles, open_parts
+
+_TEXTS = ("doc_id", "searcher_id", "search_id", "session_id", "query", "action", "kind", "event_id")
+_NEEDED = {"documents": ("doc_id",), "impressions": ("search_id", "time", "query", "doc_id")}
+_EPOCH = pa.scalar(0, pa.timestamp("us"))
+_MILLISECONDS = 100_000_000_000  # as seconds this is the year 5138
+
+
+def fits(tables: Mapping[str, OwnTable]) -> bool:
+    """Whether the tables are a log folder already."""
+    return "judged" not in tables and all(_fits(table) for table in tables.values())
+
+
+def _fits(table: OwnTable) -> bool:
+    types = {field.name: field.type for field in table.source.schema}
+    is_named = table.path.stem == table.name and all(role == own for role, own in table.columns.items())
+    if not is_named or not set(_NEEDED.get(table.name, ())) <= types.keys():
+        return False
+    of_text = _TEXTS if not table.source.tables else ()  # the ids of CSV are read as text
+    return not any(pa.types.is_integer(types[role]) for role in table.columns if role in (*of_text, "time"))
+
+
+def write_log(tables: Mapping[str, OwnTable], out: Path) -> list[str]:
+    """Write the tables as Parquet files into the empty folder `out`. Returns what was renamed and made."""
+    said = [_renamed(table) for table in tables.values()]
+    rows = {name: _named(table) for name, table in tables.items()}
+    if "judged" in tables:
+        said.append("they are joined by search_id into the table impressions")
+        rows["impressions"] = iter([_joined(rows.pop("searches"), rows.pop("judged"))])
+    if "impressions" in rows:
+        first = next(rows["impressions"])
+        said += _made(first)
+        rows["impressions"] = _completed(first, rows["impressions"])
+    for name, batches in rows.items():
+        _write(batches, out / f"{name}.parquet")
+    return said
+
+
+def _renamed(table: OwnTable) -> str:
+    names = [f"{own} is {role}" for role, own in table.columns.items() if own != role]
+    listed = f": {', '.join(names)}" if names else ""
+    if table.name == "judged":
+        return f"{table.path.name} says what was chosen{listed}"
+    return f"{table.path.name} is the table {table.name}{listed}"
+
+
+def _named(table: OwnTable) -> Iterator[pa.Table]:
+    """The rows under the contract's names, in its types. Further columns keep their names; one that is
+    called as a column of the contract, and is another, is left out."""
+    of = {own: role for role, own in table.columns.items()}
+    source = _as_text(table)
+    kept = [name for name in source.schema.names if name in of or name not in ROLES[table.name]]
+    for batch in source.batches(kept):
+        yield _typed(batch.rename_columns([of.get(name, name) for name in kept]), ROLES[table.name])
+
+
+def _as_text(table: OwnTable) -> PartFiles:
+    """The table; of CSV read again where an id or a query was no text, as 007 and 1984 are text there."""
+    known = {own: pa.string() for role, own in table.columns.items() if role in _TEXTS}
+    is_text = all(pa.types.is_string(table.source.schema.field(own).type) for own in known)
+    return table.source if is_text or not table.source.tables else open_parts(table.path, table.path.stem, known)
+
+
+def _typed(rows: pa.Table, contract: Iterable[str]) -> pa.Table:
+    for at, name in enumerate(rows.column_names):
+        column = rows[name]
+        if name in contract and name in _TEXTS:
+            rows = rows.set_column(at, name, column.cast(pa.string()))
+        elif name == "time" and pa.types.is_integer(column.type):
+            rows = rows.set_column(at, name, _time(column))
+        elif name == "clicked" and pa.types.is_integer(column.type):
+            rows = rows.set_column(at, name, pc.greater(pc.fill_null(column, 0), 0))
+    return rows
+
+
+def _time(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Of seconds or milliseconds since 1970."""
+    is_seconds = (pc.max(column).as_py() or 0) < _MILLISECONDS
+    return pc.multiply(column.cast(pa.int64()), 1_000_000 if is_seconds else 1_000).cast(pa.timestamp("us"))
+
+
+def _joined(searches: Iterator[pa.Table], judged: Iterator[pa.Table]) -> pa.Table:
+    """A row for each judgement, with the columns of its search."""
+    asked, judgements = pa.concat_tables(searches), pa.concat_tables(judged)
+    if "search_id" not in asked.column_names:
+        raise TableError("table searches: no column is the id of a search: call it search_id", table="searches")
+    twice = [name for name in judgements.column_names if name in asked.column_names and name != "search_id"]
+    return judgements.drop_columns(twice).join(asked, "search_id", join_type="inner")
+
+
+def _made(first: pa.Table) -> list[str]:
+    """What is made of impressions, by their first rows."""
+    made = []
+    if "time" not in first.column_names:
+        made.append("no column is a time: every row has 1970-01-01, and the split is by query")
+    if "search_id" not in first.column_names:
+        made.append("no column is the id of a search: it is made of searcher, query and minute")
+    if _is_from_0(first):
+        made.append("positions count from 0: each is one more here")
+    return made
+
+
+def _is_from_0(rows: pa.Table) -> bool:
+    return "position" in rows.column_names and pc.min(rows["position"]).as_py() == 0
+
+
+def _completed(first: pa.Table, others: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Impressions with the columns that the contract needs."""
+    is_from_0 = _is_from_0(first)
+    for rows in (first, *others):
+        if "time" not in rows.column_names:
+            rows = rows.append_column("time", pa.repeat(_EPOCH, len(rows)))
+        if "search_id" not in rows.column_names:
+            rows = rows.append_column("search_id", _search_ids(rows))
+        if is_from_0:
+            at = rows.column_names.index("position")
+            rows = rows.set_column(at, "position", pc.add(rows["position"], 1))
+        yield rows
+
+
+def _search_ids(rows: pa.Table) -> pa.ChunkedArray:
+    minute = pc.strftime(pc.floor_temporal(rows["time"], unit="minute"), format="%Y-%m-%dT%H:%M")
+    who = rows["searcher_id"] if "searcher_id" in rows.column_names else pa.repeat("", len(rows))
+    parts = [pc.fill_null(who, ""), pc.fill_null(rows["query"], ""), minute]
+    return pc.binary_join_element_wise(*parts, "|")
+
+
+def _write(batches: Iterator[pa.Table], path: Path) -> None:
+    first = next(batches)
+    with pq.ParquetWriter(path, first.schema) as writer:
+        writer.write_table(first)
+        for batch in batches:
+            writer.write_table(batch)

@@ -1,0 +1,181 @@
+"""A draft is a vertical that mines the user's tables, under whatever names they came; and it replaces nothing."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from shell import succeed
+
+from alicorn.drafting import draft
+from alicorn.drafting.names import called, plain_name
+from alicorn.drafting.profiles import profiles
+from alicorn.errors import ConfigError, TableError
+from alicorn.logs.tables import read_logs
+from alicorn.vertical import Vertical
+
+COLOURS = ("red", "blue", "green", "grey")
+THINGS = ("sofas", "tables", "lamps", "chairs", "shelves", "curtains")
+
+
+def products(count=60):
+    """A title of seven words, a category of few values, a list, a number that follows demand, a link."""
+    rows = []
+    for at in range(count):
+        colour, thing = COLOURS[at % 4], THINGS[at % 6]
+        title = f"{colour} {thing} of solid oak made number {at}"
+        rows.append((f"{at:03}", title, thing, 200 - 3 * at, f"https://shop.example/{at}.jpg"))
+    return rows
+
+
+def searches(count=240):
+    """Each asks for one thing in the singular, and clicks one of two that were shown."""
+    rng = np.random.default_rng(0)
+    for at in range(count):
+        chosen = int(rng.integers(0, 30))
+        query = f"{COLOURS[chosen % 4]} {THINGS[chosen % 6].removesuffix('s')}"
+        time = f"2026-01-{1 + at // 10:02}T08:{at % 60:02}:00Z"
+        for rank, product in enumerate((chosen, (chosen + 7) % 60)):
+            yield (f"u{at % 9}", time, query, f"{product:03}", rank, int(rank == 0), ("phone", "desk")[at % 2])
+
+
+def write_csv(path, header, rows):
+    lines = [header, *(",".join(map(str, row)) for row in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shop") / "export"
+    folder.mkdir()
+    write_csv(folder / "items.csv", "sku,title,category,sold,picture", products())
+    write_csv(
+        folder / "clicks.csv",
+        "Visitor ID,when_at,searchTerm,product,rank,clicked,device".replace("when_at", "timestamp"),
+        searches(),
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def drafted(export):
+    out = export.parent / "drafted"
+    return draft(export, out), Vertical.load(out / "vertical.yaml"), out
+
+
+def test_an_export_becomes_a_log_folder_that_is_read_without_a_change(drafted):
+    made, vertical, out = drafted
+    assert made.logs == out / "logs"
+    with read_logs(made.logs, vertical) as logs:
+        assert logs.counts == {"documents": 60, "impressions": 480}
+        rows = logs.impressions.to_pyarrow()
+    assert rows["position"].unique().to_pylist() == [1, 2]
+    assert len(rows["search_id"].unique()) == 240
+    assert "positions count from 0: each is one more here" in made.said
+    assert "007" in logs_column(made.logs, "documents", "doc_id")
+
+
+def logs_column(folder, table, column):
+    return pq.read_table(folder / f"{table}.parquet")[column].to_pylist()
+
+
+def test_columns_become_what_they_look_like(drafted):
+    vertical = drafted[1]
+    assert {name: one.kind for name, one in vertical.document.features.items()} == {"title": "text", "category": "id"}
+    terms = [(rule.prefix, rule.column, rule.kind) for rule in vertical.document.terms]
+    assert terms == [("text", "title", "words"), ("category", "category", "value")]
+    assert vertical.document.stored == ("title", "category", "sold", "picture")
+    assert vertical.document.static_rank == "sold"
+    assert vertical.request.context == ("device",)
+
+
+def test_the_language_is_that_of_the_words_which_were_searched_and_chosen(drafted):
+    """Queries say sofa, titles sofas."""
+    stem = drafted[1].analysis["text"].stem
+    assert stem is not None
+    assert drafted[1].analyzer("text").query_terms("sofa") == drafted[1].analyzer("text").query_terms("sofas")
+
+
+def test_every_line_of_a_guess_says_why(drafted):
+    lines = (drafted[2] / "vertical.yaml").read_text(encoding="utf-8").splitlines()
+    guesses = [
+        line for line in lines if line.lstrip().startswith(("-", "static_rank", "stored", "split", "text: {stem"))
+    ]
+    assert len(guesses) >= 5
+    assert all("  # " in line for line in guesses)
+
+
+def test_what_is_there_stays(drafted, export):
+    out = drafted[2]
+    before = (out / "vertical.yaml").read_bytes()
+    with pytest.raises(ConfigError, match=r"vertical\.yaml exists, and a draft replaces nothing"):
+        draft(export, out)
+    assert (out / "vertical.yaml").read_bytes() == before
+
+
+def test_a_log_folder_is_not_copied(drafted, tmp_path):
+    made = draft(drafted[0].logs, tmp_path)
+    assert made.logs == drafted[0].logs
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["features.yaml", "vertical.yaml"]
+    assert made.said == ()
+
+
+def test_judgements_beside_queries_are_joined(tmp_path):
+    """Numbers as ids, no times, a column that says the split: as sets of judgements come."""
+    rows = products(30)
+    folder = tmp_path / "judged"
+    folder.mkdir()
+    pq.write_table(pa.table({"id": list(range(30)), "title": [row[1] for row in rows]}), folder / "corpus.parquet")
+    queries = {"query_id": list(range(20)), "query": [rows[at][1] for at in range(20)], "fold": ["train", "dev"] * 10}
+    pq.write_table(pa.table(queries), folder / "queries.parquet")
+    judged = {"query_id": list(range(20)), "doc_id": list(range(20)), "relevance": [2, 0] * 10}
+    pq.write_table(pa.table(judged), folder / "qrels.parquet")
+    made = draft(folder, tmp_path / "out")
+    vertical = Vertical.load(tmp_path / "out" / "vertical.yaml")
+    assert (vertical.split.by, vertical.split.column, vertical.split.valid) == ("column", "fold", ("dev",))
+    with read_logs(made.logs, vertical) as logs:
+        assert logs.impressions.to_pyarrow()["grade"].to_pylist().count(2.0) == 10
+
+
+def test_tables_that_make_no_log_are_refused_and_nothing_is_written(tmp_path, export):
+    folder = tmp_path / "half"
+    folder.mkdir()
+    (folder / "items.csv").write_bytes((export / "items.csv").read_bytes())
+    with pytest.raises(TableError, match="no table of documents among items"):
+        draft(folder, tmp_path / "out")
+    write_csv(folder / "orders.csv", "product,amount", [("001", 2), ("002", 1)])
+    with pytest.raises(TableError, match="no table says which documents were shown or chosen for a query"):
+        draft(folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_verb_says_what_to_run_next(export, tmp_path):
+    done = succeed("init", export, "--out", tmp_path / "out")
+    assert "items.csv is the table documents: sku is doc_id" in done.out
+    assert f"alicorn mine {tmp_path / 'out' / 'logs'} --vertical" in done.out
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["a long coat", "a red hat", "two pairs of socks"], "text"),
+        (["red", "blue"] * 5, "category"),
+        (["AB-1", "CD-2", "EF-3"], "code"),
+        (["https://a.example/1", "https://a.example/2"], "link"),
+        ([["red", "new"], ["red", "new"]] * 3, "tags"),
+        ([["Ada Lovelace"], ["Alan Turing"]], "text"),
+        ([[0.1, 0.2], [0.3, 0.4]], "vector"),
+        ([[0.1], [0.3, 0.4]], "other"),
+        ([1, 2, 3], "number"),
+        ([True, False], "flag"),
+        ([None, None], "other"),
+    ],
+)
+def test_a_column_is_known_by_its_values(values, kind):
+    (found,) = profiles(pa.table({"column": values}))
+    assert found.kind == kind
+
+
+@pytest.mark.parametrize("name", ["movieId", "Movie ID", "movie-id", "MOVIE_ID"])
+def test_names_are_compared_without_their_spelling(name):
+    assert plain_name(name) == "movie_id"
+    assert called("doc_id", ["other", name]) == [name]
