@@ -155,6 +155,13 @@ def test_what_is_dumped_is_read_back():
     assert read(dump_yaml(scene)) == scene
 
 
+def test_a_null_that_is_not_the_default_is_written():
+    class Decay(Config):
+        half_life: float | None = 30.0
+
+    assert dump_yaml(Decay(half_life=None)) == "half_life: null\n"
+
+
 def test_fingerprints_are_of_values():
     assert read("name: a").fingerprint() == read("rate: 0.5\nname: a").fingerprint()
     assert read("name: a").fingerprint() != read("name: a\nrate: 0.6").fingerprint()

@@ -113,8 +113,10 @@ def parse_config(data: Any, model: type[M], *, where: str) -> M:
 
 
 def dump_yaml(config: Config) -> str:
-    """YAML that reads back as an equal configuration; keys left at None are not written."""
+    """YAML that reads back as an equal configuration; keys left at None are not written, unless another is default."""
     values = config.model_dump(exclude_none=True)
+    if type(config).model_validate(values) != config:
+        values = config.model_dump()
     return yaml.dump(values, Dumper=_StrictDumper, sort_keys=False, allow_unicode=True)
 
 

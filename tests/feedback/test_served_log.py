@@ -97,7 +97,7 @@ def test_what_a_ranker_read_is_logged_to_the_last_bit(tmp_path, clock):
     with ServedLog(tmp_path, clock, clock.elapsed_s) as log:
         search(log, "john", ["b", "a"], features=packed(matrix), feature_set="f", vectors={"people": packed(vector)})
         search(log, "mary", ["b"], ranks=[2], probabilities=[0.05], segments=["s"])
-        log.describe_ranker("r", "features: {}")
+        log.describe_ranker("r", lambda: "features: {}")
     first, second, swapped = rows(tmp_path, "shown")
     assert np.array([first["features"], second["features"]]).tobytes() == matrix.tobytes()
     assert rows(tmp_path)[0]["vectors"] == [("people", vector[0].tolist())]

@@ -19,6 +19,7 @@ from alicorn.cli.learn import ensemble, export, mine, train
 from alicorn.cli.logs.formats import logs
 from alicorn.cli.logs.propensity import propensity
 from alicorn.cli.logs.related import related
+from alicorn.cli.logs.replay import replay
 from alicorn.cli.output import NOTES
 from alicorn.cli.query import query
 from alicorn.cli.rank import explain as rank_explain
@@ -51,6 +52,7 @@ VERBS = (
     query,
     serve,
     feed,
+    replay,
     tune,
     verify,
     compile,

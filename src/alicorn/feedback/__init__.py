@@ -5,6 +5,7 @@ journal.py      what is in no part file yet, kept over a crash
 choices.py      which documents a searcher chose for which words, remembered for some days
 recent.py       the newest searches of a log, and what was clicked
 served_log.py   searches and events -> the tables `searches`, `shown` and `events`
+replay.py       a served log scored again, to the last bit
 """
 
 from alicorn.feedback.served import ServedEvent as ServedEvent

@@ -4,8 +4,9 @@
                 expression, model, ranker, snapshot, experiment, arm, total, degraded: the notices of the answer;
                 known, vectors: what the ranker read of the request
     shown       search_id, doc_id, position from 1, rank: the position before exploration, probability: of being shown
-                at this position, segment: the one that holds the document, null in memory; scores: stage -> score;
-                features: what the ranker read, feature_set: the fingerprint of their definitions
+                at this position, segment: checksum of the one that held the document, null in memory; channels: that
+                found it; scores: stage -> score; features: what the ranker read, feature_set: the fingerprint of their
+                definitions
     events      event_id, time, search_id, session_id, searcher_id, doc_id, action, value, position
 
 Times are timestamp[us], UTC. The ranker of a search is described in `rankers/<fingerprint>.yaml` of the log.
@@ -50,6 +51,7 @@ SHOWN = pa.schema(
         ("rank", pa.int32()),
         ("probability", pa.float64()),
         ("segment", pa.string()),
+        ("channels", pa.list_(pa.string())),
         ("scores", pa.map_(pa.string(), pa.float64())),
         ("features", pa.list_(pa.float64())),
         ("feature_set", pa.string()),
@@ -103,6 +105,7 @@ class ServedSearch:
     ranks: Sequence[int] | None = None
     probabilities: Sequence[float] | None = None
     segments: Sequence[str | None] | None = None
+    channels: Sequence[Sequence[str]] | None = None
     scores: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
     features: str | None = None
     feature_set: str | None = None
@@ -172,6 +175,7 @@ def _shown(searches: Sequence[ServedSearch]) -> pa.Table:
         columns["rank"] += search.ranks or positions
         columns["probability"] += search.probabilities or [1.0] * count
         columns["segment"] += search.segments or [None] * count
+        columns["channels"] += search.channels or [None] * count
         columns["scores"] += _scores(search)
         columns["features"] += _features(search)
         columns["feature_set"] += [search.feature_set] * count

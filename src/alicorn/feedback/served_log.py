@@ -73,6 +73,7 @@ class ServedLog:
         self._opened_us, self._opened_s = self.now_us(), elapsed_s()
         self._last_part_s = self._opened_s
         self._parts_lock = threading.Lock()
+        self._described: set[str] = set()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._journal = EventJournal.create(self._folder)
@@ -112,16 +113,16 @@ class ServedLog:
         if is_due:
             threading.Thread(target=self._write_parts, name=WRITING, daemon=True).start()
 
-    def describe_ranker(self, fingerprint: str, text: str) -> None:
-        """Keep what a ranker is, for whoever reads the searches that name it. Raises AlicornError."""
+    def describe_ranker(self, fingerprint: str, text: Callable[[], str]) -> None:
+        """Keep what a ranker is, for whoever reads the searches that name it; once. Raises OSError."""
+        if fingerprint in self._described:
+            return
         path = self._folder / "rankers" / f"{fingerprint}.yaml"
-        try:
-            path.parent.mkdir(exist_ok=True)
-            temporary = path.with_name(f"_{new_search_id()}")
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, path)
-        except OSError as error:
-            raise AlicornError(f"served log {self._folder}: cannot be written: {error.strerror or error}") from error
+        path.parent.mkdir(exist_ok=True)
+        temporary = path.with_name(f"_{new_search_id()}")
+        temporary.write_text(text(), encoding="utf-8")
+        os.replace(temporary, path)
+        self._described.add(fingerprint)
 
     def events(self, events: Sequence[ServedEvent]) -> None:
         """Log what was reported."""

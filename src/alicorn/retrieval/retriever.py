@@ -79,8 +79,8 @@ class Request:
 
 class RankingStages(Protocol):
     """What orders the hits of a text anew. keys, columns: the embeddings and the columns of the searcher and of the
-    context that it wants to know of a request. fingerprint, feature_set: of all that its scores depend on, and of its
-    features."""
+    context that it wants to know of a request. fingerprint, described: of all that its scores depend on, and that as
+    YAML; feature_set: fingerprint of its features."""
 
     @property
     def keys(self) -> Sequence[str]: ...
@@ -90,6 +90,9 @@ class RankingStages(Protocol):
 
     @property
     def fingerprint(self) -> str: ...
+
+    @property
+    def described(self) -> str: ...
 
     @property
     def feature_set(self) -> str: ...

@@ -25,7 +25,6 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from alicorn.config import dump_yaml
 from alicorn.feedback import ServedLog
 from alicorn.query import Collection
 from alicorn.ranking.stages import Pipeline
@@ -77,8 +76,6 @@ def create_app(
     """
     known = Searchers(models[0].vertical, searchers) if models else None
     ranking = None if ranker is None else Pipeline.load(ranker, vertical_of(models), collection)
-    if ranking is not None and served_log is not None:
-        served_log.describe_ranker(ranking.fingerprint, dump_yaml(ranking.on_record))
     endpoint = SearchEndpoint(Retriever(collection, models, known, ranking), served_log)
     metrics = Metrics(collection)
     access = Access(keys)

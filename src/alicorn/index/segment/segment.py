@@ -119,7 +119,7 @@ class Segment:
     columns: every stored column that is a number, boolean, timestamp or date;
     embeddings: every key of the collection, also one without any row here;
     positions: of every prefix whose positions the collection keeps;
-    name: of the file, without the suffix; None in memory.
+    name, checksum: of the file, the name without the suffix; None in memory.
     """
 
     fields: pa.Table
@@ -139,6 +139,7 @@ class Segment:
     embeddings: dict[str, EmbeddingBlock]
     positions: dict[str, PositionLists] = field(default_factory=dict)
     name: str | None = field(default=None)
+    checksum: str | None = field(default=None)
 
     @property
     def num_docs(self) -> int:

@@ -93,7 +93,7 @@ FURTHER: Mapping[str, Sequence[Column]] = {
     ],
     "shown": [
         Column("channels", ColumnType.STRINGS, "which channels found it"),
-        Column("segment", ColumnType.STRING, "of the collection, that held it"),
+        Column("segment", ColumnType.STRING, "checksum of the one that held it"),
         Column("scores", ColumnType.ANY, "score by stage"),
     ],
     "events": [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -24,8 +24,10 @@ class KnownNames(NamedTuple):
 
 
 class RankFeature(Config):
-    """monotone: how the score may depend on it, all else equal; None for any way."""
+    """monotone: how the score may depend on it, all else equal; None for any way. of_collection: whether it depends on
+    other documents than its own."""
 
+    of_collection: ClassVar[bool] = False
     monotone: Literal["increasing", "decreasing"] | None = None
 
     def values(self, candidates: Candidates) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -22,10 +22,12 @@ class Bm25Score(_OfPrefix):
     """BM25 of the words of the text in the terms of a prefix; missing for a text without words."""
 
     kind: Literal["bm25"]
+    of_collection: ClassVar[bool] = True
 
     def values(self, candidates: Candidates) -> np.ndarray:
         scores = candidates.word_scores(self.prefix)
-        return np.asarray(scores.sum(axis=0)) if len(scores) else missing(candidates)
+        # Term by term, whatever the number of candidates: the order of a sum decides its last bits.
+        return np.asarray(np.cumsum(scores, axis=0)[-1]) if len(scores) else missing(candidates)
 
 
 class MatchedTerms(_OfPrefix):

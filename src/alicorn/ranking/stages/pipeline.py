@@ -24,7 +24,7 @@ from typing import Annotated, NamedTuple, Protocol
 import numpy as np
 from pydantic import Field
 
-from alicorn.config import Config, parse_config, plain_yaml, read_text
+from alicorn.config import Config, dump_yaml, parse_config, plain_yaml, read_text
 from alicorn.errors import ConfigError
 from alicorn.index import Snapshot
 from alicorn.language.tree import Or, StrongOr
@@ -41,7 +41,9 @@ from alicorn.ranking.stages.set_choice import AtMost, Diverse, RelevanceFilter
 from alicorn.ranking.stages.slate import RankingStage, Slate
 from alicorn.retrieval.asked import Asked
 from alicorn.retrieval.retriever import Request
+from alicorn.text import RULES
 from alicorn.vertical import Vertical
+from alicorn.vertical.parts import of_documents
 
 _AnyStage = Annotated[WeightedSum | RelevanceFilter | ByForest | Call | Diverse | AtMost, Field(discriminator="kind")]
 
@@ -63,8 +65,11 @@ class RankingConfig(Config):
 
 
 class RankerOnRecord(Config):
-    """What the scores of a ranked search depend on, as a log keeps it. features, models, vertical: as in RankerHeader,
-    the features in full. fingerprints: of the forest and of the clicks that features count."""
+    """What the scores of a ranked search depend on, as a log keeps it; `on_record` says it.
+
+    features, models: as in RankerHeader, the features in full. fingerprints: of the forest and of the clicks that
+    features count. vertical: of what decides terms and stored columns, and of how the words of a query are read.
+    """
 
     features: FeatureSet
     fingerprints: dict[str, str]
@@ -73,6 +78,27 @@ class RankerOnRecord(Config):
     candidates: int
     channels: dict[str, int]
     stages: tuple[_AnyStage, ...]
+
+
+def on_record(ranker: Ranker, config: RankingConfig, vertical: Vertical) -> RankerOnRecord:
+    words = {f"analysis of {prefix}": one.fingerprint() for prefix, one in vertical.analysis.items()}
+    return RankerOnRecord(
+        features=ranker.features,
+        fingerprints=ranker.fingerprints,
+        models=ranker.header.models,
+        vertical={**of_documents(vertical), **words, "rules of text": str(RULES)},
+        candidates=config.candidates,
+        channels=config.channels,
+        stages=config.stages,
+    )
+
+
+def load_ranking(path: Path) -> tuple[Ranker, RankingConfig]:
+    """path: a ranking.yaml, or the folder of a ranker, whose forest then orders the first 200 candidates."""
+    if path.is_dir():
+        return Ranker.load(path), RankingConfig(ranker=path.name)
+    config = parse_config(plain_yaml(read_text(path), where=path.name), RankingConfig, where=path.name)
+    return Ranker.load(path.parent / config.ranker), config
 
 
 class RankedItems(NamedTuple):
@@ -112,28 +138,18 @@ class Pipeline:
 
     @classmethod
     def load(cls, path: Path, vertical: Vertical, collection: Collection) -> Pipeline:
-        """path: a ranking.yaml, or the folder of a ranker, whose forest then orders the first 200 candidates."""
-        if path.is_dir():
-            return cls(Ranker.load(path), RankingConfig(ranker=path.name), vertical, collection)
-        config = parse_config(plain_yaml(read_text(path), where=path.name), RankingConfig, where=path.name)
-        return cls(Ranker.load(path.parent / config.ranker), config, vertical, collection)
-
-    @cached_property
-    def on_record(self) -> RankerOnRecord:
-        ranker, header = self.ranker, self.ranker.header
-        return RankerOnRecord(
-            features=ranker.features,
-            fingerprints=ranker.fingerprints,
-            models=header.models,
-            vertical=header.vertical,
-            candidates=self.config.candidates,
-            channels=self.config.channels,
-            stages=self.config.stages,
-        )
+        """path: as of load_ranking."""
+        return cls(*load_ranking(path), vertical, collection)
 
     @cached_property
     def fingerprint(self) -> str:
-        return self.on_record.fingerprint()
+        """Of all that its scores depend on."""
+        return on_record(self.ranker, self.config, self.vertical).fingerprint()
+
+    @property
+    def described(self) -> str:
+        """A RankerOnRecord as YAML."""
+        return dump_yaml(on_record(self.ranker, self.config, self.vertical))
 
     @cached_property
     def feature_set(self) -> str:

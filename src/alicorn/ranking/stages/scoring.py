@@ -27,7 +27,8 @@ class WeightedSum(StageConfig):
     def apply(self, slate: Slate, ranker: Ranker) -> Slate:
         columns = [ranker.features.names.index(name) for name in self.weights]
         known = np.nan_to_num(slate.matrix[slate.order][:, columns], posinf=0.0, neginf=0.0)
-        return slate.scored((known * np.array(list(self.weights.values()))).sum(axis=1))
+        # Feature by feature, whatever the number of hits: the order of a sum decides its last bits.
+        return slate.scored(np.cumsum(known * np.array(list(self.weights.values())), axis=1)[:, -1])
 
     def check(self, ranker: Ranker, known: KnownNames) -> None:
         for name in self.weights:

@@ -27,7 +27,7 @@ from alicorn.reporting.json_text import plain_json, to_json
 from alicorn.retrieval.asked import Asked
 from alicorn.retrieval.channels import lineage
 from alicorn.retrieval.highlighting import Highlighter
-from alicorn.retrieval.retriever import Request, Retriever
+from alicorn.retrieval.retriever import RankingStages, Request, Retriever
 from alicorn.retrieval.searchers import Searcher
 from alicorn.serving.api.in_common import in_common
 from alicorn.serving.api.messages import (
@@ -113,7 +113,7 @@ class SearchEndpoint:
         if asked.why or highlighter is not None:
             hits = self._explained(hits, result, request, asked, highlighter)
         notices = [*result.notices, *request.notices]
-        search_id = self._log(asked, request, result, notices)
+        search_id = self._log(asked, request, result, notices, retriever.ranking)
         for watch in self.watching:
             watch(AnsweredSearch(asked, retriever, request, result))
         return SearchAnswer(
@@ -260,7 +260,14 @@ class SearchEndpoint:
         reported = [asdict(one) | {"time": time} for one, time in zip(events, times, strict=True)]
         self.served_log.events([ServedEvent(**one) for one in reported])
 
-    def _log(self, asked: SearchRequest, request: Request, result: Result, notices: list[str]) -> str | None:
+    def _log(
+        self,
+        asked: SearchRequest,
+        request: Request,
+        result: Result,
+        notices: list[str],
+        ranking: RankingStages | None,
+    ) -> str | None:
         """A search by text is logged, unless it asked for no document. A log that cannot be written is a notice."""
         if self.served_log is None or asked.text is None or asked.expression is not None or asked.limit == 0:
             return None
@@ -283,38 +290,48 @@ class SearchEndpoint:
             shown=result.ids,
             first_position=asked.offset + 1,
             segments=_segments(result),
+            channels=_channels(result, request),
             scores={"order": _scores(result)},
         )
-        if request.asked is not None and result.features is not None:
-            served = self._with_ranking(served, request.asked, result, result.features)
         try:
+            if ranking is not None and request.asked is not None and result.features is not None:
+                self.served_log.describe_ranker(ranking.fingerprint, lambda: ranking.described)
+                served = _with_ranking(served, ranking, request.asked, result, result.features)
             self.served_log.search(served)
             return served.search_id
         except OSError as error:
             notices.append(f"this search is not in the served log: {error.strerror or error}")
             return None
 
-    def _with_ranking(self, served: ServedSearch, asked: Asked, result: Result, features: np.ndarray) -> ServedSearch:
-        """With all that the ranker read and said, so that it can be scored again, and learned from."""
-        ranking = self.retriever.ranking
-        assert ranking is not None
-        scores = {name: [None if x != x else x for x in of.tolist()] for name, of in result.stage_scores.items()}
-        return dataclasses.replace(
-            served,
-            time=asked.time_us,
-            ranker=ranking.fingerprint,
-            known=to_json(asked.known),
-            vectors={key: packed(vectors) for key, vectors in asked.vectors.items()},
-            scores=scores,
-            features=packed(features),
-            feature_set=ranking.feature_set,
-        )
+
+def _with_ranking(
+    served: ServedSearch, ranking: RankingStages, asked: Asked, result: Result, features: np.ndarray
+) -> ServedSearch:
+    """With all that the ranker read and said, so that it can be scored again, and learned from."""
+    scores = {name: [None if x != x else x for x in of.tolist()] for name, of in result.stage_scores.items()}
+    return dataclasses.replace(
+        served,
+        time=asked.time_us,
+        ranker=ranking.fingerprint,
+        known=to_json(asked.known),
+        vectors={key: packed(vectors) for key, vectors in asked.vectors.items()},
+        scores=scores,
+        features=packed(features),
+        feature_set=ranking.feature_set,
+    )
+
+
+def _channels(result: Result, request: Request) -> list[list[str]] | None:
+    """Of each hit those that found it; None where the expression has none."""
+    if not request.channels or result.found_by is None:
+        return None
+    return [[name for name, has in zip(request.channels, of, strict=True) if has] for of in result.found_by.tolist()]
 
 
 def _segments(result: Result) -> list[str | None]:
-    """The name of the segment that holds each hit; None in memory."""
-    names = [view.segment.name for view in result.snapshot.segments]
-    return [names[at] for at in result.segments.tolist()]
+    """The checksum of the segment that holds each hit; None in memory."""
+    checksums = [view.segment.checksum for view in result.snapshot.segments]
+    return [checksums[at] for at in result.segments.tolist()]
 
 
 def _microseconds(at: int, time: str) -> int:

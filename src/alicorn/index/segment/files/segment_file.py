@@ -207,6 +207,7 @@ def open_segment(path: Path, checksum: str, quantizers: Mapping[str, KeyQuantize
             for i, prefix in enumerate(reader.content.get("positions", ()))
         },
         name=path.stem,
+        checksum=checksum,
         **arrays,
     )
 
