@@ -42,6 +42,10 @@ def test_the_pages_on_tables_and_language_are_up_to_date(name):
     assert (FOLDER / f"{name}.md").read_text(encoding="utf-8") == generate.PAGES[name]()
 
 
+def test_the_client_is_up_to_date():
+    assert generate.CLIENT.read_text(encoding="utf-8") == generate.client_text()
+
+
 VERTICAL = """
 name: shop
 embedding: shop

@@ -1,6 +1,7 @@
-"""Writes the reference pages and JSON Schemas of this folder.
+"""Writes the reference pages and JSON Schemas of this folder, and the Python client of the server.
 
-vertical.yaml and recipe.yaml from the classes that read them; tables and the query language by pages.py.
+vertical.yaml and recipe.yaml from the classes that read them; tables and the query language by
+pages.py; the client by client_module.py.
 
     python docs/reference/generate.py
 
@@ -10,10 +11,13 @@ tests/test_reference.py compares the files with what this writes.
 import inspect
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, get_args
 
 import yaml
+from client_module import client_module, description
 from pages import language_page, tables_page
 
 from alicorn.cli.configuration import ConfigFile, class_of
@@ -124,7 +128,18 @@ def _written_default(section: type[Config], key: str) -> str:
     return "none" if value is None else f"`{json.dumps(value, ensure_ascii=False)}`"
 
 
+CLIENT = FOLDER.parents[1] / "src/alicorn/client/api.py"
+
+
+def client_text() -> str:
+    """api.py, formatted as all files are."""
+    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(CLIENT), "-"]
+    done = subprocess.run(command, input=client_module(description()), capture_output=True, text=True, check=True)
+    return done.stdout
+
+
 def main() -> None:
+    CLIENT.write_text(client_text(), encoding="utf-8")
     for name, written in PAGES.items():
         (FOLDER / f"{name}.md").write_text(written(), encoding="utf-8")
     for name in ConfigFile:

@@ -8,6 +8,7 @@ from alicorn.errors import ConfigError
 EXTRAS = {
     "learn": ("duckdb", "faker", "ibis", "jinja2", "matplotlib", "scipy", "sqlglot", "torch"),
     "serve": ("msgspec", "prometheus_client", "starlette", "uvicorn"),
+    "client": ("httpx",),
     "encoder": ("tokenizers", "transformers"),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "chinese": ("jieba",),

@@ -35,7 +35,7 @@ NEEDS = {
     "analyze": set(),
     "query": {"learn"},
     "serve": {"learn", "serve"},
-    "feed": set(),
+    "feed": {"client"},
     "tune": {"learn"},
     "verify": set(),
     "compile": set(),

@@ -7,9 +7,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from shell import alicorn
 
-from alicorn.cli.serving.feed import FeedTarget, Figures
-from alicorn.errors import AlicornError
-
 WRITTEN = {"written": 1, "left_out": 0, "unknown": 0, "failed": 0, "errors": []}
 
 
@@ -27,7 +24,9 @@ def server():
                 return
             self.send_response(status)
             content = json.dumps(answer).encode()
-            for name, value in ({"content-length": str(len(content))} | headers).items():
+            for name, value in (
+                {"content-type": "application/json", "content-length": str(len(content))} | headers
+            ).items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
@@ -43,22 +42,24 @@ def server():
         found.shutdown()
 
 
-def test_a_busy_server_is_waited_for_and_a_lost_connection_opened_again(server):
-    server.answers = [(429, {"retry-after": "7"}, {}), (503, {}, {}), (0, {}, {}), (200, {}, WRITTEN)]
-    waits, figures = [], Figures()
-    assert FeedTarget(server.url, "/bulk", "secret", waits.append).send(b"{}\n", figures) == WRITTEN
-    assert server.seen == [("/bulk", "secret", b"{}\n")] * 4
-    assert (waits[:2], figures.busy, figures.lost) == ([7.0, 1.0], 2, 1)
+def test_a_busy_server_is_waited_for_and_a_lost_connection_opened_again(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("ALICORN_API_KEY", "secret")
+    file = tmp_path / "documents.jsonl"
+    file.write_text("{}\n")
+    server.answers = [(429, {"retry-after": "0"}, {}), (503, {}, {}), (0, {}, {}), (200, {}, WRITTEN)]
+    done = alicorn("feed", file, "--url", server.url)
+    assert server.seen == [("/v1/documents/bulk?action=upsert", "secret", b"{}\n")] * 4
+    figures = json.loads(done.out)
+    assert (figures["busy"], figures["lost"], figures["written"]) == (2, 1, 1)
 
 
-def test_what_is_refused_or_gone_is_an_error(server):
+def test_what_is_refused_is_an_error(server, tmp_path):
     server.answers = [(403, {}, {"detail": "no scope"})]
-    with pytest.raises(AlicornError, match="refused, status 403: no scope"):
-        FeedTarget(server.url, "/bulk", None).send(b"", Figures())
-    with pytest.raises(AlicornError, match="does not answer"):
-        FeedTarget("http://127.0.0.1:9", "/bulk", None, lambda seconds: None).send(b"", Figures())
-    with pytest.raises(AlicornError, match="url is like"):
-        FeedTarget("ftp://x", "/bulk", None)
+    file = tmp_path / "documents.jsonl"
+    file.write_text("{}\n")
+    done = alicorn("feed", file, "--url", server.url)
+    assert done.code == 2
+    assert "status 403: no scope" in done.err
 
 
 def test_a_file_is_sent_in_batches_and_mistakes_are_named_by_their_line(server, tmp_path):

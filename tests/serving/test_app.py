@@ -208,8 +208,8 @@ def test_a_wrong_method_is_told_all_right_ones(client, method, path, allowed):
 def test_every_operation_is_described_with_what_it_takes_gives_and_refuses(client):
     paths = client.get("/openapi.json").json()["paths"]
     described = {(method, path): found for path, methods in paths.items() for method, found in methods.items()}
-    assert len(described) == 23
-    assert len({found["operationId"] for found in described.values()}) == 23
+    assert len(described) == 24
+    assert len({found["operationId"] for found in described.values()}) == 24
     for (method, path), found in described.items():
         assert ("requestBody" in found) == (method in ("post", "patch") and not path.endswith(("/switch", "/rollback")))
         assert [p["name"] for p in found.get("parameters", []) if p["in"] == "path"] == re.findall(r"{(\w+)}", path)

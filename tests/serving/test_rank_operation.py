@@ -54,7 +54,8 @@ def test_an_item_that_comes_twice_is_refused(ranking):
 
 
 def test_a_server_without_a_ranker_does_not_rank(client):
-    assert client.post("/v1/rank", json={"text": "john", "items": [{"doc_id": "p1"}]}).status_code == 404
+    problem = refused(client, path="/v1/rank", text="john", items=[{"doc_id": "p1"}])
+    assert "start it with --ranker" in problem["detail"]
 
 
 def test_a_ranker_needs_a_model(tmp_path):

@@ -91,16 +91,7 @@ def create_app(
         if served_log is not None:
             served_log.flush()
 
-    operations = [
-        *search_operations(endpoint, metrics, access),
-        *([] if ranking is None else [rank_operation(endpoint.retriever, ranking)]),
-        *typing_operations(endpoint),
-        events_operation(endpoint),
-        bulk_operation(endpoint),
-        *document_operations(endpoint),
-        *model_operations(switched),
-        *status_operations(endpoint, metrics, access),
-    ]
+    operations = api_operations(endpoint, metrics, access, switched, ranking)
     document = openapi(operations)
     pages = [
         Operation(
@@ -122,6 +113,22 @@ def create_app(
         exception_handlers=PROBLEM_ANSWERS,
         lifespan=lifespan,
     )
+
+
+def api_operations(
+    endpoint: SearchEndpoint, metrics: Metrics, access: Access, models: ServedModels, ranking: Pipeline | None
+) -> list[Operation]:
+    """All operations of the API but its description; the same whatever the server was started with."""
+    return [
+        *search_operations(endpoint, metrics, access),
+        rank_operation(endpoint, ranking),
+        *typing_operations(endpoint),
+        events_operation(endpoint),
+        bulk_operation(endpoint),
+        *document_operations(endpoint),
+        *model_operations(models),
+        *status_operations(endpoint, metrics, access),
+    ]
 
 
 def _page() -> Response:

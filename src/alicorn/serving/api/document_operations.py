@@ -29,7 +29,7 @@ _ONE = {"doc_id": "p1", "terms": ["text:john"], "static_rank": 4.0, "columns": {
 
 
 def bulk_operation(endpoint: SearchEndpoint) -> Operation:
-    def write(request: Request, body: bytes) -> BulkAnswer:
+    def bulk_documents(request: Request, body: bytes) -> BulkAnswer:
         action: BulkAction = from_query(request.query_params, "action", BulkAction, "upsert")
         bulk = Bulk(endpoint.collection, list(endpoint.retriever.models.values()), action)
         kind = media_type(request)
@@ -37,7 +37,7 @@ def bulk_operation(endpoint: SearchEndpoint) -> Operation:
 
     error = {"row": 7, "type": "urn:alicorn:problem:documents", "detail": "column 'doc_id', row 0: is empty"}
     return Operation(
-        *("POST", "/v1/documents/bulk", "Write documents, one JSON a line or an Arrow stream", write),
+        *("POST", "/v1/documents/bulk", "Write documents, one JSON a line or an Arrow stream", bulk_documents),
         gives=BulkAnswer,
         shows={"written": 999, "left_out": 0, "unknown": 0, "failed": 1, "errors": [error]},
         takes=bytes,
@@ -53,29 +53,29 @@ def bulk_operation(endpoint: SearchEndpoint) -> Operation:
 def document_operations(endpoint: SearchEndpoint) -> list[Operation]:
     collection = endpoint.collection
 
-    def upsert(request: Request, documents: list[DocumentBody]) -> Upserted:
+    def upsert_documents(request: Request, documents: list[DocumentBody]) -> Upserted:
         models = list(endpoint.retriever.models.values())
         chosen = upserts_table(documents, models, collection.snapshot())
         applied = collection.apply(chosen.documents, chosen.left_out, chosen.given)
         return Upserted(applied.upserted, len(chosen.left_out))
 
-    def update(request: Request, documents: list[DocumentBody]) -> Changed:
+    def update_documents(request: Request, documents: list[DocumentBody]) -> Changed:
         changes = updates_table(documents, collection.snapshot())
         return Changed(*collection.update(changes.documents, changes.given))
 
-    def get(request: Request, body: None) -> Stored:
+    def get_document(request: Request, body: None) -> Stored:
         doc_id: str = request.path_params["doc_id"]
         document = document_of(collection.snapshot(), doc_id, only_of(request))
         if document is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, f"no document {doc_id[:200]!r}")
         return {name: plain_json(value) for name, value in document.items()}
 
-    def delete(request: Request, body: None) -> Deleted:
+    def delete_document(request: Request, body: None) -> Deleted:
         return Deleted(*collection.delete([request.path_params["doc_id"]]))
 
     return [
         Operation(
-            *("POST", "/v1/documents", "Add or replace documents", upsert),
+            *("POST", "/v1/documents", "Add or replace documents", upsert_documents),
             gives=Upserted,
             shows={"upserted": 1, "left_out": 0},
             takes=DocumentList,
@@ -85,7 +85,7 @@ def document_operations(endpoint: SearchEndpoint) -> list[Operation]:
             scope="write",
         ),
         Operation(
-            *("PATCH", "/v1/documents", "Change what is given of documents, and keep the rest", update),
+            *("PATCH", "/v1/documents", "Change what is given of documents, and keep the rest", update_documents),
             gives=Changed,
             shows={"updated": 1, "unknown": 0},
             takes=DocumentList,
@@ -95,7 +95,7 @@ def document_operations(endpoint: SearchEndpoint) -> list[Operation]:
             scope="write",
         ),
         Operation(
-            *("GET", "/v1/documents/{doc_id:path}", "A document", get),
+            *("GET", "/v1/documents/{doc_id:path}", "A document", get_document),
             gives=Stored,
             shows={"doc_id": "p1", "terms": ["text:john"], "static_rank": 4.0, "name": "John Smith"},
             refused=(HTTPStatus.NOT_FOUND,),
@@ -103,7 +103,7 @@ def document_operations(endpoint: SearchEndpoint) -> list[Operation]:
             sees_part=True,
         ),
         Operation(
-            *("DELETE", "/v1/documents/{doc_id:path}", "Delete a document", delete),
+            *("DELETE", "/v1/documents/{doc_id:path}", "Delete a document", delete_document),
             gives=Deleted,
             shows={"deleted": 1, "unknown": 0},
             refused=(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT),

@@ -68,7 +68,8 @@ def openapi(operations: Sequence[Operation]) -> dict[str, Any]:
 def _described(operation: Operation) -> dict[str, Any]:
     described: dict[str, Any] = {
         "summary": operation.summary,
-        "operationId": re.sub(r"\W+", "_", f"{operation.method.lower()}{operation.path}").strip("_"),
+        "operationId": operation.name,
+        "x-idempotent": operation.is_idempotent,
     }
     parameters = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}

@@ -50,7 +50,7 @@ class Operation:
     query: parameters of the query string and their types; those in `required` must be there.
     refused: the statuses that it may be refused with, beside those that follow from body, parameters and scope.
     scope: that a key needs; None: open to all, without a key. sees_part: whether a key that sees some documents only
-    may ask it, because it answers over those alone.
+    may ask it, because it answers over those alone. is_idempotent: whether it may be asked again when no answer came.
     """
 
     method: str
@@ -68,6 +68,12 @@ class Operation:
     refused: Sequence[HTTPStatus] = ()
     scope: KeyScope | None = "admin"
     sees_part: bool = False
+    is_idempotent: bool = True
+
+    @property
+    def name(self) -> str:
+        """As in the description of the API and in the client: that of the function which answers."""
+        return self.answer.__name__
 
     @property
     def errors(self) -> list[HTTPStatus]:

@@ -13,9 +13,9 @@ from starlette.requests import Request
 
 from alicorn.errors import AlicornError
 from alicorn.ranking.stages import Pipeline
-from alicorn.retrieval.retriever import Retriever
 from alicorn.serving.api.messages import SEARCH_BYTES, Text
 from alicorn.serving.api.operations import Operation
+from alicorn.serving.api.search_endpoint import SearchEndpoint
 
 _MOST = 1000
 
@@ -55,12 +55,15 @@ class RankAnswer(Struct, frozen=True):
     took_ms: float
 
 
-def rank_operation(retriever: Retriever, pipeline: Pipeline) -> Operation:
+def rank_operation(endpoint: SearchEndpoint, pipeline: Pipeline | None) -> Operation:
     def rank(request: Request, asked: RankRequest) -> RankAnswer:
+        if pipeline is None:
+            raise AlicornError("this server has no ranker: start it with --ranker FOLDER")
         started = time.perf_counter()
         ids = [item.doc_id for item in asked.items]
         if len(set(ids)) < len(ids):
             raise AlicornError("items: a doc_id is given twice")
+        retriever = endpoint.retriever
         of_text = retriever.request(text=asked.text, searcher=asked.searcher, context=asked.context, limit=0)
         assert of_text.asked is not None, "the retriever ranks"
         scores = [0.0 if item.score is None else item.score for item in asked.items]

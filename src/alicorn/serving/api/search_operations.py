@@ -59,7 +59,7 @@ def search_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
         deadline.within(asked.timeout_ms)
         return counted(endpoint.search(asked, only_of(request), check=deadline.check))
 
-    def batch(request: Request, asked: BatchRequest) -> BatchAnswer:
+    def search_batch(request: Request, asked: BatchRequest) -> BatchAnswer:
         access.spend(request, len(asked.searches) - 1)
         deadline = deadline_of(request)
         deadline.within(asked.timeout_ms)
@@ -82,7 +82,7 @@ def search_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
             sees_part=True,
         ),
         Operation(
-            *("POST", "/v1/search/batch", "Several searches over one snapshot", batch),
+            *("POST", "/v1/search/batch", "Several searches over one snapshot", search_batch),
             gives=BatchAnswer,
             shows={"answers": [{"answer": _FOUND}], "took_ms": 0.9},
             takes=BatchRequest,
@@ -111,10 +111,10 @@ def typing_operations(endpoint: SearchEndpoint) -> list[Operation]:
         count = from_query(request.query_params, "limit", NumSuggestions, 10)
         return endpoint.suggest(begins, count, only_of(request))
 
-    def some_searchers(request: Request, body: None) -> SearchersAnswer:
-        searchers = endpoint.retriever.searchers
+    def searchers(request: Request, body: None) -> SearchersAnswer:
+        known = endpoint.retriever.searchers
         count = from_query(request.query_params, "limit", NumSearchers, 20)
-        return SearchersAnswer(len(searchers or ()), endpoint.some_searchers(count, only_of(request)))
+        return SearchersAnswer(len(known or ()), endpoint.some_searchers(count, only_of(request)))
 
     return [
         Operation(
@@ -128,7 +128,7 @@ def typing_operations(endpoint: SearchEndpoint) -> list[Operation]:
             sees_part=True,
         ),
         Operation(
-            *("GET", "/v1/searchers", "Searchers to choose from", some_searchers),
+            *("GET", "/v1/searchers", "Searchers to choose from", searchers),
             gives=SearchersAnswer,
             shows={"total": 1, "searchers": [{"searcher_id": "p3", "label": "Jane Doe, Oslo"}]},
             query={"limit": NumSearchers},
@@ -158,6 +158,7 @@ def events_operation(endpoint: SearchEndpoint) -> Operation:
         example=[{"action": "click", "search_id": "5f0c1d9e8b7a4c3d", "doc_id": "p1", "event_id": "e1"}],
         media_types=(JSON, "text/plain"),  # as navigator.sendBeacon sends a text
         max_bytes=EVENTS_BYTES,
+        is_idempotent=False,  # without event_id an event that comes twice counts twice
         scope="events",
         sees_part=True,
     )

@@ -29,7 +29,7 @@ _ABOUT = {
 
 
 def status_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access) -> list[Operation]:
-    collection, retriever = endpoint.collection, endpoint.retriever
+    collection = endpoint.collection
 
     def health(request: Request, body: None) -> Health:
         if access.is_asked_for:  # how many documents there are is not for everybody
@@ -47,10 +47,11 @@ def status_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
         return Health("ok")
 
-    def prometheus(request: Request, body: None) -> Response:
+    def metrics_text(request: Request, body: None) -> Response:
         return Response(metrics.text(), media_type=_METRICS_TYPE)
 
     def about(request: Request, body: None) -> About:
+        retriever = endpoint.retriever
         vertical = retriever.vertical
         return About(
             version=__version__,
@@ -75,7 +76,7 @@ def status_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
             refused=(HTTPStatus.SERVICE_UNAVAILABLE,),
             scope=None,
         ),
-        Operation("GET", "/metrics", "Prometheus metrics", prometheus, gives="text/plain"),
+        Operation("GET", "/metrics", "Prometheus metrics", metrics_text, gives="text/plain"),
         Operation(
             *("GET", "/v1/about", "What is served", about),
             gives=About,

@@ -61,19 +61,20 @@ def model_operations(models: ServedModels) -> list[Operation]:
 
 
 def _loading(models: ServedModels) -> list[Operation]:
-    def everything(request: Request, body: None) -> ModelList:
+    def list_models(request: Request, body: None) -> ModelList:
         return ModelList(models.all())
 
-    def load(request: Request, asked: LoadRequest) -> ModelList:
+    def load_model(request: Request, asked: LoadRequest) -> ModelList:
         return ModelList(models.load(asked.name, asked.key, asked.add))
 
-    def unload(request: Request, body: None) -> None:
+    def unload_model(request: Request, body: None) -> None:
         models.unload(_key(request))
 
     return [
-        Operation("GET", "/v1/models", "The models that are loaded", everything, gives=ModelList, shows=_SHOWN),
+        Operation("GET", "/v1/models", "The models that are loaded", list_models, gives=ModelList, shows=_SHOWN),
         Operation(
-            *("POST", "/v1/models", "Load a model beside the others", load),
+            *("POST", "/v1/models", "Load a model beside the others", load_model),
+            is_idempotent=False,
             gives=ModelList,
             shows=_SHOWN,
             takes=LoadRequest,
@@ -82,7 +83,7 @@ def _loading(models: ServedModels) -> list[Operation]:
             refused=(HTTPStatus.CONFLICT,),
         ),
         Operation(
-            *("DELETE", "/v1/models/{key}", "Let go of a model that is not searched", unload),
+            *("DELETE", "/v1/models/{key}", "Let go of a model that is not searched", unload_model),
             gives=None,
             refused=_REFUSED,
         ),
@@ -90,21 +91,26 @@ def _loading(models: ServedModels) -> list[Operation]:
 
 
 def _taking_over(models: ServedModels) -> list[Operation]:
-    def check(request: Request, asked: CheckRequest) -> ModelCheck:
+    def compare_model(request: Request, asked: CheckRequest) -> ModelCheck:
         return models.check(_key(request), asked.limits, asked.texts)
 
-    def shadow(request: Request, asked: ShadowRequest) -> ModelList:
+    def shadow_model(request: Request, asked: ShadowRequest) -> ModelList:
         return ModelList(models.shadow(_key(request), asked.share))
 
-    def switch(request: Request, body: None) -> ModelList:
+    def switch_model(request: Request, body: None) -> ModelList:
         return ModelList(models.switch(_key(request)))
 
-    def roll_back(request: Request, body: None) -> ModelList:
+    def roll_back_model(request: Request, body: None) -> ModelList:
         return ModelList(models.roll_back())
 
     return [
         Operation(
-            *("POST", "/v1/models/{key}/check", "Compare a model with the current one on logged searches", check),
+            *(
+                "POST",
+                "/v1/models/{key}/check",
+                "Compare a model with the current one on logged searches",
+                compare_model,
+            ),
             gives=ModelCheck,
             shows=_CHECKED,
             takes=CheckRequest,
@@ -113,7 +119,7 @@ def _taking_over(models: ServedModels) -> list[Operation]:
             refused=_REFUSED,
         ),
         Operation(
-            *("POST", "/v1/models/{key}/shadow", "Let a model answer a share of the searches, unseen", shadow),
+            *("POST", "/v1/models/{key}/shadow", "Let a model answer a share of the searches, unseen", shadow_model),
             gives=ModelList,
             shows=_SHOWN,
             takes=ShadowRequest,
@@ -122,13 +128,19 @@ def _taking_over(models: ServedModels) -> list[Operation]:
             refused=_REFUSED,
         ),
         Operation(
-            *("POST", "/v1/models/{key}/switch", "Answer by this model from now on, if it passes its check", switch),
+            *(
+                "POST",
+                "/v1/models/{key}/switch",
+                "Answer by this model from now on, if it passes its check",
+                switch_model,
+            ),
             gives=ModelList,
             shows=_SHOWN,
             refused=_REFUSED,
         ),
         Operation(
-            *("POST", "/v1/models/rollback", "Back to the model before the last switch", roll_back),
+            *("POST", "/v1/models/rollback", "Back to the model before the last switch", roll_back_model),
+            is_idempotent=False,
             gives=ModelList,
             shows=_SHOWN,
             refused=(HTTPStatus.CONFLICT,),
