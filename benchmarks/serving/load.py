@@ -76,10 +76,16 @@ class Connection:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
+        self._used_s = time.monotonic()
 
     @classmethod
     async def open(cls) -> "Connection":
         return cls(*await asyncio.open_connection("127.0.0.1", PORT))
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the server may have closed it: uvicorn does after 5 s without a request."""
+        return time.monotonic() - self._used_s > 4.0
 
     async def post(self, body: bytes) -> bytes:
         """The answer's body. Raises RuntimeError for another status than 200."""
@@ -95,6 +101,7 @@ class Connection:
         answer = await self._reader.readuntil(b"\r\n\r\n")
         fields = dict(line.split(": ", 1) for line in answer.decode().lower().split("\r\n")[1:] if ": " in line)
         content = await self._reader.readexactly(int(fields["content-length"]))
+        self._used_s = time.monotonic()
         return int(answer[9:12]), content
 
 
@@ -113,36 +120,31 @@ async def in_turns(bodies: Sequence[bytes], connections: int) -> list[float]:
     return seconds
 
 
-async def at_rate(bodies: Sequence[bytes], rate: float) -> list[float]:
-    """Seconds from the time at which each request was due to its answer."""
-    free: list[Connection] = []
-    begun = time.perf_counter() + 0.1
-
-    async def one(number: int, body: bytes) -> float:
-        due = begun + number / rate
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        connection = free.pop() if free else await Connection.open()
-        await connection.post(body)
-        free.append(connection)
-        return time.perf_counter() - due
-
-    return list(await asyncio.gather(*(one(number, body) for number, body in enumerate(bodies))))
-
-
-async def overloaded(bodies: Sequence[bytes], rate: float) -> list[tuple[float, int]]:
-    """As at_rate, with the status of each answer."""
+async def at_rate(bodies: Sequence[bytes], rate: float) -> list[tuple[float, int]]:
+    """Of each request the seconds from the time at which it was due to its answer, and the status."""
     free: list[Connection] = []
     begun = time.perf_counter() + 0.1
 
     async def one(number: int, body: bytes) -> tuple[float, int]:
         due = begun + number / rate
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        while free and free[-1].is_stale:
+            free.pop()
         connection = free.pop() if free else await Connection.open()
         status, _ = await connection.exchange(body)
         free.append(connection)
         return time.perf_counter() - due, status
 
     return list(await asyncio.gather(*(one(number, body) for number, body in enumerate(bodies))))
+
+
+async def all_answered(bodies: Sequence[bytes], rate: float) -> list[float]:
+    """The seconds of at_rate. Raises RuntimeError where one was refused."""
+    found = await at_rate(bodies, rate)
+    others = [status for _, status in found if status != 200]
+    if others:
+        raise RuntimeError(f"{len(others)} of {len(found)} requests at {rate:g} a second: status {others[0]}")
+    return [seconds for seconds, _ in found]
 
 
 def processor_s(servers: Sequence["subprocess.Popen[bytes]"]) -> float:
@@ -173,7 +175,7 @@ def measured(
             "one connection": lambda: in_turns(bodies[WARM:], 1),
             "16 connections": lambda: in_turns(bodies[WARM:], 16),
         }
-        loads |= {f"{rate:g} requests/s": lambda rate=rate: at_rate(bodies[WARM:], rate) for rate in rates}
+        loads |= {f"{rate:g} requests/s": lambda rate=rate: all_answered(bodies[WARM:], rate) for rate in rates}
         rows = []
         for load, run in loads.items():
             used, started = processor_s(servers), time.perf_counter()
@@ -195,7 +197,7 @@ def measured(
 def overload(bodies: list[bytes], capacity: float) -> dict[str, float]:
     """At three times the capacity: what is answered, and how soon the rest is refused."""
     started = time.perf_counter()
-    found = asyncio.run(overloaded(bodies * 3, 3 * capacity))
+    found = asyncio.run(at_rate(bodies * 3, 3 * capacity))
     took_s = time.perf_counter() - started
     answered = np.array([seconds for seconds, status in found if status == 200]) * 1e3
     refused = np.array([seconds for seconds, status in found if status == 429]) * 1e3

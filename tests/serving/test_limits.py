@@ -11,29 +11,67 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from alicorn.query import Collection
-from alicorn.serving.limits.admission import Admission
+from alicorn.serving.limits.admission import ALWAYS_TAKEN, Admission
 from alicorn.serving.limits.connections import BoundedHeaders
 
 SEARCH = {"expression": "text:john"}
 
 
-def test_a_request_that_would_wait_too_long_is_refused_and_one_alone_never_is():
+def test_a_kind_is_quick_once_it_was_and_slow_where_it_is_mostly():
+    admission = Admission()
+    assert not admission.is_quick("search")
+    for seconds in (0.001, *[0.0005] * 100, 30.0):  # one that is slow once says little of the next
+        admission.took("search", seconds)
+        assert admission.is_quick("search")
+    for _ in range(30):
+        admission.took("bulk", 0.5)
+    assert (admission.is_quick("bulk"), admission.is_quick("search")) == (False, True)
+
+
+def test_quick_requests_that_wait_long_make_the_server_busy_and_one_alone_never_does():
     async def run():
-        admission = Admission(longest_wait_s=0.1)
-        first = admission.enter("search")
-        admission.leave("search", first, 30.0)  # one that is slow once says little of the next
-        assert admission.enter("search") < 2 * first
-        admission.leave("search", first, 0.5)
-        for _ in range(200):  # a slow kind
-            admission.leave("search", admission.enter("search"), 0.5)
-        admission.check()
-        first = admission.enter("search")
-        assert first == pytest.approx(0.5, abs=0.02)
+        admission, ran = Admission(longest_wait_s=0.004), []
+
+        async def ask(number):
+            async with admission.place("search", is_quick=True):
+                ran.append(number)
+
+        admission.check("search", True)
+        first = [asyncio.create_task(ask(number)) for number in range(ALWAYS_TAKEN)]
+        await asyncio.sleep(0)
+        assert (ran, admission.is_busy) == ([0], False)
+        asked = [*first, asyncio.create_task(ask(ALWAYS_TAKEN))]
+        await asyncio.sleep(0)
+        assert (admission.in_flight, admission.is_busy) == (ALWAYS_TAKEN, True)
         with pytest.raises(HTTPException) as raised:
-            admission.check()
+            admission.check("search", True)
         assert (raised.value.status_code, raised.value.headers) == (429, {"retry-after": "1"})
-        admission.leave("search", first, 0.5)
-        admission.check()
+        await asyncio.gather(*asked)
+        assert (ran, admission.in_flight, admission.is_busy) == ([*range(ALWAYS_TAKEN + 1)], 0, False)
+        admission.check("search", True)
+
+    asyncio.run(run())
+
+
+def test_slow_requests_that_wait_long_leave_quick_ones_alone():
+    async def run():
+        admission, end = Admission(longest_wait_s=0.01), asyncio.Event()
+
+        async def write():
+            async with admission.place("bulk", is_quick=False):
+                await end.wait()
+
+        admission.took("search", 0.001)
+        writing = [asyncio.create_task(write()) for _ in range(ALWAYS_TAKEN)]
+        await asyncio.sleep(0)
+        with pytest.raises(HTTPException, match="429"):
+            admission.check("bulk", False)
+        admission.check("search", True)
+        async with admission.place("search", is_quick=True):
+            assert not admission.is_busy
+        end.set()
+        await asyncio.gather(*writing)
+        admission.check("bulk", False)
 
     asyncio.run(run())
 
@@ -41,16 +79,29 @@ def test_a_request_that_would_wait_too_long_is_refused_and_one_alone_never_is():
 def test_an_event_loop_that_is_late_all_the_time_is_a_wait():
     async def run():
         admission = Admission(longest_wait_s=0.02)
-        admission.enter("search")
-        for late in range(12):
-            if late < 4:
-                admission.check()  # one delay is none
-            time.sleep(0.03)  # nothing else can run
-            await asyncio.sleep(0)
-        with pytest.raises(HTTPException):
-            admission.check()
+        async with admission.place("search", is_quick=False):
+            admission.in_flight = ALWAYS_TAKEN
+            for late in range(12):
+                if late < 4:
+                    admission.check("search", True)  # one delay is none
+                time.sleep(0.03)  # nothing else can run
+                await asyncio.sleep(0)
+            with pytest.raises(HTTPException):
+                admission.check("search", True)
 
     asyncio.run(run())
+
+
+def test_a_busy_server_refuses_at_once_and_says_that_it_is_well(client, monkeypatch):
+    monkeypatch.setattr(Admission, "is_busy", property(lambda self: True))
+    monkeypatch.setattr(Admission, "wait_s", property(lambda self: 1.5))
+    answer = client.post("/v1/search", json=SEARCH)
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "2")
+    assert answer.json()["detail"] == "the server is busy: a request would wait 1500 ms"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert client.get("/healthz").status_code == client.get("/metrics").status_code == 200
+    monkeypatch.undo()
+    assert search(client, **SEARCH)["total"] == 3
 
 
 def test_bodies_together_are_bounded():

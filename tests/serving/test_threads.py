@@ -26,13 +26,8 @@ def switching_often():
     sys.setswitchinterval(usual)
 
 
-def user(app, number):
-    """One client, whose documents no other touches -> (statuses seen, ids that must be there, clicks recorded)."""
-    with Client(app, starts=False) as client:
-        return steps(client, number)
-
-
-def steps(client, number):
+def user(client, number):
+    """One whose documents no other touches -> (statuses seen, ids that must be there, clicks recorded)."""
     rng = np.random.default_rng(number)
     mine, clicks, statuses = set(), 0, []
 
@@ -72,8 +67,8 @@ def steps(client, number):
 def test_nothing_fails_and_nothing_is_lost_when_many_write_and_search_at_once(tmp_path, switching_often):
     with make_collection(tmp_path / "collection") as collection, ServedLog(tmp_path / "served") as log:
         app = create_app(collection, [TEXT, UNIFIED], searchers=SEARCHERS, served_log=log)
-        with Client(app), ThreadPoolExecutor(NUM_THREADS) as pool:
-            users = list(pool.map(lambda number: user(app, number), range(NUM_THREADS)))
+        with Client(app) as client, ThreadPoolExecutor(NUM_THREADS) as pool:
+            users = list(pool.map(lambda number: user(client, number), range(NUM_THREADS)))
         assert [one for statuses, _, _ in users for one in statuses if one[2] not in (200, 204)] == []
         kept = set().union(*(mine for _, mine, _ in users))
         written = [f"t{number}-{i}" for number in range(NUM_THREADS) for i in range(6)]

@@ -16,7 +16,7 @@ GET    /healthz   /livez   /readyz   /metrics   /openapi.json   and the page at 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from starlette.applications import Starlette
@@ -33,7 +33,7 @@ from alicorn.retrieval.retriever import Retriever
 from alicorn.retrieval.searchers import Searchers
 from alicorn.serving.api.document_operations import bulk_operation, document_operations
 from alicorn.serving.api.openapi import openapi
-from alicorn.serving.api.operations import Operation, resources
+from alicorn.serving.api.operations import Operation, RefuseWhenBusy, resources
 from alicorn.serving.api.problems import PROBLEM_ANSWERS, JsonResponse
 from alicorn.serving.api.rank_operation import rank_operation
 from alicorn.serving.api.search_endpoint import SearchEndpoint
@@ -92,15 +92,9 @@ def create_app(
             served_log.flush()
 
     operations = api_operations(endpoint, metrics, access, switched, ranking)
-    document = openapi(operations)
-    pages = [
-        Operation(
-            "GET", "/openapi.json", "This description", lambda request, body: JsonResponse(document), dict, scope=None
-        ),
-        Operation("GET", "/", "The search page", lambda request, body: _page(), "text/html", scope=None),
-    ]
     routes = [
-        Route(found.path, found, methods=found.methods) for found in resources([*operations, *pages], access, admission)
+        Route(found.path, found, methods=found.methods)
+        for found in resources([*operations, *_pages(openapi(operations))], access, admission)
     ]
     return Starlette(
         routes=[*routes, Mount("/static", StaticFiles(directory=_STATIC))],
@@ -109,6 +103,7 @@ def create_app(
             Middleware(RequestIds),
             Middleware(SafeHeaders),
             Middleware(CrossOrigin, access=access),
+            Middleware(RefuseWhenBusy, admission=admission, operations=operations),
         ],
         exception_handlers=PROBLEM_ANSWERS,
         lifespan=lifespan,
@@ -129,6 +124,15 @@ def api_operations(
         *model_operations(models),
         *status_operations(endpoint, metrics, access),
     ]
+
+
+def _pages(document: dict[str, Any]) -> list[Operation]:
+    """What people and tools read first."""
+    describe = Operation(
+        "GET", "/openapi.json", "This description", lambda request, body: JsonResponse(document), dict, scope=None
+    )
+    page = Operation("GET", "/", "The search page", lambda request, body: _page(), "text/html", scope=None)
+    return [describe, page]
 
 
 def _page() -> Response:

@@ -5,7 +5,7 @@ The routes (app.py) and the description of the API (openapi.py) are both made of
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -14,19 +14,20 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alicorn.serving.api.body import JSON, read_body
 from alicorn.serving.api.messages import decode
-from alicorn.serving.api.problems import JsonResponse
-from alicorn.serving.limits.admission import Admission
+from alicorn.serving.api.problems import JsonResponse, ProblemResponse, by_status
+from alicorn.serving.limits.admission import NUM_THREADS, Admission
 from alicorn.serving.limits.deadline import Deadline
 from alicorn.serving.security.access import Access
 from alicorn.serving.security.keys import KeyScope
 
-_MOST_AT_ONCE = 40
 # Starlette's own way to a thread takes three times as long on the event loop: 0.1 ms of a request.
-_THREADS = ThreadPoolExecutor(_MOST_AT_ONCE, "alicorn-request")
+_THREADS = ThreadPoolExecutor(NUM_THREADS, "alicorn-request")
+_SMALL_BYTES = 16 << 10
+"""A body of more is decoded in a thread."""
 _DEADLINE = "alicorn.deadline"
 _NOTICED_S = 0.05  # after which a client that has gone is looked for
 _OF_A_BODY = (
@@ -43,7 +44,9 @@ _OF_A_KEY = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_
 class Operation:
     """One method of one path.
 
-    answer: called in a thread with the request and its decoded body -> a message, or a whole Response.
+    answer: called with the request and its decoded body -> a message, or a whole Response; in a thread, or where it has
+    been quick and reads only, on the event loop.
+    shape: of a decoded body, what its time depends on.
     gives: type of the answer, or its media type; None: an answer without content, 204. shows: an example of it.
     takes: type of the body, of at most `max_bytes`; bytes: it is handed over as it is; None: no body is read. example:
     of a body. media_types: of the body; of a typed one, all of them are JSON.
@@ -62,6 +65,7 @@ class Operation:
     takes: Any = None
     example: Any = None
     max_bytes: int = 0
+    shape: Callable[[Any], Hashable] | None = None
     media_types: tuple[str, ...] = (JSON,)
     query: Mapping[str, Any] = field(default_factory=dict)
     required: Sequence[str] = ()
@@ -74,6 +78,16 @@ class Operation:
     def name(self) -> str:
         """As in the description of the API and in the client: that of the function which answers."""
         return self.answer.__name__
+
+    @property
+    def waits(self) -> bool:
+        """Whether a busy server may refuse it. Whether all is well can be asked of it."""
+        return self.scope not in (None, "admin")
+
+    @property
+    def reads(self) -> bool:
+        """Whether it waits for no writer and no disk."""
+        return self.scope in (None, "search")
 
     @property
     def errors(self) -> list[HTTPStatus]:
@@ -99,8 +113,6 @@ class Resource:
         request = Request(scope, receive)
         operation = self._by_method["GET" if request.method == "HEAD" else request.method]
         self._access.admit(request, operation.scope, operation.sees_part)
-        if operation.scope not in (None, "admin"):  # whether it is well can be asked of a busy server
-            self._admission.check()
         deadline = scope[_DEADLINE] = Deadline()
         body = None
         if operation.takes is not None:
@@ -115,7 +127,17 @@ class Resource:
             await response(scope, receive, send)
 
     async def _answer(self, operation: Operation, request: Request, body: bytes | None, deadline: Deadline) -> Any:
-        """What a thread answers. A client that goes away meanwhile frees its place."""
+        """The answer, once the request has a place."""
+        admission = self._admission
+        asked: Any = body
+        shape: Hashable = None
+        typed = body is not None and operation.takes is not bytes
+        if body is not None and typed and len(body) <= _SMALL_BYTES:
+            typed, asked = False, decode(body, operation.takes)
+            shape = None if operation.shape is None else operation.shape(asked)
+        kind = (operation.method, self.path, len(body or b"").bit_length(), shape)
+        if operation.waits:
+            admission.check(kind, operation.reads)
         used_s = 0.0
 
         def answered() -> Any:
@@ -123,20 +145,44 @@ class Resource:
             started_s = time.thread_time()
             try:
                 deadline.check()
-                takes = operation.takes
-                return operation.answer(request, body if body is None or takes is bytes else decode(body, takes))
+                return operation.answer(request, decode(asked, operation.takes) if typed else asked)
             finally:
                 used_s = time.thread_time() - started_s
 
-        expected_s = self._admission.enter(self.path)
-        answer = asyncio.get_running_loop().run_in_executor(_THREADS, copy_context().run, answered)
+        is_quick = operation.reads and admission.is_quick(kind)
         try:
-            await asyncio.wait((answer,), timeout=_NOTICED_S)
-            if not answer.done():
-                await _done_or_gone(answer, request, deadline)
+            async with admission.place(kind, is_quick):
+                return answered() if is_quick else await _in_thread(answered, request, deadline)
         finally:
-            self._admission.leave(self.path, expected_s, used_s)
-        return None if deadline.is_gone else answer.result()
+            if used_s:  # not where the client went first
+                admission.took(kind, used_s)
+
+
+async def _in_thread(answered: Callable[[], Any], request: Request, deadline: Deadline) -> Any:
+    """What a thread answers; None where the client goes away first."""
+    answer = asyncio.get_running_loop().run_in_executor(_THREADS, copy_context().run, answered)
+    await asyncio.wait((answer,), timeout=_NOTICED_S)
+    if not answer.done():
+        await _done_or_gone(answer, request, deadline)
+    return None if deadline.is_gone else answer.result()
+
+
+class RefuseWhenBusy:
+    """Refuses before a request is read where every one would wait too long: at three times its capacity a server
+    makes two refusals for each answer."""
+
+    def __init__(self, app: ASGIApp, admission: Admission, operations: Sequence[Operation]) -> None:
+        self.app = app
+        self.admission = admission
+        self.paths = frozenset(operation.path for operation in operations if operation.waits)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self.admission.is_busy and scope["path"] in self.paths:
+            refusal = self.admission.refusal(self.admission.wait_s)
+            response = ProblemResponse(by_status(refusal.status_code, refusal.detail), refusal.headers)
+            await response(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
 
 def deadline_of(request: Request) -> Deadline:

@@ -1,5 +1,7 @@
 """What may be asked of a collection: searches, what becomes of a text; and what searchers did with the answers."""
 
+import re
+from collections.abc import Hashable
 from http import HTTPStatus
 
 from msgspec import UNSET
@@ -48,6 +50,17 @@ _FOUND = {
 _STEPS = [{"step": "words", "document": ["text:john"], "query": ["text:john"]}]
 
 
+_K = re.compile(r":k\s+(\d{1,9})")
+
+
+def _shape(asked: SearchRequest) -> Hashable:
+    """What the time of a search depends on, beside the length of its body; sizes to a power of two."""
+    expression = asked.expression or asked.mode or ""
+    most = max(map(int, _K.findall(expression)), default=0)
+    detail = (asked.explain, asked.why, asked.highlight, bool(asked.facets), asked.order_by is None)
+    return most.bit_length(), ":radius" in expression, "*" in expression, asked.limit.bit_length(), asked.mode, detail
+
+
 def search_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access) -> list[Operation]:
     def counted(answer: SearchAnswer) -> SearchAnswer:
         if answer.without_nn is not None:
@@ -77,6 +90,7 @@ def search_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
             takes=SearchRequest,
             example={"expression": "(and text:john text:smith)", "limit": 10},
             max_bytes=SEARCH_BYTES,
+            shape=_shape,
             refused=(HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE),
             scope="search",
             sees_part=True,
@@ -86,6 +100,7 @@ def search_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
             gives=BatchAnswer,
             shows={"answers": [{"answer": _FOUND}], "took_ms": 0.9},
             takes=BatchRequest,
+            shape=lambda asked: (len(asked.searches).bit_length(), _shape(asked.searches[0])),
             example={"searches": [{"expression": "text:john"}, {"expression": "text:jane"}]},
             max_bytes=SEARCH_BYTES,
             refused=(HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE),

@@ -1,28 +1,74 @@
 """Admission: a request that would wait too long is refused at once, so that those that are taken on are answered soon.
 
-The wait is estimated from the processor time that operations of its kind have taken, summed over all that are in
-flight, and from how late the event loop is all the time, not once (as CoDel looks at the least delay of an interval:
-Nichols and Jacobson 2012). Python runs one thread at a time, so work adds up whatever the cores. Called on the event
-loop alone.
+A request waits in one of two lanes. Quick ones run on the event loop, one between two looks at the sockets, so that a
+refusal waits for one of them at most; the others run in a few threads. The wait of a lane is the time that is expected
+of all that are in it, by what requests of the same kind have taken, for Python runs one thread at a time, and work adds
+up whatever the cores. That of the quick lane is also how late the event loop is all the time, not once (as CoDel looks
+at the least delay of an interval: Nichols and Jacobson 2012). Called on the event loop alone.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
+from math import ceil
 
 from starlette.exceptions import HTTPException
 
-LONGEST_WAIT_S = 0.1
+LONGEST_WAIT_S = 0.05
+ALWAYS_TAKEN = 32
+"""Requests that are taken on whatever they wait, so that a slow machine answers as many connections."""
+QUICK_S = 0.003
+"""Requests of a kind that takes less may run on the event loop."""
+NUM_THREADS = 3
 MOST_BODY_BYTES = 256 << 20
 """Bytes of all bodies that are being read or worked on."""
-_RETRY_AFTER_S = 1  # a header of whole seconds
-_LOOP_S = 0.0002  # of the event loop for a request, which no thread sees
-_FIRST_S = 0.001  # of an operation that was never asked
-_NEWEST = 0.05  # share of the newest request in the mean
+_MOST_KINDS = 10_000
+_LOOP_S = 0.0002  # of the event loop for a request, beside its answer
+_NEWEST = 0.05  # least share of the newest request in the mean
 _MOST_TIMES = 4.0  # the mean that a request counts at most, as the first one, which reads files, takes long
 _TICK_S = 0.01
 _TICKS = 4  # of which the least delay counts
+
+
+class Lane:
+    """So many requests at once; the others wait in the order in which they came."""
+
+    def __init__(self, places: int) -> None:
+        self._free = asyncio.Semaphore(places)
+        self._expected_s = 0.0
+
+    @property
+    def wait_s(self) -> float:
+        """How long the next request would wait."""
+        return self._expected_s if self._free.locked() else 0.0
+
+    @asynccontextmanager
+    async def place(self, expected_s: float) -> AsyncIterator[None]:
+        self._expected_s += expected_s
+        try:
+            await self._free.acquire()
+            try:
+                yield
+            finally:  # after the loop has looked at its sockets
+                asyncio.get_running_loop().call_soon(self._free.release)
+        finally:
+            self._expected_s = max(0.0, self._expected_s - expected_s)
+
+
+@dataclass(slots=True)
+class _Mean:
+    """What a kind of request takes. One that was never asked is not quick, and is once its first was."""
+
+    seconds: float = QUICK_S
+    count: int = 1
+
+    def add(self, seconds: float) -> None:
+        self.count += 1
+        taken = min(seconds, _MOST_TIMES * self.seconds)
+        self.seconds += max(_NEWEST, 1.0 / self.count) * (taken - self.seconds)
 
 
 class Admission:
@@ -33,54 +79,80 @@ class Admission:
         self.in_flight = 0
         self._longest_wait_s = longest_wait_s
         self._free_bytes = most_body_bytes
-        self._means_s: dict[Hashable, float] = {}
-        self._expected_s = 0.0
+        self._means: dict[Hashable, _Mean] = {}
+        self._quick, self._slow = Lane(1), Lane(NUM_THREADS)
         self._late_s: deque[float] = deque(maxlen=_TICKS)
         self._ticks = False
 
     @property
     def wait_s(self) -> float:
-        """How long the next request would wait."""
+        """How long the next quick request would wait."""
         if not self.in_flight:
             return 0.0
-        return max(self._expected_s, min(self._late_s) if len(self._late_s) == _TICKS else 0.0)
+        return max(self._quick.wait_s, min(self._late_s) if len(self._late_s) == _TICKS else 0.0)
 
-    def check(self) -> None:
-        """Raise HTTPException, 429, where a request would wait too long. With none in flight it never does."""
-        if self.wait_s > self._longest_wait_s:
-            raise self._busy(f"the server is busy: a request would wait {self.wait_s * 1e3:.0f} ms")
+    @property
+    def is_busy(self) -> bool:
+        """Whether any request would be refused."""
+        return self._is_too_long(self.wait_s)
 
-    def enter(self, kind: Hashable) -> float:
-        """A request begins to be worked on -> the processor seconds that are expected of it."""
-        expected_s = self._means_s.get(kind, _FIRST_S)
-        self._expected_s += expected_s
+    def is_quick(self, kind: Hashable) -> bool:
+        """Whether requests of this kind have been quick; a kind that was never asked has not."""
+        return self._mean_s(kind) < QUICK_S
+
+    def check(self, kind: Hashable, may_be_quick: bool) -> None:
+        """Raise HTTPException, 429, where a request would wait too long."""
+        is_quick = may_be_quick and self.is_quick(kind)
+        wait_s = max(self.wait_s, 0.0 if is_quick else self._slow.wait_s)
+        if self._is_too_long(wait_s):
+            raise self.refusal(wait_s)
+
+    def refusal(self, wait_s: float) -> HTTPException:
+        """Of a request that would wait so long."""
+        return self._refusal(f"the server is busy: a request would wait {wait_s * 1e3:.0f} ms", wait_s)
+
+    def _is_too_long(self, wait_s: float) -> bool:
+        return self.in_flight >= ALWAYS_TAKEN and wait_s > self._longest_wait_s
+
+    @asynccontextmanager
+    async def place(self, kind: Hashable, is_quick: bool) -> AsyncIterator[None]:
+        """Wait for a place in a lane; the block is the work."""
+        expected_s = self._mean_s(kind)
         self.in_flight += 1
         if not self._ticks:
             self._ticks = True
             self._tick(asyncio.get_running_loop())
-        return expected_s
+        try:
+            async with (self._quick if is_quick else self._slow).place(expected_s):
+                yield
+        finally:
+            self.in_flight -= 1
 
-    def leave(self, kind: Hashable, expected_s: float, used_s: float) -> None:
-        """It ended, after so much processor time of its thread."""
-        self._expected_s = max(0.0, self._expected_s - expected_s)
-        self.in_flight -= 1
-        known_s = self._means_s.get(kind, _FIRST_S)
-        took_s = min(used_s + _LOOP_S, _MOST_TIMES * known_s)
-        self._means_s[kind] = known_s + _NEWEST * (took_s - known_s)
+    def took(self, kind: Hashable, seconds: float) -> None:
+        """So much processor time took the answer to a request: on a busy machine it is other work that takes longer."""
+        if kind not in self._means:
+            if len(self._means) >= _MOST_KINDS:
+                self._means.clear()
+            self._means[kind] = _Mean()
+        self._means[kind].add(seconds + _LOOP_S)
+
+    def _mean_s(self, kind: Hashable) -> float:
+        known = self._means.get(kind)
+        return QUICK_S if known is None else known.seconds
 
     def hold(self, num_bytes: int) -> None:
         """Bytes of a body arrived. Raises HTTPException, 429, where all bodies together have too many."""
         if num_bytes > self._free_bytes:
-            raise self._busy("the server is busy: it holds as many bytes of requests as it may")
+            raise self._refusal("the server is busy: it holds as many bytes of requests as it may", 1.0)
         self._free_bytes -= num_bytes
 
     def free(self, num_bytes: int) -> None:
         """They are no longer needed."""
         self._free_bytes += num_bytes
 
-    def _busy(self, message: str) -> HTTPException:
+    def _refusal(self, message: str, wait_s: float) -> HTTPException:
         self.refused += 1
-        return HTTPException(HTTPStatus.TOO_MANY_REQUESTS, message, {"retry-after": str(_RETRY_AFTER_S)})
+        return HTTPException(HTTPStatus.TOO_MANY_REQUESTS, message, {"retry-after": str(ceil(wait_s))})
 
     def _tick(self, loop: asyncio.AbstractEventLoop, due: float | None = None) -> None:
         """See how late the loop is, as long as there are requests."""
