@@ -3,7 +3,7 @@
 import pytest
 
 from alicorn.errors import ConfigError
-from alicorn.folders import check_place, whole_folder
+from alicorn.folders import MODEL_FOLDER, check_place, replacing, whole_folder
 
 
 def test_a_failure_leaves_the_place_as_it_was(tmp_path):
@@ -27,15 +27,44 @@ def test_the_old_goes_when_the_new_is_complete(tmp_path):
 
 def test_only_a_folder_of_the_same_kind_is_overwritten(tmp_path):
     out = tmp_path / "model"
-    check_place(out, "model.json")
+    check_place(out, MODEL_FOLDER)
     out.mkdir()
-    check_place(out, "model.json")
+    check_place(out, MODEL_FOLDER)
     (out / "thesis.txt").write_text("years of work")
     with pytest.raises(ConfigError, match="is not empty: choose another folder, or give --overwrite"):
-        check_place(out, "model.json")
-    with pytest.raises(ConfigError, match=r"has no model\.json, so it holds something else"):
-        check_place(out, "model.json", overwrite=True)
+        check_place(out, MODEL_FOLDER)
+    with pytest.raises(ConfigError, match=r"has no model\.json or checkpoint or search: it holds something else"):
+        check_place(out, MODEL_FOLDER, overwrite=True)
     (out / "model.json").write_text("")
-    check_place(out, "model.json", overwrite=True)
+    check_place(out, MODEL_FOLDER, overwrite=True)
     with pytest.raises(ConfigError, match="is a file"):
-        check_place(out / "thesis.txt", "model.json")
+        check_place(out / "thesis.txt", MODEL_FOLDER)
+
+
+def written(out, content, *, overwrite=True, resume=False, fails=False):
+    with replacing(out, MODEL_FOLDER, overwrite=overwrite, resume=resume) as place:
+        place.mkdir(exist_ok=True)
+        (place / content).write_text(content)
+        if fails:
+            raise InterruptedError
+        (place / "model.json").write_text(content)
+
+
+def test_what_is_replaced_stays_until_the_new_is_complete(tmp_path):
+    out = tmp_path / "model"
+    written(out, "old", overwrite=False)
+    with pytest.raises(InterruptedError):
+        written(out, "half", fails=True)
+    assert (out / "model.json").read_text() == "old"
+    written(out, "new")
+    assert sorted(path.name for path in out.iterdir()) == ["model.json", "new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_run_that_replaces_a_folder_can_be_resumed(tmp_path):
+    out = tmp_path / "model"
+    written(out, "old", overwrite=False)
+    with pytest.raises(InterruptedError):
+        written(out, "half", fails=True)
+    written(out, "rest", resume=True)
+    assert sorted(path.name for path in out.iterdir()) == ["half", "model.json", "rest"]

@@ -1,4 +1,7 @@
-"""A folder that a verb writes is whole or not there: it is made beside its place, and renamed when complete."""
+"""A folder that a verb writes is whole or not there, and what it replaces stays until it is whole.
+
+Each kind of folder is known by a mark, a file that it alone has: nothing else is ever replaced.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,14 @@ from pathlib import Path
 
 from alicorn.errors import ConfigError
 
+PAIRS_FOLDER, MODEL_FOLDER, RANKER_FOLDER = ("manifest.json",), ("model.json", "checkpoint", "search"), ("ranker.json",)
+COLLECTION_FOLDER, TOWER_FOLDER, UBI_FOLDER = ("manifest.sqlite",), ("query_tower.json",), ("ubi_queries.ndjson",)
 
-def check_place(out: Path, mark: str, *, overwrite: bool = False) -> None:
+
+def check_place(out: Path, marks: tuple[str, ...], *, overwrite: bool = False) -> None:
     """Raise ConfigError where `out` may not be written: a file, or a folder that is not empty.
 
-    mark: the file by which a folder of this kind is known. overwrite: a folder that has it may be replaced.
+    overwrite: a folder that has one of the `marks` of its kind may be replaced.
     """
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out} is a file: give a folder")
@@ -22,15 +28,38 @@ def check_place(out: Path, mark: str, *, overwrite: bool = False) -> None:
         return
     if not overwrite:
         raise ConfigError(f"{out} exists and is not empty: choose another folder, or give --overwrite")
-    if not (out / mark).exists():
-        raise ConfigError(f"{out} has no {mark}, so it holds something else: it is not overwritten")
+    if not any((out / mark).exists() for mark in marks):
+        raise ConfigError(f"{out} has no {' or '.join(marks)}: it holds something else, and is not overwritten")
+
+
+@contextmanager
+def replacing(
+    out: Path, marks: tuple[str, ...], *, overwrite: bool, resume: bool = False, swap: bool = True
+) -> Iterator[Path]:
+    """Where to write a folder that is to be `out`: `out` itself unless `overwrite`, else `.out.new` beside it, which
+    takes the place of `out` at the end of the block. Whatever is raised in the block leaves `out` as it was.
+
+    resume: go on in the `.out.new` that an earlier block left. swap: False in all processes of a run but the first.
+    Raises ConfigError as check_place.
+    """
+    if not overwrite:
+        yield out
+        return
+    out = out.absolute()
+    check_place(out, marks, overwrite=True)
+    place = out.with_name(f".{out.name}.new")
+    if not resume and swap:
+        shutil.rmtree(place, ignore_errors=True)
+    yield place
+    if swap:
+        put_in_place(place, out)
 
 
 @contextmanager
 def whole_folder(out: Path) -> Iterator[Path]:
     """An empty folder that takes the place of `out` at the end of the block; a folder that was there is removed last.
 
-    Whatever is raised in the block leaves `out` as it was.
+    Whatever is raised in the block leaves `out` as it was, and nothing beside it.
     """
     out = out.absolute()
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +73,7 @@ def whole_folder(out: Path) -> Iterator[Path]:
 
 
 def put_in_place(made: Path, out: Path) -> None:
-    """Rename the finished folder `made` to `out`; both are below one folder. What was there is removed last."""
+    """Rename the finished folder `made` to `out`; both are in one folder. What was there is removed last."""
     if not out.exists():
         made.rename(out)
         return

@@ -40,6 +40,26 @@ def test_a_selection_acts_without_training_again(loop, tmp_path):
     assert "train again" in refused
 
 
+def test_a_collection_is_made_anew_only_when_the_new_one_is_complete(tmp_path):
+    collection = tmp_path / "collection"
+
+    def published(doc_ids, *more):
+        pq.write_table(pa.table({"doc_id": doc_ids, "terms": [["a:b"]] * len(doc_ids)}), tmp_path / "documents.parquet")
+        return alicorn("publish", tmp_path / "documents.parquet", "--into", collection, *more)
+
+    def found():
+        return [hit["doc_id"] for hit in succeed("query", collection, "a:b", "--json").json()["hits"]]
+
+    published(["d1", "d2"])
+    with Collection.open(collection):
+        assert "is open for writing elsewhere" in published(["d3"], "--overwrite").refusal()
+    assert "null" in published([None], "--overwrite").refusal()
+    assert sorted(found()) == ["d1", "d2"]
+    published(["d3"], "--overwrite")
+    assert found() == ["d3"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["collection", "documents.parquet"]
+
+
 def test_an_analysis_acts_without_training_again(loop, tmp_path):
     """In another version of the vertical: stems and a synonym, from publishing to the marks of a hit."""
     vertical, collection = tmp_path / "vertical.yaml", tmp_path / "collection"

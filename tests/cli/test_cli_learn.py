@@ -34,6 +34,8 @@ def test_train_resumes_what_was_finished_without_changing_it_and_refuses_to_over
     shutil.copytree(loop.model, model)
     train = ("train", loop.pairs, "--vertical", loop.vertical, "--recipe", loop.recipe, "--out", model)
     assert "already holds a model" in alicorn(*train).refusal()
+    wrong = ("train", loop.text_model, *train[2:], "--overwrite")
+    assert "alicorn mine" in alicorn(*wrong).refusal()
     again = succeed(*train, "--resume", "--json").json()
     assert again["fingerprint"] == loop.trained.json()["fingerprint"]
 
@@ -46,7 +48,7 @@ def test_an_ensemble_is_a_model_for_every_verb(loop, tmp_path):
     assert made["recall@10"] >= made["recall@10 with equal weights"] > 10 / 300
     history = json.loads((both / "history.json").read_text())
     assert {"weights": made["weights"], "recall": made["recall@10"]} in history["tried"]
-    assert "is there already" in alicorn(*make).refusal()
+    assert "exists and is not empty" in alicorn(*make).refusal()
     documents = loop.logs / "documents"
     assert (
         succeed("embed", both, "--documents", documents, "--out", tmp_path / "e.parquet", "--json").json()["dim"] == 32

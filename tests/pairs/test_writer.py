@@ -7,7 +7,7 @@ import pytest
 from pairs_toy import write_folder
 
 from alicorn.errors import ConfigError
-from alicorn.pairs import PairsFolder, check_place, new_folder
+from alicorn.pairs import PairsFolder, new_folder
 
 DOCUMENTS = {"documents": pa.table({"doc_id": ["d1"]})}
 
@@ -16,8 +16,8 @@ class InterruptedRunError(Exception):
     pass
 
 
-def interrupted(folder: Path) -> None:
-    with new_folder(folder, overwrite=True) as writer:
+def interrupted(folder: Path, *, overwrite: bool = True) -> None:
+    with new_folder(folder, overwrite) as writer:
         writer.write("documents", pa.table({"doc_id": ["d2"]}))
         raise InterruptedRunError
 
@@ -31,7 +31,7 @@ def test_an_interrupted_writer_leaves_nothing(tmp_path: Path) -> None:
 def test_a_folder_is_replaced_as_a_whole_and_only_when_asked(tmp_path: Path) -> None:
     write_folder(tmp_path / "pairs", DOCUMENTS, data="first")
     with pytest.raises(ConfigError, match="exists and is not empty"):
-        check_place(tmp_path / "pairs", overwrite=False)
+        interrupted(tmp_path / "pairs", overwrite=False)
     with pytest.raises(InterruptedRunError):
         interrupted(tmp_path / "pairs")
     assert PairsFolder(tmp_path / "pairs").manifest.data_fingerprint == "first"
@@ -45,13 +45,6 @@ def test_a_folder_is_replaced_as_a_whole_and_only_when_asked(tmp_path: Path) -> 
     assert found.manifest.data_fingerprint == "second"
     assert found.read("documents")["doc_id"].to_pylist() == ["d2"]
     assert [path.name for path in tmp_path.iterdir()] == ["pairs"]
-
-
-def test_what_mine_did_not_write_is_never_replaced(tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(ConfigError, match=r"no manifest\.json.*: it is not overwritten"):
-        check_place(tmp_path / "mine", overwrite=True)
 
 
 def test_parts_are_one_table_in_the_types_of_the_schema(tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alicorn.cli.options import CollectionFolder, Json, ModelFolder, OtherVertical, load_models
+from alicorn.cli.options import CollectionFolder, Json, ModelFolder, OtherVertical, Overwrite, load_models
 from alicorn.cli.output import log, print_values
 from alicorn.config import parse_config
 from alicorn.distributed.batch.engines import BatchEngine
 from alicorn.errors import ConfigError
+from alicorn.folders import COLLECTION_FOLDER, replacing
 from alicorn.reporting.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -73,13 +74,15 @@ def publish(
         str | None,
         typer.Option("--as", help="Name for that key, such as candidate (alicorn alias); other keys stay beside it."),
     ] = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Embed documents and write them into a collection. Without --model the table brings terms and vectors itself.
 
     Documents that the vertical's selection leaves out are not written, and counted rule by rule. With --as, the
     documents that a collection has already get the vectors of one more model, beside those of others, and nothing else
-    of them changes; those that it does not have are counted.
+    of them changes; those that it does not have are counted. With --overwrite, the collection is made anew, with these
+    documents alone.
 
     Examples:
 
@@ -87,6 +90,7 @@ def publish(
 
     alicorn publish documents.parquet --into collection/ --model model-v4/ --key people-v4 --as candidate
     """
+    from alicorn.index import refuse_open_elsewhere
     from alicorn.publishing.aliases import set_aliases
     from alicorn.publishing.publish import publish as publish_documents
 
@@ -95,14 +99,16 @@ def publish(
     if (key or name) and len(models) != 1:
         raise ConfigError(f"--key and --as are of one --model, got {len(models)}")
     models = [models[0].with_key(key)] if key else models
-    if name and into.is_dir() and any(into.iterdir()):
+    if name and not overwrite and into.is_dir() and any(into.iterdir()):
         if as_of or positions or logs:
             raise ConfigError("--as gives documents one more vector each: leave out --as-of, --positions, --logs")
         _publish_beside(documents, into, models, stored, name, as_json)
         return
     requests = _logged_requests(logs, models)
-    with progress_bar(log, "publish") as advance:
-        done = publish_documents(documents, into, models, advance, now, stored, positions or (), requests)
+    if overwrite:
+        refuse_open_elsewhere(into)
+    with progress_bar(log, "publish") as advance, replacing(into, COLLECTION_FOLDER, overwrite=overwrite) as place:
+        done = publish_documents(documents, place, models, advance, now, stored, positions or (), requests)
     if name:
         set_aliases(into, {name: models[0].key})
     rate = (done.documents + sum(done.left_out.values())) / done.seconds

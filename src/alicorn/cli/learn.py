@@ -12,16 +12,17 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from alicorn.cli.options import Json, ModelFolder, VerticalFile, load_models
+from alicorn.cli.options import Json, ModelFolder, Overwrite, VerticalFile, load_models
 from alicorn.cli.output import log, print_values
 from alicorn.errors import ConfigError
+from alicorn.folders import MODEL_FOLDER, TOWER_FOLDER, replacing
 
 
 def mine(
     logs: Annotated[Path, typer.Argument(help="Folder with documents, impressions, searchers, activity.", exists=True)],
     vertical: VerticalFile,
     out: Annotated[Path, typer.Option(help="Folder for the pairs.")],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the pairs that --out holds.")] = False,
+    overwrite: Overwrite = False,
     teacher: Annotated[
         str | None,
         typer.Option(
@@ -80,6 +81,7 @@ def train(
     start: Annotated[
         Path | None, typer.Option(help="Model folder whose weights are learned on; same towers.", exists=True)
     ] = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Learn the two towers; early stop on validation recall or AUC; a checkpoint every epoch.
@@ -113,12 +115,15 @@ def train(
             raise ConfigError("--start is a model of one recipe's towers, and --budget tries others: leave one out")
         if launched().size > 1:
             raise ConfigError("--budget searches in one process: leave torchrun out, then train its recipe.yaml by it")
-        tell = partial(log.print, soft_wrap=True)
-        trained = search_recipe(pairs, searched, plan, out, seconds_of(budget), tell, resume, search_shard)
+    given = None if start is None else Model.load(start)
+    with replacing(out, MODEL_FOLDER, overwrite=overwrite, resume=resume, swap=launched().is_first) as place:
+        if budget is None:
+            trained = train_model(pairs, searched, plan, place, resume=resume, start=given, search=search_shard)
+        else:
+            tell = partial(log.print, soft_wrap=True)
+            trained = search_recipe(pairs, searched, plan, place, seconds_of(budget), tell, resume, search_shard)
+    if budget is not None:
         log.print(Markdown((out / "search.md").read_text(encoding="utf-8")))
-    else:
-        given = None if start is None else Model.load(start)
-        trained = train_model(pairs, searched, plan, out, resume=resume, start=given, search=search_shard)
     if launched().is_first:
         print_values(trained.summary(), as_json)
 
@@ -131,6 +136,7 @@ def ensemble(
     k: Annotated[int, typer.Option(min=1, help="Weights are chosen by recall at this cut-off.")] = 10,
     searches: Annotated[int, typer.Option(min=1, help="Sample at most this many of the valid split.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample.")] = 0,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Join models into one embedding by weighted concatenation; the weights are searched on the valid split.
@@ -139,7 +145,8 @@ def ensemble(
     """
     from alicorn.evaluation.systems.ensemble_weights import make_ensemble
 
-    made, found = make_ensemble(load_models(models), logs, out, embedding, k, searches, seed)
+    with replacing(out, MODEL_FOLDER, overwrite=overwrite) as place:
+        made, found = make_ensemble(load_models(models), logs, place, embedding, k, searches, seed)
     summary = {
         "key": made.key,
         "dim": made.dim,
@@ -154,7 +161,8 @@ def ensemble(
 
 def export(
     model: ModelFolder,
-    out: Annotated[Path, typer.Option(help="New folder for query_tower.onnx and query_tower.json.")],
+    out: Annotated[Path, typer.Option(help="Folder for query_tower.onnx and query_tower.json.")],
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Write the request tower as ONNX, for a service without torch; alicorn.serving.query_tower reads it.
@@ -165,6 +173,7 @@ def export(
     from alicorn.towers.export.onnx_export import export_query_tower
 
     loaded = Model.load(model)
-    folder = export_query_tower(loaded, out)
-    size = (folder / "query_tower.onnx").stat().st_size
-    print_values({"key": loaded.key, "dim": loaded.dim, "bytes": size, "out": str(folder)}, as_json)
+    with replacing(out, TOWER_FOLDER, overwrite=overwrite) as place:
+        export_query_tower(loaded, place)
+    size = (out / "query_tower.onnx").stat().st_size
+    print_values({"key": loaded.key, "dim": loaded.dim, "bytes": size, "out": str(out)}, as_json)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from alicorn.towers import AnyModel
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace the folder, when the new one is complete; until then the old one stays."),
+]
 OtherVertical = Annotated[
     Path | None,
     typer.Option(

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from alicorn.cli.options import CollectionFolder, Json, OtherVertical, json_columns, load_models
+from alicorn.cli.options import CollectionFolder, Json, OtherVertical, Overwrite, json_columns, load_models
 from alicorn.cli.output import log
+from alicorn.folders import RANKER_FOLDER, replacing
 from alicorn.reporting.json_text import to_json
 from alicorn.reporting.progress import progress_bar
 
@@ -45,6 +46,7 @@ def train(
     rows_in_leaf: Annotated[int, typer.Option(min=1, help="At least so many rows of the log in a leaf.")] = 50,
     searches: Annotated[int, typer.Option(min=20, help="At most so many searches of each split.")] = 20_000,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Learn in which order the documents that were chosen come before those that were shown beside them.
@@ -75,7 +77,8 @@ def train(
     models = load_models(model, vertical)
     with Collection.open(collection, read_only=True) as opened, progress_bar(log, "features") as advance:
         retriever = Retriever(opened, models)
-        report = learn_ranker(pairs, retriever, wanted, out, settings, split.value, candidates, searches, advance)
+        with replacing(out, RANKER_FOLDER, overwrite=overwrite) as place:
+            report = learn_ranker(pairs, retriever, wanted, place, settings, split.value, candidates, searches, advance)
     sys.stdout.write((to_json(report.to_dict()) if as_json else report.markdown()) + "\n")
 
 

@@ -6,6 +6,7 @@ state/       the contents of a collection at one moment; how they are loaded, ve
 writer/      Store and its background work
 """
 
+from alicorn.index.durability.writer_lock import refuse_open_elsewhere
 from alicorn.index.segment.parts.block_arrays import BlockArrays
 from alicorn.index.segment.segment import EmbeddingBlock, NumericColumn, Segment
 from alicorn.index.segment.snapshot import SegmentView, Snapshot
@@ -24,5 +25,6 @@ __all__ = [
     "Store",
     "Updated",
     "Verification",
+    "refuse_open_elsewhere",
     "verify",
 ]

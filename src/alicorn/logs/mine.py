@@ -17,6 +17,7 @@ from ibis import _
 from ibis.expr.datatypes import DataType
 
 from alicorn.errors import TableError
+from alicorn.folders import PAIRS_FOLDER, check_place
 from alicorn.logs import positives, splits
 from alicorn.logs.behaviour import write_behaviour
 from alicorn.logs.context import context, searches_before_their_searcher
@@ -24,7 +25,7 @@ from alicorn.logs.leaks import check_leaks
 from alicorn.logs.likeness import likeness
 from alicorn.logs.popularity import popularity
 from alicorn.logs.tables import MEMORY_LIMIT, Logs, data_fingerprint, read_logs
-from alicorn.pairs import Manifest, PairsWriter, check_place, new_folder
+from alicorn.pairs import Manifest, PairsWriter, new_folder
 from alicorn.pairs.schema import TABLES as PAIRS
 from alicorn.tables import noted, read_table
 from alicorn.vertical import TextFeature, Vertical
@@ -55,7 +56,7 @@ def mine(
     memory_limit: of DuckDB. on_step is called with what is about to be done.
     Raises TableError when the logs break their contract; then nothing is written.
     """
-    check_place(Path(out), overwrite)
+    check_place(Path(out), PAIRS_FOLDER, overwrite=overwrite)
     on_step("check the logs")
     with (
         noted() as notes,

@@ -9,5 +9,4 @@ from alicorn.pairs.folder import PairsFolder as PairsFolder
 from alicorn.pairs.folder import is_pairs_folder as is_pairs_folder
 from alicorn.pairs.manifest import Manifest as Manifest
 from alicorn.pairs.writer import PairsWriter as PairsWriter
-from alicorn.pairs.writer import check_place as check_place
 from alicorn.pairs.writer import new_folder as new_folder

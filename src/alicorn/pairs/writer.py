@@ -1,7 +1,6 @@
 """A folder of training examples is whole or not there: it is written beside its place, and renamed when complete."""
 
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,20 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from alicorn.errors import ConfigError
+from alicorn.folders import PAIRS_FOLDER, check_place, whole_folder
 from alicorn.pairs.folder import is_pairs_folder
 from alicorn.pairs.manifest import Manifest
 from alicorn.pairs.schema import TABLES, conformed
-
-
-def check_place(out: Path, overwrite: bool) -> None:
-    """Raises ConfigError where `out` may not be written. overwrite: a folder of training examples may be replaced."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    if not overwrite:
-        raise ConfigError(f"{out} exists and is not empty: choose another folder, or give --overwrite")
-    if not is_pairs_folder(out):
-        raise ConfigError(f"{out} was not written by `alicorn mine` (no manifest.json): it is not overwritten")
 
 
 class PairsWriter:
@@ -86,25 +75,7 @@ def new_folder(out: str | Path, overwrite: bool = False) -> Iterator[PairsWriter
 
     Whatever is raised in the block leaves `out` as it was. Raises ConfigError as check_place.
     """
-    out = Path(out).absolute()
-    check_place(out, overwrite)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        yield PairsWriter(temporary)
-        assert is_pairs_folder(temporary), "finish was not called"
-        _put_in_place(temporary, out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _put_in_place(temporary: Path, out: Path) -> None:
-    """Rename the finished folder to `out`; a folder that is replaced is removed last."""
-    temporary.chmod(0o755)
-    if not out.exists():
-        temporary.rename(out)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{out.name}-old-", dir=out.parent))
-    out.rename(old)
-    temporary.rename(out)
-    shutil.rmtree(old)
+    check_place(Path(out), PAIRS_FOLDER, overwrite=overwrite)
+    with whole_folder(Path(out)) as folder:
+        yield PairsWriter(folder)
+        assert is_pairs_folder(folder), "finish was not called"

@@ -83,7 +83,7 @@ def search_recipe(
     out = Path(out).absolute()
     folder = out / "search"
     if not resume and (folder.exists() or (out / "model.json").exists()):
-        raise ConfigError(f"{out} already holds a model or a search: resume, or choose another folder")
+        raise ConfigError(f"{out} already holds a model or a search: give --resume, --overwrite or another folder")
     plans = {GIVEN: recipe} | changes(recipe)
     if (out / "search.json").exists():
         found = json.loads((out / "search.json").read_text(encoding="utf-8"))

@@ -69,7 +69,7 @@ def test_what_cannot_be_learned_is_refused(loop, learned, tmp_path):
     place = ("rank", "train", loop.pairs, "--collection", loop.collection, "--model", loop.model)
     out = ("--out", tmp_path / "ranker")
     features = ("--features", folder / "features.yaml")
-    assert "is there already" in refused(*place, *features, "--out", folder / "ranker")
+    assert "exists and is not empty" in refused(*place, *features, "--out", folder / "ranker")
     assert "have no position: give --no-positions" in refused(*place, *features, *out, "--candidates", "5")
     (tmp_path / "features.yaml").write_text("features: {city: {kind: common, document: cty, searcher: city}}")
     message = refused(*place, "--features", tmp_path / "features.yaml", *out)

@@ -89,7 +89,7 @@ def test_an_exported_tower_needs_no_torch(tmp_path: Path) -> None:
 def test_what_cannot_be_exported_or_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
-    with pytest.raises(ConfigError, match="there already"):
+    with pytest.raises(ConfigError, match="exists and is not empty"):
         export_query_tower(toy_model(), tmp_path / "full")
     with pytest.raises(ConfigError, match="member by member"):
         export_query_tower(Ensemble.of([toy_model(), toy_model(seed=1)], [1, 1]), tmp_path / "both")

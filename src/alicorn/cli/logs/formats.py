@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from alicorn.cli.lacking import naming_what_is_lacking
-from alicorn.cli.options import Json
+from alicorn.cli.options import Json, Overwrite
 from alicorn.cli.output import log, print_values
+from alicorn.folders import UBI_FOLDER, replacing
 
 logs = typer.Typer(
     help="Logs of other systems: in and out.\n\nExample: alicorn logs import ubi_queries.ndjson --out logs/",
@@ -42,7 +43,8 @@ def import_files(
 
 def export_folder(
     folder: Annotated[Path, typer.Argument(help="Log folder with searches and shown.", exists=True, file_okay=False)],
-    out: Annotated[Path, typer.Option(help="New folder for ubi_queries.ndjson and ubi_events.ndjson.")],
+    out: Annotated[Path, typer.Option(help="Folder for ubi_queries.ndjson and ubi_events.ndjson.")],
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Write searches, shown and events as records of OpenSearch's UBI 1.3.0.
@@ -51,8 +53,8 @@ def export_folder(
     """
     from alicorn.logs.formats import export_ubi
 
-    with log.status("writing the records"):
-        counts = export_ubi(folder, out)
+    with log.status("writing the records"), replacing(out, UBI_FOLDER, overwrite=overwrite) as place:
+        counts = export_ubi(folder, place)
     print_values(counts, as_json)
 
 

@@ -16,6 +16,7 @@ from alicorn.errors import ConfigError
 from alicorn.evaluation.metrics.ranking import recall_at
 from alicorn.evaluation.searches import Searches, open_searches
 from alicorn.evaluation.systems.runs import embedding_run
+from alicorn.folders import MODEL_FOLDER, check_place
 from alicorn.reporting.json_text import to_json
 from alicorn.towers import AnyModel, Ensemble
 
@@ -82,8 +83,7 @@ def make_ensemble(
     """
     out = Path(out)
     unweighted = Ensemble.of(members, [1.0] * len(members), key)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"{out} is there already: choose another folder for the ensemble")
+    check_place(out, MODEL_FOLDER)
     if k < 1:
         raise ConfigError(f"k must be 1 or more, got {k}")
     searches = open_searches(logs, unweighted.vertical, num_searches, seed, split="valid")

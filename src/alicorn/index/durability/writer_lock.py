@@ -45,3 +45,9 @@ class WriterLock:
     def forget(self) -> None:
         """Called in a forked child: the lock belongs to the parent."""
         os.close(self._descriptor)
+
+
+def refuse_open_elsewhere(folder: Path) -> None:
+    """Raise CollectionError where a process writes to the collection; one that is not there has no writer."""
+    if (folder / LOCK_FILE).exists():
+        WriterLock(folder).release()

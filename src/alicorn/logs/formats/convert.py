@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from ibis import _
 
 from alicorn.errors import ConfigError, TableError
+from alicorn.folders import UBI_FOLDER, check_place
 from alicorn.logs.formats import metarank, ubi
 from alicorn.logs.formats.rest import Record
 from alicorn.logs.tables import MEMORY_LIMIT
@@ -85,7 +86,8 @@ def export_ubi(folder: Path, out: Path, memory_limit: str = MEMORY_LIMIT) -> dic
     paths = {name: _path_of(folder, name) for name in _SCHEMAS}
     if paths["searches"] is None or paths["shown"] is None:
         raise TableError(f"{folder} has no searches and shown: UBI is written from the full log", table="searches")
-    out.mkdir(parents=True)
+    check_place(out, UBI_FOLDER)
+    out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="alicorn-logs-") as temporary:
         connection = ibis.duckdb.connect(memory_limit=memory_limit, temp_directory=temporary)
         copies = {name: _plain(path, name, Path(temporary)) for name, path in paths.items() if path is not None}

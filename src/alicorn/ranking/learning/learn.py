@@ -21,6 +21,7 @@ from alicorn.evaluation.metrics.bootstrap import Interval
 from alicorn.evaluation.metrics.comparison import Comparison, compare, served_measures
 from alicorn.evaluation.searches import Searches, read_searches
 from alicorn.evaluation.systems.served import RRF, request_vectors, served, with_ranking
+from alicorn.folders import RANKER_FOLDER, check_place
 from alicorn.pairs import PairsFolder
 from alicorn.ranking.features import FeatureSet
 from alicorn.ranking.forest import Forest
@@ -94,8 +95,7 @@ def learn_ranker(
     they will of a new search. candidates: see rank_examples.
     Raises ConfigError, TableError before anything is written.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"{out} is there already: choose another folder for the ranker")
+    check_place(out, RANKER_FOLDER)
     if candidates and settings.positions:
         raise ConfigError(
             "candidates that were not shown have no position: give --no-positions (for judgements), or no --candidates"

@@ -27,6 +27,7 @@ from alicorn.errors import ConfigError
 from alicorn.extras import check_installed
 from alicorn.features import ChannelId
 from alicorn.features.padded import Input, padded
+from alicorn.folders import TOWER_FOLDER, check_place
 from alicorn.text import RULES
 from alicorn.towers.channels.tensors import Batch, ChannelTensors, PaddedBag, SequenceTensors, TokenTensors
 from alicorn.towers.ensemble import Ensemble
@@ -160,5 +161,4 @@ def _check(model: Model | Ensemble, folder: Path) -> None:
     check_installed("the export", "onnx", "onnxscript")
     if isinstance(model, Ensemble):
         raise ConfigError("an ensemble is exported member by member: give the folder of one, members/0 and so on")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError(f"{folder} is there already: choose another folder for the export")
+    check_place(folder, TOWER_FOLDER)

@@ -56,7 +56,7 @@ def train(
     checkpoint = Checkpoint(out / "checkpoint", made_from)
     finished = (out / "model.json").exists()
     if not resume and (finished or checkpoint.exists()):
-        raise ConfigError(f"{out} already holds a model or a checkpoint: resume, or choose another folder")
+        raise ConfigError(f"{out} already holds a model or a checkpoint: give --resume, --overwrite or another folder")
     if finished:
         return finished_run(out, made_from)
     ranks.wait()  # none has written yet
