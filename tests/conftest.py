@@ -32,6 +32,7 @@ negatives: {random: 64}
 optimizer: {rate: 0.002, table_rate: 0.05}
 batch: 128
 epochs: 2
+validation: {interpolate: []}
 """
 TEXT_RECIPE = "embedding: people-text\n" + RECIPE.replace(
     "dim: 16\n", "dim: 16\n  features: {request: [text], document: [name]}\n", 1

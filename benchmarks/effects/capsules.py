@@ -74,7 +74,7 @@ def recipe(seed: int, interests: bool, diversity: dict[str, Any] | None = None) 
         "batch": 256,
         "epochs": 4,
         "patience": 4,
-        "validation": {"k": K, "start": False},
+        "validation": {"k": K, "start": False, "interpolate": []},
         "diversity": diversity,
     }
     return Recipe.model_validate({**plain, "seed": seed})

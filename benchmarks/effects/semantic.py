@@ -72,7 +72,7 @@ def recipe(
         "batch": 256,
         "epochs": 3,
         "patience": 3,
-        "validation": {"searches": 700, "start": False},
+        "validation": {"searches": 700, "start": False, "interpolate": []},
     }
     return Recipe.model_validate({**plain, **changes})
 

@@ -49,7 +49,7 @@ def recipe(request: tuple[str, ...], epochs: int) -> Recipe:
             "batch": 512,
             "epochs": epochs,
             "patience": 2,
-            "validation": {"searches": 2000, "k": 10},
+            "validation": {"searches": 2000, "k": 10, "interpolate": []},
         }
     )
 

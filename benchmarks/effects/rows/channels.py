@@ -58,7 +58,9 @@ def wider(baseline: Recipe, variant: Recipe) -> Callable[[Lab], Ranks]:
 def learned(**towers: Any) -> Recipe:
     """The shipped recipe for a fixed number of epochs, with some keys of its towers replaced."""
     given = {**SHIPPED.towers.model_dump(exclude_unset=True, mode="json"), **towers}
-    return changed(SHIPPED, towers=given, epochs=EPOCHS, patience=EPOCHS, validation={"start": False})
+    return changed(
+        SHIPPED, towers=given, epochs=EPOCHS, patience=EPOCHS, validation={"start": False, "interpolate": []}
+    )
 
 
 # Fusion

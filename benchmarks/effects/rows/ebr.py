@@ -53,7 +53,7 @@ EBR = changed(
     negatives=RANDOM,
     positives=["click"],
     epochs=6,
-    validation={"start": False},
+    validation={"start": False, "interpolate": []},
 )
 
 

@@ -43,7 +43,7 @@ def recipe(interests: dict[str, Any] | None, **changes: Any) -> Recipe:
         "batch": 100,
         "dropout": 0,
         "optimizer": {"rate": 0.01, "table_rate": 0.1},
-        "validation": {"k": EACH, "start": False},
+        "validation": {"k": EACH, "start": False, "interpolate": []},
     }
     return Recipe.model_validate({**plain, **changes})
 

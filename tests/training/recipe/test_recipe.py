@@ -18,8 +18,8 @@ def test_plain_data_reads_back_to_an_equal_recipe() -> None:
     assert parse_config(given.plain(), Recipe, where="recipe") == given
     assert given.plain()["optimizer"] == {
         "kind": "adam",
-        "rate": 0.001,
-        "table_rate": 0.03,
+        "rate": 0.002,
+        "table_rate": 0.05,
         "encoder_rate": 0.0001,
         "clip": None,
     }

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from training_toy import VERTICAL, recipe, write_pairs
 
 from alicorn.errors import ConfigError, ModelError, TableError
@@ -72,16 +73,18 @@ def stop_after(number: int):  # type: ignore[no-untyped-def]
     return on_epoch
 
 
-@pytest.mark.parametrize("number", [0, 2])
+@pytest.mark.parametrize("number", [0, 2, 4])
 def test_a_resumed_run_ends_in_the_same_bits(pairs: Path, tmp_path: Path, number: int) -> None:
-    whole = quietly(pairs, recipe(), tmp_path / "whole")
+    """Three epochs and two mixes: it stops before training, between epochs and between mixes."""
+    given = recipe(epochs=3, validation={"interpolate": [0.9, 0.5]})
+    whole = quietly(pairs, given, tmp_path / "whole")
     with pytest.raises(InterruptedRunError):
-        quietly(pairs, recipe(), tmp_path / "cut", on_epoch=stop_after(number))
+        quietly(pairs, given, tmp_path / "cut", on_epoch=stop_after(number))
     with pytest.raises(ModelError, match="no finished model"):
         Model.load(tmp_path / "cut")
     seen: list[int] = []
-    resumed = quietly(pairs, recipe(), tmp_path / "cut", resume=True, on_epoch=lambda e: seen.append(e.number))
-    assert seen == list(range(number + 1, 5))
+    resumed = quietly(pairs, given, tmp_path / "cut", resume=True, on_epoch=lambda e: seen.append(e.number))
+    assert seen == list(range(number + 1, 6))
     assert resumed.model.fingerprint == whole.model.fingerprint
     for name, tensor in whole.model.module.state_dict().items():
         assert (tensor == resumed.model.module.state_dict()[name]).all()
@@ -112,6 +115,18 @@ def test_it_stops_when_recall_no_longer_rises_and_keeps_the_best(pairs: Path, tm
         np.testing.assert_allclose(
             trained.model.encode_documents(documents), fresh.encode_documents(documents), atol=1e-6
         )
+
+
+def test_a_mix_with_the_weights_before_training_mends_an_epoch_that_went_too_far(pairs: Path, tmp_path: Path) -> None:
+    too_far = {"optimizer": {"rate": 0.5, "table_rate": 3.0}, "epochs": 1, "negatives": {"random": 0}}
+    learned = quietly(pairs, recipe(**too_far), tmp_path / "learned")
+    mixed = quietly(pairs, recipe(**too_far, validation={"interpolate": [0.1]}), tmp_path / "mixed")
+    assert [epoch.share for epoch in mixed.epochs] == [1.0, 1.0, 0.1]
+    assert mixed.best_epoch == 2
+    assert mixed.epochs[2].recall["10"] > mixed.epochs[1].recall["10"] + 0.05
+    start = Model.new(VERTICAL, recipe(**too_far).plain(), "", {}, 0).module.state_dict()
+    for name, value in learned.model.module.state_dict().items():
+        torch.testing.assert_close(mixed.model.module.state_dict()[name], 0.9 * start[name] + 0.1 * value)
 
 
 def test_the_history_is_kept_beside_the_model(pairs: Path, tmp_path: Path) -> None:

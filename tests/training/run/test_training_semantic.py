@@ -35,7 +35,7 @@ def shipped(folder: Path, **changes: object) -> Recipe:
         "negatives": {"random": 64, "in_batch": False, "interpolated": 16},
         "batch": 64,
         "epochs": 2,
-        "validation": {"searches": 50, "start": False},
+        "validation": {"searches": 50, "start": False, "interpolate": []},
     }
     return Recipe.model_validate({**recipe.plain(), **smaller, **changes})
 

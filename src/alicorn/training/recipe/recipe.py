@@ -9,18 +9,18 @@
     hard_positives: {first: true, min_likeness: 0.0}                # which of "hard": vertical/failed_searches.py
     grades: {positive: 0, negative: 0, validation: 0, weighting: none}              # grade_settings.py
     dropout: 0.2
-    optimizer: {kind: adam, rate: 0.001, table_rate: 0.03, encoder_rate: 0.0001}
+    optimizer: {kind: adam, rate: 0.002, table_rate: 0.05, encoder_rate: 0.0001}
     batch: 256
     epochs: 10
     patience: 2
-    validation: {searches: 2000, metric: recall, k: 10, start: true}
+    validation: {searches: 2000, metric: recall, k: 10, start: true, interpolate: [0.75, 0.5, 0.25]}
     stages: []                                                      # one after another: see Stage
     threads: 1
     seed: 0
 
-Every key has a default: those above, but for `embedding` and `features`; decision 057 says why these. Stages mine hard
-negatives again and again, in one run that can be interrupted and resumed; here those that the model of the round before
-ranks 101st to 500th:
+Every key has a default: those above, but for `embedding` and `features`; decisions 057 and 068 say why these. Stages
+mine hard negatives again and again, in one run that can be interrupted and resumed; here those that the model of the
+round before ranks 101st to 500th:
 
   stages: [{epochs: 6}, {negatives: {mined: {ranks: [101, 500], easy_per_hard: 100}}, epochs: 2, rounds: 3}]
 
@@ -54,8 +54,8 @@ class Optimizer(Config):
     """
 
     kind: Literal["adam", "adagrad"] = "adam"
-    rate: PositiveFloat = 0.001
-    table_rate: PositiveFloat = 0.03
+    rate: PositiveFloat = 0.002
+    table_rate: PositiveFloat = 0.05
     encoder_rate: PositiveFloat = 0.0001
     clip: PositiveFloat | None = None
 
@@ -66,12 +66,16 @@ class Validation(Config):
     recall: at k, by exact search over all documents. auc: of the cosine, targets against documents that the same search
     showed and that were not chosen; against random documents where no search of the split has any.
     start: whether the weights that the last stage starts from may be its best, where learning only makes them worse.
+    interpolate: shares. In the end the best weights are mixed, so much of them and the rest of those before training,
+    and the best mix is the model if it is better: it keeps more of what the towers say of words and documents that
+    training has not seen. Source: WiSE-FT (Wortsman et al., CVPR 2022); decision 068.
     """
 
     searches: PositiveInt = 2000
     metric: Literal["recall", "auc"] = "recall"
     k: PositiveInt = 10
     start: bool = True
+    interpolate: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.75, 0.5, 0.25)
 
 
 class Stage(Config):

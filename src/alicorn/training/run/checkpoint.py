@@ -2,6 +2,7 @@
 
     checkpoint/state.pt     weights and optimizer state after the last finished epoch, and the history
     checkpoint/best.pt      weights of the epoch with the best validation recall
+    checkpoint/start.pt     weights before training; learned.pt: the best ones of the last stage, which are mixed
     checkpoint/features/    the featurised training data
 
 Random numbers need no place here: batches.py draws them from (seed, epoch).
@@ -34,6 +35,11 @@ class Checkpoint:
             _write(state["module"], self.folder / "best.pt")
         _write({**state, "made_from": self.made_from}, self.folder / "state.pt")
 
+    def keep(self, name: str, weights: dict[str, Any]) -> None:
+        """Beside the state, under a name of the list above."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _write(weights, self.folder / f"{name}.pt")
+
     def load(self) -> dict[str, Any]:
         """Raises ConfigError where it was made from something else, ModelError where it cannot be read."""
         state = _read(self.folder / "state.pt")
@@ -46,7 +52,10 @@ class Checkpoint:
         return state
 
     def best_weights(self) -> dict[str, Any]:
-        return _read(self.folder / "best.pt")
+        return self.kept("best")
+
+    def kept(self, name: str) -> dict[str, Any]:
+        return _read(self.folder / f"{name}.pt")
 
 
 def _write(state: dict[str, Any], path: Path) -> None:

@@ -13,8 +13,9 @@ from alicorn.towers import Model
 
 @dataclass(frozen=True)
 class Epoch:
-    """number: 0 is before training. loss: mean over batches, None for epoch 0. recall: k -> mean over searches;
-    empty without validation searches. stage: of the recipe, from 1; each round counts as one, and 0 is before all.
+    """number: 0 is before training. loss: mean over batches, None where nothing was learned. recall: k -> mean over
+    searches; empty without validation searches. stage: of the recipe, from 1; each round counts as one, and 0 is before
+    all. share: of what was learned in its weights, the rest being those before training; below 1 after the last stage.
 
     auc: of the validation searches (validation.py), None without. batch_recall: k -> recall within the training batch,
     a mean over every tenth batch, before its update; empty for epoch 0. by_search: recall at `validation.k` of each
@@ -29,11 +30,12 @@ class Epoch:
     auc: float | None = None
     batch_recall: dict[str, float] = field(default_factory=dict)
     by_search: list[float] = field(default_factory=list, repr=False)
+    share: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """The model with the weights of the best epoch of the last stage, its start included.
+    """The model with the weights of the best epoch of the last stage, its start and the mixes with it included.
 
     encoder: what its pretrained text encoder did, texts, found and seconds (features/pretrained/); None without one."""
 
@@ -52,8 +54,9 @@ class Trained:
             "fingerprint": self.model.fingerprint,
             "pairs": self.num_pairs,
             "validation_searches": self.num_searches,
-            "epochs": len(self.epochs) - 1,
+            "epochs": sum(epoch.loss is not None for epoch in self.epochs),
             "best_epoch": self.best_epoch,
+            "share": self.epochs[self.best_epoch].share,
             "recall": self.epochs[self.best_epoch].recall,
             "auc": self.epochs[self.best_epoch].auc,
             "seconds": round(sum(epoch.seconds for epoch in self.epochs), 2),

@@ -38,6 +38,8 @@ class Progress:
         words = [f"epoch {epoch.number}"]
         if epoch.loss is not None:
             words += [f"loss {epoch.loss:.4f}", f"{epoch.pairs_per_s:,.0f} pairs/s"]
+        if epoch.share < 1:
+            words = [f"{epoch.share:.0%} of what was learned"]
         recall = epoch.recall.get(str(self._k))
         words += ["no validation searches" if recall is None else f"recall@{self._k} {recall:.4f}"]
         words += [] if epoch.auc is None else [f"AUC {epoch.auc:.4f}"]

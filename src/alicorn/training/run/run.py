@@ -1,4 +1,4 @@
-"""A run between its epochs: weights, optimizers, what was measured. Stages, epochs, batches, early stop.
+"""A run between its epochs: weights, optimizers, what was measured. Stages, epochs, batches, early stop, mixes.
 
 Time (epochs, progress, interruption) and state (weights, optimizers) are here and nowhere else; everything that is
 called is a function of arrays.
@@ -86,7 +86,7 @@ class Run:
     def restore(self, state: dict[str, Any]) -> None:
         self.epochs = [Epoch(**epoch) for epoch in state["epochs"]]
         self.module.load_state_dict(state["module"])
-        self._prepare(self.stages[max(self.epochs[-1].stage, 1) - 1])
+        self._prepare(self._recipe_of(self.epochs[-1].stage))
         self.optimizers.load_state(state["optimizers"])
         self.objective.load_state(state["objective"])
         if self.head is not None:
@@ -97,9 +97,16 @@ class Run:
         self.optimizers = Optimizers(self.module, stage_recipe.optimizer, self.head, self.ranks)
         self.objective = Objective(stage_recipe, self.data, self.module.dim, self.head, self.device, self.ranks)
 
+    def _recipe_of(self, stage: int) -> Recipe:
+        """The first stage's before all, the last one's for mixes."""
+        return self.stages[min(max(stage, 1), len(self.stages)) - 1]
+
     def fit(self, bar: Progress, on_epoch: Callable[[Epoch], None]) -> None:
-        """All stages; each ends with its number of epochs, or when validation has not risen for `patience` of them."""
+        """All stages; each ends with its number of epochs, or when validation has not risen for `patience` of them.
+        Then the mixes of the best weights with those before training."""
         if not self.epochs:
+            if self.recipe.validation.interpolate:
+                self._keep("start", self.module.state_dict)
             self._finish_epoch(0, None, time.perf_counter(), bar, on_epoch)
         for stage, stage_recipe in enumerate(self.stages, 1):
             if stage < self.epochs[-1].stage or self._is_done(stage, stage_recipe):
@@ -113,6 +120,27 @@ class Run:
                 with dropout(self.module, (self.recipe.seed, len(self.epochs), *of_process)):
                     learned = self._train_epoch(stage, stage_recipe, mined, bar)
                 self._finish_epoch(stage, learned, started, bar, on_epoch)
+        self._interpolate(bar, on_epoch)
+
+    def _interpolate(self, bar: Progress, on_epoch: Callable[[Epoch], None]) -> None:
+        """Measure mixes as epochs of a stage of their own, in which nothing is learned."""
+        stage = len(self.stages) + 1
+        done = sum(epoch.stage == stage for epoch in self.epochs)
+        shares = self.recipe.validation.interpolate[done:]
+        if not shares or self.best_epoch == 0 or len(self.validation.requests) == 0:
+            return
+        if done == 0:
+            self._keep("learned", self.checkpoint.best_weights)
+        start, learned = (self.checkpoint.kept(name) for name in ("start", "learned"))
+        for share in shares:
+            started = time.perf_counter()
+            self.module.load_state_dict({name: _mixed(learned[name], start[name], share) for name in learned})
+            self._finish_epoch(stage, None, started, bar, on_epoch, share)
+
+    def _keep(self, name: str, weights: Callable[[], dict[str, Any]]) -> None:
+        if self.ranks.is_first:
+            self.checkpoint.keep(name, weights())
+        self.ranks.wait()
 
     def _begin(self, stage: int, stage_recipe: Recipe) -> None:
         """The weights of the stage before; all else begins anew."""
@@ -139,11 +167,12 @@ class Run:
         started: float,
         bar: Progress,
         on_epoch: Callable[[Epoch], None],
+        share: float = 1.0,
     ) -> None:
-        """Measure, save, tell. learned: None before training."""
+        """Measure, save, tell. learned: None where nothing was. share: as in Epoch."""
         seconds = time.perf_counter() - started
         corpus = encode_corpus(self.module, self.data.documents, self.device, self.ranks)
-        check_epoch(self.module, self.stages[max(stage, 1) - 1].optimizer, corpus, self._place(stage))
+        check_epoch(self.module, self._recipe_of(stage).optimizer, corpus, self._place(stage))
         validated = partial(validate, self.module, corpus, self.validation, self._ks(), self.device)
         measured: Measured = self.ranks.by_first(validated)
         self.epochs.append(
@@ -157,6 +186,7 @@ class Run:
                 measured.auc,
                 learned.batch_recall if learned else {},
                 measured.recall[self.recipe.validation.k].tolist() if measured.recall else [],
+                share,
             )
         )
         if self.ranks.is_first:
@@ -203,11 +233,12 @@ class Run:
 
     def _best(self, stage: int) -> int:
         """The first epoch of the highest validation among those of a stage, in the last stage with its start where the
-        recipe says so; without validation searches the last epoch of the stage."""
+        recipe says so, of mixes with what was mixed; without validation searches the last epoch of the stage."""
         own = [epoch.number for epoch in self.epochs if epoch.stage == stage]
         if stage == 0 or (own and len(self.validation.requests) == 0):
             return own[-1]
-        if (stage == len(self.stages) and self.recipe.validation.start) or not own:
+        is_last = stage == len(self.stages) and self.recipe.validation.start
+        if is_last or stage > len(self.stages) or not own:
             own = [self._best(stage - 1), *own]
         return own[int(np.argmax([self._monitored_metric(self.epochs[number]) for number in own]))]
 
@@ -236,6 +267,10 @@ def auxiliary_head(recipe: Recipe, data: TrainingData, dim: int, device: torch.d
     if recipe.auxiliary is None or data.queries is None:
         return None
     return AuxiliaryHead(dim, recipe.auxiliary.hidden, data.queries.num_queries, recipe.seed).to(device)
+
+
+def _mixed(learned: Tensor, start: Tensor, share: float) -> Tensor:
+    return torch.lerp(start, learned, share) if learned.is_floating_point() else learned
 
 
 @contextmanager
