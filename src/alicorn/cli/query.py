@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from alicorn.language.tree import Node
     from alicorn.query import Collection, Facet, Result
     from alicorn.query.facets import Counts
+    from alicorn.retrieval.channels import Lineage
     from alicorn.retrieval.highlighting import Highlighter, Place
     from alicorn.retrieval.retriever import Request
 
@@ -104,6 +105,7 @@ def query(
     """
     from alicorn.query import Collection
     from alicorn.query.result import checked_columns
+    from alicorn.retrieval.channels import lineage
     from alicorn.retrieval.highlighting import Highlighter
 
     _check_options(expression, text, model, interests, of)
@@ -128,8 +130,7 @@ def query(
             after=after,
             facets=_facets(facet or ()),
         )
-        for notice in request.notices:
-            log.print(f"note: {notice}")
+        _print_reading(request)
         if why is not None:
             _print_reason(opened, request, why, as_json)
             return
@@ -141,7 +142,16 @@ def query(
         if shown is not None:
             stored = [{name: fields[name] for name in ("doc_id", *shown)} for fields in stored]
             places = places and [{name: of[name] for name in of if name in shown} for of in places]
-    _print_result(result, stored, places, as_json)
+        channels = lineage(result, request) if request.channels else None
+    _print_result(result, stored, places, channels, as_json)
+
+
+def _print_reading(request: Request) -> None:
+    """How the text was read."""
+    for notice in request.notices:
+        log.print(f"note: {notice}")
+    for intent in request.intents:
+        log.print(f"understood: {intent.words} is {intent.term}")
 
 
 def _check_options(
@@ -262,13 +272,19 @@ def _print_reason(collection: Collection, request: Request, doc_id: str, as_json
 
 
 def _print_result(
-    result: Result, stored: list[dict[str, Any]], places: list[dict[str, list[Place]]] | None, as_json: bool
+    result: Result,
+    stored: list[dict[str, Any]],
+    places: list[dict[str, list[Place]]] | None,
+    channels: list[Lineage] | None,
+    as_json: bool,
 ) -> None:
     if as_json:
         hits = [
             {"doc_id": doc_id, "score": score, "stored": fields}
             for doc_id, score, fields in zip(result.ids, result.scores.tolist(), stored, strict=True)
         ]
+        for hit, lineage in zip(hits, channels or [], strict=False):
+            hit["channels"] = lineage
         for hit, of in zip(hits, places or [], strict=False):
             hit["highlights"] = {column: [place._asdict() for place in found] for column, found in of.items()}
         answer: dict[str, Any] = {"total": result.total, "took_ms": round(result.took_ms, 3), "hits": hits}
@@ -284,9 +300,10 @@ def _print_result(
         from alicorn.retrieval.highlighting import marked_values
 
         stored = [fields | marked_values(fields, of, "**", "**") for fields, of in zip(stored, places, strict=True)]
-    for doc_id, score, fields in zip(result.ids, result.scores.tolist(), stored, strict=True):
+    for at, (doc_id, score, fields) in enumerate(zip(result.ids, result.scores.tolist(), stored, strict=True)):
         shown = "  ".join(f"{name}: {_short(value)}" for name, value in fields.items() if _is_shown(name, value))
-        sys.stdout.write(f"{score:9.4f}  {doc_id}  {shown}\n")
+        found_by = "" if channels is None else f"  [{', '.join(channels[at])}]"
+        sys.stdout.write(f"{score:9.4f}  {doc_id}{found_by}  {shown}\n")
     sys.stdout.write(f"{len(result.ids)} of {result.total} in {result.took_ms:.2f} ms\n")
     for name, counts in result.facets.items():
         sys.stdout.write(f"{name}  {_counts_line(counts)}\n")

@@ -18,13 +18,14 @@ from alicorn.evaluation.questions import Other, Questions
 from alicorn.evaluation.reports.ablation import Ablation, How, ablate
 from alicorn.evaluation.reports.channel_report import ChannelReport, channel_report
 from alicorn.evaluation.reports.channel_weights import ChannelWeights, channel_weights
+from alicorn.evaluation.reports.control import ControlReport, control_report
 from alicorn.evaluation.reports.page.model_page import check_page, model_page
 from alicorn.evaluation.reports.page.sections import MeasuredModel
 from alicorn.evaluation.reports.recall import RecallReport, measure_recall, with_served
 from alicorn.evaluation.reports.relevance import Relevance, relevance
 from alicorn.evaluation.reports.survivors import Survivors, control_template, survivors
 from alicorn.evaluation.searches import Searches, open_searches
-from alicorn.evaluation.systems.served import served_systems, with_ranking
+from alicorn.evaluation.systems.served import other_controls, served_systems, with_ranking
 from alicorn.evaluation.test_looks import count_look
 from alicorn.evaluation.trec import judged_searches, write_runs
 from alicorn.publishing.provenance import as_published
@@ -43,6 +44,7 @@ class ModelEvaluation:
     """The results; None if not asked for, or if the model has no such thing. page: HTML.
 
     recall: with a collection, of what is served too. channels: those of the vertical's hybrid expression.
+    control: what the vertical's control takes away.
     """
 
     recall: RecallReport
@@ -51,15 +53,16 @@ class ModelEvaluation:
     relevance: Relevance | None
     stages: Survivors | None
     channels: ChannelReport | None
+    control: ControlReport | None
     page: str | None
     searches: Searches
 
     def markdown(self) -> str:
-        further = (self.ablation, self.channel_weights, self.relevance, self.stages, self.channels)
+        further = (self.ablation, self.channel_weights, self.relevance, self.stages, self.channels, self.control)
         return "\n".join([self.recall.markdown(), *(part.markdown() for part in further if part is not None)])
 
     def to_dict(self) -> dict[str, Any]:
-        parts = ("ablation", "channel_weights", "relevance", "stages", "channels")
+        parts = ("ablation", "channel_weights", "relevance", "stages", "channels", "control")
         further = {name: getattr(self, name) for name in parts}
         return self.recall.to_dict() | {name: part.to_dict() for name, part in further.items() if part is not None}
 
@@ -100,7 +103,10 @@ def evaluate(folder: Path, logs: Path, questions: Questions, ranking: LoadRankin
         ranked = None if ranking is None or collection is None else ranking(model.vertical, collection)
         report = _as_served(recall, model, searches, questions, collection, other, ranked)
         stages = None if collection is None else _stages(model, searches, questions, collection)
-        channels = None if collection is None else _channels(model, searches, questions, collection)
+        retriever = None if collection is None else Retriever(collection, [model])
+        most = max(questions.ks)
+        channels = None if retriever is None else channel_report(retriever, searches, model.key, most)
+        control = None if retriever is None else control_report(retriever, searches, model.key, most)
     ablation = None if questions.ablate is None else _ablation(model, searches, questions, questions.ablate)
     page = None
     if questions.page is not None:
@@ -113,7 +119,9 @@ def evaluate(folder: Path, logs: Path, questions: Questions, ranking: LoadRankin
         report = replace(report, facts=report.facts | {"looks_at_test": looks})
     if model.encodings:
         report = replace(report, facts=report.facts | {"encoders": [asdict(done) for done in model.encodings]})
-    return ModelEvaluation(report, ablation, channel_weights(model, searches), good, stages, channels, page, searches)
+    return ModelEvaluation(
+        report, ablation, channel_weights(model, searches), good, stages, channels, control, page, searches
+    )
 
 
 def _loaded(folder: Path, vertical: Vertical | None) -> AnyModel:
@@ -153,6 +161,8 @@ def _as_served(
         return with_served(recall, {}, searches, questions.ks, questions.seed)
     depth = max(questions.ks)
     answered = served_systems(Retriever(collection, [model]), searches, model.key, depth)
+    if model.vertical.control is not None:
+        answered |= other_controls(collection, model, searches, depth)
     if ranking is not None:
         retriever = Retriever(collection, [model])
         answered["hybrid, with ranking"] = with_ranking(retriever, searches, depth, model.key, ranking)
@@ -215,12 +225,6 @@ def _stages(model: AnyModel, searches: Searches, questions: Questions, collectio
         cut=questions.pre_rank,
         recall=questions.index_recall,
     )
-
-
-def _channels(
-    model: AnyModel, searches: Searches, questions: Questions, collection: Collection
-) -> ChannelReport | None:
-    return channel_report(Retriever(collection, [model]), searches, model.key, max(questions.ks))
 
 
 def _ablation(model: AnyModel, searches: Searches, questions: Questions, how: How) -> Ablation:

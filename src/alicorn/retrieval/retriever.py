@@ -26,6 +26,7 @@ from alicorn.query.check import UnitVectors, check_vectors
 from alicorn.retrieval.asked import Asked
 from alicorn.retrieval.encoder import interests_of, named_vectors, search_vectors
 from alicorn.retrieval.given import given_columns
+from alicorn.retrieval.intents import Intent, controlled, named_intents
 from alicorn.retrieval.nearest import nearest
 from alicorn.retrieval.searchers import Searcher, Searchers
 from alicorn.tables import python_values
@@ -55,6 +56,7 @@ class Request:
     asked: of a text, for the stages that order its hits anew; None where they stay in their order.
     models: the models that encoded vectors of it, embedding key -> fingerprint.
     channels: names of the operands of the root, which is their `or`; empty where the vertical names none.
+    intents: what the query is sure to ask for, by the vertical's control.
     """
 
     expression: str | Node
@@ -70,6 +72,7 @@ class Request:
     asked: Asked | None = None
     models: Mapping[str, str] = field(default_factory=dict)
     channels: tuple[str, ...] = ()
+    intents: tuple[Intent, ...] = ()
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -105,13 +108,14 @@ class RankingStages(Protocol):
 class ReadText(NamedTuple):
     """What a text becomes: an expression, the order of its hits, and the rule of the selection by which it has no `nn`.
 
-    order_by None: by `nn`. channels: as of a Request.
+    order_by None: by `nn`. channels, intents: as of a Request.
     """
 
     expression: Node
     order_by: OrderBy | None
     without_nn: str | None = None
     channels: tuple[str, ...] = ()
+    intents: tuple[Intent, ...] = ()
 
 
 class Retriever:
@@ -213,17 +217,16 @@ class Retriever:
         only: the tree of the documents that may be seen (query/restrict.py).
         Raises QueryError, VectorError, and AlicornError for whatever else the request has wrong.
         """
-        asked: str | Node
-        without_nn: str | None = None
-        channels: tuple[str, ...] = ()
+        read = None
         is_ranked = self.ranking is not None and text is not None and order_by is None and after is None
         if expression is None:
             known = self._known(self.columns, text, searcher, context)
-            asked, order_by, without_nn, channels = self.read(text, mode, key, limit, order_by, chosen, only, known)
+            read = self.read(text, mode, key, limit, order_by, chosen, only, known)
+            order_by = read.order_by
         elif mode is not None or key is not None:
             raise AlicornError("mode and key say what a text becomes: leave them out beside an expression")
-        else:
-            asked = expression
+        asked = read.expression if expression is None and read is not None else expression
+        assert asked is not None
         root = asked if isinstance(asked, Node) else prepare(asked).root
         encoded = self._encoded(text, searcher, context, root, is_ranked)
         given = check_vectors({**encoded, **(vectors or {})})
@@ -242,12 +245,13 @@ class Retriever:
             order_by,
             offset,
             after,
-            without_nn,
+            None if read is None else read.without_nn,
             facets,
             only,
             asked=of_ranking,
             models=models,
-            channels=channels,
+            channels=() if read is None else read.channels,
+            intents=() if read is None else read.intents,
         )
 
     def search(self, request: Request, explain: bool = False, snapshot: Snapshot | None = None) -> Result:
@@ -311,8 +315,11 @@ class Retriever:
         expression, rule = vertical.request_expression(text, key, is_repeat, vectors, known)
         if rule is not None:
             return ReadText(expression, self._order("boolean", without_nn(order_by)), rule)
+        intents = named_intents(vertical, self.collection.snapshot(), text)
+        if vertical.control is not None:
+            expression = controlled(expression, intents, vertical.control)
         channels = tuple(vertical.expressions.hybrid.channels)
-        return ReadText(expression, self._order("hybrid", order_by), channels=channels)
+        return ReadText(expression, self._order("hybrid", order_by), None, channels, intents)
 
     @property
     def columns(self) -> tuple[str, ...]:

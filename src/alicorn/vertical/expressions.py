@@ -14,14 +14,17 @@ them found it.
     words:   "(and {terms})"
     nearest: "(nn {key} :k 100 :recall 0.95)"
     related: "(extract related (or {searcher:realtime_item:id}))"
+control:                             # the nn of the hybrid expression finds what the query names
+  intents: [category, brand]         # prefixes of terms
+  filter: while_searching            # or afterwards
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from alicorn.config import Config, did_you_mean
 from alicorn.errors import ConfigError, QueryError
@@ -101,6 +104,18 @@ class Expressions(Config):
     hybrid: ParsedChannels = Template.parse("(or (and {terms}) (nn {key} :k 100 :recall 0.95))")
 
 
+class RelevanceControl(Config):
+    """Around each `nn` of the hybrid expression, what the query is sure to ask for (MGDSPR, section 3.1).
+
+    intents: prefixes of terms of kind value or phrase. Values of them that the query names are understood.
+    filter: the nearest of the documents that have such a value, of each prefix that is understood; or the nearest
+    first, of which those stay that have it.
+    """
+
+    intents: Annotated[tuple[str, ...], Field(min_length=1)]
+    filter: Literal["while_searching", "afterwards"] = "while_searching"
+
+
 class HitOrders(Config):
     """The order of the hits of each expression, as `order_by` of a search. None: the default (Vertical.order_of)."""
 
@@ -124,6 +139,11 @@ class Known:
     asker: Sequence[str]
     has_static_rank: bool
 
+    @property
+    def value_prefixes(self) -> Sequence[str]:
+        """Those of kind value or phrase."""
+        return [prefix for prefix in self.prefixes if prefix not in self.word_prefixes]
+
 
 def check_expressions(expressions: Expressions, known: Known) -> None:
     """Raise ValueError for a prefix of terms, a column or a key that the vertical does not have."""
@@ -131,6 +151,15 @@ def check_expressions(expressions: Expressions, known: Known) -> None:
         for node in walk(template.root):
             if problem := _problem(node, known):
                 raise ValueError(f"expressions.{which}: {problem}")
+
+
+def check_control(control: RelevanceControl, known: Known) -> None:
+    """Raise ValueError for an intent that is no prefix of values."""
+    for prefix in control.intents:
+        if prefix not in known.value_prefixes:
+            near = _near(prefix, known.value_prefixes)
+            listed = ", ".join(known.value_prefixes) or "none"
+            raise ValueError(f"control.intents: {prefix}: {near}prefixes of kind value or phrase: {listed}")
 
 
 def check_orders(orders: HitOrders, expressions: Expressions, known: Known) -> None:
@@ -186,12 +215,11 @@ def _searcher_problem(hole: SearcherHole, known: Known) -> str | None:
         listed = ", ".join(known.asker) or "none"
         near = _near(hole.column, known.asker)
         return f"{{searcher:{hole.column}:{hole.prefix}}}: {near}columns of the searcher and the context: {listed}"
-    values = [prefix for prefix in known.prefixes if prefix not in known.word_prefixes]
-    if hole.prefix not in values:
-        near = _near(hole.prefix, values)
+    if hole.prefix not in known.value_prefixes:
+        near = _near(hole.prefix, known.value_prefixes)
         return (
             f"{{searcher:{hole.column}:{hole.prefix}}}: {near}prefixes of kind value or phrase in document.terms: "
-            f"{', '.join(values) or 'none'}"
+            f"{', '.join(known.value_prefixes) or 'none'}"
         )
     return None
 

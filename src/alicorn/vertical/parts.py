@@ -4,8 +4,8 @@
     vectors      the features that a model reads, and how texts are read
     documents    what is published beside vectors: terms, the analysis of their words, stored columns, static rank
 
-Expressions, order, selection, stop words and synonyms are of a request, and of no part: they act at once. A part is its
-keys in the file, each with a fingerprint of its value, so that a message can say which of them differs.
+Expressions, order, control, selection, stop words and synonyms are of a request, and of no part: they act at once. A
+part is its keys in the file, each with a fingerprint of its value, so that a message can say which of them differs.
 """
 
 import json

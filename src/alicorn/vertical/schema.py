@@ -38,6 +38,8 @@ from alicorn.vertical.expressions import (
     Expressions,
     HitOrders,
     Known,
+    RelevanceControl,
+    check_control,
     check_expressions,
     check_orders,
     order_problem,
@@ -172,8 +174,9 @@ class Vertical(Config):
     further_embeddings, further_columns: other keys and stored columns that the collection may have, for expressions and
     orders that name them.
 
-    expressions, order, selection and analysis act when documents are published and requests answered. Which part of the
-    rest decides examples, vectors or documents says parts.py: only the part in use has to match (decision 052).
+    expressions, order, control, selection and analysis act when documents are published and requests answered. Which
+    part of the rest decides examples, vectors or documents says parts.py: only the part in use has to match (decision
+    052).
     """
 
     other_names: ClassVar[Mapping[str, str]] = OTHER_NAMES
@@ -193,6 +196,7 @@ class Vertical(Config):
     failed_search_targets: FailedSearchRules = FailedSearchRules()
     expressions: Expressions = Expressions()
     order: HitOrders = HitOrders()
+    control: RelevanceControl | None = None
     selection: Selection = Selection()
     analysis: dict[Name, Analysis] = Field(default_factory=dict)
 
@@ -201,6 +205,8 @@ class Vertical(Config):
         prefixes = {rule.prefix for rule in self.document.terms if rule.kind == "words"}
         check_expressions(self.expressions, self._known())
         check_orders(self.order, self.expressions, self._known())
+        if self.control is not None:
+            check_control(self.control, self._known())
         if unused := sorted(self.analysis.keys() - prefixes):
             raise ValueError(
                 f"analysis.{unused[0]}: no rule of document.terms of kind words has the prefix '{unused[0]}'; "
@@ -294,7 +300,7 @@ class Vertical(Config):
         """The order of the hits of an expression: that of the file. Without one, by BM25 and then static rank where the
         expression has no `nn`, by a sum of both where it has an `nn` and terms; else None, by `nn`.
 
-        BM25 is then of the query's words alone, where the expression has terms of the searcher too.
+        BM25 is then of the query's words alone, where the expression has terms of the searcher or of the control too.
         """
         order: OrderBy | None = getattr(self.order, which)
         if order is not None:
@@ -302,7 +308,7 @@ class Vertical(Config):
         template: Template = getattr(self.expressions, which)
         if not template.keys:
             return BY_WORDS
-        if not template.searcher_columns:
+        if not template.searcher_columns and self.control is None:
             return BY_NN_AND_WORDS if template.has_terms else None
         of_words = {f"bm25:{prefix}": BY_NN_AND_WORDS["bm25"] for prefix in sorted(template.prefixes)}
         return {"nn": BY_NN_AND_WORDS["nn"], **of_words}

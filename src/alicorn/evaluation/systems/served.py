@@ -1,7 +1,9 @@
 """Runs of what is served: each text is read by a Retriever, as the server, the shell and the demo read it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,6 +20,9 @@ from alicorn.tables import python_values
 from alicorn.vertical import Vertical
 from alicorn.vertical.expressions import BY_WORDS
 from alicorn.vertical.schema import NOTHING, KnownColumns
+
+if TYPE_CHECKING:
+    from alicorn.towers import AnyModel
 
 BOOLEAN, BM25, NN, HYBRID = "Boolean", "BM25, any word", "nn", "hybrid"
 
@@ -77,6 +82,22 @@ def served(
 
     queries, known = searches.queries, known_columns(searches, retriever.columns)
     return _answered(searches, ask, depth)
+
+
+def other_controls(collection: Collection, model: AnyModel, searches: Searches, depth: int) -> dict[str, Answered]:
+    """Hybrid without the vertical's relevance control, and with it in the other place."""
+    control = model.vertical.control
+    assert control is not None
+    other = "afterwards" if control.filter == "while_searching" else "while_searching"
+    moved = control.model_copy(update={"filter": other})
+    found = {}
+    for name, instead in (("no control", None), (f"control {other.replace('_', ' ')}", moved)):
+        vertical = model.vertical.model_copy(update={"control": instead})
+        retriever = Retriever(collection, [model.with_vertical(vertical)])
+        vectors = request_vectors(retriever, searches, model.key)
+        order = model.vertical.order_of("hybrid")
+        found[f"hybrid, {name}"] = served(retriever, searches, depth, "hybrid", model.key, vectors, order)
+    return found
 
 
 def known_columns(searches: Searches, columns: Sequence[str]) -> list[KnownColumns]:

@@ -43,6 +43,7 @@ from alicorn.serving.api.messages import (
     SearchRequest,
     Suggestion,
     Suggestions,
+    Understood,
     Why,
 )
 from alicorn.serving.api.problems import problem_of
@@ -129,6 +130,7 @@ class SearchEndpoint:
             _of_model(result.cursor, request),
             {name: _counts(found) for name, found in result.facets.items()},
             dict(request.models),
+            [Understood(intent.term, intent.words) for intent in request.intents],
         )
 
     def _request(self, asked: SearchRequest, only: Node | None, retriever: Retriever) -> Request:
