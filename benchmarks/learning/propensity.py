@@ -64,7 +64,7 @@ def main() -> None:
         clicks = np.bincount(shown.filter(shown["clicked"])["position"].to_numpy(), minlength=11)[1:11]
         print(f"{asked.searches:,} searches, {counts['clicks']:,} clicks")
         truth = ClickModel().examination(10)
-        for one in propensities(logs, vertical):
+        for one in propensities(logs, vertical).ranks:
             at = one.rank - 1
             off = np.nan if one.value is None else one.value / truth[at] - 1
             beside = f"world {truth[at]:.3f}, off {off:+.1%}; clicks {clicks[at] / clicks[0]:.3f}"

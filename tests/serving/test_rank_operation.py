@@ -79,3 +79,21 @@ def test_the_log_has_all_that_the_ranker_read_and_said(tmp_path):
     assert asked["known"] == '{"city": "Oslo"}'
     assert [key for key, _ in asked["vectors"]] == ["people"]
     assert (folder / "rankers" / f"{asked['ranker']}.yaml").is_file()
+
+
+def test_neighbours_are_swapped_as_the_log_says_and_pages_lose_nothing(tmp_path):
+    with make_collection(tmp_path / "collection") as collection, ServedLog(tmp_path / "served", swap=0.5) as log:
+        ranker = save_ranker(tmp_path / "ranker")
+        with Client(create_app(collection, [UNIFIED], searchers=SEARCHERS, served_log=log, ranker=ranker)) as client:
+            answers = [search(client, text="john", searcher="p3") for _ in range(20)]
+            pages = [search(client, text="john", searcher="p3", limit=2, offset=at)["hits"] for at in (0, 2)]
+    order = {"p/4": 1, "p3": 2, "p2": 3, "p1": 4}
+    assert {hit["doc_id"] for page in pages for hit in page} == set(order)
+    orders = {tuple(hit["doc_id"] for hit in answer["hits"]) for answer in answers}
+    assert len(orders) > 1
+    forest = Ranker.load(ranker).forest
+    for row in pq.read_table(tmp_path / "served" / "shown").to_pylist():
+        assert row["rank"] == order[row["doc_id"]]
+        assert abs(row["rank"] - row["position"]) <= 1
+        assert 0 < row["probability"] < 1
+        assert dict(row["scores"])["forest"] == forest.score(np.array([row["features"]]))[0]

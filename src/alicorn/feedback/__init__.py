@@ -4,6 +4,7 @@ served.py       a search that was served, an event that was reported, and the ta
 journal.py      what is in no part file yet, kept over a crash
 choices.py      which documents a searcher chose for which words, remembered for some days
 recent.py       the newest searches of a log, and what was clicked
+exploration.py  neighbours of a page swapped with a known probability
 served_log.py   searches and events -> the tables `searches`, `shown` and `events`
 replay.py       a served log scored again, to the last bit
 """

@@ -57,12 +57,15 @@ class ServedLog:
         now: Callable[[], datetime.datetime] = utc_now,
         elapsed_s: Callable[[], float] = time.monotonic,
         context: Mapping[str, pa.DataType] = MappingProxyType({}),
+        swap: float = 0.0,
     ) -> None:
         """Go on with the log in `folder`, which is made where it is missing. Raises AlicornError where it cannot be.
 
         now: the time, with its zone. elapsed_s: seconds since any moment, by a clock that nobody sets.
-        context: the columns of the context of a search.
+        context: the columns of the context of a search. swap: the probability with which neighbours of a page change
+        places (exploration.py).
         """
+        self.swap = swap
         self._folder = Path(folder).absolute()  # the program may change its own
         self._now = now
         self._elapsed_s = elapsed_s

@@ -1,29 +1,35 @@
-"""How likely is a result to be looked at, by its rank? Learned from what a log varied by itself; `alicorn propensity`
+"""How likely is a result to be looked at, by its rank? Learned from what a log varied; `alicorn propensity`
 
 Where one document was shown for one query at rank k in some searches and at k' in others, by another model, by chance
-or by ties, its clicks tell the two ranks apart: it is as relevant at both. Over all such documents, the clicks per
-showing at k of those that were shown at k' too are p_k r_kk'. The p are found by alternating between p and r, which
-maximises a Poisson likelihood, and are relative to rank 1. Source: Agarwal et al., "Estimating Position Bias without
-Intrusive Interventions", WSDM 2019, section 4: interventional sets, and their joint estimate over all pairs of ranks.
-It holds as far as the rank of a document, of one query, says nothing of who searches.
+or by ties, its clicks tell the two ranks apart: it is as relevant at both (intervention harvesting: Agarwal et al.,
+"Estimating Position Bias without Intrusive Interventions", WSDM 2019, section 4). That holds as far as the rank of a
+document, of one query, says nothing of who searches. A ranker that knows the searcher breaks it. Then neighbours have
+to be swapped with a known probability (`alicorn serve --swap`), and what the ranker had at a rank, shown there or one
+further, is compared with itself, each showing weighed by the inverse of its probability (Joachims et al., "Unbiased
+Learning-to-Rank with Biased Feedback", WSDM 2017, section 5). A log with swaps is read so, and without the rest.
 
-The interval is of 95 %, by a bootstrap over 200 groups of queries.
+Of a document with n_k showings at rank k, a click falls on rank k with probability n_k p_k / sum_j n_j p_j, whatever
+its relevance. The p that make the clicks of the log most likely are found by Newton's method, relative to rank 1. The
+interval is of 95 %: the variance of the sum of scores over 200 groups of queries (the sandwich estimator).
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import ibis
 import numpy as np
+import pyarrow as pa
 from ibis import _
 
 from alicorn.logs.tables import MEMORY_LIMIT, read_logs
 from alicorn.vertical import Vertical
 
-_GROUPS = 200
-_RESAMPLES = 400
-_MOST_ROUNDS = 2_000
-_SETTLED = 1e-7
+GROUPS = 200
+_QUANTILE = 1.972  # of Student's t with 199 degrees of freedom
+_CHUNK = 100_000  # documents whose ranks are a matrix at a time
+_MOST_STEPS = 100
+_SETTLED = 1e-9
 
 
 class Propensity(NamedTuple):
@@ -41,79 +47,143 @@ class Propensity(NamedTuple):
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
+class Varied(NamedTuple):
+    """What was shown at several ranks: a row for each document and rank. swapped: by swaps of known probability.
+
+    units: (rows,) int64 from 0, ascending: which document. groups, ranks: (rows,) int64 from 0. showings, clicks:
+    (rows,) float64.
+    """
+
+    units: np.ndarray
+    groups: np.ndarray
+    ranks: np.ndarray
+    showings: np.ndarray
+    clicks: np.ndarray
+    swapped: bool = False
+
+
+class Propensities(NamedTuple):
+    """swapped: whether the log has swaps of known probability, and nothing else was read. clicks: on documents that
+    were shown at several ranks."""
+
+    ranks: list[Propensity]
+    swapped: bool
+    clicks: int
+
+
 def propensities(
     folder: str | Path, vertical: Vertical, ranks: int = 10, memory_limit: str = MEMORY_LIMIT
-) -> list[Propensity]:
+) -> Propensities:
     """Of ranks 1 to `ranks`. Raises TableError as `read_logs` does."""
     with read_logs(folder, vertical, memory_limit=memory_limit) as logs:
-        shown = logs.impressions.filter(_.doc_id.notnull() & (_.position <= ranks))
-        clicked, showings = _interventions(shown, ranks)
-    return _with_intervals(clicked, showings)
+        varied = _varied(logs.impressions.filter(_.doc_id.notnull()), ranks)
+    return Propensities(estimated(varied, ranks), varied.swapped, round(float(varied.clicks.sum())))
 
 
-def _interventions(shown: ibis.Table, ranks: int) -> tuple[np.ndarray, np.ndarray]:
-    """float64 (groups, ranks, ranks), twice. Of the pairs of query and document that were shown at k and at k': the sum
-    of their clicks per showing at k, and how many they are."""
-    of_rank = shown.group_by("query", "doc_id", "position").aggregate(
-        times=_.count(), clicks=(_.grade > 0).sum().cast("int64")
+def _varied(shown: ibis.Table, ranks: int) -> Varied:
+    swapped = shown.aggregate(any=(_.probability < 1).any()).to_pyarrow()["any"][0].as_py() or False
+    rows = _swapped(shown) if swapped else _harvested(shown)
+    rows = rows.filter(_.position <= ranks)
+    wanted = rows.group_by("unit").aggregate(ranks=_.count(), clicks=_.clicks.sum())
+    rows = rows.semi_join(wanted.filter((_.ranks > 1) & (_.clicks > 0)), "unit").order_by("unit")
+    return _arrays(rows.select("unit", "group", "position", "showings", "clicks").to_pyarrow(), swapped)
+
+
+def _harvested(shown: ibis.Table) -> ibis.Table:
+    """A query with a document is one unit."""
+    counted = shown.group_by("query", "doc_id", "position").aggregate(
+        showings=_.count().cast("float64"), clicks=(_.grade > 0).sum().cast("float64")
     )
-    other = of_rank.select("query", "doc_id", at="position")
-    both = of_rank.join(other, ["query", "doc_id"]).filter(_.position != _["at"])
-    group = (_.query.hash() % _GROUPS + _GROUPS) % _GROUPS
-    cells = both.group_by(group=group, k="position", other="at").aggregate(
-        clicked=(_.clicks / _.times).sum(), showings=_.count()
+    return counted.mutate(unit=ibis.array([_.query, _.doc_id]).hash(), group=_group(_.query))
+
+
+def _swapped(shown: ibis.Table) -> ibis.Table:
+    """What was ranked at one rank of pages of one kind, in the searches of one group of queries, is one unit."""
+    pages = shown.group_by("search_id").aggregate(first=_["rank"].min(), last=_["rank"].max())
+    known = shown.filter(_.probability.notnull() & _["rank"].notnull()).join(pages, "search_id")
+    known = known.mutate(group=_group(_.query), weight=1 / _.probability)
+    return known.group_by("group", "first", "last", "rank", "position").aggregate(
+        unit=ibis.array([_.group, _.first, _.last, _["rank"]]).hash().arbitrary(),
+        showings=_.weight.sum(),
+        clicks=_.weight.sum(where=_.grade > 0).fill_null(0.0),
     )
-    found = cells.to_pyarrow()
-    place = tuple(found[name].to_numpy() - first for name, first in (("group", 0), ("k", 1), ("other", 1)))
-    clicked, showings = np.zeros((2, _GROUPS, ranks, ranks))
-    clicked[place], showings[place] = found["clicked"].to_numpy(), found["showings"].to_numpy()
-    return clicked, showings
 
 
-def all_pairs(clicked: np.ndarray, showings: np.ndarray) -> np.ndarray:
-    """float64 (ranks,): propensities relative to the first rank; NaN of ranks that no chain of pairs ties to it.
+def _group(query: ibis.Deferred) -> ibis.Deferred:
+    return (query.hash() % GROUPS + GROUPS) % GROUPS
 
-    clicked, showings: (ranks, ranks), at row k of what was shown at column k' too.
-    """
-    tied = _tied_to_first(clicked)
-    clicked, showings = clicked * np.outer(tied, tied), showings * np.outer(tied, tied)
-    p = tied.astype(np.float64)
-    for _round in range(_MOST_ROUNDS):
-        r = _ratio(clicked + clicked.T, showings * p[:, None] + showings.T * p[None, :])
-        following = _ratio(clicked.sum(axis=1), (showings * r).sum(axis=1))
-        following = _ratio(following, np.full(len(p), following[0]))
-        change, p = np.abs(following - p).max(), following
-        if change < _SETTLED:
+
+def _arrays(rows: pa.Table, swapped: bool) -> Varied:
+    starts = np.flatnonzero(np.diff(rows["unit"].to_numpy(), prepend=np.nan) != 0)
+    units = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(rows))))
+    numbers = (rows["group"].to_numpy().astype(np.int64), rows["position"].to_numpy().astype(np.int64) - 1)
+    return Varied(units, *numbers, rows["showings"].to_numpy(), rows["clicks"].to_numpy(), swapped)
+
+
+def estimated(varied: Varied, ranks: int) -> list[Propensity]:
+    """With intervals; nothing is known of ranks that no chain of documents ties to the first."""
+    tied = _tied_to_first(varied, ranks)
+    found = [Propensity(rank, None, None, None) for rank in range(1, ranks + 1)]
+    if not tied.any():
+        return found
+    among = np.flatnonzero(tied)
+    logs = np.zeros(len(among))
+    for _step in range(_MOST_STEPS):
+        score, information, by_group = _scored(varied, among, logs)
+        change = np.append(0.0, np.linalg.solve(information[1:, 1:], score[1:]))
+        logs += np.clip(change, -1.0, 1.0)
+        if np.abs(change).max() < _SETTLED:
             break
-    return np.where(tied, p, np.nan)
+    inverse = np.linalg.inv(information[1:, 1:])
+    spread = by_group[:, 1:].T @ by_group[:, 1:] * (GROUPS / (GROUPS - 1))
+    errors = np.append(0.0, np.sqrt(np.diag(inverse @ spread @ inverse)))
+    for at, log, error in zip(among.tolist(), logs.tolist(), errors.tolist(), strict=True):
+        value, low, high = np.exp([log, log - _QUANTILE * error, log + _QUANTILE * error]).tolist()
+        found[at] = Propensity(at + 1, value, low, high)
+    return found
 
 
-def _tied_to_first(clicked: np.ndarray) -> np.ndarray:
+def _matrices(varied: Varied, among: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Of some documents after others: showings and clicks (documents, len(among)), groups (documents,)."""
+    place = np.full(int(max(varied.ranks.max(initial=0), among.max())) + 1, -1)
+    place[among] = np.arange(len(among))
+    column = place[varied.ranks]
+    count = int(varied.units[-1]) + 1 if len(varied.units) else 0
+    for first in range(0, count, _CHUNK):
+        start, stop = np.searchsorted(varied.units, (first, first + _CHUNK))
+        rows = np.arange(start, stop)[column[start:stop] >= 0]
+        own = varied.units[rows] - first
+        showings, clicks = np.zeros((2, min(_CHUNK, count - first), len(among)))
+        showings[own, column[rows]], clicks[own, column[rows]] = varied.showings[rows], varied.clicks[rows]
+        groups = np.zeros(len(showings), dtype=np.int64)
+        groups[own] = varied.groups[rows]
+        yield showings, clicks, groups
+
+
+def _scored(varied: Varied, among: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The gradient (ranks,) of the log-likelihood, its negative Hessian (ranks, ranks), and the gradient of each group
+    of queries (GROUPS, ranks)."""
+    information = np.zeros((len(among), len(among)))
+    by_group = np.zeros((GROUPS, len(among)))
+    for showings, clicks, groups in _matrices(varied, among):
+        share = showings * np.exp(logs)
+        share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-300)
+        total = clicks.sum(axis=1, keepdims=True)
+        expected = total * share
+        np.add.at(by_group, groups, clicks - expected)
+        information += np.diag(expected.sum(axis=0)) - share.T @ expected
+    return by_group.sum(axis=0), information, by_group
+
+
+def _tied_to_first(varied: Varied, ranks: int) -> np.ndarray:
     """bool (ranks,): which ranks share clicked documents with the first, over any others."""
+    clicked = np.zeros((ranks, ranks))  # at row k, on documents that were shown at column j too
+    for showings, clicks, _groups in _matrices(varied, np.arange(ranks)):
+        clicked += clicks.T @ (showings > 0)
+    np.fill_diagonal(clicked, 0.0)
     joined = (clicked > 0) & (clicked.T > 0)
-    tied = np.zeros(len(clicked), dtype=bool)
+    tied = np.zeros(ranks, dtype=bool)
     tied[0] = joined[0].any()
-    for _step in range(len(clicked)):
+    for _step in range(ranks):
         tied |= joined[tied].any(axis=0)
     return tied
-
-
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    result: np.ndarray = np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
-    return result
-
-
-def _with_intervals(clicked: np.ndarray, showings: np.ndarray) -> list[Propensity]:
-    rng = np.random.default_rng(0)
-    value = all_pairs(clicked.sum(axis=0), showings.sum(axis=0))
-    drawn = rng.multinomial(_GROUPS, np.full(_GROUPS, 1 / _GROUPS), _RESAMPLES)
-    resampled = np.array(
-        [all_pairs(np.tensordot(times, clicked, 1), np.tensordot(times, showings, 1)) for times in drawn]
-    )
-    found = []
-    for at, of_rank in enumerate(value):
-        known = resampled[:, at][~np.isnan(resampled[:, at])]
-        low, high = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)
-        numbers = [None if np.isnan(one) else float(one) for one in (of_rank, low, high)]
-        found.append(Propensity(at + 1, *numbers))
-    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -102,6 +102,20 @@ class Result:
             return parts[0] if parts else schema.empty_table()
         places = np.argsort(np.concatenate(here), kind="stable")
         return pa.concat_tables(parts).take(pa.array(places))
+
+    def taken(self, places: np.ndarray) -> Result:
+        """The hits at some places, in their order. places: integers from 0."""
+        return replace(
+            self,
+            scores=self.scores[places],
+            segments=self.segments[places],
+            numbers=self.numbers[places],
+            of_keys=tuple(of[places] for of in self.of_keys),
+            features=None if self.features is None else self.features[places],
+            stage_scores={stage: of[places] for stage, of in self.stage_scores.items()},
+            found_by=None if self.found_by is None else self.found_by[places],
+            _ids=None,
+        )
 
     @property
     def cursor(self) -> str | None:

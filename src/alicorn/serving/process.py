@@ -36,6 +36,7 @@ def serve(
     keys: str | Path | None = None,
     ranker: Path | None = None,
     model_folder: Path | None = None,
+    swap: float = 0.0,
     host: str = "127.0.0.1",
     port: int = 8080,
     json_logs: bool = False,
@@ -46,6 +47,7 @@ def serve(
     keys: file of API keys (`alicorn key`); without one, the server listens to this machine alone.
     ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text.
     model_folder: of folders of models that may be loaded while the server answers.
+    swap: the probability with which neighbours of a page that is logged change places, to learn propensities.
     json_logs: the logs of the whole process as lines of JSON.
     Raises AlicornError, before anything is answered, where collection, models and searchers do not fit each other, and
     for a host that others can reach where there are no keys.
@@ -56,7 +58,7 @@ def serve(
     known = known_types([column for model in models for column in model.vertical.searcher_columns()])
     table = None if searchers is None else open_parts(searchers, "searchers", known).read()
     with _open(Path(collection)) as opened:
-        log = None if served_log is None else ServedLog(served_log, context=context_types(models))
+        log = None if served_log is None else ServedLog(served_log, context=context_types(models), swap=swap)
         try:
             of_keys = None if keys is None else Path(keys)
             app = create_app(

@@ -28,4 +28,4 @@ def propensity(
 
     with log.status("comparing ranks"):
         found = propensities(logs, Vertical.load(vertical), ranks)
-    print_values({f"rank {one.rank}": one.said() if not as_json else one._asdict() for one in found}, as_json)
+    print_values({f"rank {one.rank}": one.said() if not as_json else one._asdict() for one in found.ranks}, as_json)

@@ -57,6 +57,12 @@ def serve(
         Path | None,
         typer.Option(help="Folder of model folders that may be loaded over HTTP.", exists=True, file_okay=False),
     ] = None,
+    swap: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=0.5, help="Swap neighbours of a logged page with this probability (docs/serving.md)."
+        ),
+    ] = 0.0,
     host: str = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
     json_logs: Annotated[bool, typer.Option("--json-logs", help="Logs as lines of JSON.")] = False,
@@ -79,6 +85,8 @@ def serve(
         return
     from alicorn.serving import serve as serve_collection
 
+    if swap and served_log is None:
+        raise ConfigError("--swap is for the log of what was shown where: give its folder with --served-log")
     models = load_models(model, vertical)
     serve_collection(
         collection,
@@ -88,6 +96,7 @@ def serve(
         keys=keys,
         ranker=ranker,
         model_folder=model_folder,
+        swap=swap,
         host=host,
         port=port,
         json_logs=json_logs,

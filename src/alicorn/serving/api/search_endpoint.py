@@ -4,6 +4,7 @@ Knows no HTTP: app.py hands it messages and encodes its answers.
 """
 
 import dataclasses
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from msgspec.structs import asdict, replace
 
 from alicorn.errors import AlicornError, BodyError, CollectionError, ConfigError, DeadlineError
 from alicorn.feedback import ServedEvent, ServedLog, ServedSearch, new_search_id
+from alicorn.feedback.exploration import Swapped, swapped
 from alicorn.feedback.served import packed
 from alicorn.index import Snapshot
 from alicorn.iso_times import read_timestamp
@@ -106,17 +108,19 @@ class SearchEndpoint:
         columns = None if asked.columns is None else checked_columns(asked.columns, self.collection.snapshot().columns)
         request = self._request(asked, only, retriever)
         check()
-        result = retriever.search(request, asked.explain, snapshot)
+        found = retriever.search(request, asked.explain, snapshot)
         check()
+        explored = self._explored(asked, found)
+        result = found if explored is None else found.taken(explored.places)
         hits = [Hit(*of) for of in zip(result.ids, _scores(result), _stored(result, columns), strict=True)]
         if request.channels:
             hits = [replace(hit, channels=of) for hit, of in zip(hits, lineage(result, request), strict=True)]
         if asked.why or highlighter is not None:
             hits = self._explained(hits, result, request, asked, highlighter)
         notices = [*result.notices, *request.notices]
-        search_id = self._log(asked, request, result, notices, retriever.ranking)
+        search_id = self._log(asked, request, result, notices, retriever.ranking, explored)
         for watch in self.watching:
-            watch(AnsweredSearch(asked, retriever, request, result))
+            watch(AnsweredSearch(asked, retriever, request, found))
         return SearchAnswer(
             hits,
             result.total,
@@ -127,11 +131,16 @@ class SearchEndpoint:
             search_id,
             None if result.explanation is None else result.explanation.to_dict(),
             request.without_nn,
-            _of_model(result.cursor, request),
+            _of_model(found.cursor, request),
             {name: _counts(found) for name, found in result.facets.items()},
             dict(request.models),
             [Understood(intent.term, intent.words) for intent in request.intents],
         )
+
+    def _explored(self, asked: SearchRequest, found: Result) -> Swapped | None:
+        """The hits of a page that is logged, some neighbours swapped; None where the server does not."""
+        swap = 0.0 if self.served_log is None else self.served_log.swap
+        return swapped(len(found.numbers), swap, random.random) if swap and _is_logged(asked) else None
 
     def _request(self, asked: SearchRequest, only: Node | None, retriever: Retriever) -> Request:
         def chosen(days: float) -> Sequence[str]:
@@ -269,9 +278,10 @@ class SearchEndpoint:
         result: Result,
         notices: list[str],
         ranking: RankingStages | None,
+        explored: Swapped | None,
     ) -> str | None:
         """A search by text is logged, unless it asked for no document. A log that cannot be written is a notice."""
-        if self.served_log is None or asked.text is None or asked.expression is not None or asked.limit == 0:
+        if self.served_log is None or asked.text is None or not _is_logged(asked):
             return None
         keys = (node.key for node in walk(request.root) if isinstance(node, Nn))
         served = ServedSearch(
@@ -291,6 +301,8 @@ class SearchEndpoint:
             context=asked.context or {},
             shown=result.ids,
             first_position=asked.offset + 1,
+            ranks=None if explored is None else (explored.places + asked.offset + 1).tolist(),
+            probabilities=None if explored is None else explored.probabilities.tolist(),
             segments=_segments(result),
             channels=_channels(result, request),
             scores={"order": _scores(result)},
@@ -304,6 +316,10 @@ class SearchEndpoint:
         except OSError as error:
             notices.append(f"this search is not in the served log: {error.strerror or error}")
             return None
+
+
+def _is_logged(asked: SearchRequest) -> bool:
+    return asked.text is not None and asked.expression is None and asked.limit > 0
 
 
 def _with_ranking(
