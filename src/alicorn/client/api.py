@@ -91,13 +91,21 @@ class FacetCounts(TypedDict):
     missing: int | None
 
 
+class Understood(TypedDict):
+    """A term that the nearest documents must have, and the words of the query that name it."""
+
+    term: str
+    words: str
+
+
 class SearchAnswer(TypedDict):
     """total: all that match, whatever the limit. took_ms: the whole request; search_ms: the engine's part.
 
     search_id: under which events on these hits are reported; null where no log is kept. without_nn: the rule of the
     vertical's selection by which the text became the Boolean expression; null where none did. cursor: `after` of the
     next page; null where there is no hit. facets: the counts that were asked for, by name. models: those that encoded
-    vectors of the search, embedding key -> fingerprint.
+    vectors of the search, embedding key -> fingerprint. intents: what the query is sure to ask for, by the vertical's
+    control.
     """
 
     hits: list[Hit]
@@ -112,6 +120,7 @@ class SearchAnswer(TypedDict):
     cursor: str | None
     facets: dict[str, FacetCounts]
     models: dict[str, str]
+    intents: list[Understood]
 
 
 class Problem(TypedDict):
