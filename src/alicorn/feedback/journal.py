@@ -21,6 +21,8 @@ from alicorn.errors import CorruptionError
 from alicorn.feedback.served import ServedEvent, ServedSearch
 from alicorn.processes import forget_in_children
 
+_JSON = json.JSONEncoder(allow_nan=False)
+
 
 class EventJournal:
     """One journal file, locked."""
@@ -121,4 +123,4 @@ def read_journal(path: Path) -> Journaled:
 def _line(row: ServedSearch | ServedEvent) -> str:
     fields: dict[str, Any] = {name: value for name, value in vars(row).items() if value is not None}
     kind = "search" if isinstance(row, ServedSearch) else "event"
-    return json.dumps([kind, fields], allow_nan=False) + "\n"
+    return _JSON.encode([kind, fields]) + "\n"

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from msgspec.structs import asdict, replace
 
 from alicorn.errors import AlicornError, BodyError, CollectionError, ConfigError, DeadlineError
@@ -49,7 +48,7 @@ from alicorn.serving.api.messages import (
     Why,
 )
 from alicorn.serving.api.problems import problem_of
-from alicorn.tables import python_values
+from alicorn.serving.stored_json import StoredJson, stored_values
 from alicorn.text import normalize
 
 _REFRESH_S = 1.0
@@ -87,6 +86,7 @@ class SearchEndpoint:
         self.served_log = served_log
         self.watching: list[Callable[[AnsweredSearch], None]] = []
         self._refreshed = time.monotonic()
+        self._stored = StoredJson()
 
     def search(
         self,
@@ -112,7 +112,8 @@ class SearchEndpoint:
         check()
         explored = self._explored(asked, found)
         result = found if explored is None else found.taken(explored.places)
-        hits = [Hit(*of) for of in zip(result.ids, _scores(result), _stored(result, columns), strict=True)]
+        stored: Sequence[Any] = self._stored.of(result) if columns is None else stored_values(result, columns)
+        hits = [Hit(*of) for of in zip(result.ids, _scores(result), stored, strict=True)]
         if request.channels:
             hits = [replace(hit, channels=of) for hit, of in zip(hits, lineage(result, request), strict=True)]
         if asked.why or highlighter is not None:
@@ -378,14 +379,6 @@ def _page(asked: SearchRequest, retriever: Retriever) -> tuple[str | None, str |
     return after, asked.key or key
 
 
-def _json_values(column: pa.ChunkedArray) -> list[Any]:
-    """As of plain_json, which text, whole numbers and lists of them have no need of."""
-    values = python_values(column)
-    kind = column.type.value_type if pa.types.is_list(column.type) else column.type
-    as_is = pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
-    return values if as_is else [plain_json(value) for value in values]
-
-
 def _counts(found: Counts) -> FacetCounts:
     buckets = [FacetBucket(plain_json(bucket.value), bucket.count) for bucket in found.buckets]
     return FacetCounts(buckets, found.num_values, found.missing)
@@ -393,13 +386,3 @@ def _counts(found: Counts) -> FacetCounts:
 
 def _scores(result: Result) -> list[float | None]:
     return [score if score > float("-inf") else None for score in result.scores.tolist()]
-
-
-def _stored(result: Result, shown: Sequence[str] | None) -> list[dict[str, Any]]:
-    """The stored columns of each hit, as JSON has their values. shown: their names; None for all."""
-    table = result.table(shown)
-    names = table.column_names[1:]
-    if not names:
-        return [{} for _ in range(len(table))]
-    columns = (_json_values(table.column(name)) for name in names)
-    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
