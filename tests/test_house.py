@@ -90,6 +90,10 @@ INSIDE = {
     "logs/tables": ["contract", "outcomes", "checks", "fingerprint", "reading"],
     "index": ["durability", "segment", "state", "writer"],
     "index/segment": ["parts", "segment", "snapshot", "numeric", "building", "files"],
+    "distributed": ["protocol", "publishing", "shard", "router", "processes"],
+    "distributed/processes": ["frames", "server", "client"],
+    "distributed/shard": ["execution", "agreeing", "answering", "shard"],
+    "distributed/router": ["transport", "rounds", "facts", "merging", "result", "sharded"],
     "evaluation": ["metrics", "unseen", "searches", "systems", "judges", "reports", "orders"],
 }
 # The engine stands alone: no vertical, no model, no log tooling.

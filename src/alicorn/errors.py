@@ -8,6 +8,7 @@ AlicornError
   CollectionError   a collection is missing, in use, of a newer format, or does not match the model
     CorruptionError   a file of a collection is truncated, missing or changed
     AbandonedError    a collection was closed while it was flushed, merged or trained
+    UnreachableError  a shard of a collection did not answer
   ModelError        a model folder is missing, incomplete or of a newer format, or its vectors have no length
   TrainingError     training went wrong: a loss or weight is no finite number, or all documents became alike
   BodyError         the body of an HTTP request is no JSON, or not what the route takes
@@ -16,7 +17,7 @@ AlicornError
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -74,6 +75,14 @@ class CorruptionError(CollectionError):
 
 class AbandonedError(CollectionError):
     """A collection was closed while it was flushed, merged or trained; nothing acknowledged is lost."""
+
+
+class UnreachableError(CollectionError):
+    """Shards of a collection did not answer, and no partial answer was allowed; `lost` has their numbers."""
+
+    def __init__(self, message: str, *, lost: Sequence[int]) -> None:
+        super().__init__(message)
+        self.lost = lost
 
 
 class ModelError(AlicornError):

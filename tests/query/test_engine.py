@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from oracle import Oracle, as_stored, random_documents, unit
+from oracle import Oracle, as_stored, unit
+from random_documents import random_documents, table_of
 from random_trees import random_tree, vocabulary
 
 from alicorn.errors import ConfigError
@@ -21,18 +21,6 @@ from alicorn.query.sets import docset
 
 DIMS = {"first": 8, "second": 5}
 PLANS = (None, "exact", "slice", "scan")
-
-
-def table_of(documents: list[dict]) -> pa.Table:
-    columns = {name: [document[name] for document in documents] for name in documents[0] if name != "embeddings"}
-    types = {"terms": pa.list_(pa.string()), "friends": pa.list_(pa.string()), "best": pa.string()}
-    types["term_positions"] = pa.list_(pa.int64())
-    arrays = {name: pa.array(values, types.get(name)) for name, values in columns.items()}
-    for key in DIMS:
-        arrays[f"embedding:{key}"] = pa.array(
-            [document["embeddings"][key] for document in documents], pa.list_(pa.float32())
-        )
-    return pa.table(arrays)
 
 
 class World:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import random_documents
+from random_documents import random_documents
 from random_trees import random_tree, trees, vocabulary
 
 from alicorn.errors import AlicornError, ConfigError, QueryError, VectorError

@@ -4,7 +4,8 @@ import random
 
 import numpy as np
 import pytest
-from oracle import Oracle, random_documents
+from oracle import Oracle
+from random_documents import random_documents
 from random_trees import random_tree, vocabulary
 
 from alicorn.language.parse import parse

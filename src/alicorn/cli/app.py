@@ -27,6 +27,7 @@ from alicorn.cli.rank import train as rank_train
 from alicorn.cli.serving.feed import feed
 from alicorn.cli.serving.key import key
 from alicorn.cli.serving.serve import serve
+from alicorn.cli.serving.shard import shard
 from alicorn.cli.tune import tune
 from alicorn.errors import AlicornError
 
@@ -51,6 +52,7 @@ VERBS = (
     analyze,
     query,
     serve,
+    shard,
     feed,
     replay,
     tune,

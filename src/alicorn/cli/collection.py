@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -75,6 +77,9 @@ def publish(
         typer.Option("--as", help="Name for that key, such as candidate (alicorn alias); other keys stay beside it."),
     ] = None,
     overwrite: Overwrite = False,
+    shards: Annotated[
+        int | None, typer.Option(help="Write so many shards that answer as one collection, as a new version of --into.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Embed documents and write them into a collection. Without --model the table brings terms and vectors itself.
@@ -89,6 +94,8 @@ def publish(
     alicorn publish documents.parquet --into collection/ --model model/ --logs pairs/
 
     alicorn publish documents.parquet --into collection/ --model model-v4/ --key people-v4 --as candidate
+
+    alicorn publish documents.parquet --into sharded/ --model model/ --shards 4
     """
     from alicorn.index import refuse_open_elsewhere
     from alicorn.publishing.aliases import set_aliases
@@ -99,6 +106,8 @@ def publish(
     if (key or name) and len(models) != 1:
         raise ConfigError(f"--key and --as are of one --model, got {len(models)}")
     models = [models[0].with_key(key)] if key else models
+    if shards is not None and (name or overwrite):
+        raise ConfigError("--shards writes a new version of all documents: leave out --as and --overwrite")
     if name and not overwrite and into.is_dir() and any(into.iterdir()):
         if as_of or positions or logs:
             raise ConfigError("--as gives documents one more vector each: leave out --as-of, --positions, --logs")
@@ -107,7 +116,7 @@ def publish(
     requests = _logged_requests(logs, models)
     if overwrite:
         refuse_open_elsewhere(into)
-    with progress_bar(log, "publish") as advance, replacing(into, COLLECTION_FOLDER, overwrite=overwrite) as place:
+    with progress_bar(log, "publish") as advance, _place(into, overwrite, shards) as place:
         done = publish_documents(documents, place, models, advance, now, stored, positions or (), requests)
     if name:
         set_aliases(into, {name: models[0].key})
@@ -125,6 +134,23 @@ def publish(
         },
         as_json,
     )
+
+
+@contextmanager
+def _place(into: Path, overwrite: bool, shards: int | None) -> Iterator[Path]:
+    """The folder of a collection; with shards one beside theirs, whose documents become them."""
+    if shards is None:
+        with replacing(into, COLLECTION_FOLDER, overwrite=overwrite) as place:
+            yield place
+        return
+    from alicorn.distributed.publishing import check_place, publish_shards
+    from alicorn.query import Collection
+
+    check_place(into, shards)
+    with TemporaryDirectory(prefix=f".{into.name}.", dir=into.absolute().parent) as beside:
+        yield Path(beside) / "whole"
+        with Collection.open(Path(beside) / "whole", read_only=True) as whole:
+            publish_shards(whole, into, shards)
 
 
 def _publish_beside(

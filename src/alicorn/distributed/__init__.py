@@ -1,4 +1,9 @@
-"""How does work leave one machine? Batch jobs over part files, by the engines that teams run already.
+"""What when one machine is not enough? Batch jobs on engines that teams run already; shards that answer as one.
 
-batch/      a job over the row groups of a table, run here, on Ray or on Spark
+batch/         a job over the row groups of a table, run here, on Ray or on Spark
+protocol/      the messages of a router and its shards; what shards agree on; the manifest of a version
+shard/         the answers of one shard
+router/        ShardedCollection: parse, scatter, agree, gather, merge
+processes/     shards in other processes: replicas, second requests, deadlines
+publishing.py  a collection as the shards of a new version
 """

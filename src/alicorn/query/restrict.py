@@ -12,7 +12,9 @@ their terms, and the clusters in which an `nn` with `:nprobe` looks.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ from alicorn.query.run import Execution
 from alicorn.query.sets import docset
 from alicorn.query.sets.per_segment import Sets, size
 
+CountDocuments = Callable[[tree.Node], int]
 _EXACT = (tree.Term, tree.Phrase, tree.Range, tree.And, tree.Or, tree.Difference, tree.Not)
 
 
@@ -56,16 +59,19 @@ class Restricted(Prepared):
         return self._scored
 
 
-def restrict(snapshot: Snapshot, prepared: Prepared, only: tree.Node) -> Restricted:
+def restrict(
+    snapshot: Snapshot, prepared: Prepared, only: tree.Node, count: CountDocuments | None = None
+) -> Restricted:
     """The expression over the documents of `only`.
 
-    A fuzzy term with `:below` counts the allowed documents.
+    A fuzzy term with `:below` counts the allowed documents. count: the documents of a tree; None: in the snapshot.
     """
     check_expression(prepare(only).named, snapshot, {})
-    counts = {node: _count(snapshot, tree.And((tree.Term(node.term), only))) for node in prepared.doubted}
+    count = count or partial(_count, snapshot)
+    counts = {node: count(tree.And((tree.Term(node.term), only))) for node in prepared.doubted}
     decided: dict[tree.Fuzzy, tree.Node] = {
-        node: tree.Term(node.term, node.offset) if count >= (node.below or 0) else replace(node, below=None)
-        for node, count in counts.items()
+        node: tree.Term(node.term, node.offset) if known >= (node.below or 0) else replace(node, below=None)
+        for node, known in counts.items()
     }
     asked = tree.with_fuzzy_replaced(prepared.root, decided) if decided else prepared.root
     return Restricted(restricted(asked, only), asked, prepared.notices)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from alicorn.errors import ConfigError
 from alicorn.index import Segment, SegmentView, Snapshot
 from alicorn.language.order import ByColumn
 from alicorn.language.prepared import Prepared
-from alicorn.query.explain.missing import missing_terms
+from alicorn.query.explain.missing import has_term, missing_terms
 from alicorn.query.explain.step import Step
 from alicorn.query.facets.facet import Counts
 from alicorn.query.order.cursor import Cursor, Ordering
@@ -71,7 +72,7 @@ class Result:
         that no document has. Those are looked for when this is read."""
         if self.total or self.prepared is None:
             return self.noticed
-        return (*self.noticed, *missing_terms(self.snapshot, self.prepared.root))
+        return (*self.noticed, *missing_terms(partial(has_term, self.snapshot), self.prepared.root))
 
     @property
     def doc_ids(self) -> pa.StringArray:
@@ -89,19 +90,8 @@ class Result:
         columns: some of their names, instead of all; doc_id is first anyway. Null where a document was written without
         a column. Raises ConfigError for a name that the collection has no column of.
         """
-        snapshot = self.snapshot
-        chosen = snapshot.columns if columns is None else checked_columns(columns, snapshot.columns)
-        schema = pa.schema([("doc_id", pa.string()), *((name, snapshot.columns[name]) for name in chosen)])
-        here = [np.flatnonzero(self.segments == at) for at in range(len(snapshot.segments))]
-        parts = [
-            _rows(view.segment, self.numbers[at], schema)
-            for view, at in zip(snapshot.segments, here, strict=True)
-            if len(at)
-        ]
-        if len(parts) < 2:
-            return parts[0] if parts else schema.empty_table()
-        places = np.argsort(np.concatenate(here), kind="stable")
-        return pa.concat_tables(parts).take(pa.array(places))
+        chosen = self.snapshot.columns if columns is None else checked_columns(columns, self.snapshot.columns)
+        return rows_of(self.snapshot, self.segments, self.numbers, list(chosen))
 
     def taken(self, places: np.ndarray) -> Result:
         """The hits at some places, in their order. places: integers from 0."""
@@ -149,6 +139,19 @@ def checked_columns(columns: Sequence[str], known: Mapping[str, pa.DataType]) ->
             hint = f"; did you mean {near[0]!r}?" if near else ";"
             raise ConfigError(f"columns: there is no stored column {name!r}{hint} there are: {', '.join(known)}")
     return [name for name in dict.fromkeys(columns) if name != "doc_id"]
+
+
+def rows_of(snapshot: Snapshot, segments: np.ndarray, numbers: np.ndarray, columns: Sequence[str]) -> pa.Table:
+    """doc_id and stored columns of documents in their order. segments, numbers: (n,) integers."""
+    schema = pa.schema([("doc_id", pa.string()), *((name, snapshot.columns[name]) for name in columns)])
+    here = [np.flatnonzero(segments == at) for at in range(len(snapshot.segments))]
+    parts = [
+        _rows(view.segment, numbers[at], schema) for view, at in zip(snapshot.segments, here, strict=True) if len(at)
+    ]
+    if len(parts) < 2:
+        return parts[0] if parts else schema.empty_table()
+    places = np.argsort(np.concatenate(here), kind="stable")
+    return pa.concat_tables(parts).take(pa.array(places))
 
 
 def _rows(segment: Segment, numbers: np.ndarray, schema: pa.Schema) -> pa.Table:

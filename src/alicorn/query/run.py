@@ -15,6 +15,7 @@ import numpy as np
 
 from alicorn.index import Snapshot
 from alicorn.language import tree
+from alicorn.language.order import Part
 from alicorn.query.expansion.expansion import Expansion, expand
 from alicorn.query.explain.step import Step, spelled
 from alicorn.query.nn.counters import Counters
@@ -51,7 +52,7 @@ class Execution:
         self.of_operands: list[Sets] = []
         self.nearest: dict[tree.Nn, Ranked] = {}  # the answers of the `nn` with k, in order
         self._estimates: dict[int, tuple[tree.Node, int]] = {}  # by id of the node, which is kept so that its id is
-        self._scanned: dict[tree.Nn, int | None] = {}  # clusters that a `:scan` or `:recall` comes to, None for all
+        self.scanned: dict[tree.Nn, int | None] = {}  # clusters that a `:scan` or `:recall` comes to, None for all
         self._expansions: dict[tree.Prefix | tree.Fuzzy, Expansion] = {}
         self._probes: dict[tuple[str, str, int | None], Probe] = {}
 
@@ -94,15 +95,27 @@ class Execution:
         """The terms that a node expands to; a notice says when it left some out."""
         known = self._expansions.get(node)
         if known is None:
-            known = self._expansions[node] = expand(self.snapshot, node)
+            known = self._expansions[node] = self.expand(node)
             if known.left_out:
                 kept = f"the {node.terms} {'nearest' if isinstance(node, tree.Fuzzy) else 'most frequent'}"
                 self.notices.append(f"{spelled(node)}: {known.left_out + node.terms} terms fit, cut to {kept}")
         return known
 
+    def expand(self, node: tree.Prefix | tree.Fuzzy) -> Expansion:
+        return expand(self.snapshot, node)
+
+    def of_all_hits(self, part: Part, rising: np.ndarray) -> np.ndarray:
+        """What the hits have of a part of a fusion, ascending: they are all hits."""
+        return rising
+
+    def reach(self, node: tree.Nn) -> tuple[int, float]:
+        """How many documents an `nn` with k has, and the cosine of the last; 0.0 without any."""
+        scores = self.nearest[node].scores
+        return len(scores), float(scores[-1]) if len(scores) else 0.0
+
     def probe(self, node: tree.Nn) -> Probe:
         """The probe of an `nn`, made once for all that share key, vector and number of clusters."""
-        return self._probe(node, self._scanned[node] if node.counts_documents else node.nprobe)
+        return self._probe(node, self.scanned[node] if node.counts_documents else node.nprobe)
 
     def complete_probe(self, node: tree.Nn) -> Probe:
         """The probe of all clusters, with the key and the vector of an `nn`."""
@@ -121,11 +134,11 @@ class Execution:
 
         allowed: the live documents that count, None for all.
         """
-        if node in self._scanned:
+        if node in self.scanned:
             return
         name = node.vector or node.key
         found = clusters_to_scan(self.snapshot, node.key, self.vectors[name], scan, allowed)
-        nprobe = self._scanned[node] = None if found is None else len(found.clusters)
+        nprobe = self.scanned[node] = None if found is None else len(found.clusters)
         probe = Probe(self.snapshot.quantizers[node.key], self.vectors[name], nprobe, found)
         self._probes.setdefault((node.key, name, nprobe), probe)
 
@@ -137,7 +150,7 @@ class Execution:
         assert node.k is not None
         assert node.recall is not None
         vector = self.vectors[node.vector or node.key]
-        found, self._scanned[node] = nearest_by_recall(
+        found, self.scanned[node] = nearest_by_recall(
             self.snapshot, node.key, vector, node.k, node.recall, allowed, counters, self.forced
         )
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from alicorn.query.order.share import with_shares
 from alicorn.query.restrict import Restricted, restrict
 from alicorn.query.result import Result
 from alicorn.query.run import Execution
-from alicorn.query.sets.per_segment import size
+from alicorn.query.sets.per_segment import Sets, size
 from alicorn.query.sets.ranked import Ranked
 
 MAX_OFFSET = 10_000
@@ -63,30 +64,16 @@ def search(
     order = check_order(order_by, prepared, snapshot.columns)
     check_expression(prepared.named, snapshot, vectors)
     ordering = Ordering(order, prepared, vectors, snapshot.columns)
-    cursor = _check_page(prepared, ordering, offset, after)
+    cursor = check_page(prepared, ordering, offset, after)
     wanted = check_facets(facets, snapshot.columns)
     evaluation = Execution(snapshot, vectors, explain, top=top)
-    nearest = None
-    if order == BY_NN and not explain and not wanted and top is None:
-        nearest = _nearest_first(evaluation, prepared, int(offset + limit), cursor)
-    if nearest is not None:
-        whole, total = nearest
-        rest = whole if cursor is None else later(snapshot, whole, cursor)
-        best = rest.between(offset, offset + limit)
-        return _result(ordering, evaluation, best, total, started)
-    few = cursor is None and not wanted and top is None and 0 < offset + limit <= MOST
-    if prepared.words is not None and order == BY_BM25 and not explain and few:
-        first, total = first_by_bm25(snapshot, prepared.words, int(offset + limit))
-        return _result(ordering, evaluation, first.between(offset, offset + limit), total, started)
-    if prepared.words is not None and order[0] == BM25 and not explain and few and len(order) > 1:
-        arranged = ranked_words(evaluation, prepared.words, ordering, int(offset + limit))
-        if arranged is not None:
-            return _result(ordering, evaluation, arranged[0].between(offset, offset + limit), arranged[1], started)
+    best, total, found = first_hits(
+        evaluation, ordering, int(offset + limit), cursor, whole=explain or bool(wanted) or top is not None
+    )
     root = prepared.root
-    found = evaluation.run(root)
-    total = size(found)
-    best = ranked(evaluation, prepared, found, ordering, min(offset + limit, total), cursor)
-    if isinstance(root, tree.StrongOr) and limit < total:
+    if found is None:
+        return _result(ordering, evaluation, best.between(offset, offset + limit), total, started)
+    if isinstance(root, tree.StrongOr) and any(root.optional_weight) and limit < total:
         best = with_shares(evaluation, prepared, found, best, ordering, limit)
     counts = count_facets(snapshot, found, wanted)
     page = best.between(offset, offset + limit)
@@ -110,20 +97,54 @@ def _top(prepared: Prepared, lineage: bool) -> tree.Node | None:
     return None
 
 
+class FirstHits(NamedTuple):
+    """best: the first, in their order; total: how many there are in all; found: all of them, where they were listed."""
+
+    best: Ranked
+    total: int
+    found: Sets | None
+
+
+def first_hits(
+    evaluation: Execution, ordering: Ordering, limit: int, cursor: Cursor | None, *, whole: bool
+) -> FirstHits:
+    """The first `limit` hits, or those after a cursor. whole: whether all of them must be listed."""
+    prepared, order = ordering.prepared, ordering.order
+    if order == BY_NN and not whole:
+        nearest = _nearest_first(evaluation, prepared, limit, cursor)
+        if nearest is not None:
+            first, total = nearest
+            rest = first if cursor is None else later(evaluation.snapshot, first, cursor)
+            return FirstHits(rest.first(limit), total, None)
+    words = prepared.words
+    if words is not None and order[0] == BM25 and not whole and cursor is None and 0 < limit <= MOST:
+        if order == BY_BM25:
+            return FirstHits(*first_by_bm25(evaluation.snapshot, words, limit), None)
+        arranged = ranked_words(evaluation, words, ordering, limit)
+        if arranged is not None:
+            return FirstHits(*arranged, None)
+    found = evaluation.run(prepared.root)
+    total = size(found)
+    return FirstHits(ranked(evaluation, prepared, found, ordering, min(limit, total), cursor), total, found)
+
+
 def _nearest_first(
     evaluation: Execution, prepared: Prepared, limit: int, cursor: Cursor | None
 ) -> tuple[Ranked, int] | None:
     """The first documents, and how many there are in all, where the search finds them in the order asked for: no need
     of sets. Of an `nn` with k they are all, so that a cursor can be found among them. None for another tree."""
     nearest = prepared.nearest
+    if evaluation.nearest and isinstance(prepared.root, tree.Nn) and prepared.root in evaluation.nearest:
+        known = evaluation.nearest[prepared.root]  # of a shard, the others agree
+        return known, len(known.numbers)
     if nearest is not None and (cursor is None or nearest.nn.k is not None):
         found = nearest_of_terms(evaluation.snapshot, nearest, evaluation.vectors, limit)
         if found is not None:
             return found
     root = prepared.root
     if isinstance(root, tree.Nn) and root.k is not None:
-        whole = nn.ranked(evaluation, root)
-        return whole, len(whole.numbers)
+        first = nn.ranked(evaluation, root)
+        return first, len(first.numbers)
     return None
 
 
@@ -163,7 +184,7 @@ def _result(
     )
 
 
-def _check_page(prepared: Prepared, ordering: Ordering, offset: int, after: str | None) -> Cursor | None:
+def check_page(prepared: Prepared, ordering: Ordering, offset: int, after: str | None) -> Cursor | None:
     """The cursor that is given. Raises ConfigError for an offset or a cursor that cannot be."""
     if isinstance(offset, bool) or not isinstance(offset, int | np.integer) or not 0 <= offset <= MAX_OFFSET:
         raise ConfigError(

@@ -203,6 +203,8 @@ def test_what_no_order_can_be(shop):
     cursor = shop.collection.search("text:a", order_by="price").cursor
     refused("price desc", "of another order", after=cursor)
     refused("price", "not both", after=cursor, offset=3)
+    unmarked = "(strong-or text:a text:b)"
+    assert shop.collection.search(unmarked, offset=3).ids == shop.collection.search(unmarked, limit=13).ids[3:]
     with pytest.raises(ConfigError, match="no further pages"):
         shop.collection.search("(strong-or (text:a :optional-weight 0.5) text:b)", offset=1)
     by_words = shop.collection.search("text:a", order_by="bm25").cursor

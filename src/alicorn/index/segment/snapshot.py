@@ -74,12 +74,19 @@ def discard(
     return tuple(kept), found
 
 
+CountOf = tuple[str, ...]
+"""What is counted over all documents of a collection: ("having", terms...) documents with any of the terms, ("length",
+prefix) terms of a prefix, ("spelled", fuzzy term, fields...) documents with any of its spellings."""
+
+
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """Immutable. num_docs: live documents; embeddings: key -> dimension; columns: stored, without doc_id and terms.
 
     positions: the prefixes of terms whose positions are kept.
     sequence: grows with every acknowledged operation and every rewriting of segments, also across openings.
+    whole: None, unless the segments are one shard of a collection: then num_docs is the collection's, and so are these
+    counts, by what is counted (`over_all`).
     """
 
     segments: tuple[SegmentView, ...]
@@ -89,6 +96,7 @@ class Snapshot:
     columns: Mapping[str, pa.DataType]
     positions: tuple[str, ...]
     sequence: int
+    whole: Mapping[CountOf, int] | None = None
 
     def find(self, doc_id: str) -> tuple[SegmentView, int] | None:
         """The view and document number of a live document."""
@@ -102,3 +110,8 @@ class Snapshot:
         """doc_id, terms, static_rank and every stored column of a document; a column it was written without is null."""
         found = view.segment.document(number)
         return found | {name: None for name in self.columns if name not in found}
+
+
+def over_all(whole: Mapping[CountOf, int] | None, counted: CountOf, own: int) -> int:
+    """A count over the whole collection. whole: of the snapshot; own: the count in its segments."""
+    return own if whole is None else whole[counted]

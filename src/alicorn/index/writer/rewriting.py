@@ -140,7 +140,7 @@ def rewrite(plan: Rewriting, path: Path, abandoned: threading.Event) -> Rewritte
 def _with_quantizers(done: Rewritten, quantizers: Mapping[str, KeyQuantizer], generation: int, path: Path) -> Rewritten:
     """The same, with a new file of quantizers."""
     name = f"{generation:08d}"
-    with _reported(path):
+    with reported_writing(path):
         checksum = write_quantizers(quantizers, quantizer_path(path, name))
     return replace(done, quantizers=quantizers, quantizer_file=(name, checksum))
 
@@ -199,17 +199,17 @@ def _with_segments(
 ) -> Rewritten:
     written: list[SegmentView] = []
     checksums = dict(done.checksums)
-    for group in _groups(pending):
+    for group in groups(pending):
         _go_on(abandoned)
         name = f"{generation:08d}-{len(checksums)}"
-        with _reported(path):
+        with reported_writing(path):
             checksums[name] = write_segment(group, done.quantizers, segment_path(path, name), lambda: _go_on(abandoned))
         written.append(SegmentView(open_segment(segment_path(path, name), checksums[name], done.quantizers)))
     replacement = Replacement(sources, tuple(written))
     return replace(done, replacements=(*done.replacements, replacement), checksums=checksums)
 
 
-def _groups(sources: Sequence[Documents]) -> list[list[Documents]]:
+def groups(sources: Sequence[Documents]) -> list[list[Documents]]:
     """The sources, grouped by new segment: as few groups as the limit on stored bytes allows."""
     groups: list[list[Documents]] = []
     room = 0
@@ -229,7 +229,7 @@ def _go_on(abandoned: threading.Event) -> None:
 
 
 @contextmanager
-def _reported(path: Path) -> Iterator[None]:
+def reported_writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

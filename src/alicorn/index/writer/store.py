@@ -18,7 +18,7 @@ import copy
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, Self
@@ -46,6 +46,7 @@ from alicorn.index.writer.checks.arguments import (
 from alicorn.index.writer.checks.documents import check_table, whole_documents
 from alicorn.index.writer.checks.left_out import check_nothing_lost
 from alicorn.index.writer.maintenance import Maintenance
+from alicorn.index.writer.splitting import split
 from alicorn.index.writer.training import Training
 from alicorn.index.writer.updating import updated_documents
 from alicorn.index.writer.version_set import VersionSet
@@ -196,6 +197,16 @@ class Store:
         """
         self._check_open()
         back_up(self.path, Path(path))
+
+    def split(self, paths: Sequence[str | Path], place_of: Callable[[pa.StringArray], np.ndarray]) -> list[int]:
+        """Write the live documents into new collections, each in one of them, with the same quantizers and columns.
+
+        paths: folders that do not exist. place_of: doc_ids -> the place in `paths` of each, (n,) integers. The new
+        collections are durable when it returns how many documents each has. Raises CollectionError.
+        """
+        with self._locked():
+            version = self._versions.current
+        return split(version, [Path(path).absolute() for path in paths], place_of)
 
     # -- writing
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,8 @@ from alicorn.query.expansion.frequency import live_frequencies
 
 _MANY = 1 << 40  # more than documents
 _NEVER = np.iinfo(np.int64).max
+
+_OfSegments = dict[SegmentView, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,20 +49,53 @@ class Expansion:
         return [distinct[at] for at in np.flatnonzero(np.isin(own, numbers, assume_unique=True))]
 
 
+class Fitting(NamedTuple):
+    """The terms of a collection that fit an expression, each once: (n,) strings; how many live documents have each, and
+    its edits: (n,) int64 each."""
+
+    terms: pa.StringArray
+    frequencies: np.ndarray
+    edits: np.ndarray
+
+    def chosen(self, limit: int) -> np.ndarray:
+        """Which are the `limit` terms of the fewest edits, of these that most live documents have; equal ones by the
+        term; all if no more have a live document -> (n,) bool."""
+        is_live = self.frequencies > 0
+        if np.count_nonzero(is_live) <= limit:
+            return np.ones(len(self.terms), dtype=bool)
+        return _least(np.where(is_live, self.edits * _MANY - self.frequencies, _NEVER), limit, self.terms)
+
+
 def expand(snapshot: Snapshot, node: tree.Prefix | tree.Fuzzy) -> Expansion:
     """The terms that a node expands to."""
     if isinstance(node, tree.Fuzzy) and stands_for_itself(snapshot, node):
         alone = {view: _itself(view, node.term) for view in snapshot.segments}
         return Expansion(alone, {view: np.zeros(len(own), dtype=np.int64) for view, own in alone.items()})
-    fitting, edits = {}, {}
+    numbers, edits = _fitting(snapshot, node)
+    if sum(map(len, numbers.values())) <= node.terms:
+        return Expansion(numbers, edits)
+    term_of, fitting = _joined(numbers, edits)
+    chosen = fitting.chosen(node.terms)
+    kept = {view: own[chosen[term_of[view]]] for view, own in numbers.items()}
+    kept_edits = {view: own[chosen[term_of[view]]] for view, own in edits.items()}
+    num_live = int(np.count_nonzero(fitting.frequencies))
+    return Expansion(kept, kept_edits, max(0, num_live - node.terms))
+
+
+def fitting_terms(snapshot: Snapshot, node: tree.Prefix | tree.Fuzzy) -> Fitting:
+    """All terms that fit a node, before any is left out."""
+    return _joined(*_fitting(snapshot, node))[1]
+
+
+def _fitting(snapshot: Snapshot, node: tree.Prefix | tree.Fuzzy) -> tuple[_OfSegments, _OfSegments]:
+    """The numbers of the terms that fit in each segment, ascending, and the edits of each; none of a prefix."""
+    numbers, edits = {}, {}
     for view in snapshot.segments:
         if isinstance(node, tree.Fuzzy):
-            fitting[view], edits[view] = view.segment.terms.near(*node.parts, node.edits)
+            numbers[view], edits[view] = view.segment.terms.near(*node.parts, node.edits)
         else:
-            fitting[view] = np.arange(*view.segment.terms.prefix(node.prefix))
-    if sum(map(len, fitting.values())) <= node.terms:
-        return Expansion(fitting, edits)
-    return _first(fitting, edits, node.terms)
+            numbers[view] = np.arange(*view.segment.terms.prefix(node.prefix))
+    return numbers, edits
 
 
 def stands_for_itself(snapshot: Snapshot, node: tree.Fuzzy) -> bool:
@@ -76,35 +112,24 @@ def _itself(view: SegmentView, term: str) -> np.ndarray:
     return np.array([number] if number >= 0 else [], dtype=np.int64)
 
 
-def _first(fitting: Mapping[SegmentView, np.ndarray], edits: Mapping[SegmentView, np.ndarray], limit: int) -> Expansion:
-    """The `limit` terms of the fewest edits, of these that most live documents have; equal ones by the term.
-
-    edits: those of the terms of each segment, if they differ.
-    """
-    term_of, terms = _joined(fitting)
+def _joined(numbers: _OfSegments, edits: _OfSegments) -> tuple[_OfSegments, Fitting]:
+    """The places of each segment's terms among the distinct ones of all segments, and these."""
+    of_segments = [view.segment.terms.terms.take(pa.array(own)) for view, own in numbers.items()]
+    if not of_segments:
+        return {}, Fitting(pa.array([], pa.string()), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+    if len(of_segments) == 1:
+        term_of, terms = {view: np.arange(len(own)) for view, own in numbers.items()}, of_segments[0]
+    else:
+        encoded = pa.chunked_array(of_segments, pa.string()).combine_chunks().dictionary_encode()
+        ends = np.cumsum(list(map(len, of_segments)))
+        term_of = dict(zip(numbers, np.split(encoded.indices.to_numpy(), ends[:-1]), strict=True))
+        terms = encoded.dictionary
     frequencies, of_term = np.zeros(len(terms), dtype=np.int64), np.zeros(len(terms), dtype=np.int64)
-    for view, numbers in fitting.items():
-        frequencies[term_of[view]] += live_frequencies(view, numbers)  # a segment has a term once
+    for view, own in numbers.items():
+        frequencies[term_of[view]] += live_frequencies(view, own)  # a segment has a term once
     for view, own in edits.items():
         of_term[term_of[view]] = own
-    is_live = frequencies > 0
-    num_live = int(np.count_nonzero(is_live))
-    if num_live <= limit:
-        return Expansion(fitting, edits)
-    chosen = _least(np.where(is_live, of_term * _MANY - frequencies, _NEVER), limit, terms)
-    kept = {view: numbers[chosen[term_of[view]]] for view, numbers in fitting.items()}
-    kept_edits = {view: own[chosen[term_of[view]]] for view, own in edits.items()}
-    return Expansion(kept, kept_edits, num_live - limit)
-
-
-def _joined(fitting: Mapping[SegmentView, np.ndarray]) -> tuple[dict[SegmentView, np.ndarray], pa.StringArray]:
-    """The distinct terms of all segments, and the places among them of each segment's."""
-    of_segments = [view.segment.terms.terms.take(pa.array(numbers)) for view, numbers in fitting.items()]
-    if len(of_segments) == 1:
-        return {view: np.arange(len(numbers)) for view, numbers in fitting.items()}, of_segments[0]
-    encoded = pa.concat_arrays(of_segments).dictionary_encode()
-    ends = np.cumsum(list(map(len, of_segments)))
-    return dict(zip(fitting, np.split(encoded.indices.to_numpy(), ends[:-1]), strict=True)), encoded.dictionary
+    return term_of, Fitting(terms, frequencies, of_term)
 
 
 def _least(keys: np.ndarray, limit: int, terms: pa.StringArray) -> np.ndarray:

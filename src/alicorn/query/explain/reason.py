@@ -130,10 +130,10 @@ def _near(evaluation: Execution, node: tree.Nn, view: SegmentView, number: int, 
         return f"{distance}; its cluster {cluster} is the {_place(evaluation, node, cluster)}. nearest, beyond {looked}"
     if node.radius is not None:
         return f"{distance}, {'within' if matches else 'beyond'} the radius {node.radius}"
-    scores = evaluation.nearest[node].scores
-    if len(scores) == 0:
+    count, last = evaluation.reach(node)
+    if count == 0:
         return f"{distance}; the filter leaves no document with this embedding"
-    return f"{distance}; the last of the {len(scores)} nearest is at {1.0 - float(scores[-1]):.4f}"
+    return f"{distance}; the last of the {count} nearest is at {1.0 - last:.4f}"
 
 
 def _place(evaluation: Execution, node: tree.Nn, cluster: int) -> int:

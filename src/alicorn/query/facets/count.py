@@ -22,8 +22,8 @@ from alicorn.query.sets.docset import Bitmap, DocSet
 from alicorn.tables import one_chunk, python_values
 
 
-class _Part(NamedTuple):
-    """Of one segment: distinct values, and how many documents have each, (values,) int64.
+class ValueCounts(NamedTuple):
+    """Of one segment, or of several: distinct values, ascending, and how many documents have each, (values,) int64.
 
     missing: how many documents have none; None where that is not counted.
     """
@@ -45,22 +45,33 @@ def count_facets(snapshot: Snapshot, found: Sequence[DocSet], facets: Mapping[st
 
 
 def _count(what: str, snapshot: Snapshot, found: Sequence[DocSet], facet: Facet) -> Counts:
+    if not facet.edges and facet.interval is None:
+        return most_frequent(values_of(snapshot, found, facet), facet.top)
+    ranges = ranges_of(snapshot, found, facet)
+    return between(ranges, facet.edges) if facet.interval is None else histogram(what, ranges, facet.interval)
+
+
+def values_of(snapshot: Snapshot, found: Sequence[DocSet], facet: Facet) -> list[ValueCounts]:
+    """The values of a facet without edges and interval, of each segment."""
     segments = [view.segment for view in snapshot.segments]
     if facet.prefix is not None:
-        parts = [_terms(segment, part, facet.prefix) for segment, part in zip(segments, found, strict=True)]
-        return _most_frequent(parts, facet.top)
+        return [_terms(segment, part, facet.prefix) for segment, part in zip(segments, found, strict=True)]
     assert facet.column is not None
     kind = snapshot.columns[facet.column]
     if is_list_of_strings(kind):
-        parts = [_lists(segment, part, facet.column) for segment, part in zip(segments, found, strict=True)]
-        return _most_frequent(parts, facet.top)
+        return [_lists(segment, part, facet.column) for segment, part in zip(segments, found, strict=True)]
     ordinals = [ordinals_of(segment, facet.column, kind) for segment in segments]
     counts = [_by_ordinal(part, one) for part, one in zip(found, ordinals, strict=True)]
-    if facet.edges or facet.interval is not None:
-        ranges = [Counted(*of, facet.column) for of in zip(segments, ordinals, counts, strict=True)]
-        return between(ranges, facet.edges) if facet.interval is None else histogram(what, ranges, facet.interval)
-    parts = [_Part(one.values, own[:-1], int(own[-1])) for one, own in zip(ordinals, counts, strict=True)]
-    return _most_frequent(parts, facet.top)
+    return [ValueCounts(one.values, own[:-1], int(own[-1])) for one, own in zip(ordinals, counts, strict=True)]
+
+
+def ranges_of(snapshot: Snapshot, found: Sequence[DocSet], facet: Facet) -> list[Counted]:
+    """The values of a facet with edges or an interval, of each segment."""
+    assert facet.column is not None
+    segments = [view.segment for view in snapshot.segments]
+    ordinals = [ordinals_of(segment, facet.column, snapshot.columns[facet.column]) for segment in segments]
+    counts = [_by_ordinal(part, one) for part, one in zip(found, ordinals, strict=True)]
+    return [Counted(*of, facet.column) for of in zip(segments, ordinals, counts, strict=True)]
 
 
 def _by_ordinal(documents: DocSet, ordinals: Ordinals) -> np.ndarray:
@@ -73,7 +84,7 @@ def _by_ordinal(documents: DocSet, ordinals: Ordinals) -> np.ndarray:
     return counts
 
 
-def _terms(segment: Segment, documents: DocSet, prefix: str) -> _Part:
+def _terms(segment: Segment, documents: DocSet, prefix: str) -> ValueCounts:
     """The terms of a prefix, by the documents' lists of terms where the result has few, otherwise term by term."""
     low, high = segment.terms.prefix(prefix)
     starts = np.ascontiguousarray(segment.posting_starts[low : high + 1])
@@ -94,20 +105,20 @@ def _terms(segment: Segment, documents: DocSet, prefix: str) -> _Part:
             counts[at] = bits.count_both(words, segment.frequent.words_of(low + at))
     shown = np.flatnonzero(counts)
     values = segment.terms.terms.slice(low, high - low).take(pa.array(shown))
-    return _Part(pc.utf8_slice_codeunits(values, start=len(prefix)), counts[shown], None)
+    return ValueCounts(pc.utf8_slice_codeunits(values, start=len(prefix)), counts[shown], None)
 
 
-def _lists(segment: Segment, documents: DocSet, column: str) -> _Part:
+def _lists(segment: Segment, documents: DocSet, column: str) -> ValueCounts:
     """The strings of a column of lists; a document without one is missing."""
     if column not in segment.fields.column_names:
-        return _Part(pa.array([], pa.string()), np.empty(0, dtype=np.int64), docset.size(documents))
+        return ValueCounts(pa.array([], pa.string()), np.empty(0, dtype=np.int64), docset.size(documents))
     made = _listed.setdefault(segment, {})
     if column not in made:
         made[column] = _distinct(one_chunk(segment.fields.column(column)))
     starts, ordinals = made[column]
     counts = np.zeros(len(ordinals.values), dtype=np.int64)
     holders = counting.count_lists(docset.as_array(documents), starts, ordinals.numbers, counts)
-    return _Part(ordinals.values, counts, docset.size(documents) - holders)
+    return ValueCounts(ordinals.values, counts, docset.size(documents) - holders)
 
 
 def _distinct(lists: pa.ListArray) -> tuple[np.ndarray, Ordinals]:
@@ -121,14 +132,9 @@ def _distinct(lists: pa.ListArray) -> tuple[np.ndarray, Ordinals]:
     return starts, Ordinals((pairs % each).astype(np.uint32), ordinals.values)
 
 
-def _most_frequent(parts: Sequence[_Part], top: int) -> Counts:
-    """The `top` most frequent values of all segments, ties by value."""
-    missing = [part.missing for part in parts if part.missing is not None]
-    present = [part.counts > 0 for part in parts]
-    values, counts = _together(
-        [part.values.filter(pa.array(has)) for part, has in zip(parts, present, strict=True) if has.any()],
-        [part.counts[has] for part, has in zip(parts, present, strict=True) if has.any()],
-    )
+def most_frequent(parts: Sequence[ValueCounts], top: int) -> Counts:
+    """The `top` most frequent values of all parts, ties by value."""
+    values, counts, missing = together(parts)
     places = np.arange(len(counts))
     if top < len(counts):
         bound = np.partition(counts, len(counts) - top)[len(counts) - top]
@@ -137,7 +143,18 @@ def _most_frequent(parts: Sequence[_Part], top: int) -> Counts:
     places = places[np.lexsort((places, -counts[places]))]
     shown = python_values(values.take(pa.array(places)))
     buckets = tuple(Bucket(value, count) for value, count in zip(shown, counts[places].tolist(), strict=True))
-    return Counts(buckets, len(counts), sum(missing) if missing else None)
+    return Counts(buckets, len(counts), missing)
+
+
+def together(parts: Sequence[ValueCounts]) -> ValueCounts:
+    """All parts as one: the values that any document has, each once, with the sum of their counts."""
+    missing = [part.missing for part in parts if part.missing is not None]
+    present = [part.counts > 0 for part in parts]
+    values, counts = _together(
+        [part.values.filter(pa.array(has)) for part, has in zip(parts, present, strict=True) if has.any()],
+        [part.counts[has] for part, has in zip(parts, present, strict=True) if has.any()],
+    )
+    return ValueCounts(values, counts, sum(missing) if missing else None)
 
 
 def _together(values: Sequence[pa.Array], counts: Sequence[np.ndarray]) -> tuple[pa.Array, np.ndarray]:

@@ -44,14 +44,23 @@ def between(parts: Sequence[Counted], edges: Sequence[Edge]) -> Counts:
 
 def histogram(what: str, parts: Sequence[Counted], step: BucketWidth) -> Counts:
     """How many values are in each bucket, from the first that has a value to the last. Raises ConfigError."""
-    ends = sorted((end for part in parts for end in _ends(part)), key=_comparable)
-    edges = edges_between(what, step, ends[0], ends[-1]) if ends else ()
-    counts = between(parts, edges)
+    edges = edges_of(what, step, [end for part in parts for end in ends_of(part)])
+    return without_open_ends(between(parts, edges))
+
+
+def edges_of(what: str, step: BucketWidth, ends: Sequence[pa.Scalar]) -> tuple[Edge, ...]:
+    """The edges of a histogram. ends: values, the least and the greatest among them; none where there are none."""
+    rising = sorted(ends, key=_comparable)
+    return edges_between(what, step, rising[0], rising[-1]) if rising else ()
+
+
+def without_open_ends(counts: Counts) -> Counts:
+    """The buckets of a histogram: those without an end only where an infinite value is in them."""
     buckets = tuple(bucket for bucket in counts.buckets if bucket.count or None not in bucket.value)
     return Counts(buckets, len(buckets), counts.missing)
 
 
-def _ends(part: Counted) -> list[pa.Scalar]:
+def ends_of(part: Counted) -> list[pa.Scalar]:
     """The least and the greatest finite value that a document of the result has; none if there is no such value."""
     values = part.ordinals.values
     shown = np.flatnonzero(part.counts[:-1])

@@ -60,12 +60,12 @@ def nearest_by_recall(
         found = k_nearest(snapshot, key, probe, k, allowed, counters, forced, further)
         return found, int(counters.numbers[LOOKED])
     known = k_nearest(snapshot, key, probe, k, allowed, Counters(), forced)
-    reached = _reaching(quantizer, calibration.spread, slack, query, len(first.clusters), float(known.scores[-1]))
+    reached = reaching(quantizer, calibration.spread, slack, query, len(first.clusters), float(known.scores[-1]))
     clusters = None if reached is None else len(reached.clusters)
     return k_nearest(snapshot, key, Probe(quantizer, query, clusters, reached), k, allowed, counters, forced), clusters
 
 
-def _reaching(
+def reaching(
     quantizer: KeyQuantizer, spread: float, slack: Slack, query: np.ndarray, first: int, bound: float
 ) -> Ranking | None:
     """The nearest clusters that may hold a document nearer than the bound, and at least `first`; None: all."""

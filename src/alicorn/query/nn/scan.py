@@ -42,10 +42,10 @@ def nearest_holding(
     ranked = min(quantizer.num_clusters, 1 + _SPARE * quantizer.num_clusters * scan // total)
     while True:
         clusters, cosines, off = quantizer.coarse.nearest(query, ranked)
-        counts = _counts(*members[0], clusters)
+        counts = counts_in(*members[0], clusters)
         for block, rows in members[1:]:
-            counts = counts + _counts(block, rows, clusters)
-        enough = _first_reaching(counts, scan)
+            counts = counts + counts_in(block, rows, clusters)
+        enough = first_reaching(counts, scan)
         if enough < len(counts):
             return Ranking(clusters[: enough + 1], cosines, off)
         if ranked == quantizer.num_clusters:
@@ -63,7 +63,7 @@ def held(
     """How many allowed live documents with the embedding so many nearest clusters hold; None: all clusters."""
     quantizer = snapshot.quantizers[key]
     clusters, _, _ = quantizer.coarse.nearest(query, num_clusters or quantizer.num_clusters)
-    return int(sum(_counts(block, rows, clusters).sum() for block, rows in members_of(snapshot, key, allowed)))
+    return int(sum(counts_in(block, rows, clusters).sum() for block, rows in members_of(snapshot, key, allowed)))
 
 
 def members_of(snapshot: Snapshot, key: str, allowed: list[DocSet] | None) -> Members:
@@ -85,7 +85,7 @@ def _rows(view: SegmentView, block: EmbeddingBlock, allowed: DocSet | None) -> D
     return allowed if block.identity else allowed_rows(block, allowed)
 
 
-def _counts(block: EmbeddingBlock, rows: DocSet | None, clusters: np.ndarray) -> np.ndarray:
+def counts_in(block: EmbeddingBlock, rows: DocSet | None, clusters: np.ndarray) -> np.ndarray:
     """How many of the rows each of the clusters holds: (len(clusters),) int64."""
     if isinstance(rows, Bitmap):
         counts = np.empty(len(clusters), dtype=np.int64)
@@ -100,7 +100,7 @@ def _counts(block: EmbeddingBlock, rows: DocSet | None, clusters: np.ndarray) ->
 
 
 @kernel("int64(int64[::1], int64)")
-def _first_reaching(counts, wanted):
+def first_reaching(counts, wanted):
     """The first place at which the counts so far come to `wanted`; their number where they do not."""
     held = 0
     for i in range(len(counts)):

@@ -23,15 +23,23 @@ if TYPE_CHECKING:
 
 def evaluate(evaluation: Execution, node: tree.Extract, within: Sets | None) -> Sets:
     """The inner expression is evaluated over the whole collection, and the result is narrowed afterwards."""
-    views = evaluation.snapshot.segments
-    segments, numbers = first_of_inner(evaluation, node)
+    wanted = ids_listed(evaluation.snapshot, node.column, *first_of_inner(evaluation, node))
+    return narrow(documents_of(evaluation.snapshot, wanted), within)
+
+
+def ids_listed(snapshot: Snapshot, column: str, segments: np.ndarray, numbers: np.ndarray) -> pa.StringArray:
+    """The ids that a stored column of documents lists, each once. segments, numbers: (n,) integers."""
     ids: list[pa.Array] = [
-        _ids_listed(view.segment.fields.column(node.column).take(pa.array(numbers[segments == at])))
-        for at, view in enumerate(views)
-        if node.column in view.segment.fields.column_names
+        _ids_listed(view.segment.fields.column(column).take(pa.array(numbers[segments == at])))
+        for at, view in enumerate(snapshot.segments)
+        if column in view.segment.fields.column_names
     ]
-    wanted = pc.unique(pa.concat_arrays(ids)).drop_null() if ids else pa.array([], pa.string())
-    return narrow([_documents(view.segment, wanted) for view in views], within)
+    return pc.unique(pa.concat_arrays(ids)).drop_null() if ids else pa.array([], pa.string())
+
+
+def documents_of(snapshot: Snapshot, ids: pa.StringArray) -> Sets:
+    """The documents of these ids; others are left out."""
+    return [_documents(view.segment, ids) for view in snapshot.segments]
 
 
 def check(node: tree.Extract, snapshot: Snapshot, _: Mapping[str, np.ndarray]) -> None:

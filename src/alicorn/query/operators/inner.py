@@ -20,8 +20,12 @@ def first_of_inner(evaluation: Execution, node: tree.Apply | tree.Extract) -> tu
     Returns segments and numbers, (n,) int64 each.
     """
     found = live(evaluation.snapshot, evaluation.evaluate(node.inner, None))
-    total = size(found)
+    note_cut(evaluation, node, size(found))
+    return first_documents(evaluation.snapshot, found, node.limit)
+
+
+def note_cut(evaluation: Execution, node: tree.Apply | tree.Extract, total: int) -> None:
+    """total: how many documents the inner expression has."""
     if total > node.limit:
         cut = f"{node.operator}: the inner expression has {total} documents, cut to :limit {node.limit}"
         evaluation.notices.append(cut)
-    return first_documents(evaluation.snapshot, found, node.limit)

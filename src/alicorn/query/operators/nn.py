@@ -28,7 +28,7 @@ def evaluate(evaluation: Execution, node: tree.Nn, within: Sets | None) -> Sets:
     if node.radius is not None:
         return _within_radius(evaluation, node, node.radius, within)
     nearest = evaluation.nearest[node] = ranked(evaluation, node)
-    return narrow(_sets_of(nearest, len(evaluation.snapshot.segments)), within)
+    return narrow(sets_of(nearest, len(evaluation.snapshot.segments)), within)
 
 
 def estimate(evaluation: Execution, node: tree.Nn) -> int:
@@ -51,12 +51,22 @@ def check(node: tree.Nn, snapshot: Snapshot, vectors: Mapping[str, np.ndarray]) 
 
 def ranked(evaluation: Execution, node: tree.Nn) -> Ranked:
     """The documents of an `nn` with k, nearest first."""
+    return nearest_of(evaluation, node, allowed_by(evaluation, node))
+
+
+def allowed_by(evaluation: Execution, node: tree.Nn) -> Sets | None:
+    """The documents that an `nn` with k may have; None: all. Deleted ones may be among them unless it counts them."""
+    if node.filter is None:
+        return None
+    if not node.counts_documents:
+        return evaluation.evaluate(node.filter, _probed_ranges(evaluation, node))
+    return live(evaluation.snapshot, evaluation.evaluate(node.filter, None))
+
+
+def nearest_of(evaluation: Execution, node: tree.Nn, allowed: Sets | None) -> Ranked:
+    """The k nearest of the allowed documents."""
     assert node.k is not None
-    within = None if node.filter is None or node.counts_documents else _probed_ranges(evaluation, node)
-    allowed = None if node.filter is None else evaluation.evaluate(node.filter, within)
     counters = Counters(evaluation.step is not None)
-    if allowed is not None and node.counts_documents:
-        allowed = live(evaluation.snapshot, allowed)
     if node.recall is not None:
         found = evaluation.nearest_by_recall(node, allowed, counters)
         if counters.explained:
@@ -110,7 +120,8 @@ def _probed_ranges(evaluation: Execution, node: tree.Nn) -> Sets | None:
     return ranges
 
 
-def _sets_of(found: Ranked, num_segments: int) -> Sets:
+def sets_of(found: Ranked, num_segments: int) -> Sets:
+    """The same documents as a set for each segment."""
     return [
         np.sort(found.numbers[found.segments == at]).astype(np.uint32) if len(found.numbers) else EMPTY
         for at in range(num_segments)

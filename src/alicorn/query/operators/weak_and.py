@@ -15,17 +15,23 @@ if TYPE_CHECKING:
 
 def evaluate(evaluation: Execution, node: tree.WeakAnd, within: Sets | None) -> Sets:
     """Hits are counted over the whole collection, so the node is evaluated whole and narrowed afterwards."""
+    complete, lacking, marked = split(evaluation, node)
+    hits = [hits for hits in node.optional_hits if hits is not None]
+    taken = with_optional_hits(evaluation.snapshot, lacking, marked, hits)
+    return narrow(unite(evaluation.snapshot, [complete, taken]), within)
+
+
+def split(evaluation: Execution, node: tree.WeakAnd) -> tuple[Sets, Sets, list[Sets]]:
+    """The live documents of all operands; those that lack a marked one, and no other; those of each marked operand."""
     snapshot = evaluation.snapshot
     operands = list(zip(node.operands, node.optional_hits, strict=True))
     required = tuple(child for child, hits in operands if hits is None)
-    marked = [(evaluation.evaluate(child, None), hits) for child, hits in operands if hits is not None]
+    marked = [evaluation.evaluate(child, None) for child, hits in operands if hits is not None]
     if required:
         base = live(snapshot, evaluation.evaluate(tree.And(required), None))
     else:
         base = live(snapshot, [docset.everything(view.segment.num_docs) for view in snapshot.segments])
     complete = base
-    for matched, _ in marked:
+    for matched in marked:
         complete = narrow(complete, matched)
-    lacking = subtract(base, complete)
-    taken = with_optional_hits(snapshot, lacking, [matched for matched, _ in marked], [hits for _, hits in marked])
-    return narrow(unite(snapshot, [complete, taken]), within)
+    return complete, subtract(base, complete), marked

@@ -66,12 +66,25 @@ def _fused(
         return []
     scores = np.zeros(sum(map(len, numbers)))
     for part in fusion.parts:
-        own = np.concatenate(_parts(evaluation, prepared, part, numbers))
-        has = np.flatnonzero((own > 0.0) if part.kind == "bm25" else ~np.isnan(own))
-        rising = np.sort(own[has])
-        ranks = 1 + len(has) - np.searchsorted(rising, own[has], side="right")
+        own, has = _of_hits(evaluation, prepared, part, numbers)
+        rising = evaluation.of_all_hits(part, np.sort(own[has]))
+        ranks = 1 + len(rising) - np.searchsorted(rising, own[has], side="right")
         scores[has] += part.weight / (fusion.k + ranks)
     return np.split(scores, np.cumsum(list(map(len, numbers)))[:-1])
+
+
+def rising_of(evaluation: Execution, prepared: Prepared, part: Part, numbers: Sequence[np.ndarray]) -> np.ndarray:
+    """What the hits that have any have of a part of a fusion, ascending: (n,) float64."""
+    own, has = _of_hits(evaluation, prepared, part, numbers)
+    return np.sort(own[has])
+
+
+def _of_hits(
+    evaluation: Execution, prepared: Prepared, part: Part, numbers: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """What each hit of all segments has of a part, and the places of those that have any."""
+    own = np.concatenate([np.empty(0), *_parts(evaluation, prepared, part, numbers)])
+    return own, np.flatnonzero((own > 0.0) if part.kind == "bm25" else ~np.isnan(own))
 
 
 def _parts(evaluation: Execution, prepared: Prepared, part: Part, numbers: Sequence[np.ndarray]) -> list[np.ndarray]:

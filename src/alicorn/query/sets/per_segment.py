@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import pyarrow as pa
+
 from alicorn.index import Snapshot
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import Bitmap, DocSet
@@ -40,3 +43,15 @@ def live(snapshot: Snapshot, found: Sets) -> Sets:
 def size(found: Sets) -> int:
     """How many documents, deleted ones included."""
     return sum(map(docset.size, found))
+
+
+def ids_of(snapshot: Snapshot, segments: np.ndarray, numbers: np.ndarray) -> pa.StringArray:
+    """The doc_ids of documents in their order. segments, numbers: (n,) integers."""
+    views = snapshot.segments
+    if len(views) == 1:
+        return views[0].segment.doc_ids.take(pa.array(numbers))
+    order = np.argsort(segments, kind="stable")
+    sorted_ids = [view.segment.doc_ids.take(pa.array(numbers[segments == at])) for at, view in enumerate(views)]
+    places = np.empty(len(order), dtype=np.int64)
+    places[order] = np.arange(len(order))
+    return pa.chunked_array(sorted_ids, pa.string()).combine_chunks().take(pa.array(places))

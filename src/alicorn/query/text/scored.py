@@ -13,6 +13,7 @@ import numpy as np
 from alicorn.index import Segment, SegmentView, Snapshot
 from alicorn.index.segment.parts.impacts import mean_length, scaled, shape
 from alicorn.index.segment.parts.terms import TEXT
+from alicorn.index.segment.snapshot import over_all
 from alicorn.query.sets import bits, kernels
 from alicorn.query.text.lists import FACTOR, RANKED, TERM, count_before, fill_row
 
@@ -37,6 +38,7 @@ class Statistics:
         self.tables = [TermTable(view.segment, average) for view in snapshot.segments]
         self._views = snapshot.segments
         self._num_docs = snapshot.num_docs
+        self._whole = snapshot.whole
         self._weights: dict[str, Weight | None] = {}
 
     @property
@@ -46,7 +48,7 @@ class Statistics:
     def weight(self, term: str) -> Weight | None:
         """None: no live document has the term."""
         if term not in self._weights:
-            df = sum([_live_count(view, term) for view in self._views])
+            df = over_all(self._whole, ("having", term), num_having(self._views, term))
             idf = math.log(1.0 + (self._num_docs - df + 0.5) / (df + 0.5))
             of_lengths = self._of_words if term.startswith(TEXT) else self._of_others
             self._weights[term] = Weight(idf, *of_lengths) if df else None
@@ -129,8 +131,13 @@ def statistics_of(snapshot: Snapshot) -> Statistics:
 
 def average_length(snapshot: Snapshot) -> float:
     """Mean number of `text:` terms of a live document; 1 where there are none, so that it can divide."""
-    total = sum(view.num_words for view in snapshot.segments)
+    total = over_all(snapshot.whole, ("length", "text"), sum(view.num_words for view in snapshot.segments))
     return total / snapshot.num_docs if total else 1.0
+
+
+def num_having(views: Sequence[SegmentView], term: str) -> int:
+    """How many live documents have a term."""
+    return sum([_live_count(view, term) for view in views])
 
 
 def _live_count(view: SegmentView, term: str) -> int:

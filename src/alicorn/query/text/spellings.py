@@ -14,12 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from alicorn.index import SegmentView, Snapshot
+from alicorn.index import Segment, SegmentView, Snapshot
 from alicorn.index.segment.parts.impacts import K1, B
 from alicorn.index.segment.parts.terms import TEXT
 from alicorn.language import tree
 from alicorn.query.expansion.expansion import Expansion
 from alicorn.query.sets import kernels
+from alicorn.query.sets.docset import DocSet
+from alicorn.query.sets.per_segment import Sets
 from alicorn.query.sets.postings import having_any
 from alicorn.query.text.fields import field_lengths, field_statistics_of, idf_of
 
@@ -39,8 +41,8 @@ def add_spellings(
     holders = []
     frequencies = [np.zeros(len(part)) for part in numbers]
     for view, part, own in zip(snapshot.segments, numbers, frequencies, strict=True):
-        segment, all_terms = view.segment, [np.empty(0, dtype=np.int64)]
-        for prefix, terms, weights in _terms(view, node, expansion, fields):
+        segment, spelled = view.segment, list(_terms(view, node, expansion, fields))
+        for prefix, terms, weights in spelled:
             kept, per_length, lengths = 1.0, 0.0, segment.doc_lengths  # of another prefix than `text:`, as in BM25
             if node.term.startswith(TEXT):
                 kept, per_length = 1.0 - B, B / field_statistics_of(snapshot).average(snapshot, prefix)
@@ -58,11 +60,20 @@ def add_spellings(
                 kept,
                 per_length,
             )
-            all_terms.append(terms)
-        holders.append(having_any(segment, np.concatenate(all_terms)))
-    idf = idf_of(snapshot, holders)
+        holders.append(_holders(segment, spelled))
+    idf = idf_of(snapshot, ("spelled", str(node), *(prefix for prefix, _ in fields)), holders)
     for own, frequency in zip(scores, frequencies, strict=True):
         own += idf * (frequency / (frequency + K1))
+
+
+def spelled_holders(snapshot: Snapshot, node: tree.Fuzzy, expansion: Expansion, fields: Sequence[str]) -> Sets:
+    """The documents that have any spelling of a fuzzy term in these fields, deleted ones among them."""
+    weighted = [(prefix, 1.0) for prefix in fields]
+    return [_holders(view.segment, list(_terms(view, node, expansion, weighted))) for view in snapshot.segments]
+
+
+def _holders(segment: Segment, spelled: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> DocSet:
+    return having_any(segment, np.concatenate([np.empty(0, dtype=np.int64), *(terms for _, terms, _ in spelled)]))
 
 
 def _terms(

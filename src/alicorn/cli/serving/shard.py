@@ -1,0 +1,33 @@
+"""`alicorn shard`: one shard of a sharded collection, answered for from a process of its own."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from alicorn.cli.output import log
+
+
+def shard(
+    folder: Annotated[Path, typer.Argument(help="Folder of a sharded collection.", exists=True, file_okay=False)],
+    number: Annotated[int, typer.Argument(min=0, help="Which shard, from 0.")],
+    listen: Annotated[str, typer.Option(help="unix:PATH or HOST:PORT. Routers need no key: keep others away.")],
+) -> None:
+    """Answer routers for one shard, until the process ends. A version that is published meanwhile is opened.
+
+    Example: alicorn shard sharded/ 0 --listen unix:/run/alicorn/shard-0.sock
+    """
+    from alicorn.distributed.processes.frames import listen as listen_at
+    from alicorn.distributed.processes.server import ShardServer
+
+    def leave(*_: object) -> NoReturn:
+        raise SystemExit(0)
+
+    server = ShardServer(folder, number)
+    signal.signal(signal.SIGTERM, leave)
+    with listen_at(listen) as listener:
+        log.print(f"shard {number} of {folder} at {listen}")
+        server.serve(listener)

@@ -1,0 +1,215 @@
+"""Shards in other processes: each has replicas, which answer alike, since an answer follows from the message alone.
+
+A router sends a message to one replica of each shard. Where a connection breaks or the replica has not the version, it
+asks another. Where an answer takes much longer than answers of that shard do, it asks another beside it, and takes
+what comes first (Dean and Barroso, The Tail at Scale, CACM 2013). Every message is an idempotent read.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from alicorn.distributed.processes.frames import FrameReader, connect, send_frame
+from alicorn.distributed.protocol.codec import decode_answer, encode
+from alicorn.distributed.protocol.messages import Answer, Message, NotHere
+from alicorn.distributed.router.transport import Lost
+
+CONNECT_S = 1.0
+ANSWER_S = 10.0  # of a shard, where the request has no deadline
+LEAST_HEDGE_S = 0.02
+_REMEMBERED = 100  # times of answers
+_DOWN_S = 1.0  # a replica that failed is asked last for so long
+_ROUNDS = 2  # over all replicas of a shard
+
+
+class Replica:
+    """A process that has a shard, by its address, with the connections to it that are free."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.down_until = 0.0
+        self._free: deque[socket.socket] = deque()
+
+    def connection(self, timeout_s: float) -> tuple[socket.socket, bool]:
+        """A connection, and whether it was used before: then the process may have ended since. Raises OSError."""
+        try:
+            return self._free.pop(), True
+        except IndexError:
+            return connect(self.address, min(CONNECT_S, timeout_s)), False
+
+    def release(self, connection: socket.socket) -> None:
+        self._free.append(connection)
+
+    def close(self) -> None:
+        while self._free:
+            self._free.pop().close()
+
+
+class ReplicatedShard:
+    """The replicas of one shard. hedge_s: after so long a second one is asked: twice what 95 of 100 answers take."""
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self.replicas = [Replica(address) for address in addresses]
+        self.hedge_s = LEAST_HEDGE_S
+        self._times: list[float] = []
+        self._turn = 0
+
+    def in_turn(self) -> list[Replica]:
+        """The replicas, those that failed lately last."""
+        self._turn += 1
+        at, now = self._turn % len(self.replicas), time.monotonic()
+        return sorted(self.replicas[at:] + self.replicas[:at], key=lambda replica: replica.down_until > now)
+
+    def took(self, seconds: float) -> None:
+        self._times.append(seconds)
+        if len(self._times) == _REMEMBERED:  # they begin anew, so that the hedge follows what answers take now
+            self.hedge_s = max(LEAST_HEDGE_S, 2.0 * sorted(self._times)[int(0.95 * _REMEMBERED)])
+            self._times.clear()
+
+
+class _Attempt:
+    """A message on its way to one replica."""
+
+    def __init__(self, replica: Replica, message: bytes, timeout_s: float) -> None:
+        """Raises OSError."""
+        self.replica = replica
+        self.connection, self.is_used = replica.connection(timeout_s)
+        try:
+            self.connection.settimeout(timeout_s)
+            send_frame(self.connection, message)
+        except OSError:
+            self.connection.close()
+            raise
+        self._reader = FrameReader(self.connection)
+
+    def answer(self) -> Answer | None:
+        """What has come; None where the rest is to come. Raises OSError, and msgspec.DecodeError for nonsense."""
+        if not self._reader.receive():
+            raise ConnectionError("it closed the connection")
+        message = self._reader.taken()
+        return None if message is None else decode_answer(message)
+
+
+class _Call:
+    """A message to one shard until it has an answer or is lost."""
+
+    def __init__(self, shard: ReplicatedShard, message: bytes, deadline: float) -> None:
+        self.attempts: dict[int, _Attempt] = {}  # by file descriptor
+        self.outcome: Answer | Lost | None = None
+        self._shard, self._message, self._deadline = shard, message, deadline
+        self._waiting = shard.in_turn() * _ROUNDS
+        self._reason = ""
+        self._started = time.monotonic()
+        self._hedge_at = self._started + shard.hedge_s
+        self.ask_next()
+
+    @property
+    def wakes_at(self) -> float:
+        """When something is due, unless an answer comes before."""
+        can_hedge = len(self.attempts) == 1 and len(self._shard.replicas) > 1 and self._waiting
+        return min(self._deadline, self._hedge_at) if can_hedge else self._deadline
+
+    def ask_next(self) -> None:
+        """Ask the next replica; lost where there is none."""
+        while self._waiting:
+            replica = self._waiting.pop(0)
+            if any(one.replica is replica for one in self.attempts.values()):
+                continue
+            try:
+                attempt = _Attempt(replica, self._message, max(0.001, self._deadline - time.monotonic()))
+            except OSError as error:
+                self._failed(replica, str(error))
+                continue
+            self.attempts[attempt.connection.fileno()] = attempt
+            return
+        if not self.attempts:
+            self.outcome = Lost(self._reason)
+
+    def wake(self, now: float) -> None:
+        """Do what is due."""
+        if now >= self._deadline:
+            self._end(Lost("no answer in time"))
+        elif now >= self.wakes_at:
+            self._hedge_at = self._deadline
+            self.ask_next()
+
+    def read(self, descriptor: int) -> None:
+        """Take what a replica sent."""
+        attempt = self.attempts[descriptor]
+        try:
+            answer = attempt.answer()
+        except (OSError, msgspec.DecodeError) as error:
+            self._drop(descriptor)
+            if attempt.is_used:  # the process may have been started again since: ask it once more, on a new connection
+                self._waiting.insert(0, attempt.replica)
+                attempt.replica.close()
+            else:
+                self._failed(attempt.replica, str(error))
+            self.ask_next()
+            return
+        if isinstance(answer, NotHere):
+            del self.attempts[descriptor]
+            attempt.replica.release(attempt.connection)
+            self._failed(attempt.replica, answer.reason)
+            self.ask_next()
+        elif answer is not None:
+            del self.attempts[descriptor]
+            attempt.replica.release(attempt.connection)
+            attempt.replica.down_until = 0.0
+            self._shard.took(time.monotonic() - self._started)
+            self._end(answer)
+
+    def _failed(self, replica: Replica, reason: str) -> None:
+        replica.down_until = time.monotonic() + _DOWN_S
+        self._reason = f"{replica.address}: {reason}"
+
+    def _end(self, outcome: Answer | Lost) -> None:
+        self.outcome = outcome
+        for descriptor in list(self.attempts):
+            self._drop(descriptor)
+
+    def _drop(self, descriptor: int) -> None:
+        """An answer that may still come is of no use: the connection with it."""
+        self.attempts.pop(descriptor).connection.close()
+
+
+class ProcessShards:
+    """A transport to shards in other processes. Every method may be called from any thread."""
+
+    def __init__(self, addresses: Sequence[Sequence[str]]) -> None:
+        """addresses: of the replicas of each shard, by its number: unix:PATH or HOST:PORT."""
+        self._shards = [ReplicatedShard(of_shard) for of_shard in addresses]
+
+    def ask(self, asked: Mapping[int, Message], deadline: float | None) -> dict[int, Answer | Lost]:
+        until = time.monotonic() + ANSWER_S if deadline is None else deadline
+        encoded: dict[int, bytes] = {}
+        for message in asked.values():
+            if id(message) not in encoded:
+                encoded[id(message)] = encode(message)
+        calls = {shard: _Call(self._shards[shard], encoded[id(message)], until) for shard, message in asked.items()}
+        while running := [call for call in calls.values() if call.outcome is None]:
+            poll, of_descriptor = select.poll(), {}
+            for call in running:
+                for descriptor in call.attempts:
+                    poll.register(descriptor, select.POLLIN)
+                    of_descriptor[descriptor] = call
+            wait = min(call.wakes_at for call in running) - time.monotonic()
+            for descriptor, _ in poll.poll(max(0.0, wait) * 1000.0):
+                if descriptor in of_descriptor[descriptor].attempts:
+                    of_descriptor[descriptor].read(descriptor)
+            now = time.monotonic()
+            for call in running:
+                if call.outcome is None:
+                    call.wake(now)
+        return {shard: call.outcome for shard, call in calls.items() if call.outcome is not None}
+
+    def close(self) -> None:
+        for shard in self._shards:
+            for replica in shard.replicas:
+                replica.close()

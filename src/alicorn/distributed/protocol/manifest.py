@@ -1,0 +1,121 @@
+"""The manifest of a sharded collection: which files are its current version, and what all shards share.
+
+    <folder>/manifest.json                    the one object that is replaced when a version is published
+             versions/<version>/shard-<n>/    a collection of the documents whose ids are routed to shard n
+
+A version is named by the checksums of its files, so equal names are equal contents.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import xxhash
+
+from alicorn.errors import CollectionError, CorruptionError
+from alicorn.index.durability.durable import rename, sync_file
+
+MANIFEST = "manifest.json"
+_CHUNK = 1 << 20
+
+
+class FileRecord(msgspec.Struct, frozen=True):
+    """A file by its path in the folder of the version. checksum: xxh3 of 128 bits, in hex."""
+
+    path: str
+    size: int
+    checksum: str
+
+
+class ShardRecord(msgspec.Struct, frozen=True):
+    """The folder of a shard in that of the version."""
+
+    folder: str
+    num_docs: int
+
+
+class ShardsManifest(msgspec.Struct, frozen=True):
+    """embeddings: key -> dimension; columns: an Arrow schema, serialized; metadata: as of a collection."""
+
+    version: str
+    num_docs: int
+    shards: list[ShardRecord]
+    files: list[FileRecord]
+    embeddings: dict[str, int]
+    positions: list[str]
+    columns: bytes
+    metadata: dict[str, Any]
+    format: int = 1
+
+    @property
+    def schema(self) -> pa.Schema:
+        return pa.ipc.read_schema(pa.py_buffer(self.columns))
+
+    def folder(self, root: Path) -> Path:
+        """Where the files of the version are."""
+        return root / "versions" / self.version
+
+
+def is_sharded(folder: Path) -> bool:
+    return (folder / MANIFEST).is_file()
+
+
+def read_manifest(folder: Path) -> ShardsManifest:
+    """Raises CollectionError where there is none or it is newer, CorruptionError for one that cannot be read."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise CollectionError(f"{folder} holds no sharded collection (no {MANIFEST}): publish one with --shards")
+    return parse_manifest(path.read_bytes(), str(path))
+
+
+def parse_manifest(text: bytes, where: str) -> ShardsManifest:
+    try:
+        manifest = msgspec.json.decode(text, type=ShardsManifest)
+    except msgspec.DecodeError as error:
+        raise CorruptionError(f"{where} is no manifest of a sharded collection: {error}") from error
+    if manifest.format != 1:
+        raise CollectionError(f"{where} has format {manifest.format}, and this alicorn reads format 1: upgrade it")
+    if manifest.version != version_of(manifest.files):
+        raise CorruptionError(f"{where}: version {manifest.version} is not that of the files it lists")
+    return manifest
+
+
+def write_manifest(folder: Path, manifest: ShardsManifest) -> None:
+    """Make a version current: durable, and seen whole or not at all."""
+    unfinished = folder / f".{MANIFEST}.{os.getpid()}"
+    with unfinished.open("wb") as file:
+        file.write(manifest_text(manifest))
+        sync_file(file, "manifest")
+    rename(unfinished, folder / MANIFEST, "manifest")
+
+
+def manifest_text(manifest: ShardsManifest) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(manifest))
+
+
+def version_of(files: list[FileRecord]) -> str:
+    """The name of a version: a checksum over those of its files."""
+    digest = xxhash.xxh3_128()
+    for file in files:
+        digest.update(f"{file.path}\0{file.size}\0{file.checksum}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def records_of(folder: Path) -> list[FileRecord]:
+    """All files below a folder, by path, without those that SQLite makes for readers."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(("-shm", "-wal")))
+    return [FileRecord(path.relative_to(folder).as_posix(), *checksum_of(path)) for path in paths]
+
+
+def checksum_of(path: Path) -> tuple[int, str]:
+    """The size and the checksum of a file."""
+    digest, size = xxhash.xxh3_128(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return size, digest.hexdigest()

@@ -1,0 +1,68 @@
+"""A collection as N shards that answer as one: written beside what is current, and made current by one manifest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+
+from alicorn.distributed.protocol.manifest import (
+    ShardRecord,
+    ShardsManifest,
+    is_sharded,
+    records_of,
+    version_of,
+    write_manifest,
+)
+from alicorn.distributed.protocol.routing import shards_of
+from alicorn.errors import CollectionError, ConfigError
+from alicorn.query import Collection
+
+MAX_SHARDS = 1_000
+
+
+def publish_shards(collection: Collection, into: str | Path, num_shards: int) -> ShardsManifest:
+    """Write the documents of a collection as a version of a sharded one, and make it current.
+
+    The shards share the quantizers and their calibration, so that an answer of all of them is that of the collection.
+    Versions that were current before stay beside it, for those who still read them. Raises ConfigError,
+    CollectionError.
+    """
+    into = Path(into)
+    check_place(into, num_shards)
+    unfinished = into / "versions" / f".publishing-{os.getpid()}"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    names = [f"shard-{number}" for number in range(num_shards)]
+    try:
+        counts = collection.split([unfinished / name for name in names], partial(shards_of, num_shards=num_shards))
+        files = records_of(unfinished)
+        snapshot = collection.snapshot()
+        columns = pa.schema([(name, kind) for name, kind in snapshot.columns.items()])
+        manifest = ShardsManifest(
+            version_of(files),
+            snapshot.num_docs,
+            [ShardRecord(name, count) for name, count in zip(names, counts, strict=True)],
+            files,
+            dict(snapshot.embeddings),
+            list(snapshot.positions),
+            columns.serialize().to_pybytes(),
+            collection.metadata,
+        )
+        place = manifest.folder(into)
+        if not place.exists():  # else the same documents were published before
+            os.rename(unfinished, place)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    write_manifest(into, manifest)
+    return manifest
+
+
+def check_place(into: Path, num_shards: int) -> None:
+    """Raise ConfigError for a number of shards that cannot be, CollectionError for a folder that holds other things."""
+    if not 1 <= num_shards <= MAX_SHARDS:
+        raise ConfigError(f"shards must be from 1 to {MAX_SHARDS}, got {num_shards}")
+    if into.is_dir() and any(into.iterdir()) and not is_sharded(into):
+        raise CollectionError(f"{into} holds something else than a sharded collection: publish them into a new folder")

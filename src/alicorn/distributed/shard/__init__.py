@@ -1,0 +1,7 @@
+"""The answers of one shard.
+
+execution.py  the evaluation of an expression where the shards have agreed
+agreeing.py   what is counted over the whole collection inside a tree
+answering.py  a search, round by round
+shard.py      OpenShard: a collection of some of the documents, and its answer to every message
+"""

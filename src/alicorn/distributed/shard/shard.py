@@ -1,0 +1,160 @@
+"""A shard: a read-only collection of some of the documents of a version, and its answers to messages."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from alicorn.distributed.protocol.codec import to_stream
+from alicorn.distributed.protocol.exchanges import ExchangePart
+from alicorn.distributed.protocol.messages import (
+    Answer,
+    AskDocument,
+    AskFacts,
+    AskReason,
+    AskRows,
+    AskSearch,
+    AskVersion,
+    Facts,
+    Message,
+    NextRound,
+    OwnFacts,
+    OwnTerms,
+    Ready,
+    Refused,
+    Spelled,
+    TableStream,
+)
+from alicorn.distributed.shard.answering import Answering, explaining, searching
+from alicorn.distributed.shard.execution import expansion_of
+from alicorn.errors import AlicornError
+from alicorn.index import Snapshot
+from alicorn.index.segment.snapshot import CountOf
+from alicorn.language import tree
+from alicorn.language.parse import parse
+from alicorn.query import Collection
+from alicorn.query.expansion.expansion import fitting_terms
+from alicorn.query.explain.missing import has_term
+from alicorn.query.result import rows_of
+from alicorn.query.sets.per_segment import live, size
+from alicorn.query.text.fields import holders_of, num_terms
+from alicorn.query.text.scored import num_having
+from alicorn.query.text.spellings import spelled_holders
+
+_KEPT = 256  # searches between two of their rounds
+_MOST_FACTS = 500_000  # counts that a shard remembers: some 100 MB
+
+
+class OpenShard:
+    """Every method may be called from any thread.
+
+    The searches that it keeps between two rounds are a cache: a message has all that is needed to begin again.
+    """
+
+    def __init__(self, collection: Collection, version: str, num_docs: int) -> None:
+        """num_docs: of all shards of the version."""
+        self.version = version
+        self.collection = collection
+        self._own = collection.snapshot()
+        self._num_docs = num_docs
+        self._facts: dict[CountOf, int] = {}
+        self._snapshot = replace(self._own, num_docs=num_docs, whole=self._facts)
+        self._searches: OrderedDict[tuple[str, int], Answering] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def answer(self, asked: Message) -> Answer:
+        """Of an error that the request caused, what it was."""
+        try:
+            match asked:
+                case AskSearch() | AskReason():
+                    return self._in_rounds(asked)
+                case AskFacts():
+                    return self._own_facts(asked)
+                case AskRows():
+                    return TableStream(to_stream(rows_of(self._own, asked.segments, asked.numbers, asked.columns)))
+                case AskVersion():
+                    return Ready(len(self.collection))
+                case AskDocument():
+                    return TableStream(to_stream(self._document(asked.doc_id)))
+        except AlicornError as error:
+            return Refused(type(error).__name__, str(error))
+
+    def _in_rounds(self, asked: AskSearch | AskReason) -> Answer:
+        """The next round: of the search that is kept, or of one that begins again and is told all replies."""
+        done = len(asked.replies)
+        with self._lock:
+            rounds = self._searches.pop((asked.request, done - 1), None)
+        replies: list[Any] = asked.replies[-1:]
+        if rounds is None:
+            snapshot = self._knowing(asked.facts)
+            rounds = searching(snapshot, asked) if isinstance(asked, AskSearch) else explaining(snapshot, asked)
+            replies = [None, *asked.replies]  # None lets it begin
+        parts: list[ExchangePart] = []
+        try:
+            for reply in replies:
+                parts = rounds.send(reply)
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+        with self._lock:
+            self._searches[asked.request, done] = rounds
+            if len(self._searches) > _KEPT:
+                self._searches.popitem(last=False)
+        return NextRound(parts)
+
+    def _knowing(self, facts: Facts) -> Snapshot:
+        """The snapshot with counts of the whole version, those of the message among them."""
+        with self._lock:
+            if len(self._facts) > _MOST_FACTS:
+                self._facts = {}
+                self._snapshot = replace(self._own, num_docs=self._num_docs, whole=self._facts)
+            self._facts.update(facts.counts)
+            return self._snapshot
+
+    def _own_facts(self, asked: AskFacts) -> OwnFacts:
+        counts = [own_count(self._own, counted, asked.facts.expansions) for counted in asked.counted]
+        fitting = [fitting_terms(self._own, _expanded(node)) for node in asked.nodes]
+        return OwnFacts(counts, [OwnTerms(one.terms.to_pylist(), one.frequencies, one.edits) for one in fitting])
+
+    def _document(self, doc_id: str) -> pa.Table:
+        found = self._own.find(doc_id)
+        if found is None:
+            return pa.table({})
+        view, number = found
+        at = next(at for at, other in enumerate(self._own.segments) if other is view)
+        rows = rows_of(self._own, np.array([at]), np.array([number]), list(self._own.columns))
+        terms = pa.array([view.segment.document(number)["terms"]], pa.list_(pa.string()))
+        return rows.add_column(1, "terms", terms)
+
+
+def own_count(snapshot: Snapshot, counted: CountOf, expansions: Mapping[str, Spelled]) -> int:
+    """How many of its documents, or terms, a shard has of what is counted; ("known", term): 1 where it has the term."""
+    match counted:
+        case ("having", term):
+            return num_having(snapshot.segments, term)
+        case ("having", *terms):
+            return size(live(snapshot, holders_of(snapshot.segments, terms)))
+        case ("length", "text"):
+            return sum(view.num_words for view in snapshot.segments)
+        case ("length", prefix):
+            return num_terms(snapshot.segments, prefix)
+        case ("spelled", node, *fields):
+            fuzzy = _expanded(node)
+            assert isinstance(fuzzy, tree.Fuzzy)
+            holders = spelled_holders(snapshot, fuzzy, expansion_of(snapshot, expansions[node]), fields)
+            return size(live(snapshot, holders))
+        case ("known", term):
+            return int(has_term(snapshot, term))
+    raise ValueError(f"nothing is counted as {counted!r}")
+
+
+def _expanded(text: str) -> tree.Prefix | tree.Fuzzy:
+    node: Any = parse(text)
+    assert isinstance(node, tree.Prefix | tree.Fuzzy)
+    return node

@@ -1,0 +1,192 @@
+"""What a ShardedCollection has beside search, and how a version is published."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from random_trees import random_tree
+from sharded_world import NUM_SHARDS, World
+from test_equal import check, random_request
+
+from alicorn.distributed.protocol.manifest import read_manifest
+from alicorn.distributed.protocol.routing import shard_of
+from alicorn.distributed.publishing import publish_shards
+from alicorn.distributed.router import ShardedCollection
+from alicorn.distributed.router.transport import LocalShards
+from alicorn.distributed.shard import agreeing
+from alicorn.errors import CollectionError, ConfigError, CorruptionError, VectorError
+from alicorn.language import tree
+from alicorn.quantization import Calibration
+from alicorn.quantization.calibration import KS, RECALLS
+from alicorn.query import Collection
+from alicorn.query.nn import few
+from alicorn.query.nn import recall as recall_module
+
+CALIBRATION = Calibration(
+    spread=0.8,
+    slopes=np.full(len(KS), 0.5),
+    bases=np.linspace(-0.9, 0.2, len(RECALLS)) * np.ones((len(KS), 1)),
+    measured_on=50,
+    growth=np.full(len(KS), 0.1),
+)
+
+
+def test_recall_follows_all_shards(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (recall_module, few, agreeing):
+        monkeypatch.setattr(module, "FEW", 12)
+    rng, looked = random.Random(4), 0
+    quantizers = world.whole.snapshot().quantizers
+    calibrated = {key: replace(one, calibration=CALIBRATION) for key, one in quantizers.items()}
+    whole = replace(world.whole.snapshot(), quantizers=calibrated)
+    local = world.sharded[4]._transport
+    assert isinstance(local, LocalShards)
+    for shard in local._shards:
+        monkeypatch.setattr(shard, "_snapshot", replace(shard._snapshot, quantizers=calibrated))
+    for _ in range(60):
+        root = tree.Nn("first", k=rng.randint(1, 12), recall=rng.choice([0.5, 0.9, 0.97]))
+        if rng.random() < 0.5:
+            root = replace(root, filter=random_tree(rng, world.words, 2))
+        vectors = world.vectors(rng)
+        wanted = world.whole.search(root, vectors, limit=50, snapshot=whole)
+        assert world.sharded[4].search(root, vectors, limit=50).ids == wanted.ids, root
+        looked += wanted.ids != world.whole.search(replace(root, recall=None), vectors, limit=50).ids
+    assert looked > 5  # `:recall` left documents out
+
+
+def test_pages_follow_one_another(world: World) -> None:
+    rng = random.Random(6)
+    vectors = world.vectors(rng)
+    for order in ("static_rank", "bm25", "price desc", ["best", "year desc"], {"nn": 1.0, "bm25": 0.3}):
+        expression = "(or text:john tag:3 (nn first :radius 0.6))"
+        whole = world.whole.search(expression, vectors, limit=1000, order_by=order)
+        for count in NUM_SHARDS:
+            ids: list[str] = []
+            after = None
+            while len(ids) < whole.total:
+                page = world.sharded[count].search(expression, vectors, 17, order, after=after)
+                ids += page.ids
+                after = page.cursor
+            assert ids == whole.ids
+
+
+def test_documents_of_hits_and_by_id(world: World) -> None:
+    for count in NUM_SHARDS:
+        sharded = world.sharded[count]
+        found, wanted = (one.search("(or text:john tag:3)", limit=20) for one in (sharded, world.whole))
+        assert found.table().equals(wanted.table())
+        assert found.table(["price"]).equals(wanted.table(["price"]))
+        assert found.document(3) == {key: value for key, value in wanted.document(3).items() if key != "terms"}
+        assert sharded.get("d5") == world.whole.get("d5")
+        assert sharded.get("d0") is None  # deleted
+        assert len(sharded) == len(world.whole)
+        assert sharded.embeddings == world.whole.embeddings
+
+
+def test_the_reason_of_a_document_is_that_of_one_collection(world: World) -> None:
+    rng = random.Random(8)
+    for _ in range(25):
+        root, vectors = random_tree(rng, world.words, 4), world.vectors(rng)
+        if any(
+            isinstance(node, tree.Nn) and node.key == "second" and node.vector == "other" for node in tree.walk(root)
+        ):
+            continue
+        doc_id = rng.choice(world.whole.search("(or text:john tag:3 tag:4)", limit=100).ids)
+        wanted = world.whole.explain(root, doc_id, vectors)
+        for count in (1, 4, 7):
+            assert world.sharded[count].explain(root, doc_id, vectors) == wanted, root
+    assert world.sharded[4].explain("tag:1", "nobody") is None
+
+
+def test_terms_that_no_shard_has_are_named(world: World) -> None:
+    for expression in ("tag:unknown", "john", "text:John"):
+        wanted = world.whole.search(expression)
+        assert wanted.notices
+        assert all(world.sharded[count].search(expression).notices == wanted.notices for count in NUM_SHARDS)
+
+
+def test_many_at_once(world: World) -> None:
+    rng = random.Random(9)
+    vectors = [world.vectors(rng)["first"] for _ in range(4)]
+    asked = ["(nn first :k 3)", "tag:1", "(nn first :radius 0.4)", "(or)"]
+    found, wanted = (one.search_many(asked, {"first": np.stack(vectors)}) for one in (world.sharded[4], world.whole))
+    assert [one.ids for one in found] == [one.ids for one in wanted]
+    with pytest.raises(VectorError):
+        world.sharded[4].search_many(asked, {"first": np.stack(vectors[:3])})
+
+
+def test_a_search_goes_on_in_a_shard_that_has_not_seen_its_rounds(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = world.sharded[4]._transport
+    assert isinstance(local, LocalShards)
+
+    class Forgetful(dict):
+        def __setitem__(self, key: object, value: object) -> None:
+            """Keeps nothing."""
+
+    for shard in local._shards:
+        monkeypatch.setattr(shard, "_searches", Forgetful())
+    rng = random.Random(10)
+    for _ in range(15):
+        check(world, *random_request(rng, world), counts=(4,))
+
+
+def documents(words: list[str]) -> pa.Table:
+    return pa.table({"doc_id": [f"d{at}" for at in range(len(words))], "terms": [[f"text:{word}"] for word in words]})
+
+
+def test_fewer_documents_than_shards(tmp_path: Path) -> None:
+    with Collection.create(tmp_path / "c") as whole:
+        whole.upsert(documents(["a", "b"]))
+        publish_shards(whole, tmp_path / "s", 7)
+    with ShardedCollection.open(tmp_path / "s") as sharded:
+        assert sharded.search("(or text:a text:b)", order_by="bm25").ids == ["d0", "d1"]
+        assert sharded.search("(prefix text: :terms 1)").ids == ["d0"]
+        assert sharded.search("(or)").ids == []
+
+
+def fail(*_: object) -> None:
+    raise OSError("disk full")
+
+
+def test_a_version_becomes_current_when_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Collection.create(tmp_path / "c") as whole:
+        whole.upsert(documents(["a", "b", "c"]))
+        first = publish_shards(whole, tmp_path / "s", 2)
+        reader = ShardedCollection.open(tmp_path / "s")
+        whole.upsert(documents(["x"]))
+        with monkeypatch.context() as patch:
+            patch.setattr("alicorn.distributed.publishing.write_manifest", fail)
+            with pytest.raises(OSError, match="disk full"):
+                publish_shards(whole, tmp_path / "s", 2)
+        assert read_manifest(tmp_path / "s") == first
+        second = publish_shards(whole, tmp_path / "s", 3)
+    assert second.version != first.version
+    assert reader.search("text:a").ids == ["d0"]  # the version that it was opened with
+    with ShardedCollection.open(tmp_path / "s") as sharded:
+        assert sharded.search("text:a").ids == []
+        assert sharded.search("text:x").ids == ["d0"]
+    reader.close()
+
+
+def test_other_folders_and_numbers_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").touch()
+    with Collection.create(tmp_path / "c") as whole:
+        with pytest.raises(ConfigError, match="from 1 to"):
+            publish_shards(whole, tmp_path / "s", 0)
+        with pytest.raises(CollectionError, match="something else"):
+            publish_shards(whole, tmp_path / "other", 2)
+    with pytest.raises(CollectionError, match="--shards"):
+        ShardedCollection.open(tmp_path / "c")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "manifest.json").write_text("{}")
+    with pytest.raises(CorruptionError):
+        ShardedCollection.open(tmp_path / "broken")
+
+
+def test_the_shard_of_a_document_is_the_same_for_ever() -> None:
+    assert [shard_of(doc_id, 7) for doc_id in ("d0", "d1", "ü", "")] == [4, 0, 5, 4]
