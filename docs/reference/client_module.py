@@ -12,8 +12,8 @@ from alicorn.retrieval.retriever import Retriever
 from alicorn.serving.api.openapi import openapi
 from alicorn.serving.api.search_endpoint import SearchEndpoint
 from alicorn.serving.app import api_operations
+from alicorn.serving.background import Background
 from alicorn.serving.metrics import Metrics
-from alicorn.serving.models.background import Background
 from alicorn.serving.models.served_models import ServedModels
 from alicorn.serving.security.access import Access
 

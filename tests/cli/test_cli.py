@@ -78,6 +78,7 @@ def test_serve_hands_over_what_it_was_given(loop, monkeypatch):
     assert rest == {
         "searchers": loop.logs / "searchers",
         "served_log": None,
+        "model_folder": None,
         "keys": None,
         "ranker": None,
         "host": "127.0.0.1",

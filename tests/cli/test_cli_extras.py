@@ -36,6 +36,7 @@ NEEDS = {
     "query": {"learn"},
     "serve": {"learn", "serve"},
     "feed": {"client"},
+    "backup": set(),
     "tune": {"learn"},
     "verify": set(),
     "compile": set(),
@@ -89,6 +90,7 @@ def arguments(loop, out):
         "feed": ["/dev/null"],
         "tune": [collection, "--key", "people", "--out", out / "tuning"],
         "verify": [collection],
+        "backup": ["--help"],  # it needs a place of its own
         "compile": ["--help"],  # the work itself takes a minute
     }
 

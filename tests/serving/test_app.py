@@ -19,8 +19,8 @@ from alicorn.serving.api.document_operations import bulk_operation, document_ope
 from alicorn.serving.api.search_endpoint import SearchEndpoint
 from alicorn.serving.api.search_operations import events_operation, search_operations, typing_operations
 from alicorn.serving.api.status_operations import status_operations
+from alicorn.serving.background import Background
 from alicorn.serving.metrics import Metrics
-from alicorn.serving.models.background import Background
 from alicorn.serving.models.operations import model_operations
 from alicorn.serving.models.served_models import ServedModels
 from alicorn.serving.security.access import Access

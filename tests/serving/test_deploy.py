@@ -14,7 +14,7 @@ def test_the_dashboard_shows_metrics_that_there_are(client):
     client.get("/healthz")
     metrics = client.get("/metrics").text
     panels = json.loads((DEPLOY / "grafana.json").read_text())["panels"]
-    assert len({panel["id"] for panel in panels}) == len(panels) == 6
+    assert len({panel["id"] for panel in panels}) == len(panels) == 12
     for panel in panels:
         for target in panel["targets"]:
             for name in re.findall(r"alicorn_\w+", target["expr"]):

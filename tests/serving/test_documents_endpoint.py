@@ -1,7 +1,13 @@
 """/v1/documents: documents are added, read, replaced and deleted; a refused body changes nothing."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from asgi_client import ids, refused, search
+from served_people import SEARCHERS, TEXT, UNIFIED
+from shell import succeed
 
 from alicorn.query import Collection
 from alicorn.serving.api.messages import MAX_DOCUMENTS
@@ -137,3 +143,30 @@ def test_lists_of_documents_are_of_one_kind_and_bounded(client):
     many = [{"doc_id": "x"}] * (MAX_DOCUMENTS + 1)
     assert "length <= 10000" in client.post("/v1/documents", json=many).json()["detail"]
     assert client.post("/v1/documents", json=[]).json() == {"upserted": 0, "left_out": 0}
+
+
+def test_a_served_collection_is_backed_up_while_it_is_written_and_restored(client, tmp_path, start):
+    """The copy has all that was acknowledged before it, nothing that is in part, and is served as any other."""
+    written, ended = [], threading.Event()
+
+    def write():
+        for number in range(10_000):
+            document = {"doc_id": f"n{number}", "terms": ["number:all"], "columns": {"year": number}}
+            client.post("/v1/documents", json=[document])
+            written.append(number)
+            if ended.is_set():
+                return
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        while len(written) < 3:
+            time.sleep(0.001)
+        before = len(written)
+        succeed("backup", tmp_path / "collection", "--to", tmp_path / "copy")
+        after = len(written) + 1
+        ended.set()
+        writing.result()
+    with Collection.open(tmp_path / "copy") as copied:
+        found = ids(search(start(copied, [TEXT, UNIFIED], searchers=SEARCHERS), expression="number:all", limit=1000))
+    assert before <= len(found) <= after
+    assert set(found) == {f"n{number}" for number in range(len(found))}

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from alicorn import __version__
-from alicorn.cli.collection import alias, drop, embed, interests, publish, update, verify
+from alicorn.cli.collection import alias, backup, drop, embed, interests, publish, update, verify
 from alicorn.cli.compiling import compile
 from alicorn.cli.configuration import analyze, init, schema
 from alicorn.cli.demo import demo
@@ -57,6 +57,7 @@ VERBS = (
     replay,
     tune,
     verify,
+    backup,
     compile,
 )
 

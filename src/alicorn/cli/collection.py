@@ -292,3 +292,20 @@ def verify(collection: CollectionFolder, as_json: Json = False) -> None:
 
     found = verify_collection(collection)
     print_values({"files": found.num_files, "bytes": found.num_bytes, "journal operations": found.operations}, as_json)
+
+
+def backup(
+    collection: CollectionFolder,
+    to: Annotated[Path, typer.Option(help="Folder to make; a collection that can be opened and served.")],
+    as_json: Json = False,
+) -> None:
+    """Copy a collection as it is at one moment, while others read and write it.
+
+    Example: alicorn backup collection/ --to backups/2026-11-30
+    """
+    from alicorn.query import Collection
+
+    with Collection.open(collection, read_only=True) as opened:
+        opened.backup(to)
+    with Collection.open(to, read_only=True) as copied:
+        print_values({"documents": len(copied)}, as_json)

@@ -8,6 +8,8 @@ models/         which models answer, and how another one takes over
 process.py      serve: the process
 ready.py        what is compiled before the first request
 query_tower.py  an exported request tower, without torch
+background.py   work that nobody waits for, in bounds
+sampling.py     recall and plans of some searches, answered again
 logs.py         logs as lines of JSON, with the id of the request
 metrics.py      counts and latencies for Prometheus
 static/         the search page: one page, one style, one script

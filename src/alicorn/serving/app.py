@@ -39,12 +39,13 @@ from alicorn.serving.api.rank_operation import rank_operation
 from alicorn.serving.api.search_endpoint import SearchEndpoint
 from alicorn.serving.api.search_operations import events_operation, search_operations, typing_operations
 from alicorn.serving.api.status_operations import status_operations
+from alicorn.serving.background import Background
 from alicorn.serving.limits.admission import Admission
 from alicorn.serving.logs import RequestIds
 from alicorn.serving.metrics import CountRequests, Metrics
-from alicorn.serving.models.background import Background
 from alicorn.serving.models.operations import model_operations
 from alicorn.serving.models.served_models import ServedModels
+from alicorn.serving.sampling import RecallSample
 from alicorn.serving.security.access import Access
 from alicorn.serving.security.cors import CrossOrigin
 from alicorn.serving.security.headers import SafeHeaders
@@ -82,6 +83,8 @@ def create_app(
     admission = Admission()
     metrics.watch(admission)
     background = Background()
+    metrics.watch_age(lambda: endpoint.age_s, background)
+    endpoint.watching += [lambda answered: metrics.searched(answered.seconds), RecallSample(metrics, background).see]
     switched = ServedModels(endpoint, background, model_folder)
 
     @asynccontextmanager

@@ -4,17 +4,29 @@ alicorn_requests_total{route, method, status}     alicorn_request_seconds{route,
 alicorn_documents                                 alicorn_version: operations acknowledged so far
 alicorn_requests_in_flight   alicorn_expected_wait_seconds   alicorn_requests_refused: by admission
 alicorn_searches_without_nn_total{rule}           texts that a rule of the vertical's selection made Boolean
+alicorn_search_stage_seconds{stage}   read: a request with its vectors; engine; answer: columns, reasons and the log
+alicorn_segments   alicorn_segments_in_memory   alicorn_documents_deleted: which merging will remove
+alicorn_rewritings: of segments, by flushes, merges and trainings
+alicorn_refresh_age_seconds: since a collection that another process writes was looked at; 0 where this one writes it
+alicorn_background_left_out: tasks that were not done, because too many waited
+alicorn_sampled_recall   alicorn_sampled_documents_scanned   alicorn_sampled_plans_total{plan}: by sampling.py
 """
 
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from alicorn.index import SegmentView, Snapshot
 from alicorn.query import Collection
+from alicorn.serving.background import Background
 from alicorn.serving.limits.admission import Admission
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_RECALL = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 1.0)
+_SCANNED = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -36,10 +48,59 @@ class Metrics:
         self.without_nn = Counter(
             "alicorn_searches_without_nn", "Texts answered without nn", ["rule"], registry=self._registry
         )
+        stage = Histogram(
+            *("alicorn_search_stage_seconds", "Seconds of each stage of a search", ["stage"]),
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._stages = [stage.labels(name) for name in ("read", "engine", "answer")]
+        self.recall = Histogram(
+            *("alicorn_sampled_recall", "Share of the exact answer that a search found"),
+            buckets=_RECALL,
+            registry=self._registry,
+        )
+        self.scanned = Histogram(
+            *("alicorn_sampled_documents_scanned", "Documents that an nn of a search scanned"),
+            buckets=_SCANNED,
+            registry=self._registry,
+        )
+        self.plans = Counter("alicorn_sampled_plans", "Plans of nn, by segment", ["plan"], registry=self._registry)
+        self._of_collection(collection)
+
+    def _of_collection(self, collection: Collection) -> None:
         documents = Gauge("alicorn_documents", "Live documents", registry=self._registry)
         documents.set_function(lambda: len(collection))
         version = Gauge("alicorn_version", "Operations acknowledged by the collection", registry=self._registry)
         version.set_function(lambda: collection.snapshot().sequence)
+
+        of_segments: dict[str, tuple[str, Callable[[Snapshot], int]]] = {
+            "alicorn_segments": ("Segments on disk", lambda snapshot: sum(map(_is_on_disk, snapshot.segments))),
+            "alicorn_segments_in_memory": (
+                "Segments that are not written to disk yet",
+                lambda snapshot: sum(not _is_on_disk(view) for view in snapshot.segments),
+            ),
+            "alicorn_documents_deleted": (
+                "Documents that take room until segments are merged",
+                lambda snapshot: sum(view.segment.num_docs - view.num_live for view in snapshot.segments),
+            ),
+        }
+        for name, (said, count) in of_segments.items():
+            gauge = Gauge(name, said, registry=self._registry)
+            gauge.set_function(partial(_counted, collection, count))
+        rewritings = Gauge("alicorn_rewritings", "Flushes, merges and trainings", registry=self._registry)
+        rewritings.set_function(lambda: collection.num_rewritings)
+
+    def searched(self, seconds: Sequence[float]) -> None:
+        """A search was answered. seconds: of each stage."""
+        for stage, took_s in zip(self._stages, seconds, strict=True):
+            stage.observe(took_s)
+
+    def watch_age(self, age_s: Callable[[], float], background: Background) -> None:
+        """Show how old the view of the collection is, and what the background left out."""
+        age = Gauge("alicorn_refresh_age_seconds", "Since the collection was looked at", registry=self._registry)
+        age.set_function(age_s)
+        left_out = Gauge("alicorn_background_left_out", "Tasks that were not done", registry=self._registry)
+        left_out.set_function(lambda: background.left_out)
 
     def watch(self, admission: Admission) -> None:
         """Show who waits, and who was refused."""
@@ -82,3 +143,11 @@ class CountRequests:
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self.metrics.requests.labels(route, method, str(status)).inc()
             self.metrics.seconds.labels(route, method).observe(time.perf_counter() - started)
+
+
+def _counted(collection: Collection, count: Callable[[Snapshot], int]) -> int:
+    return count(collection.snapshot())
+
+
+def _is_on_disk(view: SegmentView) -> bool:
+    return view.segment.name is not None

@@ -164,6 +164,11 @@ class Store:
         """The metadata last given to `create` or `set_metadata`."""
         return copy.deepcopy(self._versions.current.metadata)
 
+    @property
+    def num_rewritings(self) -> int:
+        """How many times segments were rewritten since the collection was created: flushes, merges, trainings."""
+        return self._versions.current.generation
+
     def snapshot(self) -> Snapshot:
         """The live documents as of now. Never waits; later writes do not change it."""
         return self._versions.snapshot

@@ -56,12 +56,16 @@ _MAX_SHOWN = 20  # terms of a hit
 
 
 class AnsweredSearch(NamedTuple):
-    """A search with its answer, for those that watch a server. retriever: that answered."""
+    """A search with its answer, for those that watch a server. retriever: that answered.
+
+    seconds: to read the request and encode its text, of the engine, and of the answer: columns, reasons, the log.
+    """
 
     asked: SearchRequest
     retriever: Retriever
     request: Request
     result: Result
+    seconds: tuple[float, float, float]
 
 
 class SearchEndpoint:
@@ -108,7 +112,9 @@ class SearchEndpoint:
         columns = None if asked.columns is None else checked_columns(asked.columns, self.collection.snapshot().columns)
         request = self._request(asked, only, retriever)
         check()
+        read = time.perf_counter()
         found = retriever.search(request, asked.explain, snapshot)
+        searched = time.perf_counter()
         check()
         explored = self._explored(asked, found)
         result = found if explored is None else found.taken(explored.places)
@@ -120,8 +126,9 @@ class SearchEndpoint:
             hits = self._explained(hits, result, request, asked, highlighter)
         notices = [*result.notices, *request.notices]
         search_id = self._log(asked, request, result, notices, retriever.ranking, explored)
+        seconds = (read - started, searched - read, time.perf_counter() - searched)
         for watch in self.watching:
-            watch(AnsweredSearch(asked, retriever, request, found))
+            watch(AnsweredSearch(asked, retriever, request, found, seconds))
         return SearchAnswer(
             hits,
             result.total,
@@ -239,6 +246,11 @@ class SearchEndpoint:
                 highlights = {column: [Highlight(*place) for place in of] for column, of in places.items()}
             explained.append(replace(hit, why=why, highlights=highlights))
         return explained
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since a collection that another process writes was looked at; 0 where this one writes it."""
+        return time.monotonic() - self._refreshed if self.collection.read_only else 0.0
 
     def _refresh(self) -> None:
         """A collection that another process writes is refreshed once a second."""

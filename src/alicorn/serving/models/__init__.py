@@ -1,7 +1,6 @@
 """Which models answer, and how does another one take over while the server answers?
 
 model_check.py    two models beside each other on logged searches
-background.py     work that nobody waits for, in bounds
 shadow.py         a share of the searches, answered by another model too
 served_models.py  load, check, shadow, switch, roll back
 operations.py     the same over HTTP

@@ -21,7 +21,7 @@ from alicorn.feedback.recent import LoggedSearch, recent_searches
 from alicorn.publishing.aliases import CURRENT, aliases_of, give_names
 from alicorn.publishing.provenance import as_published
 from alicorn.serving.api.search_endpoint import AnsweredSearch, SearchEndpoint
-from alicorn.serving.models.background import Background
+from alicorn.serving.background import Background
 from alicorn.serving.models.model_check import CheckLimits, ModelCheck, check_model
 from alicorn.serving.models.shadow import Shadow, ShadowReport
 from alicorn.serving.ready import search_by

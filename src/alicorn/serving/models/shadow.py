@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from alicorn.errors import AlicornError
 from alicorn.serving.api.search_endpoint import AnsweredSearch
-from alicorn.serving.models.background import Background, EvenShare
+from alicorn.serving.background import Background, EvenShare
 
 
 class ShadowReport(Struct, frozen=True):

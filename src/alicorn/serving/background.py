@@ -17,12 +17,13 @@ class Background:
         self._thread = ThreadPoolExecutor(1, "alicorn-background")
         self._free = threading.Semaphore(most_waiting)
 
-    def offer(self, task: Callable[[], None]) -> None:
-        """Do it some time, unless too much waits. A task that fails is a line of the log."""
+    def offer(self, task: Callable[[], None]) -> bool:
+        """Do it some time, unless too much waits: False. A task that fails is a line of the log."""
         if not self._free.acquire(blocking=False):
             self.left_out += 1
-            return
+            return False
         self._thread.submit(self._do, task)
+        return True
 
     def wait(self) -> None:
         """Until all that was offered before is done."""
