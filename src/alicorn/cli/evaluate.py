@@ -43,7 +43,8 @@ def evaluate(
     compare: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Another model or collection, scored over the same searches; again for one of each.", exists=True
+            help="Another model, vertical or collection, scored over the same searches; again for one of each.",
+            exists=True,
         ),
     ] = None,
     qrels: Annotated[

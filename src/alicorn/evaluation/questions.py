@@ -24,9 +24,9 @@ class Questions:
     relevance is learned from. control: a template of the documents that may pass, of which the first `pre_rank` by BM25
     go on; needs the collection. split: which searches; a look at "test" is counted in the folders of the models.
     vertical: a version of the model's vertical that serves instead. qrels: a TREC file of graded judgements by
-    search_id, which replace the targets of the log. compare: another model, another collection, or one of each, whose
-    systems are scored over the same searches; needs the collection. page: the file to which the page of the model will
-    be written. map_by: the column that colours its map; None: the first id feature.
+    search_id, which replace the targets of the log. compare: another model, vertical or collection, or one of each,
+    whose systems are scored over the same searches; needs the collection. page: the file to which the page of the model
+    will be written. map_by: the column that colours its map; None: the first id feature.
     """
 
     ks: Sequence[int] = (10, 100, 1000)
@@ -49,23 +49,27 @@ class Questions:
 
 
 class Other(NamedTuple):
-    """What a model and its collection are compared with: None is the same model, or the same collection."""
+    """What a model, its vertical and its collection are compared with: None is the same one."""
 
     model: Path | None
+    vertical: Path | None
     collection: Path | None
 
     @classmethod
-    def of(cls, folders: Sequence[Path]) -> Other:
-        """Raises ConfigError for two models or two collections."""
-        models = [folder for folder in folders if (folder / "model.json").exists()]
-        collections = [folder for folder in folders if folder not in models]
-        if len(models) > 1 or len(collections) > 1:
-            raise ConfigError(
-                "--compare takes one model, one collection, or one of each, got "
-                + " and ".join(map(str, models if len(models) > 1 else collections))
-            )
-        return cls(next(iter(models), None), next(iter(collections), None))
+    def of(cls, paths: Sequence[Path]) -> Other:
+        """A file is a vertical, a folder with model.json a model, any other a collection. Raises ConfigError for two of
+        a kind."""
+        verticals = [path for path in paths if path.is_file()]
+        models = [path for path in paths if (path / "model.json").exists()]
+        collections = [path for path in paths if path not in (*models, *verticals)]
+        for some in (models, verticals, collections):
+            if len(some) > 1:
+                raise ConfigError(
+                    "--compare takes one model, one vertical and one collection at most, got "
+                    + " and ".join(map(str, some))
+                )
+        return cls(*(next(iter(some), None) for some in (models, verticals, collections)))
 
     @property
     def label(self) -> str:
-        return " in ".join(folder.name for folder in self if folder is not None)
+        return " in ".join(path.name for path in self if path is not None)

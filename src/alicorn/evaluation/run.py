@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from alicorn.errors import ConfigError
+from alicorn.errors import CollectionError, ConfigError
 from alicorn.evaluation.judges.word_overlap import RelevanceModel, read_labels
 from alicorn.evaluation.questions import Other, Questions
 from alicorn.evaluation.reports.ablation import Ablation, How, ablate
@@ -21,11 +21,11 @@ from alicorn.evaluation.reports.channel_weights import ChannelWeights, channel_w
 from alicorn.evaluation.reports.control import ControlReport, control_report
 from alicorn.evaluation.reports.page.model_page import check_page, model_page
 from alicorn.evaluation.reports.page.sections import MeasuredModel
-from alicorn.evaluation.reports.recall import RecallReport, measure_recall, with_served
+from alicorn.evaluation.reports.recall import RecallReport, measure_recall, p50_p99, with_served
 from alicorn.evaluation.reports.relevance import Relevance, relevance
 from alicorn.evaluation.reports.survivors import Survivors, control_template, survivors
 from alicorn.evaluation.searches import Searches, open_searches
-from alicorn.evaluation.systems.served import other_controls, served_systems, with_ranking
+from alicorn.evaluation.systems.served import encoding_times, other_controls, served_systems, with_ranking
 from alicorn.evaluation.test_looks import count_look
 from alicorn.evaluation.trec import judged_searches, write_runs
 from alicorn.publishing.provenance import as_published
@@ -131,8 +131,8 @@ def _loaded(folder: Path, vertical: Vertical | None) -> AnyModel:
 
 def _searches(logs: Path, vertical: Vertical, questions: Questions) -> Searches:
     if questions.qrels is None:
-        return open_searches(logs, vertical, questions.num_searches, questions.seed, questions.split)
-    every = open_searches(logs, vertical, sys.maxsize, questions.seed, questions.split)
+        return open_searches(logs, vertical, questions.num_searches, questions.seed, questions.split, repeats=True)
+    every = open_searches(logs, vertical, sys.maxsize, questions.seed, questions.split, repeats=True)
     return judged_searches(questions.qrels, every, questions.num_searches, questions.seed)
 
 
@@ -167,14 +167,26 @@ def _as_served(
         retriever = Retriever(collection, [model])
         answered["hybrid, with ranking"] = with_ranking(retriever, searches, depth, model.key, ranking)
     order = model.vertical.order_of("hybrid") or "nn"
-    facts = {"served": f"`{model.vertical.expressions.hybrid}` by {to_json(order)}"}
+    facts: dict[str, Any] = {"served": f"`{model.vertical.expressions.hybrid}` by {to_json(order)}"}
+    facts["encoding_ms"] = p50_p99(encoding_times(Retriever(collection, [model]), searches, model.key))
     if questions.compare:
         second = model if other.model is None else Model.load(other.model)
+        if other.vertical is not None:
+            second = second.with_vertical(Vertical.load(other.vertical))
         with nullcontext(collection) if other.collection is None else _opened(other.collection) as opened:
+            second = _published(second, other, opened)
             beside = served_systems(Retriever(opened, [second]), searches, second.key, depth)
         answered |= {f"{other.label}: {system}": found for system, found in beside.items()}
     report = with_served(recall, answered, searches, questions.ks, questions.seed)
     return replace(report, facts=report.facts | facts)
+
+
+def _published(second: AnyModel, other: Other, collection: Collection) -> AnyModel:
+    try:
+        return as_published([second], collection)[0]
+    except CollectionError as error:
+        of = "model" if other.model is None else "collection"
+        raise CollectionError(f"--compare {other.label}: {error}; or --compare its {of} too") from None
 
 
 def _check_collection(questions: Questions) -> None:

@@ -6,6 +6,7 @@ exact and indexed runs agree on ties.
 """
 
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alicorn.errors import TableError
+from alicorn.evaluation.earlier_choices import Choice, earlier_choices
 from alicorn.evaluation.metrics.ranking import Targets
 from alicorn.evaluation.unseen import unseen
 from alicorn.pairs import PairsFolder, is_pairs_folder
 from alicorn.vertical import Vertical
 from alicorn.vertical.requests import RequestTables, request_table
+
+_DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,8 @@ class Searches:
     times_us: int64, microseconds since 1970, UTC.
     requests: table of `query` and the searchers' columns, one row per search, as Model.encode_requests takes it.
     documents: the corpus sorted by doc_id; its row is the document number. targets: document numbers, -1 for a target
-    outside the corpus. segments: the labels of each search, of the log and of unseen.py. num_in_split: searches with
+    outside the corpus. earlier: what its searcher had chosen for the words of each search; empty where nobody asks.
+    segments: the labels of each search, of the log and of unseen.py. num_in_split: searches with
     targets before sampling. simulated: the searches come from a generated world, and every table that shows them must
     say so.
     """
@@ -44,6 +49,7 @@ class Searches:
     num_in_split: int
     num_without_targets: int
     simulated: bool
+    earlier: Sequence[Sequence[Choice]] = ()
 
     def __len__(self) -> int:
         return len(self.requests)
@@ -60,6 +66,15 @@ class Searches:
         """int32 (doc_ids,): the number of each document, -1 outside the corpus."""
         return _numbers(doc_ids, self._doc_ids)
 
+    def chosen(self, row: int) -> Callable[[float], Sequence[str]]:
+        """What the searcher of a search had chosen for its words, of so many days before it."""
+
+        def within(days: float) -> Sequence[str]:
+            since = self.times_us[row] - days * _DAY_US
+            return [doc_id for time, doc_id in (self.earlier[row] if self.earlier else ()) if time >= since]
+
+        return within
+
     def take(self, rows: np.ndarray, targets: Targets) -> "Searches":
         """Some of the searches, with targets of their own."""
         return replace(
@@ -69,6 +84,7 @@ class Searches:
             requests=self.requests.take(pa.array(rows)),
             targets=targets,
             segments=[self.segments[row] for row in rows],
+            earlier=[self.earlier[row] for row in rows] if self.earlier else (),
         )
 
     def run(self, ids: list[list[str]], depth: int) -> np.ndarray:
@@ -84,24 +100,31 @@ class Searches:
 
 
 def open_searches(
-    folder: str | Path, vertical: Vertical, num_searches: int = 10_000, seed: int = 0, split: str | None = None
+    folder: str | Path,
+    vertical: Vertical,
+    num_searches: int = 10_000,
+    seed: int = 0,
+    split: str | None = None,
+    repeats: bool = False,
 ) -> Searches:
     """`read_searches` of a pairs/ folder; a log folder is first mined into a temporary one. Raises TableError."""
     folder = Path(folder)
     if is_pairs_folder(folder):
-        return read_searches(folder, num_searches, seed, split)
+        return read_searches(folder, num_searches, seed, split, repeats)
     from alicorn.logs import mine
 
     with tempfile.TemporaryDirectory() as temporary:
         mine(folder, vertical, Path(temporary) / "pairs")
-        return read_searches(Path(temporary) / "pairs", num_searches, seed, split)
+        return read_searches(Path(temporary) / "pairs", num_searches, seed, split, repeats)
 
 
-def read_searches(pairs: str | Path, num_searches: int = 10_000, seed: int = 0, split: str | None = None) -> Searches:
+def read_searches(
+    pairs: str | Path, num_searches: int = 10_000, seed: int = 0, split: str | None = None, repeats: bool = False
+) -> Searches:
     """At most `num_searches` searches, sampled without replacement, of a pairs/ folder.
 
     split: "test" or "valid"; without it the test split where there is one, else valid. Searches without targets are
-    counted and left out before sampling. Raises TableError.
+    counted and left out before sampling. repeats: with what searchers had chosen earlier. Raises TableError.
     """
     folder = PairsFolder(pairs)
     searches = folder.read("searches")
@@ -133,6 +156,7 @@ def read_searches(pairs: str | Path, num_searches: int = 10_000, seed: int = 0, 
         num_in_split=len(with_targets),
         num_without_targets=len(searches) - len(with_targets),
         simulated=folder.manifest.simulated,
+        earlier=earlier_choices(folder, sampled) if repeats else (),
     )
 
 

@@ -1,5 +1,7 @@
 """Served systems are what the Retriever answers, request by request; the table has them in one comparison."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,9 +11,19 @@ from alicorn.evaluation.metrics.comparison import compare
 from alicorn.evaluation.metrics.ranking import Targets
 from alicorn.evaluation.reports.recall import RecallReport, with_served
 from alicorn.evaluation.searches import Searches
-from alicorn.evaluation.systems.served import BM25, BOOLEAN, HYBRID, NN, served_systems
+from alicorn.evaluation.systems.served import (
+    BM25,
+    BOOLEAN,
+    HYBRID,
+    NN,
+    encoding_times,
+    request_vectors,
+    served,
+    served_systems,
+)
 from alicorn.retrieval.retriever import Retriever
-from alicorn.vertical import HitOrders
+from alicorn.vertical import HitOrders, Selection
+from alicorn.vertical.selection import RepeatRule
 
 QUERIES = ["john smith", "jane", "smyth bergen", "nobody"]
 CITIES = ["Bergen", "Oslo", None, "Oslo"]
@@ -39,6 +51,23 @@ def searches():
         num_without_targets=1,
         simulated=False,
     )
+
+
+def test_an_easy_repeat_is_answered_by_words_alone(collection, searches):
+    """Of one search its searcher had clicked p/4 for the same words a day before, of another a week before."""
+    model = Model("people", personal=True)
+    rule = RepeatRule(kind="repeat", days=2)
+    model.vertical = VERTICAL.model_copy(update={"selection": Selection(requests=(rule,))})
+    day = 86_400_000_000
+    known = replace(searches, earlier=[[(-day, "p/4")], [(-7 * day, "p3")], [], []])
+    retriever = Retriever(collection, [model])
+    vectors = request_vectors(retriever, known, "people")
+    hybrid = served(retriever, known, 5, "hybrid", "people", vectors).run
+    boolean = served(retriever, known, 5, "boolean").run
+    without = served(retriever, searches, 5, "hybrid", "people", vectors).run
+    assert hybrid[0].tolist() == boolean[0].tolist() != without[0].tolist()
+    assert hybrid[1:].tolist() == without[1:].tolist()
+    assert len(encoding_times(retriever, known, "people")) == 4
 
 
 def test_every_system_is_what_the_retriever_answers(collection, searches):

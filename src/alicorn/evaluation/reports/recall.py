@@ -76,6 +76,11 @@ class RecallReport:
             sentences.append(
                 f"Time of a request in the engine, one at a time, 50th and 99th percentile in ms: {times}."
             )
+        if "encoding_ms" in facts:
+            p50, p99 = facts["encoding_ms"]
+            sentences.append(
+                f"Encoding a request by itself, which nn and hybrid need before: {p50:.2f} and {p99:.2f} ms."
+            )
         for done in facts.get("encoders", ()):
             sentences.append(
                 f"Its text encoder: {done['texts']:,} texts encoded, {done['found']:,} read from the disk, in"
@@ -158,8 +163,14 @@ def with_served(
     )
     if not answered:
         return replace(report, comparison=comparison)
-    times = {system: np.quantile(one.took_ms, [0.5, 0.99]).round(3).tolist() for system, one in answered.items()}
+    times = {system: p50_p99(one.took_ms) for system, one in answered.items()}
     return replace(report, comparison=comparison, runs=runs, facts=report.facts | {"p50_p99_ms": times})
+
+
+def p50_p99(times: np.ndarray) -> list[float]:
+    """The 50th and 99th percentile."""
+    found: list[float] = np.quantile(times, [0.5, 0.99]).round(3).tolist()
+    return found
 
 
 def _mean_cosine(interests: np.ndarray) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 BOOLEAN, BM25, NN, HYBRID = "Boolean", "BM25, any word", "nn", "hybrid"
 
 RRF: OrderBy = {"rrf": ["nn", "bm25"]}
+_ENCODED = 200  # requests that are encoded one at a time
 _ORDERS: Mapping[str, OrderBy] = {"hybrid, by nn": "nn", "hybrid, by rrf": RRF}
 
 
@@ -73,10 +75,11 @@ def served(
     order_by: OrderBy | None = None,
 ) -> Answered:
     """The first `depth` hits of every search. vectors: by name, (searches, dim) each. order_by: the served one unless
-    given. A searcher has no earlier choices here, so that the selection's rule about repeats never holds."""
+    given. The selection's rule about repeats looks at the first page, as the server does."""
 
     def ask(row: int) -> Result:
-        read = retriever.read(queries[row], mode, key, depth, order_by, known=known[row])
+        chosen = searches.chosen(row)
+        read = retriever.read(queries[row], mode, key, order_by=order_by, chosen=chosen, known=known[row])
         given = {name: each[row] for name, each in (vectors or {}).items()}
         return retriever.collection.search(read.expression, given, depth, read.order_by)
 
@@ -100,6 +103,21 @@ def other_controls(collection: Collection, model: AnyModel, searches: Searches, 
     return found
 
 
+def encoding_times(retriever: Retriever, searches: Searches, key: str) -> np.ndarray:
+    """(at most 200,) ms that it takes to encode a request by itself, as an outside request with its columns is."""
+    context = retriever.vertical.request.context if retriever.vertical else ()
+    asked = searches.requests.slice(0, _ENCODED).to_pylist()
+    times = []
+    for row in [asked[0], *asked]:  # the first one compiles what is compiled when first needed
+        columns = dict(row)
+        text = columns.pop("query", None) or ""
+        here = {name: columns.pop(name) for name in context if name in columns}
+        started = time.perf_counter()
+        retriever.request(text=text, searcher=columns, context=here, mode="embedding", key=key)
+        times.append((time.perf_counter() - started) * 1e3)
+    return np.array(times[1:])
+
+
 def known_columns(searches: Searches, columns: Sequence[str]) -> list[KnownColumns]:
     """Of every search, some columns of its searcher and context."""
     if not columns:
@@ -116,7 +134,8 @@ def with_ranking(retriever: Retriever, searches: Searches, depth: int, key: str,
     asked = asked_rows(searches.requests, searches.times_us.tolist(), every, columns)
 
     def ask(row: int) -> Result:
-        read = retriever.read(asked[row].text, "hybrid", key, depth, known=asked[row].known)
+        chosen = searches.chosen(row)
+        read = retriever.read(asked[row].text, "hybrid", key, chosen=chosen, known=asked[row].known)
         vectors = check_vectors(retriever.by_name(asked[row].vectors))
         root = read.expression
         request = Request(root, root, vectors, depth, read.order_by, asked=asked[row], channels=read.channels)
