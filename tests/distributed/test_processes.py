@@ -1,5 +1,6 @@
 """Shards in other processes: what is answered where one is killed, slow, or of another version."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -54,6 +55,8 @@ class Processes:
         self.running[shard, at].send_signal(number)
         if number == signal.SIGKILL:
             self.running[shard, at].wait()
+        elif number == signal.SIGSTOP:
+            os.waitpid(self.running[shard, at].pid, os.WUNTRACED)  # until it has stopped
 
     def collection(self, addresses: Sequence[Sequence[str]] | None = None) -> ShardedCollection:
         return ShardedCollection(read_manifest(self.folder), ProcessShards(addresses or self.addresses))
@@ -161,6 +164,30 @@ def test_versions_are_never_mixed(processes: Processes, folder: Path) -> None:
         with pytest.raises(UnreachableError, match="not 0000"):
             unknown.search(EXPRESSION)
         unknown.close()
+
+
+def test_a_version_is_published_under_load(processes: Processes, folder: Path) -> None:
+    current = [processes.collection()]
+    before = asked(current[0])
+    answers: list[tuple[str, list[str]]] = []
+
+    def search(_: int) -> None:
+        sharded = current[0]
+        answers.append((sharded.manifest.version, asked(sharded)))
+
+    with ThreadPoolExecutor(4) as pool, Collection.open(folder / "whole") as whole:
+        searches = pool.map(search, range(300))
+        whole.delete(before[:2])
+        new = publish_shards(whole, folder / "sharded", 2)
+        while current[0].manifest.version != new.version:
+            current[0] = current[0].followed(folder / "sharded")
+        list(searches)
+        pool.submit(search, 0).result()
+    wanted = {new.version: before[2:]}
+    assert len(answers) == 301
+    assert all(ids == wanted.get(version, before) for version, ids in answers)
+    assert answers[-1][0] == new.version
+    current[0].close()
 
 
 def test_many_threads_share_a_router(processes: Processes, folder: Path) -> None:

@@ -26,6 +26,7 @@ from alicorn.distributed.protocol.messages import (
     AskReason,
     AskRows,
     AskSearch,
+    AskVersion,
     Facts,
     Message,
     OwnFacts,
@@ -38,7 +39,7 @@ from alicorn.distributed.router.result import Coverage, ShardedResult
 from alicorn.distributed.router.rounds import ask_all
 from alicorn.distributed.router.transport import LocalShards, Transport
 from alicorn.distributed.shard.shard import OpenShard
-from alicorn.errors import UnreachableError
+from alicorn.errors import ConfigError, UnreachableError
 from alicorn.index import Snapshot
 from alicorn.language import tree
 from alicorn.language.order import OrderBy
@@ -177,6 +178,25 @@ class ShardedCollection:
         rows = from_stream(ask_all(self._transport, [shard], partial(_same, read), None)[shard].stream)
         return {name: python_values(rows[name])[0] for name in rows.column_names} if rows.num_rows else None
 
+    def followed(self, folder: str | Path) -> ShardedCollection:
+        """The version that is current in a folder, over the same shards; this one, until every shard has it.
+
+        Searches of this one go on and end in its version. Raises ConfigError for another number of shards.
+        """
+        manifest = read_manifest(Path(folder))
+        if manifest.version == self.manifest.version:
+            return self
+        if len(manifest.shards) != len(self.manifest.shards):
+            raise ConfigError(
+                f"{folder} has {len(manifest.shards)} shards now, and had {len(self.manifest.shards)}: start processes"
+                " for them, and a router that knows these"
+            )
+        try:
+            ask_all(self._transport, range(len(manifest.shards)), partial(_same, AskVersion(manifest.version)), None)
+        except UnreachableError:
+            return self
+        return ShardedCollection(manifest, self._transport)
+
     def close(self) -> None:
         self._transport.close()
 
@@ -293,6 +313,8 @@ class _ShardedSearch:
         found: dict[int, ShardHits] = ask_all(self._collection._transport, alive, message, self._deadline)
         parts = list(found.values())
         total = sum(part.total for part in parts)
+        if isinstance(prepared.root, tree.Nn) and prepared.root.k is not None:
+            total = min(total, prepared.root.k)  # a shard may have counted its own k nearest
         hits, places = self._merged(found, total)
         notices = prepared.notices
         is_whole = not isinstance(prepared, Restricted)
@@ -328,7 +350,7 @@ class _ShardedSearch:
         root = self._ordering.prepared.root
         if shares and isinstance(root, tree.StrongOr) and limit < total:
             return hits, with_shares(hits, root, num_best, shares, limit)
-        return hits, hits.first(np.arange(num_best), self._offset + limit)[self._offset :]
+        return hits, hits.first(np.arange(num_best), min(self._offset + limit, total))[self._offset :]
 
     def _coverage(self) -> Coverage:
         shards = self._collection.manifest.shards

@@ -48,15 +48,19 @@ InRounds = Generator[list[ExchangePart], list[Reply], None]
 R = TypeVar("R")
 
 
-def agree(evaluation: ShardExecution, root: tree.Node) -> InRounds:
-    """Agree on every node of a tree that counts over the whole collection, those inside others first."""
+def agree(evaluation: ShardExecution, root: tree.Node, but_last_cut: bool = False) -> InRounds:
+    """Agree on every node of a tree that counts over the whole collection, those inside others first.
+
+    but_last_cut: where the tree is an `nn` with k, leave the k nearest of the shard: the router keeps those of all.
+    """
+    evaluation.uncut = root if but_last_cut and isinstance(root, tree.Nn) else None
     for level in _levels(root):
         yield from together([_agreeing(evaluation, equal) for equal in level])
 
 
 def together(exchanges: Sequence[Exchanging]) -> InRounds:
     """Several exchanges at once: a round has a part of each that is not at its end."""
-    running = [(one, next(one)) for one in exchanges]
+    running = [(one, part) for one in exchanges if (part := next(one, None)) is not None]
     while running:
         replies = yield [part for _, part in running]
         pending = []
@@ -111,6 +115,9 @@ def _near(evaluation: ShardExecution, node: tree.Nn) -> Generator[ExchangePart, 
         if node.scan is not None:
             evaluation.scanned[node] = (yield from _clusters(evaluation, node, node.scan, allowed)).clusters
         found = nn.nearest_of(evaluation, node, allowed)
+    if node is evaluation.uncut:
+        evaluation.nearest[node] = found
+        return None
     reply = yield from _cut(evaluation.snapshot, found, node.k, len(found.numbers))
     first = evaluation.nearest[node] = found.first(reply.count)
     evaluation.reached[node] = reply.size, reply.last

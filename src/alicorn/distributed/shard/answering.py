@@ -27,7 +27,7 @@ from alicorn.query.facets.count import ranges_of, together, values_of
 from alicorn.query.facets.histogram import Edge
 from alicorn.query.facets.ranges import Counted, between, edges_of, ends_of
 from alicorn.query.order.cursor import Ordering
-from alicorn.query.order.keys import check_order
+from alicorn.query.order.keys import BY_NN, check_order
 from alicorn.query.order.order_by import ranked
 from alicorn.query.order.scores import rising_of
 from alicorn.query.restrict import Restricted
@@ -49,7 +49,7 @@ def searching(snapshot: Snapshot, asked: AskSearch) -> Answering:
     ordering = Ordering(order, prepared, asked.vectors, snapshot.columns)
     cursor = None if asked.after is None else ordering.read(asked.after)
     evaluation = _evaluation(snapshot, asked, prepared.root)
-    yield from agree(evaluation, prepared.root)
+    yield from agree(evaluation, prepared.root, order == BY_NN and cursor is None and not asked.facets)
     fusions = [key for key in order if isinstance(key, RankFusion)]
     if fusions:
         found = evaluation.run(prepared.root)

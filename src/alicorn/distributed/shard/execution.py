@@ -18,7 +18,8 @@ from alicorn.query.sets.per_segment import Sets, narrow
 
 class ShardExecution(Execution):
     """agreed: the documents of a node in this shard, by the node's identity. reached: of an `nn` with k, how many
-    documents it has in all shards, and the cosine of the last. rising: of each part of a fusion, what all hits have."""
+    documents it has in all shards, and the cosine of the last. rising: of each part of a fusion, what all hits have.
+    uncut: an `nn` with k that has the k nearest of this shard."""
 
     def __init__(
         self, snapshot: Snapshot, vectors: dict[str, np.ndarray], expansions: Mapping[str, Spelled] | None = None
@@ -28,6 +29,7 @@ class ShardExecution(Execution):
         self.agreed: dict[int, Sets] = {}
         self.reached: dict[tree.Nn, tuple[int, float]] = {}
         self.rising: dict[Part, np.ndarray] = {}
+        self.uncut: tree.Nn | None = None
         self._spelled = expansions or {}
 
     def evaluate(self, node: tree.Node, within: Sets | None) -> Sets:
