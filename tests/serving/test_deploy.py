@@ -6,8 +6,12 @@ import shlex
 from pathlib import Path
 
 import yaml
+from typer.main import get_command
+
+from alicorn.cli.app import app
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+VERBS = get_command(app).commands
 
 
 def test_the_dashboard_shows_metrics_that_there_are(client):
@@ -36,3 +40,42 @@ def test_the_unit_starts_the_server_by_a_file_of_settings():
     unit = (DEPLOY / "alicorn.service").read_text()
     (command,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
     assert shlex.split(command)[1:] == ["serve", "--config", "/etc/alicorn/serve.yaml"]
+
+
+MANIFESTS = [
+    manifest
+    for path in sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+    for manifest in yaml.safe_load_all(path.read_text())
+]
+PODS = [manifest["spec"]["template"]["spec"] for manifest in MANIFESTS if "template" in manifest.get("spec", {})]
+
+
+def test_pods_run_verbs_and_options_that_there_are():
+    commands = [container["command"] for pod in PODS for container in pod["containers"] if "command" in container]
+    assert {command[1] for command in commands} == {"shard", "publish"}
+    for program, verb, *arguments in commands:
+        assert program == "alicorn"
+        known = {option for param in VERBS[verb].params for option in param.opts}
+        assert {word for word in arguments if word.startswith("--")} <= known
+    (settings,) = [manifest["data"]["serve.yaml"] for manifest in MANIFESTS if manifest["kind"] == "ConfigMap"]
+    assert set(yaml.safe_load(settings)) <= {param.name for param in VERBS["serve"].params}
+
+
+def test_pods_are_not_root_and_know_no_service_by_variables():
+    assert len(PODS) == 3
+    for pod in PODS:
+        assert pod["enableServiceLinks"] is False, "the service alicorn would set ALICORN_PORT"
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert all(container["securityContext"]["readOnlyRootFilesystem"] for container in pod["containers"])
+
+
+def test_probes_ask_for_what_the_server_answers(client):
+    probes = [
+        probe["httpGet"]["path"]
+        for pod in PODS
+        for container in pod["containers"]
+        for name, probe in container.items()
+        if name.endswith("Probe") and "httpGet" in probe
+    ]
+    assert len(probes) == 3
+    assert {client.get(path).status_code for path in probes} == {200}
