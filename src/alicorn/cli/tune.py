@@ -111,7 +111,7 @@ def _tune_order(
 ) -> None:
     from alicorn.evaluation.orders.block import order_block, write_order
     from alicorn.evaluation.orders.report import comment, markdown, write_report
-    from alicorn.evaluation.orders.search import search_order
+    from alicorn.evaluation.orders.search import PRESENT, search_order
     from alicorn.evaluation.searches import open_searches
     from alicorn.query import Collection
     from alicorn.retrieval.retriever import Retriever
@@ -128,9 +128,12 @@ def _tune_order(
         found = search_order(retriever, asked, loaded.key, summed, seed)
     write_report(found, out)
     sys.stdout.write((to_json(found.to_dict()) if as_json else markdown(found)) + "\n")
-    if not found.is_worth_having:
+    boolean = loaded.vertical.order.boolean
+    if boolean is None and found.fields is not None and found.fields.is_worth_having:
+        boolean = found.fields.order
+    if not found.is_worth_having and boolean == loaded.vertical.order.boolean:
         return
-    block = order_block(found.orders[found.chosen], loaded.vertical.order.boolean, comment(found))
+    block = order_block(found.orders[found.chosen if found.is_worth_having else PRESENT], boolean, comment(found))
     path = vertical or model / "vertical.yaml"
     if apply:
         write_order(path, block)

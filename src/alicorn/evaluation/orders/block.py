@@ -1,20 +1,33 @@
-"""The order as a block of vertical.yaml, and the file with this block in place of the one that it has.
+"""An order as it is written: a sum, the block of vertical.yaml, and the file with it in place of the one that it has.
 
 Only the lines of `order:` are replaced, so that comments elsewhere stay. The new text is read back: whatever else it
 says must be what the old one said.
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from alicorn.config import plain_yaml, read_text
 from alicorn.errors import ConfigError
-from alicorn.language.order import OrderBy
+from alicorn.language.order import OrderBy, Part
 from alicorn.vertical import Vertical
 
 _ORDER = re.compile(r"order[ \t]*:")
+
+
+def order_of(parts: Sequence[Part]) -> dict[str, Any]:
+    """A sum as it is written in an order."""
+    written: dict[str, Any] = {}
+    for part in parts:
+        scale: dict[str, Any] = {"log": True} if part.log else {} if part.half_at is None else {"half_at": part.half_at}
+        if part.fields:
+            scale["fields"] = dict(part.fields)
+        written[str(part)] = {"weight": part.weight, **scale} if scale else part.weight
+    return written
 
 
 def order_block(hybrid: OrderBy, boolean: OrderBy | None, comment: str) -> str:

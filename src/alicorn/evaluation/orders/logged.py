@@ -5,11 +5,12 @@ the engine does.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
+from alicorn.evaluation.orders.block import order_of
 from alicorn.evaluation.searches import Searches
 from alicorn.evaluation.systems.served import known_columns
 from alicorn.language.order import Part
@@ -53,18 +54,19 @@ class LoggedHits:
 
 
 def logged_hits(
-    retriever: Retriever, searches: Searches, key: str, vectors: Mapping[str, np.ndarray], parts: Sequence[str]
+    retriever: Retriever, searches: Searches, key: str, vectors: Mapping[str, np.ndarray], parts: Sequence[Part]
 ) -> LoggedHits:
-    """All hits of each search. vectors: by name, (searches, dim) each. parts: as an order names them."""
+    """All hits of each search. vectors: by name, (searches, dim) each. parts: whatever their weights and scales."""
+    orders = {str(part): order_of([replace(part, weight=1.0, half_at=None, log=False)]) for part in parts}
     ids: list[pa.Array] = []
-    numbers: dict[str, list[np.ndarray]] = {part: [] for part in parts}
+    numbers: dict[str, list[np.ndarray]] = {part: [] for part in orders}
     known = known_columns(searches, retriever.columns)
     for row, query in enumerate(searches.queries):
         given = {name: each[row] for name, each in vectors.items()}
         expression = retriever.read(query, "hybrid", key, known=known[row]).expression
         everything = len(retriever.collection)
-        for at, part in enumerate(parts):
-            found = retriever.collection.search(expression, given, everything, {part: 1.0})
+        for at, (part, order_by) in enumerate(orders.items()):
+            found = retriever.collection.search(expression, given, everything, order_by)
             order = np.lexsort((found.numbers, found.segments))
             numbers[part].append(np.maximum(found.scores[order].astype(np.float64), -1e300))
             if at == 0:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from alicorn.evaluation.orders.search import PRESENT, K, OrderSearch, Trial, order_of
+from alicorn.evaluation.orders.block import order_of
+from alicorn.evaluation.orders.fields import FoundFields, K
+from alicorn.evaluation.orders.search import PRESENT, OrderSearch, Trial
 from alicorn.evaluation.reports.charts import Curve, curve_chart
 from alicorn.evaluation.reports.comparison_report import markdown as comparison_markdown
 from alicorn.language.order import Part
@@ -35,6 +37,13 @@ def verdict(found: OrderSearch) -> str:
     return f"Not worth changing: what {found.chosen} gains may be chance. {comment(found)}."
 
 
+def words_alone(fields: FoundFields) -> str:
+    """What the weights of fields are worth where words alone order the hits, in a sentence."""
+    gain = f"{fields.gain.mean:+.3f} [{fields.gain.low:+.3f}, {fields.gain.high:+.3f}]"
+    means = f"NDCG@{K} {fields.before:.3f} -> {fields.after:.3f}, {gain}"
+    return f"Words alone, BM25 in fields {to_json(fields.weights)}: {means}."
+
+
 def markdown(found: OrderSearch) -> str:
     """The verdict, and the tables that it rests on."""
     orders = [[name, f"`{to_json(order)}`"] for name, order in found.orders.items()]
@@ -43,6 +52,8 @@ def markdown(found: OrderSearch) -> str:
         table(["", "order"], orders),
         f"Chosen by NDCG@{K} on {found.num_choosing:,} searches of the valid split; the tables are of the others.",
     ]
+    if found.fields is not None:
+        notes.append(words_alone(found.fields))
     return comparison_markdown(found.comparison, title=TITLE, notes=notes).rstrip() + "\n"
 
 
@@ -51,6 +62,9 @@ def write_report(found: OrderSearch, folder: Path) -> list[Path]:
     the best of the others."""
     trials = [[one.part, f"`{to_json(order_of(one.parts))}`", f"{one.value:.4f}"] for one in found.trials]
     tried = table(["part", "order", f"NDCG@{K}"], trials)
+    if found.fields is not None:
+        fields = [[f"`{to_json(one.weights)}`", f"{one.value:.4f}"] for one in found.fields.trials]
+        tried += f"\n\n## Weights of fields, words alone\n\n{table(['fields', f'NDCG@{K}'], fields)}"
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"order.{ending}" for ending in ("md", "json", "svg")]
     paths[0].write_text(f"{markdown(found)}\n## Tried\n\n{tried}\n", encoding="utf-8")

@@ -1,8 +1,10 @@
 """The best weighted sum for the hybrid expression: chosen on half of the valid searches, measured on the other half.
 
-Line search: one weight after the other, on the logged hits, each over a grid that is relative to how far the part
-spreads among the hits of one search; BM25 as it is and as x / (x + h), stored numbers as they are and as ln(1 + x).
-Then the present order, the best sum and reciprocal-rank fusion are asked of the collection, as served.
+First the weights of the fields of BM25, if the vertical has fields (fields.py), by words alone. Then a line search,
+with these weights and without: one weight of the sum after the other, on the logged hits, over a grid that is relative
+to how far the part spreads among the hits of one search; BM25 as it is and as x / (x + h), stored numbers as they are
+and as ln(1 + x). Then the present order, the best sum and reciprocal-rank fusion are asked of the collection, as
+served.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,14 +16,14 @@ import numpy as np
 from alicorn.errors import ConfigError
 from alicorn.evaluation.metrics.comparison import Comparison, compare, served_measures
 from alicorn.evaluation.metrics.ranking import Targets, ndcg_at
+from alicorn.evaluation.orders.block import order_of
+from alicorn.evaluation.orders.fields import FoundFields, K, found_fields, with_fields
 from alicorn.evaluation.orders.logged import LoggedHits, logged_hits
 from alicorn.evaluation.searches import Searches
 from alicorn.evaluation.systems.served import RRF, request_vectors, served
 from alicorn.language.order import OrderBy, Part, Sum, read_order
 from alicorn.retrieval.retriever import Retriever
 
-K = 10
-"""Of the NDCG that decides."""
 PRESENT, TUNED, FUSED = "present order", "weighted sum", "rrf"
 _DOUBLINGS = range(-6, 4)  # of the weight at which a part spreads as far as the first
 _ROUNDS = 2
@@ -41,13 +43,15 @@ class Trial:
 class OrderSearch:
     """orders: by the names of the comparison, which is of the half that did not choose; chosen: one of the names.
 
-    trials: of the line search, in its order. num_choosing: searches of the half that chose.
+    trials: of the line search, in its order. fields: weights of fields, None where the vertical has no fields or none
+    are better. num_choosing: searches of the half that chose.
     """
 
     orders: dict[str, OrderBy]
     chosen: str
     comparison: Comparison
     trials: tuple[Trial, ...]
+    fields: FoundFields | None
     num_choosing: int
 
     @property
@@ -64,6 +68,7 @@ class OrderSearch:
             "searches_that_chose": self.num_choosing,
             **self.comparison.to_dict(),
             "trials": trials,
+            "fields": None if self.fields is None else self.fields.to_dict(),
         }
 
 
@@ -85,7 +90,12 @@ def search_order(
     choosing, measuring = _halves(len(searches), seed)
     half = searches.take(choosing, searches.targets.take(choosing))
     own = {name: each[choosing] for name, each in vectors.items()}
-    trials = tuple(_line_search(logged_hits(retriever, half, key, own, parts), half.targets, named.parts))
+    measured = searches.take(measuring, searches.targets.take(measuring))
+    fields = found_fields(retriever, half, measured) if "bm25" in parts else None
+    sums = [named.parts] if fields is None else [named.parts, with_fields(named.parts, fields.weights)]
+    trials = tuple(
+        trial for of in sums for trial in _line_search(logged_hits(retriever, half, key, own, of), half.targets, of)
+    )
     best = max(trials, key=lambda one: (one.value, -len(one.parts)))
     present = retriever.vertical.order_of("hybrid") or "nn"
     orders: dict[str, OrderBy] = {PRESENT: present, TUNED: order_of(best.parts)}
@@ -96,24 +106,14 @@ def search_order(
     }
     values = {name: float(np.nanmean(ndcg_at(run[choosing], half.targets, K))) for name, run in runs.items()}
     chosen = max(values, key=lambda name: values[name])  # of equal ones the first, which is the present
-    measured = searches.targets.take(measuring)
     comparison = compare(
         {name: run[measuring] for name, run in runs.items()},
-        measured,
-        measures=served_measures((K, _DEPTH), measured),
+        measured.targets,
+        measures=served_measures((K, _DEPTH), measured.targets),
         baseline=PRESENT,
         seed=seed,
     )
-    return OrderSearch(orders, chosen, comparison, trials, len(choosing))
-
-
-def order_of(parts: Sequence[Part]) -> dict[str, Any]:
-    """A sum as it is written in an order."""
-    written: dict[str, Any] = {}
-    for part in parts:
-        scale: dict[str, Any] = {"log": True} if part.log else {} if part.half_at is None else {"half_at": part.half_at}
-        written[str(part)] = {"weight": part.weight, **scale} if scale else part.weight
-    return written
+    return OrderSearch(orders, chosen, comparison, trials, fields, len(choosing))
 
 
 def _halves(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

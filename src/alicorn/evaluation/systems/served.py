@@ -144,12 +144,14 @@ def with_ranking(retriever: Retriever, searches: Searches, depth: int, key: str,
     return _answered(searches, ask, depth)
 
 
-def any_word(collection: Collection, vertical: Vertical, searches: Searches, depth: int) -> Answered:
-    """Documents with any word of the query, by BM25 and then static rank: the usual baseline."""
+def any_word(
+    collection: Collection, vertical: Vertical, searches: Searches, depth: int, order_by: OrderBy = BY_WORDS
+) -> Answered:
+    """Documents with any word of the query, by BM25 and then static rank unless told otherwise: the usual baseline."""
     holes = " ".join(f"{{terms:{prefix}}}" for prefix in word_prefixes(vertical))
     template = Template.parse(f"(or {holes})")
     expressions = [vertical.fill(template, query, vertical.embedding) for query in searches.queries]
-    return _answered(searches, lambda row: collection.search(expressions[row], limit=depth, order_by=BY_WORDS), depth)
+    return _answered(searches, lambda row: collection.search(expressions[row], limit=depth, order_by=order_by), depth)
 
 
 def word_prefixes(vertical: Vertical) -> tuple[str, ...]:
