@@ -333,6 +333,8 @@ SEARCHES = f"{', '.join(name for name, syntax in OPERATORS.items() if syntax.sea
 
 def children(node: Node) -> tuple[Node, ...]:
     """The node's operands in the order in which they are written; an Nn has its filter."""
+    if type(node) is Term:  # most nodes
+        return ()
     syntax = OPERATORS.get(node.operator)
     if syntax is None:  # the hole of a template
         return ()

@@ -125,7 +125,8 @@ class SearchEndpoint:
         if asked.why or highlighter is not None:
             hits = self._explained(hits, result, request, asked, highlighter)
         notices = [*result.notices, *request.notices]
-        search_id = self._log(asked, request, result, notices, retriever.ranking, explored)
+        expression = str(request.expression)
+        search_id = self._log(asked, request, expression, result, notices, retriever.ranking, explored)
         seconds = (read - started, searched - read, time.perf_counter() - searched)
         for watch in self.watching:
             watch(AnsweredSearch(asked, retriever, request, found, seconds))
@@ -134,7 +135,7 @@ class SearchEndpoint:
             result.total,
             (time.perf_counter() - started) * 1000.0,
             result.took_ms,
-            str(request.expression),
+            expression,
             notices,
             search_id,
             None if result.explanation is None else result.explanation.to_dict(),
@@ -288,6 +289,7 @@ class SearchEndpoint:
         self,
         asked: SearchRequest,
         request: Request,
+        expression: str,
         result: Result,
         notices: list[str],
         ranking: RankingStages | None,
@@ -304,7 +306,7 @@ class SearchEndpoint:
             searcher_id=asked.searcher if isinstance(asked.searcher, str) else None,
             session_id=asked.session_id,
             mode=asked.mode or "hybrid",
-            expression=str(request.expression),
+            expression=expression,
             model=request.models.get(next(keys, "")),
             snapshot=result.snapshot.sequence,
             experiment=asked.experiment,
