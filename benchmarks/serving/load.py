@@ -8,7 +8,8 @@ hybrid search. Requests are texts by searchers of the log, limit 10.
 
 one connection, 16 connections: the next request of a connection follows its answer. At a rate: requests come at fixed
 times whatever the server does, on connections that are free or new, and waiting counts. Three times its capacity: the
-same at three times the requests/s of 16 connections; goodput are the answers 200 a second, refused those with 429.
+same at three times the requests/s of 16 connections; goodput are the answers 200 a second, refused those with 429, and
+the processor for answers is the share of the processor time that as many answers took at 16 connections.
 Processor time is the server's, of all its threads and processes. --processes: so many that search the collection
 read-only, each with all of the server, on one port among which the kernel spreads connections. memory: the proportional
 share of the pages of all of them. The table of stages is of one process without HTTP, each stage alone, by thread time.
@@ -185,7 +186,7 @@ def measured(
             row = {"server": name, "load": load, "p50_ms": float(np.median(seconds))}
             row |= {"p99_ms": float(np.quantile(seconds, 0.99)), "per_s": len(seconds) / wall, "processor_ms": used}
             rows.append(row | {"memory_mb": memory_mb(servers)})
-        rows[0]["overload"] = overload(bodies[WARM:], rows[1]["per_s"])
+        rows[0]["overload"] = overload(servers, bodies[WARM:], rows[1])
         return rows
     finally:
         for server in servers:
@@ -194,18 +195,24 @@ def measured(
             server.wait()
 
 
-def overload(bodies: list[bytes], capacity: float) -> dict[str, float]:
-    """At three times the capacity: what is answered, and how soon the rest is refused."""
-    started = time.perf_counter()
-    found = asyncio.run(at_rate(bodies * 3, 3 * capacity))
-    took_s = time.perf_counter() - started
+def overload(
+    servers: Sequence["subprocess.Popen[bytes]"], bodies: list[bytes], at_capacity: dict[str, Any]
+) -> dict[str, float]:
+    """At three times the capacity: what is answered, how soon the rest is refused, and a second later."""
+    used, started = processor_s(servers), time.perf_counter()
+    found = asyncio.run(at_rate(bodies * 3, 3 * at_capacity["per_s"]))
+    took_s, used = time.perf_counter() - started, processor_s(servers) - used
     answered = np.array([seconds for seconds, status in found if status == 200]) * 1e3
     refused = np.array([seconds for seconds, status in found if status == 429]) * 1e3
-    row = {"capacity_per_s": capacity, "goodput_per_s": len(answered) / took_s, "refused_per_s": len(refused) / took_s}
-    row["others"] = float(len(found) - len(answered) - len(refused))
+    row = {"capacity_per_s": at_capacity["per_s"], "goodput_per_s": len(answered) / took_s}
+    row |= {"refused_per_s": len(refused) / took_s, "others": float(len(found) - len(answered) - len(refused))}
+    row["processor_for_answers"] = len(answered) * at_capacity["processor_ms"] / 1e3 / max(used, 0.01)
+    row["at_capacity_p99_ms"] = at_capacity["p99_ms"]
     for name, values in (("answered", answered), ("refused", refused)):
         if len(values):
             row |= {f"{name}_p50_ms": float(np.median(values)), f"{name}_p99_ms": float(np.quantile(values, 0.99))}
+    time.sleep(1.0)
+    row["a_second_later_p50_ms"] = float(np.median(asyncio.run(in_turns(bodies[:200], 1)))) * 1e3
     return row
 
 
@@ -303,7 +310,7 @@ def main() -> None:
         print(f"| {row['server']} | {row['load']} | {times} |")
     for row in rows:
         for name, value in row.get("overload", {}).items():
-            print(f"{row['server']}, three times its capacity: {name} {value:,.1f}")
+            print(f"{row['server']}, three times its capacity: {name} {value:,.2f}")
     found = stages(demo, bodies)
     print("\n| stage | us |\n|---|---|")
     for name, us in found.items():

@@ -17,7 +17,7 @@ from math import ceil
 
 from starlette.exceptions import HTTPException
 
-LONGEST_WAIT_S = 0.05
+LONGEST_WAIT_S = 0.03
 ALWAYS_TAKEN = 32
 """Requests that are taken on whatever they wait, so that a slow machine answers as many connections."""
 QUICK_S = 0.003

@@ -1,0 +1,237 @@
+"""Does a server lose anything in minutes of searches, writes and events, killed now and then?
+
+    python benchmarks/serving/soak.py DEMO_FOLDER [--minutes 4] [--kills 2] [--searchers 4] [--json FILE]
+
+DEMO_FOLDER: of `alicorn demo --out DEMO_FOLDER --no-serve`; its collection is copied. The server runs with its log.
+Searchers ask texts of the log, and report a click on the first hit of each; writers add, change and delete documents of
+their own, one at a time. In the first half of the time the server is killed (SIGKILL) and started again, `--kills`
+times; the second half shows how its memory grows.
+
+A request fails if it has another status than 200, 204 and 429, or no answer without a kill. lost: documents that are
+not as the last acknowledged write left them, and acknowledged clicks that are not in the log exactly once; of a request
+that a kill took the answer from, either is right.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pyarrow.parquet as pq
+from load import memory_mb
+
+PORT = 8109
+WRITERS = 2
+OWN_DOCUMENTS = 300
+"""Ids of a writer."""
+
+
+@dataclass
+class Seen:
+    """What the clients saw. documents: id -> the names that it may have; None: that it may be gone."""
+
+    answered: Counter[str] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+    in_flight: int = 0
+    busy: int = 0
+    documents: dict[str, set[str | None]] = field(default_factory=dict)
+    clicks: set[str] = field(default_factory=set)
+
+
+class Server:
+    """`alicorn serve`, and how often it was killed."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._command = command
+        self.kills = 0
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    async def kill(self) -> None:
+        self.kills += 1
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.start()
+        await self.up()
+
+    async def up(self) -> None:
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", PORT)
+            except OSError:
+                if self.process.poll() is not None:
+                    raise RuntimeError("the server ended") from None
+                await asyncio.sleep(0.1)
+            else:
+                writer.close()
+                return
+
+
+class Client:
+    """One connection at a time, opened again where it is lost."""
+
+    def __init__(self, server: Server, seen: Seen) -> None:
+        self._server, self._seen = server, seen
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def ask(self, method: str, path: str, body: Any = None, expected: tuple[int, ...] = (200, 204)) -> Any:
+        """The answer; None where a kill took it. A busy server is asked again."""
+        while True:
+            kills = self._server.kills
+            try:
+                status, content = await self._exchange(method, path, body)
+            except (OSError, EOFError, asyncio.IncompleteReadError) as error:
+                self._streams = None
+                await self._server.up()
+                if kills == self._server.kills:
+                    self._seen.failed.append(f"{method} {path}: {error!r}")
+                self._seen.in_flight += 1
+                return None
+            if status == 429:
+                self._seen.busy += 1
+                await asyncio.sleep(0.2)
+                continue
+            if status not in expected:
+                self._seen.failed.append(f"{method} {path}: {status} {content[:300]!r}")
+                return None
+            self._seen.answered[f"{method} /{path.split('/')[2]}"] += 1
+            return json.loads(content) if content else {}
+
+    async def _exchange(self, method: str, path: str, body: Any) -> tuple[int, bytes]:
+        if self._streams is None:
+            self._streams = await asyncio.open_connection("127.0.0.1", PORT)
+        reader, writer = self._streams
+        data = b"" if body is None else json.dumps(body).encode()
+        head = (
+            f"{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n"
+        )
+        writer.write(f"{head}\r\n".encode() + data)
+        answer = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        fields = dict(line.split(": ", 1) for line in answer.split("\r\n")[1:] if ": " in line)
+        return int(answer[9:12]), await reader.readexactly(int(fields.get("content-length", 0)))
+
+
+async def searches(client: Client, seen: Seen, pairs: list[tuple[str, str]], number: int, until: float) -> None:
+    rng = random.Random(number)
+    while time.monotonic() < until:
+        text, searcher = rng.choice(pairs)
+        answer = await client.ask("POST", "/v1/search", {"text": text, "searcher": searcher})
+        if not answer or not answer["hits"]:
+            continue
+        event = {"action": "click", "search_id": answer["search_id"], "doc_id": answer["hits"][0]["doc_id"]}
+        event["event_id"] = f"{number}-{rng.getrandbits(60):x}"
+        if await client.ask("POST", "/v1/events", [event]) is not None:
+            seen.clicks.add(event["event_id"])
+
+
+async def writes(client: Client, seen: Seen, number: int, until: float) -> None:
+    rng = random.Random(1000 + number)
+    step = 0
+    while time.monotonic() < until:
+        step += 1
+        doc_id = f"soak-{number}-{rng.randrange(OWN_DOCUMENTS)}"
+        known = seen.documents.setdefault(doc_id, {None})
+        if rng.random() < 0.25:
+            name, answer = None, await client.ask("DELETE", f"/v1/documents/{doc_id}")
+        else:
+            name = f"soak {step}"
+            document = {"doc_id": doc_id, "terms": ["text:soak", f"text:{step % 50}"], "columns": {"name": name}}
+            answer = await client.ask("POST", "/v1/documents", [document])
+        seen.documents[doc_id] = {*known, name} if answer is None else {name}
+
+
+async def lost_documents(client: Client, seen: Seen) -> list[str]:
+    lost = []
+    for doc_id, names in seen.documents.items():
+        found = (await client.ask("GET", f"/v1/documents/{doc_id}", expected=(200, 404))).get("name")
+        if found not in names:
+            lost.append(f"{doc_id}: {found!r}, acknowledged {names}")
+    return lost
+
+
+def lost_clicks(folder: Path, seen: Seen) -> list[str]:
+    """Acknowledged ones that are not in the log exactly once."""
+    found = Counter(pq.read_table(folder / "events", columns=["event_id"])["event_id"].to_pylist())
+    return [f"click {event_id}: {found[event_id]} times" for event_id in sorted(seen.clicks) if found[event_id] != 1]
+
+
+async def soak(server: Server, pairs: list[tuple[str, str]], arguments: argparse.Namespace) -> dict[str, Any]:
+    seen = Seen()
+    await server.up()
+    begun, whole_s = time.monotonic(), arguments.minutes * 60.0
+    until = begun + whole_s
+    tasks = [
+        asyncio.create_task(searches(Client(server, seen), seen, pairs, number, until))
+        for number in range(arguments.searchers)
+    ]
+    tasks += [asyncio.create_task(writes(Client(server, seen), seen, number, until)) for number in range(WRITERS)]
+    for kill in range(arguments.kills):
+        await asyncio.sleep(begun + whole_s / 2 * (kill + 1) / arguments.kills - time.monotonic())
+        await server.kill()
+    await asyncio.sleep(max(0.0, min(20.0, (until - time.monotonic()) / 2)))
+    before = time.monotonic(), memory_mb([server.process])
+    await asyncio.gather(*tasks)
+    after = time.monotonic(), memory_mb([server.process])
+    return {
+        "minutes": arguments.minutes,
+        "answered": dict(sorted(seen.answered.items())),
+        "kills": server.kills,
+        "in_flight": seen.in_flight,
+        "busy": seen.busy,
+        "failed": seen.failed[:20],
+        "documents": len(seen.documents),
+        "clicks": len(seen.clicks),
+        "memory_mb": [round(before[1]), round(after[1])],
+        "memory_s": round(after[0] - before[0]),
+        "lost": await lost_documents(Client(server, seen), seen),
+        "seen": seen,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("demo", type=Path, help="folder of alicorn demo")
+    parser.add_argument("--minutes", type=float, default=4.0)
+    parser.add_argument("--kills", type=int, default=2)
+    parser.add_argument("--searchers", type=int, default=4)
+    parser.add_argument("--json", type=Path, default=None)
+    arguments = parser.parse_args()
+    demo: Path = arguments.demo
+    log = pq.read_table(demo / "logs/impressions", columns=["query", "searcher_id"]).slice(0, 2000)
+    pairs = list(zip(*(log[name].to_pylist() for name in ("query", "searcher_id")), strict=True))
+    with tempfile.TemporaryDirectory() as scratch:
+        shutil.copytree(demo / "collection", f"{scratch}/collection")
+        command = [str(Path(sys.executable).parent / "alicorn"), "serve", f"{scratch}/collection", "--port", str(PORT)]
+        command += ["--model", str(demo / "model-unified"), "--searchers", str(demo / "logs/searchers")]
+        server = Server([*command, "--served-log", f"{scratch}/served"])
+        try:
+            found = asyncio.run(soak(server, pairs, arguments))
+        finally:
+            server.process.send_signal(signal.SIGTERM)
+            server.process.wait()
+        found["lost"] += lost_clicks(Path(scratch) / "served", found.pop("seen"))
+    for name, value in found.items():
+        print(f"{name}: {value}")
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    if found["failed"] or found["lost"]:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
