@@ -44,6 +44,7 @@ ROOMS = [
     "tuning",
     "publishing",
     "distributed",
+    "intents",
     "retrieval",
     "evaluation",
     "interests",

@@ -145,5 +145,32 @@ def test_evaluate_says_what_survives_and_which_targets_are_lost(collection):
     assert report.candidates["none"].mean == 2
     assert report.candidates["while_searching"].mean == 2
     assert report.candidates["afterwards"].mean == np.mean(after) < 2
-    assert "2 name an intent" in report.markdown()
+    assert "2 have an intent" in report.markdown()
     assert control_report(retriever_with(collection, None), searches, "people", 2) is None
+
+
+class Sure:
+    """A classifier that is sure of one term."""
+
+    def __init__(self, term):
+        self.term = term
+
+    def confident(self, text, prefixes):
+        return [(self.term, 0.97)] if "city" in prefixes else []
+
+
+def test_what_is_learned_is_understood_where_nothing_is_named(collection):
+    def intents(text, term):
+        retriever = retriever_with(collection, {"intents": ["city"]})
+        retriever.classifier = Sure(term)
+        request = retriever.request(text=text)
+        return str(request.root.operands[1]), [(intent.term, intent.probability) for intent in request.intents]
+
+    assert intents("john", "city:oslo") == ("(nn people :k 2 :filter city:oslo)", [("city:oslo", 0.97)])
+    assert intents("john bergen", "city:oslo")[1] == [("city:bergen", 1.0)]
+    assert intents("john", "city:rome") == ("(nn people :k 2)", []), "no document is in Rome"
+
+
+def test_intents_without_a_control_are_refused(collection):
+    with pytest.raises(ConfigError, match="there is none"):
+        Retriever(collection, [UNIFIED], classifier=Sure("city:oslo"))

@@ -17,6 +17,7 @@ from alicorn.cli.evaluate import evaluate
 from alicorn.cli.lacking import naming_what_is_lacking
 from alicorn.cli.learn import ensemble, export, mine, train
 from alicorn.cli.logs.formats import logs
+from alicorn.cli.logs.intents import intents
 from alicorn.cli.logs.propensity import propensity
 from alicorn.cli.logs.related import related
 from alicorn.cli.logs.replay import replay
@@ -48,6 +49,7 @@ VERBS = (
     interests,
     related,
     propensity,
+    intents,
     schema,
     analyze,
     query,

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from alicorn.cli.options import Json, ModelFolder, OtherVertical, RankerPath, cutoffs
+from alicorn.cli.options import IntentsPath, Json, ModelFolder, OtherVertical, RankerPath, cutoffs
 from alicorn.reporting.json_text import to_json
 
 
@@ -68,6 +68,7 @@ def evaluate(
     ] = None,
     depths: Annotated[str, typer.Option(help="For --rerank, separated by commas.")] = "10,30,100,300,1000",
     ranker: RankerPath = None,
+    intents: IntentsPath = None,
     labels: Annotated[
         Path | None,
         typer.Option(help="Parquet of query, doc_id, grade: also P_good, by a relevance model of it.", exists=True),
@@ -128,6 +129,7 @@ def evaluate(
         vertical=vertical,
         qrels=qrels,
         compare=compare or (),
+        intents=intents,
     )
     found = evaluate_model(model, logs, questions, None if ranker is None else partial(Pipeline.load, ranker))
     if out is not None:

@@ -38,6 +38,10 @@ RankerPath = Annotated[
         "--ranker", help="Folder that `alicorn rank train` wrote, or a ranking.yaml: orders the hits anew.", exists=True
     ),
 ]
+IntentsPath = Annotated[
+    Path | None,
+    typer.Option("--intents", help="File of `alicorn intents`, for the vertical's control.", exists=True),
+]
 CollectionFolder = Annotated[
     Path, typer.Argument(help="Folder that `alicorn publish` wrote.", exists=True, file_okay=False)
 ]
@@ -72,16 +76,21 @@ def json_columns(text: str, option: str) -> dict[str, Any]:
     return columns
 
 
-def retriever_of(collection: Collection, models: list[AnyModel], ranker: Path | None) -> Retriever:
-    """ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text."""
+def retriever_of(
+    collection: Collection, models: list[AnyModel], ranker: Path | None, intents: Path | None = None
+) -> Retriever:
+    """ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text. intents: of the control."""
+    from alicorn.intents import IntentClassifier
     from alicorn.retrieval.retriever import Retriever
 
+    classifier = None if intents is None else IntentClassifier.load(intents)
     if ranker is None:
-        return Retriever(collection, models)
+        return Retriever(collection, models, classifier=classifier)
     from alicorn.ranking.stages import Pipeline
     from alicorn.ranking.stages.pipeline import vertical_of
 
-    return Retriever(collection, models, ranking=Pipeline.load(ranker, vertical_of(models), collection))
+    ranking = Pipeline.load(ranker, vertical_of(models), collection)
+    return Retriever(collection, models, ranking=ranking, classifier=classifier)
 
 
 def cutoffs(text: str, option: str) -> list[int]:

@@ -13,6 +13,7 @@ import typer
 
 from alicorn.cli.options import (
     CollectionFolder,
+    IntentsPath,
     Json,
     OtherVertical,
     RankerPath,
@@ -83,6 +84,7 @@ def query(
     ] = None,
     of: Annotated[str | None, typer.Option(help="Id of the searcher in --interests.")] = None,
     ranker: RankerPath = None,
+    intents: IntentsPath = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the interests that are drawn.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -111,7 +113,7 @@ def query(
     _check_options(expression, text, model, interests, of)
     models = load_models(model, vertical)
     with Collection.open(collection, read_only=True) as opened:
-        retriever = retriever_of(opened, models, ranker)
+        retriever = retriever_of(opened, models, ranker, intents)
         drawn: dict[str, Any] = {}
         asked: str | Node | None = expression
         if interests is not None and of is not None:
@@ -151,7 +153,8 @@ def _print_reading(request: Request) -> None:
     for notice in request.notices:
         log.print(f"note: {notice}")
     for intent in request.intents:
-        log.print(f"understood: {intent.words} is {intent.term}")
+        by = f"named by '{intent.words}'" if intent.words else f"learned, {intent.probability:.2f}"
+        log.print(f"understood: {intent.term} ({by})")
 
 
 def _check_options(

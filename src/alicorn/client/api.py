@@ -92,10 +92,13 @@ class FacetCounts(TypedDict):
 
 
 class Understood(TypedDict):
-    """A term that the nearest documents must have, and the words of the query that name it."""
+    """A term that the nearest documents must have. words: of the query that name it, or "" where it is learned from
+    what was chosen; probability: 1 of what is named.
+    """
 
     term: str
     words: str
+    probability: float
 
 
 class SearchAnswer(TypedDict):

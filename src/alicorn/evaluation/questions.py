@@ -26,7 +26,8 @@ class Questions:
     vertical: a version of the model's vertical that serves instead. qrels: a TREC file of graded judgements by
     search_id, which replace the targets of the log. compare: another model, vertical or collection, or one of each,
     whose systems are scored over the same searches; needs the collection. page: the file to which the page of the model
-    will be written. map_by: the column that colours its map; None: the first id feature.
+    will be written. map_by: the column that colours its map; None: the first id feature. intents: a file of
+    `alicorn intents`, for the vertical's control.
     """
 
     ks: Sequence[int] = (10, 100, 1000)
@@ -46,6 +47,7 @@ class Questions:
     vertical: Path | None = None
     qrels: Path | None = None
     compare: Sequence[Path] = ()
+    intents: Path | None = None
 
 
 class Other(NamedTuple):

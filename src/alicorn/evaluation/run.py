@@ -28,6 +28,7 @@ from alicorn.evaluation.searches import Searches, open_searches
 from alicorn.evaluation.systems.served import encoding_times, other_controls, served_systems, with_ranking
 from alicorn.evaluation.test_looks import count_look
 from alicorn.evaluation.trec import judged_searches, write_runs
+from alicorn.intents import IntentClassifier
 from alicorn.publishing.provenance import as_published
 from alicorn.query import Collection
 from alicorn.reporting.json_text import to_json
@@ -103,7 +104,7 @@ def evaluate(folder: Path, logs: Path, questions: Questions, ranking: LoadRankin
         ranked = None if ranking is None or collection is None else ranking(model.vertical, collection)
         report = _as_served(recall, model, searches, questions, collection, other, ranked)
         stages = None if collection is None else _stages(model, searches, questions, collection)
-        retriever = None if collection is None else Retriever(collection, [model])
+        retriever = None if collection is None else _retriever(collection, model, questions)
         most = max(questions.ks)
         channels = None if retriever is None else channel_report(retriever, searches, model.key, most)
         control = None if retriever is None else control_report(retriever, searches, model.key, most)
@@ -160,11 +161,11 @@ def _as_served(
     if collection is None:
         return with_served(recall, {}, searches, questions.ks, questions.seed)
     depth = max(questions.ks)
-    answered = served_systems(Retriever(collection, [model]), searches, model.key, depth)
+    retriever = _retriever(collection, model, questions)
+    answered = served_systems(retriever, searches, model.key, depth)
     if model.vertical.control is not None:
-        answered |= other_controls(collection, model, searches, depth)
+        answered |= other_controls(retriever, model, searches, depth)
     if ranking is not None:
-        retriever = Retriever(collection, [model])
         answered["hybrid, with ranking"] = with_ranking(retriever, searches, depth, model.key, ranking)
     order = model.vertical.order_of("hybrid") or "nn"
     facts: dict[str, Any] = {"served": f"`{model.vertical.expressions.hybrid}` by {to_json(order)}"}
@@ -195,6 +196,8 @@ def _check_collection(questions: Questions) -> None:
         if questions.collection is None:
             raise ConfigError("--control asks the engine which documents pass: give --collection too")
         control_template(questions.control)
+    if questions.intents is not None and questions.collection is None:
+        raise ConfigError("--intents are for what is served: give the collection with --collection")
     if questions.compare and questions.collection is None:
         raise ConfigError("--compare scores what is served: give the collection of the first model with --collection")
 
@@ -237,6 +240,11 @@ def _stages(model: AnyModel, searches: Searches, questions: Questions, collectio
         cut=questions.pre_rank,
         recall=questions.index_recall,
     )
+
+
+def _retriever(collection: Collection, model: AnyModel, questions: Questions) -> Retriever:
+    classifier = None if questions.intents is None else IntentClassifier.load(questions.intents)
+    return Retriever(collection, [model], classifier=classifier)
 
 
 def _ablation(model: AnyModel, searches: Searches, questions: Questions, how: How) -> Ablation:

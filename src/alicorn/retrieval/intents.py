@@ -2,7 +2,8 @@
 
 A query names a value where some of its words, one after the other, are a term of the collection: `red nike shoes`
 names `colour:red` and `brand:nike`, where documents have them. The longest names are found first, and no word is in two
-names of one prefix. So the dictionaries are the documents themselves. Source of the control: MGDSPR, section 3.1.
+names of one prefix. So the dictionaries are the documents themselves. Where a query names no value of a prefix, those
+of which a classifier is confident are understood. Source of the control: MGDSPR, section 3.1.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from alicorn.index import Snapshot
+from alicorn.intents import IntentClassifier
+from alicorn.intents.classifier import prefix_of
 from alicorn.language.tree import And, Difference, Nn, Node, Or, StrongOr, Term, WeakAnd
 from alicorn.text import words
 from alicorn.vertical import Vertical
@@ -22,19 +25,31 @@ _LONGEST = 6
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A term that documents of the query have. words: of the query, by which it is named."""
+    """A term that documents of the query have. words: of the query, by which it is named; "" where it is learned.
+
+    probability: 1 of what is named.
+    """
 
     prefix: str
     term: str
-    words: str
+    words: str = ""
+    probability: float = 1.0
 
 
-def named_intents(vertical: Vertical, snapshot: Snapshot, text: str) -> tuple[Intent, ...]:
-    """The values of the control's prefixes that a query names, prefix by prefix; none without a control."""
+def understood(
+    vertical: Vertical, snapshot: Snapshot, text: str, classifier: IntentClassifier | None = None
+) -> tuple[Intent, ...]:
+    """The values of the control's prefixes that a query asks for, named before learned ones; none without a control."""
     if vertical.control is None:
         return ()
     asked = words(text)
-    return tuple(intent for prefix in vertical.control.intents for intent in _named(vertical, snapshot, prefix, asked))
+    found = [intent for prefix in vertical.control.intents for intent in _named(vertical, snapshot, prefix, asked)]
+    unnamed = set(vertical.control.intents) - {intent.prefix for intent in found}
+    if classifier is not None and unnamed:
+        confident = classifier.confident(text, unnamed)
+        known = [(term, chance) for term, chance in confident if _is_known(snapshot, term)]
+        found += [Intent(prefix_of(term), term, "", chance) for term, chance in known]
+    return tuple(found)
 
 
 def _named(vertical: Vertical, snapshot: Snapshot, prefix: str, asked: Sequence[str]) -> Iterator[Intent]:

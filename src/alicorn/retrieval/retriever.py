@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from alicorn.errors import AlicornError, ConfigError
 from alicorn.index import Snapshot
+from alicorn.intents import IntentClassifier
 from alicorn.language.order import OrderBy, without_nn
 from alicorn.language.prepared import prepare
 from alicorn.language.tree import Nn, Node, walk
@@ -26,7 +27,7 @@ from alicorn.query.check import UnitVectors, check_vectors
 from alicorn.retrieval.asked import Asked
 from alicorn.retrieval.encoder import interests_of, named_vectors, search_vectors
 from alicorn.retrieval.given import given_columns
-from alicorn.retrieval.intents import Intent, controlled, named_intents
+from alicorn.retrieval.intents import Intent, controlled, understood
 from alicorn.retrieval.nearest import nearest
 from alicorn.retrieval.searchers import Searcher, Searchers
 from alicorn.tables import python_values
@@ -131,11 +132,14 @@ class Retriever:
         models: Sequence[AnyModel] = (),
         searchers: Searchers | None = None,
         ranking: RankingStages | None = None,
+        classifier: IntentClassifier | None = None,
     ) -> None:
         """searchers: without them, a searcher is what a request says of one. ranking: orders the hits of texts anew.
+        classifier: of what texts ask for without naming it, for the vertical's control.
 
         Raises CollectionError where a model, or what its vertical says of terms and stored columns, is not what the
-        collection was published with, and ConfigError for two models of several interests.
+        collection was published with, and ConfigError for two models of several interests, and for a classifier that
+        the vertical has no control for.
         """
         models = as_published(models, collection)
         check_models(collection, models)
@@ -148,6 +152,9 @@ class Retriever:
         self._context = {column.name: column for column in models[0].vertical.context_columns()} if models else {}
         self._interests = interests_of(models)
         self.ranking = ranking
+        self.classifier = classifier
+        if classifier is not None and (self.vertical is None or self.vertical.control is None):
+            raise ConfigError("intents are learned for the control of a vertical, and there is none: leave them out")
         rows = pa.table({}) if self.searchers is None else self.searchers.rows()
         towers = {model.key: model.request_tower(rows) for model in models}
         self._towers = {key: tower for key, tower in towers.items() if tower is not None}
@@ -315,7 +322,7 @@ class Retriever:
         expression, rule = vertical.request_expression(text, key, is_repeat, vectors, known)
         if rule is not None:
             return ReadText(expression, self._order("boolean", without_nn(order_by)), rule)
-        intents = named_intents(vertical, self.collection.snapshot(), text)
+        intents = understood(vertical, self.collection.snapshot(), text, self.classifier)
         if vertical.control is not None:
             expression = controlled(expression, intents, vertical.control)
         channels = tuple(vertical.expressions.hybrid.channels)

@@ -26,6 +26,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from alicorn.feedback import ServedLog
+from alicorn.intents import IntentClassifier
 from alicorn.query import Collection
 from alicorn.ranking.stages import Pipeline
 from alicorn.ranking.stages.pipeline import vertical_of
@@ -64,6 +65,7 @@ def create_app(
     served_log: ServedLog | None = None,
     keys: Path | None = None,
     ranker: Path | None = None,
+    intents: Path | None = None,
     model_folder: Path | None = None,
 ) -> Starlette:
     """The app over an open collection, which the caller closes.
@@ -72,12 +74,14 @@ def create_app(
     searchers: table of searchers, as in the log folder. served_log: flushed when the app shuts down.
     keys: file of API keys; without one, everybody may ask everything.
     ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text.
+    intents: file of `alicorn intents`, for the vertical's control.
     model_folder: of folders of models that may be loaded while the app answers.
     Raises AlicornError where models, searchers and collection do not fit each other.
     """
     known = Searchers(models[0].vertical, searchers) if models else None
     ranking = None if ranker is None else Pipeline.load(ranker, vertical_of(models), collection)
-    endpoint = SearchEndpoint(Retriever(collection, models, known, ranking), served_log)
+    classifier = None if intents is None else IntentClassifier.load(intents)
+    endpoint = SearchEndpoint(Retriever(collection, models, known, ranking, classifier), served_log)
     metrics = Metrics(collection)
     access = Access(keys)
     admission = Admission()

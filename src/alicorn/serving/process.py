@@ -35,6 +35,7 @@ def serve(
     served_log: str | Path | None = None,
     keys: str | Path | None = None,
     ranker: Path | None = None,
+    intents: Path | None = None,
     model_folder: Path | None = None,
     swap: float = 0.0,
     host: str = "127.0.0.1",
@@ -46,6 +47,7 @@ def serve(
     searchers: Parquet or CSV, file or folder. served_log: folder for the log of searches and clicks; None keeps none.
     keys: file of API keys (`alicorn key`); without one, the server listens to this machine alone.
     ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text.
+    intents: file of `alicorn intents`, for the vertical's control.
     model_folder: of folders of models that may be loaded while the server answers.
     swap: the probability with which neighbours of a page that is logged change places, to learn propensities.
     json_logs: the logs of the whole process as lines of JSON.
@@ -68,6 +70,7 @@ def serve(
                 served_log=log,
                 keys=of_keys,
                 ranker=ranker,
+                intents=intents,
                 model_folder=model_folder,
             )
             make_ready(opened)

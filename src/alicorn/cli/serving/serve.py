@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from alicorn.cli.options import CollectionFolder, OtherVertical, RankerPath, load_models
+from alicorn.cli.options import CollectionFolder, IntentsPath, OtherVertical, RankerPath, load_models
 from alicorn.config import did_you_mean, plain_yaml, read_text
 from alicorn.errors import ConfigError
 from alicorn.reporting.json_text import to_json
@@ -53,6 +53,7 @@ def serve(
     keys: Annotated[Path | None, typer.Option(help="File of API keys, which `alicorn key` writes.")] = None,
     vertical: OtherVertical = None,
     ranker: RankerPath = None,
+    intents: IntentsPath = None,
     model_folder: Annotated[
         Path | None,
         typer.Option(help="Folder of model folders that may be loaded over HTTP.", exists=True, file_okay=False),
@@ -95,6 +96,7 @@ def serve(
         served_log=served_log,
         keys=keys,
         ranker=ranker,
+        intents=intents,
         model_folder=model_folder,
         swap=swap,
         host=host,

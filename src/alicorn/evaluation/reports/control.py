@@ -19,7 +19,7 @@ from alicorn.evaluation.searches import Searches
 from alicorn.evaluation.systems.served import request_vectors
 from alicorn.index import Snapshot
 from alicorn.reporting.markdown import table
-from alicorn.retrieval.intents import Intent, allows, controlled, named_intents
+from alicorn.retrieval.intents import Intent, allows, controlled, understood
 from alicorn.retrieval.nearest import RECALL, nearest
 from alicorn.retrieval.retriever import Retriever
 from alicorn.vertical.expressions import RelevanceControl
@@ -53,7 +53,7 @@ class ControlReport:
 
     def markdown(self) -> str:
         note = (
-            f"Of {self.num_searches} searches {self.num_understood} name an intent, {self.intents.mean:.2f} on average."
+            f"Of {self.num_searches} searches {self.num_understood} have an intent, {self.intents.mean:.2f} on average."
             f" Of their targets {_written(self.kept)} are allowed. The {self.k} nearest of these searches:"
         )
         rows = [[name, _written(of, 1)] for name, of in self.candidates.items()]
@@ -68,7 +68,7 @@ def control_report(
     if vertical is None or vertical.control is None:
         return None
     snapshot, collection = retriever.collection.snapshot(), retriever.collection
-    every = [named_intents(vertical, snapshot, query) for query in searches.queries]
+    every = [understood(vertical, snapshot, query, retriever.classifier) for query in searches.queries]
     rows = np.flatnonzero([bool(intents) for intents in every])
     vectors = request_vectors(retriever, searches, key)
     near = nearest(key, k, recall, () if key in vectors else tuple(vectors))

@@ -87,19 +87,20 @@ def served(
     return _answered(searches, ask, depth)
 
 
-def other_controls(collection: Collection, model: AnyModel, searches: Searches, depth: int) -> dict[str, Answered]:
+def other_controls(retriever: Retriever, model: AnyModel, searches: Searches, depth: int) -> dict[str, Answered]:
     """Hybrid without the vertical's relevance control, and with it in the other place."""
     control = model.vertical.control
     assert control is not None
-    other = "afterwards" if control.filter == "while_searching" else "while_searching"
-    moved = control.model_copy(update={"filter": other})
+    place = "afterwards" if control.filter == "while_searching" else "while_searching"
+    moved = control.model_copy(update={"filter": place})
     found = {}
-    for name, instead in (("no control", None), (f"control {other.replace('_', ' ')}", moved)):
-        vertical = model.vertical.model_copy(update={"control": instead})
-        retriever = Retriever(collection, [model.with_vertical(vertical)])
-        vectors = request_vectors(retriever, searches, model.key)
+    for name, instead in (("no control", None), (f"control {place.replace('_', ' ')}", moved)):
+        changed = model.with_vertical(model.vertical.model_copy(update={"control": instead}))
+        classifier = None if instead is None else retriever.classifier
+        other = Retriever(retriever.collection, [changed], classifier=classifier)
+        vectors = request_vectors(other, searches, model.key)
         order = model.vertical.order_of("hybrid")
-        found[f"hybrid, {name}"] = served(retriever, searches, depth, "hybrid", model.key, vectors, order)
+        found[f"hybrid, {name}"] = served(other, searches, depth, "hybrid", model.key, vectors, order)
     return found
 
 

@@ -149,10 +149,12 @@ class FacetCounts(Struct, frozen=True):
 
 
 class Understood(Struct, frozen=True):
-    """A term that the nearest documents must have, and the words of the query that name it."""
+    """A term that the nearest documents must have. words: of the query that name it, or "" where it is learned from
+    what was chosen; probability: 1 of what is named."""
 
     term: str
     words: str
+    probability: float
 
 
 class SearchAnswer(Struct, frozen=True):

@@ -143,7 +143,7 @@ class SearchEndpoint:
             _of_model(found.cursor, request),
             {name: _counts(found) for name, found in result.facets.items()},
             dict(request.models),
-            [Understood(intent.term, intent.words) for intent in request.intents],
+            [Understood(of.term, of.words, of.probability) for of in request.intents],
         )
 
     def _explored(self, asked: SearchRequest, found: Result) -> Swapped | None:
