@@ -29,6 +29,10 @@ def mine(
             help="module:function that scores queries and documents, for the loss margin_mse (docs/models.md)."
         ),
     ] = None,
+    propensities: Annotated[
+        Path | None,
+        typer.Option(help="File of `alicorn propensity --out`: clicks weigh by their rank.", exists=True),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check the log tables and turn them into training examples: clicks, hard positives, non-clicks, popularity.
@@ -44,7 +48,9 @@ def mine(
 
     asked = None if teacher is None else _function(teacher, "--teacher")
     with log.status("reading and checking the log"):
-        counts = mine_logs(logs, Vertical.load(vertical), out, overwrite=overwrite, teacher=asked)
+        counts = mine_logs(
+            logs, Vertical.load(vertical), out, overwrite=overwrite, teacher=asked, propensities=propensities
+        )
     print_values(counts, as_json)
 
 

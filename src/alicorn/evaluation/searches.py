@@ -181,7 +181,8 @@ def _targets(searches: pa.Table, doc_ids: pa.Array) -> Targets:
     lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     numbers = _numbers(lists.flatten(), doc_ids)
-    return Targets(starts, numbers, grades.flatten().to_numpy().astype(np.float64))
+    weights = searches["weight"].to_numpy().astype(np.float64) if "weight" in searches.column_names else None
+    return Targets(starts, numbers, grades.flatten().to_numpy().astype(np.float64), weights)
 
 
 def _numbers(ids: pa.Array, doc_ids: pa.Array) -> np.ndarray:

@@ -4,7 +4,7 @@ The same logs give the same rows in the same order.
 """
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import ibis
@@ -20,6 +20,7 @@ from alicorn.errors import TableError
 from alicorn.folders import PAIRS_FOLDER, check_place
 from alicorn.logs import positives, splits
 from alicorn.logs.behaviour import write_behaviour
+from alicorn.logs.click_weights import PropensityFile
 from alicorn.logs.context import context, searches_before_their_searcher
 from alicorn.logs.leaks import check_leaks
 from alicorn.logs.likeness import likeness
@@ -46,6 +47,7 @@ def mine(
     *,
     overwrite: bool = False,
     teacher: Teacher | None = None,
+    propensities: Path | None = None,
     memory_limit: str = MEMORY_LIMIT,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> dict[str, int]:
@@ -53,17 +55,20 @@ def mine(
 
     overwrite: replace a folder that is not empty; without it that is a ConfigError.
     teacher: scores what the searches of the train split showed or led to, for the loss margin_mse.
+    propensities: file of `alicorn propensity --out`: a click weighs as much as its rank is seldom looked at.
     memory_limit: of DuckDB. on_step is called with what is about to be done.
     Raises TableError when the logs break their contract; then nothing is written.
     """
     check_place(Path(out), PAIRS_FOLDER, overwrite=overwrite)
+    weights = () if propensities is None else PropensityFile.load(propensities).weights()
     on_step("check the logs")
     with (
         noted() as notes,
         read_logs(logs_folder, vertical, memory_limit=memory_limit) as logs,
         new_folder(out, overwrite) as writer,
     ):
-        manifest = _write(logs, vertical, writer, on_step, simulated=_is_simulated(Path(logs_folder)))
+        simulated = _is_simulated(Path(logs_folder))
+        manifest = _write(logs, vertical, writer, on_step, weights, simulated)
         if teacher is not None:
             on_step("ask the teacher")
             scores = _scores(teacher, vertical, writer)
@@ -78,13 +83,19 @@ def mine(
 
 
 def _write(
-    logs: Logs, vertical: Vertical, writer: PairsWriter, on_step: Callable[[str], None], simulated: bool
+    logs: Logs,
+    vertical: Vertical,
+    writer: PairsWriter,
+    on_step: Callable[[str], None],
+    click_weights: Sequence[float],
+    simulated: bool,
 ) -> Manifest:
-    """All tables; the manifest is returned."""
+    """All tables; the manifest is returned. click_weights: of a click on rank 1, 2, ..."""
     on_step("split the searches")
     searches, boundaries = splits.split_searches(logs, vertical.split)
     shown = logs.keep("shown", positives.shown(logs.impressions))
     clicks = positives.clicks(shown)
+    clicks = clicks.mutate(by_rank=positives.by_rank(clicks.position, click_weights))
     on_step("find what failed searches were after")
     reached = _reached(logs, searches, vertical)
     hard = logs.keep("hard", positives.before_split_ends(reached, boundaries))
@@ -92,10 +103,13 @@ def _write(
     wanted = logs.keep("wanted", rows.filter(pa.array(vertical.failed_search_targets.mask(rows))))
     on_step("write the pairs")
     hard_pairs = _pairs(hard.mutate(grade=ibis.literal(1.0), weight=ibis.literal(1.0)), searches, "hard")
-    pairs = logs.keep("pairs", _pairs(_without_facts(clicks), searches, "click").union(hard_pairs))
+    pairs = logs.keep(
+        "pairs", _pairs(_without_facts(clicks.mutate(weight=_.weight * _.by_rank)), searches, "click").union(hard_pairs)
+    )
     not_chosen = positives.non_clicks(shown).drop("grade", "weight")
     placed = shown.mutate(position=_.position.cast("int64"))
-    targets = logs.keep("targets", _targets(searches, clicks, wanted, logs.segments))
+    further = ("weight",) if click_weights else ()
+    targets = logs.keep("targets", _targets(searches, clicks, wanted, logs.segments, further))
     tables = {
         "pairs": pairs.order_by(*_ORDER),
         "impressions": _pairs(placed, searches, "impression", "position").order_by(*_ORDER),
@@ -127,6 +141,7 @@ def _write(
         valid_from=_written(boundaries.valid_from),
         test_from=_written(boundaries.test_from),
         counts=_counts(logs, searches, pairs, reached, writer.counts) | looked_up,
+        click_weights=tuple(click_weights),
         told={name: {"train": of.train, "valid": of.valid} for name, of in told.items()},
         simulated=simulated,
     )
@@ -203,15 +218,24 @@ def _without_facts(clicks: ibis.Table) -> ibis.Table:
     return clicks.mutate(**{name: ibis.null(DataType.from_pyarrow(kind)) for name, kind in FACTS.items()})
 
 
-def _targets(searches: ibis.Table, clicks: ibis.Table, reached: ibis.Table, segments: ibis.Table | None) -> ibis.Table:
-    """Held-out searches with what they should find. A search has clicks, or what it failed to find; never both."""
+def _targets(
+    searches: ibis.Table,
+    clicks: ibis.Table,
+    reached: ibis.Table,
+    segments: ibis.Table | None,
+    further: Sequence[str],
+) -> ibis.Table:
+    """Held-out searches with what they should find. A search has clicks, or what it failed to find; never both.
+
+    further: "weight", where clicks have one by their rank.
+    """
     position = ibis.literal(0).cast(clicks.position.type())
-    wanted = clicks.select("search_id", "doc_id", "position", "grade").union(
-        reached.select("search_id", "doc_id", position=position, grade=ibis.literal(1.0))
+    wanted = clicks.select("search_id", "doc_id", "position", "grade", "by_rank").union(
+        reached.select("search_id", "doc_id", position=position, grade=ibis.literal(1.0), by_rank=ibis.literal(1.0))
     )
     order = (_.position, _.doc_id)
     targets = wanted.group_by("search_id").aggregate(
-        targets=_.doc_id.collect(order_by=order), grades=_.grade.collect(order_by=order)
+        targets=_.doc_id.collect(order_by=order), grades=_.grade.collect(order_by=order), weight=_.by_rank.mean()
     )
     held_out = searches.filter(_.split != "train").join(targets, "search_id")
     none = ibis.literal([], type="array<string>")
@@ -220,7 +244,8 @@ def _targets(searches: ibis.Table, clicks: ibis.Table, reached: ibis.Table, segm
     else:
         labels = segments.select("search_id", "segment")
         held_out = held_out.left_join(labels, "search_id").mutate(segment=_.segment.coalesce(none))
-    return held_out.select("search_id", "searcher_id", "time", "query", "targets", "grades", "segment", "split")
+    own = ("search_id", "searcher_id", "time", "query", "targets", "grades", "segment", "split")
+    return held_out.select(*own, *further)
 
 
 def _counts(

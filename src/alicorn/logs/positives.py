@@ -12,6 +12,8 @@ not. Alone they are bad negatives: recall for people falls by about 55 % (EBR 2.
 are nowhere near. Use them in a later, harder stage.
 """
 
+from collections.abc import Sequence
+
 import ibis
 from ibis import _
 
@@ -30,6 +32,14 @@ def shown(impressions: ibis.Table) -> ibis.Table:
 def clicks(shown: ibis.Table) -> ibis.Table:
     """The pairs of `shown` that were chosen."""
     return shown.filter(_.grade > 0)
+
+
+def by_rank(position: ibis.Column, weights: Sequence[float]) -> ibis.Value:
+    """What each row has of the weights of ranks 1, 2, ...; a further rank has the last one. Without weights 1."""
+    if not weights:
+        return ibis.literal(1.0)
+    cases = [(position == rank, ibis.literal(weight)) for rank, weight in enumerate(weights, start=1)]
+    return ibis.cases(*cases, else_=ibis.literal(weights[-1]))
 
 
 def non_clicks(shown: ibis.Table) -> ibis.Table:

@@ -4,8 +4,8 @@ Where one document was shown for one query at rank k in some searches and at k' 
 or by ties, its clicks tell the two ranks apart: it is as relevant at both (intervention harvesting: Agarwal et al.,
 "Estimating Position Bias without Intrusive Interventions", WSDM 2019, section 4). That holds as far as the rank of a
 document, of one query, says nothing of who searches. A ranker that knows the searcher breaks it. Then neighbours have
-to be swapped with a known probability (`--swap` of `alicorn serve`), and what the ranker had at a rank, shown there or one
-further, is compared with itself, each showing weighed by the inverse of its probability (Joachims et al., "Unbiased
+to be swapped with a known probability (`--swap` of `alicorn serve`), and what the ranker had at a rank, shown there or
+one further, is compared with itself, each showing weighed by the inverse of its probability (Joachims et al., "Unbiased
 Learning-to-Rank with Biased Feedback", WSDM 2017, section 5). A log with swaps is read so, and without the rest.
 
 Of a document with n_k showings at rank k, a click falls on rank k with probability n_k p_k / sum_j n_j p_j, whatever

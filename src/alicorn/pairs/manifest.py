@@ -16,11 +16,11 @@ NAME = "manifest.json"
 
 class Manifest(Config):
     """vertical: the part of it that decides examples (vertical/parts.py). data_fingerprint: of the bytes of the log
-    files. valid_from, test_from:
-    where splits by time begin, ISO 8601 in UTC. counts: of everything read, made, filled and left out. notes: what else
-    a person should know of how the tables were read. told: of each feature of documents that was tested for leaks, the
-    AUC with which it tells first choices of train and of valid (logs/leaks.py). simulated: the searches come
-    from a generated world, and every table that shows them must say so."""
+    files. valid_from, test_from: where splits by time begin, ISO 8601 in UTC. counts: of everything read, made, filled
+    and left out. notes: what else a person should know of how the tables were read. click_weights: of clicks on rank 1,
+    2, ..., where propensities were given. told: of each feature of documents that was tested for leaks, the AUC with
+    which it tells first choices of train and of valid (logs/leaks.py). simulated: the searches come from a generated
+    world, and every table that shows them must say so."""
 
     vertical: dict[str, str]
     data_fingerprint: str
@@ -29,6 +29,7 @@ class Manifest(Config):
     counts: dict[str, int]
     simulated: bool
     notes: tuple[str, ...] = ()
+    click_weights: tuple[float, ...] = ()
     told: dict[str, dict[str, float]] = Field(default_factory=dict)
     format: int = FORMAT
     alicorn_version: str = __version__

@@ -6,7 +6,8 @@
     impressions   every document shown, source "impression", at its first position; grade 0 where it was not chosen
     non_clicks    documents shown and not chosen, source "non_click"
     searches      searches of valid and test that have a target: chosen, in the order shown; else what was reached, by
-                  the vertical's rules; the grade of each target; and their segments
+                  the vertical's rules; the grade of each target; and their segments. With propensities also weight, how
+                  much the search counts: the mean of the weights of its clicks
     popularity    clicks of each document in the train split
     documents     as in the log, every column
     searchers     as in the log, every column; may be absent; with a `time`, a row for each time that something changed
@@ -42,7 +43,7 @@ _COUNTED = {"grade": pa.float64(), "weight": pa.float64()}
 
 @dataclass(frozen=True)
 class TableSchema:
-    """columns: name -> type. further: columns of the log follow. optional: the table may be absent."""
+    """columns: name -> type. further: others may follow. optional: the table may be absent."""
 
     columns: Mapping[str, pa.DataType]
     further: bool = False
@@ -54,7 +55,7 @@ TABLES = {
     "impressions": TableSchema({**_SEARCH, "doc_id": pa.string(), "position": pa.int64(), **_COUNTED, **_LABELS}),
     "non_clicks": TableSchema({**_SEARCH, "doc_id": pa.string(), **_LABELS}),
     "searches": TableSchema(
-        {**_SEARCH, "targets": _STRINGS, "grades": _NUMBERS, "segment": _STRINGS, "split": pa.string()}
+        {**_SEARCH, "targets": _STRINGS, "grades": _NUMBERS, "segment": _STRINGS, "split": pa.string()}, further=True
     ),
     "popularity": TableSchema({"doc_id": pa.string(), "clicks": pa.int64()}),
     "documents": TableSchema({"doc_id": pa.string()}, further=True),

@@ -27,20 +27,28 @@ class Interval:
         return self.low > 0 or self.high < 0
 
 
-def resampled_means(values: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
-    """float64 (resamples, columns): column means over redrawn searches. values: (searches, columns), finite."""
+def resampled_means(
+    values: np.ndarray, *, weights: np.ndarray | None = None, resamples: int = RESAMPLES, seed: int = 0
+) -> np.ndarray:
+    """float64 (resamples, columns): column means over redrawn searches. values: (searches, columns), finite.
+
+    weights: (searches,), above 0; None: all alike.
+    """
     num_searches, num_columns = values.shape
     if num_searches == 0:
         return np.full((resamples, num_columns), np.nan)
     rng = np.random.default_rng(seed)
     means = np.empty((resamples, num_columns))
+    counted = np.ones(num_searches) if weights is None else weights
+    weighed = values * counted[:, None]
     block = max(1, _CELLS // num_searches)
     for start in range(0, resamples, block):
         rows = min(block, resamples - start)
         drawn = rng.integers(num_searches, size=(rows, num_searches), dtype=np.int64)
         drawn += np.arange(rows)[:, None] * num_searches
         times = np.bincount(drawn.ravel(), minlength=rows * num_searches).reshape(rows, num_searches)
-        means[start : start + rows] = times.astype(np.float64) @ values / num_searches
+        times = times.astype(np.float64)
+        means[start : start + rows] = times @ weighed / (times @ counted)[:, None]
     return means
 
 

@@ -31,6 +31,7 @@ class Comparison:
     """`means` and `differences` are keyed (segment, system, measure).
 
     segments: label -> number of searches; the first is OVERALL. A search with several labels counts in each of them.
+    weighted: whether searches count by the propensities of their clicks.
     differences: system minus baseline over the same searches, for every other system; empty without a baseline.
     num_without_targets: searches left out because they have no relevant document.
     """
@@ -42,6 +43,7 @@ class Comparison:
     differences: dict[tuple[str, str, str], Interval]
     baseline: str | None
     num_without_targets: int
+    weighted: bool = False
 
     def mean(self, system: str, measure: str, segment: str = OVERALL) -> Interval:
         return self.means[segment, system, measure]
@@ -57,6 +59,7 @@ class Comparison:
             "segments": self.segments,
             "baseline": self.baseline,
             "num_without_targets": self.num_without_targets,
+            "weighted_by_propensity": self.weighted,
             "confidence": CONFIDENCE,
             "resamples": RESAMPLES,
             "means": _nested(self.means),
@@ -117,8 +120,9 @@ def compare(
     means: dict[tuple[str, str, str], Interval] = {}
     differences: dict[tuple[str, str, str], Interval] = {}
     for label, rows in members.items():
-        observed = values[rows].mean(axis=0) if len(rows) else np.full(len(columns), np.nan)
-        resampled = resampled_means(values[rows], seed=seed)
+        weights = None if kept.weights is None else kept.weights[rows]
+        observed = np.average(values[rows], axis=0, weights=weights) if len(rows) else np.full(len(columns), np.nan)
+        resampled = resampled_means(values[rows], weights=weights, seed=seed)
         for column, (system, measure) in enumerate(columns):
             means[label, system, measure] = interval(observed[column], resampled[:, column])
             if baseline is not None and system != baseline:
@@ -134,6 +138,7 @@ def compare(
         differences=differences,
         baseline=baseline,
         num_without_targets=len(targets) - len(kept),
+        weighted=kept.weights is not None,
     )
 
 

@@ -26,11 +26,13 @@ class Targets:
     starts: int64 (searches + 1,). documents: int32 (targets,), -1 for a target that is not in the corpus: it is never
     found and stays in the denominator. grades: float64 (targets,), the gain of each target, 0 or more. A target of
     grade 0 is a document judged not relevant: it is no target for recall, success and reciprocal rank.
+    weights: float64 (searches,), how much each search counts in a mean; None: all alike.
     """
 
     starts: np.ndarray
     documents: np.ndarray
     grades: np.ndarray
+    weights: np.ndarray | None = None
 
     @classmethod
     def of(cls, documents: Sequence[Iterable[int]], grades: Sequence[Iterable[float]] | None = None) -> "Targets":
@@ -64,7 +66,8 @@ class Targets:
         lengths = np.diff(self.starts)[searches]
         starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         entries = np.repeat(self.starts[searches] - starts[:-1], lengths) + np.arange(starts[-1])
-        return Targets(starts, self.documents[entries], self.grades[entries])
+        weights = None if self.weights is None else self.weights[searches]
+        return Targets(starts, self.documents[entries], self.grades[entries], weights)
 
 
 def target_ranks(ranked: np.ndarray, targets: Targets) -> np.ndarray:

@@ -62,6 +62,8 @@ class RecallReport:
             f"{facts['num_searches']:,} of {facts['num_in_split']:,} searches of the {facts['split']} split over"
             f" {facts['num_documents']:,} documents; model {facts['model']}."
         ]
+        if self.comparison.weighted:
+            sentences.append("A search counts by the inverse propensity of its clicks (`alicorn mine --propensities`).")
         if "num_interests" in facts:
             sentences.append(
                 f"Requests have {facts['num_interests']} vectors, and a document is as near as to the nearest; the mean"
