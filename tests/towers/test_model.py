@@ -8,11 +8,13 @@ import pyarrow as pa
 import pytest
 import torch
 import xxhash
+import yaml
 from towers_toy import documents, requests, toy_model
 
 from alicorn.errors import ModelError, TableError
 from alicorn.text import RULES
 from alicorn.towers import Model
+from alicorn.towers.settings.tables import BucketTable
 
 
 @pytest.fixture
@@ -31,6 +33,19 @@ def test_a_loaded_model_is_the_saved_one(tmp_path: Path) -> None:
     assert loaded.recipe == model.recipe
     np.testing.assert_allclose(loaded.encode_documents(documents()), model.encode_documents(documents()), atol=1e-6)
     np.testing.assert_allclose(loaded.encode_requests(requests()), model.encode_requests(requests()), atol=1e-6)
+
+
+def test_a_model_is_the_same_where_defaults_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = toy_model(towers={"tables": {}}).save(tmp_path / "m")
+    before = model.encode_documents(documents())
+    monkeypatch.setattr("alicorn.towers.layout.layout._TEXT_BUCKETS", 1 << 10)
+    monkeypatch.setattr("alicorn.towers.layout.layout._ID_TABLE", BucketTable(buckets=77, dim=4))
+    np.testing.assert_array_equal(Model.load(tmp_path / "m").encode_documents(documents()), before)
+    recipe = yaml.safe_load((tmp_path / "m" / "recipe.yaml").read_text())
+    recipe["towers"]["tables"] = {}  # as they were saved once
+    (tmp_path / "m" / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    with pytest.raises(ModelError, match=r"left the size of city, clusters, place, text to its defaults.*train again"):
+        Model.load(tmp_path / "m")
 
 
 def test_fingerprints_are_equal_for_equal_models_only(tmp_path: Path) -> None:

@@ -120,9 +120,12 @@ class Model:
     def new(
         cls, vertical: Vertical, recipe: Mapping[str, Any], data: str, standardizations: Mapping[str, Any], seed: int
     ) -> "Model":
-        """An untrained model. recipe: `towers` and `embedding` are read here. Raises ConfigError."""
+        """An untrained model. recipe: `towers` and `embedding` are read here; that of the model has the size of every
+        table, so that it is the same model where defaults change. Raises ConfigError."""
         towers = parse_config(dict(recipe["towers"]), Towers, where="recipe, towers")
         laid_out = layout(towers, vertical)
+        towers = towers.model_copy(update={"tables": {**towers.tables, **laid_out.tables}})
+        recipe = {**recipe, "towers": towers.model_dump(mode="json")}
         encoder = TextEncoder(towers.encoder) if towers.encoder else None
         featurizers = {}
         for side in SIDES:
@@ -291,6 +294,7 @@ class Model:
             raise ModelError(f"{weights} is truncated or was changed since: train or copy the model again")
         try:
             model = cls.new(vertical, recipe, header["data"], header["standardizations"], seed=0)
+            _refuse_unsized(folder, recipe["towers"], model.recipe["towers"])
             model.module.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
         except (ConfigError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
             raise ModelError(f"{folder}: recipe.yaml or vertical.yaml does not fit the weights: {error}") from error
@@ -326,6 +330,15 @@ def _read_header(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{folder / 'model.json'} lacks {', '.join(sorted(missing))}: train or copy the model again")
     result: dict[str, Any] = header
     return result
+
+
+def _refuse_unsized(folder: Path, saved: Mapping[str, Any], read: Mapping[str, Any]) -> None:
+    """Raise ModelError where a saved recipe leaves the size of a table to the defaults of another alicorn."""
+    if unsized := read["tables"].keys() - saved["tables"].keys():
+        raise ModelError(
+            f"{folder / 'recipe.yaml'} was written by an alicorn that left the size of {', '.join(sorted(unsized))} to"
+            " its defaults, which may be others today: train again"
+        )
 
 
 def _existing(folder: Path, name: str) -> Path:

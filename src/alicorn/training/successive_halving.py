@@ -88,7 +88,7 @@ def search_recipe(
     if (out / "search.json").exists():
         found = json.loads((out / "search.json").read_text(encoding="utf-8"))
         _refuse_another(out, found["made_from"], recipe, budget_s)
-        return train(pairs, vertical, Recipe.load(out / "recipe.yaml"), out, progress=False, resume=True)
+        return train(pairs, vertical, plans[found["chosen"]], out, progress=False, resume=True)
     tried = _Tried(folder, recipe, budget_s)
     trials = _Trials(pairs, vertical, plans, hard, tried, tell)
     names = list(plans)
