@@ -263,19 +263,21 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path, clock):
         ServedLog(tmp_path / "file", clock, clock.elapsed_s)
 
 
+FILMS = Vertical.model_validate(
+    {
+        "name": "films",
+        "embedding": "films",
+        "document": {
+            "features": {"title": {"kind": "text", "column": "title"}},
+            "terms": [{"prefix": "text", "column": "title", "kind": "words"}],
+        },
+        "request": {"features": {"text": {"kind": "text", "column": "query"}}},
+        "split": {"valid": 0.5},
+    }
+)
+
+
 def test_the_mining_of_logs_reads_what_was_served(tmp_path, clock):
-    vertical = Vertical.model_validate(
-        {
-            "name": "films",
-            "embedding": "films",
-            "document": {
-                "features": {"title": {"kind": "text", "column": "title"}},
-                "terms": [{"prefix": "text", "column": "title", "kind": "words"}],
-            },
-            "request": {"features": {"text": {"kind": "text", "column": "query"}}},
-            "split": {"valid": 0.5},
-        }
-    )
     with ServedLog(tmp_path / "log", clock, clock.elapsed_s) as log:
         features = {"features": packed(np.array([[0.1, np.nan], [1 / 3, 2.0]])), "feature_set": "f"}
         search(log, "alien", ["a", "b"], **features)
@@ -285,13 +287,45 @@ def test_the_mining_of_logs_reads_what_was_served(tmp_path, clock):
         search(log, "nothing like it", [], None)
     documents = pa.table({"doc_id": ["a", "b"], "title": ["Alien", "Brazil"]})
     pq.write_table(documents, tmp_path / "log" / "documents.parquet")
-    counts = mine(tmp_path / "log", vertical, tmp_path / "pairs")
+    counts = mine(tmp_path / "log", FILMS, tmp_path / "pairs")
     wanted = {"searches": 2, "pairs": 1, "impressions": 2, "non_clicks": 1, "searches_showing_nothing": 1}
     assert {name: counts[name] for name in wanted} == wanted
     assert [name for name in counts if name.startswith(("events_", "shown_of"))] == ["events_read"]
     logged = pq.read_table(tmp_path / "pairs" / "features.parquet")
     assert logged["doc_id"].to_pylist() == ["a", "b"]
     assert logged["features"].to_pylist() == [[0.1, pytest.approx(np.nan, nan_ok=True)], [1 / 3, 2.0]]
+
+
+def test_odd_events_are_logged_as_they_come_and_counted_by_mine(tmp_path, clock):
+    """Of unknown searches, from the future, sent again, before their search, of what was not shown, of nothing."""
+    with ServedLog(tmp_path / "log", clock, clock.elapsed_s) as log:
+        now = log.now_us()
+        future = now + 100 * 365 * 86_400_000_000
+        odd = [
+            ServedEvent("click", now, "e1", "unknown", searcher_id="s1", doc_id="a"),
+            ServedEvent("click", future, "e2", "alien", doc_id="a"),
+            ServedEvent("click", future, "e2", "alien", doc_id="a"),
+            ServedEvent("click", now - 1, "e3", "alien", doc_id="b"),
+            ServedEvent("click", now, "e4", "brazil", doc_id="a"),
+            ServedEvent("click", now, "e5", "alien"),
+        ]
+        log.events(odd)  # before the searches
+        search(log, "brazil", ["b"])
+        search(log, "alien", ["a", "b"])
+    assert len(rows(tmp_path / "log", "events")) == len(odd)
+    pq.write_table(pa.table({"doc_id": ["a", "b"], "title": ["Alien", "Brazil"]}), tmp_path / "log/documents.parquet")
+    pq.write_table(pa.table({"searcher_id": ["s1"]}), tmp_path / "log/searchers.parquet")
+    counts = mine(tmp_path / "log", FILMS, tmp_path / "pairs")
+    assert {name: count for name, count in counts.items() if name.startswith("events_")} == {
+        "events_read": 6,
+        "events_repeated": 1,
+        "events_of_unknown_searches": 1,
+        "events_of_documents_not_shown": 1,
+        "events_before_their_search": 1,
+        "events_from_the_future": 1,
+        "events_without_document": 1,
+    }
+    assert sum(count for name, count in counts.items() if name.startswith("pairs_click")) == 2  # a and b of alien
 
 
 def test_a_forked_child_neither_writes_nor_unlocks_the_log(tmp_path, clock):

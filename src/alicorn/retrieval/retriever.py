@@ -225,7 +225,12 @@ class Retriever:
         Raises QueryError, VectorError, and AlicornError for whatever else the request has wrong.
         """
         read = None
-        is_ranked = self.ranking is not None and text is not None and order_by is None and after is None
+        is_ranked = self.ranking is not None and text is not None and order_by is None
+        if is_ranked and after is not None:
+            raise AlicornError(
+                "after: the first hits of a text are ranked by stages, whose pages have no cursor: ask for the next"
+                " page by offset, or give an order_by, whose pages have cursors"
+            )
         if expression is None:
             known = self._known(self.columns, text, searcher, context)
             read = self.read(text, mode, key, limit, order_by, chosen, only, known)

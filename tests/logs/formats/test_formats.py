@@ -1,5 +1,6 @@
 """Records of UBI and of Metarank become searches, shown and events; out of UBI and back again nothing is lost."""
 
+import datetime
 import json
 
 import pyarrow.parquet as pq
@@ -68,6 +69,19 @@ def test_a_query_is_a_search_with_what_it_showed(tmp_path):
     assert found == {"search_id": "q1", "searcher_id": "c7", "query": "tv", "experiment": "e1", "arm": None}
     assert json.loads(row["attributes"])["query_attributes"] == {"page": 2, "arm": 3}
     assert [(r["doc_id"], r["position"]) for r in read(tmp_path / "logs", "shown")] == [("b", 1), ("a", 2), ("b", 3)]
+
+
+def test_a_query_that_comes_twice_is_one_search(tmp_path):
+    again = QUERY | {"query_response_hit_ids": ["z"]}
+    counts = import_log([lines(tmp_path / "q.ndjson", [QUERY, again, QUERY])], tmp_path / "logs", "ubi")
+    assert (counts["searches"], counts["shown"], counts["passed_searches_repeated"]) == (1, 3, 2)
+    assert [row["doc_id"] for row in read(tmp_path / "logs", "shown")] == ["b", "a", "b"]
+
+
+def test_what_a_ranker_read_is_not_exported():
+    row = {"search_id": "q1", "searcher_id": None, "query": "tv", "time": datetime.datetime(2026, 1, 2), "arm": "b"}
+    record = ubi.query_of(row | {"known": "{}", "vectors": [("people", [0.5])]}, [])
+    assert record["query_attributes"] == {"arm": "b"}
 
 
 def test_an_event_is_an_event(tmp_path):

@@ -77,6 +77,15 @@ def test_pages_are_parts_of_one_order(collection, ranker):
     assert retriever.search(retriever.request(text="john", limit=0)).ids == []
 
 
+def test_a_cursor_is_refused_where_pages_are_ranked(collection, ranker):
+    retriever = retriever_of(collection, ranker)
+    first = retriever.search(retriever.request(text="john", order_by="static_rank", limit=2))
+    with pytest.raises(AlicornError, match="ask for the next page by offset, or give an order_by"):
+        retriever.request(text="john", limit=2, after=first.cursor)
+    second = retriever.search(retriever.request(text="john", order_by="static_rank", limit=2, after=first.cursor))
+    assert len({*first.ids, *second.ids}) == 4
+
+
 def test_what_is_behind_the_candidates_follows_in_the_order_of_the_expression(staged, collection):
     plain = Retriever(collection, [UNIFIED], Searchers(VERTICAL, SEARCHERS))
     before = plain.search(plain.request(text="john", searcher="p3")).ids

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
+import xxhash
 from ibis import _
 
 from alicorn.errors import ConfigError, TableError
@@ -57,8 +58,8 @@ _READERS = {
 def import_log(files: Sequence[Path], out: Path, log_format: LogFormat) -> dict[str, int]:
     """Write searches, shown and events of other systems' files into `out`. Returns rows by table, and what was passed.
 
-    Raises ConfigError where one of these tables is in `out`, and TableError for the first line that cannot be read;
-    then nothing is written.
+    A search whose id an earlier line has is passed: it may be sent again, or its next page. Raises ConfigError where one
+    of these tables is in `out`, and TableError for the first line that cannot be read; then nothing is written.
     """
     for name in _SCHEMAS:
         if (out / name).exists() or (out / f"{name}.parquet").exists():
@@ -144,6 +145,7 @@ def _batches(
     records: Iterable[tuple[str, Record]], reader: _Reader, counts: Counter[str]
 ) -> Iterator[dict[str, list[ubi.Row]]]:
     rows: dict[str, list[ubi.Row]] = {name: [] for name in _SCHEMAS}
+    known: set[int] = set()  # hashes of search_ids
     for where, record in records:
         try:
             if not reader.is_read(record):
@@ -152,6 +154,10 @@ def _batches(
                 rows["events"].append(reader.event_of(record))
             else:
                 search, shown = reader.search_of(record)
+                if (key := xxhash.xxh3_64_intdigest(search["search_id"].encode())) in known:
+                    counts["passed_searches_repeated"] += 1
+                    continue
+                known.add(key)
                 rows["searches"].append(search)
                 rows["shown"] += shown
         except ValueError as error:
