@@ -58,8 +58,8 @@ _READERS = {
 def import_log(files: Sequence[Path], out: Path, log_format: LogFormat) -> dict[str, int]:
     """Write searches, shown and events of other systems' files into `out`. Returns rows by table, and what was passed.
 
-    A search whose id an earlier line has is passed: it may be sent again, or its next page. Raises ConfigError where one
-    of these tables is in `out`, and TableError for the first line that cannot be read; then nothing is written.
+    A search whose id an earlier line has is passed: it may be sent again, or its next page. Raises ConfigError where
+    one of these tables is in `out`, and TableError for the first line that cannot be read; then nothing is written.
     """
     for name in _SCHEMAS:
         if (out / name).exists() or (out / f"{name}.parquet").exists():

@@ -80,8 +80,10 @@ def event_of(record: Record) -> Row:
 
 
 def query_of(row: Mapping[str, Any], shown: Sequence[Mapping[str, Any]]) -> Record:
-    """A row of searches with its rows of shown, in order, as a query. Further columns are query_attributes, but for what
-    a ranker read."""
+    """A row of searches with its rows of shown, in order, as a query.
+
+    Further columns are query_attributes, but for what a ranker read.
+    """
     positions = [one["position"] for one in shown]
     own = {"search_id", "searcher_id", "time", "query", "attributes", "known", "vectors"}
     attributes = given(
