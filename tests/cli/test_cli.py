@@ -70,6 +70,8 @@ def test_as_a_process(loop):
 
 
 def test_serve_hands_over_what_it_was_given(loop, monkeypatch):
+    from alicorn.serving.security.request_limits import NO_LIMITS
+
     served = []
     monkeypatch.setattr("alicorn.serving.serve", lambda collection, models, **rest: served.append((models, rest)))
     succeed("serve", loop.collection, "--model", loop.model, "--searchers", loop.logs / "searchers", "--port", "0")
@@ -79,6 +81,12 @@ def test_serve_hands_over_what_it_was_given(loop, monkeypatch):
         "searchers": loop.logs / "searchers",
         "served_log": None,
         "model_folder": None,
+        "limits": NO_LIMITS,
+        "allowed_hosts": (),
+        "proxies": (),
+        "tls": None,
+        "swap": 0.0,
+        "intents": None,
         "keys": None,
         "ranker": None,
         "host": "127.0.0.1",

@@ -230,7 +230,7 @@ def test_examples_are_of_the_types_that_they_show(collection):
     metrics = Metrics(collection)
     operations = [*search_operations(endpoint, metrics, Access(None)), events_operation(endpoint)]
     operations += [*typing_operations(endpoint), bulk_operation(endpoint)]
-    operations += document_operations(endpoint) + status_operations(endpoint, metrics, Access(None))
+    operations += document_operations(endpoint, Access(None)) + status_operations(endpoint, metrics, Access(None))
     operations += model_operations(ServedModels(endpoint, Background(), None))
     for operation in operations:
         for kind, example in ((operation.takes, operation.example), (operation.gives, operation.shows)):

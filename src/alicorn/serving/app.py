@@ -50,6 +50,8 @@ from alicorn.serving.sampling import RecallSample
 from alicorn.serving.security.access import Access
 from alicorn.serving.security.cors import CrossOrigin
 from alicorn.serving.security.headers import SafeHeaders
+from alicorn.serving.security.hosts import KnownHosts
+from alicorn.serving.security.request_limits import NO_LIMITS, RequestLimits
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel
@@ -67,6 +69,8 @@ def create_app(
     ranker: Path | None = None,
     intents: Path | None = None,
     model_folder: Path | None = None,
+    limits: RequestLimits = NO_LIMITS,
+    hosts: Sequence[str] = (),
 ) -> Starlette:
     """The app over an open collection, which the caller closes.
 
@@ -75,7 +79,8 @@ def create_app(
     keys: file of API keys; without one, everybody may ask everything.
     ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text.
     intents: file of `alicorn intents`, for the vertical's control.
-    model_folder: of folders of models that may be loaded while the app answers.
+    model_folder: of folders of models that may be loaded while the app answers. limits: of each request.
+    hosts: names that requests may give as `Host`; none: any.
     Raises AlicornError where models, searchers and collection do not fit each other.
     """
     known = Searchers(models[0].vertical, searchers) if models else None
@@ -83,7 +88,7 @@ def create_app(
     classifier = None if intents is None else IntentClassifier.load(intents)
     endpoint = SearchEndpoint(Retriever(collection, models, known, ranking, classifier), served_log)
     metrics = Metrics(collection)
-    access = Access(keys)
+    access = Access(keys, limits=limits)
     admission = Admission()
     metrics.watch(admission)
     background = Background()
@@ -110,6 +115,7 @@ def create_app(
             Middleware(RequestIds),
             Middleware(SafeHeaders),
             Middleware(CrossOrigin, access=access),
+            *([Middleware(KnownHosts, hosts=hosts)] if hosts else []),
             Middleware(RefuseWhenBusy, admission=admission, operations=operations),
         ],
         exception_handlers=PROBLEM_ANSWERS,
@@ -127,7 +133,7 @@ def api_operations(
         *typing_operations(endpoint),
         events_operation(endpoint),
         bulk_operation(endpoint),
-        *document_operations(endpoint),
+        *document_operations(endpoint, access),
         *model_operations(models),
         *status_operations(endpoint, metrics, access),
     ]

@@ -19,7 +19,9 @@ from alicorn.serving.app import create_app
 from alicorn.serving.limits.connections import BoundedHeaders
 from alicorn.serving.logs import log_as_json
 from alicorn.serving.ready import make_ready
+from alicorn.serving.security.hosts import LOOPBACK, Tls
 from alicorn.serving.security.keys import read_keys
+from alicorn.serving.security.request_limits import NO_LIMITS, RequestLimits
 from alicorn.tables import open_parts
 from alicorn.vertical.columns import arrow_type, known_types
 
@@ -37,6 +39,10 @@ def serve(
     ranker: Path | None = None,
     intents: Path | None = None,
     model_folder: Path | None = None,
+    limits: RequestLimits = NO_LIMITS,
+    allowed_hosts: Sequence[str] = (),
+    proxies: Sequence[str] = (),
+    tls: Tls | None = None,
     swap: float = 0.0,
     host: str = "127.0.0.1",
     port: int = 8080,
@@ -50,6 +56,9 @@ def serve(
     intents: file of `alicorn intents`, for the vertical's control.
     model_folder: of folders of models that may be loaded while the server answers.
     swap: the probability with which neighbours of a page that is logged change places, to learn propensities.
+    limits: of each request, whoever asks. allowed_hosts: names that requests may give as `Host`; without keys, those of
+    this machine unless given, so that no page of another site reaches the server by a name of its own.
+    proxies: addresses whose X-Forwarded headers are believed. tls: the files of the certificate; None: no TLS.
     json_logs: the logs of the whole process as lines of JSON.
     Raises AlicornError, before anything is answered, where collection, models and searchers do not fit each other, and
     for a host that others can reach where there are no keys.
@@ -72,9 +81,11 @@ def serve(
                 ranker=ranker,
                 intents=intents,
                 model_folder=model_folder,
+                limits=limits,
+                hosts=allowed_hosts or ([] if keys else [*LOOPBACK, host]),
             )
             make_ready(opened)
-            _run(app, host, port, json_logs)
+            _run(app, host, port, json_logs, proxies, tls)
         finally:
             if log is not None:
                 log.close()
@@ -114,7 +125,9 @@ def _open(path: Path) -> Collection:
         return opened
 
 
-def _run(app: ASGIApp, host: str, port: int, json_logs: bool) -> None:
+def _run(
+    app: ASGIApp, host: str, port: int, json_logs: bool, proxies: Sequence[str] = (), tls: Tls | None = None
+) -> None:
     """Until SIGINT or SIGTERM, both of which leave through `finally` of the callers."""
 
     def leave(*_: object) -> NoReturn:
@@ -123,7 +136,9 @@ def _run(app: ASGIApp, host: str, port: int, json_logs: bool) -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, leave)  # uvicorn raises the signal again when it has shut down
     try:
-        logs: dict[str, Any] = {"log_config": None} if json_logs else {}
-        uvicorn.run(app, host=host, port=port, access_log=False, http=BoundedHeaders, **logs)
+        options: dict[str, Any] = {"log_config": None} if json_logs else {}
+        options |= {"proxy_headers": bool(proxies), "forwarded_allow_ips": list(proxies)}
+        options |= {} if tls is None else {"ssl_certfile": tls.certificate, "ssl_keyfile": tls.key}
+        uvicorn.run(app, host=host, port=port, access_log=False, http=BoundedHeaders, **options)
     except KeyboardInterrupt:
         return

@@ -202,3 +202,15 @@ def test_without_keys_pages_of_other_sites_are_refused(client, caplog):
     assert client.get("/v1/about", headers=of_another_site).status_code == 200
     own = client.post("/v1/search", json={"expression": "(or)"}, headers={"sec-fetch-site": "same-origin"})
     assert own.status_code == 200
+
+
+def test_what_an_administrator_does_is_in_the_audit_log(served, caplog):
+    """With who did it and what became of it; what was only read is not."""
+    caplog.set_level(logging.WARNING, "alicorn.audit")
+    admin = served.key("admin", name="ops")
+    served.client.get("/v1/models", headers=admin)
+    served.client.post("/v1/models/people-text/shadow", json={"share": 0.5}, headers=admin)
+    lines = [record.getMessage() for record in caplog.records if "done:" in record.getMessage()]
+    (line,) = lines
+    assert line.startswith("done: status 200, POST /v1/models/people-text/shadow, key ops ")
+    assert admin["api-key"] not in line

@@ -27,16 +27,21 @@ def create(
     ] = None,
     per_second: Annotated[float | None, typer.Option(help="Requests a second.", min=0.001)] = None,
     days: Annotated[float | None, typer.Option(help="Days until the key expires.", min=0.0)] = None,
+    at_most: Annotated[list[str] | None, typer.Option(help="Limit of a request, as limit=100 or k=50.")] = None,
 ) -> None:
     """Print a new key, once: the file keeps its hash.
 
     Example: alicorn key create web --scope search --only "shop:oslo" --per-second 50
     """
     from alicorn.serving.security.keys import create_key, new_key
+    from alicorn.serving.security.request_limits import read_limits
 
     now = datetime.now(UTC)
     expires = None if days is None else now + timedelta(days=days)
-    key = new_key(name, scope, now, expires=expires, only=only, origins=origin or (), per_second=per_second)
+    limits = read_limits(at_most or ())
+    key = new_key(
+        name, scope, now, expires=expires, only=only, origins=origin or (), per_second=per_second, limits=limits
+    )
     typer.echo(create_key(file, key, now))
     log.print("this key is shown only now; the file keeps its hash")
 
@@ -72,13 +77,16 @@ def list_keys(file: KeyFile = _DEFAULT, as_json: Json = False) -> None:
 
     Example: alicorn key list
     """
+    from msgspec.structs import asdict
+
     from alicorn.serving.security.keys import ApiKey, read_keys
 
     def described(key: ApiKey) -> dict[str, Any]:
         times = {"created": key.created, "expires": key.expires, "revoked": key.revoked}
         shown: dict[str, Any] = {"name": key.name, "id": key.key_id, "valid": key.is_valid(datetime.now(UTC))}
         shown |= {"scopes": sorted(key.scopes), "only": key.only, "origins": list(key.origins)}
-        shown |= {"per_second": key.per_second}
+        limits = {name: most for name, most in asdict(key.limits).items() if most is not None}
+        shown |= {"per_second": key.per_second, "at_most": limits or None}
         return shown | {name: None if time is None else time.isoformat() for name, time in times.items()}
 
     found = [described(key) for key in read_keys(file)]

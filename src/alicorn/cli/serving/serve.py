@@ -64,6 +64,17 @@ def serve(
             min=0.0, max=0.5, help="Swap neighbours of a logged page with this probability (docs/serving.md)."
         ),
     ] = 0.0,
+    at_most: Annotated[
+        list[str] | None, typer.Option(help="Limit of each request, as k=1000; again for a further one.")
+    ] = None,
+    allowed_host: Annotated[
+        list[str] | None, typer.Option(help="Name that requests may give as Host; again for a further one.")
+    ] = None,
+    proxy: Annotated[
+        list[str] | None, typer.Option(help="Address of a proxy whose X-Forwarded headers are believed.")
+    ] = None,
+    tls_certificate: Annotated[Path | None, typer.Option(help="PEM file of the certificate chain.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file of its private key.")] = None,
     host: str = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
     json_logs: Annotated[bool, typer.Option("--json-logs", help="Logs as lines of JSON.")] = False,
@@ -85,6 +96,8 @@ def serve(
         _print_settings(context)
         return
     from alicorn.serving import serve as serve_collection
+    from alicorn.serving.security.hosts import read_tls
+    from alicorn.serving.security.request_limits import read_limits
 
     if swap and served_log is None:
         raise ConfigError("--swap is for the log of what was shown where: give its folder with --served-log")
@@ -98,6 +111,10 @@ def serve(
         ranker=ranker,
         intents=intents,
         model_folder=model_folder,
+        limits=read_limits(at_most or ()),
+        allowed_hosts=allowed_host or (),
+        proxies=proxy or (),
+        tls=read_tls(tls_certificate, tls_key),
         swap=swap,
         host=host,
         port=port,

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from alicorn.query import Collection
 from alicorn.query.restrict import document_of
 from alicorn.reporting.json_text import plain_json, to_json
 from alicorn.serving.api.body import media_type
@@ -23,7 +24,7 @@ from alicorn.serving.api.messages import (
 )
 from alicorn.serving.api.operations import Operation
 from alicorn.serving.api.search_endpoint import SearchEndpoint
-from alicorn.serving.security.access import only_of
+from alicorn.serving.security.access import Access, only_of
 
 _ONE = {"doc_id": "p1", "terms": ["text:john"], "static_rank": 4.0, "columns": {"name": "John Smith"}}
 
@@ -50,28 +51,24 @@ def bulk_operation(endpoint: SearchEndpoint) -> Operation:
     )
 
 
-def document_operations(endpoint: SearchEndpoint) -> list[Operation]:
+def document_operations(endpoint: SearchEndpoint, access: Access) -> list[Operation]:
+    return [*_of_lists(endpoint, access), *_of_one(endpoint.collection)]
+
+
+def _of_lists(endpoint: SearchEndpoint, access: Access) -> list[Operation]:
     collection = endpoint.collection
 
     def upsert_documents(request: Request, documents: list[DocumentBody]) -> Upserted:
+        access.limits_of(request).check("documents", len(documents))
         models = list(endpoint.retriever.models.values())
         chosen = upserts_table(documents, models, collection.snapshot())
         applied = collection.apply(chosen.documents, chosen.left_out, chosen.given)
         return Upserted(applied.upserted, len(chosen.left_out))
 
     def update_documents(request: Request, documents: list[DocumentBody]) -> Changed:
+        access.limits_of(request).check("documents", len(documents))
         changes = updates_table(documents, collection.snapshot())
         return Changed(*collection.update(changes.documents, changes.given))
-
-    def get_document(request: Request, body: None) -> Stored:
-        doc_id: str = request.path_params["doc_id"]
-        document = document_of(collection.snapshot(), doc_id, only_of(request))
-        if document is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND, f"no document {doc_id[:200]!r}")
-        return {name: plain_json(value) for name, value in document.items()}
-
-    def delete_document(request: Request, body: None) -> Deleted:
-        return Deleted(*collection.delete([request.path_params["doc_id"]]))
 
     return [
         Operation(
@@ -94,6 +91,21 @@ def document_operations(endpoint: SearchEndpoint) -> list[Operation]:
             refused=(HTTPStatus.CONFLICT,),
             scope="write",
         ),
+    ]
+
+
+def _of_one(collection: Collection) -> list[Operation]:
+    def get_document(request: Request, body: None) -> Stored:
+        doc_id: str = request.path_params["doc_id"]
+        document = document_of(collection.snapshot(), doc_id, only_of(request))
+        if document is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, f"no document {doc_id[:200]!r}")
+        return {name: plain_json(value) for name, value in document.items()}
+
+    def delete_document(request: Request, body: None) -> Deleted:
+        return Deleted(*collection.delete([request.path_params["doc_id"]]))
+
+    return [
         Operation(
             *("GET", "/v1/documents/{doc_id:path}", "A document", get_document),
             gives=Stored,

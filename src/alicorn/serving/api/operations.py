@@ -92,9 +92,8 @@ class Operation:
     @property
     def errors(self) -> list[HTTPStatus]:
         """Every status of a failure, ascending."""
-        found = {*self.refused, HTTPStatus.INTERNAL_SERVER_ERROR}
+        found = {*self.refused, HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR}
         found.update(_OF_A_BODY if self.takes is not None else ())
-        found.update([HTTPStatus.BAD_REQUEST] if self.query else ())
         found.update(_OF_A_KEY if self.scope is not None else ())
         return sorted(found)
 
@@ -116,7 +115,9 @@ class Resource:
         deadline = scope[_DEADLINE] = Deadline()
         body = None
         if operation.takes is not None:
-            body = await read_body(request, operation.max_bytes, operation.media_types, self._admission)
+            limits = self._access.limits_of(request)
+            most = operation.max_bytes if limits.bytes is None else min(limits.bytes, operation.max_bytes)
+            body = await read_body(request, most, operation.media_types, self._admission)
         try:
             answer = await self._answer(operation, request, body, deadline)
         finally:
@@ -124,6 +125,8 @@ class Resource:
         if not deadline.is_gone:
             nothing = Response(status_code=HTTPStatus.NO_CONTENT)
             response = nothing if answer is None else answer if isinstance(answer, Response) else JsonResponse(answer)
+            if operation.scope == "admin" and operation.method != "GET":
+                self._access.record(request, response.status_code)
             await response(scope, receive, send)
 
     async def _answer(self, operation: Operation, request: Request, body: bytes | None, deadline: Deadline) -> Any:

@@ -70,9 +70,14 @@ def search_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
     def search(request: Request, asked: SearchRequest) -> SearchAnswer:
         deadline = deadline_of(request)
         deadline.within(asked.timeout_ms)
+        access.limits_of(request).check_search(asked)
         return counted(endpoint.search(asked, only_of(request), check=deadline.check))
 
     def search_batch(request: Request, asked: BatchRequest) -> BatchAnswer:
+        limits = access.limits_of(request)
+        limits.check("batch", len(asked.searches))
+        for search in asked.searches:
+            limits.check_search(search)
         access.spend(request, len(asked.searches) - 1)
         deadline = deadline_of(request)
         deadline.within(asked.timeout_ms)

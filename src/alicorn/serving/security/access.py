@@ -19,6 +19,7 @@ from alicorn.errors import AlicornError
 from alicorn.language import tree
 from alicorn.serving.security.bucket import TokenBucket
 from alicorn.serving.security.keys import ApiKey, KeyScope, holder_of, read_keys
+from alicorn.serving.security.request_limits import NO_LIMITS, RequestLimits
 
 _REREAD_S = 0.5
 _STATE = "alicorn.key"
@@ -49,8 +50,10 @@ class Access:
         path: Path | None,
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
         elapsed_s: Callable[[], float] = time.monotonic,
+        limits: RequestLimits = NO_LIMITS,
     ) -> None:
-        """Raises ConfigError where the file cannot be read."""
+        """limits: of each request, whoever asks. Raises ConfigError where the file cannot be read."""
+        self._limits = limits
         self._path = path
         self._now = now
         self._elapsed_s = elapsed_s
@@ -94,6 +97,17 @@ class Access:
         if key.origins and origin not in key.origins:
             raise self._denied(request, HTTPStatus.FORBIDDEN, "this key is for pages of other origins", key)
         self._spend(request, key)
+
+    def limits_of(self, request: Request) -> RequestLimits:
+        """Of an admitted request."""
+        key = key_of(request)
+        return self._limits if key is None or key.limits == NO_LIMITS else self._limits.and_of(key.limits)
+
+    def record(self, request: Request, status: int) -> None:
+        """What an administrator did is in the audit log."""
+        key, client = key_of(request), request.client.host if request.client is not None else "?"
+        who = "nobody's key" if key is None else f"key {key.name} {key.key_id}"
+        _audit.warning("done: status %d, %s %s, %s, client %s", status, request.method, request.url.path, who, client)
 
     def spend(self, request: Request, count: int) -> None:
         """Count further requests that came in one, as in a batch. Raises HTTPException, 429."""

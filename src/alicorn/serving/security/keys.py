@@ -23,6 +23,7 @@ from alicorn.errors import ConfigError
 from alicorn.language import tree
 from alicorn.language.prepared import prepare
 from alicorn.query.restrict import check_only
+from alicorn.serving.security.request_limits import NO_LIMITS, RequestLimits
 
 KeyScope = Literal["search", "write", "events", "rate", "admin"]
 KEY_SCOPES: tuple[KeyScope, ...] = get_args(KeyScope)
@@ -34,7 +35,8 @@ _ID_CHARACTERS = 12  # of the hash: 48 bits, to name a key by
 
 class ApiKey(Struct, frozen=True, forbid_unknown_fields=True):
     """sha256: hex, of the secret. only: an expression; the key sees its documents alone. origins: of the pages that may
-    use it; empty for programs. per_second: requests, None for any number. Times are in UTC; None: not yet, or never.
+    use it; empty for programs. per_second: requests, None for any number. limits: of one request. Times are in UTC;
+    None: not yet, or never.
     """
 
     name: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")]
@@ -46,6 +48,7 @@ class ApiKey(Struct, frozen=True, forbid_unknown_fields=True):
     only: str | None = None
     origins: tuple[str, ...] = ()
     per_second: Annotated[float, Meta(gt=0)] | None = None
+    limits: RequestLimits = NO_LIMITS
 
     @property
     def key_id(self) -> str:
@@ -122,10 +125,11 @@ def new_key(
     only: str | None = None,
     origins: Sequence[str] = (),
     per_second: float | None = None,
+    limits: RequestLimits = NO_LIMITS,
 ) -> ApiKey:
     """A key that has no secret yet. Raises ConfigError and QueryError for what it may not have."""
     values = {"name": name, "scopes": list(scopes), "created": now, "expires": expires, "only": only}
-    values |= {"origins": list(origins), "per_second": per_second, "sha256": "0" * 64}
+    values |= {"origins": list(origins), "per_second": per_second, "sha256": "0" * 64, "limits": limits}
     try:
         key = msgspec.convert(values, ApiKey)
     except msgspec.ValidationError as error:
