@@ -1,10 +1,10 @@
-"""How much memory does `mine` take for a log of searches, shown and events that is larger than it?
+"""How much memory do `mine`, `propensity` and the examples of `rank train` take for a log that is larger than it?
 
     python benchmarks/learning/full_log.py --searches 100000 --memory-limit 512MB
 
-Data: generated; 10 documents shown to a search, of 200,000; 0.6 events to a search, of 100,000 searchers. The peak is
-the resident memory of a process of its own that runs `mine`; --memory-limit bounds what DuckDB holds of it. The peak of
-10,000 searches is mostly what does not grow: Python, Arrow, DuckDB. Time is of the processor.
+Data: generated; 10 documents shown to a search, of 200,000, with 8 logged features; 0.6 events to a search, of 100,000
+searchers. The peak is the resident memory of a process of its own for each; --memory-limit bounds what DuckDB holds of
+it. The peak of 10,000 searches is mostly what does not grow: Python, Arrow, DuckDB. Time is of the processor.
 """
 
 import argparse
@@ -14,15 +14,24 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from alicorn.logs import mine
+from alicorn.logs.propensity import propensities
+from alicorn.pairs import PairsFolder
+from alicorn.query import Collection
+from alicorn.ranking.features import FeatureSet
+from alicorn.ranking.learning.examples import rank_examples, read_history
 from alicorn.vertical import Vertical
 
+FEATURES = FeatureSet.model_validate({"features": {f"f{at}": {"kind": "clicks"} for at in range(8)}})
 DOCUMENTS, SEARCHERS, SHOWN, PART = 200_000, 100_000, 10, 50_000
+_NUMBERS = pa.list_(pa.float64())
 START = 1_767_225_600_000_000
 VERTICAL = Vertical.model_validate(
     {
@@ -61,6 +70,8 @@ def write(folder: Path, searches: int) -> None:
                 "search_id": ids.repeat(SHOWN),
                 "doc_id": page.ravel(),
                 "position": np.tile(np.arange(1, SHOWN + 1), count),
+                "features": pa.FixedSizeListArray.from_arrays(rng.random(count * SHOWN * 8), 8).cast(_NUMBERS),
+                "feature_set": [FEATURES.fingerprint()] * (count * SHOWN),
             },
             "events": {
                 "event_id": np.char.add("e", ids[done]),
@@ -75,24 +86,44 @@ def write(folder: Path, searches: int) -> None:
             pq.write_table(pa.table(columns), folder / name / f"part-{first:09d}.parquet")
 
 
+def examples(pairs: Path) -> int:
+    """Searches to learn from, whose features are all in the log."""
+    with Collection.create(pairs.parent / "collection", {}) as empty:
+        asks: Any = SimpleNamespace(collection=empty, vertical=VERTICAL, models={}, columns=())
+        folder = PairsFolder(pairs)
+        return rank_examples(folder, asks, FEATURES, read_history(folder), ("train", "valid")).logged
+
+
+def run(what: str, folder: Path, memory_limit: str) -> str:
+    """In a process of its own."""
+    logs, pairs = folder / "logs", folder / "pairs"
+    if what == "mine":
+        counts = mine(logs, VERTICAL, pairs, memory_limit=memory_limit)
+        return f"{counts['searches']:,} searches, {counts['impressions']:,} shown"
+    if what == "propensity":
+        return f"{propensities(logs, VERTICAL, memory_limit=memory_limit).clicks:,} clicks"
+    return f"{examples(pairs):,} searches with logged features"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--searches", type=int, default=100_000)
     parser.add_argument("--memory-limit", default="512MB")
-    parser.add_argument("--logs", type=Path, help=argparse.SUPPRESS)  # in the process that mines
+    parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)  # in a process of its own
     asked = parser.parse_args()
-    if asked.logs:
+    if asked.run:
         started = time.process_time()
-        counts = mine(asked.logs, VERTICAL, asked.logs.parent / "pairs", memory_limit=asked.memory_limit)
+        said = run(asked.run[0], Path(asked.run[1]), asked.memory_limit)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         took = time.process_time() - started
-        print(f"{counts['searches']:,} searches, {counts['impressions']:,} shown: peak {peak:,.0f} MB, {took:.1f} s")
+        print(f"{asked.run[0]}: {said}: peak {peak:,.0f} MB, {took:.1f} s", flush=True)
         return
     for searches in (10_000, asked.searches):
         with tempfile.TemporaryDirectory() as temporary:
             write(Path(temporary) / "logs", searches)
-            options = ["--logs", f"{temporary}/logs", "--memory-limit", asked.memory_limit]
-            subprocess.run([sys.executable, __file__, *options], check=True)
+            for what in ("mine", "propensity", "examples"):
+                options = ["--run", what, temporary, "--memory-limit", asked.memory_limit]
+                subprocess.run([sys.executable, __file__, *options], check=True)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def true_grades(shown: pa.Table, looked: pa.Table) -> np.ndarray:
 
 def examples_of(pairs: Path, folder: Path, kind: str, vertical: Vertical) -> RankExamples:
     with Collection.open(folder / "collection", read_only=True) as collection:
-        asks: Any = SimpleNamespace(collection=collection, vertical=vertical, models={})  # no feature needs a vector
+        asks: Any = SimpleNamespace(collection=collection, vertical=vertical, models={}, columns=())
         splits = ("train", "valid", "test")
         return rank_examples(PairsFolder(pairs), asks, FEATURES[kind], None, splits, num_searches=10**9)
 
