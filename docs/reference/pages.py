@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from alicorn.language.tree import OPERATORS
-from alicorn.logs.tables.contract import FURTHER, OPTIONAL, READ
+from alicorn.logs.tables.contract import CONTRACT, Presence
 from alicorn.reporting.markdown import table
 from alicorn.vertical.columns import Column, ColumnType
 
@@ -36,15 +36,17 @@ _OWN = {
         Column("any other", ColumnType.ANY, "features of the request that vertical.yaml names"),
     ],
 }
-_MAY_BE_ABSENT = {**OPTIONAL, "documents": [one.name for one in _ANY], "searchers": ["time", "any other"]}
+_MAY_BE_ABSENT = {"documents": [one.name for one in _ANY], "searchers": ["time", "any other"]}
 
 
 def tables_page() -> str:
     """Every table of a log folder and every column."""
     lines = ["# Tables of a log folder, column by column", "", "Guide: [tables](../tables.md).", _WRITTEN, ""]
     for name, said in _MEANINGS.items():
-        columns = [*_OWN.get(name, ()), *READ.get(name, ()), *FURTHER.get(name, ())]
-        absent = {*_MAY_BE_ABSENT.get(name, ()), *(column.name for column in FURTHER.get(name, ()))}
+        of_contract = CONTRACT.get(name, {})
+        columns = [*_OWN.get(name, ()), *of_contract]
+        absent = {one.name for one, presence in of_contract.items() if presence is not Presence.NEEDED}
+        absent |= {*_MAY_BE_ABSENT.get(name, ())}
         if name == "impressions":
             columns.append(Column("any other", ColumnType.ANY, "the context and the split that vertical.yaml names"))
             absent.add("any other")

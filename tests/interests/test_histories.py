@@ -88,7 +88,7 @@ def test_medoids_that_are_gone_are_left_out(tmp_path: Path, stored: str) -> None
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        (LOG.drop_columns(["time"]), "column 'time' .* is missing"),
+        (LOG.drop_columns(["time"]), "column 'time' is missing"),
         (LOG.set_column(1, "time", pa.array([1] * 6)), "must be timestamp"),
         (activity(("u", 1, None)), "a value is null"),  # type: ignore[arg-type]
         (LOG.set_column(1, "time", pa.array([2**62] * 6, pa.timestamp("s"))), "outside of the years 1 to 9999"),

@@ -97,7 +97,7 @@ def test_a_missing_column_is_named(tmp_path, table, column):
     tables[table] = tables[table].drop_columns(column)
     error = refused(tmp_path, tables)
     assert (error.table, error.column) == (table, column)
-    assert "is missing; " in str(error)
+    assert f"'{column}' is missing (" in str(error)
     assert "columns: " in str(error)
 
 

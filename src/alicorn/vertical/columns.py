@@ -160,7 +160,7 @@ def check_types(schema: pa.Schema, columns: Sequence[Column], table: str) -> Non
         if not positions:
             others = ", ".join(f"'{other}'" for other in missing if other != name)
             raise TableError(
-                f"table {table}: column '{name}' ({column_type.value}, asked for by {why}) is missing"
+                f"table {table}: column '{name}' is missing ({column_type.value}; {why})"
                 f"{f', as are {others}' if others else ''}; "
                 f"{did_you_mean(name, [other for other in schema.names if other not in wanted])}"
                 f"columns: {', '.join(schema.names) or 'none'}",

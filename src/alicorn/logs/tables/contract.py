@@ -18,7 +18,8 @@ given. With grades, `clicked` may be absent: whatever has a grade above 0 then c
 row is a click, and a note says so. Without `searcher_id` nobody is known, without `position` no place is.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 
 from alicorn.errors import TableError
@@ -27,104 +28,108 @@ from alicorn.vertical import Vertical
 from alicorn.vertical.columns import Column, ColumnType
 from alicorn.vertical.requests import AS_OF
 
+
+class Presence(Enum):
+    """NEEDED: a table without the column is refused. OPTIONAL: it is read where it is there. CHECKED: only its type is
+    looked at, where it is there: for rankers, propensities and experiments."""
+
+    NEEDED = "required"
+    OPTIONAL = "may be absent"
+    CHECKED = "may be absent, only checked"
+
+
+_NEEDED, _OPTIONAL, _CHECKED = Presence.NEEDED, Presence.OPTIONAL, Presence.CHECKED
 _SEARCH = Column("search_id", ColumnType.STRING, "the search that the row belongs to")
-_ASKED = [
-    Column("searcher_id", ColumnType.STRING, "who searched"),
-    Column("time", ColumnType.TIME, "when"),
-    Column("query", ColumnType.STRING, "the query text"),
-]
+_SEARCHER = Column("searcher_id", ColumnType.STRING, "who searched")
+_TIME = Column("time", ColumnType.TIME, "when")
+_QUERY = Column("query", ColumnType.STRING, "the query text")
 _DOCUMENT = Column("doc_id", ColumnType.STRING, "the document shown")
 _POSITION = Column("position", ColumnType.INTEGER, "its place in the answer, from 1")
+_ACTOR = Column("searcher_id", ColumnType.STRING, "who acted")
+_ACTED_ON = Column("doc_id", ColumnType.STRING, "on which document")
 
-READ: Mapping[str, Sequence[Column]] = {
-    "impressions": [
-        *(_SEARCH, *_ASKED, _DOCUMENT, _POSITION),
-        Column("clicked", ColumnType.BOOLEAN, "whether it was chosen"),
-        Column("grade", ColumnType.NUMBER, "how right it is for the search"),
-        Column("weight", ColumnType.NUMBER, "how much the row counts in training"),
-    ],
-    "searches": [
-        *(_SEARCH, *_ASKED),
-        Column("session_id", ColumnType.STRING, "the visit that the search belongs to"),
-    ],
-    "shown": [
-        *(_SEARCH, _DOCUMENT, _POSITION),
-        Column("seen", ColumnType.BOOLEAN, "whether the searcher had it in view"),
-        Column("features", ColumnType.FLOATS, "what the ranker read"),
-        Column("feature_set", ColumnType.STRING, "fingerprint of the features"),
-        Column("rank", ColumnType.INTEGER, "its place before exploration, from 1"),
-        Column("probability", ColumnType.NUMBER, "of being shown at this position"),
-    ],
-    "events": [
-        Column("time", ColumnType.TIME, "when"),
-        Column("search_id", ColumnType.STRING, "the search that led to it, or null"),
-        Column("searcher_id", ColumnType.STRING, "who acted"),
-        Column("doc_id", ColumnType.STRING, "on which document"),
-        Column("action", ColumnType.STRING, "click, cart, purchase, ..."),
-        Column("event_id", ColumnType.STRING, "the same of an event that was sent twice"),
-    ],
-    "activity": [
-        Column("searcher_id", ColumnType.STRING, "who acted"),
-        Column("time", ColumnType.TIME, "when"),
-        Column("doc_id", ColumnType.STRING, "on which document"),
-        Column("kind", ColumnType.STRING, "visited, added, bought, ..."),
-    ],
-    "segments": [
-        Column("search_id", ColumnType.STRING, "the search that is labelled"),
-        Column("segment", ColumnType.STRINGS, "its labels"),
-    ],
+CONTRACT: Mapping[str, Mapping[Column, Presence]] = {
+    "impressions": {
+        _SEARCH: _NEEDED,
+        _SEARCHER: _OPTIONAL,
+        _TIME: _NEEDED,
+        _QUERY: _NEEDED,
+        _DOCUMENT: _NEEDED,
+        _POSITION: _OPTIONAL,
+        Column("clicked", ColumnType.BOOLEAN, "whether it was chosen"): _OPTIONAL,
+        Column("grade", ColumnType.NUMBER, "how right it is for the search"): _OPTIONAL,
+        Column("weight", ColumnType.NUMBER, "how much the row counts in training"): _OPTIONAL,
+    },
+    "searches": {
+        _SEARCH: _NEEDED,
+        _SEARCHER: _NEEDED,
+        _TIME: _NEEDED,
+        _QUERY: _NEEDED,
+        Column("session_id", ColumnType.STRING, "the visit that the search belongs to"): _OPTIONAL,
+        Column("mode", ColumnType.STRING, "boolean, embedding or hybrid"): _CHECKED,
+        Column("expression", ColumnType.STRING, "what the query became"): _CHECKED,
+        Column("model", ColumnType.STRING, "fingerprint of the model that encoded it"): _CHECKED,
+        Column("ranker", ColumnType.STRING, "fingerprint of the ranker"): _CHECKED,
+        Column("snapshot", ColumnType.INTEGER, "of the collection"): _CHECKED,
+        Column("experiment", ColumnType.STRING, "the experiment that the search is part of"): _CHECKED,
+        Column("arm", ColumnType.STRING, "its arm of the experiment"): _CHECKED,
+        Column("total", ColumnType.INTEGER, "documents that matched"): _CHECKED,
+        Column("degraded", ColumnType.STRINGS, "the notices of the answer, such as a stage over its budget"): _CHECKED,
+        Column("known", ColumnType.STRING, "what the ranker read of searcher and context, as JSON"): _CHECKED,
+        Column("vectors", ColumnType.ANY, "those of the request, by embedding key"): _CHECKED,
+    },
+    "shown": {
+        _SEARCH: _NEEDED,
+        _DOCUMENT: _NEEDED,
+        _POSITION: _NEEDED,
+        Column("seen", ColumnType.BOOLEAN, "whether the searcher had it in view"): _OPTIONAL,
+        Column("features", ColumnType.FLOATS, "what the ranker read"): _OPTIONAL,
+        Column("feature_set", ColumnType.STRING, "fingerprint of the features"): _OPTIONAL,
+        Column("rank", ColumnType.INTEGER, "its place before exploration, from 1"): _OPTIONAL,
+        Column("probability", ColumnType.NUMBER, "of being shown at this position"): _OPTIONAL,
+        Column("channels", ColumnType.STRINGS, "which channels found it"): _CHECKED,
+        Column("segment", ColumnType.STRING, "checksum of the one that held it"): _CHECKED,
+        Column("scores", ColumnType.ANY, "score by stage"): _CHECKED,
+    },
+    "events": {
+        _TIME: _NEEDED,
+        Column("search_id", ColumnType.STRING, "the search that led to it, or null"): _NEEDED,
+        _ACTOR: _NEEDED,
+        _ACTED_ON: _NEEDED,
+        Column("action", ColumnType.STRING, "click, cart, purchase, ..."): _NEEDED,
+        Column("event_id", ColumnType.STRING, "the same of an event that was sent twice"): _OPTIONAL,
+        Column("session_id", ColumnType.STRING, "the visit"): _CHECKED,
+        Column("value", ColumnType.NUMBER, "of the action, such as a price"): _CHECKED,
+        Column("position", ColumnType.INTEGER, "of the document when it was acted on"): _CHECKED,
+    },
+    "activity": {
+        _ACTOR: _NEEDED,
+        _TIME: _NEEDED,
+        _ACTED_ON: _NEEDED,
+        Column("kind", ColumnType.STRING, "visited, added, bought, ..."): _NEEDED,
+    },
+    "segments": {
+        Column("search_id", ColumnType.STRING, "the search that is labelled"): _NEEDED,
+        Column("segment", ColumnType.STRINGS, "its labels"): _NEEDED,
+    },
 }
-"""The columns that are read, by table."""
-TABLES = ("documents", "searchers", *READ)
-
-FURTHER: Mapping[str, Sequence[Column]] = {
-    "searches": [
-        Column("mode", ColumnType.STRING, "boolean, embedding or hybrid"),
-        Column("expression", ColumnType.STRING, "what the query became"),
-        Column("model", ColumnType.STRING, "fingerprint of the model that encoded it"),
-        Column("ranker", ColumnType.STRING, "fingerprint of the ranker"),
-        Column("snapshot", ColumnType.INTEGER, "of the collection"),
-        Column("experiment", ColumnType.STRING, "the experiment that the search is part of"),
-        Column("arm", ColumnType.STRING, "its arm of the experiment"),
-        Column("total", ColumnType.INTEGER, "documents that matched"),
-        Column("degraded", ColumnType.STRINGS, "the notices of the answer, such as a stage over its budget"),
-        Column("known", ColumnType.STRING, "what the ranker read of searcher and context, as JSON"),
-        Column("vectors", ColumnType.ANY, "those of the request, by embedding key"),
-    ],
-    "shown": [
-        Column("channels", ColumnType.STRINGS, "which channels found it"),
-        Column("segment", ColumnType.STRING, "checksum of the one that held it"),
-        Column("scores", ColumnType.ANY, "score by stage"),
-    ],
-    "events": [
-        Column("session_id", ColumnType.STRING, "the visit"),
-        Column("value", ColumnType.NUMBER, "of the action, such as a price"),
-        Column("position", ColumnType.INTEGER, "of the document when it was acted on"),
-    ],
-}
-"""Columns that may be there too, for rankers, propensities and experiments: their types are checked."""
-
+"""The columns of each table."""
+TABLES = ("documents", "searchers", *CONTRACT)
 FILLED = ("grade", "weight")
-"""Columns of impressions that may be absent, and null."""
-OPTIONAL: Mapping[str, Collection[str]] = {
-    "impressions": (*FILLED, "clicked", "position", "searcher_id"),
-    "searches": ("session_id",),
-    "shown": ("seen", "features", "feature_set", "rank", "probability"),
-    "events": ("event_id",),
-}
-"""Columns of READ that may be absent."""
+"""Columns of impressions whose nulls are filled."""
 
 
 def needed_columns(vertical: Vertical, is_full: bool) -> dict[str, list[Column]]:
     """The columns that are read of each table of a log. is_full: made of searches, shown and events."""
     asked = "searches" if is_full else "impressions"
-    own = {column.name for column in READ[asked]}
+    read = {name: [one for one, use in of.items() if use is not _CHECKED] for name, of in CONTRACT.items()}
+    own = {column.name for column in read[asked]}
     searcher_id = Column("searcher_id", ColumnType.STRING, "every table of searchers")
     further = [column for column in vertical.impression_columns() if column.name not in own]
     return {
         "documents": vertical.document_columns(),
         "searchers": [searcher_id, *vertical.logged_searcher_columns()],
-        **{name: [*columns, *(further if name == asked else ())] for name, columns in READ.items()},
+        **{name: [*columns, *(further if name == asked else ())] for name, columns in read.items()},
     }
 
 
@@ -132,16 +137,16 @@ def given_columns(name: str, columns: Sequence[Column], given: Sequence[str]) ->
     """The columns of a table without the optional ones that are not given; and a searcher may have a time."""
     if name == "impressions" and not {"grade", "clicked"} & set(given):
         note("table impressions: neither 'clicked' nor 'grade' is a column: every row is taken as a click")
-    optional = OPTIONAL.get(name, ())
-    found = [column for column in columns if column.name in given or column.name not in optional]
+    optional = {column for column, use in CONTRACT.get(name, {}).items() if use is _OPTIONAL}
+    found = [column for column in columns if column.name in given or column not in optional]
     if name == "searchers" and AS_OF in given:
         found.append(Column(AS_OF, ColumnType.TIME, "rows of searchers that hold from a time on"))
     return found
 
 
-def further_columns(name: str, given: Sequence[str]) -> list[Column]:
-    """Those of FURTHER that are given."""
-    return [column for column in FURTHER.get(name, ()) if column.name in given]
+def checked_columns(name: str, given: Sequence[str]) -> list[Column]:
+    """Those of a table that are given and only checked."""
+    return [column for column, use in CONTRACT.get(name, {}).items() if use is _CHECKED and column.name in given]
 
 
 def refuse_absent(paths: Mapping[str, Path], folder: Path, vertical: Vertical) -> None:

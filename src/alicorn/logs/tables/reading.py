@@ -22,7 +22,7 @@ from ibis.backends.duckdb import Backend
 
 from alicorn.errors import AlicornError, TableError
 from alicorn.logs.tables.checks import check_tables
-from alicorn.logs.tables.contract import FILLED, TABLES, further_columns, given_columns, needed_columns, refuse_absent
+from alicorn.logs.tables.contract import FILLED, TABLES, checked_columns, given_columns, needed_columns, refuse_absent
 from alicorn.logs.tables.outcomes import OF_SHOWN, ROW, joined
 from alicorn.tables import PartFiles, note, open_parts
 from alicorn.tables.csv_files import ENDINGS
@@ -120,7 +120,7 @@ def _sources(folder: Path, vertical: Vertical) -> tuple[dict[str, PartFiles], di
     sources = {name: open_parts(path, name, known_types(asked[name])) for name, path in paths.items()}
     needed = {name: given_columns(name, asked[name], of.schema.names) for name, of in sources.items()}
     for name, source in sources.items():
-        check_types(source.schema, [*needed[name], *further_columns(name, source.schema.names)], name)
+        check_types(source.schema, [*needed[name], *checked_columns(name, source.schema.names)], name)
     return sources, needed
 
 
