@@ -183,7 +183,7 @@ def test_other_folders_and_numbers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CollectionError, match="--shards"):
         ShardedCollection.open(tmp_path / "c")
     (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "manifest.json").write_text("{}")
+    (tmp_path / "broken" / "version.json").write_text("{}")
     with pytest.raises(CorruptionError):
         ShardedCollection.open(tmp_path / "broken")
 

@@ -13,6 +13,8 @@ from alicorn.cli.collection import alias, backup, drop, embed, interests, publis
 from alicorn.cli.compiling import compile
 from alicorn.cli.configuration import analyze, init, schema
 from alicorn.cli.demo import demo
+from alicorn.cli.distributed.shard import shard
+from alicorn.cli.distributed.storage import pull, push
 from alicorn.cli.evaluate import evaluate
 from alicorn.cli.lacking import naming_what_is_lacking
 from alicorn.cli.learn import ensemble, export, mine, train
@@ -28,7 +30,6 @@ from alicorn.cli.rank import train as rank_train
 from alicorn.cli.serving.feed import feed
 from alicorn.cli.serving.key import key
 from alicorn.cli.serving.serve import serve
-from alicorn.cli.serving.shard import shard
 from alicorn.cli.tune import tune
 from alicorn.errors import AlicornError
 
@@ -55,6 +56,8 @@ VERBS = (
     query,
     serve,
     shard,
+    push,
+    pull,
     feed,
     replay,
     tune,

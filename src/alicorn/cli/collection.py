@@ -284,10 +284,16 @@ def interests(
 
 
 def verify(collection: CollectionFolder, as_json: Json = False) -> None:
-    """Check every file of a collection against its checksum.
+    """Check every file of a collection, or of the current version of a sharded one, against its checksum.
 
     Example: alicorn verify collection/
     """
+    if (collection / "version.json").is_file():
+        from alicorn.distributed.storage.transfer import verify_version
+
+        done = verify_version(collection)
+        print_values({"version": done.version, "bytes": done.all_bytes}, as_json)
+        return
     from alicorn.index import verify as verify_collection
 
     found = verify_collection(collection)

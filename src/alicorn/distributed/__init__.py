@@ -5,5 +5,6 @@ protocol/      the messages of a router and its shards; what shards agree on; th
 shard/         the answers of one shard
 router/        ShardedCollection: parse, scatter, agree, gather, merge
 processes/     shards in other processes: replicas, second requests, deadlines
+storage/       versions of collections, shards and models in object storage
 publishing.py  a collection as the shards of a new version
 """

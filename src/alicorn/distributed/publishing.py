@@ -12,6 +12,7 @@ import pyarrow as pa
 from alicorn.distributed.protocol.manifest import (
     ShardRecord,
     ShardsManifest,
+    folder_of,
     is_sharded,
     records_of,
     version_of,
@@ -51,7 +52,7 @@ def publish_shards(collection: Collection, into: str | Path, num_shards: int) ->
             columns.serialize().to_pybytes(),
             collection.metadata,
         )
-        place = manifest.folder(into)
+        place = folder_of(manifest, into)
         if not place.exists():  # else the same documents were published before
             os.rename(unfinished, place)
     finally:

@@ -1,7 +1,6 @@
 """The server from the shell.
 
 serve.py    answers over HTTP
-shard.py    answers routers for one shard
 feed.py     sends documents to a server
 key.py      makes, lists, rotates and revokes API keys
 """

@@ -14,7 +14,7 @@ import msgspec
 
 from alicorn.distributed.processes.frames import FrameReader, send_frame
 from alicorn.distributed.protocol.codec import decode_request, encode
-from alicorn.distributed.protocol.manifest import read_manifest
+from alicorn.distributed.protocol.manifest import folder_of, read_manifest
 from alicorn.distributed.protocol.messages import Answer, Message, NotHere, Refused
 from alicorn.distributed.shard.shard import OpenShard
 from alicorn.errors import AlicornError, ConfigError
@@ -80,7 +80,7 @@ class ShardServer:
                     f"{self._folder} has {len(manifest.shards)} shards, numbered from 0: no {self._number}"
                 )
             opened = Collection.open(
-                manifest.folder(self._folder) / manifest.shards[self._number].folder, read_only=True
+                folder_of(manifest, self._folder) / manifest.shards[self._number].folder, read_only=True
             )
             kept = dict(list(self._versions.items())[1 - _KEPT :])
             self._versions = {**kept, manifest.version: OpenShard(opened, manifest.version, manifest.num_docs)}

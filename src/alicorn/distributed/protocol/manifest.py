@@ -1,6 +1,6 @@
 """The manifest of a sharded collection: which files are its current version, and what all shards share.
 
-    <folder>/manifest.json                    the one object that is replaced when a version is published
+    <folder>/version.json                    the one object that is replaced when a version is published
              versions/<version>/shard-<n>/    a collection of the documents whose ids are routed to shard n
 
 A version is named by the checksums of its files, so equal names are equal contents.
@@ -19,7 +19,7 @@ import xxhash
 from alicorn.errors import CollectionError, CorruptionError
 from alicorn.index.durability.durable import rename, sync_file
 
-MANIFEST = "manifest.json"
+MANIFEST = "version.json"
 _CHUNK = 1 << 20
 
 
@@ -38,7 +38,15 @@ class ShardRecord(msgspec.Struct, frozen=True):
     num_docs: int
 
 
-class ShardsManifest(msgspec.Struct, frozen=True):
+class FolderManifest(msgspec.Struct, frozen=True, tag="folder", tag_field="kind"):
+    """The files of a version of a collection in one piece, or of a model."""
+
+    version: str
+    files: list[FileRecord]
+    format: int = 1
+
+
+class ShardsManifest(msgspec.Struct, frozen=True, tag="shards", tag_field="kind"):
     """embeddings: key -> dimension; columns: an Arrow schema, serialized; metadata: as of a collection."""
 
     version: str
@@ -55,9 +63,10 @@ class ShardsManifest(msgspec.Struct, frozen=True):
     def schema(self) -> pa.Schema:
         return pa.ipc.read_schema(pa.py_buffer(self.columns))
 
-    def folder(self, root: Path) -> Path:
-        """Where the files of the version are."""
-        return root / "versions" / self.version
+
+def folder_of(manifest: ShardsManifest | FolderManifest, root: Path) -> Path:
+    """Where the files of a version are."""
+    return root / "versions" / manifest.version
 
 
 def is_sharded(folder: Path) -> bool:
@@ -69,22 +78,34 @@ def read_manifest(folder: Path) -> ShardsManifest:
     path = folder / MANIFEST
     if not path.is_file():
         raise CollectionError(f"{folder} holds no sharded collection (no {MANIFEST}): publish one with --shards")
+    manifest = read_version(folder)
+    if isinstance(manifest, FolderManifest):
+        raise CollectionError(f"{folder} has no shards: what was pulled there is {folder_of(manifest, folder)}")
+    return manifest
+
+
+def read_version(folder: Path) -> ShardsManifest | FolderManifest:
+    """The same of whatever was pulled into a folder."""
+    path = folder / MANIFEST
     return parse_manifest(path.read_bytes(), str(path))
 
 
-def parse_manifest(text: bytes, where: str) -> ShardsManifest:
+def parse_manifest(text: bytes, where: str) -> ShardsManifest | FolderManifest:
+    """Raises CorruptionError for what is no manifest, CollectionError for a newer one."""
     try:
-        manifest = msgspec.json.decode(text, type=ShardsManifest)
+        manifest = msgspec.json.decode(text, type=ShardsManifest | FolderManifest)
     except msgspec.DecodeError as error:
         raise CorruptionError(f"{where} is no manifest of a sharded collection: {error}") from error
     if manifest.format != 1:
         raise CollectionError(f"{where} has format {manifest.format}, and this alicorn reads format 1: upgrade it")
     if manifest.version != version_of(manifest.files):
         raise CorruptionError(f"{where}: version {manifest.version} is not that of the files it lists")
+    if any(Path(file.path).is_absolute() or ".." in Path(file.path).parts for file in manifest.files):
+        raise CorruptionError(f"{where} names files outside its folder")
     return manifest
 
 
-def write_manifest(folder: Path, manifest: ShardsManifest) -> None:
+def write_manifest(folder: Path, manifest: ShardsManifest | FolderManifest) -> None:
     """Make a version current: durable, and seen whole or not at all."""
     unfinished = folder / f".{MANIFEST}.{os.getpid()}"
     with unfinished.open("wb") as file:
@@ -93,7 +114,7 @@ def write_manifest(folder: Path, manifest: ShardsManifest) -> None:
     rename(unfinished, folder / MANIFEST, "manifest")
 
 
-def manifest_text(manifest: ShardsManifest) -> bytes:
+def manifest_text(manifest: ShardsManifest | FolderManifest) -> bytes:
     return msgspec.json.format(msgspec.json.encode(manifest))
 
 

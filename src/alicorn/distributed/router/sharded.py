@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from alicorn.distributed.protocol.codec import from_stream
 from alicorn.distributed.protocol.exchanges import Reply
-from alicorn.distributed.protocol.manifest import ShardsManifest, read_manifest
+from alicorn.distributed.protocol.manifest import ShardsManifest, folder_of, read_manifest
 from alicorn.distributed.protocol.messages import (
     AskDocument,
     AskFacts,
@@ -78,7 +78,7 @@ class ShardedCollection:
     def open(cls, folder: str | Path) -> Self:
         """The current version in a folder, all shards in this process. Raises CollectionError, CorruptionError."""
         manifest = read_manifest(Path(folder))
-        root = manifest.folder(Path(folder))
+        root = folder_of(manifest, Path(folder))
         shards = []
         try:
             for record in manifest.shards:
