@@ -88,3 +88,37 @@ def test_a_hit_is_explained_as_it_is_served(tmp_path):
         assert pipeline.explain(collection, request, "p/4").lifts == ()
         with pytest.raises(ConfigError, match="'nobody' is not among the 4 candidates"):
             pipeline.explain(collection, request, "nobody")
+
+
+def test_two_hits_differ_by_what_their_features_gave(tmp_path):
+    with make_collection(tmp_path / "collection") as collection:
+        pipeline = Pipeline.load(save_ranker(tmp_path / "ranker"), VERTICAL, collection)
+        retriever = Retriever(collection, [UNIFIED], Searchers(VERTICAL, SEARCHERS), pipeline)
+        request = retriever.request(text="john", searcher="p3")
+        lower = pipeline.explain(collection, request, "p1", beside="p/4")
+        upper = pipeline.explain(collection, request, "p/4")
+        assert lower.channels == {}
+        assert (lower.beside.doc_id, lower.beside.forest_rank, lower.beside.score) == ("p/4", 1, upper.score)
+        assert next(iter(lower.beside.differences)) == "rank"
+        assert sum(lower.beside.differences.values()) == pytest.approx(lower.score - upper.score)
+        for name, gain in lower.beside.differences.items():
+            assert gain == pytest.approx(lower.contributions[name] - upper.contributions[name])
+        assert "beside p/4: 1 of the forest" in str(lower)
+        assert "rank = 4 and not 1" in str(lower)
+        assert lower.to_dict()["beside"]["doc_id"] == "p/4"
+
+
+def test_the_stage_that_takes_a_hit_away_is_named(tmp_path):
+    stages = (
+        "[{kind: filter, feature: matched, at_least: 0.5}, {kind: sum, weights: {rank: 1}, keep: 2}, {kind: forest}]"
+    )
+    with make_collection(tmp_path / "collection") as collection:
+        save_ranker(tmp_path / "ranker")
+        (tmp_path / "ranking.yaml").write_text(f"ranker: ranker\nstages: [{before}, {{kind: forest}}]\n")
+        pipeline = Pipeline.load(tmp_path / "ranking.yaml", VERTICAL, collection)
+        retriever = Retriever(collection, [UNIFIED], Searchers(VERTICAL, SEARCHERS), pipeline)
+        request = retriever.request(text="john", searcher="p3")
+        with pytest.raises(ConfigError, match="'p3' does not reach the stage forest: stage filter takes it away"):
+            pipeline.explain(collection, request, "p3")
+        with pytest.raises(ConfigError, match="'p/4' does not reach the stage forest: stage sum leaves it behind"):
+            pipeline.explain(collection, request, "p1", beside="p/4")

@@ -91,11 +91,16 @@ def explain(
     searcher: Annotated[str, typer.Option(help="Columns of the searcher, as a JSON object.")] = "{}",
     vertical: OtherVertical = None,
     to_rank: Annotated[int, typer.Option(min=1, help="Which change of one feature would lift it here?")] = 1,
+    beside: Annotated[str | None, typer.Option(help="Another hit: which features put one above the other?")] = None,
     as_json: Json = False,
 ) -> None:
     """Say what each feature gave the score of a hit, and which smallest change of one would lift it to a rank.
 
-    Example: alicorn rank explain collection/ p17 --text 'john smith' --model model/ --ranker ranker/ --to-rank 3
+    Examples:
+
+    alicorn rank explain collection/ p17 --text 'john smith' --model model/ --ranker ranker/ --to-rank 3
+
+    alicorn rank explain collection/ p17 --text 'john smith' --model model/ --ranker ranker/ --beside p4
     """
     from alicorn.query import Collection
     from alicorn.ranking.stages import Pipeline
@@ -107,5 +112,5 @@ def explain(
         pipeline = Pipeline.load(ranker, vertical_of(models), opened)
         retriever = Retriever(opened, models, ranking=pipeline)
         request = retriever.request(text=text, searcher=json_columns(searcher, "--searcher"))
-        found = pipeline.explain(opened, request, document, to_rank)
+        found = pipeline.explain(opened, request, document, to_rank, beside)
     sys.stdout.write((to_json(found.to_dict()) if as_json else str(found)) + "\n")

@@ -30,11 +30,26 @@ class Lift:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """Another hit of the forest, and what each feature gave the explained one more than this, the largest first.
+
+    The differences add up to that of the scores.
+    """
+
+    doc_id: str
+    forest_rank: int
+    score: float
+    features: dict[str, float]
+    differences: dict[str, float]
+
+
+@dataclass(frozen=True)
 class HitExplanation:
     """rank: in the answer, from 1; None where a stage took the hit away. forest_rank: among the hits that the forest
     ordered. base: the score of a hit of which nothing is known but that it was shown. contributions: by feature, the
     largest first. lifts: the smallest change of each feature that lifts the hit to `to_rank` of the forest, the
-    smallest first; of a feature that cannot do it alone there is none."""
+    smallest first; of a feature that cannot do it alone there is none. channels: of the vertical, that found it, with
+    its score there. beside: another hit that it is compared with."""
 
     doc_id: str
     rank: int | None
@@ -45,11 +60,15 @@ class HitExplanation:
     contributions: dict[str, float]
     to_rank: int
     lifts: tuple[Lift, ...]
+    channels: dict[str, float | None]
+    beside: Beside | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON, where what is missing is null."""
         plain = asdict(self)
-        plain["features"] = {name: None if np.isnan(value) else value for name, value in self.features.items()}
+        plain["features"] = _known(self.features)
+        if self.beside is not None:
+            plain["beside"]["features"] = _known(self.beside.features)
         for lift in plain["lifts"]:
             lift["value"] = None if np.isnan(lift["value"]) else lift["value"]
         return plain
@@ -57,6 +76,8 @@ class HitExplanation:
     def __str__(self) -> str:
         place = "not in the answer" if self.rank is None else f"rank {self.rank}"
         lines = [f"{self.doc_id}: {place}, {self.forest_rank} of the forest, score {self.score:.4f}"]
+        if self.channels:
+            lines.append(f"found by {', '.join(map(_channel, self.channels.items()))}")
         lines.append(f"  {self.base:+.4f}  whatever is shown")
         lines += [
             f"  {part:+.4f}  {name} = {_written(self.features[name])}" for name, part in self.contributions.items()
@@ -65,7 +86,28 @@ class HitExplanation:
             lines.append(f"to rank {self.to_rank}, alone:")
             lines += [f"  {one.feature} from {_written(one.value)} to {_written(one.needed)}" for one in self.lifts]
             lines += [] if self.lifts else ["  no feature"]
+        if self.beside is not None:
+            lines += _compared(self.beside, self)
         return "\n".join(lines)
+
+
+def _known(features: dict[str, float]) -> dict[str, float | None]:
+    return {name: None if np.isnan(value) else value for name, value in features.items()}
+
+
+def _channel(found: tuple[str, float | None]) -> str:
+    name, score = found
+    return name if score is None else f"{name} ({score:.4f})"
+
+
+def _compared(other: Beside, own: HitExplanation) -> list[str]:
+    lines = [f"beside {other.doc_id}: {other.forest_rank} of the forest, score {other.score:.4f}"]
+    lines += [
+        f"  {gain:+.4f}  {name} = {_written(own.features[name])} and not {_written(other.features[name])}"
+        for name, gain in other.differences.items()
+        if gain
+    ]
+    return lines
 
 
 def contributions(forest: Forest, row: np.ndarray) -> tuple[float, np.ndarray]:

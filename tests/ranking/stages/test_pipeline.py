@@ -11,6 +11,7 @@ from alicorn.errors import AlicornError, ConfigError, ModelError
 from alicorn.ranking.ranker import Ranker
 from alicorn.ranking.stages import Pipeline
 from alicorn.ranking.stages.pipeline import vertical_of
+from alicorn.retrieval.channels import lineage
 from alicorn.retrieval.retriever import Retriever
 from alicorn.retrieval.searchers import Searchers
 from alicorn.vertical.expressions import Expressions
@@ -267,3 +268,13 @@ def test_a_channel_keeps_its_places_among_the_candidates(by_channels, collection
 def test_places_that_cannot_be_are_refused(by_channels, channels, problem):
     with pytest.raises(ConfigError, match=problem):
         by_channels(channels)
+
+
+def test_an_explained_hit_says_which_channels_found_it(by_channels, collection):
+    retriever = by_channels("{}")
+    request = retriever.request(text="john smith", searcher="p3")
+    result = retriever.search(request)
+    for doc_id, of in zip(result.ids, lineage(result, request), strict=True):
+        found = retriever.ranking.explain(collection, request, doc_id)
+        assert found.channels == of
+    assert "found by words" in str(found)
