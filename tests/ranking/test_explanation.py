@@ -109,9 +109,7 @@ def test_two_hits_differ_by_what_their_features_gave(tmp_path):
 
 
 def test_the_stage_that_takes_a_hit_away_is_named(tmp_path):
-    stages = (
-        "[{kind: filter, feature: matched, at_least: 0.5}, {kind: sum, weights: {rank: 1}, keep: 2}, {kind: forest}]"
-    )
+    before = "{kind: filter, feature: matched, at_least: 0.5}, {kind: sum, weights: {rank: 1}, keep: 2}"
     with make_collection(tmp_path / "collection") as collection:
         save_ranker(tmp_path / "ranker")
         (tmp_path / "ranking.yaml").write_text(f"ranker: ranker\nstages: [{before}, {{kind: forest}}]\n")
