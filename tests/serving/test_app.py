@@ -17,7 +17,7 @@ from alicorn.retrieval.retriever import Retriever
 from alicorn.serving import create_app
 from alicorn.serving.api.document_operations import bulk_operation, document_operations
 from alicorn.serving.api.search_endpoint import SearchEndpoint
-from alicorn.serving.api.search_operations import events_operation, search_operations, typing_operations
+from alicorn.serving.api.search_operations import events_operation, search_operations, typing_operations, why_operation
 from alicorn.serving.api.status_operations import status_operations
 from alicorn.serving.background import Background
 from alicorn.serving.metrics import Metrics
@@ -208,8 +208,8 @@ def test_a_wrong_method_is_told_all_right_ones(client, method, path, allowed):
 def test_every_operation_is_described_with_what_it_takes_gives_and_refuses(client):
     paths = client.get("/openapi.json").json()["paths"]
     described = {(method, path): found for path, methods in paths.items() for method, found in methods.items()}
-    assert len(described) == 24
-    assert len({found["operationId"] for found in described.values()}) == 24
+    assert len(described) == 25
+    assert len({found["operationId"] for found in described.values()}) == 25
     for (method, path), found in described.items():
         assert ("requestBody" in found) == (method in ("post", "patch") and not path.endswith(("/switch", "/rollback")))
         assert [p["name"] for p in found.get("parameters", []) if p["in"] == "path"] == re.findall(r"{(\w+)}", path)
@@ -231,6 +231,7 @@ def test_examples_are_of_the_types_that_they_show(collection):
     operations = [*search_operations(endpoint, metrics, Access(None)), events_operation(endpoint)]
     operations += [*typing_operations(endpoint), bulk_operation(endpoint)]
     operations += document_operations(endpoint, Access(None)) + status_operations(endpoint, metrics, Access(None))
+    operations.append(why_operation(endpoint, Access(None)))
     operations += model_operations(ServedModels(endpoint, Background(), None))
     for operation in operations:
         for kind, example in ((operation.takes, operation.example), (operation.gives, operation.shows)):

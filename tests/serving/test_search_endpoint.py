@@ -254,3 +254,24 @@ def test_thousands_of_hostile_bodies_get_an_answer_below_500(client):
         body = b"".join(pieces[i] for i in rng.integers(0, len(pieces), rng.integers(1, 8))) + b"}"
         answer = client.post("/v1/search", content=body, headers={"content-type": "application/json"})
         assert answer.status_code in (200, 400)
+
+
+def test_why_a_document_is_found_or_not(client):
+    """Node by node, by the same expression and vector as the search, with its place in the whole order."""
+
+    def why(doc_id, **asked):
+        answer = client.post("/v1/search/why", json={"search": asked, "doc_id": doc_id})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    asked = {"text": "john", "searcher": "p3"}
+    order = ids(search(client, **asked, limit=10))
+    for place, doc_id in enumerate(order, start=1):
+        found = why(doc_id, **asked, limit=1, offset=3)
+        assert (found["matches"], found["position"]) == (True, place)
+    assert found["models"] == {"people": "model of people"}
+    assert found["expression"] == search(client, **asked)["expression"]
+    lacking = why("p3", expression="(and city:oslo text:john)")
+    assert (lacking["matches"], lacking["position"]) == (False, None)
+    assert [child["matches"] for child in lacking["reason"]["children"]] == [True, False]
+    assert client.post("/v1/search/why", json={"search": asked, "doc_id": "gone"}).status_code == 404

@@ -455,6 +455,26 @@ class Upserted(TypedDict):
     left_out: int
 
 
+class WhyAnswer(TypedDict):
+    """matches: whether the document is in the result. position: among the first 1,000 hits, from 1; null behind them.
+
+    reason: of each node of the expression: expression, matches, why, children. models: as of a search.
+    """
+
+    matches: bool
+    position: int | None
+    expression: str
+    reason: dict[str, Any]
+    models: dict[str, str]
+
+
+class WhyRequest(TypedDict):
+    """A search and a document, which may be in its result or not. The page of the search does not count."""
+
+    search: SearchRequest
+    doc_id: str
+
+
 class Client(Connection):
     """The operations of a server; one of each class keeps connections open until it is closed."""
 
@@ -466,6 +486,11 @@ class Client(Connection):
     def search_batch(self, **asked: Unpack[BatchRequest]) -> BatchAnswer:
         """Several searches over one snapshot."""
         answer: BatchAnswer = self._call(ApiCall("POST", "/v1/search/batch", {}, json=asked, has_deadline=True))
+        return answer
+
+    def why(self, **asked: Unpack[WhyRequest]) -> WhyAnswer:
+        """Why a document is found, or is not."""
+        answer: WhyAnswer = self._call(ApiCall("POST", "/v1/search/why", {}, json=asked))
         return answer
 
     def rank(self, **asked: Unpack[RankRequest]) -> RankAnswer:
@@ -596,6 +621,11 @@ class AsyncClient(AsyncConnection):
     async def search_batch(self, **asked: Unpack[BatchRequest]) -> BatchAnswer:
         """Several searches over one snapshot."""
         answer: BatchAnswer = await self._call(ApiCall("POST", "/v1/search/batch", {}, json=asked, has_deadline=True))
+        return answer
+
+    async def why(self, **asked: Unpack[WhyRequest]) -> WhyAnswer:
+        """Why a document is found, or is not."""
+        answer: WhyAnswer = await self._call(ApiCall("POST", "/v1/search/why", {}, json=asked))
         return answer
 
     async def rank(self, **asked: Unpack[RankRequest]) -> RankAnswer:

@@ -2,6 +2,7 @@
 
 POST   /v1/search              an expression, or a text with its searcher -> hits and why they matched
 POST   /v1/search/batch        several searches over one snapshot
+POST   /v1/search/why          why a document is found, or is not
 GET    /v1/suggest             the beginning of a term -> terms
 POST   /v1/analyze             a text -> the terms of a document and of a query, step by step
 POST   /v1/events              what searchers did with hits
@@ -38,7 +39,12 @@ from alicorn.serving.api.operations import Operation, RefuseWhenBusy, resources
 from alicorn.serving.api.problems import PROBLEM_ANSWERS, JsonResponse
 from alicorn.serving.api.rank_operation import rank_operation
 from alicorn.serving.api.search_endpoint import SearchEndpoint
-from alicorn.serving.api.search_operations import events_operation, search_operations, typing_operations
+from alicorn.serving.api.search_operations import (
+    events_operation,
+    search_operations,
+    typing_operations,
+    why_operation,
+)
 from alicorn.serving.api.status_operations import status_operations
 from alicorn.serving.background import Background
 from alicorn.serving.limits.admission import Admission
@@ -129,6 +135,7 @@ def api_operations(
     """All operations of the API but its description; the same whatever the server was started with."""
     return [
         *search_operations(endpoint, metrics, access),
+        why_operation(endpoint, access),
         rank_operation(endpoint, ranking),
         *typing_operations(endpoint),
         events_operation(endpoint),

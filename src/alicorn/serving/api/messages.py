@@ -211,6 +211,26 @@ class BatchAnswer(Struct, frozen=True):
     took_ms: float
 
 
+class WhyRequest(Struct, forbid_unknown_fields=True, frozen=True):
+    """A search and a document, which may be in its result or not. The page of the search does not count."""
+
+    search: SearchRequest
+    doc_id: str
+
+
+class WhyAnswer(Struct, frozen=True):
+    """matches: whether the document is in the result. position: among the first 1,000 hits, from 1; null behind them.
+
+    reason: of each node of the expression: expression, matches, why, children. models: as of a search.
+    """
+
+    matches: bool
+    position: int | None
+    expression: str
+    reason: dict[str, Any]
+    models: dict[str, str]
+
+
 class Suggestion(Struct, frozen=True):
     """A term, and how many documents have it."""
 

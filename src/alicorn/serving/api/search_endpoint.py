@@ -32,6 +32,7 @@ from alicorn.retrieval.retriever import RankingStages, Request, Retriever
 from alicorn.retrieval.searchers import Searcher
 from alicorn.serving.api.in_common import in_common
 from alicorn.serving.api.messages import (
+    MAX_LIMIT,
     AnswerOrProblem,
     BatchAnswer,
     BatchRequest,
@@ -46,6 +47,8 @@ from alicorn.serving.api.messages import (
     Suggestions,
     Understood,
     Why,
+    WhyAnswer,
+    WhyRequest,
 )
 from alicorn.serving.api.problems import problem_of
 from alicorn.serving.stored_json import StoredJson, stored_values
@@ -192,6 +195,18 @@ class SearchEndpoint:
             except AlicornError as error:
                 answers.append(AnswerOrProblem(problem=problem_of(error)))
         return BatchAnswer(answers, (time.perf_counter() - started) * 1000.0)
+
+    def why(self, asked: WhyRequest) -> WhyAnswer | None:
+        """Why a document is in the result of a search, or is not; None where there is no such document."""
+        retriever = self.retriever.pinned()
+        self._refresh()
+        request = self._request(replace(asked.search, limit=MAX_LIMIT, offset=0, after=None), None, retriever)
+        reason = self.collection.explain(request.expression, asked.doc_id, request.vectors)
+        if reason is None:
+            return None
+        ids = retriever.search(request).ids if reason.matches else []
+        position = ids.index(asked.doc_id) + 1 if asked.doc_id in ids else None
+        return WhyAnswer(reason.matches, position, str(request.expression), reason.to_dict(), dict(request.models))
 
     def suggest(self, begins: str, count: int, only: Node | None) -> Suggestions:
         """The terms of most documents that begin so; with a vertical, the beginning is folded as its words are."""

@@ -5,6 +5,7 @@ from collections.abc import Hashable
 from http import HTTPStatus
 
 from msgspec import UNSET
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from alicorn.errors import AlicornError, BodyError
@@ -26,6 +27,8 @@ from alicorn.serving.api.messages import (
     SearchersAnswer,
     SearchRequest,
     Suggestions,
+    WhyAnswer,
+    WhyRequest,
     from_query,
 )
 from alicorn.serving.api.operations import Operation, deadline_of
@@ -113,6 +116,34 @@ def search_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
             sees_part=True,
         ),
     ]
+
+
+def why_operation(endpoint: SearchEndpoint, access: Access) -> Operation:
+    """Not for keys that see a part of the documents: reasons are of the whole collection."""
+
+    def why(request: Request, asked: WhyRequest) -> WhyAnswer:
+        access.limits_of(request).check_search(asked.search)
+        found = endpoint.why(asked)
+        if found is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, f"no document {asked.doc_id[:200]!r}")
+        return found
+
+    expression = "(and text:john text:smith)"
+    children = [
+        {"expression": "text:john", "matches": True, "why": "has the term"},
+        {"expression": "text:smith", "matches": False, "why": "lacks the term"},
+    ]
+    reason = {"expression": expression, "matches": False, "why": "1 of 2 operands match", "children": children}
+    return Operation(
+        *("POST", "/v1/search/why", "Why a document is found, or is not", why),
+        gives=WhyAnswer,
+        shows={"matches": False, "position": None, "expression": expression, "reason": reason, "models": {}},
+        takes=WhyRequest,
+        example={"search": {"expression": expression}, "doc_id": "p1"},
+        max_bytes=SEARCH_BYTES,
+        refused=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+        scope="search",
+    )
 
 
 def typing_operations(endpoint: SearchEndpoint) -> list[Operation]:
