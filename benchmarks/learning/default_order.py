@@ -35,7 +35,7 @@ ORDERS: dict[str, OrderBy] = {
     "rrf": {"rrf": ["nn", "bm25"]},
     **{
         f"{weight} * bm25, half at {half_at}": {"nn": 1, "bm25": {"weight": weight, "half_at": half_at}}
-        for weight, half_at in ((1, 4), (1, 8), (1.5, 8), (2, 4), (2, 8), (3, 8), (3, 16))
+        for weight, half_at in ((1, 4), (1, 8), (1.5, 8), (2, 4), (2, 8), (2, 16), (3, 8), (3, 16))
     },
     **{f"{weight} * bm25": {"nn": 1, "bm25": weight} for weight in (0.05, 0.1, 0.2)},
 }

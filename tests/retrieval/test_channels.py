@@ -75,7 +75,7 @@ def test_only_what_may_be_seen_is_found_by_a_channel(retriever):
 
 def test_words_of_the_searcher_do_not_count_as_words_of_the_query(retriever):
     order = retriever.request(text="john", searcher="p3").order_by
-    assert order == {"nn": 1, "bm25:text": {"weight": 1, "half_at": 8}}
+    assert order == {"nn": 1, "bm25:text": {"weight": 2, "half_at": 16}}
 
 
 def test_documents_that_were_not_asked_for_are_found_too(collection, retriever):

@@ -73,7 +73,7 @@ def test_the_nearest_documents_have_what_is_named(collection, control, expressio
     retriever = retriever_with(collection, control.model_dump())
     request = retriever.request(text="john bergen", searcher="p3")
     assert str(request.expression) == expression
-    assert request.order_by == {"nn": 1, "bm25:text": {"weight": 1, "half_at": 8}}
+    assert request.order_by == {"nn": 1, "bm25:text": {"weight": 2, "half_at": 16}}
     cities = retriever.search(request).table(["city"])["city"].to_pylist()
     assert set(cities) == {"Bergen"}
     assert retriever.request(text="john bergen", mode="embedding").intents == ()

@@ -27,8 +27,8 @@ def retriever(collection):
 @pytest.mark.parametrize(
     ("asked", "expression"),
     [
-        ({"text": "John"}, "(or (and text:john) (nn people :k 100 :recall 0.95))"),
-        ({"text": "John", "key": "people-text"}, "(or (and text:john) (nn people-text :k 100 :recall 0.95))"),
+        ({"text": "John"}, "(or text:john (nn people :k 100 :recall 0.95))"),
+        ({"text": "John", "key": "people-text"}, "(or text:john (nn people-text :k 100 :recall 0.95))"),
         ({"text": "John", "mode": "boolean"}, "(and text:john)"),
         ({"text": "John", "mode": "embedding"}, "(nn people :k 100 :recall 0.95)"),
         ({"text": "John", "mode": "embedding", "key": "people-text"}, "(nn people-text :k 100 :recall 0.95)"),
@@ -45,7 +45,7 @@ def test_what_is_asked(retriever, asked, expression):
 
 def test_a_text_comes_in_the_order_of_the_vertical(collection):
     orders = {"hybrid": {"nn": 1, "bm25": 0.5}, "boolean": "static_rank"}
-    by_default = {"hybrid": {"nn": 1, "bm25": {"weight": 1, "half_at": 8}}, "boolean": ("bm25", "static_rank")}
+    by_default = {"hybrid": {"nn": 1, "bm25": {"weight": 2, "half_at": 16}}, "boolean": ("bm25", "static_rank")}
     ordered = Model("people", personal=True)
     ordered.vertical = VERTICAL.model_copy(update={"order": HitOrders(**orders)})
     for model, expected_orders in ((UNIFIED, by_default), (ordered, orders)):
@@ -80,7 +80,7 @@ def test_only_the_vectors_that_are_looked_for_are_encoded_and_of_unit_length(ret
 
 def test_without_a_model_of_the_verticals_key_a_text_looks_in_the_first_models(collection):
     request = Retriever(collection, [TEXT]).request(text="john", searcher={"city": "Oslo"})
-    assert str(request.expression) == "(or (and text:john) (nn people-text :k 100 :recall 0.95))"
+    assert str(request.expression) == "(or text:john (nn people-text :k 100 :recall 0.95))"
 
 
 @pytest.mark.parametrize(

@@ -65,8 +65,8 @@ def test_a_limit_cuts_the_hits_and_not_the_total(client):
     [
         ("boolean", "(and text:john text:smyth)", {"p2"}),
         ("embedding", "(nn people :k 100 :recall 0.95)", {"p1", "p2", "p3", "p/4"}),
-        ("hybrid", "(or (and text:john text:smyth) (nn people :k 100 :recall 0.95))", {"p1", "p2", "p3", "p/4"}),
-        (None, "(or (and text:john text:smyth) (nn people :k 100 :recall 0.95))", {"p1", "p2", "p3", "p/4"}),
+        ("hybrid", "(or text:john text:smyth (nn people :k 100 :recall 0.95))", {"p1", "p2", "p3", "p/4"}),
+        (None, "(or text:john text:smyth (nn people :k 100 :recall 0.95))", {"p1", "p2", "p3", "p/4"}),
     ],
 )
 def test_a_text_becomes_the_verticals_expression(client, mode, expression, found):

@@ -104,7 +104,7 @@ def test_without_an_nn_a_text_comes_by_bm25_and_then_static_rank():
 
 
 def test_nn_and_words_are_summed_and_nn_alone_comes_by_cosine():
-    assert shop().order_of("hybrid") == {"nn": 1, "bm25": {"weight": 1, "half_at": 8}}
+    assert shop().order_of("hybrid") == {"nn": 1, "bm25": {"weight": 2, "half_at": 16}}
     assert shop("expressions: {hybrid: '(or \"brand:{query}\" (nn {key} :k 9))'}\n").order_of("hybrid") is not None
     assert shop("expressions: {hybrid: '(nn {key} :k 9)'}\n").order_of("hybrid") is None
     assert shop("order: {hybrid: nn}\n").order_of("hybrid") == "nn"

@@ -179,8 +179,8 @@ def test_short_counts_letters_and_digits():
         return str(expression), rule
 
     assert becomes("j. o!") == ("(and text:j text:o)", "fewer than 3 characters")
-    assert becomes("joe") == ("(or (and text:joe) (nn pages :k 100 :recall 0.95))", None)
-    assert becomes("joe", "other")[0] == "(or (and text:joe) (nn other :k 100 :recall 0.95))"
+    assert becomes("joe") == ("(or text:joe (nn pages :k 100 :recall 0.95))", None)
+    assert becomes("joe", "other")[0] == "(or text:joe (nn other :k 100 :recall 0.95))"
     assert becomes("  ") == ("(or)", "fewer than 3 characters")
 
 

@@ -138,13 +138,13 @@ def test_times_of_a_split_are_utc():
 def test_a_query_becomes_an_expression():
     vertical = people()
     assert str(vertical.expression("boolean", "José  O'Neil")) == "(and text:josé text:o text:neil)"
-    assert str(vertical.expression("hybrid", "Ann")) == "(or (and text:ann) (nn people :k 100 :recall 0.95))"
+    assert str(vertical.expression("hybrid", "Ann")) == "(or text:ann (nn people :k 100 :recall 0.95))"
 
 
 @pytest.mark.parametrize("query", ["", "  ", "--!", '")('])
 def test_a_query_without_words_matches_nothing_by_words(query):
     assert str(people().expression("boolean", query)) == "(or)"
-    assert str(people().expression("hybrid", query)) == "(or (or) (nn people :k 100 :recall 0.95))"
+    assert str(people().expression("hybrid", query)) == "(or (nn people :k 100 :recall 0.95))"
 
 
 def test_words_under_or_just_disappear():

@@ -2,7 +2,7 @@
 
 expressions:
   boolean: "(and {terms})"
-  hybrid: "(or (and {terms}) (nn {key} :k 100))"
+  hybrid: "(or {terms} (nn {key} :k 100))"
 order:                             # each as `order_by` of a search (language/order.py)
   boolean: [bm25, static_rank]
   hybrid: {nn: 1, bm25: {weight: 0.3, half_at: 8}}
@@ -36,8 +36,8 @@ _CHANNEL = re.compile("[A-Za-z][A-Za-z0-9_-]*")
 
 BY_WORDS: OrderBy = ("bm25", "static_rank")
 """The order of a text's hits where its expression has no `nn`."""
-BY_NN_AND_WORDS: Mapping[str, Any] = {"nn": 1, "bm25": {"weight": 1, "half_at": 8}}
-"""The order of a text's hits where its expression has an `nn` and words (decision 051 has its numbers)."""
+BY_NN_AND_WORDS: Mapping[str, Any] = {"nn": 1, "bm25": {"weight": 2, "half_at": 16}}
+"""The order of a text's hits where its expression has an `nn` and words (decision 069 has its numbers)."""
 
 
 def _template(value: Any) -> Template:
@@ -101,7 +101,7 @@ class Expressions(Config):
     """
 
     boolean: ParsedTemplate = Template.parse("(and {terms})")
-    hybrid: ParsedChannels = Template.parse("(or (and {terms}) (nn {key} :k 100 :recall 0.95))")
+    hybrid: ParsedChannels = Template.parse("(or {terms} (nn {key} :k 100 :recall 0.95))")
 
 
 class RelevanceControl(Config):

@@ -1,5 +1,6 @@
 """Fields are those that a text's words can be looked for in; the search finds the weights that a value prefers."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from alicorn.evaluation.orders.fields import fields_of, search_fields
@@ -33,7 +34,7 @@ def test_a_field_is_a_prefix_that_is_analysed_as_text_and_text_where_it_has_more
 
 
 def test_the_weights_that_are_worth_most_are_found_and_a_field_that_harms_is_left_out() -> None:
-    def value(weights: Any) -> float:
+    def value(weights: Mapping[str, float]) -> float:
         if not weights:
             return -10.0
         return -abs(weights.get("title", 0) - 4) - abs(weights.get("story", 0) - 0.5) - weights.get("noise", 0)
