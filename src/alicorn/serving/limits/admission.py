@@ -22,7 +22,7 @@ ALWAYS_TAKEN = 32
 """Requests that are taken on whatever they wait, so that a slow machine answers as many connections."""
 QUICK_S = 0.003
 """Requests of a kind that takes less may run on the event loop."""
-NUM_THREADS = 3
+NUM_THREADS = 2
 MOST_BODY_BYTES = 256 << 20
 """Bytes of all bodies that are being read or worked on."""
 _MOST_KINDS = 10_000
