@@ -1,6 +1,7 @@
 """What a ShardedCollection has beside search, and how a version is published."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +13,13 @@ from sharded_world import NUM_SHARDS, World
 from test_equal import check, random_request
 
 from alicorn.distributed.protocol.manifest import read_manifest
+from alicorn.distributed.protocol.messages import Answer, Message
 from alicorn.distributed.protocol.routing import shard_of
 from alicorn.distributed.publishing import publish_shards
 from alicorn.distributed.router import ShardedCollection
-from alicorn.distributed.router.transport import LocalShards
+from alicorn.distributed.router.transport import LocalShards, Lost, Transport
 from alicorn.distributed.shard import agreeing
-from alicorn.errors import CollectionError, ConfigError, CorruptionError, VectorError
+from alicorn.errors import CollectionError, ConfigError, CorruptionError, UnreachableError, VectorError
 from alicorn.language import tree
 from alicorn.quantization import Calibration
 from alicorn.quantization.calibration import KS, RECALLS
@@ -44,7 +46,8 @@ def test_recall_follows_all_shards(world: World, monkeypatch: pytest.MonkeyPatch
     local = world.sharded[4]._transport
     assert isinstance(local, LocalShards)
     for shard in local._shards:
-        monkeypatch.setattr(shard, "_snapshot", replace(shard._snapshot, quantizers=calibrated))
+        monkeypatch.setattr(shard, "_own", replace(shard._own, quantizers=calibrated))
+        monkeypatch.setattr(shard, "_knowing", {})
     for _ in range(60):
         root = tree.Nn("first", k=rng.randint(1, 12), recall=rng.choice([0.5, 0.9, 0.97]))
         if rng.random() < 0.5:
@@ -132,6 +135,38 @@ def test_a_search_goes_on_in_a_shard_that_has_not_seen_its_rounds(
     rng = random.Random(10)
     for _ in range(15):
         check(world, *random_request(rng, world), counts=(4,))
+
+
+class Losing:
+    """A transport that loses a shard."""
+
+    def __init__(self, inner: Transport, lost: int) -> None:
+        self.inner, self.lost = inner, lost
+
+    def ask(self, asked: Mapping[int, Message], deadline: float | None) -> dict[int, Answer | Lost]:
+        answers = self.inner.ask(asked, deadline)
+        return {shard: Lost("it is away") if shard == self.lost else answer for shard, answer in answers.items()}
+
+    def close(self) -> None:
+        """The shards are the world's."""
+
+
+def test_a_partial_answer_is_that_of_the_other_documents(world: World, tmp_path: Path) -> None:
+    expression, order = "(or text:john tag:3 (fuzzy text:smith))", {"bm25": 1.0, "static_rank": 0.1}
+    sharded = world.sharded[4]
+    whole = sharded.search(expression, limit=50, order_by=order)
+    part = ShardedCollection(sharded.manifest, Losing(sharded._transport, 2))
+    with pytest.raises(UnreachableError, match="shard 2: it is away"):
+        part.search(expression, order_by=order)
+    found = part.search(expression, limit=50, order_by=order, partial_answer=True)
+    world.whole.backup(tmp_path / "others")
+    with Collection.open(tmp_path / "others") as others:
+        others.delete([f"d{number}" for number in range(400) if shard_of(f"d{number}", 4) == 2])
+        wanted = others.search(expression, limit=50, order_by=order)
+        assert found.coverage.answered_documents == len(others) < len(sharded)
+    assert (found.ids, found.scores.tolist(), found.total) == (wanted.ids, wanted.scores.tolist(), wanted.total)
+    again = sharded.search(expression, limit=50, order_by=order)
+    assert (again.ids, again.scores.tolist()) == (whole.ids, whole.scores.tolist())  # the part left nothing behind
 
 
 def documents(words: list[str]) -> pa.Table:

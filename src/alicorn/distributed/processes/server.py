@@ -83,4 +83,4 @@ class ShardServer:
                 folder_of(manifest, self._folder) / manifest.shards[self._number].folder, read_only=True
             )
             kept = dict(list(self._versions.items())[1 - _KEPT :])
-            self._versions = {**kept, manifest.version: OpenShard(opened, manifest.version, manifest.num_docs)}
+            self._versions = {**kept, manifest.version: OpenShard(opened)}

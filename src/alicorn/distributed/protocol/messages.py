@@ -28,8 +28,11 @@ class Spelled(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Facts(msgspec.Struct, array_like=True, frozen=True):
-    """What is known of the whole version: counts, by what is counted, and the expansions of nodes, by their text."""
+    """What is known of all shards that are asked: which these are and how many documents they have; counts, by what is
+    counted; the expansions of nodes, by their text."""
 
+    shards: list[int]
+    num_docs: int
     counts: dict[CountOf, int]
     expansions: dict[str, Spelled]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -26,40 +27,46 @@ Ask = Callable[[AskFacts], Sequence[OwnFacts]]
 
 
 class KnownFacts:
-    """The facts of a version that were asked for so far."""
+    """The facts that were asked for so far, of a version or of some of its shards."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, shards: list[int], num_docs: int) -> None:
+        """num_docs: of these shards."""
         self._version = version
+        self._none = Facts(shards, num_docs, {}, {})
         self._counts: dict[CountOf, int] = {}
         self._expansions: dict[str, Spelled] = {}
 
-    def counts(self, counted: Iterable[CountOf], ask: Ask, expansions: dict[str, Spelled]) -> dict[CountOf, int]:
-        """Over all shards. expansions: of the spellings that are counted."""
-        wanted = list(dict.fromkeys(counted))
-        missing = [one for one in wanted if one not in self._counts]
-        found = self._counts
-        if missing:
-            parts = ask(AskFacts(self._version, missing, [], Facts({}, expansions)))
-            sums = {one: sum(part.counts[at] for part in parts) for at, one in enumerate(missing)}
-            self._counts = found = {**(found if len(found) < _MOST else {}), **sums}
-        return {one: found[one] if one in found else self._counts[one] for one in wanted}
+    def known(self, nodes: Iterable[tree.Prefix | tree.Fuzzy], counted: Iterable[CountOf], ask: Ask) -> Facts:
+        """The expansions of nodes and what is counted, over all of the shards."""
+        expansions = self._expanded(nodes, ask)
+        counts = self.counts(counted, ask, expansions)
+        return msgspec.structs.replace(self._none, counts=counts, expansions=expansions)
 
-    def expansions(self, nodes: Iterable[tree.Prefix | tree.Fuzzy], ask: Ask) -> dict[str, Spelled]:
-        """To which terms of all shards the nodes expand."""
-        wanted = {str(node): node for node in nodes}
-        missing = [text for text in wanted if text not in self._expansions]
-        known = self._expansions
+    def counts(
+        self, counted: Iterable[CountOf], ask: Ask, expansions: dict[str, Spelled] | None = None
+    ) -> dict[CountOf, int]:
+        """expansions: of the spellings that are counted."""
+        known, wanted = self._counts, list(dict.fromkeys(counted))
+        missing = [one for one in wanted if one not in known]
         if missing:
-            parts = ask(AskFacts(self._version, [], missing, Facts({}, {})))
+            facts = msgspec.structs.replace(self._none, expansions=expansions or {})
+            parts = ask(AskFacts(self._version, missing, [], facts))
+            sums = {one: sum(part.counts[at] for part in parts) for at, one in enumerate(missing)}
+            known = {**known, **sums}
+            self._counts = known if len(known) < _MOST else {}
+        return {one: known[one] for one in wanted}
+
+    def _expanded(self, nodes: Iterable[tree.Prefix | tree.Fuzzy], ask: Ask) -> dict[str, Spelled]:
+        known, wanted = self._expansions, {str(node): node for node in nodes}
+        missing = [text for text in wanted if text not in known]
+        if missing:
+            parts = ask(AskFacts(self._version, [], missing, self._none))
             chosen = {
                 text: _chosen(wanted[text], [part.fitting[at] for part in parts]) for at, text in enumerate(missing)
             }
-            self._expansions = known = {**(known if len(known) < _MOST else {}), **chosen}
+            known = {**known, **chosen}
+            self._expansions = known if len(known) < _MOST else {}
         return {text: known[text] for text in wanted}
-
-    def forget(self) -> None:
-        """After an answer of some shards only."""
-        self._counts, self._expansions = {}, {}
 
 
 def counted_by(prepared: Prepared, order: Order) -> list[CountOf]:

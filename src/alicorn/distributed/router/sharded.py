@@ -27,7 +27,6 @@ from alicorn.distributed.protocol.messages import (
     AskRows,
     AskSearch,
     AskVersion,
-    Facts,
     Message,
     OwnFacts,
     ShardHits,
@@ -62,7 +61,8 @@ class ShardedCollection:
     def __init__(self, manifest: ShardsManifest, transport: Transport) -> None:
         self.manifest = manifest
         self._transport = transport
-        self._facts = KnownFacts(manifest.version)
+        self._shards = list(range(len(manifest.shards)))
+        self._facts = self._facts_of(self._shards)
         schema = manifest.schema
         self._schema = Snapshot(
             segments=(),
@@ -83,7 +83,7 @@ class ShardedCollection:
         try:
             for record in manifest.shards:
                 opened = Collection.open(root / record.folder, read_only=True)
-                shards.append(OpenShard(opened, manifest.version, manifest.num_docs))
+                shards.append(OpenShard(opened))
         except BaseException:
             LocalShards(shards).close()
             raise
@@ -129,7 +129,7 @@ class ShardedCollection:
         started, deadline = time.perf_counter(), None if timeout_s is None else time.monotonic() + timeout_s
         check_limit(limit)
         given = check_vectors(vectors)
-        alive = list(range(len(self.manifest.shards)))
+        alive = self._shards
         while True:
             try:
                 asked = self._asked(alive, expression, given, limit, order_by, offset, after, facets, only, deadline)
@@ -160,8 +160,8 @@ class ShardedCollection:
         """Why a document is in the result of an expression, or is not; None: there is no such document."""
         prepared, given = prepare(expression), check_vectors(vectors)
         check_expression(prepared.named, self._schema, given)
-        alive = list(range(len(self.manifest.shards)))
-        facts = Facts({}, self._facts.expansions(spelled_nodes([prepared.root]), self._ask_facts(alive, None)))
+        alive = self._shards
+        facts = self._facts.known(spelled_nodes([prepared.root]), [], self._ask_facts(alive, None))
         request, text = secrets.token_hex(8), str(prepared.root)
 
         def message(replies: list[list[Reply]]) -> Message:
@@ -223,20 +223,18 @@ class ShardedCollection:
     ) -> _ShardedSearch:
         """A search of some shards, checked, with the facts that it needs."""
         prepared, schema, ask = prepare(expression), self._schema, self._ask_facts(alive, deadline)
+        facts = self._facts if alive == self._shards else self._facts_of(alive)
         if only is not None:
             count = partial(self._count, alive=alive, deadline=deadline)
             prepared = restrict(schema, prepared, only, count)
         elif prepared.doubted:
-            prepared = self._settled(prepared, ask)
+            prepared = _settled(prepared, facts, ask)
         order = check_order(order_by, prepared, schema.columns)
         check_expression(prepared.named, schema, vectors)
         ordering = Ordering(order, prepared, vectors, schema.columns)
         check_page(prepared, ordering, offset, after)
         wanted = check_facets(facets, schema.columns)
-        expansions = self._facts.expansions(spelled_nodes({prepared.root, prepared.scored}), ask)
-        known = Facts(self._facts.counts(counted_by(prepared, order), ask, expansions), expansions)
-        if len(alive) < len(self.manifest.shards):
-            self._facts.forget()
+        known = facts.known(spelled_nodes({prepared.root, prepared.scored}), counted_by(prepared, order), ask)
         scored = str(prepared.scored) if isinstance(prepared, Restricted) else None
         first = AskSearch(
             self.manifest.version,
@@ -254,15 +252,10 @@ class ShardedCollection:
         )
         return _ShardedSearch(self, alive, first, ordering, offset, deadline)
 
-    def _settled(self, prepared: Prepared, ask: Callable[[AskFacts], list[OwnFacts]]) -> Prepared:
-        """With terms in the places of fuzzy terms that are no misspellings."""
-        counts = self._facts.counts([("having", node.term) for node in prepared.doubted], ask, {})
-        right: dict[tree.Fuzzy, tree.Node] = {
-            node: tree.Term(node.term, node.offset)
-            for node in prepared.doubted
-            if counts["having", node.term] >= (node.below or 0)
-        }
-        return prepare(tree.with_fuzzy_replaced(prepared.root, right)) if right else prepared
+    def _facts_of(self, alive: list[int]) -> KnownFacts:
+        """Of some shards: those of a part are not remembered."""
+        num_docs = sum(self.manifest.shards[shard].num_docs for shard in alive)
+        return KnownFacts(self.manifest.version, alive, num_docs)
 
     def _ask_facts(self, alive: Sequence[int], deadline: float | None) -> Callable[[AskFacts], list[OwnFacts]]:
         return lambda asked: list(ask_all(self._transport, alive, partial(_same, asked), deadline).values())
@@ -272,8 +265,8 @@ class ShardedCollection:
         return asked.answer(0.0).total
 
     def _missing(self, root: tree.Node, alive: list[int]) -> tuple[str, ...]:
-        ask = self._ask_facts(alive, None)
-        return missing_terms(lambda term: self._facts.counts([("known", term)], ask, {})["known", term] > 0, root)
+        ask, facts = self._ask_facts(alive, None), self._facts if alive == self._shards else self._facts_of(alive)
+        return missing_terms(lambda term: facts.counts([("known", term)], ask)["known", term] > 0, root)
 
     def _fetch(self, shards: np.ndarray, segments: np.ndarray, numbers: np.ndarray, columns: list[str]) -> pa.Table:
         """Stored columns of documents by their addresses, in their order."""
@@ -356,6 +349,17 @@ class _ShardedSearch:
         shards = self._collection.manifest.shards
         answered = sum(shards[shard].num_docs for shard in self._alive)
         return Coverage(len(shards), len(self._alive), self._collection.manifest.num_docs, answered)
+
+
+def _settled(prepared: Prepared, facts: KnownFacts, ask: Callable[[AskFacts], list[OwnFacts]]) -> Prepared:
+    """With terms in the places of fuzzy terms that are no misspellings."""
+    counts = facts.counts([("having", node.term) for node in prepared.doubted], ask)
+    right: dict[tree.Fuzzy, tree.Node] = {
+        node: tree.Term(node.term, node.offset)
+        for node in prepared.doubted
+        if counts["having", node.term] >= (node.below or 0)
+    }
+    return prepare(tree.with_fuzzy_replaced(prepared.root, right)) if right else prepared
 
 
 def _same(asked: Message, _: list[list[Reply]]) -> Message:

@@ -48,6 +48,7 @@ from alicorn.query.text.scored import num_having
 from alicorn.query.text.spellings import spelled_holders
 
 _KEPT = 256  # searches between two of their rounds
+_MOST_PARTS = 4  # sets of shards
 _MOST_FACTS = 500_000  # counts that a shard remembers: some 100 MB
 
 
@@ -57,14 +58,10 @@ class OpenShard:
     The searches that it keeps between two rounds are a cache: a message has all that is needed to begin again.
     """
 
-    def __init__(self, collection: Collection, version: str, num_docs: int) -> None:
-        """num_docs: of all shards of the version."""
-        self.version = version
+    def __init__(self, collection: Collection) -> None:
         self.collection = collection
         self._own = collection.snapshot()
-        self._num_docs = num_docs
-        self._facts: dict[CountOf, int] = {}
-        self._snapshot = replace(self._own, num_docs=num_docs, whole=self._facts)
+        self._knowing: dict[tuple[int, ...], tuple[Snapshot, dict[CountOf, int]]] = {}  # by the shards that are asked
         self._searches: OrderedDict[tuple[str, int], Answering] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -92,7 +89,7 @@ class OpenShard:
             rounds = self._searches.pop((asked.request, done - 1), None)
         replies: list[Any] = asked.replies[-1:]
         if rounds is None:
-            snapshot = self._knowing(asked.facts)
+            snapshot = self._snapshot_of(asked.facts)
             rounds = searching(snapshot, asked) if isinstance(asked, AskSearch) else explaining(snapshot, asked)
             replies = [None, *asked.replies]  # None lets it begin
         parts: list[ExchangePart] = []
@@ -108,14 +105,21 @@ class OpenShard:
                 self._searches.popitem(last=False)
         return NextRound(parts)
 
-    def _knowing(self, facts: Facts) -> Snapshot:
-        """The snapshot with counts of the whole version, those of the message among them."""
+    def _snapshot_of(self, facts: Facts) -> Snapshot:
+        """The snapshot with the counts of all shards that are asked, those of the message among them.
+
+        Statistics are remembered with it, so a partial answer has one of its own.
+        """
+        shards = tuple(facts.shards)
         with self._lock:
-            if len(self._facts) > _MOST_FACTS:
-                self._facts = {}
-                self._snapshot = replace(self._own, num_docs=self._num_docs, whole=self._facts)
-            self._facts.update(facts.counts)
-            return self._snapshot
+            snapshot, known = self._knowing.get(shards, (None, {}))
+            if snapshot is None or len(known) > _MOST_FACTS:
+                known = {}
+                snapshot = replace(self._own, num_docs=facts.num_docs, whole=known)
+                kept = list(self._knowing.items())[1 - _MOST_PARTS :]
+                self._knowing = {**dict(kept), shards: (snapshot, known)}
+            known.update(facts.counts)
+            return snapshot
 
     def _own_facts(self, asked: AskFacts) -> OwnFacts:
         counts = [own_count(self._own, counted, asked.facts.expansions) for counted in asked.counted]
