@@ -23,7 +23,7 @@ from alicorn import Collection
 from alicorn.analysis import Analyzer
 from alicorn.language.tree import Fuzzy, Node, Or, Term
 from alicorn.vertical.analysis import operands
-from alicorn.vertical.terms import as_lists, interleave, word_terms
+from alicorn.vertical.indexing.terms import as_lists, interleave, word_terms
 
 WAYS: dict[str, Callable[[str], Node]] = {
     "words": Term,

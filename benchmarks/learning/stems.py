@@ -22,7 +22,7 @@ from alicorn.analysis import Analyzer
 from alicorn.evaluation.metrics.bootstrap import mean_interval
 from alicorn.language.tree import Or
 from alicorn.vertical.analysis import operands
-from alicorn.vertical.terms import as_lists, interleave, word_terms
+from alicorn.vertical.indexing.terms import as_lists, interleave, word_terms
 
 COLUMNS = {
     "msrd": ("title", "overview", "tags", "genres", "director", "actors", "characters"),

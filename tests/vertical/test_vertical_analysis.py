@@ -13,8 +13,8 @@ from alicorn.errors import CollectionError, ConfigError
 from alicorn.publishing.provenance import check_vertical, metadata_of
 from alicorn.query import Collection
 from alicorn.vertical import Vertical
+from alicorn.vertical.indexing.terms import word_terms
 from alicorn.vertical.parts import of_examples, of_vectors
-from alicorn.vertical.terms import word_terms
 
 YAML = """
 name: shop

@@ -1,4 +1,4 @@
-"""Positions of terms, from the columns of documents to the phrases of queries. Of vertical/positions.py."""
+"""Positions of terms, from the columns of documents to the phrases of queries. Of vertical/indexing/positions.py."""
 
 import random
 
@@ -13,7 +13,7 @@ from alicorn.analysis import Analyzer
 from alicorn.errors import ConfigError
 from alicorn.query import Collection
 from alicorn.vertical import Vertical
-from alicorn.vertical.positions import GAP, positioned_words
+from alicorn.vertical.indexing.positions import GAP, positioned_words
 
 YAML = """
 name: shop

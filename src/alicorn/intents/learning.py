@@ -23,7 +23,7 @@ from alicorn.intents.vectors import Examples, learned_vectors
 from alicorn.pairs import PairsFolder
 from alicorn.reporting.markdown import table
 from alicorn.vertical import Vertical
-from alicorn.vertical.terms import phrase_terms, value_terms
+from alicorn.vertical.indexing.terms import phrase_terms, value_terms
 
 BUCKETS = 1 << 16
 _MOST_TERMS = 5_000

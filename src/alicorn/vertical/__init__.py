@@ -1,11 +1,12 @@
 """What is searched? The typed description of a vertical (vertical.yaml).
 
-schema.py     Vertical and its parts, the cross checks, loading
+schema.py     Vertical, the cross checks, loading
+sides.py      what is known of a document, and of a request
 features.py   the kinds of features and the type each asks of its column
 columns.py    Arrow columns checked against what the vertical says; TableError names table, column, first bad row, count
 analysis.py   how the words of a column become terms: stems, stop words, synonyms, codes
 expressions.py  the expressions that a text becomes, and the orders of their hits
-terms.py      terms of the inverted index, derived from columns
+indexing/     terms, their positions, and the table that a collection takes
 selection.py  which documents are indexed, and which requests need no `nn`
 split.py      which searches are held out
 failed_searches.py  rules: what a search without a click was after
@@ -27,9 +28,9 @@ from alicorn.vertical.features import NumericFeature as NumericFeature
 from alicorn.vertical.features import SequenceFeature as SequenceFeature
 from alicorn.vertical.features import TextFeature as TextFeature
 from alicorn.vertical.features import VectorsFeature as VectorsFeature
-from alicorn.vertical.schema import DocumentSide as DocumentSide
-from alicorn.vertical.schema import RequestSide as RequestSide
-from alicorn.vertical.schema import TermRule as TermRule
 from alicorn.vertical.schema import Vertical as Vertical
 from alicorn.vertical.selection import Selection as Selection
+from alicorn.vertical.sides import DocumentSide as DocumentSide
+from alicorn.vertical.sides import RequestSide as RequestSide
+from alicorn.vertical.sides import TermRule as TermRule
 from alicorn.vertical.split import Split as Split

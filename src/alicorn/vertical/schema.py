@@ -1,6 +1,5 @@
 """`Vertical`: features, terms, stored columns and splits of what is searched, from vertical.yaml, cross-checked."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -8,19 +7,16 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from alicorn.analysis import Analyzer
 from alicorn.config import Config, parse_config, plain_yaml, read_text
-from alicorn.errors import ConfigError, VectorError
+from alicorn.errors import ConfigError
 from alicorn.language.order import OrderBy
 from alicorn.language.templates import Reading, Template
 from alicorn.language.tree import Node, Term
-from alicorn.tables import repeated
 from alicorn.text import normalize, phrase
 from alicorn.vertical.analysis import Analysis, fingerprint, operands, with_files
-from alicorn.vertical.behaviour import Behaviour
 from alicorn.vertical.columns import (
     Column,
     ColumnType,
@@ -30,7 +26,6 @@ from alicorn.vertical.columns import (
     check_weights,
     known_types,
     read_as,
-    refuse_rows,
 )
 from alicorn.vertical.expressions import (
     BY_NN_AND_WORDS,
@@ -48,116 +43,20 @@ from alicorn.vertical.failed_searches import FailedSearchRules
 from alicorn.vertical.features import (
     OTHER_NAMES,
     DenseFeature,
-    Feature,
     IdsFeature,
     SequenceFeature,
-    TextFeature,
     VectorsFeature,
 )
-from alicorn.vertical.positions import Positioned, positioned_words
+from alicorn.vertical.indexing.index_table import index_table, terms_and_positions
+from alicorn.vertical.indexing.terms import AS_IT_IS
 from alicorn.vertical.selection import IsRepeat, Selection
+from alicorn.vertical.sides import DocumentSide, Name, RequestSide
 from alicorn.vertical.split import Split
-from alicorn.vertical.terms import AS_IT_IS, as_lists, interleave, phrase_terms, value_terms, word_terms
 
-
-def _checked_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*", name):
-        raise ValueError(f"a name is a letter followed by letters, digits, '_', '-' or '.'; got {name!r}")
-    return name
-
-
-Name = Annotated[str, AfterValidator(_checked_name)]
 ActionGrade = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 KnownColumns = Mapping[str, Any]
 """Columns of a searcher and of the context of a search, by name."""
 NOTHING: KnownColumns = MappingProxyType({})
-NamedFeatures = Annotated[dict[Name, Feature], Field(min_length=1)]
-
-
-class TermRule(Config):
-    """One family of terms: `prefix:<word>` for the words of a column (words), `prefix:<normalised value>` for its
-    values (value), or `prefix:<the value as alicorn.text.phrase writes it>` (phrase), which a whole query can equal."""
-
-    prefix: Name
-    column: str
-    kind: Literal["words", "value", "phrase"]
-
-
-class DocumentSide(Config):
-    """What is known of a document, by columns of the table `documents`."""
-
-    features: NamedFeatures
-    terms: tuple[TermRule, ...] = ()
-    stored: tuple[str, ...] = ()
-    static_rank: str | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> "DocumentSide":
-        if repeated := _repeated([(rule.prefix, rule.column) for rule in self.terms]):
-            raise ValueError(f"terms: prefix '{repeated[0]}' of column '{repeated[1]}' is given twice")
-        if repeated := _repeated(self.stored):
-            raise ValueError(f"stored: column '{repeated}' is given twice")
-        for name in self.stored:
-            if name in ("doc_id", "terms", "term_positions", "static_rank") or name.startswith("embedding:"):
-                raise ValueError(f"stored: '{name}' has its own place in the index: leave it out")
-        return self
-
-
-class RequestSide(Config):
-    """What is known of a request: the column `query` is its text; those of `context` are columns of `impressions`, such
-    as device or page; those of `behaviour` come from what the searcher did before (behaviour.py); all others from the
-    table `searchers`."""
-
-    features: NamedFeatures
-    context: tuple[str, ...] = ()
-    behaviour: Behaviour | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> "RequestSide":
-        for name, feature in self.features.items():
-            read = {column.name for column in feature.columns(name)}
-            if "query" in read and not isinstance(feature, TextFeature):
-                raise ValueError(f"features.{name}: 'query' is the query text: its kind is text, not {feature.kind}")
-            places = sorted({self._place(column) for column in read})
-            if len(places) > 1:
-                raise ValueError(
-                    f"features.{name}: its columns are of {' and '.join(places)}: they have no common rows; take them "
-                    "from one place"
-                )
-        self._check_context()
-        return self
-
-    def _check_context(self) -> None:
-        read = {column.name for name, feature in self.features.items() for column in feature.columns(name)}
-        for name in self.context:
-            if name in ("query", "searcher_id", "search_id"):
-                raise ValueError(f"context: '{name}' is what the log knows of every search: leave it out")
-            if name not in read:
-                raise ValueError(f"context: no feature reads '{name}': add one to features, or leave it out")
-            if self.behaviour and self.behaviour.group_of(name) is not None:
-                raise ValueError(f"context: '{name}' is a column that behaviour makes: rename one of them")
-
-    def _place(self, column: str) -> str:
-        if column in self.context:
-            return "the context"
-        return (self.behaviour and self.behaviour.group_of(column)) or "the table of searchers"
-
-    def of_context(self) -> dict[str, Feature]:
-        """The features that read columns of the context."""
-        return {name: one for name, one in self.features.items() if self._reads_any(one, set(self.context))}
-
-    def of_searchers(self) -> dict[str, Feature]:
-        """The others, which a table of searchers has to have."""
-        return {name: one for name, one in self.features.items() if not self._reads_any(one, set(self.context))}
-
-    def logged(self) -> dict[str, Feature]:
-        """Those of them that read no column of `behaviour`: what the log folder has to have."""
-        made = {column.name for column in self.behaviour.columns()} if self.behaviour else set()
-        return {name: one for name, one in self.of_searchers().items() if not self._reads_any(one, made)}
-
-    @staticmethod
-    def _reads_any(feature: Feature, columns: set[str]) -> bool:
-        return any(column.name in columns for column in feature.columns(""))
 
 
 class Vertical(Config):
@@ -381,27 +280,8 @@ class Vertical(Config):
 
     def terms(self, documents: pa.Table) -> pa.ListArray:
         """The terms of each document, list<string>, rule by rule; words with repetition, as BM25 counts them."""
-        return self._terms_and_positions(documents)[0]
-
-    def _terms_and_positions(self, documents: pa.Table) -> tuple[pa.ListArray, pa.ListArray | None]:
-        """The terms of each document, and list<int64> beside them: their positions, 0 where these are not kept."""
         documents = read_as(documents, list(self._term_columns()), "documents")
-        free = {prefix: np.zeros(len(documents), dtype=np.int64) for prefix in self.positions()}
-        parts, positions = [(np.zeros(0, dtype=np.int64), pa.array([], pa.string()))], [np.zeros(0, dtype=np.int64)]
-        for rule in self.document.terms:
-            if rule.prefix in free:
-                found = self._positioned(rule, documents[rule.column])
-                parts.append((found.rows[found.values], found.terms))
-                positions.append(found.placed(free[rule.prefix]))
-            else:
-                parts.append(self._terms_of(rule, documents[rule.column]))
-                positions.append(np.zeros(len(parts[-1][0]), dtype=np.int64))
-        rows, values = interleave(parts)
-        terms = as_lists(rows, values, len(documents))
-        if not free:
-            return terms, None
-        rows, numbers = interleave([(of, pa.array(own)) for (of, _), own in zip(parts, positions, strict=True)])
-        return terms, as_lists(rows, numbers, len(documents))
+        return terms_and_positions(documents, self.document.terms, self.analyzer, self.positions())[0]
 
     def index_table(self, documents: pa.Table, vectors: np.ndarray | None = None) -> pa.Table:
         """What a collection takes: doc_id, terms, their positions where the analysis asks for them (`positions` says of
@@ -411,22 +291,8 @@ class Vertical(Config):
         A null static rank becomes 0, the default. Raises TableError or VectorError.
         """
         documents = self.check_documents(documents)
-        _check_doc_ids(documents["doc_id"])
-        terms, positions = self._terms_and_positions(documents)
-        columns: dict[str, Any] = {
-            "doc_id": documents["doc_id"],
-            "terms": terms,
-            **({} if positions is None else {"term_positions": positions}),
-            **{name: documents[name] for name in self.document.stored},
-        }
-        if self.document.static_rank is not None:
-            columns["static_rank"] = _static_rank(documents, self.document.static_rank)
-        key = f"embedding:{self.embedding}"
-        if vectors is not None:
-            columns[key] = _vector_column(vectors, len(documents))
-        elif key in documents.column_names:
-            columns[key] = documents[key]
-        return pa.table(columns)
+        terms, positions = terms_and_positions(documents, self.document.terms, self.analyzer, self.positions())
+        return index_table(documents, terms, positions, self.document, f"embedding:{self.embedding}", vectors)
 
     def _known(self) -> Known:
         rules = self.document.terms
@@ -439,20 +305,6 @@ class Vertical(Config):
             asker=tuple(dict.fromkeys(one.name for one in (*self.searcher_columns(), *self.context_columns()))),
             has_static_rank=self.document.static_rank is not None,
         )
-
-    def _terms_of(self, rule: TermRule, column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
-        match rule.kind:
-            case "words":
-                return word_terms(column, rule.prefix, self.analyzer(rule.prefix))
-            case "value":
-                return value_terms(column, rule.prefix)
-            case "phrase":
-                return phrase_terms(column, rule.prefix)
-
-    def _positioned(self, rule: TermRule, column: pa.ChunkedArray) -> Positioned:
-        if rule.kind == "words":
-            return positioned_words(column, rule.prefix, self.analyzer(rule.prefix))
-        return Positioned.of_values(*self._terms_of(rule, column))
 
     def _document_columns(self) -> Iterator[Column]:
         yield from _feature_columns(self.document.features, "document.features")
@@ -486,27 +338,3 @@ def _check_values(table: pa.Table, features: dict[str, Any], name: str, first_ro
             check_weights(table[feature.column], table[feature.weights], name, feature.weights, first_row)
         elif isinstance(feature, SequenceFeature):
             check_parallel({column: table[column] for column in feature.parts.values()}, name, first_row)
-
-
-def _check_doc_ids(ids: pa.ChunkedArray) -> None:
-    refuse_rows(pc.is_null(ids), "documents", "doc_id", "a document must have an id, got null")
-    again = repeated(ids)
-    if again is not None:
-        refuse_rows(again, "documents", "doc_id", "the id of an earlier row again")
-
-
-def _static_rank(documents: pa.Table, name: str) -> pa.ChunkedArray:
-    rank = pc.fill_null(documents[name].cast(pa.float32(), safe=False), 0.0)
-    refuse_rows(pc.invert(pc.is_finite(rank)), "documents", name, "a static rank must be a finite number")
-    return rank
-
-
-def _vector_column(vectors: np.ndarray, num_rows: int) -> pa.Array:
-    if vectors.ndim != 2 or len(vectors) != num_rows:
-        raise VectorError(f"vectors must have shape ({num_rows}, dim), one row per document; got {vectors.shape}")
-    flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).ravel())
-    return pa.ListArray.from_arrays(pa.array(np.arange(num_rows + 1, dtype=np.int32) * vectors.shape[1]), flat)
-
-
-def _repeated(values: Sequence[Any]) -> Any:
-    return next((value for i, value in enumerate(values) if value in values[:i]), None)

@@ -28,7 +28,7 @@ from alicorn.ranking.features.feature import KnownNames
 from alicorn.ranking.features.searcher import Common, Distance, Past
 from alicorn.ranking.features.words import Bm25Score, MatchedTerms, QueryWords, WholeQuery
 from alicorn.vertical import Vertical
-from alicorn.vertical.schema import Name
+from alicorn.vertical.sides import Name
 
 AnyFeature = Annotated[
     CosineScore

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from alicorn.analysis import Analyzer
 from alicorn.language.values import MAX_SLOP
-from alicorn.vertical.terms import ascii_words, strings_of
+from alicorn.vertical.indexing.terms import ascii_words, strings_of
 
 GAP = MAX_SLOP + 1
 """More than any slop of a phrase makes up for."""
