@@ -68,6 +68,8 @@ def test_an_easy_repeat_is_answered_by_words_alone(collection, searches):
     assert hybrid[0].tolist() == boolean[0].tolist() != without[0].tolist()
     assert hybrid[1:].tolist() == without[1:].tolist()
     assert len(encoding_times(retriever, known, "people")) == 4
+    unread = replace(known, requests=known.requests.append_column("before_genre", pa.nulls(len(known), pa.string())))
+    assert len(encoding_times(retriever, unread, "people")) == 4
 
 
 def test_every_system_is_what_the_retriever_answers(collection, searches):

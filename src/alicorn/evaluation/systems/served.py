@@ -105,14 +105,18 @@ def other_controls(retriever: Retriever, model: AnyModel, searches: Searches, de
 
 
 def encoding_times(retriever: Retriever, searches: Searches, key: str) -> np.ndarray:
-    """(at most 200,) ms that it takes to encode a request by itself, as an outside request with its columns is."""
+    """(at most 200,) ms that it takes to encode a request by itself, as an outside request with its columns is.
+
+    Behaviour that the log has and no feature reads is left out: a request cannot bring it.
+    """
     context = retriever.vertical.request.context if retriever.vertical else ()
+    read = retriever.searchers.columns if retriever.searchers else ()
     asked = searches.requests.slice(0, _ENCODED).to_pylist()
     times = []
     for row in [asked[0], *asked]:  # the first one compiles what is compiled when first needed
-        columns = dict(row)
-        text = columns.pop("query", None) or ""
-        here = {name: columns.pop(name) for name in context if name in columns}
+        text = row.get("query") or ""
+        here = {name: row[name] for name in context if name in row}
+        columns = {name: row[name] for name in read if name in row}
         started = time.perf_counter()
         retriever.request(text=text, searcher=columns, context=here, mode="embedding", key=key)
         times.append((time.perf_counter() - started) * 1e3)
