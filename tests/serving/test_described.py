@@ -21,6 +21,8 @@ def test_every_answer_is_as_described_whatever_is_sent(tmp_path):
     with running_server(tmp_path) as url:
         command = [program, "--config-file", str(_CONFIG), "run", f"{url}/openapi.json"]
         command += ["--checks", "all", "--mode", "all", "--max-examples", "40", "--no-color", "--seed", "0"]
+        # Of a path whose one parameter is any text, there is little that is forbidden: most of what it draws it drops.
+        command += ["--suppress-health-check", "filter_too_much"]
         extended = {**os.environ, "SCHEMATHESIS_HOOKS": str(_CONFIG.with_name("schemathesis_bodies.py"))}
         ran = subprocess.run(command, cwd=tmp_path, env=extended, capture_output=True, text=True)
         assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200

@@ -550,20 +550,6 @@ class Client(Connection):
         answer: Deleted = self._call(ApiCall("DELETE", f"/v1/documents/{quote(doc_id, safe='')}", {}))
         return answer
 
-    def list_models(self) -> ModelList:
-        """The models that are loaded."""
-        answer: ModelList = self._call(ApiCall("GET", "/v1/models", {}))
-        return answer
-
-    def load_model(self, **asked: Unpack[LoadRequest]) -> ModelList:
-        """Load a model beside the others."""
-        answer: ModelList = self._call(ApiCall("POST", "/v1/models", {}, json=asked, repeatable=False))
-        return answer
-
-    def unload_model(self, key: str) -> None:
-        """Let go of a model that is not searched."""
-        self._call(ApiCall("DELETE", f"/v1/models/{quote(key, safe='')}", {}))
-
     def compare_model(self, key: str, **asked: Unpack[CheckRequest]) -> ModelCheck:
         """Compare a model with the current one on logged searches."""
         answer: ModelCheck = self._call(ApiCall("POST", f"/v1/models/{quote(key, safe='')}/check", {}, json=asked))
@@ -583,6 +569,20 @@ class Client(Connection):
         """Back to the model before the last switch."""
         answer: ModelList = self._call(ApiCall("POST", "/v1/models/rollback", {}, repeatable=False))
         return answer
+
+    def list_models(self) -> ModelList:
+        """The models that are loaded."""
+        answer: ModelList = self._call(ApiCall("GET", "/v1/models", {}))
+        return answer
+
+    def load_model(self, **asked: Unpack[LoadRequest]) -> ModelList:
+        """Load a model beside the others."""
+        answer: ModelList = self._call(ApiCall("POST", "/v1/models", {}, json=asked, repeatable=False))
+        return answer
+
+    def unload_model(self, key: str) -> None:
+        """Let go of a model that is not searched."""
+        self._call(ApiCall("DELETE", f"/v1/models/{quote(key, safe='')}", {}))
 
     def health(self) -> Health:
         """Is it up?."""
@@ -685,20 +685,6 @@ class AsyncClient(AsyncConnection):
         answer: Deleted = await self._call(ApiCall("DELETE", f"/v1/documents/{quote(doc_id, safe='')}", {}))
         return answer
 
-    async def list_models(self) -> ModelList:
-        """The models that are loaded."""
-        answer: ModelList = await self._call(ApiCall("GET", "/v1/models", {}))
-        return answer
-
-    async def load_model(self, **asked: Unpack[LoadRequest]) -> ModelList:
-        """Load a model beside the others."""
-        answer: ModelList = await self._call(ApiCall("POST", "/v1/models", {}, json=asked, repeatable=False))
-        return answer
-
-    async def unload_model(self, key: str) -> None:
-        """Let go of a model that is not searched."""
-        await self._call(ApiCall("DELETE", f"/v1/models/{quote(key, safe='')}", {}))
-
     async def compare_model(self, key: str, **asked: Unpack[CheckRequest]) -> ModelCheck:
         """Compare a model with the current one on logged searches."""
         answer: ModelCheck = await self._call(
@@ -722,6 +708,20 @@ class AsyncClient(AsyncConnection):
         """Back to the model before the last switch."""
         answer: ModelList = await self._call(ApiCall("POST", "/v1/models/rollback", {}, repeatable=False))
         return answer
+
+    async def list_models(self) -> ModelList:
+        """The models that are loaded."""
+        answer: ModelList = await self._call(ApiCall("GET", "/v1/models", {}))
+        return answer
+
+    async def load_model(self, **asked: Unpack[LoadRequest]) -> ModelList:
+        """Load a model beside the others."""
+        answer: ModelList = await self._call(ApiCall("POST", "/v1/models", {}, json=asked, repeatable=False))
+        return answer
+
+    async def unload_model(self, key: str) -> None:
+        """Let go of a model that is not searched."""
+        await self._call(ApiCall("DELETE", f"/v1/models/{quote(key, safe='')}", {}))
 
     async def health(self) -> Health:
         """Is it up?."""

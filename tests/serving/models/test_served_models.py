@@ -152,6 +152,8 @@ def test_a_model_of_another_dimension_or_that_cannot_search_is_not_loaded(client
 def test_what_searches_stays(client):
     for key in ("people", "nobody's"):
         assert client.delete(f"/v1/models/{key}").status_code == (409 if key == "people" else 404)
+    allowed = client.request("OPTIONS", "/v1/models/rollback").headers["allow"]
+    assert allowed == "POST"  # and not what may be done with a model that is called rollback
     assert "there is no model to go back to" in post(client, "/rollback", 409)["detail"]
     assert post(client, "/nothing/switch", 404)["detail"].startswith("no model of embedding 'nothing'")
 

@@ -57,7 +57,7 @@ _CHECKED = ModelCheck(
 
 
 def model_operations(models: ServedModels) -> list[Operation]:
-    return [*_loading(models), *_taking_over(models)]
+    return [*_taking_over(models), *_loading(models)]  # /v1/models/rollback before /v1/models/{key}
 
 
 def _loading(models: ServedModels) -> list[Operation]:
