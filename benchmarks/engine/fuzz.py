@@ -6,7 +6,8 @@
 Three kinds of text: expressions of the whole language with odd names and numbers; the same, broken in a few places; and
 heaps of fragments. Checked of every text: `parse` gives a tree or a QueryError with an offset inside the text; the tree
 is read back as it prints; `Collection.search` answers, or raises an AlicornError; no input takes longer than 5 s of
-processor time; memory grows by less than 1 GB. What fails is printed with its repr and ends the run.
+processor time, twice, as the first search may compile a loop; memory grows by less than 1 GB. What fails is printed
+with its repr and ends the run.
 The collection has a trained and an untrained key, three segments, a mutable layer, deleted documents, missing values.
 """
 
@@ -19,6 +20,7 @@ import time
 from collections import Counter
 from pathlib import Path
 from types import FunctionType
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -231,13 +233,21 @@ class PromiseError(Exception):
 
 def check(collection, text: str, rng: random.Random) -> str:
     """Parse and search one text. Returns how it ended; raises PromiseError where a promise is broken."""
-    from alicorn.errors import AlicornError, QueryError
-    from alicorn.language import parse
-
-    started = time.process_time()
     limit = rng.choice([0, 1, 10, 10, 10**12])
     order_by = rng.choice([None, None, None, *_ORDERS])
     facets = rng.choice([None, None, None, _facets()])
+    for _ in range(2):  # a slow search may have compiled a loop: then it is asked again
+        started = time.process_time()
+        outcome = _ask(collection, text, limit, order_by, facets)
+        if (took := time.process_time() - started) <= MOST_S:
+            return outcome
+    raise PromiseError(f"{took:.1f} s for {text!r}")
+
+
+def _ask(collection, text: str, limit: int, order_by: Any, facets: Any) -> str:
+    from alicorn.errors import AlicornError, QueryError
+    from alicorn.language import parse
+
     outcome = "answered"
     try:
         try:
@@ -256,8 +266,6 @@ def check(collection, text: str, rng: random.Random) -> str:
         raise
     except BaseException as error:
         raise PromiseError(f"{type(error).__name__} for {text!r}, limit {limit}, order_by {order_by!r}") from error
-    if (took := time.process_time() - started) > MOST_S:
-        raise PromiseError(f"{took:.1f} s for {text!r}")
     return outcome
 
 
