@@ -32,7 +32,7 @@ from alicorn.quantization.kernels.levels import (
     unpacked,
 )
 from alicorn.quantization.stored import Float16Rows, Float32Rows
-from alicorn.query.nn.kernel import exact_cosines
+from alicorn.query.nn.loop.kernel import exact_cosines
 
 DIMS = st.integers(1, 400) | st.sampled_from([63, 64, 65, 127, 128, 129, 192, 256, 1024])
 SEEDS = st.integers(0, 2**32 - 1)

@@ -7,7 +7,8 @@ from typing import Any
 import numba
 import pytest
 
-from alicorn.query.nn import few, kernel
+from alicorn.query.nn import few
+from alicorn.query.nn.loop import kernel
 
 
 @pytest.fixture(scope="session", autouse=True)

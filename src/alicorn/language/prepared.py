@@ -12,7 +12,9 @@ from alicorn.language.parse import LIST_OF_WORDS, WORD, parse
 from alicorn.language.syntax import NameSlot
 from alicorn.language.well_formed import check_tree
 
-_CACHED_LENGTH = 1000  # characters: 1,024 trees of at most 500 nodes are under 100 MB, about 2 MB for usual queries
+_CACHED = 1024  # texts, and trees: of at most 500 nodes they are under 100 MB, about 2 MB for usual queries
+_CACHED_LENGTH = 1000  # characters
+_CACHED_NODES = 500
 _WORDS = re.compile(rf"{LIST_OF_WORDS}|(?<=:filter )({WORD})(?=[\s)])")
 _PHRASE = re.compile(rf"\(phrase\s++({WORD})((?:\s++{WORD})++)(?:\s++:slop\s++([0-9]{{1,2}}))?+\s*+\)")
 _TOP_K_NOTICE = (
@@ -71,6 +73,22 @@ class Prepared:
         return self.root
 
     @cached_property
+    def narrowed(self) -> tuple[tree.Nn, tree.Node] | None:
+        """Of an `and` of one complete `nn` with radius and operands without any `nn`: that one, and those."""
+        root = self.root
+        if not isinstance(root, tree.And):
+            return None
+        nns = [node for node in root.operands if isinstance(node, tree.Nn)]
+        others = tuple(node for node in root.operands if not isinstance(node, tree.Nn))
+        if len(nns) != 1 or nns[0].radius is None or not nns[0].in_all_clusters:
+            return None
+        if sum(isinstance(node, tree.Nn) for node in self.named) > 1:
+            return None
+        if all(isinstance(node, tree.Not) for node in others):
+            return None
+        return nns[0], others[0] if len(others) == 1 else tree.And(others, root.offset)
+
+    @cached_property
     def _nodes(self) -> tuple[tree.Node, ...]:
         return tuple(tree.walk(self.root))
 
@@ -100,11 +118,14 @@ class Prepared:
         return tuple(node for node in self._nodes if isinstance(node, tree.Fuzzy) and node.below is not None)
 
 
+_trees: dict[int, Prepared] = {}  # by the id of a tree, which they keep
+
+
 def prepare(expression: str | tree.Node) -> Prepared:
-    """What is known of an expression, parsed where it is a text; short texts are cached. Raises QueryError."""
+    """What is known of an expression, parsed where it is a text. Short texts and small trees, which cannot change, are
+    remembered, a tree by its identity. Raises QueryError."""
     if isinstance(expression, tree.Node):
-        check_tree(expression)
-        return _of_tree(expression)
+        return _of_unchecked_tree(expression)
     if isinstance(expression, str) and len(expression) < _CACHED_LENGTH:
         return _of_short_text(expression)
     return _of_tree(parse(expression))
@@ -116,14 +137,15 @@ def nearest_to(prepared: Prepared, key: str) -> tuple[tree.Nn, ...]:
     return _nearest_to(prepared.root, first)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_CACHED)
 def _of_short_text(text: str) -> Prepared:
     """A text of words, of a phrase, or of an `nn` of words is read by a pattern; the rest is parsed."""
     phrase = _PHRASE.fullmatch(text)
     if phrase is not None:
         prefix, following, slop = phrase.groups(default="0")
         return Prepared(tree.Phrase(prefix, tuple(following.split()), int(slop)))
-    found = _WORDS.search(text)
+    filter_at = text.find(":filter ")
+    found = _WORDS.search(text) if filter_at < 0 else _WORDS.match(text, filter_at + len(":filter "))
     if found is not None:
         operator, operands, word = found.groups()
         terms = [word] if operator is None else operands.split()
@@ -137,7 +159,7 @@ def _of_short_text(text: str) -> Prepared:
     return _of_tree(parse(text))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_CACHED)
 def _around(before: str, operator: str | None, after: str) -> tree.Nn | None:
     """The `nn` with k whose filter is the words between two texts; None where these write something else.
 
@@ -151,6 +173,18 @@ def _around(before: str, operator: str | None, after: str) -> tree.Nn | None:
     if isinstance(root, tree.Nn) and root.filter is not None and root.filter.offset == len(before):
         return root  # only an nn with k has a filter
     return None
+
+
+def _of_unchecked_tree(root: tree.Node) -> Prepared:
+    known = _trees.get(id(root))
+    if known is None:
+        num_nodes = check_tree(root)
+        known = _of_tree(root)
+        if num_nodes <= _CACHED_NODES:
+            if len(_trees) >= _CACHED:
+                _trees.clear()
+            _trees[id(root)] = known
+    return known
 
 
 def _of_tree(root: tree.Node) -> Prepared:

@@ -35,7 +35,10 @@ def check_vectors(vectors: Mapping[str, object] | None) -> UnitVectors:
     """
     if isinstance(vectors, UnitVectors):
         return vectors
-    return UnitVectors((name, unit_vector(name, vector)) for name, vector in (vectors or {}).items())
+    given = UnitVectors()
+    for name, vector in (vectors or {}).items():
+        given[name] = unit_vector(name, vector)
+    return given
 
 
 def unit_vector(name: str, vector: object) -> np.ndarray:

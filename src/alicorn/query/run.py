@@ -22,6 +22,7 @@ from alicorn.query.nn.counters import Counters
 from alicorn.query.nn.probe import Probe
 from alicorn.query.nn.recall import nearest_by_recall
 from alicorn.query.nn.scan import clusters_to_scan
+from alicorn.query.nn.segment import nearest_among
 from alicorn.query.operators import OPERATORS
 from alicorn.query.sets import docset
 from alicorn.query.sets.per_segment import Sets, live, size
@@ -154,3 +155,17 @@ class Execution:
             self.snapshot, node.key, vector, node.k, node.recall, allowed, counters, self.forced
         )
         return found
+
+    def nearest_in_segment(self, node: tree.Nn, allowed: Sets | None) -> Ranked | None:
+        """The answer of an `nn` with k by the loop of segment.py, if it serves, and no plan is forced or explained.
+
+        allowed: the documents that count, None for all; those of a `:scan` or `:recall` live.
+        """
+        if self.step is not None or self.forced is not None:
+            return None
+        found = nearest_among(self.snapshot, node, self.vectors, allowed)
+        if found is None:
+            return None
+        if node.counts_documents:
+            self.scanned[node] = found[1]
+        return found[0]

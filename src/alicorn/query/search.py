@@ -18,7 +18,8 @@ from alicorn.query.expansion.settled import settled
 from alicorn.query.facets.checking import check_facets
 from alicorn.query.facets.count import count_facets
 from alicorn.query.facets.facet import Counts, Facet
-from alicorn.query.nn.few import nearest_of_terms
+from alicorn.query.nn.few import FEW, nearest_of_terms
+from alicorn.query.nn.segment import nearest_of_set, nearest_with_terms
 from alicorn.query.operators import nn
 from alicorn.query.order.bm25 import MOST, first_by_bm25
 from alicorn.query.order.by_keys import later
@@ -139,6 +140,15 @@ def _nearest_first(
         return known, len(known.numbers)
     if nearest is not None and (cursor is None or nearest.nn.k is not None):
         found = nearest_of_terms(evaluation.snapshot, nearest, evaluation.vectors, limit)
+        if found is not None:
+            return found
+        whole = nearest_with_terms(evaluation.snapshot, nearest, evaluation.vectors)
+        if whole is not None:
+            return whole, len(whole.numbers)
+    narrowed = prepared.narrowed if cursor is None and len(evaluation.snapshot.segments) == 1 else None
+    if narrowed is not None and evaluation.estimate(narrowed[1]) <= FEW:
+        (rest,) = evaluation.run(narrowed[1])
+        found = nearest_of_set(evaluation.snapshot, narrowed[0], evaluation.vectors, rest, limit)
         if found is not None:
             return found
     root = prepared.root

@@ -197,19 +197,26 @@ def _nearest_by_cosine(cosines, clusters):
     _write_best(cosines, _at_least(cosines, bound, maxima, group), clusters)
 
 
+@kernel("void(float32[::1], float32[:, ::1], float64, float32[::1], int64[::1])")
+def nearest_by_estimates(query, centroids, off, cosines, clusters):
+    """The nearest clusters, nearest first, ties to the smaller number.
+
+    cosines: of all, each off by at most `off`; those that may be among the nearest become exact.
+    """
+    dim, query_at, centroids_at = len(query), address(query), address(centroids)
+    bound, maxima, group = _bound(cosines, len(clusters))
+    candidates = _at_least(cosines, np.float32(bound - 2 * off), maxima, group)
+    for candidate in candidates if off > 0 else candidates[:0]:
+        cosines[candidate] = dot(query_at, centroids_at + 4 * dim * candidate, dim)
+    _write_best(cosines, candidates, clusters)
+
+
 @kernel(
     "float32(float32[::1], float32[::1], float32[::1], uint8[:, :, ::1], float32, float32[:, ::1], float32[::1],"
     " int64[::1])",
 )
 def _nearest(query, low, step, tiles, error, centroids, cosines, clusters):
     """Estimates of all; then exact cosines of those that may be among the nearest. Returns the error of the others."""
-    dim, wanted = len(query), len(clusters)
-    query_at, centroids_at = address(query), address(centroids)
     off = error + _estimate(query, low, step, tiles, cosines)
-    estimates = cosines[: len(centroids)]
-    bound, maxima, group = _bound(estimates, wanted)
-    candidates = _at_least(estimates, bound - 2 * off, maxima, group)
-    for candidate in candidates:
-        cosines[candidate] = dot(query_at, centroids_at + 4 * dim * candidate, dim)
-    _write_best(cosines, candidates, clusters)
+    nearest_by_estimates(query, centroids, off, cosines[: len(centroids)], clusters)
     return off

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alicorn.query.nn.arguments import PROBED, PRUNED, REFINED, SCANNED, VERIFIED
+from alicorn.query.nn.loop.arguments import PROBED, PRUNED, REFINED, SCANNED, VERIFIED
 
 
 class Became(NamedTuple):

@@ -29,9 +29,9 @@ from alicorn.quantization.kernels.intrinsics import (
     numbers_at,
 )
 from alicorn.quantization.kernels.named import Flags, Floats, Longs, Numbers, located, located_type, type_of
-from alicorn.query.nn.arguments import NONE_DELETED
-from alicorn.query.nn.stages import compare
-from alicorn.query.nn.top_k import best_of
+from alicorn.query.nn.loop.arguments import NONE_DELETED
+from alicorn.query.nn.loop.stages import compare
+from alicorn.query.nn.loop.top_k import best_of
 from alicorn.query.sets.ranked import Ranked
 from alicorn.query.text.in_all import (
     LIST,
@@ -46,7 +46,7 @@ from alicorn.query.text.in_all import (
 )
 
 NO_BOUND = -2.0  # below every cosine
-FEW = 1_000  # allowed documents: comparing all of them costs less than choosing clusters by a `:recall`
+FEW = 1_500  # allowed documents: comparing all of them costs less than choosing clusters by a `:recall`
 _MOST = 4_000  # allowed documents that one loop compares
 
 

@@ -12,23 +12,23 @@ from __future__ import annotations
 import numpy as np
 
 from alicorn.index import EmbeddingBlock, SegmentView, Snapshot
-from alicorn.query.nn import kernel
-from alicorn.query.nn.arguments import (
+from alicorn.query.nn.counters import Counters
+from alicorn.query.nn.few import NO_BOUND
+from alicorn.query.nn.loop import kernel
+from alicorn.query.nn.loop.arguments import (
     ALL,
     ANYWHERE,
+    GIVEN,
     LISTED,
     MARKED,
     NO_BITS,
     NO_CLUSTERS,
     NO_ROWS,
+    NO_TERMS,
     NONE_DELETED,
-    NONE_FURTHER,
     VERIFIED,
-    Further,
     Limits,
 )
-from alicorn.query.nn.counters import Counters
-from alicorn.query.nn.few import NO_BOUND
 from alicorn.query.nn.plan import allowed_rows, choose
 from alicorn.query.nn.probe import Probe
 from alicorn.query.sets import docset
@@ -68,12 +68,8 @@ def k_nearest(
     allowed: list[DocSet] | None,
     counters: Counters,
     forced: str | None = None,
-    further: Further = NONE_FURTHER,
 ) -> Ranked:
-    """The k nearest live documents over all segments, ties by doc_id; with `allowed`, of those.
-
-    further: of one segment, which clusters are searched after those of the probe.
-    """
+    """The k nearest live documents over all segments, ties by doc_id; with `allowed`, of those."""
     k = min(k, snapshot.num_docs)
     parts: list[tuple[int, np.ndarray, np.ndarray]] = []
     least = NO_BOUND
@@ -83,7 +79,7 @@ def k_nearest(
         inside = None if allowed is None else allowed[at]
         if k == 0 or block is None or (inside is not None and docset.size(inside) == 0):
             continue
-        rows, scores = _search(view, block, probe, k, least, inside, counters, forced, further)
+        rows, scores = _search(view, block, probe, k, least, inside, counters, forced)
         if len(rows):
             parts.append((at, block.documents_of(rows), scores))
             if len(segments) > 1:
@@ -111,7 +107,6 @@ def _search(
     inside: DocSet | None,
     counters: Counters,
     forced: str | None,
-    further: Further = NONE_FURTHER,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows of one segment and scores: the k best, best first, of at least `least`; with k = 0 all of them, ascending.
 
@@ -133,9 +128,8 @@ def _search(
     query = probe.by_vectors() if plan == "exact" else probe.by_codes(mode != ANYWHERE)
     deleted = NONE_DELETED if view.deleted is None or not k else view.deleted
     order = view.segment.id_order
-    limits = Limits(
-        mode, rows, len(rows), bits, clusters, len(clusters), deleted, len(deleted), k, least, order, further
-    )
+    given = clusters, len(clusters), deleted, len(deleted), k, least, order
+    limits = Limits(mode, rows, len(rows), bits, *given, NO_TERMS, GIVEN)
     return kernel.search_block(block.located, query, limits, counters.numbers)
 
 

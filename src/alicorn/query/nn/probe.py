@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from alicorn.quantization import FLOAT16, KeyQuantizer, NoEstimate, PreparedQuery
-from alicorn.query.nn.arguments import NO_FLOATS, Query
+from alicorn.query.nn.loop.arguments import NO_FLOATS, Query
 
 _SLACK = np.float32(4e-6)  # rounding of float32 sums of unit vectors, added to the error of every estimate
 _HALF_SLACK = np.float32(5e-4)  # a stored row of float16 may be longer than 1 by 2 ** -11
@@ -23,6 +23,17 @@ class Ranking(NamedTuple):
     off: float
 
 
+def query_by_codes(quantizer: KeyQuantizer, query: np.ndarray, cosines: np.ndarray) -> Query:
+    """A query for a search by codes, of rows in clusters. cosines: of all clusters, exact of those that are read."""
+    prepared = quantizer.codec.prepare(query)
+    slack = _slack_of(quantizer) + prepared.rounding
+    return Query(quantizer.exact_query(query), prepared, cosines, len(cosines), slack)
+
+
+def _slack_of(quantizer: KeyQuantizer) -> np.float32:
+    return _SLACK + _HALF_SLACK if quantizer.stored == FLOAT16 else _SLACK
+
+
 class Probe:
     """The values that all segments share, computed when first needed.
 
@@ -35,7 +46,6 @@ class Probe:
         "_codec",
         "_cosines",
         "_estimates",
-        "_exact",
         "_nearest_first",
         "_nprobe",
         "_prepared",
@@ -51,7 +61,7 @@ class Probe:
         self.query = query
         self._codec = quantizer.codec
         self.vector = quantizer.exact_query(query)
-        self._slack = _SLACK + _HALF_SLACK if quantizer.stored == FLOAT16 else _SLACK
+        self._slack = _slack_of(quantizer)
         self._coarse = quantizer.coarse
         self._nprobe = nprobe if nprobe is not None and nprobe < quantizer.num_clusters else None
         self._cosines: np.ndarray | None = None if ranking is None else ranking.cosines

@@ -20,8 +20,8 @@ from alicorn.processes import forget_in_children
 from alicorn.quantization.kernels.intrinsics import address, new_floats, new_numbers
 from alicorn.quantization.kernels.named import addresses, type_of
 from alicorn.quantization.stored import Float32Rows
-from alicorn.query.nn.stages import compare
-from alicorn.query.nn.top_k import BINS, best_of, bin_of, highest_edge, lower_edge
+from alicorn.query.nn.loop.stages import compare
+from alicorn.query.nn.loop.top_k import BINS, best_of, bin_of, highest_edge, lower_edge
 
 _QUERIES = 128  # of a block
 _ROWS = 8_192  # of a tile: 4 MB of products

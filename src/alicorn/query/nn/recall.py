@@ -2,20 +2,21 @@
 
 First the nearest clusters that hold some more than k allowed documents are read. The cosine of the k-th nearest
 document in them is a bound, and the calibration says which cosine to its centroid a cluster needs to hold a nearer
-document (quantization/calibration.py): those clusters are read too. With one segment both looks are one search, which
-goes on where the first ended. Which clusters are read follows from the snapshot and the arguments alone, as every
-cosine is the same whatever the plan and the segments. With few allowed documents the answer is exact.
+document (quantization/calibration.py): those clusters are read too. Here that is two searches; with one segment it is
+one, which goes on where the first look ended (segment.py). Which clusters are read follows from the snapshot and the
+arguments alone, as every cosine is the same whatever the plan and the segments. With few allowed documents the answer
+is exact.
 """
 
 from __future__ import annotations
 
 import math
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from alicorn.index import Snapshot
 from alicorn.quantization import KeyQuantizer, Slack, first_scan, least_cosine
-from alicorn.query.nn.arguments import LOOKED, Further
 from alicorn.query.nn.counters import Counters
 from alicorn.query.nn.few import FEW
 from alicorn.query.nn.nearest import k_nearest
@@ -23,6 +24,9 @@ from alicorn.query.nn.probe import Probe, Ranking
 from alicorn.query.nn.scan import members_of, nearest_holding, total_of
 from alicorn.query.sets.docset import DocSet
 from alicorn.query.sets.ranked import Ranked
+
+_num_vectors: WeakKeyDictionary[Snapshot, dict[str, int]] = WeakKeyDictionary()
+"""By key: how many live documents may have the embedding. Kept as long as the snapshot."""
 
 
 def nearest_by_recall(
@@ -45,24 +49,30 @@ def nearest_by_recall(
     members = members_of(snapshot, key, allowed)
     total = total_of(members)
     if calibration is not None and total > FEW:
-        num_vectors = total if allowed is None else total_of(members_of(snapshot, key, None))
-        slack = calibration.slack(k, recall, num_vectors)
-        if slack.base < math.inf:
+        slack = slack_of(snapshot, key, k, recall)
+        if slack is not None:
             first = nearest_holding(quantizer, query, first_scan(k), members, total)
     if calibration is None or slack is None or first is None or len(first.clusters) == quantizer.num_clusters:
         return k_nearest(snapshot, key, Probe(quantizer, query, None), k, allowed, counters, forced), None
     probe = Probe(quantizer, query, len(first.clusters), first)
-    if len(members) == 1:
-        coarse = quantizer.coarse
-        further = Further(
-            2, calibration.spread, slack.slope, slack.base, query, coarse.dim, coarse.centroids, first.off
-        )
-        found = k_nearest(snapshot, key, probe, k, allowed, counters, forced, further)
-        return found, int(counters.numbers[LOOKED])
     known = k_nearest(snapshot, key, probe, k, allowed, Counters(), forced)
     reached = reaching(quantizer, calibration.spread, slack, query, len(first.clusters), float(known.scores[-1]))
     clusters = None if reached is None else len(reached.clusters)
     return k_nearest(snapshot, key, Probe(quantizer, query, clusters, reached), k, allowed, counters, forced), clusters
+
+
+def slack_of(snapshot: Snapshot, key: str, k: int, recall: float) -> Slack | None:
+    """The slack of the calibration for the vectors that the key has now; None: all clusters are to be searched."""
+    calibration = snapshot.quantizers[key].calibration
+    if calibration is None:
+        return None
+    known = _num_vectors.get(snapshot)
+    if known is None:
+        known = _num_vectors[snapshot] = {}
+    if key not in known:
+        known[key] = total_of(members_of(snapshot, key, None))
+    slack = calibration.slack(k, recall, known[key])
+    return slack if slack.base < math.inf else None
 
 
 def reaching(

@@ -12,9 +12,11 @@ import numpy as np
 from alicorn.compiled import kernel
 from alicorn.index import EmbeddingBlock, SegmentView, Snapshot
 from alicorn.quantization import KeyQuantizer
+from alicorn.quantization.kernels.intrinsics import address
+from alicorn.query.nn.loop.allowed import ones_between
 from alicorn.query.nn.plan import allowed_rows
 from alicorn.query.nn.probe import Ranking
-from alicorn.query.sets import bits, docset
+from alicorn.query.sets import docset
 from alicorn.query.sets.docset import Bitmap, DocSet
 
 Members = list[tuple[EmbeddingBlock, DocSet | None]]
@@ -72,12 +74,12 @@ def members_of(snapshot: Snapshot, key: str, allowed: list[DocSet] | None) -> Me
     for at, view in enumerate(snapshot.segments):
         block = view.segment.embeddings.get(key)
         if block is not None:
-            members.append((block, _rows(view, block, None if allowed is None else allowed[at])))
+            members.append((block, live_rows(view, block, None if allowed is None else allowed[at])))
     return members
 
 
-def _rows(view: SegmentView, block: EmbeddingBlock, allowed: DocSet | None) -> DocSet | None:
-    """The allowed live rows of a segment's block; None: all rows."""
+def live_rows(view: SegmentView, block: EmbeddingBlock, allowed: DocSet | None) -> DocSet | None:
+    """The allowed live rows of a segment's block; None: all rows. allowed: live documents; None: all."""
     if allowed is None:
         if view.deleted is None:
             return None
@@ -113,17 +115,5 @@ def first_reaching(counts, wanted):
 @kernel("void(uint64[::1], int64[::1], int64[::1], int64[::1])")
 def _count_bits(words, starts, clusters, counts):
     """How many bits are set in each cluster, whose numbers are those from starts[cluster] to starts[cluster + 1]."""
-    every = ~np.uint64(0)
     for i in range(len(clusters)):
-        start, stop = starts[clusters[i]], starts[clusters[i] + 1]
-        counts[i] = 0
-        if start == stop:
-            continue
-        first, last = start >> 6, (stop - 1) >> 6
-        for at in range(first, last + 1):
-            word = words[at]
-            if at == first:
-                word &= every << np.uint64(start & 63)
-            if at == last:
-                word &= every >> np.uint64(63 - ((stop - 1) & 63))
-            counts[i] += bits.ones(word)
+        counts[i] = ones_between(address(words), starts[clusters[i]], starts[clusters[i] + 1])

@@ -9,6 +9,7 @@ import numpy as np
 
 from alicorn.errors import QueryError, VectorError
 from alicorn.index import Snapshot
+from alicorn.index.segment.parts.frequent import is_dense
 from alicorn.language import tree
 from alicorn.query.nn.counters import Became, Counters
 from alicorn.query.nn.nearest import k_nearest, within_radius
@@ -21,6 +22,8 @@ from alicorn.query.sets.ranked import Ranked
 
 if TYPE_CHECKING:
     from alicorn.query.run import Execution
+
+_MOST_COMBINED = 1_000_000  # documents
 
 
 def evaluate(evaluation: Execution, node: tree.Nn, within: Sets | None) -> Sets:
@@ -51,7 +54,9 @@ def check(node: tree.Nn, snapshot: Snapshot, vectors: Mapping[str, np.ndarray]) 
 
 def ranked(evaluation: Execution, node: tree.Nn) -> Ranked:
     """The documents of an `nn` with k, nearest first."""
-    return nearest_of(evaluation, node, allowed_by(evaluation, node))
+    allowed = allowed_by(evaluation, node)
+    quickly = evaluation.nearest_in_segment(node, allowed)
+    return nearest_of(evaluation, node, allowed) if quickly is None else quickly
 
 
 def allowed_by(evaluation: Execution, node: tree.Nn) -> Sets | None:
@@ -106,9 +111,13 @@ def _within_radius(evaluation: Execution, node: tree.Nn, radius: float, within: 
 
 
 def _probed_ranges(evaluation: Execution, node: tree.Nn) -> Sets | None:
-    """The clusters that an `nn` with nprobe searches, to narrow its filter; None if they are no ranges."""
+    """The clusters that an `nn` with nprobe searches, to narrow its filter; None if they are no ranges, or if the
+    filter is found sooner without them."""
+    assert node.filter is not None
+    if _is_of_bitmaps(evaluation.snapshot, node.filter):
+        return None
     probe = evaluation.probe(node)
-    if isinstance(node.filter, tree.Term) or probe.all_clusters:  # a posting list needs no narrowing
+    if probe.all_clusters:
         return None
     clusters = probe.ascending
     ranges: Sets = []
@@ -118,6 +127,20 @@ def _probed_ranges(evaluation: Execution, node: tree.Nn) -> Sets | None:
             return None
         ranges.append(docset.Ranges.of(block.starts[clusters], block.starts[clusters + 1]))
     return ranges
+
+
+def _is_of_bitmaps(snapshot: Snapshot, filter: tree.Node) -> bool:
+    """Whether a filter is a term, or combines bitmaps that are short enough to do so in 20 us."""
+    if isinstance(filter, tree.Term):
+        return True
+    if not isinstance(filter, tree.And | tree.Or | tree.Difference) or snapshot.num_docs > _MOST_COMBINED:
+        return False
+    terms = [node.operand if isinstance(node, tree.Not) else node for node in filter.operands]
+    return all(isinstance(term, tree.Term) and _is_frequent(snapshot, term.term) for term in terms)
+
+
+def _is_frequent(snapshot: Snapshot, term: str) -> bool:
+    return all(is_dense(view.segment.num_with(term), view.segment.num_docs) for view in snapshot.segments)
 
 
 def sets_of(found: Ranked, num_segments: int) -> Sets:

@@ -117,7 +117,7 @@ def leading(lists, num_lists):
 
 
 @subroutine
-def _word_of_all(lists, num_lists, at):
+def word_of_all(lists, num_lists, at):
     """A word of the intersection of bitmaps."""
     word = words_at(longs_at(lists)[BITS])[at]
     for i in range(1, num_lists):
@@ -132,7 +132,7 @@ def are_more(lists, num_lists, leader, num_words, most):
         return longs_at(lists)[SIZE] > most
     total = np.int64(0)
     for at in range(num_words if leader < 0 else 0):
-        total += np.int64(popcount(_word_of_all(lists, num_lists, at)))
+        total += np.int64(popcount(word_of_all(lists, num_lists, at)))
     return total > most
 
 
@@ -145,7 +145,7 @@ def next_documents(lists, num_lists, leader, num_words, position, documents):
     out, count = numbers_at(documents), np.int64(0)
     if leader < 0:
         while position < num_words and count < CHUNK:
-            word = _word_of_all(lists, num_lists, position)
+            word = word_of_all(lists, num_lists, position)
             while word != np.uint64(0):
                 out[count] = np.uint32(64 * position + np.int64(trailing_zeros(word)))
                 count += 1

@@ -73,7 +73,7 @@ def in_order(
 
 @cache
 def _compiled_for(kind: np.dtype) -> Callable[..., tuple[np.ndarray, int]]:
-    """The loop for one type of positions: without finding out the types of its arguments, as in nn/kernel.py."""
+    """The loop for one type of positions: without finding out the types of its arguments, as in nn/loop/kernel.py."""
     entry: Callable[..., tuple[np.ndarray, int]] = _in_order.compile(_argument_types(from_dtype(kind)))
     return entry
 

@@ -11,20 +11,9 @@ import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros as _trailing_zeros
 
 from alicorn.compiled import subroutine
-from alicorn.quantization import least_cosine
-from alicorn.quantization.coarse.probing import falling
-from alicorn.quantization.kernels.dot import dot
-from alicorn.quantization.kernels.intrinsics import (
-    address,
-    floats_at,
-    keep,
-    longs_at,
-    new_words,
-    numbers_at,
-    words_at,
-)
-from alicorn.query.nn.arguments import ALL, ANYWHERE, LISTED, PROBED, PRUNED, Limits
-from alicorn.query.nn.top_k import sorted_by_upper_half
+from alicorn.quantization.kernels.intrinsics import floats_at, longs_at, numbers_at, words_at
+from alicorn.query.nn.loop.allowed import first_from
+from alicorn.query.nn.loop.arguments import ALL, ANYWHERE, LISTED, PROBED, PRUNED
 
 BUFFER = 1_024  # rows that are collected before they are scanned: the bound rises between
 
@@ -70,55 +59,6 @@ def collect(block, query, limits, position, bound, rows, bases, counters):
 
 
 @subroutine
-def further_clusters(block, query, limits, bound):
-    """Clusters beyond the limits' that a member nearer than `bound` needs, nearest first -> array of int64.
-
-    bound: the cosine of the k-th nearest document in the limits' clusters. The cosines of those found are exact then.
-    """
-    rule, cosines = limits.further, floats_at(query.cosines)
-    least = least_cosine(rule.spread, rule.slope, rule.base, np.float64(bound))
-    last = longs_at(limits.clusters)[limits.num_clusters - 1]
-    space = new_words(2 * block.num_clusters)
-    keys, count = address(space), 0
-    for cluster in range(block.num_clusters):
-        cosine = cosines[cluster]
-        if np.float64(cosine) + rule.off < least:
-            continue
-        if rule.off > 0.0:
-            cosine = dot(rule.query, rule.centroids + 4 * rule.dim * cluster, rule.dim)
-            cosines[cluster] = cosine
-        is_read = cosine > cosines[last] or (cosine == cosines[last] and cluster <= last)
-        if np.float64(cosine) >= least and not is_read:
-            words_at(keys)[count] = falling(cosine) << np.uint64(32) | np.uint64(cluster)
-            count += 1
-    keys = sorted_by_upper_half(keys, keys + 8 * block.num_clusters, count)
-    clusters = np.empty(count, dtype=np.int64)
-    for i in range(count):
-        clusters[i] = np.int64(words_at(keys)[i] & np.uint64(0xFFFFFFFF))
-    keep(space)
-    return clusters
-
-
-@subroutine
-def with_clusters(limits, clusters, count):
-    """The limits for other clusters, by their address."""
-    return Limits(
-        limits.mode,
-        limits.rows,
-        limits.num_rows,
-        limits.bits,
-        clusters,
-        count,
-        limits.deleted,
-        limits.any_deleted,
-        limits.k,
-        limits.least,
-        limits.id_order,
-        limits.further,
-    )
-
-
-@subroutine
 def _next_cluster(block, query, limits, position, bound, counters):
     """At the first row of the next cluster; at its end if it is empty or cannot reach the bound."""
     cluster = longs_at(limits.clusters)[position.cluster]
@@ -130,7 +70,7 @@ def _next_cluster(block, query, limits, position, bound, counters):
             if limits.mode == LISTED:
                 total = np.float64(longs_at(block.starts)[block.num_clusters])
                 guess = np.int64(np.float64(start) / total * np.float64(limits.num_rows))
-                place = _first_from(limits.rows, limits.num_rows, guess, start)
+                place = first_from(limits.rows, limits.num_rows, guess, start)
         else:
             longs_at(counters)[PRUNED] += 1
             start = stop
@@ -210,32 +150,3 @@ def _cluster_of(block, at, row):
     while starts[at + 1] <= row:
         at += 1
     return at
-
-
-@subroutine
-def _first_from(numbers, size, guess, value):
-    """The first place whose number is >= value, searched from a guess in both directions, by doubling steps."""
-    listed = numbers_at(numbers)
-    guess = min(max(guess, 0), size)
-    step = 1
-    if guess == size or listed[guess] >= value:
-        low, high = guess - 1, guess
-        while low >= 0 and listed[low] >= value:
-            high = low
-            low -= step
-            step *= 2
-        low = max(low + 1, 0)
-    else:
-        low, high = guess, guess
-        while high < size and listed[high] < value:
-            low = high + 1
-            high += step
-            step *= 2
-        high = min(high, size)
-    while low < high:
-        middle = (low + high) // 2
-        if listed[middle] < value:
-            low = middle + 1
-        else:
-            high = middle
-    return low

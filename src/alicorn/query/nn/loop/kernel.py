@@ -33,9 +33,11 @@ from alicorn.quantization.kernels.intrinsics import (
     stack_space,
 )
 from alicorn.quantization.kernels.named import addresses, located_type, type_of
-from alicorn.query.nn.arguments import LOOKED, Limits, Query
-from alicorn.query.nn.collecting import BUFFER, ScanPosition, collect, further_clusters, with_clusters
-from alicorn.query.nn.stages import (
+from alicorn.query.nn.loop.allowed import with_allowed
+from alicorn.query.nn.loop.arguments import LOOKED, Having, Limits, Query
+from alicorn.query.nn.loop.choosing import first_clusters, further_clusters, with_clusters
+from alicorn.query.nn.loop.collecting import BUFFER, ScanPosition, collect
+from alicorn.query.nn.loop.stages import (
     AHEAD,
     Chunk,
     compare,
@@ -46,7 +48,8 @@ from alicorn.query.nn.stages import (
     verify_undecided,
     without_deleted,
 )
-from alicorn.query.nn.top_k import BINS, at_least, best_of, bound_from, raised
+from alicorn.query.nn.loop.top_k import BINS, at_least, best_of, bound_from, raised
+from alicorn.query.text.in_all import Postings
 
 _STORED = [type_of(rows) for rows in ROWS.values()]
 _ANSWER = types.Tuple((types.uint32[::1], types.float32[::1]))
@@ -221,7 +224,8 @@ def _compiled_for(stored: type, code: type) -> Callable[..., tuple[np.ndarray, n
 def argument_types(stored: type, code: type) -> tuple[types.Type, ...]:
     """The types of the arguments of search_block."""
     block, query = type_of(BlockArrays, stored=type_of(stored)), type_of(Query, code=type_of(code))
-    return located_type(block), query, type_of(Limits), types.int64[::1]
+    having = type_of(Having, postings=located_type(type_of(Postings)))
+    return located_type(block), query, type_of(Limits, having=having), types.int64[::1]
 
 
 @kernel(*(_ANSWER(*argument_types(stored, code)) for stored, code in ROWS_AND_QUERIES))
@@ -231,8 +235,15 @@ def _search_block(block, query_arrays, limit_arrays, counter_array):
     bound = bound_from(np.float32(limits.least) if limits.k else np.float32(limits.least - 1e-6))
     candidates, found = _Candidates(new_numbers(3 * _ROOM), _ROOM), 0
     buffers = _buffers(_space(), limits.k)
-    further = limit_arrays.clusters
-    for look in range(limits.further.looks):
+    limits, allowed = with_allowed(limits)
+    clusters, looks = limit_arrays.clusters, limits.choice.looks
+    if limits.choice.nearest or limits.choice.holding:
+        clusters, count = first_clusters(block, limits, query_arrays.cosines, limit_arrays.choice)
+        limits = with_clusters(limits, address(clusters), count)
+        longs_at(counters)[LOOKED] = count
+        looks = looks if count < block.num_clusters else 1
+    further = clusters
+    for look in range(looks):
         position = ScanPosition(0, 0, 0, 0)
         turn, waiting = 0, 0
         collected = 1
@@ -257,14 +268,16 @@ def _search_block(block, query_arrays, limit_arrays, counter_array):
         found = _still_possible(candidates, found, bound.value)
         verified = _num_verified(candidates, found)
         verify_undecided(block, query, limits, found - verified, _after(_parts(candidates), verified), counters)
-        if look + 1 < limits.further.looks:
+        if look + 1 < looks:
             found, bound = _k_known(candidates, found, limits, block.docs, bound)
             further = further_clusters(block, query, limits, bound.value)
             longs_at(counters)[LOOKED] = limits.num_clusters + len(further)
             limits = with_clusters(limits, address(further), len(further))
     result = _answer(candidates, found, limits, block.docs)
     keep(candidates.array)
+    keep(clusters)
     keep(further)
+    keep(allowed)
     return result
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alicorn.query.nn import kernel
+from alicorn.query.nn.loop import kernel
 from alicorn.query.nn.nearest import _k_best
 
 

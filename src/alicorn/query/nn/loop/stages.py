@@ -25,7 +25,7 @@ from alicorn.quantization.kernels.intrinsics import (
     prefetch_row,
 )
 from alicorn.quantization.kernels.named import has_method
-from alicorn.query.nn.arguments import REFINED, SCANNED, VERIFIED
+from alicorn.query.nn.loop.arguments import REFINED, SCANNED, VERIFIED
 
 AHEAD = 32  # rows: scanning so many takes longer than memory does to answer; the buffer has so many more to read
 NEXT = 8  # stored vectors: so many are on their way from memory
