@@ -28,7 +28,7 @@ from alicorn.query.nn.loop.arguments import (
     NO_TERMS,
     NONE_DELETED,
     WITH_TERMS,
-    Choice,
+    ClusterChoice,
     Having,
     Limits,
 )
@@ -139,7 +139,7 @@ def _search(
         return None
     coarse = quantizer.coarse
     cosines, off = coarse.estimates(query)
-    choice = Choice(*first, query, coarse.dim, coarse.centroids, float(off))
+    choice = ClusterChoice(*first, query, coarse.dim, coarse.centroids, float(off))
     prepared = query_by_codes(quantizer, query, cosines)
     deleted = NONE_DELETED if view.deleted is None else view.deleted
     given = NO_CLUSTERS, 0, deleted, len(deleted), min(nn.k, snapshot.num_docs), NO_BOUND, view.segment.id_order
@@ -150,7 +150,7 @@ def _search(
 
 
 def _first(snapshot: Snapshot, nn: tree.Nn) -> tuple[int, int, int, int, float, float, float] | None:
-    """The first fields of a Choice; None where all clusters are to be searched."""
+    """The first fields of a ClusterChoice; None where all clusters are to be searched."""
     quantizer = snapshot.quantizers[nn.key]
     if nn.nprobe is not None:
         return (nn.nprobe, 0, 0, 1, 0.0, 0.0, 0.0) if nn.nprobe < quantizer.num_clusters else None

@@ -57,7 +57,7 @@ class Having(NamedTuple):
 NO_TERMS = Having(NO_CLUSTERS, 0, 0, located(Postings(NO_ROWS, NO_CLUSTERS, NO_CLUSTERS, NO_BITS, 0, 0)), NO_BITS, 0)
 
 
-class Choice(NamedTuple):
+class ClusterChoice(NamedTuple):
     """Which clusters are searched, where the limits do not give them, and which ones after those.
 
     nearest: so many of the nearest; holding: as many of the nearest as hold so many allowed rows, and all of them if at
@@ -80,7 +80,7 @@ class Choice(NamedTuple):
     off: float
 
 
-GIVEN = Choice(0, 0, 0, 1, 0.0, 0.0, 0.0, NO_FLOATS, 0, np.empty((0, 0), dtype=np.float32), 0.0)
+GIVEN = ClusterChoice(0, 0, 0, 1, 0.0, 0.0, 0.0, NO_FLOATS, 0, np.empty((0, 0), dtype=np.float32), 0.0)
 
 
 class Limits(NamedTuple):
@@ -104,4 +104,4 @@ class Limits(NamedTuple):
     least: float
     id_order: Numbers
     having: Having
-    choice: Choice
+    choice: ClusterChoice
