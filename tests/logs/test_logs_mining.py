@@ -293,7 +293,7 @@ def test_a_folder_that_is_not_empty_is_kept(tmp_path):
 
 def test_a_folder_of_something_else_is_not_overwritten(tmp_path):
     logs = write_logs(tmp_path / "logs", good_tables())
-    with pytest.raises(ConfigError, match="not written by `alicorn mine`"):
+    with pytest.raises(ConfigError, match="it holds something else, and is not overwritten"):
         mine(logs, vertical(), logs, overwrite=True)
     assert (logs / "documents.parquet").exists()
 
