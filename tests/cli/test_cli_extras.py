@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 # without a model, `publish`, `update` and `query` need nothing: the arguments below give them a model.
 NEEDS = {
     "demo": {"learn", "serve"},
+    "init": set(),
     "mine": {"learn"},
     "train": {"learn"},
     "evaluate": {"learn"},
@@ -30,6 +31,8 @@ NEEDS = {
     "alias": set(),
     "interests": {"learn"},
     "related": {"learn"},
+    "intents": set(),
+    "replay": set(),
     "propensity": {"learn"},
     "schema": set(),
     "analyze": set(),
@@ -73,6 +76,7 @@ def arguments(loop, out):
     nobody.write_text("doc_id,name\nnobody,x\n")
     return {
         "demo": ["--out", out / "demo"],
+        "init": [loop.logs, "--out", out.with_name(f"{out.name}-draft")],
         "mine": [loop.logs, *vertical, "--out", out / "pairs"],
         "train": [loop.pairs, *vertical, "--recipe", loop.recipe, "--out", out / "model"],
         "evaluate": [loop.model, "--logs", loop.pairs],
@@ -85,6 +89,8 @@ def arguments(loop, out):
         "alias": [collection, "current=none"],
         "propensity": [loop.logs, *vertical],
         "related": [loop.logs, *vertical, "--out", out / "related.parquet"],
+        "intents": ["--help"],  # it needs a vertical with a control
+        "replay": ["--help"],  # it needs a served log of a ranker
         "interests": [loop.logs / "activity", "--collection", collection, "--key", "people", "--out", out / "i"],
         "schema": ["vertical"],
         "analyze": ["john smith", *vertical],

@@ -113,6 +113,9 @@ def test_what_is_there_stays(drafted, export):
 
 
 def test_a_log_folder_is_not_copied(drafted, tmp_path):
+    """Whatever else is in it, such as judgements of its searches."""
+    judged = pq.read_table(drafted[0].logs / "impressions.parquet", columns=["search_id", "doc_id"])
+    pq.write_table(judged, drafted[0].logs / "truth.parquet")
     made = draft(drafted[0].logs, tmp_path)
     assert made.logs == drafted[0].logs
     assert sorted(path.name for path in tmp_path.iterdir()) == ["features.yaml", "vertical.yaml"]

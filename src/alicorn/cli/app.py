@@ -85,8 +85,8 @@ rank = typer.Typer(
     " --model model/ --features features.yaml --out ranker/",
     no_args_is_help=True,
 )
-rank.command("train")(naming_what_is_lacking(rank_train))
-rank.command("explain")(naming_what_is_lacking(rank_explain))
+rank.command("train")(naming_what_is_lacking(rank_train, "rank train"))
+rank.command("explain")(naming_what_is_lacking(rank_explain, "rank explain"))
 app.add_typer(rank, name="rank")
 
 

@@ -15,8 +15,11 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 _OUTPUTS = ("out", "into", "served_log", "report", "collection")
 
 
-def naming_what_is_lacking(verb: Callable[..., None]) -> Callable[..., None]:
-    """The verb, which raises AlicornError where the system has no room for what it writes, or an extra is missing."""
+def naming_what_is_lacking(verb: Callable[..., None], within: str = "") -> Callable[..., None]:
+    """The verb, which raises AlicornError where the system has no room for what it writes, or an extra is missing.
+
+    within: the verb that it is a part of and its name there, such as `logs import`.
+    """
 
     @functools.wraps(verb)
     def run(**given: Any) -> None:
@@ -26,7 +29,8 @@ def naming_what_is_lacking(verb: Callable[..., None]) -> Callable[..., None]:
             package = (error.name or "").partition(".")[0]
             if not belongs_to_extra(package):
                 raise
-            raise ConfigError(f"`alicorn {verb.__name__}` needs {package}: {how_to_install(package)}") from error
+            needed = f"`alicorn {within or verb.__name__}` needs {package}: {how_to_install(package)}"
+            raise ConfigError(needed) from error
         except OSError as error:
             if error.errno not in _NO_ROOM:
                 raise

@@ -61,9 +61,9 @@ def train(
     alicorn rank train pairs/ --collection collection/ --model model/ --features features.yaml --no-positions
     --candidates 50 --out ranker/
     """
-    from alicorn.extras import check_installed
+    from alicorn.extras import EXTRAS, check_installed
 
-    check_installed("alicorn rank train", "lightgbm")
+    check_installed("`alicorn rank train`", *EXTRAS["learn"], *EXTRAS["rank"])
     from alicorn.query import Collection
     from alicorn.ranking.features import FeatureSet
     from alicorn.ranking.learning.lambdamart import ForestSettings

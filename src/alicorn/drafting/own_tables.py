@@ -55,7 +55,10 @@ class OwnTable:
 
 def own_tables(folder: Path) -> dict[str, OwnTable]:
     """The tables of a folder that make a log, by name. Raises TableError where they make none."""
-    opened = {name: (path, open_parts(path, name)) for name, path in _paths(folder)}
+    paths = dict(_paths(folder))
+    if "documents" in paths and paths.keys() & {"impressions", "searches"}:  # a log folder; others are not of the log
+        paths = {name: path for name, path in paths.items() if name in ROLES}
+    opened = {name: (path, open_parts(path, name)) for name, path in paths.items()}
     heads = {name: _head(source) for name, (_, source) in opened.items()}
     own = _documents(heads, folder)
     key = _key(heads[own], [head for name, head in heads.items() if name != own])
@@ -82,6 +85,8 @@ def own_tables(folder: Path) -> dict[str, OwnTable]:
             )
         wanted = {role: column for role, column in columns.items() if role in ROLES[contract]}
         found[contract] = OwnTable(contract, *opened[name], head, wanted)
+    if "impressions" in found or "searches" not in found:
+        found.pop("judged", None)
     _refuse_without_searches(found, folder)
     return found
 

@@ -58,5 +58,5 @@ def export_folder(
     print_values(counts, as_json)
 
 
-logs.command("import")(naming_what_is_lacking(import_files))
-logs.command("export")(naming_what_is_lacking(export_folder))
+logs.command("import")(naming_what_is_lacking(import_files, "logs import"))
+logs.command("export")(naming_what_is_lacking(export_folder, "logs export"))

@@ -103,4 +103,4 @@ key = typer.Typer(
     no_args_is_help=True,
 )
 for verb, name in ((create, "create"), (list_keys, "list"), (rotate, "rotate"), (revoke, "revoke")):
-    key.command(name)(naming_what_is_lacking(verb))
+    key.command(name)(naming_what_is_lacking(verb, f"key {name}"))
