@@ -34,7 +34,7 @@ MAIN = "from alicorn.cli import main; main()"
 SEARCHES: dict[str, tuple[str, Any]] = {
     "terms, by static rank": ("(and text:w{a} text:w{b})", "static_rank"),
     "terms, by BM25": ("(or text:w{a} text:w{b})", "bm25"),
-    "nn :k 10": ("(nn e :k 10 :recall 0.95)", None),
+    "nn :k 10 :recall 0.95": ("(nn e :k 10 :recall 0.95)", None),
     "nn :k 10 :nprobe 8": ("(nn e :k 10 :nprobe 8)", None),
     "nn :k 10 of a filter": ("(nn e :k 10 :filter text:w{a})", None),
     "words or nn, by a sum": ("(or text:w{a} (nn e :k 100 :nprobe 8))", {"nn": 1.0, "bm25": 0.1}),
