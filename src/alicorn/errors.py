@@ -12,12 +12,13 @@ AlicornError
   ModelError        a model folder is missing, incomplete or of a newer format, or its vectors have no length
   TrainingError     training went wrong: a loss or weight is no finite number, or all documents became alike
   BodyError         the body of an HTTP request is no JSON, or not what the route takes
+  ApiError          a server refused a call of alicorn.client
   DeadlineError     the time that an HTTP request gave is over
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 
@@ -99,3 +100,21 @@ class BodyError(AlicornError):
 
 class DeadlineError(AlicornError):
     """The time that an HTTP request gave is over, or its client has gone."""
+
+
+class ApiError(AlicornError):
+    """A failure as a server describes it (RFC 9457). status: of HTTP; problem: what it says, among it type, detail, the
+    offset of a mistake in an expression, column and row of one in documents."""
+
+    def __init__(self, message: str, *, status: int, problem: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.status = status
+        self.problem = problem
+
+    @property
+    def type(self) -> str:
+        return str(self.problem.get("type", "about:blank"))
+
+    @property
+    def detail(self) -> str:
+        return str(self.problem.get("detail", ""))

@@ -7,4 +7,4 @@ tries.py      when to try again, and for how long to wait
 
 from alicorn.client.api import AsyncClient as AsyncClient
 from alicorn.client.api import Client as Client
-from alicorn.client.tries import ApiError as ApiError
+from alicorn.errors import ApiError as ApiError

@@ -12,25 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from alicorn.errors import AlicornError, DeadlineError
+from alicorn.errors import AlicornError, ApiError, DeadlineError
 
 LONGEST_WAIT_S = 30.0
 _FIRST_WAIT_S = 0.1
 BUSY = (429, 503)
-
-
-class ApiError(AlicornError):
-    """A failure as the server describes it (RFC 9457). status: of HTTP. type, detail: of the problem.
-
-    problem: all of it; offset of a mistake in an expression, column and row of one in documents.
-    """
-
-    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
-        super().__init__(f"the server refused, status {status}: {problem.get('detail', problem)}")
-        self.status = status
-        self.problem = problem
-        self.type = str(problem.get("type", "about:blank"))
-        self.detail = str(problem.get("detail", ""))
 
 
 @dataclass(frozen=True)
@@ -110,7 +96,9 @@ class Tries:
 def read_answer(status: int, media_type: str, content: bytes) -> Any:
     """JSON as it is, text as a string, None of an answer without content. Raises ApiError."""
     if status >= 400:
-        raise ApiError(status, _problem(content))
+        problem = _problem(content)
+        message = f"the server refused, status {status}: {problem.get('detail', problem)}"
+        raise ApiError(message, status=status, problem=problem)
     if status == 204:
         return None
     return json.loads(content) if media_type.startswith("application/json") else content.decode()
