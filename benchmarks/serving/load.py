@@ -36,7 +36,7 @@ import pyarrow.parquet as pq
 
 PORT = 8107
 WARM = 200
-_HEAD = "POST /v1/search HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+_HEAD = "POST /v1/search HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
 FLOOR = """
 import sys, msgspec, uvicorn
 from starlette.applications import Starlette
