@@ -71,9 +71,9 @@ def search(
     best, total, found = first_hits(
         evaluation, ordering, int(offset + limit), cursor, whole=explain or bool(wanted) or top is not None
     )
-    root = prepared.root
     if found is None:
         return _result(ordering, evaluation, best.between(offset, offset + limit), total, started)
+    root = prepared.root
     if isinstance(root, tree.StrongOr) and any(root.optional_weight) and limit < total:
         best = with_shares(evaluation, prepared, found, best, ordering, limit)
     counts = count_facets(snapshot, found, wanted)
@@ -88,6 +88,8 @@ def _top(prepared: Prepared, lineage: bool) -> tree.Node | None:
 
     Raises ConfigError for an expression that is none.
     """
+    if not lineage and (prepared.words is not None or prepared.nearest is not None):
+        return None  # a text of words, or of an nn of words, is not parsed
     root = prepared.root
     if isinstance(prepared, Restricted) and isinstance(root, tree.And):  # (and the expression, the allowed documents)
         root = root.operands[0]

@@ -80,3 +80,12 @@ def test_more_documents_than_are_few_are_left_to_the_set(collection, monkeypatch
     vectors = check_vectors(dict.fromkeys("xy", np.ones(DIM)))
     found = nearest_of_terms(collection.snapshot(), prepare(f"(nn y :k 5 :filter {filter})").nearest, vectors, 10)
     assert (found is None) == (collection.search(f"(nn y :k 5000 :filter {filter})", vectors, limit=0).total > 30)
+
+
+@pytest.mark.parametrize(("text", "order_by"), [("(and {} {})", "bm25"), ("(nn x :k 10 :filter (and {} {}))", None)])
+def test_a_search_of_words_does_not_parse_its_text(collection, monkeypatch, text, order_by):
+    """What follows from the form of a text is known from the first one of that form."""
+    vectors = {"x": np.ones(DIM)} if "nn" in text else {}
+    collection.search(text.format("tag:40", "tag:90"), vectors, order_by=order_by)
+    monkeypatch.setattr("alicorn.language.prepared.parse", lambda _: pytest.fail("it was parsed"))
+    assert collection.search(text.format("tag:2", "tag:500"), vectors, order_by=order_by).total > 0
