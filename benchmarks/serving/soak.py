@@ -117,8 +117,8 @@ class Client:
             self._streams = await asyncio.open_connection("127.0.0.1", PORT)
         reader, writer = self._streams
         data = b"" if body is None else json.dumps(body).encode()
-        head = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n"
-        writer.write(f"{head}\r\n".encode() + data)
+        head = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        writer.write(f"{head}content-length: {len(data)}\r\n\r\n".encode() + data)
         answer = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         fields = dict(line.split(": ", 1) for line in answer.split("\r\n")[1:] if ": " in line)
         return int(answer[9:12]), await reader.readexactly(int(fields.get("content-length", 0)))
