@@ -149,7 +149,7 @@ class Replayer:
                 channels = {name: of[hits] for name, of in found_by.items()}
                 computed[hits] = self.ranker.features.matrix(Candidates(self.snapshot, *of_hits, channels))
         is_snapshot = np.asarray(pc.equal(searches["snapshot"], self.snapshot.sequence))[of_search]
-        for at, (name, feature) in enumerate(self.ranker.features.features.items()):
+        for at, (name, feature) in enumerate(self.ranker.features.columns.items()):
             if name in record.features.names:
                 has = np.flatnonzero(usable & is_snapshot if feature.of_collection else usable)
                 logged = matrix[has, record.features.names.index(name)]

@@ -124,6 +124,33 @@ def test_a_feature_is_what_it_says(collection, kind, expected):
     np.testing.assert_allclose(found[:, 0], expected, atol=1e-6)
 
 
+def test_products_and_vectors_are_those_of_the_nearest_interest(collection):
+    wanted = features(
+        cosine={"kind": "cosine", "key": "people"},
+        product={"kind": "hadamard", "key": "people", "dim": 2},
+        raw={"kind": "vectors", "key": "people", "dim": 2},
+    )
+    raw = ("raw.request.0", "raw.request.1", "raw.document.0", "raw.document.1")
+    assert wanted.names == ("cosine", "product.0", "product.1", *raw)
+    assert wanted.keys == ("people",)
+    found = matrix(collection, wanted)
+    request = [[0, -1], [1, 0], [1, 0], [1, 0]]  # of c nothing is known, and the first interest stays
+    document = [[0, -1], [1, 0], [NAN, NAN], [0.6, 0.8]]
+    np.testing.assert_allclose(found[:, 3:5], request)
+    np.testing.assert_allclose(found[:, 5:], document, atol=1e-6)
+    np.testing.assert_allclose(found[:, 1:3], np.multiply(request, document), atol=1e-6)
+    np.testing.assert_allclose(found[:, 1:3].sum(axis=1), found[:, 0], atol=1e-6)
+    unknown = matrix(collection, wanted, Asked("x", {}, {}, 0))
+    assert np.isnan(unknown[:, :5]).all()
+    np.testing.assert_allclose(unknown[:, 5:], document, atol=1e-6)
+
+
+def test_columns_of_wide_features_have_names_of_their_own():
+    wide = {"kind": "hadamard", "key": "people", "dim": 2}
+    with pytest.raises(ValueError, match="two features have a column 'one.1': rename one"):
+        features(**{"one": wide, "one.1": {"kind": "static_rank"}})
+
+
 def test_bm25_is_that_of_the_engine(collection):
     found = matrix(collection, features(words={"kind": "bm25", "prefix": "text"}), ids=("a", "b", "d"))
     hits = collection.search("(or text:john text:smith)", order_by="bm25")
@@ -185,6 +212,7 @@ def test_clicks_with_decay_are_those_of_a_plain_sum(collection, tmp_path):
     ("kind", "problem"),
     [
         ({"kind": "cosine", "key": "peple"}, "features.one: unknown embedding key 'peple'; did you mean 'people'?"),
+        ({"kind": "hadamard", "key": "people", "dim": 3}, "features.one: dim must be 2, that of 'people', got 3"),
         ({"kind": "bm25", "prefix": "txt"}, "unknown prefix of terms 'txt'; did you mean 'text'?"),
         ({"kind": "column", "column": "vote"}, "unknown stored column 'vote'; did you mean 'votes'?"),
         ({"kind": "column", "column": "city"}, "column 'city' must be of numbers, got string"),

@@ -4,7 +4,8 @@ click_history.py  the clicks of a log up to a time
 candidates.py     a request with its candidates, segment by segment
 feature.py        what every kind of feature has
 words.py          BM25, matched terms, whole queries that a document is named by
-document.py       cosines, static rank, stored numbers, age
+document.py       static rank, channel, stored numbers, age
+embedding.py      cosine, product and vectors of request and document
 searcher.py       distance, what searcher and document have in common, what the searcher did before
 clicks.py         counts of clicks with decay, and popularity without the effect of positions
 feature_set.py    features.yaml: FeatureSet, its fingerprint, and the matrix of a request

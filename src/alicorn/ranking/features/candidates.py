@@ -64,9 +64,10 @@ class Candidates:
             if len(numbers):
                 yield view, numbers
 
-    def gathered(self, values: Callable[[SegmentView, np.ndarray], np.ndarray]) -> np.ndarray:
-        """(candidates,) float64 from the values of each segment's documents."""
-        return np.concatenate([np.empty(0), *(values(view, numbers) for view, numbers in self.parts())])
+    def gathered(self, values: Callable[[SegmentView, np.ndarray], np.ndarray], width: int | None = None) -> np.ndarray:
+        """(candidates,) float64 from the values of each segment's documents; with a width, (candidates, width)."""
+        nothing = np.empty(0) if width is None else np.empty((0, width))
+        return np.concatenate([nothing, *(values(view, numbers) for view, numbers in self.parts())])
 
     def found_by(self, channel: str) -> np.ndarray:
         """(candidates,) float64: 1 where a channel found it, else 0; NaN where that is not known."""
@@ -117,18 +118,19 @@ class Candidates:
         assert self.history is not None
         return self.history.last_before(view.segment, numbers, self.asked.time_us)
 
-    def given_vectors(self, key: str) -> np.ndarray:
-        """(candidates, dim) float32 in the order that was given, as they are stored; zeros without the embedding."""
-        found = np.zeros((len(self), self.snapshot.embeddings[key]), dtype=np.float32)
-        start = 0
-        for view, numbers in self.parts():
+    def vectors(self, key: str) -> np.ndarray:
+        """(candidates, dim) float32 as they are stored; NaN without the embedding."""
+        dim = self.snapshot.embeddings[key]
+
+        def stored(view: SegmentView, numbers: np.ndarray) -> np.ndarray:
+            found = np.full((len(numbers), dim), np.nan, dtype=np.float32)
             block = view.segment.embeddings.get(key)
             if block is not None:
                 rows = block.rows_of[numbers]
-                has = np.flatnonzero(rows >= 0)
-                found[start + has] = block.stored(rows[has])
-            start += len(numbers)
-        return self.restored(found)
+                found[rows >= 0] = block.stored(rows[rows >= 0])
+            return found
+
+        return self.gathered(stored, dim).astype(np.float32)
 
     def given_values(self, column: str) -> list[Any]:
         """The values of a stored column in the order that was given."""

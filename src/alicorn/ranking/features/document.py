@@ -1,4 +1,4 @@
-"""Features of the document, and of its embedding beside that of the request."""
+"""Features of the document alone, and of the channel that found it."""
 
 from __future__ import annotations
 
@@ -7,37 +7,10 @@ from typing import Literal
 import numpy as np
 
 from alicorn.index import SegmentView
-from alicorn.query.nn.nearest import exact_cosines
 from alicorn.ranking.features.candidates import Candidates
-from alicorn.ranking.features.feature import KnownNames, RankFeature, check_name, check_number, missing
+from alicorn.ranking.features.feature import KnownNames, RankFeature, check_name, check_number
 
 _UNITS_A_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
-
-
-class CosineScore(RankFeature):
-    """The cosine of the request to the document's embedding, of several interests the greatest."""
-
-    kind: Literal["cosine"]
-    key: str
-
-    def values(self, candidates: Candidates) -> np.ndarray:
-        queries = candidates.asked.vectors.get(self.key)
-        if queries is None:
-            return missing(candidates)
-
-        def cosines(view: SegmentView, numbers: np.ndarray) -> np.ndarray:
-            found = np.full(len(numbers), np.nan)
-            block = view.segment.embeddings.get(self.key)
-            if block is not None:
-                rows = block.rows_of[numbers]
-                has = rows >= 0
-                found[has] = np.max([exact_cosines(block, query, rows[has]) for query in queries], axis=0)
-            return found
-
-        return candidates.gathered(cosines)
-
-    def check(self, known: KnownNames) -> None:
-        check_name(self.key, known.embeddings, "embedding key")
 
 
 class StaticRankScore(RankFeature):

@@ -13,11 +13,11 @@ from alicorn.ranking.features.candidates import Candidates
 
 
 class KnownNames(NamedTuple):
-    """What a feature may name. columns: stored, with their types. asker: columns of the searcher and the context.
-    channels: of the vertical's hybrid expression."""
+    """What a feature may name. columns: stored, with their types. embeddings: key -> dim. asker: columns of the
+    searcher and the context. channels: of the vertical's hybrid expression."""
 
     columns: Mapping[str, pa.DataType]
-    embeddings: tuple[str, ...]
+    embeddings: Mapping[str, int]
     prefixes: tuple[str, ...]
     asker: tuple[str, ...]
     channels: tuple[str, ...]
@@ -30,8 +30,12 @@ class RankFeature(Config):
     of_collection: ClassVar[bool] = False
     monotone: Literal["increasing", "decreasing"] | None = None
 
+    def columns(self, name: str) -> tuple[str, ...]:
+        """Names of the columns of a matrix that it gives. name: of the feature."""
+        return (name,)
+
     def values(self, candidates: Candidates) -> np.ndarray:
-        """(candidates,) float64; NaN where nothing is known."""
+        """(candidates,) float64, or (candidates, columns) where there are several; NaN where nothing is known."""
         raise NotImplementedError
 
     def check(self, known: KnownNames) -> None:

@@ -10,6 +10,7 @@ One definition serves training, requests and explanations: the same code compute
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -17,14 +18,15 @@ from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from alicorn.config import Config, parse_config, plain_yaml, read_text
 from alicorn.errors import ConfigError
 from alicorn.ranking.features.candidates import Candidates
 from alicorn.ranking.features.clicks import Clicks, Popularity
-from alicorn.ranking.features.document import Age, CosineScore, FoundByChannel, StaticRankScore, StoredNumber
-from alicorn.ranking.features.feature import KnownNames
+from alicorn.ranking.features.document import Age, FoundByChannel, StaticRankScore, StoredNumber
+from alicorn.ranking.features.embedding import CosineScore, OfEmbedding, Products, Vectors
+from alicorn.ranking.features.feature import KnownNames, RankFeature
 from alicorn.ranking.features.searcher import Common, Distance, Past
 from alicorn.ranking.features.words import Bm25Score, MatchedTerms, QueryWords, WholeQuery
 from alicorn.vertical import Vertical
@@ -32,6 +34,8 @@ from alicorn.vertical.sides import Name
 
 AnyFeature = Annotated[
     CosineScore
+    | Products
+    | Vectors
     | Bm25Score
     | MatchedTerms
     | WholeQuery
@@ -54,15 +58,28 @@ class FeatureSet(Config):
 
     features: Annotated[dict[Name, AnyFeature], Field(min_length=1)]
 
+    @model_validator(mode="after")
+    def _check(self) -> FeatureSet:
+        counts = Counter(column for name, one in self.features.items() for column in one.columns(name))
+        if twice := [column for column, count in counts.items() if count > 1]:
+            raise ValueError(f"two features have a column '{twice[0]}': rename one")
+        return self
+
     @classmethod
     def load(cls, path: str | Path) -> FeatureSet:
         """The features of the file at `path`. Raises ConfigError."""
         path = Path(path)
         return parse_config(plain_yaml(read_text(path), where=path.name), cls, where=path.name)
 
+    @cached_property
+    def columns(self) -> Mapping[str, RankFeature]:
+        """Name of each column of a matrix -> the feature that gives it."""
+        return {column: one for name, one in self.features.items() for column in one.columns(name)}
+
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(self.features)
+        """Of the columns of a matrix: of the features, those of a wide one with a number."""
+        return tuple(self.columns)
 
     @cached_property
     def asker_columns(self) -> tuple[str, ...]:
@@ -74,7 +91,7 @@ class FeatureSet(Config):
     @cached_property
     def keys(self) -> tuple[str, ...]:
         """Embedding keys whose vectors of a request are needed."""
-        return tuple(dict.fromkeys(one.key for one in self.features.values() if isinstance(one, CosineScore)))
+        return tuple(dict.fromkeys(one.key for one in self.features.values() if isinstance(one, OfEmbedding)))
 
     @property
     def needs_history(self) -> bool:
@@ -94,7 +111,7 @@ class FeatureSet(Config):
                 raise ConfigError(f"features.{name}: {error}") from error
 
     def matrix(self, candidates: Candidates) -> np.ndarray:
-        """(candidates, features) float64; NaN where nothing is known."""
+        """(candidates, columns) float64; NaN where nothing is known."""
         columns = [feature.values(candidates) for feature in self.features.values()]
         return candidates.restored(np.column_stack(columns))
 
@@ -104,4 +121,4 @@ def known_names(vertical: Vertical, columns: Mapping[str, pa.DataType], embeddin
     asker = [column.name for column in (*vertical.searcher_columns(), *vertical.context_columns())]
     prefixes = dict.fromkeys(rule.prefix for rule in vertical.document.terms)
     channels = tuple(vertical.expressions.hybrid.channels)
-    return KnownNames(columns, tuple(embeddings), tuple(prefixes), tuple(dict.fromkeys(asker)), channels)
+    return KnownNames(columns, embeddings, tuple(prefixes), tuple(dict.fromkeys(asker)), channels)

@@ -59,7 +59,7 @@ def learn_forest(
         "num_leaves": settings.leaves,
         "learning_rate": settings.rate,
         "min_data_in_leaf": settings.rows_in_leaf,
-        "monotone_constraints": [_DIRECTION[one.monotone] for one in features.features.values()],
+        "monotone_constraints": [_DIRECTION[one.monotone] for one in features.columns.values()],
         "seed": settings.seed,
         "deterministic": True,
         "force_col_wise": True,

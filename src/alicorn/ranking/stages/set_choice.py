@@ -45,7 +45,8 @@ class Diverse(StageConfig):
     def apply(self, slate: Slate, ranker: Ranker) -> Slate:
         if len(slate.order) < 2:
             return slate
-        vectors = slate.candidates.given_vectors(self.key)[slate.order]
+        candidates = slate.candidates
+        vectors = np.nan_to_num(candidates.restored(candidates.vectors(self.key)))[slate.order]
         spread = float(np.ptp(slate.scores))
         scaled = (slate.scores - slate.scores.min()) / spread if spread > 0 else np.zeros(len(slate.order))
         nearest = np.zeros(len(slate.order))
