@@ -112,7 +112,7 @@ class Featurizer:
         table = read_as(table, self.columns, self.table)
         otherwise = {channel.feature for channel in self.granular}
         own = {ChannelId(self.side, name): f for name, f in self.features.items() if name not in otherwise}
-        channels = {channel: self._channel(channel, feature, table) for channel, feature in own.items()}
+        channels = {channel: self.channel(channel, feature, table) for channel, feature in own.items()}
         for channel, wanted in self.granular.items():
             column = one_chunk(table[wanted.feature.column])
             texts = _as_texts(column) if wanted.granule == "lists" else _as_text(column)
@@ -125,7 +125,9 @@ class Featurizer:
                 channels[channel] = self.encoder.transform(_as_text(one_chunk(table[feature.column])))
         return Features(channels, len(table))
 
-    def _channel(self, channel: ChannelId, feature: Feature, table: pa.Table) -> Channel:
+    def channel(self, channel: ChannelId, feature: Feature, table: Mapping[str, pa.ChunkedArray]) -> Channel:
+        """One of its features, of a table whose columns have the types in which they are read. Raises TableError for an
+        unreadable vector or weight."""
         if isinstance(feature, SequenceFeature):
             return self._sequences(channel, feature, table)
         column = table[feature.column]
@@ -150,12 +152,12 @@ class Featurizer:
             case NumericFeature():
                 return numeric_rows(one_chunk(column), self.standardizations.get(channel.feature, Standardization()))
 
-    def _sequences(self, channel: ChannelId, feature: SequenceFeature, table: pa.Table) -> Channel:
+    def _sequences(self, channel: ChannelId, feature: SequenceFeature, table: Mapping[str, pa.ChunkedArray]) -> Channel:
         check_parallel({column: table[column] for column in feature.parts.values()}, self.table)
         parts = [one_chunk(table[column]).cast(_STRINGS) for column in feature.parts.values()]
         return sequences(parts, self.buckets[channel], feature.last)
 
-    def _weights(self, feature: IdsFeature, table: pa.Table) -> pa.Array | None:
+    def _weights(self, feature: IdsFeature, table: Mapping[str, pa.ChunkedArray]) -> pa.Array | None:
         if feature.weights is None:
             return None
         check_weights(table[feature.column], table[feature.weights], self.table, feature.weights)

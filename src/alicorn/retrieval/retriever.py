@@ -391,8 +391,7 @@ class Retriever:
             if wanted.isdisjoint(self._interests.get(key, (key,))):
                 continue
             if brought is None and key in self._towers:
-                values = {name: column[0].as_py() for name, column in around.items()}
-                vectors[key] = self._towers[key].encode(text, row, values)
+                vectors[key] = self._towers[key].encode(text, row, around)
             else:
                 table = self.searchers.request(text, searcher) if brought is None else brought
                 for name, column in around.items():

@@ -35,7 +35,7 @@ _FORMAT = 2
 class OneRequest(Protocol):
     """A request tower for one request at a time: request_tower.py, or those of an ensemble."""
 
-    def encode(self, query: str, row: int, context: Mapping[str, Any] | None = None) -> np.ndarray: ...
+    def encode(self, query: str, row: int, context: Mapping[str, pa.Array]) -> np.ndarray: ...
 
 
 class Member(Protocol):
@@ -73,7 +73,7 @@ class RequestTowers:
     def __init__(self, towers: Sequence[OneRequest], scales: np.ndarray) -> None:
         self._towers, self._scales = towers, scales
 
-    def encode(self, query: str, row: int, context: Mapping[str, Any] | None = None) -> np.ndarray:
+    def encode(self, query: str, row: int, context: Mapping[str, pa.Array]) -> np.ndarray:
         """float32 (dim,), unit length."""
         vectors = [tower.encode(query, row, context)[None] for tower in self._towers]
         result: np.ndarray = _concatenated(vectors, self._scales)[0]

@@ -7,9 +7,9 @@ the order of sums: within 1e-5.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from torch import Tensor
 
 from alicorn.errors import ModelError
@@ -47,11 +47,11 @@ class RequestTower:
         tables = {channel: table.weight for channel, table in read.items() if isinstance(table, EmbeddingTable)}
         return cls(features, encoder, tables)
 
-    def encode(self, query: str, row: int, context: Mapping[str, Any] | None = None) -> np.ndarray:
+    def encode(self, query: str, row: int, context: Mapping[str, pa.Array]) -> np.ndarray:
         """float32 (dim,), of unit length. row: of the searcher, in the table that the features were made of. context:
-        values of the columns of the request's context.
+        the columns of the request's context, of one row each, in the types in which their features read them.
 
-        Raises ModelError where the weights make no vector of it.
+        Raises TableError for an unreadable vector or weight, ModelError where the weights make no vector of it.
         """
         channels = self._features.one(query, row, context)
         x = np.empty(self._width, dtype=np.float32)
