@@ -147,7 +147,7 @@ def test_products_and_vectors_are_those_of_the_nearest_interest(collection):
 
 def test_columns_of_wide_features_have_names_of_their_own():
     wide = {"kind": "hadamard", "key": "people", "dim": 2}
-    with pytest.raises(ValueError, match="two features have a column 'one.1': rename one"):
+    with pytest.raises(ValueError, match=r"two features have a column 'one\.1': rename one"):
         features(**{"one": wide, "one.1": {"kind": "static_rank"}})
 
 
