@@ -1,5 +1,7 @@
 """A draft is a vertical that mines the user's tables, under whatever names they came; and it replaces nothing."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,10 +12,13 @@ from alicorn.drafting import draft
 from alicorn.drafting.names import called, plain_name
 from alicorn.drafting.profiles import profiles
 from alicorn.errors import ConfigError, TableError
+from alicorn.evaluation.orders.fields import fields_of
 from alicorn.logs.tables import read_logs
+from alicorn.ranking.features import FeatureSet
 from alicorn.vertical import Vertical
 
 COLOURS = ("red", "blue", "green", "grey")
+TIME = datetime(2026, 1, 1, tzinfo=UTC)
 THINGS = ("sofas", "tables", "lamps", "chairs", "shelves", "curtains")
 
 
@@ -139,6 +144,32 @@ def test_judgements_beside_queries_are_joined(tmp_path):
         assert logs.impressions.to_pyarrow()["grade"].to_pylist().count(2.0) == 10
 
 
+def test_each_of_several_columns_of_words_is_a_field_whose_weight_is_found(tmp_path):
+    """A filter keeps the name of its column."""
+    folder = tmp_path / "books"
+    folder.mkdir()
+    stories = [
+        f"a tale of {COLOURS[at % 4]} cats and the {THINGS[at % 6]} they sleep on, told {at} times" for at in range(60)
+    ]
+    makers = [f"{('acme', 'oakwood', 'lund')[at % 3]}" for at in range(60)]
+    titles = [row[1] for row in products()]
+    columns = {"doc_id": [f"d{at}" for at in range(60)], "title": titles, "story": stories, "maker": makers}
+    pq.write_table(pa.table(columns), folder / "documents.parquet")
+    asked = [f"{makers[at]} {THINGS[at % 6]} cats" for at in range(60)]
+    log = {
+        "search_id": [f"s{at}" for at in range(60)],
+        "time": [TIME] * 60,
+        "query": asked,
+        "doc_id": columns["doc_id"],
+    }
+    pq.write_table(pa.table(log), folder / "impressions.parquet")
+    draft(folder, tmp_path / "out")
+    vertical = Vertical.load(tmp_path / "out" / "vertical.yaml")
+    assert fields_of(vertical) == ("title", "story", "maker_")
+    assert ("maker", "maker", "value") in [(rule.prefix, rule.column, rule.kind) for rule in vertical.document.terms]
+    assert set(FeatureSet.load(tmp_path / "out" / "features.yaml").features) >= {"title_words", "story_words"}
+
+
 def test_tables_that_make_no_log_are_refused_and_nothing_is_written(tmp_path, export):
     folder = tmp_path / "half"
     folder.mkdir()
@@ -146,7 +177,8 @@ def test_tables_that_make_no_log_are_refused_and_nothing_is_written(tmp_path, ex
     with pytest.raises(TableError, match="no table of documents among items"):
         draft(folder, tmp_path / "out")
     write_csv(folder / "orders.csv", "product,amount", [("001", 2), ("002", 1)])
-    with pytest.raises(TableError, match="no table says which documents were shown or chosen for a query"):
+    said = r"no table says which documents were shown or chosen .* items\.csv is documents; orders\.csv is none of them"
+    with pytest.raises(TableError, match=said):
         draft(folder, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

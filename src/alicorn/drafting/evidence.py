@@ -78,21 +78,15 @@ class FoundWords:
     def share(self, stemmer: str | None = None) -> float:
         return _share(self.by(stemmer))
 
-    def whole(self, stemmer: str | None = None) -> float:
-        """The share of searches all of whose words are found."""
-        lacking = np.bincount(self._of[0], ~self.by(stemmer))
-        return float(np.mean(lacking == 0)) if len(lacking) else 1.0
-
 
 @dataclass(frozen=True)
 class Evidence:
-    """matched: column with words -> share of the words of queries that it has in chosen documents. searched: columns
-    whose words are searched, with the share that each finds: texts, and values that find more than texts do. whole:
-    share of searches all of whose words these have. language: a stemmer, and the shares without it and with it."""
+    """matched: column with words -> share of the words of queries that it has in chosen documents, by the stemmer.
+    searched: columns whose words are searched, with the share that each finds: texts, and values that find more than
+    texts do. language: a stemmer, and the shares without it and with it."""
 
     matched: Mapping[str, float]
     searched: Mapping[str, float]
-    whole: float
     language: tuple[str, float, float] | None
 
 
@@ -104,16 +98,16 @@ def evidence(columns: Sequence[Profile], documents: pa.Table, picked: pa.Table) 
     chosen = rows.take(pa.array(known)).to_numpy().astype(np.int64)
     queries = TextWords.read(picked["query"].take(pa.array(known)).to_pylist())
     texts = {one.name: _text(documents, one.name, chosen) for one in columns if one.kind in WORDED}
-    found = {name: FoundWords(queries, words).by() for name, words in texts.items()}
-    searched = _searched(columns, found)
+    found = {name: FoundWords(queries, words) for name, words in texts.items()}
+    searched = _searched(columns, {name: one.by() for name, one in found.items()})
     together = FoundWords(queries, TextWords.together([texts[name] for name in searched]))
     stemmer = None
     if any(one.words >= _SENTENCE for one in columns if one.name in searched):
         other = np.roll(chosen, len(chosen) // 2)  # what other searches chose
         elsewhere = TextWords.together([_text(documents, name, other) for name in searched])
         stemmer = language(together, FoundWords(queries, elsewhere))
-    matched = {name: _share(by) for name, by in found.items()}
-    return Evidence(matched, searched, together.whole(None if stemmer is None else stemmer[0]), stemmer)
+    by = {name: one.by(None if stemmer is None else stemmer[0]) for name, one in found.items()}
+    return Evidence({name: _share(words) for name, words in by.items()}, _searched(columns, by), stemmer)
 
 
 def _searched(columns: Sequence[Profile], found: Mapping[str, np.ndarray]) -> dict[str, float]:

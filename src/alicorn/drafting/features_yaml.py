@@ -2,11 +2,11 @@
 
 from alicorn.config import flow_yaml
 from alicorn.drafting.seen import Seen
-from alicorn.drafting.vertical_yaml import UniqueNames, is_stored, static_rank
+from alicorn.drafting.vertical_yaml import UniqueNames, fields, is_stored, static_rank
 
 
 def features_yaml(seen: Seen) -> str:
-    """Every number that the vertical stores, and how query and document agree."""
+    """Every number that the vertical stores, and how query and document agree, in each field."""
     lines = [
         "# Drafted by `alicorn init`: what `alicorn rank train` reads of a candidate (docs/ranking.md has every kind).",
         "features:",
@@ -18,6 +18,7 @@ def features_yaml(seen: Seen) -> str:
     if static_rank(seen) is not None:
         lines.append("  static_rank: {kind: static_rank}")
     names = UniqueNames("cosine", "words", "matched", "query_words", "static_rank")
+    lines += [f"  {names.of(f'{field}_words')}: {{kind: bm25, prefix: {field}}}" for field in fields(seen)]
     for one in seen.documents:
         if one.kind in ("number", "flag", "time") and is_stored(one):
             lines.append(f"  {names.of(one.name)}: {{kind: column, column: {flow_yaml(one.name)}}}")

@@ -87,17 +87,19 @@ def own_tables(folder: Path) -> dict[str, OwnTable]:
         found[contract] = OwnTable(contract, *opened[name], head, wanted)
     if "impressions" in found or "searches" not in found:
         found.pop("judged", None)
-    _refuse_without_searches(found, folder)
+    used = {table.path for table in found.values()}
+    _refuse_without_searches(found, [path for path, _ in opened.values() if path not in used], folder)
     return found
 
 
-def _refuse_without_searches(found: Mapping[str, OwnTable], folder: Path) -> None:
+def _refuse_without_searches(found: Mapping[str, OwnTable], others: Sequence[Path], folder: Path) -> None:
     named = found.keys() & {"judged", "shown", "events"}
     if "impressions" not in found and not ("searches" in found and named):
+        taken = [f"{one.path.name} is {name}" for name, one in found.items()]
         raise TableError(
             f"{folder}: no table says which documents were shown or chosen for a query. It has a row for each of them:"
             " the query in a column `query`, the document's id in `doc_id`, when it was in `time`; `clicked` says which"
-            f" were chosen. Found: {', '.join(f'{one.path.name} is {name}' for name, one in found.items())}",
+            f" were chosen. {'; '.join(taken + [f'{path.name} is none of them' for path in others])}",
             table="impressions",
         )
 

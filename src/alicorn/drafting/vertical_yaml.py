@@ -13,16 +13,16 @@ from alicorn.drafting.seen import Seen
 _PLACED = ("doc_id", "terms", "term_positions", "static_rank")
 """Columns that have their own place in an index."""
 _LONG_VALUE = 60  # words from which a value is not stored
-_MOST = (
-    0.6  # of the searches: where fewer have all their words in a chosen document, documents with some are answers too
-)
 _RANKS = 0.2  # correlation from which a column of numbers is a static rank by its values alone
 _WIDTH = 76  # of a line before its comment, at most
+_FIELDS = 8  # of BM25, at most: each is tried with some weights
 _GRADES = (
     (re.compile(r"purchase|order|buy|bought|book|checkout|convert|apply|hire"), 3),
     (re.compile(r"cart|basket|save|collect|favou?rite|like"), 2),
     (re.compile(r"click|open|visit"), 1),
 )
+TEXT = "text"
+"""The prefix of all words."""
 Line = tuple[str, str]
 """A line of YAML, and why it is so."""
 
@@ -115,14 +115,36 @@ def _main_text(seen: Seen) -> str | None:
 
 def _terms(seen: Seen) -> Iterator[Line]:
     for column, share in seen.evidence.searched.items():
-        rule = {"prefix": "text", "column": column, "kind": "words"}
-        yield f"    - {flow_yaml(rule)}", f"{share:.0%} of the words of queries"
-    names = UniqueNames("text")
-    for one in seen.documents:
-        if one.kind in ("category", "tags", "code") and not is_placed(one):
-            prefix = names.of(one.name)
-            rule = {"prefix": prefix, "column": one.name, "kind": "value"}
-            yield f"    - {flow_yaml(rule)}", f"the filter {prefix}:VALUE"
+        yield _rule(TEXT, column, "words"), f"{share:.0%} of the words of queries"
+    of_values, of_fields = _prefixes(seen)
+    for column, prefix in of_fields.items():
+        yield _rule(prefix, column, "words"), "a field, whose weight `alicorn tune` finds with --order"
+    for column, prefix in of_values.items():
+        yield _rule(prefix, column, "value"), f"the filter {prefix}:VALUE"
+
+
+def _rule(prefix: str, column: str, kind: str) -> str:
+    return f"    - {flow_yaml({'prefix': prefix, 'column': column, 'kind': kind})}"
+
+
+def _prefixes(seen: Seen) -> tuple[dict[str, str], dict[str, str]]:
+    """Of the columns whose values are filters, and of those whose words are fields of BM25, by column."""
+    names = UniqueNames(TEXT)
+    has_values = [one for one in seen.documents if one.kind in ("category", "tags", "code") and not is_placed(one)]
+    of_values = {one.name: names.of(one.name) for one in has_values}
+    return of_values, {column: names.of(column) for column in _weighed(seen)}
+
+
+def _weighed(seen: Seen) -> list[str]:
+    """The columns in which words have a weight of their own: those that are searched, where there are others too."""
+    searched = seen.evidence.searched
+    best = sorted(searched, key=lambda column: -searched[column])[:_FIELDS]
+    return [column for column in searched if column in best and searched[column] >= SEARCHED and len(searched) > 1]
+
+
+def fields(seen: Seen) -> list[str]:
+    """The prefixes of terms that are fields of BM25."""
+    return list(_prefixes(seen)[1].values())
 
 
 def is_placed(one: Profile) -> bool:
@@ -155,7 +177,7 @@ def _request(seen: Seen) -> Iterator[Line]:
     yield "request:", ""
     yield "  features:", "what the towers read of a request"
     yield f"    text: {flow_yaml({'kind': 'text', 'column': 'query'})}", ""
-    names = UniqueNames("text")
+    names = UniqueNames(TEXT)
     for place, columns in (("who searches", seen.searchers), ("the search", seen.context)):
         for one in columns:
             if (found := _value_feature(one, seen)) is not None:
@@ -173,14 +195,8 @@ def _rest(seen: Seen) -> Iterator[Line]:
     if seen.evidence.language is not None:
         name, before, after = seen.evidence.language
         yield "analysis:", ""
-        yield f"  text: {flow_yaml({'stem': name})}", f"{before:.1%} -> {after:.1%} of the words of queries are found"
-    if seen.evidence.whole < _MOST:
-        yield "expressions:", ""
-        hybrid = "(or {terms} (nn {key} :k 100 :recall 0.95))"
-        yield (
-            f'  hybrid: "{hybrid}"',
-            f"any word: {1 - seen.evidence.whole:.0%} of what was chosen lacks a word of its query",
-        )
+        yield f"  {TEXT}: {flow_yaml({'stem': name})}", f"{before:.1%} -> {after:.1%} of the words of queries are found"
+        yield from ((f"  {field}: {flow_yaml({'stem': name})}", f"as {TEXT}") for field in fields(seen))
 
 
 def _grades(actions: Sequence[str]) -> dict[str, float]:
