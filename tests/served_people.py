@@ -1,5 +1,6 @@
 """A small real collection of people, its searchers, and models whose vectors can be worked out by hand."""
 
+import copy
 import datetime
 
 import numpy as np
@@ -57,6 +58,11 @@ class Model:
         self.key = key
         self.personal = personal
         self.fingerprint = f"model of {key}"
+
+    def with_vertical(self, vertical):
+        changed = copy.copy(self)
+        changed.vertical = vertical
+        return changed
 
     def encode_requests(self, table):
         return self._encode(table["query"], table["city"])

@@ -96,7 +96,7 @@ INSIDE = {
     "distributed/processes": ["frames", "server", "client"],
     "distributed/shard": ["execution", "agreeing", "answering", "shard"],
     "distributed/router": ["transport", "rounds", "facts", "merging", "result", "sharded"],
-    "evaluation": ["metrics", "unseen", "searches", "systems", "judges", "reports", "orders"],
+    "evaluation": ["metrics", "unseen", "searches", "systems", "judges", "reports", "orders", "gates"],
 }
 # The engine stands alone: no vertical, no model, no log tooling.
 ENGINE = ("language", "quantization", "index", "query")

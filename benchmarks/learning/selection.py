@@ -1,6 +1,7 @@
 """What do the rules of a vertical's `selection` cost in recall, and what do they save? With and without, side by side.
 
     python benchmarks/learning/selection.py [--demo FOLDER] [--searches 10000] [--timed 1000] [--json FILE]
+    python benchmarks/learning/selection.py --built FOLDER movies places
 
 Data: the people world, small, as `alicorn demo` leaves it in FOLDER (made there where it is missing); the test split. A
 simulation. The hybrid expression answers every search; recall over all searches, with paired differences to no rule.
@@ -15,6 +16,10 @@ the two go together. A target that is not indexed counts as missed.
 Requests. A search goes without nn if it is shorter than so many characters, or repeats one after which the same
 searcher chose a document that the Boolean expression still shows among its first 10; earlier searches of the test split
 count as history. Times are of one request at a time, encoding included: compare within a table.
+
+--built: instead, the gate that `alicorn tune --gate` learns beside rules of short texts, on the valid split of examples
+that were built in FOLDER/<name> as their README says: pairs/, model/, collection/. Half of the searches teach, the
+table is of the other half. Each example also with the Boolean expression of any word, which finds more documents.
 """
 
 import argparse
@@ -24,7 +29,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +41,23 @@ from rich.console import Console
 
 from alicorn import Collection, Model
 from alicorn.demo import run_demo
+from alicorn.evaluation.gates.report import markdown
+from alicorn.evaluation.gates.search import search_gate
 from alicorn.evaluation.metrics.bootstrap import mean_interval, paired_difference
 from alicorn.evaluation.metrics.ranking import recall_at
 from alicorn.evaluation.searches import Searches, read_searches
 from alicorn.feedback.choices import Choices
+from alicorn.language.templates import Template
 from alicorn.publishing.publish import publish
 from alicorn.query.explain.step import Step
+from alicorn.retrieval.by_words import ByWords
+from alicorn.retrieval.retriever import Retriever
 from alicorn.towers import AnyModel
 from alicorn.vertical import Selection, Vertical
 
-IsRepeat = Callable[[int, float], bool]  # number of the search, days
+History = Mapping[int, list[list[str]]]  # days -> of each search, what its searcher had chosen for its words
 DEPTH = 100
+LOST = 0.005  # of NDCG@10, by the gate
 PAGE = 10  # results that the Boolean engine shows: what a repeat must be among
 REMEMBERED = (7, 30)  # days
 INDEX_RULES: dict[str, list[dict[str, Any]]] = {
@@ -147,10 +157,10 @@ def index_rules(world: World, documents: Path, out: Path, timed: int) -> list[di
         model = world.selecting(documents=given)
         published = publish(documents, target, [model], now=world.as_of)
         with Collection.open(target, read_only=True) as collection:
-            asked = ask(world, collection, model.vertical, lambda at, days: False)
+            asked = ask(world, collection, model.vertical, {})
             base = base or asked
             size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
-            us = time_requests(world, collection, model.vertical, lambda at, days: False, timed)
+            us = time_requests(world, collection, model.vertical, {}, timed)
             rows.append(
                 {"rule": name, "documents": published.documents, "bytes": size, **measured(world, asked, base, us)}
             )
@@ -161,29 +171,21 @@ def index_rules(world: World, documents: Path, out: Path, timed: int) -> list[di
 
 
 def request_rules(world: World, collection: Collection, timed: int) -> list[dict[str, Any]]:
-    is_repeat = repeats(world, collection)
+    history = {days: choices_before(world, days) for days in REMEMBERED}
     rows, base = [], None
     for name, given in REQUEST_RULES.items():
         vertical = world.selecting(requests=given).vertical
-        asked = ask(world, collection, vertical, is_repeat)
+        asked = ask(world, collection, vertical, history)
         base = base or asked
-        us = time_requests(world, collection, vertical, is_repeat, timed)
+        us = time_requests(world, collection, vertical, history, timed)
         row = {"rule": name, "without_nn": asked.without_nn / len(world.searches), **measured(world, asked, base, us)}
         rows.append(row)
     return rows
 
 
-def repeats(world: World, collection: Collection) -> IsRepeat:
-    """Whether a search repeats one of the last `days`: decided as the server does, by the Boolean expression too."""
-    chosen = {days: choices_before(world, days) for days in REMEMBERED}
-
-    def is_repeat(at: int, days: float) -> bool:
-        if not chosen[days][at]:
-            return False
-        shown = collection.search(world.vertical.expression("boolean", world.searches.queries[at]), limit=PAGE).ids
-        return not set(shown).isdisjoint(chosen[days][at])
-
-    return is_repeat
+def untried(collection: Collection, vertical: Vertical, query: str, history: History, at: int) -> ByWords:
+    """A search as the rules of requests ask about it: a repeat is decided as the server does."""
+    return ByWords(collection, vertical, query, {}, lambda days: history[int(days)][at] if history else (), PAGE)
 
 
 def choices_before(world: World, days: float) -> list[list[str]]:
@@ -211,11 +213,11 @@ def choices_before(world: World, days: float) -> list[list[str]]:
 # -- asking
 
 
-def ask(world: World, collection: Collection, vertical: Vertical, is_repeat: IsRepeat) -> Asked:
+def ask(world: World, collection: Collection, vertical: Vertical, history: History) -> Asked:
     """Every search once, as it would be served."""
     ids, scanned, without = [], np.zeros(len(world.searches)), 0
     for at, query in enumerate(world.searches.queries):
-        expression, rule = vertical.request_expression(query, is_repeat=partial(is_repeat, at))
+        expression, rule = vertical.request_expression(query, untried(collection, vertical, query, history, at))
         vectors = {world.model.key: world.vectors[at]} if rule is None else {}
         result = collection.search(expression, vectors, limit=DEPTH, explain=True)
         assert result.explanation is not None
@@ -230,16 +232,15 @@ def documents_scanned(step: Step) -> int:
     return own + sum(map(documents_scanned, step.children))
 
 
-def time_requests(
-    world: World, collection: Collection, vertical: Vertical, is_repeat: IsRepeat, timed: int
-) -> np.ndarray:
+def time_requests(world: World, collection: Collection, vertical: Vertical, history: History, timed: int) -> np.ndarray:
     """float64 (timed,): microseconds of a request, from its text and searcher to its hits."""
     sample = np.linspace(0, len(world.searches) - 1, min(timed, len(world.searches))).astype(int)
     us = np.empty(len(sample))
     for row, at in enumerate(sample.tolist()):
         request = world.searches.requests.slice(at, 1)
         started = time.perf_counter_ns()
-        expression, rule = vertical.request_expression(world.searches.queries[at], is_repeat=partial(is_repeat, at))
+        query = world.searches.queries[at]
+        expression, rule = vertical.request_expression(query, untried(collection, vertical, query, history, at))
         vectors = {world.model.key: world.model.encode_requests(request)[0]} if rule is None else {}
         collection.search(expression, vectors, limit=PAGE)
         us[row] = (time.perf_counter_ns() - started) / 1000
@@ -255,6 +256,25 @@ def measured(world: World, asked: Asked, base: Asked, us: np.ndarray) -> dict[st
         row[f"difference@{k}"] = asdict(paired_difference(values, before))
     row |= {"scanned": float(asked.scanned.mean()), "mean_us": float(us.mean()), "p50_us": float(np.median(us))}
     return row
+
+
+# -- the learned gate
+
+
+def gate(folder: Path, name: str, num_searches: int) -> str:
+    """The tables of one example."""
+    written = Vertical.load(Path("examples") / name / "vertical.yaml")
+    rules = Selection.model_validate({"requests": [{"kind": "short", "characters": n} for n in (4, 6)]})
+    any_word = written.expressions.model_copy(update={"boolean": Template.parse("(or {terms})")})
+    parts = []
+    with Collection.open(folder / name / "collection", read_only=True) as collection:
+        for title, expressions in (("", written.expressions), (", Boolean of any word", any_word)):
+            vertical = written.model_copy(update={"selection": rules, "expressions": expressions})
+            model = Model.load(folder / name / "model").with_vertical(vertical)
+            searches = read_searches(folder / name / "pairs", num_searches, split="valid")
+            found = search_gate(Retriever(collection, [model]), searches, model.key, LOST)
+            parts.append(f"## {name}{title}\n\n{markdown(found).partition(chr(10))[2].strip()}\n")
+    return "\n".join(parts)
 
 
 # -- printing
@@ -283,7 +303,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--searches", type=int, default=10_000)
     parser.add_argument("--timed", type=int, default=1000, help="requests whose time is taken, per rule")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--built", type=Path, help="folder of built examples, for the learned gate")
+    parser.add_argument("examples", nargs="*", help="with --built: movies, places, ...")
     parsed = parser.parse_args(arguments)
+    if parsed.built is not None:
+        print("\n".join(gate(parsed.built, name, parsed.searches) for name in parsed.examples))
+        return
     world = open_world(parsed.demo, parsed.searches)
     print(f"{len(world.searches):,} searches of the test split, from {world.as_of:%Y-%m-%d %H:%M}; a simulation.\n")
     with tempfile.TemporaryDirectory() as folder:

@@ -10,7 +10,8 @@ import pytest
 from shell import alicorn, files_below, name_of, succeed
 
 from alicorn import Collection, Model
-from alicorn.evaluation.orders.block import order_block, write_order
+from alicorn.evaluation.orders.block import order_block
+from alicorn.evaluation.vertical_block import write_block
 
 
 def test_a_selection_acts_without_training_again(loop, tmp_path):
@@ -177,13 +178,25 @@ def test_tune_finds_an_order_and_writes_it_where_it_is_asked_to(loop, tmp_path):
     assert "# `alicorn tune --order`: NDCG@10" in vertical.read_text()
     query = ("query", loop.collection, "--text", name_of(loop)[1], "--model", loop.model, "--vertical", vertical)
     assert succeed(*query, "--json").json()["hits"]
-    assert "--model and --logs" in alicorn("tune", loop.collection, "--order", "--out", tmp_path / "t").refusal()
+    assert "with --model and --logs" in alicorn("tune", loop.collection, "--order", "--out", tmp_path / "t").refusal()
     assert "--key, or --order" in alicorn("tune", loop.collection, "--out", tmp_path / "t").refusal()
+
+
+def test_tune_finds_texts_that_need_no_nn_and_writes_the_rule(loop, tmp_path):
+    """What may be lost is all: the rule closes for every text, and is obeyed where it is written."""
+    vertical = Path(shutil.copy(loop.vertical, tmp_path))
+    tune = ("tune", loop.collection, "--gate", "--model", loop.model, "--logs", loop.pairs, "--vertical", vertical)
+    told = succeed(*tune, "--out", tmp_path / "tuning", "--lost", "0.5", "--searches", "100", "--apply")
+    assert "Worth having: 100.0% of the searches go without nn" in told.out
+    assert files_below(tmp_path / "tuning") == ["gate.json", "gate.md", "gate.svg"]
+    assert "# `alicorn tune --gate`:" in vertical.read_text()
+    query = ("query", loop.collection, "--text", name_of(loop)[1], "--model", loop.model, "--vertical", vertical)
+    assert "answered without nn" in succeed(*query).err
 
 
 def test_an_order_in_the_model_s_own_vertical_needs_no_training(loop, tmp_path):
     model = Path(shutil.copytree(loop.model, tmp_path / "model"))
-    write_order(model / "vertical.yaml", order_block({"static_rank": 1}, None, "why"))
+    write_block(model / "vertical.yaml", "order", order_block({"static_rank": 1}, None, "why"))
     query = ("query", loop.collection, "--text", name_of(loop)[1], "--limit", "1000", "--json", "--model")
     scores = [hit["score"] for hit in succeed(*query, model).json()["hits"]]
     assert scores == sorted(scores, reverse=True)

@@ -1,5 +1,6 @@
 """The rules of a vertical's selection where documents and requests come in by HTTP."""
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from asgi_client import ids, search
@@ -91,6 +92,9 @@ def test_an_easy_repeat_is_answered_without_nn(collection, tmp_path, start):
         assert search(client, text="john", searcher="p3")["without_nn"] is None, "other words"
         choose("jane smith", "p3")  # no document has both words
         assert search(client, text="jane smith", searcher="p3")["without_nn"] is None, "only nn finds it"
+    logged = pq.read_table(tmp_path / "served" / "searches", columns=["query", "without_nn"]).to_pylist()
+    rules = {row["query"]: row["without_nn"] for row in logged}
+    assert (rules["John Smith"], rules["jane smith"]) == ("repeated within 30 days", None)
     with ServedLog(tmp_path / "served") as log:
         client = start(collection, models, searchers=SEARCHERS, served_log=log)
         assert search(client, text="john smith", searcher="p3")["without_nn"], "the log outlives the server"

@@ -3,7 +3,7 @@
 import datetime
 import decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ from alicorn.language.order import without_nn
 from alicorn.publishing.publish import publish
 from alicorn.query import Collection
 from alicorn.vertical import Selection, Vertical
+from alicorn.vertical.selection.requests import Sign, expected_loss
 
 NOW = datetime.datetime(2026, 2, 1, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)
@@ -171,11 +172,21 @@ def test_a_rule_s_column_must_be_there_with_its_type():
 # -- requests
 
 
+class Text:
+    """What the rules may ask. signs: those that are not 0."""
+
+    def __init__(self, is_repeat=lambda days: False, **signs: float) -> None:
+        self.is_repeat, self._signs = is_repeat, signs
+
+    def signs(self) -> dict[str, float]:
+        return {sign: self._signs.get(sign, 0.0) for sign in get_args(Sign)} | {"constant": 1.0}
+
+
 def test_short_counts_letters_and_digits():
     rules = vertical("{requests: [{kind: short, characters: 3}]}")
 
     def becomes(text: str, key: str | None = None) -> tuple[str, str | None]:
-        expression, rule = rules.request_expression(text, key)
+        expression, rule = rules.request_expression(text, Text(), key)
         return str(expression), rule
 
     assert becomes("j. o!") == ("(and text:j text:o)", "fewer than 3 characters")
@@ -187,11 +198,25 @@ def test_short_counts_letters_and_digits():
 def test_repeat_asks_with_its_days():
     asked = []
     rules = vertical("{requests: [{kind: repeat, days: 7}, {kind: repeat, days: 30}]}")
-    expression, rule = rules.request_expression("joe", is_repeat=lambda days: asked.append(days) or days > 10)
+    expression, rule = rules.request_expression("joe", Text(lambda days: asked.append(days) or days > 10))
     assert (str(expression), rule, asked) == ("(and text:joe)", "repeated within 30 days", [7, 30])
     assert rules.selection.repeat_days == 30
-    assert rules.request_expression("joe")[1] is None, "without a history nothing repeats"
+    assert rules.request_expression("joe", Text())[1] is None, "without a history nothing repeats"
     assert vertical().selection.repeat_days == 0
+
+
+def test_a_learned_rule_closes_where_little_is_expected_to_be_lost():
+    rules = vertical("{requests: [{kind: learned, at_most: 0.1, weights: {constant: -1.0, none: 3.0, one: -2.0}}]}")
+
+    def becomes(**signs: float) -> str | None:
+        return rules.request_expression("joe", Text(**signs))[1]
+
+    assert becomes(one=1.0) == "expected to lose at most 0.1 of NDCG@10 without nn"  # 1 / (1 + e^3) = 0.047
+    assert becomes() is None  # 1 / (1 + e) = 0.27
+    assert becomes(none=1.0) is None
+    assert expected_loss({"found": -1e9}, Text(found=1.0).signs()) == 0.0
+    with pytest.raises(ConfigError, match="'constant'"):
+        vertical("{requests: [{kind: learned, at_most: 0.1, weights: {wrods: 1}}]}")
 
 
 def test_an_order_loses_its_nn():

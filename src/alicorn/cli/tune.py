@@ -1,37 +1,55 @@
-"""`alicorn tune`: quantizer settings of a collection, or the order of hits."""
+"""`alicorn tune`: quantizer settings of a collection, the order of hits, or which texts need no `nn`."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from alicorn.cli.options import CollectionFolder, Json, OtherVertical, load_models
+from alicorn.cli.options import CollectionFolder, IntentsPath, Json, OtherVertical, load_models, retriever_of
 from alicorn.cli.output import log
 from alicorn.errors import ConfigError
 from alicorn.reporting.json_text import to_json
 from alicorn.reporting.progress import progress_bar
 
+if TYPE_CHECKING:
+    from alicorn.evaluation.searches import Searches
+    from alicorn.retrieval.retriever import Retriever
+    from alicorn.towers import AnyModel
+
 
 def tune(
     collection: CollectionFolder,
-    out: Annotated[Path, typer.Option(help="Folder for tuning.md, .json and .svg; with --order for order.md, ....")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder for tuning.md, .json and .svg; with --order order.md, ..., with --gate gate.md."),
+    ],
     key: Annotated[str | None, typer.Option(help="Embedding key whose quantizer is tuned.")] = None,
     order: Annotated[bool, typer.Option("--order", help="Tune the order of hits instead: --model and --logs.")] = False,
+    gate: Annotated[
+        bool, typer.Option("--gate", help="Learn which texts need no nn instead: --model and --logs.")
+    ] = False,
     model: Annotated[
-        Path | None, typer.Option(help="For --order: the model that serves.", exists=True, file_okay=False)
+        Path | None, typer.Option(help="For --order, --gate: the model that serves.", exists=True, file_okay=False)
     ] = None,
-    logs: Annotated[Path | None, typer.Option(help="For --order: pairs/ or log folder.", exists=True)] = None,
+    logs: Annotated[Path | None, typer.Option(help="For --order, --gate: pairs/ or log folder.", exists=True)] = None,
     vertical: OtherVertical = None,
+    intents: IntentsPath = None,
+    lost: Annotated[
+        float,
+        typer.Option(min=0.0001, max=0.5, help="For --gate: NDCG@10 that may be lost, averaged over all searches."),
+    ] = 0.005,
     parts: Annotated[
         str | None,
         typer.Option(
             help="For --order: what to sum, the first with weight 1, such as nn,bm25,price; nn, bm25, static rank."
         ),
     ] = None,
-    searches: Annotated[int, typer.Option(min=20, help="For --order: at most so many valid searches.")] = 2000,
+    searches: Annotated[int, typer.Option(min=20, help="For --order, --gate: at most so many valid searches.")] = 2000,
     queries: Annotated[
         Path | None,
         typer.Option(help="Query vectors as Parquet; without it, documents look for their neighbours."),
@@ -45,7 +63,8 @@ def tune(
     k: Annotated[int, typer.Option(min=1, help="Of recall@k.")] = 10,
     target_recall: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.95,
     apply: Annotated[
-        bool, typer.Option("--apply", help="Train the collection with what is recommended, or write the order.")
+        bool,
+        typer.Option("--apply", help="Train the collection with what is recommended, or write the order or the rule."),
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the samples.")] = 0,
     as_json: Json = False,
@@ -56,6 +75,9 @@ def tune(
     chosen on half of the searches and measured on the other half, beside the present order and reciprocal-rank fusion.
     --apply writes it into the file of --vertical, or else of the model, if it is better beyond chance.
 
+    With --gate, learn a rule of the vertical's selection: texts for which words alone will do go without nn. It is
+    chosen on half of the valid searches so that no more than --lost is lost, and measured on the other half.
+
     Examples:
 
     alicorn tune collection/ --key people --out tuning/
@@ -64,12 +86,23 @@ def tune(
     --out tuning/
 
     alicorn tune collection/ --order --model model/ --logs pairs/ --vertical vertical.yaml --apply --out tuning/
+
+    alicorn tune collection/ --gate --model model/ --logs pairs/ --vertical vertical.yaml --apply --out tuning/
     """
-    if order:
-        _tune_order(collection, out, model, logs, vertical, parts, searches, seed, apply, as_json)
+    if order or gate:
+        if model is None or logs is None or (order and gate):
+            raise ConfigError(
+                "--order and --gate ask the collection with a model about searches: give one of them, with --model and"
+                " --logs"
+            )
+        asked = _ValidSearches(collection, model, logs, vertical, intents, searches, seed)
+        shown, block = _order(asked, out, parts, as_json) if order else _gate(asked, out, lost, as_json)
+        sys.stdout.write(shown + "\n")
+        if block is not None:
+            _put(block, vertical or model / "vertical.yaml", apply)
         return
     if key is None:
-        raise ConfigError("give the embedding key to tune with --key, or --order for the order of hits")
+        raise ConfigError("give the embedding key to tune with --key, or --order or --gate for what is served")
     from alicorn.query import Collection
     from alicorn.tuning import Grid
     from alicorn.tuning import tune as tune_key
@@ -97,46 +130,79 @@ def tune(
     sys.stdout.write((to_json(found.to_dict()) if as_json else markdown(found)) + "\n")
 
 
-def _tune_order(
-    collection: Path,
-    out: Path,
-    model: Path | None,
-    logs: Path | None,
-    vertical: Path | None,
-    parts: str | None,
-    searches: int,
-    seed: int,
-    apply: bool,
-    as_json: bool,
-) -> None:
-    from alicorn.evaluation.orders.block import order_block, write_order
+class _Block(NamedTuple):
+    """Lines of vertical.yaml. key: what they are the value of."""
+
+    key: str
+    lines: str
+
+
+class _ValidSearches(NamedTuple):
+    """What searches of the valid split are asked of."""
+
+    collection: Path
+    model: Path
+    logs: Path
+    vertical: Path | None
+    intents: Path | None
+    searches: int
+    seed: int
+
+    @contextmanager
+    def opened(self) -> Iterator[tuple[AnyModel, Retriever, Searches]]:
+        from alicorn.evaluation.searches import open_searches
+        from alicorn.query import Collection
+
+        (model,) = load_models([self.model], self.vertical)
+        with Collection.open(self.collection, read_only=True) as opened:
+            retriever = retriever_of(opened, [model], None, self.intents)
+            searches = open_searches(self.logs, model.vertical, self.searches, self.seed, "valid", repeats=True)
+            yield model, retriever, searches
+
+
+def _order(asked: _ValidSearches, out: Path, parts: str | None, as_json: bool) -> tuple[str, _Block | None]:
+    """The report, and the block of the vertical if it is worth having."""
+    from alicorn.evaluation.orders.block import order_block
     from alicorn.evaluation.orders.report import comment, markdown, write_report
     from alicorn.evaluation.orders.search import PRESENT, search_order
-    from alicorn.evaluation.searches import open_searches
-    from alicorn.query import Collection
-    from alicorn.retrieval.retriever import Retriever
 
-    if model is None or logs is None:
-        raise ConfigError("--order asks the collection with a model about searches: give --model and --logs")
-    (loaded,) = load_models([model], vertical)
-    has_rank = loaded.vertical.document.static_rank is not None
-    given = parts or ("nn,bm25,static_rank" if has_rank else "nn,bm25")
-    summed = [part.strip() for part in given.split(",")]
-    with Collection.open(collection, read_only=True) as opened:
-        retriever = Retriever(opened, [loaded])
-        asked = open_searches(logs, loaded.vertical, searches, seed, "valid")
-        found = search_order(retriever, asked, loaded.key, summed, seed)
+    with asked.opened() as (model, retriever, searches):
+        has_rank = model.vertical.document.static_rank is not None
+        given = parts or ("nn,bm25,static_rank" if has_rank else "nn,bm25")
+        summed = [part.strip() for part in given.split(",")]
+        found = search_order(retriever, searches, model.key, summed, asked.seed)
     write_report(found, out)
-    sys.stdout.write((to_json(found.to_dict()) if as_json else markdown(found)) + "\n")
-    boolean = loaded.vertical.order.boolean
+    shown = to_json(found.to_dict()) if as_json else markdown(found)
+    before = boolean = model.vertical.order.boolean
     if boolean is None and found.fields is not None and found.fields.is_worth_having:
         boolean = found.fields.order
-    if not found.is_worth_having and boolean == loaded.vertical.order.boolean:
-        return
-    block = order_block(found.orders[found.chosen if found.is_worth_having else PRESENT], boolean, comment(found))
-    path = vertical or model / "vertical.yaml"
+    if not found.is_worth_having and boolean == before:
+        return shown, None
+    hybrid = found.orders[found.chosen if found.is_worth_having else PRESENT]
+    return shown, _Block("order", order_block(hybrid, boolean, comment(found)))
+
+
+def _gate(asked: _ValidSearches, out: Path, lost: float, as_json: bool) -> tuple[str, _Block | None]:
+    """The same of the rule of the selection."""
+    from alicorn.evaluation.gates.report import markdown, selection_block, write_report
+    from alicorn.evaluation.gates.search import search_gate
+
+    with asked.opened() as (model, retriever, searches):
+        found = search_gate(retriever, searches, model.key, lost, asked.seed)
+    write_report(found, out)
+    shown = to_json(found.to_dict()) if as_json else markdown(found)
+    if not found.is_worth_having:
+        return shown, None
+    return shown, _Block("selection", selection_block(model.vertical.selection, found))
+
+
+def _put(block: _Block, path: Path, apply: bool) -> None:
+    """Write the block into the vertical's file, or say it."""
+    from alicorn.evaluation.vertical_block import write_block
+
     if apply:
-        write_order(path, block)
+        write_block(path, block.key, block.lines)
         log.print(f"written into {path}")
     else:
-        log.print(f"put this into {path}, or let --apply do it:\n\n{block}", markup=False, highlight=False)
+        said = f"put this into {path}, or let --apply do it:\n\n{block.lines}"
+        log.print(said, markup=False, highlight=False, soft_wrap=True)

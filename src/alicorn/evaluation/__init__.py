@@ -6,6 +6,8 @@ systems/     runs: exact, through the quantized index, as served, cascade; the w
 judges/      whether a document answers a query: by labels of people
 reports/     a model's recall, ablation, channels, relevance, later stages; as Markdown, JSON, charts and a page
 orders/      the best order of hits, searched and measured
+gates/       which texts need no nn, learned and measured
+vertical_block.py  one key of a vertical.yaml, written anew
 trec.py      TREC's runs and qrels
 test_looks.py  how often the test split was looked at
 questions.py   what to measure of a model

@@ -1,4 +1,4 @@
-"""What a searcher had chosen for the same words before: by this an easy repeat is known (vertical/selection.py)."""
+"""What a searcher had chosen for the same words before: by this an easy repeat is known (vertical/selection/)."""
 
 from collections.abc import Sequence
 from typing import Any

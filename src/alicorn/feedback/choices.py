@@ -1,4 +1,4 @@
-"""What did a searcher choose for which words? Remembered for some days, to know an easy repeat (vertical/selection.py).
+"""What did a searcher choose for which words? Remembered for some days, to know an easy repeat (vertical/selection/).
 
 Filled from the parts of a served log and, click by click, by served_log.py; asked by serving/.
 """

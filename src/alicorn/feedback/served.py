@@ -1,7 +1,8 @@
 """A search that was served and an event that was reported, and the log tables that they become.
 
     searches    search_id, session_id, searcher_id, time, query, the columns of the vertical's request.context, mode,
-                expression, model, ranker, snapshot, experiment, arm, total, degraded: the notices of the answer;
+                expression, without_nn: the rule of the selection by which it has no nn; model, ranker, snapshot,
+                experiment, arm, total, degraded: the notices of the answer;
                 known, vectors: what the ranker read of the request
     shown       search_id, doc_id, position from 1, rank: the position before exploration, probability: of being shown
                 at this position, segment: checksum of the one that held the document, null in memory; channels: that
@@ -32,6 +33,7 @@ SEARCHES = pa.schema(
         pa.field("query", pa.string(), nullable=False),
         ("mode", pa.string()),
         ("expression", pa.string()),
+        ("without_nn", pa.string()),
         ("model", pa.string()),
         ("ranker", pa.string()),
         ("snapshot", pa.int64()),
@@ -76,8 +78,9 @@ EVENTS = pa.schema(
 class ServedSearch:
     """One search and what it showed. time: microseconds since 1970, UTC.
 
-    context: JSON values by column. model: fingerprint of the one that encoded the text; ranker: of the one that ordered
-    the hits, feature_set: of its features. snapshot: of the collection. total: documents that matched.
+    context: JSON values by column. without_nn: the rule by which the expression has no nn. model: fingerprint of the
+    one that encoded the text; ranker: of the one that ordered the hits, feature_set: of its features. snapshot: of the
+    collection. total: documents that matched.
     known: what the ranker read of searcher and context, as JSON. vectors: key -> those of the request, packed float32.
     shown: the doc_id of each hit, in order; first_position: of the first of them. ranks, probabilities: where
     neighbours were swapped. scores: stage -> the score of each hit. features: packed float64, hit after hit.
@@ -90,6 +93,7 @@ class ServedSearch:
     session_id: str | None = None
     mode: str | None = None
     expression: str | None = None
+    without_nn: str | None = None
     model: str | None = None
     ranker: str | None = None
     snapshot: int | None = None

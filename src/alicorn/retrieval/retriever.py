@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
@@ -25,6 +25,7 @@ from alicorn.publishing.provenance import as_published, check_models, check_vert
 from alicorn.query import Collection, Facet, Result
 from alicorn.query.check import UnitVectors, check_vectors
 from alicorn.retrieval.asked import Asked
+from alicorn.retrieval.by_words import ByWords, Chosen
 from alicorn.retrieval.encoder import interests_of, named_vectors, search_vectors
 from alicorn.retrieval.given import given_columns
 from alicorn.retrieval.intents import Intent, controlled, understood
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from alicorn.towers import AnyModel
 
 Mode = Literal["boolean", "embedding", "hybrid"]
-Chosen = Callable[[float], Sequence[str]]
-"""Ids of the documents that this searcher chose for these words in the last so many days."""
-
 NEAREST = 100
 """Documents of mode embedding."""
 _NO_MODEL = "a text is encoded by a model, and there is none: give an expression, or a model with --model"
@@ -321,10 +319,8 @@ class Retriever:
         if mode == "embedding":
             return ReadText(nearest(key, NEAREST, vectors=vectors), order_by)
 
-        def is_repeat(days: float) -> bool:
-            return self._still_shows(vertical.expression("boolean", text, known=known), chosen(days), limit, only)
-
-        expression, rule = vertical.request_expression(text, key, is_repeat, vectors, known)
+        by_words = ByWords(self.collection, vertical, text, known, chosen, limit, only)
+        expression, rule = vertical.request_expression(text, by_words, key, vectors, known)
         if rule is not None:
             return ReadText(expression, self._order("boolean", without_nn(order_by)), rule)
         intents = understood(vertical, self.collection.snapshot(), text, self.classifier)
@@ -358,13 +354,6 @@ class Retriever:
         own = self.vertical.embedding if self.vertical is not None else ""
         known = [key for key in (names.get(CURRENT, own), own) if key in self.models]
         return known[0] if known else next(iter(self.models))
-
-    def _still_shows(self, boolean: Node, chosen: Sequence[str], limit: int, only: Node | None) -> bool:
-        """Whether a document that was chosen is among the first hits of the Boolean expression."""
-        if not chosen or self.vertical is None:
-            return False
-        found = self.collection.search(boolean, limit=limit, order_by=self.vertical.order_of("boolean"), only=only)
-        return not set(found.ids).isdisjoint(chosen)
 
     def _encoded(
         self, text: str | None, searcher: Searcher, context: Mapping[str, Any] | None, root: Node, is_ranked: bool

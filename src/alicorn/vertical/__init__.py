@@ -7,7 +7,7 @@ columns.py    Arrow columns checked against what the vertical says; TableError n
 analysis.py   how the words of a column become terms: stems, stop words, synonyms, codes
 expressions.py  the expressions that a text becomes, and the orders of their hits
 indexing/     terms, their positions, and the table that a collection takes
-selection.py  which documents are indexed, and which requests need no `nn`
+selection/    which documents are indexed, and which requests need no `nn`
 split.py      which searches are held out
 failed_searches.py  rules: what a search without a click was after
 behaviour.py  windows over what a searcher did before the search

@@ -49,7 +49,8 @@ from alicorn.vertical.features import (
 )
 from alicorn.vertical.indexing.index_table import index_table, terms_and_positions
 from alicorn.vertical.indexing.terms import AS_IT_IS
-from alicorn.vertical.selection import IsRepeat, Selection
+from alicorn.vertical.selection import Selection
+from alicorn.vertical.selection.requests import Untried
 from alicorn.vertical.sides import DocumentSide, Name, RequestSide
 from alicorn.vertical.split import Split
 
@@ -163,6 +164,11 @@ class Vertical(Config):
         formed = (form(str(one)) for one in values if one is not None)
         return list(dict.fromkeys(f"{prefix}:{one}" for one in formed if one))
 
+    def terms_of_value(self, text: str) -> list[str]:
+        """The terms that a document has of which the whole text is a value, by every rule of kind value or phrase."""
+        prefixes = dict.fromkeys(rule.prefix for rule in self.document.terms if rule.kind != "words")
+        return [term for prefix in prefixes for term in self.value_terms(prefix, text)]
+
     def expression(
         self,
         which: Literal["boolean", "hybrid"],
@@ -180,17 +186,17 @@ class Vertical(Config):
     def request_expression(
         self,
         query: str,
+        untried: Untried,
         key: str | None = None,
-        is_repeat: IsRepeat = lambda days: False,
         vectors: Sequence[str] = (),
         known: KnownColumns = NOTHING,
     ) -> tuple[Node, str | None]:
         """What a text request becomes: the hybrid expression, or the Boolean one and the rule of the selection for it.
 
-        key: of the embedding, the vertical's unless given. vectors: names of the request's, where it has several.
-        known: as of `fill`.
+        untried: what the rules may ask. key: of the embedding, the vertical's unless given. vectors: names of the
+        request's, where it has several. known: as of `fill`.
         """
-        rule = self.selection.untriggered(query, is_repeat)
+        rule = self.selection.untriggered(query, untried)
         if rule is not None:
             return self.expression("boolean", query, known=known), rule
         return self.fill(self.expressions.hybrid, query, key or self.embedding, vectors, known), None

@@ -3,7 +3,8 @@
 import pytest
 
 from alicorn.errors import ConfigError
-from alicorn.evaluation.orders.block import order_block, with_block, write_order
+from alicorn.evaluation.orders.block import order_block
+from alicorn.evaluation.vertical_block import with_block, write_block
 from alicorn.vertical import Vertical
 
 FILE = """# Shop.
@@ -39,7 +40,7 @@ def test_only_the_order_changes(text, tmp_path):
         text = text[: text.index("other:")] + text[text.index("# what") :]
     path = tmp_path / "vertical.yaml"
     path.write_text(text)
-    write_order(path, block)
+    write_block(path, "order", block)
     changed = path.read_text()
     assert block in changed
     for line in ("# Shop.", "embedding: shop   # the key", "# what is asked", '  boolean: "(and {terms})"'):
@@ -48,7 +49,7 @@ def test_only_the_order_changes(text, tmp_path):
     loaded = Vertical.load(path)
     assert loaded.order_of("hybrid") == ORDER
     assert loaded.order_of("boolean") == "bm25"
-    write_order(path, block)
+    write_block(path, "order", block)
     assert path.read_text() == changed, "again changes nothing"
     assert [one.name for one in tmp_path.iterdir()] == ["vertical.yaml"]
 
@@ -58,10 +59,10 @@ def test_what_cannot_be_changed_line_by_line_is_left_alone(tmp_path):
     text = "{name: shop,\norder: {hybrid: nn},\nembedding: shop}\n"
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"put this into it:\n\norder:"):
-        write_order(path, order_block("nn", None, "c"))
+        write_block(path, "order", order_block("nn", None, "c"))
     assert path.read_text() == text
     with pytest.raises(ConfigError, match="cannot be changed line by line"):
-        with_block("a: 'x\norder: y'\n", order_block("nn", None, "c"), "vertical.yaml")
+        with_block("a: 'x\norder: y'\n", "order", order_block("nn", None, "c"), "vertical.yaml")
 
 
 def test_a_fusion_is_a_block_too():

@@ -23,7 +23,7 @@ from alicorn.evaluation.systems.served import (
 )
 from alicorn.retrieval.retriever import Retriever
 from alicorn.vertical import HitOrders, Selection
-from alicorn.vertical.selection import RepeatRule
+from alicorn.vertical.selection.requests import RepeatRule
 
 QUERIES = ["john smith", "jane", "smyth bergen", "nobody"]
 CITIES = ["Bergen", "Oslo", None, "Oslo"]

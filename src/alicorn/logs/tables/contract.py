@@ -68,6 +68,7 @@ CONTRACT: Mapping[str, Mapping[Column, Presence]] = {
         Column("session_id", ColumnType.STRING, "the visit that the search belongs to"): _OPTIONAL,
         Column("mode", ColumnType.STRING, "boolean, embedding or hybrid"): _CHECKED,
         Column("expression", ColumnType.STRING, "what the query became"): _CHECKED,
+        Column("without_nn", ColumnType.STRING, "the rule by which the expression has no nn"): _CHECKED,
         Column("model", ColumnType.STRING, "fingerprint of the model that encoded it"): _CHECKED,
         Column("ranker", ColumnType.STRING, "fingerprint of the ranker"): _CHECKED,
         Column("snapshot", ColumnType.INTEGER, "of the collection"): _CHECKED,

@@ -322,6 +322,7 @@ class SearchEndpoint:
             session_id=asked.session_id,
             mode=asked.mode or "hybrid",
             expression=expression,
+            without_nn=request.without_nn,
             model=request.models.get(next(keys, "")),
             snapshot=result.snapshot.sequence,
             experiment=asked.experiment,

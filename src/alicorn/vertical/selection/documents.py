@@ -1,25 +1,8 @@
-"""Which documents are indexed, and which requests need no `nn`: the `selection` of vertical.yaml (EBR 4.3).
-
-    selection:
-      documents:                                             # a document is indexed if it satisfies every rule
-        - {kind: recent, column: last_active, days: 30}      # a time, at most so long before the time of publishing
-        - {kind: range, column: popularity, min: 5}          # a number, or a date, time or duration (ISO 8601);
-                                                             # both ends inclusive, either may be missing
-        - {kind: one_of, column: country, values: [US, CA]}  # a string, or a list with any of the values
-      requests:                                              # a text becomes `boolean`, not `hybrid`, by any rule
-        - {kind: short, characters: 3}                       # fewer letters, marks and digits than that
-        - {kind: repeat, days: 30}                           # this searcher chose a document for these words before,
-                                                             # and the Boolean expression's first page still shows it
-
-A null satisfies no rule. Publishing applies the rules to documents and says how many each left out; retrieval
-applies those of requests. They are of no part that has to
-match (parts.py): they may change without mining, training or publishing again.
-"""
+"""Which documents are indexed: the rules of `selection.documents`. A null satisfies no rule (EBR 4.3)."""
 
 import datetime
 import decimal
 import math
-from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Annotated, Literal
 
@@ -32,10 +15,8 @@ from alicorn.config import Config
 from alicorn.errors import TableError
 from alicorn.interval import End, Number, check_end, interval, written
 from alicorn.iso_times import Form, read_exact
-from alicorn.text import words
-from alicorn.vertical.columns import Column, ColumnType, read_as
-
-PositiveDays = Annotated[float, Field(gt=0, le=36_500)]
+from alicorn.vertical.columns import ColumnType
+from alicorn.vertical.selection.requests import PositiveDays
 
 
 class RecentRule(Config):
@@ -167,70 +148,4 @@ class OneOfRule(Config):
         return pa.chunked_array([pa.array(kept)])
 
 
-class ShortRule(Config):
-    """A text of fewer letters, combining marks and digits: what is near to `j` is chance."""
-
-    kind: Literal["short"]
-    characters: Annotated[int, Field(ge=1)]
-
-    @property
-    def label(self) -> str:
-        return f"fewer than {self.characters} characters"
-
-
-class RepeatRule(Config):
-    """An easy repeat: the searcher chose a document for these words before, and words alone still find it."""
-
-    kind: Literal["repeat"]
-    days: PositiveDays
-
-    @property
-    def label(self) -> str:
-        return f"repeated within {self.days:g} days"
-
-
 DocumentRule = Annotated[RecentRule | RangeRule | OneOfRule, Field(discriminator="kind")]
-RequestRule = Annotated[ShortRule | RepeatRule, Field(discriminator="kind")]
-IsRepeat = Callable[[float], bool]
-"""Whether a request repeats, within so many days, one whose choice the Boolean expression still shows."""
-
-
-class Selection(Config):
-    """The `selection` of a vertical; without rules, every document is indexed and every text asks for neighbours."""
-
-    documents: tuple[DocumentRule, ...] = ()
-    requests: tuple[RequestRule, ...] = ()
-
-    @property
-    def repeat_days(self) -> float:
-        """How long choices must be remembered for the rules; 0 without a rule that asks for them."""
-        return max((rule.days for rule in self.requests if isinstance(rule, RepeatRule)), default=0.0)
-
-    def columns(self) -> Iterator[Column]:
-        """The columns of documents that the rules read."""
-        for rule in self.documents:
-            yield Column(rule.column, rule.type, f"selection.documents, {rule.kind}")
-
-    def keeps(self, documents: pa.Table, now: datetime.datetime) -> tuple[np.ndarray, dict[str, int]]:
-        """bool (documents,): whether every rule keeps it; and how many each rule refused that none before it did.
-
-        documents: with the columns above, checked. now: with its zone; what `recent` counts back from.
-        """
-        kept = np.ones(len(documents), dtype=bool)
-        counts = {}
-        for rule, asked in zip(self.documents, self.columns(), strict=True):
-            column = read_as(documents.select([rule.column]), [asked], "documents")[rule.column]
-            satisfied = np.asarray(pc.fill_null(rule.keeps(column, now), False), dtype=bool)
-            counts[rule.label] = int(np.sum(kept & ~satisfied))
-            kept &= satisfied
-        return kept, counts
-
-    def untriggered(self, query: str, is_repeat: IsRepeat) -> str | None:
-        """The label of the first rule by which this text needs no `nn`; None: it does."""
-        for rule in self.requests:
-            if isinstance(rule, ShortRule):
-                if sum(map(len, words(query))) < rule.characters:
-                    return rule.label
-            elif is_repeat(rule.days):
-                return rule.label
-        return None
