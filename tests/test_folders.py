@@ -3,7 +3,7 @@
 import pytest
 
 from alicorn.errors import ConfigError
-from alicorn.folders import MODEL_FOLDER, check_place, replacing, whole_folder
+from alicorn.folders import MODEL_FOLDER, check_place, replacing, whole_file, whole_folder
 
 
 def test_a_failure_leaves_the_place_as_it_was(tmp_path):
@@ -68,3 +68,20 @@ def test_a_run_that_replaces_a_folder_can_be_resumed(tmp_path):
         written(out, "half", fails=True)
     written(out, "rest", resume=True)
     assert sorted(path.name for path in out.iterdir()) == ["half", "model.json", "rest"]
+
+
+def test_a_file_is_replaced_where_that_is_asked_for_and_when_the_new_one_is_complete(tmp_path):
+    out = tmp_path / "related.parquet"
+    with whole_file(out) as place:
+        place.write_text("old")
+        assert place.suffix == ".parquet"
+    with pytest.raises(ConfigError, match="exists: choose another file, or give --overwrite"), whole_file(out):
+        pass
+    with pytest.raises(TypeError), whole_file(out, overwrite=True) as place:
+        place.write_text(7)
+    assert out.read_text() == "old"
+    with whole_file(out, overwrite=True) as place:
+        place.write_text("new")
+    assert (out.read_text(), list(tmp_path.iterdir())) == ("new", [out])
+    with pytest.raises(ConfigError, match="is a folder: give a file"), whole_file(tmp_path, overwrite=True):
+        pass

@@ -1,6 +1,6 @@
-"""A folder that a verb writes is whole or not there, and what it replaces stays until it is whole.
+"""A folder or file that a verb writes is whole or not there, and what it replaces stays until it is whole.
 
-Each kind of folder is known by a mark, a file that it alone has: nothing else is ever replaced.
+Each kind of folder is known by a mark, a file that it alone has: no other folder is ever replaced.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from alicorn.errors import ConfigError
 
 PAIRS_FOLDER, MODEL_FOLDER, RANKER_FOLDER = ("manifest.json",), ("model.json", "checkpoint", "search"), ("ranker.json",)
 COLLECTION_FOLDER, TOWER_FOLDER, UBI_FOLDER = ("manifest.sqlite",), ("query_tower.json",), ("ubi_queries.ndjson",)
+JOB_FOLDER = ("_job.json",)
 
 
 def check_place(out: Path, marks: tuple[str, ...], *, overwrite: bool = False) -> None:
@@ -30,6 +31,32 @@ def check_place(out: Path, marks: tuple[str, ...], *, overwrite: bool = False) -
         raise ConfigError(f"{out} exists and is not empty: choose another folder, or give --overwrite")
     if not any((out / mark).exists() for mark in marks):
         raise ConfigError(f"{out} has no {' or '.join(marks)}: it holds something else, and is not overwritten")
+
+
+def check_file(out: Path, *, overwrite: bool = False) -> None:
+    """Raise ConfigError where the file `out` may not be written: a folder, or a file that is there.
+
+    overwrite: a file may be replaced.
+    """
+    if out.is_dir():
+        raise ConfigError(f"{out} is a folder: give a file")
+    if out.exists() and not overwrite:
+        raise ConfigError(f"{out} exists: choose another file, or give --overwrite")
+
+
+@contextmanager
+def whole_file(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Where to write a file that takes the place of `out` at the end of the block.
+
+    Whatever is raised in the block leaves `out` as it was, and nothing beside it. Raises ConfigError as check_file.
+    """
+    check_file(out, overwrite=overwrite)
+    place = out.with_name(f".{out.stem}.new{out.suffix}")
+    try:
+        yield place
+        place.replace(out)
+    finally:
+        place.unlink(missing_ok=True)
 
 
 @contextmanager

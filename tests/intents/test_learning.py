@@ -77,7 +77,7 @@ def test_what_cannot_be_learned_is_refused(folder, learned, tmp_path):
     with pytest.raises(ConfigError, match="has no control"):
         learn_intents(folder, VERTICAL, tmp_path / "x.npz")
     (tmp_path / "there.npz").write_bytes(b"")
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="exists: choose another file, or give --overwrite"):
         learn_intents(folder, vertical_with({"intents": ["city"]}), tmp_path / "there.npz")
     with pytest.raises(ModelError, match="is no file that `alicorn intents` wrote"):
         IntentClassifier.load(tmp_path / "there.npz")

@@ -61,5 +61,8 @@ def test_the_related_documents_are_those_of_loops(tmp_path, log, by, score):
 
 def test_a_file_that_is_there_is_not_written_over(tmp_path, log):
     (tmp_path / "out.parquet").write_text("")
-    with pytest.raises(ConfigError, match="exists: remove it"):
+    with pytest.raises(ConfigError, match="exists: choose another file, or give --overwrite"):
         write_related(log[0], vertical(), tmp_path / "out.parquet")
+    made = vertical(city="again: {kind: text, column: query}")
+    counts = write_related(log[0], made, tmp_path / "out.parquet", overwrite=True)
+    assert len(pq.read_table(tmp_path / "out.parquet")) == counts["documents"] > 0

@@ -16,7 +16,7 @@ from alicorn.cli.output import log, print_values
 from alicorn.config import parse_config
 from alicorn.distributed.batch.engines import BatchEngine
 from alicorn.errors import ConfigError
-from alicorn.folders import COLLECTION_FOLDER, replacing
+from alicorn.folders import COLLECTION_FOLDER, check_file, replacing, whole_file
 from alicorn.reporting.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def embed(
     documents: Annotated[Path, typer.Option(help="Documents, Parquet or CSV: a file or a folder.", exists=True)],
     out: Annotated[Path, typer.Option(help="File to write, .parquet, or a new folder for part files.")],
     engine: Annotated[BatchEngine, typer.Option(help="Where it runs: docs/beyond-one-machine.md.")] = BatchEngine.LOCAL,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Write doc_id and embedding:<key> for every document: what `publish` would index.
@@ -45,7 +46,7 @@ def embed(
     from alicorn.distributed.batch import embed as embed_documents
 
     with progress_bar(log, "embed") as advance:
-        done = embed_documents(documents, model, out, engine, advance)
+        done = embed_documents(documents, model, out, engine, advance, overwrite=overwrite)
     values = {"documents": done.documents, "kept": done.kept, "dim": done.dim, "key": done.key, "out": str(out)}
     print_values(values if done.kept else {name: value for name, value in values.items() if name != "kept"}, as_json)
 
@@ -254,6 +255,7 @@ def interests(
     decay: Annotated[float, typer.Option(min=0.0, help="Of importance, a day; 0 counts documents alone.")] = 0.01,
     newest: Annotated[int, typer.Option(min=1, help="Read so many documents of a history; cost is quadratic.")] = 500,
     as_of: Annotated[datetime | None, typer.Option(help="UTC time that ages count from; the last row's.")] = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Write each searcher's interests: clusters of what they chose, each as one of its documents (PinnerSage).
@@ -269,6 +271,7 @@ def interests(
     from alicorn.tables import open_parts
 
     given = {"threshold": threshold, "decay": decay, "newest": newest}
+    check_file(out, overwrite=overwrite)
     settings = parse_config(given, PinnerSage, where="--threshold, --decay, --newest")
     now = None if as_of is None else as_of.replace(tzinfo=UTC)
     with Collection.open(collection, read_only=True) as opened:
@@ -277,7 +280,8 @@ def interests(
         source = open_parts(activity, "activity")
         with source.located():
             found = searcher_interests(source.read(), opened.snapshot(), key, settings, now)
-    pq.write_table(found.table, out)
+    with whole_file(out, overwrite=overwrite) as place:
+        pq.write_table(found.table, place)
     counts = [len(ids) for ids in found.table["doc_ids"].to_pylist()]
     summary = {"searchers": len(counts), "interests": sum(counts), "rows_without_vector": found.without_vector}
     print_values(summary | {"out": str(out)}, as_json)

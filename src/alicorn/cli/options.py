@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Overwrite = Annotated[
     bool,
-    typer.Option("--overwrite", help="Replace the folder, when the new one is complete; until then the old one stays."),
+    typer.Option(
+        "--overwrite", help="Replace what is there once the new one is complete; the old one stays until then."
+    ),
 ]
 OtherVertical = Annotated[
     Path | None,

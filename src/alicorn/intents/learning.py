@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from alicorn.errors import ConfigError, TableError
 from alicorn.features.kinds.text import text_bags
+from alicorn.folders import check_file, whole_file
 from alicorn.intents.classifier import SETTINGS, IntentClassifier, prefix_of
 from alicorn.intents.thresholds import calibration, thresholds, wilson
 from alicorn.intents.vectors import Examples, learned_vectors
@@ -77,18 +78,24 @@ class IntentReport:
 
 
 def learn_intents(
-    pairs: str | Path, vertical: Vertical, out: str | Path, precision: float = 0.95, epochs: int = 5, seed: int = 0
+    pairs: str | Path,
+    vertical: Vertical,
+    out: str | Path,
+    precision: float = 0.95,
+    epochs: int = 5,
+    seed: int = 0,
+    *,
+    overwrite: bool = False,
 ) -> IntentReport:
-    """Write the classifier of the prefixes of the vertical's control into a new file.
+    """Write the classifier of the prefixes of the vertical's control into a file.
 
     precision: of the documents that are chosen where a term is confident, the share that has it.
-    Raises ConfigError without a control or where the file is there, TableError where there is too little to learn from.
+    Raises ConfigError without a control or as `whole_file`, TableError where there is too little to learn from.
     """
     out = Path(out)
     if vertical.control is None:
         raise ConfigError("the vertical has no control: its intents are what is learned")
-    if out.exists():
-        raise ConfigError(f"{out} is there already: choose another file")
+    check_file(out, overwrite=overwrite)
     folder = PairsFolder(pairs)
     documents = _terms_of_documents(folder, vertical, vertical.control.intents)
     names, train = _frequent(_examples(folder, "train", documents))
@@ -102,7 +109,8 @@ def learn_intents(
     chances = 1.0 / (1.0 + np.exp(-(slope * odds + offset)))
     cuts = thresholds(chances[first], has[first], prefixes, precision)
     report = _report(chances[~first] >= cuts, has[~first], prefixes, precision, len(train))
-    IntentClassifier(tuple(names), vectors, weights, bias, slope, offset, cuts, report.to_dict()).save(out)
+    with whole_file(out, overwrite=overwrite) as place:
+        IntentClassifier(tuple(names), vectors, weights, bias, slope, offset, cuts, report.to_dict()).save(place)
     return report
 
 

@@ -16,7 +16,7 @@ from typing import Literal
 import ibis
 from ibis import _
 
-from alicorn.errors import ConfigError
+from alicorn.folders import check_file, whole_file
 from alicorn.logs.tables import MEMORY_LIMIT, Logs, read_logs
 from alicorn.vertical import Vertical
 
@@ -34,17 +34,18 @@ def write_related(
     by: Relatedness = "swing",
     count: int = 50,
     memory_limit: str = MEMORY_LIMIT,
+    *,
+    overwrite: bool = False,
 ) -> dict[str, int]:
     """Write a Parquet file: doc_id, and `related`, the ids of at most `count` documents, the most related first.
 
     It is a table for `alicorn update`: the stored column `related` is what `(extract related ...)` follows. Documents
-    without any have no row. Raises ConfigError where `out` exists, TableError as `read_logs` does.
+    without any have no row. Raises ConfigError as `whole_file`, TableError as `read_logs` does.
     """
-    if out.exists():
-        raise ConfigError(f"{out} exists: remove it, or write to another file")
-    with read_logs(folder, vertical, memory_limit=memory_limit) as logs:
+    check_file(out, overwrite=overwrite)
+    with read_logs(folder, vertical, memory_limit=memory_limit) as logs, whole_file(out, overwrite=overwrite) as place:
         found = logs.keep("related", related(logs, choices(logs), by, count))
-        found.order_by("doc_id").to_parquet(out)
+        found.order_by("doc_id").to_parquet(place)
         totals = found.aggregate(documents=_.count(), related=_.related.length().sum()).to_pyarrow().to_pylist()[0]
     return {"documents": totals["documents"], "related": totals["related"] or 0}
 

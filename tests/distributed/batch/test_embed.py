@@ -107,8 +107,16 @@ def test_an_error_says_where_the_row_is_and_leaves_nothing_at_out(model, documen
 
 
 def test_what_is_there_is_not_written_over(model, documents, tmp_path):
-    with pytest.raises(ConfigError, match=r"is there already: give a new folder"):
+    with pytest.raises(ConfigError, match="is not empty: choose another folder, or give --overwrite"):
         embed(documents, model, documents)
+    with pytest.raises(ConfigError, match=r"has no _job\.json: it holds something else"):
+        embed(documents, model, documents, overwrite=True)
+    for out in (tmp_path / "parts", tmp_path / "one.parquet"):
+        embed(documents, model, out)
+        with pytest.raises(ConfigError, match="or give --overwrite"):
+            embed(documents, model, out)
+        embed(documents, model, out, overwrite=True)
+        assert len(read_table(out, "t")) == 40
     with pytest.raises(ConfigError, match="there is no folder"):
         embed(documents, model, tmp_path / "nowhere" / "out.parquet")
 

@@ -223,8 +223,13 @@ def test_a_line_that_cannot_be_read_is_named_and_nothing_is_left(tmp_path, recor
 
 def test_what_is_there_is_not_written_over_and_a_simple_log_is_not_exported(tmp_path):
     import_log([lines(tmp_path / "e", [QUERY])], tmp_path / "logs", "ubi")
-    with pytest.raises(ConfigError, match="has the table searches"):
+    with pytest.raises(ConfigError, match=r"searches\.parquet exists: choose another folder, or give --over"):
         import_log([tmp_path / "e"], tmp_path / "logs", "ubi")
+    (tmp_path / "logs" / "documents.parquet").write_text("of the user")
+    other = lines(tmp_path / "other", [QUERY | {"query_id": "another"}])
+    import_log([other], tmp_path / "logs", "ubi", overwrite=True)
+    assert pq.read_table(tmp_path / "logs" / "searches.parquet")["search_id"].to_pylist() == ["another"]
+    assert (tmp_path / "logs" / "documents.parquet").read_text() == "of the user"
     (tmp_path / "simple").mkdir()
     with pytest.raises(AlicornError, match="UBI is written from the full log"):
         export_ubi(tmp_path / "simple", tmp_path / "out")

@@ -28,6 +28,7 @@ def import_files(
     files: Annotated[list[Path], typer.Argument(help="Lines of JSON.", exists=True, dir_okay=False)],
     out: Annotated[Path, typer.Option(help="Log folder; documents and searchers may be there.")],
     log_format: Annotated[LogSource, typer.Option("--format", help="Whose they are.")] = LogSource.UBI,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Write searches, shown and events from the records of OpenSearch's UBI or of Metarank.
@@ -37,7 +38,7 @@ def import_files(
     from alicorn.logs.formats import import_log
 
     with log.status("reading the records"):
-        counts = import_log(files, out, log_format.value)
+        counts = import_log(files, out, log_format.value, overwrite=overwrite)
     print_values(counts, as_json)
 
 

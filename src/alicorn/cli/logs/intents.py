@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from alicorn.cli.options import Json, VerticalFile
+from alicorn.cli.options import Json, Overwrite, VerticalFile
 from alicorn.cli.output import log
 from alicorn.reporting.json_text import to_json
 
@@ -21,6 +21,7 @@ def intents(
         float, typer.Option(min=0.5, max=0.999, help="Of the documents chosen where a term is confident, that have it.")
     ] = 0.95,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Learn which terms of the vertical's control the clicked documents of a query have.
@@ -33,5 +34,5 @@ def intents(
     from alicorn.vertical import Vertical
 
     with log.status("learning from clicks"):
-        report = learn_intents(pairs, Vertical.load(vertical), out, precision, seed=seed)
+        report = learn_intents(pairs, Vertical.load(vertical), out, precision, seed=seed, overwrite=overwrite)
     sys.stdout.write((to_json(report.to_dict()) if as_json else report.markdown()) + "\n")

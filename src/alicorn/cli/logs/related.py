@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from alicorn.cli.options import Json, VerticalFile
+from alicorn.cli.options import Json, Overwrite, VerticalFile
 from alicorn.cli.output import log, print_values
 
 
@@ -23,6 +23,7 @@ def related(
     out: Annotated[Path, typer.Option(help="New Parquet file: doc_id and the list `related`.")],
     by: Annotated[RelatedBy, typer.Option(help="How documents are related.")] = RelatedBy.SWING,
     count: Annotated[int, typer.Option(min=1, max=1000, help="Documents of a list, at most.")] = 50,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Write for every document the documents that the same searchers chose, the most related first.
@@ -36,5 +37,5 @@ def related(
     from alicorn.vertical import Vertical
 
     with log.status("counting what is chosen together"):
-        counts = write_related(logs, Vertical.load(vertical), out, by.value, count)
+        counts = write_related(logs, Vertical.load(vertical), out, by.value, count, overwrite=overwrite)
     print_values(counts, as_json)

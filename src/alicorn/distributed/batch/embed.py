@@ -55,18 +55,21 @@ def embed(
     out: Path,
     engine: BatchEngine = BatchEngine.LOCAL,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    overwrite: bool = False,
 ) -> EmbeddedDocuments:
     """Write doc_id and embedding:<key> of the documents of a file or folder, by the model of a folder.
 
     out: a file that ends in .parquet, or a folder of part files, one for each row group of the documents; it is there
-    when it is complete. A run that was killed goes on where it stopped, if table and model are the same.
-    On Ray and Spark, a task has one thread of arithmetic; documents, model and out are where all workers have them.
+    when it is complete. overwrite: it may replace another. A run that was killed goes on where it stopped, if table and
+    model are the same. On Ray and Spark, a task has one thread of arithmetic; documents, model and out are where all
+    workers have them.
     Raises TableError, ModelError, ConfigError.
     """
     from alicorn.towers import Model
 
     engine.check()
-    folder = unfinished(out)
+    folder = unfinished(out, overwrite)
     loaded = Model.load(model)
     source = open_documents(documents, [loaded])
     column = pa.field(EMBEDDING + loaded.key, pa.list_(pa.float32(), loaded.dim))

@@ -13,17 +13,16 @@ import pyarrow.parquet as pq
 from alicorn.distributed.batch.engines import BatchEngine, run_on
 from alicorn.distributed.batch.job import Job
 from alicorn.errors import ConfigError
+from alicorn.folders import JOB_FOLDER, check_file, check_place, put_in_place
 from alicorn.tables import PartFiles
 
-_JOB = "_job.json"  # readers of tables pass over names that begin so
 
-
-def unfinished(out: Path) -> Path:
+def unfinished(out: Path, overwrite: bool) -> Path:
     """Where the parts are until all are there. Raises ConfigError for a place that cannot be written."""
-    if out.suffix == ".parquet" and out.is_dir():
-        raise ConfigError(f"{out} is a folder: give a file to write, or a folder by a name without .parquet")
-    if out.suffix != ".parquet" and out.exists() and (out.is_file() or any(out.iterdir())):
-        raise ConfigError(f"{out} is there already: give a new folder, or a file that ends in .parquet")
+    if out.suffix == ".parquet":
+        check_file(out, overwrite=overwrite)
+    else:
+        check_place(out, JOB_FOLDER, overwrite=overwrite)
     if not out.parent.is_dir():
         raise ConfigError(f"{out}: there is no folder {out.parent}: make it first, or write elsewhere")
     return out.with_name(f".{out.name}.unfinished")
@@ -51,14 +50,14 @@ def run(job: Job, source: PartFiles, engine: BatchEngine, out: Path, on_progress
         _join(parts, out)
         shutil.rmtree(job.folder)
     else:
-        os.replace(job.folder, out)
+        put_in_place(job.folder, out)
     return before
 
 
 def _prepare(folder: Path, fingerprint: str) -> None:
     """The folder of a job: kept if it is of this one, else made anew."""
     wanted = json.dumps({"fingerprint": fingerprint}, allow_nan=False)
-    kept = folder / _JOB
+    kept = folder / JOB_FOLDER[0]  # readers of tables pass over names that begin so
     if not (kept.is_file() and kept.read_text() == wanted):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()

@@ -5,6 +5,7 @@ file and number, and then nothing is there. DuckDB puts what was shown beside it
 """
 
 import json
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -55,15 +56,16 @@ _READERS = {
 }
 
 
-def import_log(files: Sequence[Path], out: Path, log_format: LogFormat) -> dict[str, int]:
+def import_log(files: Sequence[Path], out: Path, log_format: LogFormat, *, overwrite: bool = False) -> dict[str, int]:
     """Write searches, shown and events of other systems' files into `out`. Returns rows by table, and what was passed.
 
-    A search whose id an earlier line has is passed: it may be sent again, or its next page. Raises ConfigError where
-    one of these tables is in `out`, and TableError for the first line that cannot be read; then nothing is written.
+    A search whose id an earlier line has is passed: it may be sent again, or its next page. Other tables of
+    `out` stay. overwrite: replace these where they are there. Raises ConfigError where one is there otherwise, and
+    TableError for the first line that cannot be read; then nothing is written.
     """
-    for name in _SCHEMAS:
-        if (out / name).exists() or (out / f"{name}.parquet").exists():
-            raise ConfigError(f"{out} has the table {name}: import into another folder, or remove it")
+    old = [place for name in _SCHEMAS for place in (out / name, out / f"{name}.parquet") if place.exists()]
+    if old and not overwrite:
+        raise ConfigError(f"{old[0]} exists: choose another folder, or give --overwrite")
     out.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter(dict.fromkeys(_SCHEMAS, 0))
     with tempfile.TemporaryDirectory(prefix=".importing-", dir=out) as temporary:
@@ -73,6 +75,8 @@ def import_log(files: Sequence[Path], out: Path, log_format: LogFormat) -> dict[
                 tables.write(rows)
         finally:
             tables.close()
+        for place in old:
+            shutil.rmtree(place) if place.is_dir() else place.unlink()
         for name in tables.writers:
             (Path(temporary) / f"{name}.parquet").rename(out / f"{name}.parquet")
     return dict(counts)
