@@ -7,7 +7,7 @@ from alicorn.errors import ConfigError
 # Extra of pyproject.toml -> the packages that alicorn imports from it, by their names in Python.
 EXTRAS = {
     "learn": ("duckdb", "faker", "ibis", "jinja2", "matplotlib", "scipy", "sqlglot", "torch"),
-    "serve": ("msgspec", "prometheus_client", "starlette", "uvicorn"),
+    "serve": ("h11", "msgspec", "prometheus_client", "starlette", "uvicorn"),
     "client": ("httpx",),
     "encoder": ("tokenizers", "transformers"),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),

@@ -273,7 +273,7 @@ def test_our_own_failure_shows_no_trace(client, monkeypatch):
 
 
 def test_a_collection_written_elsewhere_is_followed_and_not_written(collection, monkeypatch, start):
-    monkeypatch.setattr("alicorn.serving.api.search_endpoint._REFRESH_S", 0.0)
+    monkeypatch.setattr("alicorn.serving.processes.following.EVERY_S", 0.0)
     with Collection.open(collection.path, read_only=True) as reader:
         client = start(reader, [UNIFIED], searchers=SEARCHERS)
         assert search(client, expression="text:jane")["total"] == 1

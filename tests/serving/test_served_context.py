@@ -17,7 +17,7 @@ from alicorn.publishing.publish import publish
 from alicorn.query import Collection
 from alicorn.retrieval.given import given_columns
 from alicorn.serving import create_app
-from alicorn.serving.process import context_types
+from alicorn.serving.settings import context_types
 from alicorn.training import Recipe, train
 from alicorn.vertical import Vertical
 

@@ -5,7 +5,9 @@ api/            operations, messages, errors, and the description of the API
 security/       who may ask what
 limits/         how much is taken on at once, and for how long
 models/         which models answer, and how another one takes over
-process.py      serve: the process
+process.py      serve: this process, or several
+settings.py     what a server serves, and to whom
+processes/      an owner that writes, and processes that search
 ready.py        what is compiled before the first request
 query_tower.py  an exported request tower, without torch
 background.py   work that nobody waits for, in bounds

@@ -52,6 +52,9 @@ from alicorn.serving.logs import RequestIds
 from alicorn.serving.metrics import CountRequests, Metrics
 from alicorn.serving.models.operations import model_operations
 from alicorn.serving.models.served_models import ServedModels
+from alicorn.serving.processes.following import Follower, Follows
+from alicorn.serving.processes.forwarding import Announces, OwnerLink
+from alicorn.serving.processes.part import ServerPart
 from alicorn.serving.sampling import RecallSample
 from alicorn.serving.security.access import Access
 from alicorn.serving.security.cors import CrossOrigin
@@ -77,6 +80,7 @@ def create_app(
     model_folder: Path | None = None,
     limits: RequestLimits = NO_LIMITS,
     hosts: Sequence[str] = (),
+    part: ServerPart | None = None,
 ) -> Starlette:
     """The app over an open collection, which the caller closes.
 
@@ -86,7 +90,7 @@ def create_app(
     ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text.
     intents: file of `alicorn intents`, for the vertical's control.
     model_folder: of folders of models that may be loaded while the app answers. limits: of each request.
-    hosts: names that requests may give as `Host`; none: any.
+    hosts: names that requests may give as `Host`; none: any. part: of a server of several processes; None: the whole.
     Raises AlicornError where models, searchers and collection do not fit each other.
     """
     known = Searchers(models[0].vertical, searchers) if models else None
@@ -98,7 +102,8 @@ def create_app(
     admission = Admission()
     metrics.watch(admission)
     background = Background()
-    metrics.watch_age(lambda: endpoint.age_s, background)
+    follower = Follower(collection, None if part is None else lambda: part.shared.commits)
+    metrics.watch_age(lambda: follower.age_s, background)
     endpoint.watching += [lambda answered: metrics.searched(answered.seconds), RecallSample(metrics, background).see]
     switched = ServedModels(endpoint, background, model_folder)
 
@@ -106,23 +111,33 @@ def create_app(
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
         background.close()
+        follower.close()
         if served_log is not None:
             served_log.flush()
 
     operations = api_operations(endpoint, metrics, access, switched, ranking)
+    if part is not None and not part.is_owner:
+        endpoint.is_read_only = lambda: part.shared.is_read_only
+    owner = None if part is None or part.is_owner else OwnerLink(part)
     routes = [
         Route(found.path, found, methods=found.methods)
-        for found in resources([*operations, *_pages(openapi(operations))], access, admission)
+        for found in resources([*operations, *_pages(openapi(operations))], access, admission, owner)
     ]
+    of_clients = [
+        Middleware(CountRequests, metrics=metrics),
+        Middleware(SafeHeaders),
+        Middleware(CrossOrigin, access=access),
+        *([Middleware(KnownHosts, hosts=hosts)] if hosts else []),
+    ]
+    if part is not None and part.is_owner:  # the others ask it, and did all that
+        of_clients = [Middleware(Announces, collection=collection, part=part)]
     return Starlette(
         routes=[*routes, Mount("/static", StaticFiles(directory=_STATIC))],
         middleware=[
-            Middleware(CountRequests, metrics=metrics),
             Middleware(RequestIds),
-            Middleware(SafeHeaders),
-            Middleware(CrossOrigin, access=access),
-            *([Middleware(KnownHosts, hosts=hosts)] if hosts else []),
+            *of_clients,
             Middleware(RefuseWhenBusy, admission=admission, operations=operations),
+            *([Middleware(Follows, follower=follower)] if collection.read_only else []),
         ],
         exception_handlers=PROBLEM_ANSWERS,
         lifespan=lifespan,

@@ -1,29 +1,22 @@
-"""The process that answers over HTTP until it is interrupted."""
+"""Answers over HTTP until it is interrupted: this process alone, or several that it starts."""
 
 import ipaddress
 import signal
-import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-import pyarrow as pa
 import uvicorn
-from starlette.types import ASGIApp
 
-from alicorn.errors import CollectionError, ConfigError
-from alicorn.feedback import ServedLog
-from alicorn.query import Collection
-from alicorn.serving.app import create_app
-from alicorn.serving.limits.connections import BoundedHeaders
+from alicorn.errors import ConfigError
 from alicorn.serving.logs import log_as_json
-from alicorn.serving.ready import make_ready
-from alicorn.serving.security.hosts import LOOPBACK, Tls
+from alicorn.serving.processes.supervisor import supervise
+from alicorn.serving.security.hosts import Tls
 from alicorn.serving.security.keys import read_keys
 from alicorn.serving.security.request_limits import NO_LIMITS, RequestLimits
-from alicorn.tables import open_parts
-from alicorn.vertical.columns import arrow_type, known_types
+from alicorn.serving.settings import ServerSettings, open_alone
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel
@@ -31,7 +24,7 @@ if TYPE_CHECKING:
 
 def serve(
     collection: str | Path,
-    models: "Sequence[AnyModel]" = (),
+    models: "Sequence[AnyModel] | Callable[[], Sequence[AnyModel]]" = (),
     *,
     searchers: str | Path | None = None,
     served_log: str | Path | None = None,
@@ -47,9 +40,11 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8080,
     json_logs: bool = False,
+    workers: int = 1,
 ) -> None:
     """Answer over HTTP until interrupted. A collection that another process writes is served read-only.
 
+    models: or what loads them, which can be sent to other processes.
     searchers: Parquet or CSV, file or folder. served_log: folder for the log of searches and clicks; None keeps none.
     keys: file of API keys (`alicorn key`); without one, the server listens to this machine alone.
     ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text.
@@ -60,41 +55,39 @@ def serve(
     this machine unless given, so that no page of another site reaches the server by a name of its own.
     proxies: addresses whose X-Forwarded headers are believed. tls: the files of the certificate; None: no TLS.
     json_logs: the logs of the whole process as lines of JSON.
+    workers: processes that search; where there are several, one more writes, and SIGHUP restarts them one by one.
     Raises AlicornError, before anything is answered, where collection, models and searchers do not fit each other, and
     for a host that others can reach where there are no keys.
     """
+    settings = ServerSettings(
+        collection=Path(collection),
+        models=models if callable(models) else partial(list, models),
+        searchers=_path(searchers),
+        served_log=_path(served_log),
+        keys=_path(keys),
+        ranker=ranker,
+        intents=intents,
+        model_folder=model_folder,
+        limits=limits,
+        allowed_hosts=allowed_hosts,
+        proxies=proxies,
+        tls=tls,
+        swap=swap,
+        host=host,
+        port=port,
+        json_logs=json_logs,
+    )
     if json_logs:
         log_as_json()
-    check_reachable(host, None if keys is None else Path(keys))
-    known = known_types([column for model in models for column in model.vertical.searcher_columns()])
-    table = None if searchers is None else open_parts(searchers, "searchers", known).read()
-    with _open(Path(collection)) as opened:
-        log = None if served_log is None else ServedLog(served_log, context=context_types(models), swap=swap)
-        try:
-            of_keys = None if keys is None else Path(keys)
-            app = create_app(
-                opened,
-                models,
-                searchers=table,
-                served_log=log,
-                keys=of_keys,
-                ranker=ranker,
-                intents=intents,
-                model_folder=model_folder,
-                limits=limits,
-                hosts=allowed_hosts or ([] if keys else [*LOOPBACK, host]),
-            )
-            make_ready(opened)
-            _run(app, host, port, json_logs, proxies, tls)
-        finally:
-            if log is not None:
-                log.close()
+    check_reachable(host, settings.keys)
+    if workers == 1:
+        _serve_alone(settings)
+    else:
+        supervise(settings, workers)
 
 
-def context_types(models: "Sequence[AnyModel]") -> dict[str, pa.DataType]:
-    """The columns of the context of a search, in the types in which they are logged."""
-    columns = models[0].vertical.context_columns() if models else []
-    return {column.name: arrow_type([column], []) or pa.string() for column in columns}
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
 
 
 def check_reachable(host: str, keys: Path | None) -> None:
@@ -113,32 +106,16 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _open(path: Path) -> Collection:
-    try:
-        return Collection.open(path)
-    except CollectionError as error:
-        try:
-            opened = Collection.open(path, read_only=True)
-        except CollectionError:
-            raise error from None
-        sys.stderr.write(f"alicorn: serving read-only: {error}\n")
-        return opened
-
-
-def _run(
-    app: ASGIApp, host: str, port: int, json_logs: bool, proxies: Sequence[str] = (), tls: Tls | None = None
-) -> None:
-    """Until SIGINT or SIGTERM, both of which leave through `finally` of the callers."""
+def _serve_alone(settings: ServerSettings) -> None:
+    """Until SIGINT or SIGTERM, both of which leave through the end of the block."""
 
     def leave(*_: object) -> NoReturn:
         raise SystemExit(0)
 
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, leave)  # uvicorn raises the signal again when it has shut down
-    try:
-        options: dict[str, Any] = {"log_config": None} if json_logs else {}
-        options |= {"proxy_headers": bool(proxies), "forwarded_allow_ips": list(proxies)}
-        options |= {} if tls is None else {"ssl_certfile": tls.certificate, "ssl_keyfile": tls.key}
-        uvicorn.run(app, host=host, port=port, access_log=False, http=BoundedHeaders, **options)
-    except KeyboardInterrupt:
-        return
+    with settings.opened(open_alone) as app:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, leave)  # uvicorn raises the signal again when it has shut down
+        try:
+            uvicorn.run(app, host=settings.host, port=settings.port, **settings.of_uvicorn())
+        except KeyboardInterrupt:
+            return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -77,6 +78,9 @@ def serve(
     tls_key: Annotated[Path | None, typer.Option(help="PEM file of its private key.")] = None,
     host: str = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes that search; with several, one more writes.")
+    ] = 1,
     json_logs: Annotated[bool, typer.Option("--json-logs", help="Logs as lines of JSON.")] = False,
     config: Annotated[
         Path | None,
@@ -101,10 +105,9 @@ def serve(
 
     if swap and served_log is None:
         raise ConfigError("--swap is for the log of what was shown where: give its folder with --served-log")
-    models = load_models(model, vertical)
     serve_collection(
         collection,
-        models,
+        partial(load_models, model, vertical),
         searchers=searchers,
         served_log=served_log,
         keys=keys,
@@ -119,4 +122,5 @@ def serve(
         host=host,
         port=port,
         json_logs=json_logs,
+        workers=workers,
     )

@@ -90,27 +90,40 @@ class Operation:
         return self.scope in (None, "search")
 
     @property
+    def is_owners(self) -> bool:
+        """Whether it is of the one process that writes, where a server has several."""
+        return self.scope in ("write", "admin")
+
+    @property
     def errors(self) -> list[HTTPStatus]:
         """Every status of a failure, ascending."""
         found = {*self.refused, HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR}
         found.update(_OF_A_BODY if self.takes is not None else ())
         found.update(_OF_A_KEY if self.scope is not None else ())
+        found.update((HTTPStatus.SERVICE_UNAVAILABLE,) if self.is_owners else ())
         return sorted(found)
 
 
 class Resource:
     """The operations of one path, as an ASGI application; HEAD is answered as GET."""
 
-    def __init__(self, operations: Sequence[Operation], access: Access, admission: Admission) -> None:
+    def __init__(
+        self, operations: Sequence[Operation], access: Access, admission: Admission, owner: ASGIApp | None = None
+    ) -> None:
+        """owner: answers what is the owner's; None: this process is it."""
         self.path = operations[0].path
         self.methods = [operation.method for operation in operations]
         self._by_method = {operation.method: operation for operation in operations}
         self._access = access
         self._admission = admission
+        self._owner = owner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         operation = self._by_method["GET" if request.method == "HEAD" else request.method]
+        if self._owner is not None and operation.is_owners:
+            await self._owner(scope, receive, send)
+            return
         self._access.admit(request, operation.scope, operation.sees_part)
         deadline = scope[_DEADLINE] = Deadline()
         body = None
@@ -209,8 +222,10 @@ async def _done_or_gone(answer: "asyncio.Future[Any]", request: Request, deadlin
     leaving.cancel()
 
 
-def resources(operations: Sequence[Operation], access: Access, admission: Admission) -> list[Resource]:
-    """One for each path, in the order in which the paths first come."""
+def resources(
+    operations: Sequence[Operation], access: Access, admission: Admission, owner: ASGIApp | None = None
+) -> list[Resource]:
+    """One for each path, in the order in which the paths first come. owner: as of a Resource."""
     paths = dict.fromkeys(operation.path for operation in operations)
     found = ([operation for operation in operations if operation.path == path] for path in paths)
-    return [Resource(of_path, access, admission) for of_path in found]
+    return [Resource(of_path, access, admission, owner) for of_path in found]

@@ -54,7 +54,6 @@ from alicorn.serving.api.problems import problem_of
 from alicorn.serving.stored_json import StoredJson, stored_values
 from alicorn.text import normalize
 
-_REFRESH_S = 1.0
 _MAX_SHOWN = 20  # terms of a hit
 
 
@@ -75,7 +74,7 @@ class SearchEndpoint:
     """A retriever and the log of what it served.
 
     retriever: replaced as a whole where another model takes part; a search is answered by the one that it began with.
-    watching: called after each search that was answered.
+    watching: called after each search that was answered. is_read_only: whether documents cannot be written.
     """
 
     def __init__(self, retriever: Retriever, served_log: ServedLog | None) -> None:
@@ -92,7 +91,7 @@ class SearchEndpoint:
         self.collection = retriever.collection
         self.served_log = served_log
         self.watching: list[Callable[[AnsweredSearch], None]] = []
-        self._refreshed = time.monotonic()
+        self.is_read_only: Callable[[], bool] = lambda: self.collection.read_only
         self._stored = StoredJson()
 
     def search(
@@ -111,7 +110,6 @@ class SearchEndpoint:
         started = time.perf_counter()
         retriever = retriever or self.retriever
         highlighter = Highlighter(retriever.vertical) if asked.highlight else None
-        self._refresh()
         columns = None if asked.columns is None else checked_columns(asked.columns, self.collection.snapshot().columns)
         request = self._request(asked, only, retriever)
         check()
@@ -183,7 +181,6 @@ class SearchEndpoint:
     ) -> BatchAnswer:
         """Each search by itself, over one snapshot and by one model: a mistake in one is its answer."""
         started = time.perf_counter()
-        self._refresh()
         snapshot = self.collection.snapshot()
         retriever = self.retriever.pinned()
         answers: list[AnswerOrProblem] = []
@@ -199,7 +196,6 @@ class SearchEndpoint:
     def why(self, asked: WhyRequest) -> WhyAnswer | None:
         """Why a document is in the result of a search, or is not; None where there is no such document."""
         retriever = self.retriever.pinned()
-        self._refresh()
         request = self._request(replace(asked.search, limit=MAX_LIMIT, offset=0, after=None), None, retriever)
         reason = self.collection.explain(request.expression, asked.doc_id, request.vectors)
         if reason is None:
@@ -262,17 +258,6 @@ class SearchEndpoint:
                 highlights = {column: [Highlight(*place) for place in of] for column, of in places.items()}
             explained.append(replace(hit, why=why, highlights=highlights))
         return explained
-
-    @property
-    def age_s(self) -> float:
-        """Seconds since a collection that another process writes was looked at; 0 where this one writes it."""
-        return time.monotonic() - self._refreshed if self.collection.read_only else 0.0
-
-    def _refresh(self) -> None:
-        """A collection that another process writes is refreshed once a second."""
-        if self.collection.read_only and time.monotonic() - self._refreshed > _REFRESH_S:
-            self._refreshed = time.monotonic()
-            self.collection.refresh()
 
     def _profile(self, searcher: Searcher, only: Node | None) -> dict[str, Any]:
         """What is known of a searcher."""

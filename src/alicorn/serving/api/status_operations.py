@@ -34,7 +34,7 @@ def status_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
     def health(request: Request, body: None) -> Health:
         if access.is_asked_for:  # how many documents there are is not for everybody
             return Health("ok")
-        return Health("ok", len(collection), collection.read_only)
+        return Health("ok", len(collection), endpoint.is_read_only())
 
     def alive(request: Request, body: None) -> Health:
         return Health("ok")

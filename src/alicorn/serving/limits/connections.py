@@ -1,6 +1,7 @@
-"""HTTP/1.1 connections whose request headers are bounded in size and in time.
+"""HTTP/1.1 connections whose request headers are bounded in size and in time, and which end without losing a request.
 
-uvicorn's own protocol keeps what it was sent until the headers end, however long that takes.
+uvicorn's own protocol keeps what it was sent until the headers end, however long that takes. When the server ends, it
+closes a connection without a request at once, although one may be on its way.
 """
 
 import asyncio
@@ -11,16 +12,19 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 MOST_HEADER_BYTES = 64 << 10
 HEADERS_S = 20.0
 """Seconds for the headers of a request, from its first byte, or from the connection's beginning."""
+LINGER_S = 0.5
+"""Seconds that a connection without a request stays open when the server ends: one more request is answered."""
 
 
 class BoundedHeaders(HttpToolsProtocol):
-    """Closes a connection whose headers are too large or too slow."""
+    """Closes a connection whose headers are too large or too slow, and at the end of the server after an answer."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._header_bytes = 0
         self._in_headers = True
         self._timer: asyncio.TimerHandle | None = None
+        self._is_ending = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -43,10 +47,17 @@ class BoundedHeaders(HttpToolsProtocol):
         self._in_headers, self._header_bytes = False, 0
         self._stop_timer()
         super().on_headers_complete()
+        if self._is_ending and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._in_headers = True
+
+    def shutdown(self) -> None:
+        self._is_ending = True
+        is_idle = self.cycle is None or self.cycle.response_complete
+        self.loop.call_later(LINGER_S if is_idle else 0.0, super().shutdown)
 
     def _start_timer(self) -> None:
         self._timer = self.loop.call_later(HEADERS_S, self._too_slow)

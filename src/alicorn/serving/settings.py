@@ -1,0 +1,106 @@
+"""What a server serves, and to whom: the same for each of its processes, to which it is sent."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from starlette.applications import Starlette
+
+from alicorn.errors import CollectionError
+from alicorn.feedback import ServedLog
+from alicorn.query import Collection
+from alicorn.serving.app import create_app
+from alicorn.serving.limits.connections import BoundedHeaders
+from alicorn.serving.processes.part import ServerPart
+from alicorn.serving.ready import make_ready
+from alicorn.serving.security.hosts import LOOPBACK, Tls
+from alicorn.serving.security.request_limits import RequestLimits
+from alicorn.tables import open_parts
+from alicorn.vertical.columns import arrow_type, known_types
+
+if TYPE_CHECKING:
+    from alicorn.towers import AnyModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings:
+    """The arguments of `serve`. models: loads them."""
+
+    collection: Path
+    models: "Callable[[], Sequence[AnyModel]]"
+    searchers: Path | None
+    served_log: Path | None
+    keys: Path | None
+    ranker: Path | None
+    intents: Path | None
+    model_folder: Path | None
+    limits: RequestLimits
+    allowed_hosts: Sequence[str]
+    proxies: Sequence[str]
+    tls: Tls | None
+    swap: float
+    host: str
+    port: int
+    json_logs: bool
+
+    @contextmanager
+    def opened(
+        self, open_collection: Callable[[Path], Collection], part: ServerPart | None = None
+    ) -> Iterator[Starlette]:
+        """The app of one process, ready to answer, until the block ends. Raises AlicornError."""
+        models = self.models()
+        known = known_types([column for model in models for column in model.vertical.searcher_columns()])
+        table = None if self.searchers is None else open_parts(self.searchers, "searchers", known).read()
+        with open_collection(self.collection) as collection:
+            log = None
+            if self.served_log is not None:
+                log = ServedLog(self.served_log, context=context_types(models), swap=self.swap)
+            try:
+                app = create_app(
+                    collection,
+                    models,
+                    searchers=table,
+                    served_log=log,
+                    keys=self.keys,
+                    ranker=self.ranker,
+                    intents=self.intents,
+                    model_folder=self.model_folder,
+                    limits=self.limits,
+                    hosts=self.allowed_hosts or ([] if self.keys else [*LOOPBACK, self.host]),
+                    part=part,
+                )
+                make_ready(collection)
+                yield app
+            finally:
+                if log is not None:
+                    log.close()
+
+    def of_uvicorn(self) -> dict[str, Any]:
+        """Its settings for a process that listens to clients."""
+        options: dict[str, Any] = {"log_config": None} if self.json_logs else {}
+        options |= {"proxy_headers": bool(self.proxies), "forwarded_allow_ips": list(self.proxies)}
+        options |= {} if self.tls is None else {"ssl_certfile": self.tls.certificate, "ssl_keyfile": self.tls.key}
+        return options | {"access_log": False, "http": BoundedHeaders}
+
+
+def context_types(models: "Sequence[AnyModel]") -> dict[str, pa.DataType]:
+    """The columns of the context of a search, in the types in which they are logged."""
+    columns = models[0].vertical.context_columns() if models else []
+    return {column.name: arrow_type([column], []) or pa.string() for column in columns}
+
+
+def open_alone(path: Path) -> Collection:
+    """To write, or read-only where another process writes it."""
+    try:
+        return Collection.open(path)
+    except CollectionError as error:
+        try:
+            opened = Collection.open(path, read_only=True)
+        except CollectionError:
+            raise error from None
+        sys.stderr.write(f"alicorn: serving read-only: {error}\n")
+        return opened

@@ -1,0 +1,92 @@
+"""A searching process and the owner in one process: writes go to the owner, and are seen by the next search."""
+
+import contextlib
+import json
+import socket
+import threading
+import time
+
+import pytest
+import uvicorn
+from asgi_client import Client
+from served_people import SEARCHERS, TEXT, UNIFIED, make_collection
+
+from alicorn.query import Collection
+from alicorn.serving import create_app
+from alicorn.serving.processes.part import NUMBERS, ServerPart
+from alicorn.serving.processes.shared import SharedNumbers
+
+
+@contextlib.contextmanager
+def owner_of(collection, part):
+    """The owner's app behind its socket, until the block ends."""
+    app = create_app(collection, [UNIFIED, TEXT], searchers=SEARCHERS, part=part)
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(part.owner_socket))
+    options = {"proxy_headers": True, "forwarded_allow_ips": "*", "access_log": False, "log_level": "warning"}
+    server = uvicorn.Server(uvicorn.Config(app, **options))
+    thread = threading.Thread(target=server.run, args=([listening],))
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
+        part.owner_socket.unlink()
+
+
+@pytest.fixture
+def several(tmp_path):
+    """A client of a searching process, and what starts its owner."""
+    SharedNumbers.create(tmp_path / NUMBERS)
+    with (
+        make_collection(tmp_path / "collection") as written,
+        Collection.open(tmp_path / "collection", read_only=True) as followed,
+        Client(
+            create_app(followed, [UNIFIED, TEXT], searchers=SEARCHERS, part=ServerPart(tmp_path, 2, is_owner=False))
+        ) as client,
+    ):
+        yield client, lambda: owner_of(written, ServerPart(tmp_path, 0, is_owner=True))
+
+
+def total(client, expression):
+    return client.post("/v1/search", json={"expression": expression}).json()["total"]
+
+
+def test_what_is_written_by_way_of_a_searching_process_is_found_by_its_next_search(several):
+    client, owner = several
+    with owner():
+        assert client.get("/healthz").json() == {"status": "ok", "documents": 4, "read_only": False}
+        for number in range(5):
+            document = {"doc_id": "n", "terms": [f"text:new{number}"], "columns": {"name": "N", "city": "Oslo"}}
+            assert client.post("/v1/documents", json=[document]).json() == {"upserted": 1, "left_out": 0}
+            assert total(client, f"text:new{number}") == 1
+        assert client.delete("/v1/documents/n").json() == {"deleted": 1, "unknown": 0}
+        assert client.get("/v1/documents/n").status_code == 404
+        columns = {"name": "x" * 300, "city": "Oslo"}
+        documents = ({"doc_id": f"b{at}", "terms": ["text:bulk"], "columns": columns} for at in range(900))
+        lines = "\n".join(map(json.dumps, documents))
+        sent = client.post("/v1/documents/bulk", content=lines, headers={"content-type": "application/x-ndjson"})
+        assert sent.json()["written"] == total(client, "text:bulk") == 900
+
+
+def test_answers_of_the_owner_come_as_they_are(several):
+    client, owner = several
+    with owner():
+        refused = client.post("/v1/documents", json=[{"doc_id": "n", "columns": {"name": 7}}])
+        assert (refused.status_code, refused.json()["column"]) == (400, "name")
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert refused.headers.get_list("x-content-type-options") == ["nosniff"]
+        asked = client.post("/v1/documents", content="x", headers={"content-type": "text/plain", "x-request-id": "r1"})
+        assert (asked.status_code, asked.headers.get_list("x-request-id")) == (415, ["r1"])
+        assert client.get("/v1/models").json()["models"][0]["key"] == "people"
+
+
+def test_without_an_owner_searches_are_answered_and_writes_refused_with_when_to_try_again(several):
+    client, _ = several
+    assert total(client, "text:john") == 3
+    refused = client.delete("/v1/documents/p1")
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert "starts again" in refused.json()["detail"]

@@ -1,0 +1,144 @@
+"""Several processes over one collection: any of them takes anything, and none is missed when it ends."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pyarrow.parquet as pq
+import pytest
+from running_server import start, wait_until_up
+
+from alicorn.index.durability.writer_lock import LOCK_FILE
+
+WORKERS = 2
+
+
+class Server:
+    def __init__(self, folder):
+        self.folder = folder
+        self.process, self.url = start(folder, workers=WORKERS)
+
+    @property
+    def owner(self):
+        return int((self.folder / "collection" / LOCK_FILE).read_text())
+
+    def children(self):
+        found = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [int(found) for found in found]
+
+    def client(self):
+        return httpx.Client(base_url=self.url, trust_env=False, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("several"))
+    with server.process:
+        try:
+            wait_until_up(server.url, server.process)
+            while len(server.children()) < WORKERS + 1:
+                time.sleep(0.1)
+            yield server
+        finally:
+            server.process.kill()
+
+
+def document(doc_id, term):
+    return {"doc_id": doc_id, "terms": [f"text:{term}"], "columns": {"name": term, "city": "Oslo"}}
+
+
+def total(client, term):
+    return client.post("/v1/search", json={"expression": f"text:{term}"}).json()["total"]
+
+
+class Load:
+    """Searches and writes on their own connections until the block ends. failed: everything but 200."""
+
+    def __init__(self, server):
+        self.failed = []
+        self.answered = 0
+        self._ends = False
+        self._threads = [threading.Thread(target=self._run, args=(server, number)) for number in range(6)]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        time.sleep(0.5)
+        return self
+
+    def __exit__(self, *_):
+        self._ends = True
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, server, number):
+        with server.client() as client:
+            while not self._ends:
+                try:
+                    if number:
+                        answer = client.post("/v1/search", json={"text": "john smith", "limit": 2})
+                    else:
+                        answer = client.post("/v1/documents", json=[document("load", "load")])
+                    self.failed += [] if answer.status_code == 200 else [answer.text]
+                    self.answered += 1
+                except httpx.TransportError as error:
+                    self.failed.append(repr(error))
+                time.sleep(0.01)
+
+
+@pytest.mark.slow
+def test_whichever_process_is_asked_sees_what_was_written_and_keeps_what_was_clicked(server):
+    clients = [server.client() for _ in range(8)]
+    for number in range(20):
+        answer = clients[number % 8].post("/v1/documents", json=[document("w", f"written{number}")])
+        assert answer.status_code == 200, answer.text
+        assert [total(client, f"written{number}") for client in clients] == [1] * 8
+    for client in clients:
+        client.close()
+
+
+@pytest.mark.slow
+def test_all_processes_are_restarted_one_by_one_and_no_request_fails(server):
+    before = server.children()
+    with Load(server) as load:
+        server.process.send_signal(signal.SIGHUP)
+        while set(before) & set(server.children()) or len(server.children()) > WORKERS + 1:
+            time.sleep(0.2)
+    assert not load.failed
+    assert load.answered > 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["owner", "searching"])
+def test_a_process_that_is_killed_costs_what_it_was_asked_and_is_started_again(server, place):
+    with server.client() as client:
+        assert client.post("/v1/documents", json=[document("kept", f"kept{place}")]).status_code == 200
+        killed = next(child for child in server.children() if (child == server.owner) == (place == "owner"))
+        with Load(server) as load:
+            os.kill(killed, signal.SIGKILL)
+            while killed in server.children() or len(server.children()) < WORKERS + 1:
+                time.sleep(0.1)
+            time.sleep(1.0)
+        assert len(load.failed) <= 6, "one for each connection"
+        assert total(client, f"kept{place}") == 1
+        assert client.post("/v1/documents", json=[document("after", "after")]).status_code == 200
+        assert total(client, "after") == 1
+
+
+@pytest.mark.slow
+def test_a_signal_ends_all_processes_with_the_log_written(server):
+    with server.client() as client:
+        shown = client.post("/v1/search", json={"text": "jane", "searcher": "p2"}).json()
+        event = {"action": "click", "search_id": shown["search_id"], "doc_id": shown["hits"][0]["doc_id"]}
+        assert client.post("/v1/events", json=[event]).status_code == 204
+    children = server.children()
+    server.process.send_signal(signal.SIGTERM)
+    errors = server.process.communicate(timeout=60)[1]
+    assert server.process.returncode == 0, errors
+    assert "Traceback" not in errors
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
+    clicks = pq.read_table(server.folder / "served" / "events")["search_id"].to_pylist()
+    assert shown["search_id"] in clicks
