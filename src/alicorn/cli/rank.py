@@ -52,7 +52,7 @@ def train(
     """Learn in which order the documents that were chosen come before those that were shown beside them.
 
     Half of the valid searches teach, or with --split train say when to stop; on the other half the order is compared
-    with the present one.
+    with the present one. Where features.yaml has a sequence, a Behavior Sequence Transformer is learned too.
 
     Examples:
 
@@ -71,6 +71,8 @@ def train(
     from alicorn.retrieval.retriever import Retriever
 
     wanted = FeatureSet.load(features)
+    if wanted.sequence is not None:
+        check_installed("a sequence in features.yaml", *EXTRAS["onnx"])
     settings = ForestSettings(
         trees=trees, leaves=leaves, rate=rate, rows_in_leaf=rows_in_leaf, positions=positions, seed=seed
     )

@@ -3,6 +3,7 @@
 ranker.json     of what it was made: the fingerprints of its features, of the vertical's documents and of the models
 features.yaml   the features in the order of the forest's columns
 forest.txt      the model text of LightGBM
+bst.onnx        a Behavior Sequence Transformer; where features.yaml has a sequence
 clicks.parquet  what was shown and clicked until it was learned; absent where no feature counts clicks
 """
 
@@ -22,6 +23,7 @@ from alicorn import __version__
 from alicorn.config import Config, dump_yaml, parse_config
 from alicorn.errors import ConfigError, ModelError
 from alicorn.query import Collection
+from alicorn.ranking.bst import Bst
 from alicorn.ranking.features import Candidates, ClickHistory, FeatureSet
 from alicorn.ranking.forest import Forest
 from alicorn.reporting.json_text import to_json
@@ -30,6 +32,7 @@ from alicorn.vertical.parts import differing, of_documents
 
 FORMAT = 1
 _NAME, _FEATURES, _FOREST, _CLICKS = "ranker.json", "features.yaml", "forest.txt", "clicks.parquet"
+_BST = "bst.onnx"
 
 
 class RankerHeader(Config):
@@ -46,12 +49,13 @@ class RankerHeader(Config):
 
 @dataclass(frozen=True, eq=False)
 class Ranker:
-    """Scores candidates: features -> forest."""
+    """Scores candidates: features -> forest, or a network that also reads the sequence."""
 
     header: RankerHeader
     features: FeatureSet
     forest: Forest
     history: ClickHistory | None
+    bst: Bst | None = None
 
     @classmethod
     def load(cls, folder: str | Path) -> Ranker:
@@ -75,7 +79,8 @@ class Ranker:
                 f"{changed}; learn it again with them, or restore the file"
             )
         history = ClickHistory.load(folder / _CLICKS) if features.needs_history else None
-        return cls(header, features, forest, history)
+        bst = None if features.sequence is None else Bst.load(folder / _BST, features)
+        return cls(header, features, forest, history, bst)
 
     def save(self, folder: Path, forest_text: str) -> None:
         """Write the files into a folder that is there. forest_text: what the forest was read from."""
@@ -83,17 +88,21 @@ class Ranker:
         (folder / _FOREST).write_text(forest_text, encoding="utf-8")
         if self.history is not None:
             self.history.save(folder / _CLICKS)
+        if self.bst is not None:
+            (folder / _BST).write_bytes(self.bst.content)
         (folder / _NAME).write_text(to_json(self.header.model_dump(), indent=2) + "\n", encoding="utf-8")
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
-        """Of what its scores depend on beside the features: the forest, and the clicks that features count."""
+        """Of what its scores depend on beside the features: forest, network, and the clicks that features count."""
         forest = self.forest
         arrays = (forest.sources, forest.negated, forest.zero_is_missing, forest.roots, forest.columns)
         found = {"forest": _digest(*arrays, forest.thresholds, forest.children, forest.values)}
         if self.history is not None:
             history = self.history
             found["clicks"] = _digest(history.keys, history.clicks, history.expected)
+        if self.bst is not None:
+            found["bst"] = self.bst.fingerprint
         return found
 
     def check(self, collection: Collection, vertical: Vertical) -> None:

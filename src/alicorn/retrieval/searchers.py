@@ -3,7 +3,7 @@
 A column that is not known is null, which every feature has a meaning for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,9 +29,15 @@ class Searchers:
     along."""
 
     def __init__(self, vertical: Vertical, table: pa.Table | None) -> None:
-        """Raises TableError where the table breaks its contract."""
-        self.columns = {column.name: column for column in vertical.searcher_columns()}
-        self._table = None if table is None else _checked(table, vertical)
+        """Columns of behaviour that no feature of the vertical reads are known where the table has them: ranking may
+        read them. Raises TableError where the table breaks its contract."""
+        behaviour = vertical.request.behaviour
+        further = [] if behaviour is None else behaviour.columns()
+        if table is not None:
+            further = [column for column in further if column.name in table.column_names]
+            table = _checked(table, vertical, further)
+        self.columns = {column.name: column for column in (*further, *vertical.searcher_columns())}
+        self._table = table
         self._ids = pa.array([], pa.string()) if self._table is None else self._table["searcher_id"].combine_chunks()
         hashed = hashed_ids(self._ids.cast(pa.large_string()), _HASHES)
         self._by_hash = np.argsort(hashed, kind="stable").astype(np.int32)
@@ -111,9 +117,9 @@ class Searchers:
         return None if is_open(kind) else kind
 
 
-def _checked(table: pa.Table, vertical: Vertical) -> pa.Table:
+def _checked(table: pa.Table, vertical: Vertical, further: Sequence[Column]) -> pa.Table:
     searcher_id = Column("searcher_id", ColumnType.STRING, "every table of searchers")
-    table = vertical.check_searchers(read_as(plain_table(table, "searchers"), [searcher_id], "searchers"))
+    table = vertical.check_searchers(read_as(plain_table(table, "searchers"), [searcher_id, *further], "searchers"))
     table = latest(table)
     ids = table["searcher_id"]
     refuse_rows(pc.is_null(ids), "searchers", "searcher_id", "a key is null")

@@ -7,6 +7,7 @@ words.py          BM25, matched terms, whole queries that a document is named by
 document.py       static rank, channel, stored numbers, age
 embedding.py      cosine, product and vectors of request and document
 searcher.py       distance, what searcher and document have in common, what the searcher did before
+sequence.py       what the searcher did before, beside each candidate, for a network
 clicks.py         counts of clicks with decay, and popularity without the effect of positions
 feature_set.py    features.yaml: FeatureSet, its fingerprint, and the matrix of a request
 """

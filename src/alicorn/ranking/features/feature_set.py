@@ -28,6 +28,7 @@ from alicorn.ranking.features.document import Age, FoundByChannel, StaticRankSco
 from alicorn.ranking.features.embedding import CosineScore, OfEmbedding, Products, Vectors
 from alicorn.ranking.features.feature import KnownNames, RankFeature
 from alicorn.ranking.features.searcher import Common, Distance, Past
+from alicorn.ranking.features.sequence import BehaviourSequence
 from alicorn.ranking.features.words import Bm25Score, MatchedTerms, QueryWords, WholeQuery
 from alicorn.vertical import Vertical
 from alicorn.vertical.sides import Name
@@ -54,9 +55,11 @@ AnyFeature = Annotated[
 
 
 class FeatureSet(Config):
-    """The features by name, in the order of the columns of a matrix."""
+    """The features by name, in the order of the columns of a matrix. sequence: what a Behavior Sequence Transformer
+    reads beside them, which is learned with the forest then."""
 
     features: Annotated[dict[Name, AnyFeature], Field(min_length=1)]
+    sequence: BehaviourSequence | None = None
 
     @model_validator(mode="after")
     def _check(self) -> FeatureSet:
@@ -86,7 +89,7 @@ class FeatureSet(Config):
         """Columns of the searcher and the context that any feature reads."""
         read = [one.searcher for one in self.features.values() if isinstance(one, Common | Distance | Past)]
         flat = [name for each in read for name in ([each] if isinstance(each, str) else each)]
-        return tuple(dict.fromkeys(flat))
+        return tuple(dict.fromkeys([*flat, *(self.sequence.asker_columns if self.sequence else ())]))
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
@@ -104,11 +107,13 @@ class FeatureSet(Config):
     def check(self, vertical: Vertical, columns: Mapping[str, pa.DataType], embeddings: Mapping[str, int]) -> None:
         """Raises ConfigError for a name that the vertical or the collection (columns, embeddings) does not know."""
         known = known_names(vertical, columns, embeddings)
-        for name, feature in self.features.items():
+        named = {f"features.{name}": one for name, one in self.features.items()}
+        for name, one in {**named, "sequence": self.sequence}.items():
             try:
-                feature.check(known)
+                if one is not None:
+                    one.check(known)
             except ValueError as error:
-                raise ConfigError(f"features.{name}: {error}") from error
+                raise ConfigError(f"{name}: {error}") from error
 
     def matrix(self, candidates: Candidates) -> np.ndarray:
         """(candidates, columns) float64; NaN where nothing is known."""
@@ -118,7 +123,8 @@ class FeatureSet(Config):
 
 def known_names(vertical: Vertical, columns: Mapping[str, pa.DataType], embeddings: Mapping[str, int]) -> KnownNames:
     """What features and stages may name. columns, embeddings: of the collection."""
-    asker = [column.name for column in (*vertical.searcher_columns(), *vertical.context_columns())]
+    behaviour = () if vertical.request.behaviour is None else vertical.request.behaviour.columns()
+    asker = [column.name for column in (*vertical.searcher_columns(), *vertical.context_columns(), *behaviour)]
     prefixes = dict.fromkeys(rule.prefix for rule in vertical.document.terms)
     channels = tuple(vertical.expressions.hybrid.channels)
     return KnownNames(columns, embeddings, tuple(prefixes), tuple(dict.fromkeys(asker)), channels)

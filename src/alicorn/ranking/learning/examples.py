@@ -21,6 +21,7 @@ from alicorn.pairs import PairsFolder
 from alicorn.query.check import check_vectors
 from alicorn.ranking.features import Candidates, ClickHistory, FeatureSet
 from alicorn.ranking.features.candidates import NO_CHANNELS, by_channel
+from alicorn.ranking.features.sequence import SequenceTokens
 from alicorn.ranking.learning.logged import logged_features
 from alicorn.retrieval.asked import Asked, asked_rows
 from alicorn.retrieval.channels import found_by
@@ -38,6 +39,7 @@ class RankExamples:
     matrix: (rows, features) float64. grades, weights: (rows,) float64. positions: (rows,) int64 from 1, 0 where it is
     not known. starts: (searches + 1,) where the rows of each search begin. splits, search_ids: of each search.
     left_out: rows of documents that the collection lacks. logged: searches whose features are those of the log.
+    tokens: of the rows and of the searches, where the features have a sequence.
     """
 
     matrix: np.ndarray
@@ -49,6 +51,7 @@ class RankExamples:
     search_ids: np.ndarray
     left_out: int
     logged: int = 0
+    tokens: SequenceTokens | None = None
 
     def __len__(self) -> int:
         return len(self.splits)
@@ -60,7 +63,10 @@ class RankExamples:
         rows = np.repeat(self.starts[searches] - starts[:-1], counts) + np.arange(starts[-1])
         of_rows = (self.matrix[rows], self.grades[rows], self.weights[rows], self.positions[rows])
         of_searches = (self.splits[searches], self.search_ids[searches])
-        return RankExamples(*of_rows, starts, *of_searches, self.left_out, self.logged)
+        tokens = self.tokens
+        if tokens is not None:
+            tokens = SequenceTokens(tokens.documents[rows], tokens.history[searches], tokens.ages[searches])
+        return RankExamples(*of_rows, starts, *of_searches, self.left_out, self.logged, tokens)
 
 
 def read_history(folder: PairsFolder) -> ClickHistory:
@@ -93,12 +99,12 @@ def rank_examples(
     placed = _places(snapshot, shown["doc_id"].combine_chunks())
     logged = logged_features(folder, shown, features)
     is_logged = np.minimum.reduceat(np.append(logged.rows, -1), first) >= 0
-    if candidates:
-        is_logged[:] = False  # beside documents whose features are computed
+    if candidates or features.sequence is not None:
+        is_logged[:] = False  # beside what is computed: features of other documents, or tokens
     computed = np.flatnonzero(~is_logged)
     asked = dict(zip(computed.tolist(), asked_of(folder, retriever, features, searches.take(computed)), strict=True))
     rng = np.random.default_rng(seed)
-    rows, matrices = [], [np.empty((0, len(features.names)))]
+    rows, matrices, tokens = [], [np.empty((0, len(features.names)))], []
     for row, (start, count) in enumerate(zip(first.tolist(), counts.tolist(), strict=True)):
         here = np.arange(start, start + count)
         if row in asked:
@@ -111,12 +117,17 @@ def rank_examples(
         rows.append(np.append(here, np.full(len(addresses) - len(here), -1))[order])
         if row not in asked:
             matrices.append(logged.matrix[logged.rows[here[order]]])
-        elif len(addresses):
-            matrices.append(_matrix(snapshot, addresses[order], asked[row], retriever, features, history))
+        else:
+            found = _candidates(snapshot, addresses[order], asked[row], retriever, features, history)
+            if len(addresses):
+                matrices.append(features.matrix(found))
+            if features.sequence is not None:
+                tokens.append(features.sequence.tokens(found))
         advance(row + 1, len(first))
     left_out = int((placed[np.repeat(~is_logged, counts), 0] < 0).sum())
-    found = _examples(shown, searches, rows, np.concatenate(matrices), left_out)
-    return replace(found, logged=int(is_logged.sum()))
+    examples = _examples(shown, searches, rows, np.concatenate(matrices), left_out)
+    of_all = SequenceTokens(*map(np.concatenate, zip(*tokens, strict=True))) if tokens else None
+    return replace(examples, logged=int(is_logged.sum()), tokens=of_all)
 
 
 def _examples(
@@ -209,19 +220,18 @@ def _retrieved(retriever: Retriever, asked: Asked, count: int, shown: np.ndarray
     return np.array([pair for pair in pairs if pair not in known], dtype=np.int64).reshape(-1, 2)
 
 
-def _matrix(
+def _candidates(
     snapshot: Snapshot,
     addresses: np.ndarray,
     asked: Asked,
     retriever: Retriever,
     features: FeatureSet,
     history: ClickHistory | None,
-) -> np.ndarray:
+) -> Candidates:
     assert retriever.vertical is not None
     segments, numbers = addresses.T
     channels = _channels(snapshot, addresses, asked, retriever) if features.needs_channels else NO_CHANNELS
-    candidates = Candidates(snapshot, segments, numbers, asked, retriever.vertical, history, channels)
-    return features.matrix(candidates)
+    return Candidates(snapshot, segments, numbers, asked, retriever.vertical, history, channels)
 
 
 def _channels(

@@ -1,14 +1,15 @@
 """A ranker's folder learned from a log, and what its order is worth beside those without it.
 
 The forest is learned from half of the valid searches, of which every fifth says when to stop where there are no
-positions; or from train, and that half stops. On the other half the hybrid expression is answered as it is served: in
-its present order, by reciprocal-rank fusion, and with the ranker.
+positions; or from train, and that half stops. A Behavior Sequence Transformer learns from the same searches. On the
+other half the hybrid expression is answered as it is served: in its present order, by reciprocal-rank fusion, and with
+the ranker.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,17 +24,21 @@ from alicorn.evaluation.searches import Searches, read_searches
 from alicorn.evaluation.systems.served import RRF, request_vectors, served, with_ranking
 from alicorn.folders import RANKER_FOLDER, check_place
 from alicorn.pairs import PairsFolder
+from alicorn.query import Collection
+from alicorn.ranking.bst import Bst
 from alicorn.ranking.features import FeatureSet
 from alicorn.ranking.forest import Forest
-from alicorn.ranking.learning.examples import rank_examples, read_history, searches_of
+from alicorn.ranking.learning.examples import RankExamples, rank_examples, read_history, searches_of
 from alicorn.ranking.learning.lambdamart import ForestSettings, LearnedForest, learn_forest
 from alicorn.ranking.ranker import Ranker, header_of
 from alicorn.ranking.stages import Pipeline
-from alicorn.ranking.stages.pipeline import RankingConfig
+from alicorn.ranking.stages.pipeline import AnyStage, RankingConfig
+from alicorn.ranking.stages.scoring import ByBst, ByForest
 from alicorn.reporting.markdown import table
 from alicorn.retrieval.retriever import RankingStages, Retriever
+from alicorn.vertical import Vertical
 
-PRESENT, FUSED, RANKED = "present order", "rrf", "with ranking"
+PRESENT, FUSED, RANKED, BY_BST = "present order", "rrf", "with ranking", "with BST"
 K = 10
 _DEPTH = 100
 
@@ -127,9 +132,10 @@ def learn_ranker(
         "trees": learned.trees,
     }
     header = header_of(features, vertical, collection.metadata.get("models", {}), how)
-    ranker = Ranker(header, features, Forest.read(learned.text), history)
-    pipeline = Pipeline(ranker, RankingConfig(ranker=out.name), vertical, collection)
-    comparison = compared(retriever, pipeline, valid.take(measures, valid.targets.take(measures)), settings.seed)
+    bst = None if features.sequence is None else _learned_bst(learning, features, settings)
+    ranker = Ranker(header, features, Forest.read(learned.text), history, bst)
+    rankings = _rankings(ranker, vertical, collection)
+    comparison = compared(retriever, rankings, valid.take(measures, valid.targets.take(measures)), settings.seed)
     try:
         out.mkdir(parents=True, exist_ok=True)
         ranker.save(out, learned.text)
@@ -139,15 +145,35 @@ def learn_ranker(
     return RankReport(learned, counts, examples.left_out, examples.logged, comparison)
 
 
-def compared(retriever: Retriever, ranking: RankingStages, searches: Searches, seed: int = 0) -> Comparison:
-    """The hybrid expression in its present order, by reciprocal-rank fusion, and with ranking."""
+def _rankings(ranker: Ranker, vertical: Vertical, collection: Collection) -> dict[str, RankingStages]:
+    """The forest alone, and the network alone where there is one."""
+    stages: dict[str, AnyStage] = {RANKED: ByForest(kind="forest")}
+    if ranker.bst is not None:
+        stages[BY_BST] = ByBst(kind="bst")
+    return {
+        name: Pipeline(ranker, RankingConfig(ranker="", stages=(stage,)), vertical, collection)
+        for name, stage in stages.items()
+    }
+
+
+def _learned_bst(learning: RankExamples, features: FeatureSet, settings: ForestSettings) -> Bst:
+    from alicorn.ranking.learning.bst import learn_bst  # torch
+
+    return Bst.read(learn_bst(learning, features, settings.positions, settings.seed), features)
+
+
+def compared(
+    retriever: Retriever, rankings: Mapping[str, RankingStages], searches: Searches, seed: int = 0
+) -> Comparison:
+    """The hybrid expression in its present order, by reciprocal-rank fusion, and with each ranking, by name."""
     assert retriever.vertical is not None
     key = retriever.default_key
     vectors = request_vectors(retriever, searches, key)
     runs = {PRESENT: served(retriever, searches, _DEPTH, "hybrid", key, vectors).run}
     if retriever.vertical.order_of("hybrid") != RRF:
         runs[FUSED] = served(retriever, searches, _DEPTH, "hybrid", key, vectors, RRF).run
-    runs[RANKED] = with_ranking(retriever, searches, _DEPTH, key, ranking).run
+    for name, ranking in rankings.items():
+        runs[name] = with_ranking(retriever, searches, _DEPTH, key, ranking).run
     measures = served_measures((K, _DEPTH), searches.targets)
     return compare(runs, searches.targets, measures=measures, segments=searches.segments, baseline=PRESENT, seed=seed)
 

@@ -1,7 +1,7 @@
 """ranking.yaml: the stages that a candidate passes, from the expression's order to the page.
 
 slate.py       the hits between two stages
-scoring.py     stages that order by a number: a weighted sum, the forest, the user's own function
+scoring.py     stages that order by a number: a weighted sum, the forest, BST, the user's own function
 set_choice.py  stages that look at the hits together: relevance filter, diversity, at most n of a value
 pipeline.py    ranking.yaml, and a search with all its stages
 """

@@ -36,7 +36,7 @@ from alicorn.ranking.features.candidates import by_channel
 from alicorn.ranking.features.feature import KnownNames, check_name
 from alicorn.ranking.features.feature_set import known_names
 from alicorn.ranking.ranker import Ranker
-from alicorn.ranking.stages.scoring import ByForest, Call, WeightedSum
+from alicorn.ranking.stages.scoring import ByBst, ByForest, Call, WeightedSum
 from alicorn.ranking.stages.set_choice import AtMost, Diverse, RelevanceFilter
 from alicorn.ranking.stages.slate import RankingStage, Slate
 from alicorn.retrieval.asked import Asked
@@ -46,7 +46,9 @@ from alicorn.text import RULES
 from alicorn.vertical import Vertical
 from alicorn.vertical.parts import of_documents
 
-_AnyStage = Annotated[WeightedSum | RelevanceFilter | ByForest | Call | Diverse | AtMost, Field(discriminator="kind")]
+AnyStage = Annotated[
+    WeightedSum | RelevanceFilter | ByForest | ByBst | Call | Diverse | AtMost, Field(discriminator="kind")
+]
 
 
 class RankingConfig(Config):
@@ -55,7 +57,7 @@ class RankingConfig(Config):
     ranker: str
     candidates: Annotated[int, Field(ge=1, le=10_000)] = 200
     channels: dict[str, Annotated[int, Field(ge=1)]] = {}  # noqa: RUF012 (pydantic copies it)
-    stages: Annotated[tuple[_AnyStage, ...], Field(min_length=1)] = (ByForest(kind="forest"),)
+    stages: Annotated[tuple[AnyStage, ...], Field(min_length=1)] = (ByForest(kind="forest"),)
 
     @property
     def stage_names(self) -> tuple[str, ...]:
@@ -78,7 +80,7 @@ class RankerOnRecord(Config):
     vertical: dict[str, str]
     candidates: int
     channels: dict[str, int]
-    stages: tuple[_AnyStage, ...]
+    stages: tuple[AnyStage, ...]
 
 
 def on_record(ranker: Ranker, config: RankingConfig, vertical: Vertical) -> RankerOnRecord:

@@ -1,4 +1,4 @@
-"""Stages that order by a number: a weighted sum of features, the forest, the user's own function."""
+"""Stages that order by a number: a weighted sum of features, the forest, BST, the user's own function."""
 
 from __future__ import annotations
 
@@ -43,6 +43,27 @@ class ByForest(StageConfig):
 
     def apply(self, slate: Slate, ranker: Ranker) -> Slate:
         return slate.scored(ranker.forest.score(slate.matrix[slate.order]))
+
+
+class ByBst(StageConfig):
+    """The log odds of a choice by the ranker's Behavior Sequence Transformer."""
+
+    scores: ClassVar[bool] = True
+    kind: Literal["bst"]
+
+    def apply(self, slate: Slate, ranker: Ranker) -> Slate:
+        assert ranker.bst is not None
+        assert ranker.features.sequence is not None
+        tokens = ranker.features.sequence.tokens(slate.candidates)
+        ordered = tokens._replace(documents=tokens.documents[slate.order])
+        return slate.scored(ranker.bst.score(ordered, slate.matrix[slate.order]))
+
+    def check(self, ranker: Ranker, known: KnownNames) -> None:
+        if ranker.bst is None:
+            raise ValueError(
+                "the ranker has no Behavior Sequence Transformer: give its features.yaml a `sequence`, and learn it"
+                " again"
+            )
 
 
 class Call(StageConfig):
