@@ -34,7 +34,7 @@ _DROPOUT, _BATCH, _RATE, _DEEPEST = 0.2, 256, 0.01, 50
 _EPOCHS, _PATIENCE, _EVERY = 20, 3, 10  # every tenth search says when to stop
 
 
-class Network(nn.Module):
+class BstNetwork(nn.Module):
     """parts, last: of the sequence. features: (rows, columns) float32 that are learned from, to scale them by."""
 
     def __init__(self, parts: int, last: int, features: Tensor) -> None:
@@ -89,7 +89,7 @@ def learn_bst(examples: RankExamples, features: FeatureSet, positions: bool, see
     no_checks = torch.sparse.check_sparse_tensor_invariants(False)  # of gradients of tables, which torch makes itself
     with torch.random.fork_rng(devices=[]), no_checks:
         torch.manual_seed(seed)
-        network = Network(len(features.sequence.parts), features.sequence.last, learning.features)
+        network = BstNetwork(len(features.sequence.parts), features.sequence.last, learning.features)
         _learn(network, learning, stopping, positions)
     return _exported(network.eval(), features)
 
@@ -123,7 +123,7 @@ class _Rows(NamedTuple):
             torch.from_numpy(examples.weights).float(),
         )
 
-    def loss(self, network: Network, offsets: nn.Embedding, rows: Tensor) -> Tensor:
+    def loss(self, network: BstNetwork, offsets: nn.Embedding, rows: Tensor) -> Tensor:
         """Log loss, weighted."""
         of = self.searches[rows]
         scores = network(self.documents[rows], self.history[of], self.ages[of], self.features[rows])
@@ -131,7 +131,7 @@ class _Rows(NamedTuple):
         return nn.functional.binary_cross_entropy_with_logits(scores, self.labels[rows], self.weights[rows])
 
 
-def _learn(network: Network, learning: _Rows, stopping: _Rows, positions: bool) -> None:
+def _learn(network: BstNetwork, learning: _Rows, stopping: _Rows, positions: bool) -> None:
     """Epochs until the loss of the searches that stop has not fallen for a while; the network is that of the best."""
     offsets = nn.Embedding(_DEEPEST + 1, 1)
     nn.init.zeros_(offsets.weight)
@@ -165,7 +165,7 @@ def _scale(features: Tensor) -> tuple[Tensor, Tensor]:
 class _OneRequest(nn.Module):
     """The network as a function of the candidates of one request, whose history is the same for all."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: BstNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -177,7 +177,7 @@ class _OneRequest(nn.Module):
         return scores
 
 
-def _exported(network: Network, features: FeatureSet) -> bytes:
+def _exported(network: BstNetwork, features: FeatureSet) -> bytes:
     assert features.sequence is not None
     parts, last = len(features.sequence.parts), features.sequence.last
     example = (
