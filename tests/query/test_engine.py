@@ -254,6 +254,9 @@ def test_lineage_names_the_operands_that_have_a_hit(world: World) -> None:
             assert plain.found_by is None
             assert result.found_by is not None
             assert result.found_by.tolist() == [[doc_id in one for one in each] for doc_id in result.ids], root
+            has_nn = [any(isinstance(node, tree.Nn) for node in tree.walk(operand)) for operand in root.operands]
+            by_nn = set().union(*(one for one, has in zip(each, has_nn, strict=True) if has))
+            assert (result.num_by_nn, plain.num_by_nn) == (len(by_nn), None)
         checked += bool(plain.total)
     shown = world.collection.search("(or tag:1 tag:2)", only=tree.Term("tag:3"), limit=50, lineage=True)
     terms = [world.documents[doc_id]["terms"] for doc_id in shown.ids]

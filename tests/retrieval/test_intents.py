@@ -74,8 +74,12 @@ def test_the_nearest_documents_have_what_is_named(collection, control, expressio
     request = retriever.request(text="john bergen", searcher="p3")
     assert str(request.expression) == expression
     assert request.order_by == {"nn": 1, "bm25:text": {"weight": 2, "half_at": 16}}
-    cities = retriever.search(request).table(["city"])["city"].to_pylist()
-    assert set(cities) == {"Bergen"}
+    found = retriever.search(request)
+    assert set(found.table(["city"])["city"].to_pylist()) == {"Bergen"}
+    survive = collection.search(request.root.operands[1], request.vectors, limit=0).total
+    assert request.candidates(found) == survive
+    unnamed = retriever.request(text="john")
+    assert unnamed.candidates(retriever.search(unnamed)) is None
     assert retriever.request(text="john bergen", mode="embedding").intents == ()
     assert str(retriever.request(text="john").expression) == "(or (and text:john) (nn people :k 2))"
 

@@ -1,4 +1,4 @@
-"""The rules of a vertical's selection where documents and requests come in by HTTP."""
+"""The rules of a vertical's selection, and its control, where documents and requests come in by HTTP."""
 
 import pyarrow.parquet as pq
 import pytest
@@ -9,7 +9,8 @@ from served_people import SEARCHERS, TEXT, UNIFIED, Model
 from alicorn.errors import ConfigError
 from alicorn.feedback import ServedLog
 from alicorn.serving import create_app
-from alicorn.vertical import Selection
+from alicorn.vertical import Expressions, Selection
+from alicorn.vertical.expressions import RelevanceControl
 
 SELECTIVE = "{documents: [{kind: range, column: year, min: 1990}], requests: [{kind: short, characters: 3}]}"
 
@@ -67,6 +68,27 @@ def test_a_request_rule_makes_a_text_boolean_and_is_told_and_counted(collection,
     assert search(client, text="john")["without_nn"] is None
     counted = 'alicorn_searches_without_nn_total{rule="fewer than 3 characters"} 1.0'
     assert counted in client.get("/metrics").text
+
+
+def test_what_a_text_is_understood_to_ask_for_is_told_counted_and_logged(collection, tmp_path, start):
+    """Of the three nearest to John, one lives in Bergen."""
+    expressions = Expressions.model_validate({"hybrid": "(or (and {terms}) (nn {key} :k 3))"})
+    control = RelevanceControl(intents=("city",), filter="afterwards")
+    vertical = UNIFIED.vertical.model_copy(update={"expressions": expressions, "control": control})
+    with ServedLog(tmp_path / "served") as log:
+        client = start(collection, [UNIFIED.with_vertical(vertical)], searchers=SEARCHERS, served_log=log)
+        answer = search(client, text="jane bergen", searcher="p3")
+        assert answer["intents"] == [{"term": "city:bergen", "words": "bergen", "probability": 1.0}]
+        assert answer["candidates"] == answer["total"] < 3
+        assert search(client, text="jane", searcher="p3")["candidates"] is None
+        metrics = client.get("/metrics").text
+        assert "alicorn_search_candidates_count 1.0" in metrics
+        assert f"alicorn_search_candidates_sum {answer['candidates']:.1f}" in metrics
+    logged = pq.read_table(tmp_path / "served" / "searches", columns=["query", "intents", "candidates"]).to_pylist()
+    assert {row.pop("query"): tuple(row.values()) for row in logged} == {
+        "jane bergen": (["city:bergen"], answer["candidates"]),
+        "jane": ([], None),
+    }
 
 
 def test_an_easy_repeat_is_answered_without_nn(collection, tmp_path, start):

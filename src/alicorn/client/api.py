@@ -108,7 +108,7 @@ class SearchAnswer(TypedDict):
     vertical's selection by which the text became the Boolean expression; null where none did. cursor: `after` of the
     next page; null where there is no hit. facets: the counts that were asked for, by name. models: those that encoded
     vectors of the search, embedding key -> fingerprint. intents: what the query is sure to ask for, by the vertical's
-    control.
+    control; candidates: how many documents nn found that have it, null without intents.
     """
 
     hits: list[Hit]
@@ -124,6 +124,7 @@ class SearchAnswer(TypedDict):
     facets: dict[str, FacetCounts]
     models: dict[str, str]
     intents: list[Understood]
+    candidates: int | None
 
 
 class Problem(TypedDict):

@@ -1,7 +1,8 @@
 """A search that was served and an event that was reported, and the log tables that they become.
 
     searches    search_id, session_id, searcher_id, time, query, the columns of the vertical's request.context, mode,
-                expression, without_nn: the rule of the selection by which it has no nn; model, ranker, snapshot,
+                expression, without_nn: the rule of the selection by which it has no nn; intents: terms that the
+                query asks for, candidates: documents that nn found and these let pass; model, ranker, snapshot,
                 experiment, arm, total, degraded: the notices of the answer;
                 known, vectors: what the ranker read of the request
     shown       search_id, doc_id, position from 1, rank: the position before exploration, probability: of being shown
@@ -34,6 +35,8 @@ SEARCHES = pa.schema(
         ("mode", pa.string()),
         ("expression", pa.string()),
         ("without_nn", pa.string()),
+        ("intents", pa.list_(pa.string())),
+        ("candidates", pa.int64()),
         ("model", pa.string()),
         ("ranker", pa.string()),
         ("snapshot", pa.int64()),
@@ -78,7 +81,8 @@ EVENTS = pa.schema(
 class ServedSearch:
     """One search and what it showed. time: microseconds since 1970, UTC.
 
-    context: JSON values by column. without_nn: the rule by which the expression has no nn. model: fingerprint of the
+    context: JSON values by column. without_nn: the rule by which the expression has no nn. intents: terms
+    of the control; candidates: documents that nn found and they let pass. model: fingerprint of the
     one that encoded the text; ranker: of the one that ordered the hits, feature_set: of its features. snapshot: of the
     collection. total: documents that matched.
     known: what the ranker read of searcher and context, as JSON. vectors: key -> those of the request, packed float32.
@@ -94,6 +98,8 @@ class ServedSearch:
     mode: str | None = None
     expression: str | None = None
     without_nn: str | None = None
+    intents: Sequence[str] | None = None
+    candidates: int | None = None
     model: str | None = None
     ranker: str | None = None
     snapshot: int | None = None

@@ -55,7 +55,8 @@ class Collection(Store):
         for the hits that come after its last one.
         facets: name -> Facet: what to count over all documents that match, whatever the limit (query/facets/).
         only: the answer is as if the collection held no documents but those of this tree (query/restrict.py).
-        lineage: say of each hit, in `Result.found_by`, which operands of the expression's `or` have it.
+        lineage: say of each hit, in `Result.found_by`, which operands of the expression's `or` have it; and how many
+        documents those with an `nn` have together.
         Raises QueryError (with .offset), VectorError, ConfigError.
         """
         started = time.perf_counter()

@@ -37,6 +37,7 @@ class Result:
     features: (hits, features) float64, of a ranked answer what its ranker knew of each hit. stage_scores: stage -> the
     score that it gave each hit, (hits,) float64, NaN where it gave none.
     found_by: bool (hits, operands), where it was asked for: which operands of the expression's `or` have the hit.
+    num_by_nn: then too, how many documents the operands with an `nn` have together.
     """
 
     scores: np.ndarray
@@ -54,6 +55,7 @@ class Result:
     features: np.ndarray | None = None
     stage_scores: Mapping[str, np.ndarray] = field(default_factory=dict)
     found_by: np.ndarray | None = None
+    num_by_nn: int | None = None
     _ids: list[str] | None = None
 
     @property

@@ -25,7 +25,7 @@ from alicorn.query.nn.scan import clusters_to_scan
 from alicorn.query.nn.segment import nearest_among
 from alicorn.query.operators import OPERATORS
 from alicorn.query.sets import docset
-from alicorn.query.sets.per_segment import Sets, live, size
+from alicorn.query.sets.per_segment import Sets, live, size, unite
 from alicorn.query.sets.ranked import Ranked
 
 
@@ -84,6 +84,13 @@ class Execution:
             for operand, sets in enumerate(self.of_operands):
                 found[here, operand] = docset.holds(sets[at], numbers[here])
         return found
+
+    def num_by_nn(self) -> int:
+        """How many documents the operands of `top` with an `nn` have together."""
+        assert isinstance(self.top, tree.Or | tree.StrongOr)
+        has_nn = [any(isinstance(node, tree.Nn) for node in tree.walk(operand)) for operand in self.top.operands]
+        parts = [sets for sets, by_nn in zip(self.of_operands, has_nn, strict=True) if by_nn]
+        return size(live(self.snapshot, unite(self.snapshot, parts)))
 
     def estimate(self, node: tree.Node) -> int:
         """At most how many documents a node matches. Asked of every node of a tree, it takes linear time."""

@@ -79,7 +79,9 @@ def search(
     counts = count_facets(snapshot, found, wanted)
     page = best.between(offset, offset + limit)
     result = _result(ordering, evaluation, page, total, started, counts)
-    result.found_by = evaluation.found_by(page.segments, page.numbers) if lineage else None
+    if lineage:
+        result.found_by = evaluation.found_by(page.segments, page.numbers)
+        result.num_by_nn = evaluation.num_by_nn()
     return result
 
 

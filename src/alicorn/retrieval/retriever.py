@@ -19,7 +19,7 @@ from alicorn.index import Snapshot
 from alicorn.intents import IntentClassifier
 from alicorn.language.order import OrderBy, without_nn
 from alicorn.language.prepared import prepare
-from alicorn.language.tree import Nn, Node, walk
+from alicorn.language.tree import Nn, Node, Or, walk
 from alicorn.publishing.aliases import CURRENT, aliases_of
 from alicorn.publishing.provenance import as_published, check_models, check_vertical
 from alicorn.query import Collection, Facet, Result
@@ -72,6 +72,17 @@ class Request:
     models: Mapping[str, str] = field(default_factory=dict)
     channels: tuple[str, ...] = ()
     intents: tuple[Intent, ...] = ()
+
+    @property
+    def wants_lineage(self) -> bool:
+        """Whether the answer says which operands found a hit: for channels, and to count what the control lets pass."""
+        return bool(self.channels) or (bool(self.intents) and isinstance(self.root, Or))
+
+    def candidates(self, result: Result) -> int | None:
+        """How many documents `nn` found and the control let pass (MGDSPR: Num_prank); None without an intent."""
+        if not self.intents:
+            return None
+        return result.total if result.num_by_nn is None else result.num_by_nn
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -282,7 +293,7 @@ class Retriever:
             facets=request.facets,
             only=request.only,
             snapshot=snapshot,
-            lineage=bool(request.channels),
+            lineage=request.wants_lineage,
         )
 
     def read(

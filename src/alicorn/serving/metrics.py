@@ -4,6 +4,7 @@ alicorn_requests_total{route, method, status}     alicorn_request_seconds{route,
 alicorn_documents                                 alicorn_version: operations acknowledged so far
 alicorn_requests_in_flight   alicorn_expected_wait_seconds   alicorn_requests_refused: by admission
 alicorn_searches_without_nn_total{rule}           texts that a rule of the vertical's selection made Boolean
+alicorn_search_candidates      of texts with an intent: documents that nn found and the control let pass
 alicorn_search_stage_seconds{stage}   read: a request with its vectors; engine; answer: columns, reasons and the log
 alicorn_segments   alicorn_segments_in_memory   alicorn_documents_deleted: which merging will remove
 alicorn_rewritings: of segments, by flushes, merges and trainings
@@ -27,6 +28,7 @@ from alicorn.serving.limits.admission import Admission
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _RECALL = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 1.0)
 _SCANNED = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+_CANDIDATES = (0, 1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -47,6 +49,11 @@ class Metrics:
         )
         self.without_nn = Counter(
             "alicorn_searches_without_nn", "Texts answered without nn", ["rule"], registry=self._registry
+        )
+        self.candidates = Histogram(
+            *("alicorn_search_candidates", "Documents that nn found and the control let pass"),
+            buckets=_CANDIDATES,
+            registry=self._registry,
         )
         stage = Histogram(
             *("alicorn_search_stage_seconds", "Seconds of each stage of a search", ["stage"]),

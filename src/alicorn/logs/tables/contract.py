@@ -69,6 +69,8 @@ CONTRACT: Mapping[str, Mapping[Column, Presence]] = {
         Column("mode", ColumnType.STRING, "boolean, embedding or hybrid"): _CHECKED,
         Column("expression", ColumnType.STRING, "what the query became"): _CHECKED,
         Column("without_nn", ColumnType.STRING, "the rule by which the expression has no nn"): _CHECKED,
+        Column("intents", ColumnType.STRINGS, "terms that the query is sure to ask for"): _CHECKED,
+        Column("candidates", ColumnType.INTEGER, "documents that nn found and the control let pass"): _CHECKED,
         Column("model", ColumnType.STRING, "fingerprint of the model that encoded it"): _CHECKED,
         Column("ranker", ColumnType.STRING, "fingerprint of the ranker"): _CHECKED,
         Column("snapshot", ColumnType.INTEGER, "of the collection"): _CHECKED,

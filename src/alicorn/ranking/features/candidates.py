@@ -24,7 +24,9 @@ NO_CHANNELS: Mapping[str, np.ndarray] = MappingProxyType({})
 
 def by_channel(channels: Sequence[str], found_by: np.ndarray | None) -> Mapping[str, np.ndarray]:
     """Name -> bool (documents,), from bool (documents, channels); empty where that is not known."""
-    return NO_CHANNELS if found_by is None else dict(zip(channels, found_by.T, strict=bool(len(found_by))))
+    return (
+        NO_CHANNELS if found_by is None or not channels else dict(zip(channels, found_by.T, strict=bool(len(found_by))))
+    )
 
 
 class Candidates:

@@ -214,7 +214,7 @@ class Pipeline:
             facets=facets,
             only=request.only,
             snapshot=snapshot,
-            lineage=bool(request.channels),
+            lineage=request.wants_lineage,
         )
 
     def slate(self, found: Result, request: Request) -> Slate:

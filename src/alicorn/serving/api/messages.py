@@ -164,7 +164,7 @@ class SearchAnswer(Struct, frozen=True):
     vertical's selection by which the text became the Boolean expression; null where none did. cursor: `after` of the
     next page; null where there is no hit. facets: the counts that were asked for, by name. models: those that encoded
     vectors of the search, embedding key -> fingerprint. intents: what the query is sure to ask for, by the vertical's
-    control.
+    control; candidates: how many documents nn found that have it, null without intents.
     """
 
     hits: list[Hit]
@@ -180,6 +180,7 @@ class SearchAnswer(Struct, frozen=True):
     facets: dict[str, FacetCounts] = {}
     models: dict[str, str] = {}
     intents: list[Understood] = []
+    candidates: int | None = None
 
 
 class Problem(Struct):

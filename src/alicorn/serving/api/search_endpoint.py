@@ -145,6 +145,7 @@ class SearchEndpoint:
             {name: _counts(found) for name, found in result.facets.items()},
             dict(request.models),
             [Understood(of.term, of.words, of.probability) for of in request.intents],
+            request.candidates(result),
         )
 
     def _explored(self, asked: SearchRequest, found: Result) -> Swapped | None:
@@ -308,6 +309,8 @@ class SearchEndpoint:
             mode=asked.mode or "hybrid",
             expression=expression,
             without_nn=request.without_nn,
+            intents=[of.term for of in request.intents],
+            candidates=request.candidates(result),
             model=request.models.get(next(keys, "")),
             snapshot=result.snapshot.sequence,
             experiment=asked.experiment,

@@ -68,6 +68,8 @@ def search_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
     def counted(answer: SearchAnswer) -> SearchAnswer:
         if answer.without_nn is not None:
             metrics.without_nn.labels(answer.without_nn).inc()
+        if answer.candidates is not None:
+            metrics.candidates.observe(answer.candidates)
         return answer
 
     def search(request: Request, asked: SearchRequest) -> SearchAnswer:
