@@ -92,7 +92,7 @@ def test_a_table_updates_a_collection_and_a_key_is_dropped(tmp_path):
     with Collection.open(tmp_path / "c", read_only=True) as collection:
         assert collection.embeddings == {"y": 3}
         assert collection.get("a") == {"doc_id": "a", "terms": ["all"], "static_rank": 0.0, "price": 2}
-    assert "key must be one of y, got 'x'" in alicorn("drop", tmp_path / "c", "--key", "x").refusal()
+    assert "keys must be one of y, got 'x'" in alicorn("drop", tmp_path / "c", "--key", "x").refusal()
     refused = alicorn("publish", tmp_path / "changes.parquet", "--into", tmp_path / "c").refusal()
     assert "leaves out what such documents have: 'terms' (1 row)" in refused
 

@@ -31,8 +31,9 @@ from alicorn.index import Store
 from alicorn.quantization import CODES, FLOAT16, STORED, Int8
 
 CYCLES_OF_A_COLLECTION = 12
-# doc_id -> the operations that wrote it last and that upserted it; the one that set the metadata; is there a key w?
-Model = tuple[dict[str, tuple[int, int]], int | None, bool]
+# doc_id -> the operations that wrote it last and that upserted it; the one that set the metadata; is there a key w; are
+# the positions of word: kept?
+Model = tuple[dict[str, tuple[int, int]], int | None, bool, bool]
 
 
 @dataclass
@@ -81,7 +82,7 @@ def crash(writers: Writers, folder: Path, cycles: int, seed: int) -> Record:
     for start in range(0, cycles, CYCLES_OF_A_COLLECTION):
         path = folder / f"c{start}"
         stored = STORED[start // CYCLES_OF_A_COLLECTION % len(STORED)]
-        model: Model = ({}, None, False)
+        model: Model = ({}, None, False, False)
         first = 0
         for cycle in range(start, min(cycles, start + CYCLES_OF_A_COLLECTION)):
             (folder / "log").write_bytes(b"")
@@ -136,21 +137,22 @@ def compare(path: Path, log: Path, first: int, model: Model, stored: str) -> tup
         store = created(str(path), stored)  # it was killed while it created the collection
     with store:
         store.verify()
-        found = contents(store), store.metadata.get("number"), "w" in store.embeddings
+        found = contents(store), store.metadata.get("number"), "w" in store.embeddings, "word" in store.positions
     assert found in allowed, f"acknowledged, but not found: {difference(allowed[0], found)}"
     return int(notes[-1][1]) + 1 if notes else max(first, 1), found, acknowledged
 
 
 def applied(model: Model, number: int) -> Model:
     """After one more operation."""
-    documents, metadata, has_key = model
+    documents, metadata, has_key, has_word = model
     kind, added, deleted = operation(number)
     kept = {doc_id: at for doc_id, at in documents.items() if doc_id not in deleted}
     if kind == "update":
         changed = {doc_id: (number, documents[doc_id][1]) for doc_id in added if doc_id in documents}
     else:
         changed = dict.fromkeys(added, (number, number))
-    return kept | changed, number if kind == "metadata" else metadata, has_key != (kind == "key")
+    metadata = number if kind == "metadata" else metadata
+    return kept | changed, metadata, has_key != (kind == "key"), has_word != (kind == "positions")
 
 
 def contents(store: Store) -> dict[str, tuple[int, int]]:
@@ -163,8 +165,8 @@ def contents(store: Store) -> dict[str, tuple[int, int]]:
         for number, row in enumerate(view.segment.stored.to_pylist()):
             if view.deleted is None or not view.deleted[number]:
                 assert row["doc_id"] not in found
-                assert row["terms"] == [f"op:{row['number']}"]
-                assert positions[number] == row["number"]  # every document has one term
+                assert row["terms"] == [f"op:{row['number']}", "word:a"]
+                assert positions[2 * number : 2 * number + 2].tolist() == [row["number"], 0]
                 vector = block.stored(block.rows_of[[number]])[0]
                 np.testing.assert_array_equal(vector, written(row["upserted"], block.quantizer.stored)[row["doc_id"]])
                 found[row["doc_id"]] = row["number"], row["upserted"]
@@ -191,7 +193,7 @@ def difference(expected: Model, found: Model) -> list[str]:
         f"{doc_id}: {expected[0].get(doc_id)} is now {found[0].get(doc_id)}"
         for doc_id in sorted(both)
         if expected[0].get(doc_id) != found[0].get(doc_id)
-    ] + ([f"metadata, key: {expected[1:]} is now {found[1:]}"] if expected[1:] != found[1:] else [])
+    ] + ([f"metadata, key, positions: {expected[1:]} is now {found[1:]}"] if expected[1:] != found[1:] else [])
 
 
 def lines(record: Record) -> Iterator[str]:

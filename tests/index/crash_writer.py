@@ -31,7 +31,8 @@ KINDS = {  # and how often
     "merge": 0.04,
     "train": 0.04,
     "metadata": 0.04,
-    "key": 0.06,
+    "key": 0.04,
+    "positions": 0.02,
 }
 OPERATIONS = 60  # a child that is not killed before ends after so many
 
@@ -65,8 +66,8 @@ def table(number: int, doc_ids: list[str]) -> pa.Table:
     return pa.table(
         {
             "doc_id": doc_ids,
-            "terms": [[f"op:{number}"]] * len(doc_ids),
-            "term_positions": [[number]] * len(doc_ids),
+            "terms": [[f"op:{number}", "word:a"]] * len(doc_ids),
+            "term_positions": [[number, 0]] * len(doc_ids),
             "embedding:v": list(vectors),
             "number": [number] * len(doc_ids),
             "upserted": [number] * len(doc_ids),
@@ -116,7 +117,9 @@ def write(order: Order) -> None:
         elif kind == "train":
             store.train(num_clusters=3)
         elif kind == "key":
-            store.drop_key("w") if "w" in store.embeddings else store.add_key("w", 3)
+            store.drop(keys=["w"]) if "w" in store.embeddings else store.add_key("w", 3)
+        elif kind == "positions":
+            store.drop(positions=["word"]) if "word" in store.positions else store.add_positions(["word"])
         elif kind == "metadata":
             store.set_metadata({"number": number})
         else:

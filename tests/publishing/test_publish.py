@@ -56,8 +56,14 @@ def test_positions_of_a_plain_table_are_kept_where_that_is_asked_for(tmp_path: P
     with Collection.open(tmp_path / "c", read_only=True) as collection:
         assert collection.search("(phrase text new york)").ids == ["d1", "d2"]
         assert collection.search("(phrase text york new :slop 4)").ids == ["d1", "d2", "d3"]
-    with pytest.raises(CollectionError, match="keeps the positions of: text, not of: title: this is chosen when"):
-        publish(plain(tmp_path), tmp_path / "c", positions=["title"])
+    publish(
+        plain(tmp_path, terms=[["title:a", "title:b"], ["text:x"]], doc_id=["d8", "d9"]),
+        tmp_path / "c",
+        positions=["title"],
+    )
+    with Collection.open(tmp_path / "c", read_only=True) as collection:
+        assert collection.positions == ("text", "title")
+        assert collection.search("(or (phrase title a b) (phrase text new york))").ids == ["d1", "d2", "d8"]
     with pytest.raises(TableError, match="this collection keeps none"):
         publish(plain(tmp_path, term_positions=[[0], [0]]), tmp_path / "other")
     assert not (tmp_path / "other").exists()

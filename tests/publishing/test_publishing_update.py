@@ -13,7 +13,7 @@ import pytest
 
 from alicorn.errors import AlicornError, CollectionError, ConfigError, TableError, VectorError
 from alicorn.publishing.provenance import check_models
-from alicorn.publishing.update import drop_key, update
+from alicorn.publishing.update import drop, update
 from alicorn.query import Collection
 
 VECTORS = pa.list_(pa.float32())
@@ -76,7 +76,7 @@ def test_vectors_of_a_new_key_add_it(shop: Path, tmp_path: Path) -> None:
         assert collection.search("(nn y :k 5)", vectors={"y": [0, 0, 1]}).ids == ["a"]
         assert collection.search("(nn x :k 5)", vectors={"x": [0, 1]}).ids == ["b", "a"]
     assert documents(shop) == before
-    drop_key(shop, "x")
+    drop(shop, ["x"])
     with Collection.open(shop, read_only=True) as collection:
         assert collection.embeddings == {"y": 3}
         assert collection.metadata == {"models": {}, "analysis": "stems"}
@@ -118,7 +118,7 @@ def test_what_does_not_fit_is_refused_before_any_change(shop: Path, tmp_path: Pa
         with pytest.raises(kind, match=message):
             update(written(tmp_path, **columns), shop, models)
     with pytest.raises(ConfigError, match="one of x, got 'y'"):
-        drop_key(shop, "y")
+        drop(shop, ["y"])
     assert documents(shop) == before
     with Collection.open(shop, read_only=True) as collection:
         assert collection.embeddings == {"x": 2}

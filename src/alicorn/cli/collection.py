@@ -66,7 +66,7 @@ def publish(
     ] = None,
     positions: Annotated[
         list[str] | None,
-        typer.Option(help="Without --model: a prefix of terms whose positions a new collection keeps, for phrases."),
+        typer.Option(help="Without --model: a prefix of terms whose positions are kept, for phrases."),
     ] = None,
     logs: Annotated[
         Path | None,
@@ -206,17 +206,23 @@ def update(
 
 def drop(
     collection: CollectionFolder,
-    key: Annotated[str, typer.Option(help="Embedding key to remove, with all its vectors.")],
+    key: Annotated[list[str] | None, typer.Option(help="Embedding key, with its vectors. Again for more.")] = None,
+    column: Annotated[list[str] | None, typer.Option(help="Stored column. Again for more.")] = None,
+    terms: Annotated[list[str] | None, typer.Option(help="Prefix whose terms go. Again for more.")] = None,
+    positions: Annotated[list[str] | None, typer.Option(help="Prefix whose positions go; its terms stay.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Remove an embedding key from a collection: a model that is not searched any more.
+    """Remove parts of all documents: vectors of a model that is not searched any more, columns, terms, positions.
 
-    Example: alicorn drop collection/ --key people-v3
+    Example: alicorn drop collection/ --key people-v3 --column nickname --terms nick
     """
-    from alicorn.publishing.update import drop_key
+    from alicorn.publishing.update import drop as drop_parts
 
-    drop_key(collection, key)
-    print_values({"dropped": key}, as_json)
+    dropped = {"keys": key or [], "columns": column or [], "terms": terms or [], "positions": positions or []}
+    if not any(dropped.values()):
+        raise ConfigError("nothing is named that should go: give --key, --column, --terms or --positions")
+    drop_parts(collection, **dropped)
+    print_values({"dropped": {name: given for name, given in dropped.items() if given}}, as_json)
 
 
 def alias(

@@ -64,7 +64,7 @@ def publish(
     given.
     stored: how a new collection keeps the vectors of every key, one of quantization.STORED, float32 unless given; an
     existing one keeps them as it does, and another value is refused.
-    positions: of a plain table, the prefixes of terms whose positions a new collection keeps; a model's vertical says
+    positions: of a plain table, the prefixes of terms whose positions are kept; a model's vertical says
     so in its analysis.
     requests: of a log, as `Model.encode_requests` takes them: they calibrate `:recall` of every model's key in a new
     collection.
@@ -137,11 +137,7 @@ def _existing(
         if models:
             check_vertical(collection, models[0].vertical)
         _check_embeddings(collection, embeddings, stored)
-        if not set(positions) <= set(collection.positions):
-            raise CollectionError(
-                f"the collection keeps the positions of: {', '.join(collection.positions) or 'none'}, not of:"
-                f" {', '.join(positions)}: this is chosen when a collection is made, so publish into a new one"
-            )
+        collection.add_positions([prefix for prefix in positions if prefix not in collection.positions])
         yield collection
         collection.flush()
 

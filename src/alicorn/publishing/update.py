@@ -1,4 +1,4 @@
-"""Columns of documents, or the vectors of further models, into a collection that has the documents; keys that go."""
+"""Columns of documents, or the vectors of further models, into a collection that has the documents; parts that go."""
 
 from __future__ import annotations
 
@@ -80,21 +80,28 @@ def update(
     return UpdateReport(updated, unknown, added, time.perf_counter() - started)
 
 
-def drop_key(collection: Path, key: str) -> None:
-    """Remove an embedding key of a collection, and what the collection remembers of its model.
+def drop(
+    collection: Path,
+    keys: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    terms: Sequence[str] = (),
+    positions: Sequence[str] = (),
+) -> None:
+    """Remove parts of all documents as `Store.drop` does, and what the collection remembers of the models of the keys.
 
     Raises ConfigError, CollectionError.
     """
     with Collection.open(collection) as opened:
-        if names := [name for name, named in aliases_of(opened).items() if named == key]:
-            raise ConfigError(
-                f"embedding {key!r} is called {names[0]!r}: give the name to another key first (alicorn alias)"
-            )
+        for name, key in aliases_of(opened).items():
+            if key in keys:
+                raise ConfigError(
+                    f"embedding {key!r} is called {name!r}: give the name to another key first (alicorn alias)"
+                )
+        opened.drop(keys=keys, columns=columns, terms=terms, positions=positions)
         models = opened.metadata.get("models", {})
-        if key in models:
-            left = {name: fingerprint for name, fingerprint in models.items() if name != key}
+        left = {key: fingerprint for key, fingerprint in models.items() if key not in keys}
+        if left != models:
             opened.set_metadata({**opened.metadata, "models": left})
-        opened.drop_key(key)
 
 
 def _added(

@@ -73,7 +73,7 @@ def test_a_dropped_key_is_gone_and_the_others_stay(store: Store, place: str, dro
     kept = next(key for key in DIMS if key != dropped)
     before = vectors(store, kept)
     documents = {doc_id: store.get(doc_id) for doc_id in [*before, "late"]}
-    store.drop_key(dropped)
+    store.drop(keys=[dropped])
     for _ in range(2):
         assert list(store.embeddings) == [kept]
         assert vectors(store, kept) == before
@@ -90,7 +90,7 @@ def test_a_dropped_key_is_gone_and_the_others_stay(store: Store, place: str, dro
 def test_a_key_may_come_back_with_another_dimension(store: Store, place: str) -> None:
     fill(store, 30)
     PLACES[place](store)
-    store.drop_key("a")
+    store.drop(keys=["a"])
     store.add_key("a", 2)
     assert vectors(store, "a") == {}
     store.update(pa.table({"doc_id": ["d1"], "embedding:a": [[0.0, 1.0]]}))
@@ -102,8 +102,8 @@ def test_a_key_may_come_back_with_another_dimension(store: Store, place: str) ->
 
 
 def test_all_keys_of_an_empty_collection_may_be_dropped(store: Store) -> None:
-    store.drop_key("a")
-    store.drop_key("b")
+    store.drop(keys=["a"])
+    store.drop(keys=["b"])
     assert store.embeddings == {}
     store = reopened(store)
     assert store.upsert(pa.table({"doc_id": ["x"]})) == 1
@@ -118,7 +118,7 @@ def test_a_reader_sees_keys_come_and_go(store: Store) -> None:
             lambda: store.add_key("c", 2),
             lambda: store.update(pa.table({"doc_id": ["d3"], "embedding:c": [[1.0, 0.0]]})),
             store.flush,
-            lambda: store.drop_key("a"),
+            lambda: store.drop(keys=["a"]),
             lambda: store.add_key("a", 3),
             store.train,
         ):
@@ -130,7 +130,7 @@ def test_a_reader_sees_keys_come_and_go(store: Store) -> None:
         with pytest.raises(CollectionError, match="read_only"):
             reader.add_key("d", 2)
         with pytest.raises(CollectionError, match="read_only"):
-            reader.drop_key("c")
+            reader.drop(keys=["c"])
 
 
 def test_what_cannot_be_is_refused(store: Store) -> None:
@@ -145,7 +145,7 @@ def test_what_cannot_be_is_refused(store: Store) -> None:
         with pytest.raises(ConfigError, match=message):
             store.add_key(key, embedding)
     with pytest.raises(ConfigError, match="one of a, b, got 'c'"):
-        store.drop_key("c")
+        store.drop(keys=["c"])
     assert store.embeddings == DIMS
     assert store.snapshot().embeddings == before.embeddings
 
@@ -164,7 +164,7 @@ def test_documents_that_come_while_a_key_is_dropped_are_kept(store: Store, monke
 
     monkeypatch.setattr(rewriting, "write_segment", slow)
     monkeypatch.setattr(maintenance, "RECODED_DOCS", 3)
-    thread = threading.Thread(target=store.drop_key, args=("b",))
+    thread = threading.Thread(target=store.drop, kwargs={"keys": ["b"]})
     thread.start()
     started.wait(10)
     model |= fill(store, 8, seed=1, prefix="e")

@@ -121,12 +121,12 @@ def test_bad_positions_are_refused_and_nothing_is_written(positions: Any, messag
 def test_a_collection_that_keeps_no_positions_refuses_them(tmp_path: Path) -> None:
     with (
         Store.create(tmp_path / "c") as store,
-        pytest.raises(TableError, match=r"keeps none: create a collection with"),
+        pytest.raises(TableError, match=r"keeps none: add_positions"),
     ):
         store.upsert(table(ROWS))
 
 
-@pytest.mark.parametrize(("positions", "message"), [("text", "put it in a list"), (["text:"], "got 'text:'")])
+@pytest.mark.parametrize(("positions", "message"), [("text", "put the names in a list"), (["text:"], "got 'text:'")])
 def test_a_prefix_that_cannot_be(positions: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
         Store.create(tmp_path / "c", positions=positions)

@@ -231,11 +231,11 @@ class Journal:
         quantizers: tuple[str, str] | None,
         flushed: int,
         columns: pa.Schema | None = None,
-        embeddings: Mapping[str, Declared] | None = None,
+        declared: tuple[Mapping[str, Declared], tuple[str, ...]] | None = None,
     ) -> None:
         """Replace the list of segments, which now contain the journal up to `flushed`. Durable when this returns.
 
-        embeddings: given when the keys change.
+        columns, declared: given when the stored columns change, and when the keys or the prefixes with positions do.
         """
         names = tuple(segment.name for segment in segments)
         state = replace(self.state, generation=generation, segments=names, quantizers=quantizers, flushed=flushed)
@@ -247,14 +247,14 @@ class Journal:
                 self._database.execute("INSERT INTO segments VALUES (?, ?, ?, ?)", (*row, row_checksum(*row)))
             self._database.execute("DELETE FROM journal WHERE sequence <= ?", (flushed,))
             self._put_columns(columns)
-            if embeddings is not None:
-                self._put_embeddings(embeddings)
+            if declared is not None:
+                self._put_declarations(*declared)
         self.num_bytes = self._num_bytes()
 
     def set_embeddings(self, embeddings: Mapping[str, Declared]) -> None:
         """Declare further keys. Durable when this returns."""
         with self._transaction("schema", self.state):
-            self._put_embeddings(embeddings)
+            self._put_declarations(embeddings, self.positions())
 
     def set_metadata(self, metadata: Mapping[str, Any]) -> None:
         value = _json(metadata)
@@ -338,8 +338,8 @@ class Journal:
         if columns is not None:
             put_setting(self._database, "columns", columns.serialize().to_pybytes())
 
-    def _put_embeddings(self, embeddings: Mapping[str, Declared]) -> None:
-        put_setting(self._database, "collection", _declarations(embeddings, self.positions()))
+    def _put_declarations(self, embeddings: Mapping[str, Declared], positions: tuple[str, ...]) -> None:
+        put_setting(self._database, "collection", _declarations(embeddings, positions))
         self._database.execute(f"PRAGMA user_version = {MANIFEST_VERSION}")
 
     def _setting(self, name: str) -> bytes:

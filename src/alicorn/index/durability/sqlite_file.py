@@ -1,7 +1,7 @@
 """The SQLite database of a collection: its tables, its creation, its connections.
 
 manifest.sqlite    application_id 0x414C4943 ("ALIC"), user_version = 1, 2 if an embedding is not stored as float32, 3
-                   if positions of terms are kept, 4 after a key was added or dropped; WAL mode
+                   if positions of terms are kept, 4 after a key or positions were added or dropped; WAL mode
   settings         name, value, checksum
                      collection   JSON: embeddings, a list of [key, dimension] or [key, dimension, stored] in the
                                   order of declaration; stored: "float16" or "codes", missing for float32;

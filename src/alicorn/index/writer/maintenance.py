@@ -21,6 +21,7 @@ from alicorn.index.segment.building.documents import Documents
 from alicorn.index.state.version import Version
 from alicorn.index.writer import rewriting
 from alicorn.index.writer.rewriting import Rewriting, Rewritten
+from alicorn.index.writer.schema import SchemaChange
 from alicorn.index.writer.training import Training
 from alicorn.index.writer.version_set import VersionSet
 from alicorn.index.writer.worker import Worker
@@ -77,11 +78,11 @@ class Maintenance:
             ) from failure
 
     def rewrite(
-        self, training: Training | None = None, *, everything: bool = False, dropped: str | None = None
+        self, training: Training | None = None, *, everything: bool = False, change: SchemaChange | None = None
     ) -> None:
         """Flush the memtable; merge and train if that is due. Call it without the lock.
 
-        dropped: a key to leave out of all documents. Raises ConfigError if there is no such key.
+        change: of all documents. Raises ConfigError for one that cannot be.
         """
         versions = self._versions
         with versions.lock:
@@ -90,29 +91,29 @@ class Maintenance:
             with versions.lock:
                 versions.publish(versions.current.switch_memtable())
                 flushed = versions.journal.state.last
-                if dropped is None:
+                if change is None:
                     plan = rewriting.decide(versions.current, self._generation, training, everything=everything)
                 else:
-                    plan = rewriting.decide_drop(versions.current, self._generation, dropped)
+                    plan = rewriting.decide_change(versions.current, self._generation, change)
             unchanged = not plan.sources and flushed == versions.journal.state.flushed
-            if unchanged and dropped is None and training is None:
+            if unchanged and change is None and training is None:
                 return
             done = rewriting.rewrite(plan, versions.path, self._worker.abandoned)
-            while plan.training is not None or dropped is not None:
+            while plan.training is not None or change is not None:
                 with versions.lock:
                     late = versions.current.mutable.views
                     if versions.current.mutable.num_docs <= RECODED_DOCS:
                         break
                     versions.publish(versions.current.switch_memtable())
                     flushed = versions.journal.state.last
-                done = rewriting.catch_up(done, late, plan.generation, versions.path, self._worker.abandoned)
+                done = rewriting.catch_up(done, late, plan, versions.path, self._worker.abandoned)
             with versions.lock:
-                if dropped is not None:  # no row of the journal may have the key, which may be added again
+                if change is not None:  # no row of the journal may have what is dropped, which may be added again
                     late = versions.current.mutable.views
                     versions.publish(versions.current.switch_memtable())
                     flushed = versions.journal.state.last
-                    done = rewriting.catch_up(done, late, plan.generation, versions.path, self._worker.abandoned)
-                self._swap(versions.current, done, plan.generation, flushed)
+                    done = rewriting.catch_up(done, late, plan, versions.path, self._worker.abandoned)
+                self._swap(versions.current, done, plan, flushed)
         finally:
             with versions.lock:
                 self._end()
@@ -129,7 +130,7 @@ class Maintenance:
             version = version.switch_memtable()
             plan = Rewriting(version.immutable.views, arriving, version.quantizers, self._generation, training=None)
             done = rewriting.rewrite(plan, versions.path, self._worker.abandoned)
-            self._swap(version, done, plan.generation, versions.journal.state.last, columns)
+            self._swap(version, done, plan, versions.journal.state.last, columns)
         finally:
             self._end()
         self.wake_if_due()
@@ -198,12 +199,13 @@ class Maintenance:
         self._versions.lock.notify_all()
 
     def _swap(
-        self, version: Version, done: Rewritten, generation: int, flushed: int, columns: pa.Schema | None = None
+        self, version: Version, done: Rewritten, plan: Rewriting, flushed: int, columns: pa.Schema | None = None
     ) -> None:
-        same_keys = version.quantizers.keys() == done.quantizers.keys()
-        version = rewriting.swapped(version, done, generation)
-        records, declared = version.segment_records(), None if same_keys else version.declared()
+        version = rewriting.swapped(version, done, plan)
+        records, declared = version.segment_records(), None
+        if plan.change is not None:
+            columns, declared = version.columns, (version.declared(), version.positions)
         with self._versions.changing():
-            self._versions.journal.swap(generation, records, version.quantizer_file, flushed, columns, declared)
+            self._versions.journal.swap(plan.generation, records, version.quantizer_file, flushed, columns, declared)
             self._versions.publish(version)
         self._worker.take_failure()  # its cause is gone

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from alicorn.errors import AbandonedError, CollectionError, ConfigError
+from alicorn.errors import AbandonedError, CollectionError
 from alicorn.index.segment.building.documents import Documents
 from alicorn.index.segment.building.tiers import smallest_to_merge
 from alicorn.index.segment.files.quantizer_file import quantizer_path, write_quantizers
@@ -31,6 +31,7 @@ from alicorn.index.state.memtable import Memtable
 from alicorn.index.state.version import Version
 from alicorn.index.writer import training as training_rules
 from alicorn.index.writer.checks.documents import PIECE_BYTES
+from alicorn.index.writer.schema import SchemaChange
 from alicorn.index.writer.training import Training
 from alicorn.quantization import KeyQuantizer
 
@@ -40,14 +41,15 @@ MAX_MERGED_DOCS = 1_000_000  # larger segments are not merged automatically, so 
 @dataclass(frozen=True, eq=False)
 class Rewriting:
     """sources: the views, on disk or immutable, to rewrite; arriving: documents that are in no view yet;
-    generation: part of the names of the new files; training: None if the quantizers stay."""
+    generation: part of the names of the new files; training: None if the quantizers stay; change: of all documents.
+    """
 
     sources: tuple[SegmentView, ...]
     arriving: Sequence[Documents]
     quantizers: Mapping[str, KeyQuantizer]
     generation: int
     training: Training | None
-    dropped: str | None = None
+    change: SchemaChange | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +82,12 @@ def decide(version: Version, generation: int, training: Training | None, *, ever
     return Rewriting(immutable + merged, (), version.quantizers, generation, training)
 
 
-def decide_drop(version: Version, generation: int, key: str) -> Rewriting:
-    """All documents without the vectors of a key. Raises ConfigError if there is no such key."""
-    if key not in version.quantizers:
-        known = ", ".join(version.quantizers) or "none: there is no embedding"
-        raise ConfigError(f"key must be one of {known}, got {key!r}")
+def decide_change(version: Version, generation: int, change: SchemaChange) -> Rewriting:
+    """Plan to rewrite all documents. Raises ConfigError for a change that cannot be."""
+    change.check(version)
     live = tuple(view for view in (*version.immutable.views, *version.disk) if view.num_live)
-    others = {name: quantizer for name, quantizer in version.quantizers.items() if name != key}
-    return Rewriting(live, (), others, generation, None, dropped=key)
+    others = {name: quantizer for name, quantizer in version.quantizers.items() if name not in change.keys}
+    return Rewriting(live, (), others, generation, None, change)
 
 
 def is_due(version: Version) -> bool:
@@ -118,14 +118,13 @@ def _due_for_merge(live: Sequence[SegmentView], num_arriving: int) -> tuple[Segm
 
 def rewrite(plan: Rewriting, path: Path, abandoned: threading.Event) -> Rewritten:
     """Write the new files, durably. Raises CollectionError when they cannot be written, AbandonedError."""
-    pending = [Documents.of_segment(view.segment, view.deleted) for view in plan.sources]
-    pending += plan.arriving
+    pending = [*_documents_of(plan, plan.sources), *plan.arriving]
     done = Rewritten((), {}, plan.quantizers, None)
-    if plan.dropped is not None:
-        done = _with_segments(done, plan.sources, pending, plan.generation, path, abandoned)
-        return _with_quantizers(done, plan.quantizers, plan.generation, path)
     if not plan.training:
-        return _with_segments(done, plan.sources, pending, plan.generation, path, abandoned)
+        done = _with_segments(done, plan.sources, pending, plan.generation, path, abandoned)
+        if plan.change is None or not plan.change.keys:
+            return done
+        return _with_quantizers(done, plan.quantizers, plan.generation, path)
     trained = training_rules.train(pending, plan.quantizers, plan.generation, plan.training)
     _go_on(abandoned)
     done = _with_segments(replace(done, quantizers=trained), plan.sources, pending, plan.generation, path, abandoned)
@@ -137,6 +136,12 @@ def rewrite(plan: Rewriting, path: Path, abandoned: threading.Event) -> Rewritte
     return _with_quantizers(done, quantizers, plan.generation, path)
 
 
+def _documents_of(plan: Rewriting, views: Sequence[SegmentView]) -> list[Documents]:
+    """The live documents of some views, changed as the plan says."""
+    documents = [Documents.of_segment(view.segment, view.deleted) for view in views if view.num_live]
+    return documents if plan.change is None else [plan.change.documents(one) for one in documents]
+
+
 def _with_quantizers(done: Rewritten, quantizers: Mapping[str, KeyQuantizer], generation: int, path: Path) -> Rewritten:
     """The same, with a new file of quantizers."""
     name = f"{generation:08d}"
@@ -146,14 +151,13 @@ def _with_quantizers(done: Rewritten, quantizers: Mapping[str, KeyQuantizer], ge
 
 
 def catch_up(
-    done: Rewritten, late: tuple[SegmentView, ...], generation: int, path: Path, abandoned: threading.Event
+    done: Rewritten, late: tuple[SegmentView, ...], plan: Rewriting, path: Path, abandoned: threading.Event
 ) -> Rewritten:
-    """The same, with segments of the documents that the memtable got while the quantizers were trained."""
-    pending = [Documents.of_segment(view.segment, view.deleted) for view in late if view.num_live]
-    return _with_segments(done, late, pending, generation, path, abandoned)
+    """The same, with segments of the documents that the memtable got meanwhile."""
+    return _with_segments(done, late, _documents_of(plan, late), plan.generation, path, abandoned)
 
 
-def swapped(version: Version, done: Rewritten, generation: int) -> Version:
+def swapped(version: Version, done: Rewritten, plan: Rewriting) -> Version:
     """The version with the new files in place of their sources."""
     current = {id(view.segment): view for view in (*version.disk, *version.immutable.views)}
     arrived: list[SegmentView] = []
@@ -169,12 +173,12 @@ def swapped(version: Version, done: Rewritten, generation: int) -> Version:
     checksums = {**version.checksums, **done.checksums}
     retrained = done.quantizer_file is not None
     return replace(
-        version,
+        version if plan.change is None else plan.change.version(version),
         embeddings={key: one.dim for key, one in done.quantizers.items()},
         quantizers=done.quantizers,
         quantizer_file=done.quantizer_file or version.quantizer_file,
         checksums={str(view.segment.name): checksums[str(view.segment.name)] for view in disk},
-        generation=generation,
+        generation=plan.generation,
         disk=disk,
         immutable=Memtable(),
         mutable=version.mutable.coded_by(done.quantizers) if retrained else version.mutable,

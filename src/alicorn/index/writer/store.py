@@ -40,12 +40,14 @@ from alicorn.index.writer.checks.arguments import (
     checked_given,
     checked_ids,
     checked_metadata,
+    checked_names,
     checked_prefixes,
     checked_queries,
 )
 from alicorn.index.writer.checks.documents import check_table, whole_documents
 from alicorn.index.writer.checks.left_out import check_nothing_lost
 from alicorn.index.writer.maintenance import Maintenance
+from alicorn.index.writer.schema import SchemaChange
 from alicorn.index.writer.splitting import split
 from alicorn.index.writer.training import Training
 from alicorn.index.writer.updating import updated_documents
@@ -326,19 +328,44 @@ class Store:
             if key in version.embeddings:
                 raise ConfigError(
                     f"the collection has an embedding {key!r} of {version.embeddings[key]} dimensions already: choose"
-                    " another key, or drop that one first (drop_key)"
+                    " another key, or drop that one first (drop)"
                 )
             grown = {**version.quantizers, key: KeyQuantizer.untrained(declared.dim, declared.stored)}
             with self._versions.changing():
                 self._journal.set_embeddings({**version.declared(), key: declared})
                 self._versions.publish(version.with_keys(grown))
 
-    def drop_key(self, key: str) -> None:
-        """Remove an embedding key with all its vectors: every segment is rewritten without them, while searches and
-        writes go on. Durable when it returns. Raises ConfigError for a key that the collection does not have.
+    def drop(
+        self,
+        *,
+        keys: Sequence[str] = (),
+        columns: Sequence[str] = (),
+        terms: Sequence[str] = (),
+        positions: Sequence[str] = (),
+    ) -> None:
+        """Remove parts of all documents: every segment is rewritten without them, while searches and writes go on.
+
+        keys: embedding keys, with their vectors; columns: stored columns; terms: prefixes, without the colon, whose
+        terms go; positions: prefixes whose positions go and whose terms stay. Durable when it returns, all of it or
+        nothing. Raises ConfigError for what the collection does not have.
         """
-        self._check_writable()
-        self._maintenance.rewrite(dropped=key)
+        self._change(
+            SchemaChange(
+                keys=checked_names("keys", keys),
+                columns=checked_names("columns", columns),
+                terms=checked_prefixes(terms, "terms"),
+                unpositioned=checked_prefixes(positions),
+            )
+        )
+
+    def add_positions(self, prefixes: Sequence[str]) -> None:
+        """Keep the positions of the terms of further prefixes, for `(phrase text ...)`: every segment is rewritten.
+
+        The documents get the order of their terms as positions: the first `text:...` is at 0, the second at 1. Where
+        that is not so (`term_positions` of checks/positions.py), upsert them again. Durable when it returns. Raises
+        ConfigError for a prefix whose positions are kept already.
+        """
+        self._change(SchemaChange(positioned=checked_prefixes(prefixes)))
 
     def set_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Replace the metadata. Durable when it returns."""
@@ -367,6 +394,11 @@ class Store:
 
     def __reduce__(self) -> NoReturn:
         raise CollectionError(f"{self.path}: a collection cannot be sent to another process: open it there")
+
+    def _change(self, change: SchemaChange) -> None:
+        self._check_writable()
+        if change != SchemaChange():
+            self._maintenance.rewrite(change=change)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

@@ -57,7 +57,7 @@ def check(node: tree.Phrase, snapshot: Snapshot, _: Mapping[str, np.ndarray]) ->
     prefix, kept = shown(node.prefix), ", ".join(snapshot.positions) or "none"
     raise QueryError(
         f"(phrase ...) needs the positions of the terms of prefix {prefix}; this collection keeps those of: {kept}."
-        f" Create a collection with positions=[{prefix}], or set `positions: true` in the vertical's analysis of that"
-        " prefix, and publish the documents into a new collection",
+        " Add them (Collection.add_positions), or set `positions: true` in the vertical's analysis of that prefix, and"
+        " publish the documents into a new collection",
         node.offset,
     )

@@ -135,9 +135,8 @@ def _postings(terms: TermLists) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _doc_lengths(terms: TermLists) -> np.ndarray:
-    is_text = pc.starts_with(terms.dictionary, TEXT).to_numpy(zero_copy_only=False).astype(bool)
     before = np.zeros(len(terms.codes) + 1, dtype=np.int64)
-    np.cumsum(is_text[terms.codes], out=before[1:])
+    np.cumsum(terms.are_of(TEXT.removesuffix(":")), out=before[1:])
     lengths: np.ndarray = np.diff(before[terms.starts]).astype(np.uint32)
     return lengths
 

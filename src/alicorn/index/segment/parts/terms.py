@@ -182,6 +182,33 @@ class TermLists:
         rank[order] = np.arange(len(order), dtype=np.int32)
         return replace(self, dictionary=self.dictionary.take(pa.array(order)), codes=rank[self.codes])
 
+    def are_of(self, prefix: str) -> np.ndarray:
+        """Which of `codes` are of terms `prefix:...`: (len(codes),) bool."""
+        is_own = pc.starts_with(self.dictionary, f"{prefix}:").to_numpy(zero_copy_only=False).astype(bool)
+        found: np.ndarray = is_own[self.codes]
+        return found
+
+    def without(self, prefix: str) -> TermLists:
+        """The lists without the terms of a prefix."""
+        kept = ~self.are_of(prefix)
+        before = np.zeros(len(kept) + 1, dtype=np.int32)
+        np.cumsum(kept, out=before[1:])
+        positions = None if self.positions is None else self.positions[kept]
+        return replace(self, codes=self.codes[kept], starts=before[self.starts], positions=positions)
+
+    def with_positions(self, positioned: tuple[str, ...]) -> TermLists:
+        """The lists with the positions of these prefixes: those they have, and the order of the terms of the others."""
+        if positioned == self.positioned:
+            return self
+        positions = np.zeros(len(self.codes), dtype=np.uint32)
+        for prefix in positioned:
+            own = np.flatnonzero(self.are_of(prefix))
+            if prefix in self.positioned and self.positions is not None:
+                positions[own] = self.positions[own]
+            else:
+                positions[own] = places_in_rows(own, self.starts)[1]
+        return replace(self, positioned=positioned, positions=positions if positioned else None)
+
     @cached_property
     def array(self) -> pa.ListArray:
         """The lists as an Arrow array of list<dictionary<integer, string>>, without a copy."""
@@ -196,6 +223,16 @@ class TermLists:
     def nbytes(self) -> int:
         positions = 0 if self.positions is None else self.positions.nbytes
         return int(self.codes.nbytes + self.starts.nbytes + self.dictionary.nbytes + positions)
+
+
+def places_in_rows(own: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of some entries of lists, and the place of each among those of its row: (len(own),) int64 each.
+
+    own: ascending indices of entries; starts: (rows + 1,), where the rows begin.
+    """
+    rows = np.searchsorted(starts, own, side="right") - 1
+    firsts = np.searchsorted(own, starts[:-1])
+    return rows, np.arange(len(own)) - firsts[rows]
 
 
 def _starts_of(lengths: np.ndarray) -> np.ndarray:

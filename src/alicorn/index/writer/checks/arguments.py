@@ -44,17 +44,23 @@ def _checked_declaration(key: str, declared: Declared) -> Declared:
     return declared
 
 
-def checked_prefixes(positions: Sequence[str]) -> tuple[str, ...]:
-    """The distinct prefixes of terms. positions: prefixes without the colon. Raises ConfigError."""
-    if isinstance(positions, str):
-        raise ConfigError(f"positions must be a list of prefixes of terms, got {positions!r}: put it in a list")
-    for prefix in positions:
-        if not isinstance(prefix, str) or not _KEY.fullmatch(prefix):
+def checked_prefixes(prefixes: Sequence[str], argument: str = "positions") -> tuple[str, ...]:
+    """The distinct prefixes of terms, without the colon. argument: its name. Raises ConfigError."""
+    distinct = checked_names(argument, prefixes)
+    for prefix in distinct:
+        if not _KEY.fullmatch(prefix):
             raise ConfigError(
-                f"positions: a prefix of terms is made of letters, digits, '_', '-' and '.', got {prefix!r}; the"
+                f"{argument}: a prefix of terms is made of letters, digits, '_', '-' and '.', got {prefix!r}; the"
                 " prefix of text:john is 'text'"
             )
-    return tuple(dict.fromkeys(positions))
+    return distinct
+
+
+def checked_names(argument: str, names: Sequence[str]) -> tuple[str, ...]:
+    """The distinct names of an argument. Raises ConfigError."""
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"{argument} must be a list of names, got {names!r}: put the names in a list")
+    return tuple(dict.fromkeys(names))
 
 
 def checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from alicorn.errors import TableError
 from alicorn.index.segment.building.documents import POSITIONS
 from alicorn.index.segment.parts.positions import MAX_POSITION
+from alicorn.index.segment.parts.terms import places_in_rows
 from alicorn.tables import is_open, one_chunk
 
 
@@ -32,9 +33,8 @@ def positions_of(table: pa.Table, terms: pa.ChunkedArray, positioned: tuple[str,
     positions = np.zeros(len(flat), dtype=np.uint32)
     for prefix in positioned:
         own = np.flatnonzero(pc.starts_with(flat, f"{prefix}:").to_numpy(zero_copy_only=False))
-        rows = np.searchsorted(starts, own, side="right") - 1
-        firsts = np.searchsorted(own, starts[:-1])
-        numbers = np.where(has_given[rows], given[own], np.arange(len(own)) - firsts[rows])
+        rows, places = places_in_rows(own, starts)
+        numbers = np.where(has_given[rows], given[own], places)
         falls = np.flatnonzero((np.diff(numbers) < 0) & (np.diff(rows) == 0)) + 1
         if len(falls):
             term = flat[int(own[falls[0]])].as_py()
@@ -48,8 +48,8 @@ def refuse_positions(table: pa.Table) -> None:
     """Raise TableError if a table for a collection without positions has some."""
     if POSITIONS in table.column_names:
         raise TableError(
-            f"column '{POSITIONS}' holds positions of terms, and this collection keeps none: create a collection with"
-            " positions=['text'] for those of text:..., or leave the column out",
+            f"column '{POSITIONS}' holds positions of terms, and this collection keeps none: add_positions(['text'])"
+            " for those of text:..., or leave the column out",
             table="documents",
             column=POSITIONS,
         )
