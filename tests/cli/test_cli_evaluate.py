@@ -125,6 +125,7 @@ def test_evaluate_scores_what_is_served_beside_another_model(loop, tmp_path):
     assert "looked at 2 times" in report
     assert [(one / "test_looks.json").exists() for one in (model, text_model)] == [True, True]
     assert "--collection" in alicorn(*evaluate[:6], "--compare", text_model).refusal()
+    assert "for the control of a vertical" in alicorn(*evaluate, "--intents", tmp_path / "run-hybrid.trec").refusal()
     assert (
         "takes one model, one vertical and one collection"
         in alicorn(*evaluate, "--compare", model, "--compare", text_model).refusal()

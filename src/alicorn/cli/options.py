@@ -10,6 +10,7 @@ import typer
 from alicorn.errors import ConfigError
 
 if TYPE_CHECKING:
+    from alicorn.intents import IntentClassifier
     from alicorn.query import Collection
     from alicorn.retrieval.retriever import Retriever
     from alicorn.towers import AnyModel
@@ -78,14 +79,19 @@ def json_columns(text: str, option: str) -> dict[str, Any]:
     return columns
 
 
+def classifier_of(intents: Path | None) -> IntentClassifier | None:
+    from alicorn.intents import IntentClassifier
+
+    return None if intents is None else IntentClassifier.load(intents)
+
+
 def retriever_of(
     collection: Collection, models: list[AnyModel], ranker: Path | None, intents: Path | None = None
 ) -> Retriever:
     """ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text. intents: of the control."""
-    from alicorn.intents import IntentClassifier
     from alicorn.retrieval.retriever import Retriever
 
-    classifier = None if intents is None else IntentClassifier.load(intents)
+    classifier = classifier_of(intents)
     if ranker is None:
         return Retriever(collection, models, classifier=classifier)
     from alicorn.ranking.stages import Pipeline

@@ -9,7 +9,17 @@ from typing import Annotated
 
 import typer
 
-from alicorn.cli.options import CollectionFolder, Json, OtherVertical, Overwrite, json_columns, load_models
+from alicorn.cli.options import (
+    CollectionFolder,
+    IntentsPath,
+    Json,
+    OtherVertical,
+    Overwrite,
+    classifier_of,
+    json_columns,
+    load_models,
+    retriever_of,
+)
 from alicorn.cli.output import log
 from alicorn.folders import RANKER_FOLDER, replacing
 from alicorn.reporting.json_text import to_json
@@ -30,6 +40,7 @@ def train(
     features: Annotated[Path, typer.Option(help="features.yaml: what is known of a candidate.", exists=True)],
     out: Annotated[Path, typer.Option(help="Folder for the ranker.")],
     vertical: OtherVertical = None,
+    intents: IntentsPath = None,
     positions: Annotated[
         bool, typer.Option("--positions/--no-positions", help="Whether a click depends on its position.")
     ] = True,
@@ -68,7 +79,6 @@ def train(
     from alicorn.ranking.features import FeatureSet
     from alicorn.ranking.learning.lambdamart import ForestSettings
     from alicorn.ranking.learning.learn import learn_ranker
-    from alicorn.retrieval.retriever import Retriever
 
     wanted = FeatureSet.load(features)
     if wanted.sequence is not None:
@@ -78,7 +88,7 @@ def train(
     )
     models = load_models(model, vertical)
     with Collection.open(collection, read_only=True) as opened, progress_bar(log, "features") as advance:
-        retriever = Retriever(opened, models)
+        retriever = retriever_of(opened, models, None, intents)
         with replacing(out, RANKER_FOLDER, overwrite=overwrite) as place:
             report = learn_ranker(pairs, retriever, wanted, place, settings, split.value, candidates, searches, advance)
     sys.stdout.write((to_json(report.to_dict()) if as_json else report.markdown()) + "\n")
@@ -92,6 +102,7 @@ def explain(
     ranker: Annotated[Path, typer.Option(help="Folder of a ranker, or a ranking.yaml.", exists=True)],
     searcher: Annotated[str, typer.Option(help="Columns of the searcher, as a JSON object.")] = "{}",
     vertical: OtherVertical = None,
+    intents: IntentsPath = None,
     to_rank: Annotated[int, typer.Option(min=1, help="Which change of one feature would lift it here?")] = 1,
     beside: Annotated[str | None, typer.Option(help="Another hit: which features put one above the other?")] = None,
     as_json: Json = False,
@@ -112,7 +123,7 @@ def explain(
     models = load_models(model, vertical)
     with Collection.open(collection, read_only=True) as opened:
         pipeline = Pipeline.load(ranker, vertical_of(models), opened)
-        retriever = Retriever(opened, models, ranking=pipeline)
+        retriever = Retriever(opened, models, ranking=pipeline, classifier=classifier_of(intents))
         request = retriever.request(text=text, searcher=json_columns(searcher, "--searcher"))
         found = pipeline.explain(opened, request, document, to_rank, beside)
     sys.stdout.write((to_json(found.to_dict()) if as_json else str(found)) + "\n")

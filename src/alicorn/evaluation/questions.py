@@ -73,5 +73,10 @@ class Other(NamedTuple):
         return cls(*(next(iter(some), None) for some in (models, verticals, collections)))
 
     @property
+    def vertical_file(self) -> Path | None:
+        """Of what is compared with; None where it is the same."""
+        return self.model / "vertical.yaml" if self.vertical is None and self.model is not None else self.vertical
+
+    @property
     def label(self) -> str:
         return " in ".join(path.name for path in self if path is not None)

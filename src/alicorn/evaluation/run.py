@@ -6,7 +6,7 @@ Every mistake in the options or files is refused before anything is encoded.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -92,6 +92,8 @@ def evaluate(folder: Path, logs: Path, questions: Questions, ranking: LoadRankin
     model = _loaded(folder, served)
     second = None if questions.rerank is None else Model.load(questions.rerank)
     other = Other.of(questions.compare)
+    if questions.intents is not None:
+        _check_control([model.vertical, *([] if other.vertical_file is None else [Vertical.load(other.vertical_file)])])
     searches = _searches(logs, model.vertical, questions)
     if questions.page is not None:
         check_page(questions.page, searches, questions.map_by)
@@ -104,7 +106,7 @@ def evaluate(folder: Path, logs: Path, questions: Questions, ranking: LoadRankin
         ranked = None if ranking is None or collection is None else ranking(model.vertical, collection)
         report = _as_served(recall, model, searches, questions, collection, other, ranked)
         stages = None if collection is None else _stages(model, searches, questions, collection)
-        retriever = None if collection is None else _retriever(collection, model, questions)
+        retriever = None if collection is None else retriever_of(collection, model, questions)
         most = max(questions.ks)
         channels = None if retriever is None else channel_report(retriever, searches, model.key, most)
         control = None if retriever is None else control_report(retriever, searches, model.key, most)
@@ -161,7 +163,7 @@ def _as_served(
     if collection is None:
         return with_served(recall, {}, searches, questions.ks, questions.seed)
     depth = max(questions.ks)
-    retriever = _retriever(collection, model, questions)
+    retriever = retriever_of(collection, model, questions)
     answered = served_systems(retriever, searches, model.key, depth)
     if model.vertical.control is not None:
         answered |= other_controls(retriever, model, searches, depth)
@@ -169,14 +171,14 @@ def _as_served(
         answered["hybrid, with ranking"] = with_ranking(retriever, searches, depth, model.key, ranking)
     order = model.vertical.order_of("hybrid") or "nn"
     facts: dict[str, Any] = {"served": f"`{model.vertical.expressions.hybrid}` by {to_json(order)}"}
-    facts["encoding_ms"] = p50_p99(encoding_times(Retriever(collection, [model]), searches, model.key))
+    facts["encoding_ms"] = p50_p99(encoding_times(retriever, searches, model.key))
     if questions.compare:
         second = model if other.model is None else Model.load(other.model)
         if other.vertical is not None:
             second = second.with_vertical(Vertical.load(other.vertical))
         with nullcontext(collection) if other.collection is None else _opened(other.collection) as opened:
             second = _published(second, other, opened)
-            beside = served_systems(Retriever(opened, [second]), searches, second.key, depth)
+            beside = served_systems(retriever_of(opened, second, questions), searches, second.key, depth)
         answered |= {f"{other.label}: {system}": found for system, found in beside.items()}
     report = with_served(recall, answered, searches, questions.ks, questions.seed)
     return replace(report, facts=report.facts | facts)
@@ -200,6 +202,12 @@ def _check_collection(questions: Questions) -> None:
         raise ConfigError("--intents are for what is served: give the collection with --collection")
     if questions.compare and questions.collection is None:
         raise ConfigError("--compare scores what is served: give the collection of the first model with --collection")
+
+
+def _check_control(verticals: Sequence[Vertical]) -> None:
+    """Raise ConfigError where none of the verticals that are scored has a control."""
+    if all(vertical.control is None for vertical in verticals):
+        raise ConfigError("--intents are for the control of a vertical, and there is none: leave them out")
 
 
 def _judge(labels: Path, model: AnyModel, searches: Searches, seed: int) -> RelevanceModel:
@@ -242,8 +250,10 @@ def _stages(model: AnyModel, searches: Searches, questions: Questions, collectio
     )
 
 
-def _retriever(collection: Collection, model: AnyModel, questions: Questions) -> Retriever:
-    classifier = None if questions.intents is None else IntentClassifier.load(questions.intents)
+def retriever_of(collection: Collection, model: AnyModel, questions: Questions) -> Retriever:
+    """As it is served; the intents that are learned are of models whose vertical has a control."""
+    path = None if model.vertical.control is None else questions.intents
+    classifier = None if path is None else IntentClassifier.load(path)
     return Retriever(collection, [model], classifier=classifier)
 
 

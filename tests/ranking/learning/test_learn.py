@@ -15,6 +15,8 @@ from alicorn.ranking.learning.examples import RankExamples, rank_examples, read_
 from alicorn.ranking.learning.lambdamart import ForestSettings, learn_forest
 from alicorn.ranking.ranker import Ranker
 from alicorn.retrieval.retriever import Retriever
+from alicorn.vertical import Expressions
+from alicorn.vertical.expressions import RelevanceControl
 
 FEATURES = """
 features:
@@ -138,6 +140,35 @@ def test_examples_are_what_was_shown_with_the_features_of_that_moment(folder, tm
     assert further.search_ids.tolist() == ["s3"]
     assert sorted(further.grades) == [0.0, 0.0, 2.0]  # of the first three, p1 and p/4 were shown
     assert sorted(further.positions) == [0, 1, 2]
+
+
+class Sure:
+    """A classifier that is sure of one term."""
+
+    def __init__(self, term):
+        self.term = term
+
+    def confident(self, text, prefixes):
+        return [(self.term, 0.97)]
+
+
+def test_candidates_that_were_not_shown_are_those_that_the_control_lets_pass(folder, tmp_path):
+    """Of the three nearest to John two are in Bergen; an intent that is learned keeps the other ones."""
+    expressions = Expressions.model_validate({"hybrid": "(nn {key} :k 3)"})
+    control = RelevanceControl(intents=("city",), filter="afterwards")
+    features = FeatureSet.model_validate(
+        {"features": {"city": {"kind": "common", "document": "city", "searcher": "city"}}}
+    )
+
+    def in_oslo(controlled, classifier):
+        vertical = UNIFIED.vertical.model_copy(update={"expressions": expressions, "control": controlled})
+        retriever = Retriever(collection, [UNIFIED.with_vertical(vertical)], classifier=classifier)
+        found = rank_examples(folder, retriever, features, None, ("valid",), candidates=3)
+        return found.matrix[found.positions == 0, 0].tolist()
+
+    with make_collection(tmp_path / "collection") as collection:
+        assert 0.0 in in_oslo(None, None)
+        assert 0.0 not in in_oslo(control, Sure("city:oslo"))
 
 
 def test_features_as_they_were_logged_are_taken_and_others_are_computed(tmp_path, folder):

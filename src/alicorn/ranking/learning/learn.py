@@ -115,7 +115,7 @@ def learn_ranker(
     examples = rank_examples(
         folder, retriever, features, history, tuple(splits), candidates, num_searches, settings.seed, advance
     )
-    valid = read_searches(pairs, num_searches, settings.seed, "valid")
+    valid = read_searches(pairs, num_searches, settings.seed, "valid", repeats=True)
     chosen, measures = _halves(len(valid), settings.seed)
     every_fifth = (np.arange(len(chosen)) % 5 == 0) & (not settings.positions)
     stops, learns = (chosen[every_fifth], chosen[~every_fifth]) if split == "valid" else (chosen, None)
