@@ -7,6 +7,9 @@
                                           a part on its own scale: x / (|x| + 8), which is 0.5 at 8
     {"bm25": {"fields": {"title": 3, "text": 1}}}
                                           BM25F: the words of the expression in fields of these weights
+    {"phrase:text": {"weight": 0.2, "slop": 1}, "nn": 1}
+                                          the share of neighbouring words of the expression that are neighbours in the
+                                          document, too, within some slop; their prefix keeps positions
     {"votes": {"weight": 0.1, "log": true}, "nn": 1}
                                           ln(1 + x); of a negative number -ln(1 - x)
     {"rrf": ["nn", "bm25"], "k": 60}      reciprocal-rank fusion: the sum of 1 / (k + rank) over the parts
@@ -28,6 +31,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from alicorn.errors import ConfigError
+from alicorn.language.values import MAX_SLOP
 
 KeyOfOrder = str | Mapping[str, Any]
 OrderBy = KeyOfOrder | Sequence[KeyOfOrder]
@@ -40,17 +44,19 @@ _DIRECTIONS = ("asc", "desc")
 _LARGEST = 1e300  # of a weight: its products with scores stay finite
 
 _MOST_OF_FIELD = 1e6
+_OPTIONS = ("weight", "half_at", "log")  # of every part
+_OWN_OPTIONS = {"bm25": "fields", "phrase": "slop"}
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """A score or a stored number, on a scale, with a weight.
 
-    kind: one of SCORES, or "column". of: the embedding key of nn, the prefix of bm25, the name of the column; "" for
-    the first nn of the expression, for all terms, and for static_rank.
+    kind: one of SCORES, "phrase", or "column". of: the embedding key of nn, the prefix of bm25 and of phrase, the name
+    of the column; "" for the first nn of the expression, for all terms, and for static_rank.
     half_at: the scale x / (|x| + half_at). log: the scale ln(1 + x). With neither, the number as it is.
     fields: of bm25, the prefixes of terms in which its words are looked for, sorted, with their weights; without any,
-    BM25 of the terms as they are.
+    BM25 of the terms as they are. slop: of phrase.
     """
 
     kind: str
@@ -59,6 +65,7 @@ class Part:
     half_at: float | None = None
     log: bool = False
     fields: tuple[tuple[str, float], ...] = ()
+    slop: int = 0
 
     def on_scale(self, values: np.ndarray) -> np.ndarray:
         """The numbers (n,) float64 on its scale, without the weight."""
@@ -198,7 +205,9 @@ def _part(name: object, value: object, where: str) -> Part:
     if not isinstance(name, str) or not name:
         raise ConfigError(f"{where}: weights are of {', '.join(SCORES)} or stored columns of numbers, got {name!r}")
     given: dict[Any, Any] = dict(value) if isinstance(value, Mapping) else {"weight": value}
-    allowed = ("weight", "half_at", "log", "fields") if name == "bm25" else ("weight", "half_at", "log")
+    kind, colon, of = name.partition(":")
+    own = _OWN_OPTIONS.get(kind) if kind == "phrase" or not colon else None
+    allowed = (*_OPTIONS, own) if own is not None else _OPTIONS
     if unknown := [key for key in given if key not in allowed]:
         raise ConfigError(f"{where}: {name} takes {', '.join(allowed[:-1])} and {allowed[-1]}, got {unknown[0]!r}")
     weight, half_at, log = given.get("weight", 1.0), given.get("half_at"), given.get("log", False)
@@ -208,7 +217,8 @@ def _part(name: object, value: object, where: str) -> Part:
         raise ConfigError(f"{where}: half_at of {name!r} must be a finite number above 0, got {half_at!r}")
     if not isinstance(log, bool) or (log and half_at is not None):
         raise ConfigError(f"{where}: {name!r} has one scale: half_at with a number, or log: true; got {given!r}")
-    kind, colon, of = name.partition(":")
+    if kind == "phrase" and of:
+        return Part(kind, of, float(weight), half_at, log, slop=_slop(given.get("slop", 0), where))
     if kind in ("nn", "bm25") and (of or not colon):
         fields = _fields(given["fields"], where) if "fields" in given else ()
         return Part(kind, of, float(weight), half_at, log, fields)
@@ -233,6 +243,12 @@ def _fields(written: object, where: str) -> tuple[tuple[str, float], ...]:
                 f" {weight!r}"
             )
     return tuple(sorted((prefix, float(weight)) for prefix, weight in written.items()))
+
+
+def _slop(written: object, where: str) -> int:
+    if not isinstance(written, int) or isinstance(written, bool) or not 0 <= written <= MAX_SLOP:
+        raise ConfigError(f"{where}: slop of phrase must be a whole number from 0 to {MAX_SLOP}, got {written!r:.80}")
+    return written
 
 
 def _is_number(value: object) -> TypeGuard[float]:

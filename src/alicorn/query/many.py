@@ -63,7 +63,7 @@ def search_many(
     of_all: list[_Asked] = []
     of_few: list[tuple[Prepared, list[int]]] = []
     for one, places in asked.values():
-        order = check_order(order_by, one, snapshot.columns)
+        order = check_order(order_by, one, snapshot.columns, snapshot.positions)
         check_expression(one.named, snapshot, {name: matrix[places[0]] for name, matrix in matrices.items()})
         if order == BY_NN and (one.nearest is not None or _is_of_filter(one.root)):
             of_few.append((one, places))

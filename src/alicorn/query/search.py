@@ -62,7 +62,7 @@ def search(
     if prepared.doubted:
         prepared = settled(snapshot, prepared)
     top = _top(prepared, lineage)
-    order = check_order(order_by, prepared, snapshot.columns)
+    order = check_order(order_by, prepared, snapshot.columns, snapshot.positions)
     check_expression(prepared.named, snapshot, vectors)
     ordering = Ordering(order, prepared, vectors, snapshot.columns)
     cursor = check_page(prepared, ordering, offset, after)

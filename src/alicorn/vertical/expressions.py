@@ -270,6 +270,8 @@ def _part_problem(part: Part, template: Template, known: Known) -> str | None:
         case "bm25":
             prefixes = [part.of] if part.of else [prefix for prefix, _ in part.fields]
             return next(filter(None, (_term_problem(f"{prefix}:", known) for prefix in prefixes)), None)
+        case "phrase" if problem := _phrase_problem(part.of, known):
+            return f"{part}: {problem}"
         case "static_rank" if not known.has_static_rank:
             return "static_rank: document.static_rank names no column"
         case "column":

@@ -229,7 +229,7 @@ class ShardedCollection:
             prepared = restrict(schema, prepared, only, count)
         elif prepared.doubted:
             prepared = _settled(prepared, facts, ask)
-        order = check_order(order_by, prepared, schema.columns)
+        order = check_order(order_by, prepared, schema.columns, schema.positions)
         check_expression(prepared.named, schema, vectors)
         ordering = Ordering(order, prepared, vectors, schema.columns)
         check_page(prepared, ordering, offset, after)

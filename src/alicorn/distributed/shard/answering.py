@@ -45,7 +45,7 @@ def searching(snapshot: Snapshot, asked: AskSearch) -> Answering:
     prepared = prepare(asked.expression)
     if asked.scored is not None:
         prepared = Restricted(prepared.root, prepare(asked.scored).root, ())
-    order = check_order(asked.order_by, prepared, snapshot.columns)
+    order = check_order(asked.order_by, prepared, snapshot.columns, snapshot.positions)
     ordering = Ordering(order, prepared, asked.vectors, snapshot.columns)
     cursor = None if asked.after is None else ordering.read(asked.after)
     evaluation = _evaluation(snapshot, asked, prepared.root)

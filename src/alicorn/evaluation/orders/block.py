@@ -14,6 +14,8 @@ def order_of(parts: Sequence[Part]) -> dict[str, Any]:
         scale: dict[str, Any] = {"log": True} if part.log else {} if part.half_at is None else {"half_at": part.half_at}
         if part.fields:
             scale["fields"] = dict(part.fields)
+        if part.slop:
+            scale["slop"] = part.slop
         written[str(part)] = {"weight": part.weight, **scale} if scale else part.weight
     return written
 

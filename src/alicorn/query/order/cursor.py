@@ -22,6 +22,7 @@ import xxhash
 from alicorn.errors import ConfigError
 from alicorn.language.order import ByColumn, Order, RankFusion, Sum
 from alicorn.language.prepared import Prepared
+from alicorn.query.order.neighbours import neighbours_of
 from alicorn.query.order.ordinals import Plain
 from alicorn.query.order.scores import fuzzy_of, nns_of, terms_of
 
@@ -92,6 +93,8 @@ class Ordering(NamedTuple):
                 elif part.kind == "bm25":
                     words = [terms_of(part, self.prepared), list(map(str, fuzzy_of(part, self.prepared)))]
                     digest.update(repr(words).encode())
+                elif part.kind == "phrase":
+                    digest.update(repr(neighbours_of(self.prepared.scored, part.of)).encode())
                 elif part.kind == "column":
                     digest.update(str(self.columns[part.of]).encode())
         return digest.hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pyarrow as pa
 
@@ -19,11 +19,14 @@ BY_BM25 = read_order("bm25")
 NN, STATIC_RANK, BM25 = BY_NN[0], BY_STATIC_RANK[0], BY_BM25[0]
 
 
-def check_order(order_by: OrderBy | None, prepared: Prepared, columns: Mapping[str, pa.DataType]) -> Order:
+def check_order(
+    order_by: OrderBy | None, prepared: Prepared, columns: Mapping[str, pa.DataType], positions: Collection[str]
+) -> Order:
     """The keys of an order. None: by nn where the expression has one, else by static rank.
 
-    columns: the collection's stored columns. Where a column is among the keys, static rank is the last of them.
-    Raises ConfigError, and QueryError for an order by nn, or by that of a key, without such an nn in the tree.
+    columns: the collection's stored columns. positions: the prefixes whose positions it keeps. Where a column is among
+    the keys, static rank is the last of them. Raises ConfigError, and QueryError for an order by nn, or by that of a
+    key, without such an nn in the tree.
     """
     if order_by is None:
         return BY_NN if prepared.has_nn else BY_STATIC_RANK
@@ -35,6 +38,11 @@ def check_order(order_by: OrderBy | None, prepared: Prepared, columns: Mapping[s
             _check_nn(part, prepared)
         elif part.kind == "column":
             _check_column(part.of, columns, in_sum=True)
+        elif part.kind == "phrase" and part.of not in positions:
+            raise ConfigError(
+                f"order_by {part} needs the positions of the terms of prefix {part.of!r}; this collection keeps those"
+                f" of: {', '.join(positions) or 'none'}"
+            )
     for key in order:
         if isinstance(key, ByColumn):
             _check_column(key.name, columns, in_sum=False)

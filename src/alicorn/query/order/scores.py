@@ -12,6 +12,7 @@ from alicorn.language import tree
 from alicorn.language.order import Part, RankFusion, Sum
 from alicorn.language.prepared import Prepared, nearest_to
 from alicorn.query.nn.nearest import exact_cosines
+from alicorn.query.order.neighbours import shares
 from alicorn.query.order.ordinals import ordinals_of
 from alicorn.query.run import Execution
 from alicorn.query.text.bm25 import scored_fuzzy, scored_terms, scores_of
@@ -84,7 +85,7 @@ def _of_hits(
 ) -> tuple[np.ndarray, np.ndarray]:
     """What each hit of all segments has of a part, and the places of those that have any."""
     own = np.concatenate([np.empty(0), *_parts(evaluation, prepared, part, numbers)])
-    return own, np.flatnonzero((own > 0.0) if part.kind == "bm25" else ~np.isnan(own))
+    return own, np.flatnonzero((own > 0.0) if part.kind in ("bm25", "phrase") else ~np.isnan(own))
 
 
 def _parts(evaluation: Execution, prepared: Prepared, part: Part, numbers: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -95,6 +96,8 @@ def _parts(evaluation: Execution, prepared: Prepared, part: Part, numbers: Seque
             return [view.segment.static_rank[own].astype(np.float64) for view, own in zip(views, numbers, strict=True)]
         case "bm25":
             return _bm25(evaluation, prepared, part, numbers)
+        case "phrase":
+            return shares(evaluation.snapshot, prepared.scored, part, numbers)
         case "column":
             kind = evaluation.snapshot.columns[part.of]
             return [_values(view, part.of, kind)[own] for view, own in zip(views, numbers, strict=True)]
