@@ -67,11 +67,6 @@ class Prepared:
     def root(self) -> tree.Node:
         return parse(self._expression) if isinstance(self._expression, str) else self._expression
 
-    @property
-    def scored(self) -> tree.Node:
-        """The tree whose words BM25 sums over."""
-        return self.root
-
     @cached_property
     def narrowed(self) -> tuple[tree.Nn, tree.Node] | None:
         """Of an `and` of one complete `nn` with radius and operands without any `nn`: that one, and those."""

@@ -4,7 +4,7 @@ collection.py       Collection: a store that can be searched
 search.py, many.py  one request; many requests at once
 result.py           its hits, each with its address in the snapshot that scored it
 check.py            does the expression fit the collection and the request?
-restrict.py         an expression over a part of the documents, as if the others were not there
+restrict.py         a snapshot of a part of the documents, as if the others were not there
 run.py              a set of documents per node and segment
 expansion/          to which terms of the collection a prefix or a fuzzy term expands
 operators/          what each operator of the language does, one file each

@@ -25,7 +25,7 @@ from alicorn.query.nn.scan import clusters_to_scan
 from alicorn.query.nn.segment import nearest_among
 from alicorn.query.operators import OPERATORS
 from alicorn.query.sets import docset
-from alicorn.query.sets.per_segment import Sets, live, size, unite
+from alicorn.query.sets.per_segment import Sets, few_live, live, size, unite
 from alicorn.query.sets.ranked import Ranked
 
 
@@ -59,7 +59,7 @@ class Execution:
 
     def run(self, root: tree.Node) -> Sets:
         """The live documents that the tree denotes."""
-        return live(self.snapshot, self.evaluate(root, None))
+        return live(self.snapshot, self.evaluate(root, few_live(self.snapshot)))
 
     def evaluate(self, node: tree.Node, within: Sets | None) -> Sets:
         """The documents of a node, those of `within` only; deleted ones may be among them."""

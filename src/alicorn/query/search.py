@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +27,7 @@ from alicorn.query.order.cursor import Cursor, Ordering
 from alicorn.query.order.keys import BM25, BY_BM25, BY_NN, check_order
 from alicorn.query.order.order_by import ranked, ranked_words
 from alicorn.query.order.share import with_shares
-from alicorn.query.restrict import Restricted, restrict
+from alicorn.query.restrict import restricted
 from alicorn.query.result import Result
 from alicorn.query.run import Execution
 from alicorn.query.sets.per_segment import Sets, size
@@ -57,8 +57,9 @@ def search(
     lineage: say of each hit which operands of the expression's `or` have it.
     """
     check_limit(limit)
-    if only is not None:
-        prepared = _of_allowed(snapshot, prepared, only, explain)
+    if only is not None and explain:
+        raise ConfigError("explain estimates by documents of the whole collection: ask for it without `only`")
+    snapshot = restricted(snapshot, only)
     if prepared.doubted:
         prepared = settled(snapshot, prepared)
     top = _top(prepared, lineage)
@@ -68,17 +69,19 @@ def search(
     cursor = check_page(prepared, ordering, offset, after)
     wanted = check_facets(facets, snapshot.columns)
     evaluation = Execution(snapshot, vectors, explain, top=top)
+    # What is noticed on the way tells which operands were looked at, and so of estimates by all documents.
+    noticed: Sequence[str] = evaluation.notices if only is None else ()
     best, total, found = first_hits(
         evaluation, ordering, int(offset + limit), cursor, whole=explain or bool(wanted) or top is not None
     )
     if found is None:
-        return _result(ordering, evaluation, best.between(offset, offset + limit), total, started)
+        return _result(ordering, evaluation, best.between(offset, offset + limit), total, started, noticed)
     root = prepared.root
     if isinstance(root, tree.StrongOr) and any(root.optional_weight) and limit < total:
         best = with_shares(evaluation, prepared, found, best, ordering, limit)
     counts = count_facets(snapshot, found, wanted)
     page = best.between(offset, offset + limit)
-    result = _result(ordering, evaluation, page, total, started, counts)
+    result = _result(ordering, evaluation, page, total, started, noticed, counts)
     if lineage:
         result.found_by = evaluation.found_by(page.segments, page.numbers)
         result.num_by_nn = evaluation.num_by_nn()
@@ -93,8 +96,6 @@ def _top(prepared: Prepared, lineage: bool) -> tree.Node | None:
     if not lineage and (prepared.words is not None or prepared.nearest is not None):
         return None  # a text of words, or of an nn of words, is not parsed
     root = prepared.root
-    if isinstance(prepared, Restricted) and isinstance(root, tree.And):  # (and the expression, the allowed documents)
-        root = root.operands[0]
     if isinstance(root, tree.StrongOr) or (lineage and isinstance(root, tree.Or)):
         return root
     if lineage:
@@ -162,24 +163,18 @@ def _nearest_first(
     return None
 
 
-def _of_allowed(snapshot: Snapshot, prepared: Prepared, only: tree.Node, explain: bool) -> Prepared:
-    if explain:
-        raise ConfigError("explain counts documents of the whole collection: ask for it without `only`")
-    return restrict(snapshot, prepared, only)
-
-
 def _result(
     ordering: Ordering,
     evaluation: Execution,
     best: Ranked,
     total: int,
     started: float,
+    noticed: Sequence[str],
     facets: dict[str, Counts] | None = None,
 ) -> Result:
     snapshot = evaluation.snapshot
     prepared = ordering.prepared
-    is_whole = not isinstance(prepared, Restricted)
-    notices = prepared.notices + (tuple(evaluation.notices) if is_whole else ())  # they count terms of all documents
+    notices = (*prepared.notices, *noticed)
     explanation = None if evaluation.step is None else evaluation.step.children[0]
     took_ms = (time.perf_counter() - started) * 1000.0
     return Result(
@@ -194,7 +189,7 @@ def _result(
         ordering,
         best.of_keys or (best.scores,),
         facets or {},
-        prepared if is_whole else None,
+        prepared,
     )
 
 

@@ -15,6 +15,7 @@ from alicorn.index import Snapshot
 from alicorn.intents import IntentClassifier
 from alicorn.intents.classifier import prefix_of
 from alicorn.language.tree import And, Difference, Nn, Node, Or, StrongOr, Term, WeakAnd
+from alicorn.query.explain.missing import has_term
 from alicorn.text import words
 from alicorn.vertical import Vertical
 from alicorn.vertical.expressions import RelevanceControl
@@ -47,7 +48,7 @@ def understood(
     unnamed = set(vertical.control.intents) - {intent.prefix for intent in found}
     if classifier is not None and unnamed:
         confident = classifier.confident(text, unnamed)
-        known = [(term, chance) for term, chance in confident if _is_known(snapshot, term)]
+        known = [(term, chance) for term, chance in confident if has_term(snapshot, term)]
         found += [Intent(prefix_of(term), term, "", chance) for term, chance in known]
     return tuple(found)
 
@@ -60,13 +61,9 @@ def _named(vertical: Vertical, snapshot: Snapshot, prefix: str, asked: Sequence[
                 continue
             name = " ".join(asked[start : start + length])
             for term in vertical.value_terms(prefix, name):
-                if _is_known(snapshot, term):
+                if has_term(snapshot, term):
                     taken[start : start + length] = [True] * length
                     yield Intent(prefix, term, name)
-
-
-def _is_known(snapshot: Snapshot, term: str) -> bool:
-    return any(view.segment.terms.find(term) >= 0 for view in snapshot.segments)
 
 
 def allows(intents: Sequence[Intent], terms: Collection[str]) -> bool:

@@ -24,6 +24,7 @@ from alicorn.publishing.aliases import CURRENT, aliases_of
 from alicorn.publishing.provenance import as_published, check_models, check_vertical
 from alicorn.query import Collection, Facet, Result
 from alicorn.query.check import UnitVectors, check_vectors
+from alicorn.query.restrict import restricted
 from alicorn.retrieval.asked import Asked
 from alicorn.retrieval.by_words import ByWords, Chosen
 from alicorn.retrieval.encoder import interests_of, named_vectors, search_vectors
@@ -334,7 +335,7 @@ class Retriever:
         expression, rule = vertical.request_expression(text, by_words, key, vectors, known)
         if rule is not None:
             return ReadText(expression, self._order("boolean", without_nn(order_by)), rule)
-        intents = understood(vertical, self.collection.snapshot(), text, self.classifier)
+        intents = understood(vertical, restricted(self.collection.snapshot(), only), text, self.classifier)
         if vertical.control is not None:
             expression = controlled(expression, intents, vertical.control)
         channels = tuple(vertical.expressions.hybrid.channels)

@@ -38,7 +38,7 @@ class RecallSample:
     def _again(self, answered: AnsweredSearch) -> None:
         started = time.monotonic()
         try:
-            request, result = answered.request, answered.result
+            request, result = replace(answered.request, only=None), answered.result  # the snapshot has no others
             root = exactly(request.root)
             exact = answered.retriever.search(replace(request, expression=root, root=root), snapshot=result.snapshot)
             if exact.ids:

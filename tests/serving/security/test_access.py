@@ -156,8 +156,9 @@ def test_a_key_of_some_documents_sees_no_other_by_any_operation(served):
     assert sorted(ids(post(expression=everything))) == ["p1", "p3"]
     for hidden in ("text:smyth", "city:bergen"):  # answered as what is in no document
         answer, nothing = post(expression=hidden), post(expression="text:nothing")
+        assert answer["notices"] == [f"no document has '{hidden}'"]
         differing = {name for name in answer if answer[name] != nothing[name]}
-        assert differing <= {"took_ms", "search_ms", "expression"}
+        assert differing <= {"took_ms", "search_ms", "expression", "notices"}
     assert ids(post(expression="(extract friends text:smyth)")) == []  # p2 is hidden, and so is whom it knows
     assert ids(post(text="john smyth", mode="embedding", limit=10)) == ["p1", "p3"]
     assert ids(post(text="john smyth", searcher="p2", mode="hybrid", why=True, highlight=True)) == ["p1", "p3"]
@@ -175,7 +176,7 @@ def test_a_key_of_some_documents_sees_no_other_by_any_operation(served):
     labels = {
         one["searcher_id"]: one["label"] for one in served.client.get("/v1/searchers", headers=key).json()["searchers"]
     }
-    assert labels == {"p3": "Jane Doe, Oslo", "p2": "Bergen"}  # of the hidden document there is no name
+    assert labels == {"p3": "Jane Doe, Oslo"}  # p2 is a document that is hidden
     explained = served.client.post("/v1/search", json={"expression": "text:john", "explain": True}, headers=key)
     assert explained.status_code == 400
     assert explained.json()["type"] == "urn:alicorn:problem:option"

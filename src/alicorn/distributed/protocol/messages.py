@@ -38,7 +38,7 @@ class Facts(msgspec.Struct, array_like=True, frozen=True):
 
 
 class AskSearch(msgspec.Struct, tag=True, array_like=True, frozen=True):
-    """A search. expression: settled; scored: the tree whose words BM25 sums over, where it is another.
+    """A search. expression: settled. only: of the documents that may be seen; None: all.
 
     limit: how many first hits the router may need. shared: how many the answer has, for the shares of a strong-or.
     request: a name of the search, under which a shard may keep what it has done. replies: of all rounds so far.
@@ -47,7 +47,7 @@ class AskSearch(msgspec.Struct, tag=True, array_like=True, frozen=True):
     version: str
     request: str
     expression: str
-    scored: str | None
+    only: str | None
     vectors: dict[str, np.ndarray]
     limit: int
     shared: int
@@ -71,12 +71,14 @@ class AskReason(msgspec.Struct, tag=True, array_like=True, frozen=True):
 
 
 class AskFacts(msgspec.Struct, tag=True, array_like=True, frozen=True):
-    """The shard's own counts, and all of its terms that fit nodes. facts: those that spellings need."""
+    """The shard's own counts, and all of its terms that fit nodes. facts: those that spellings need. only: the
+    documents that are counted; None: all."""
 
     version: str
     counted: list[CountOf]
     nodes: list[str]
     facts: Facts
+    only: str | None
 
 
 class AskRows(msgspec.Struct, tag=True, array_like=True, frozen=True):

@@ -27,10 +27,12 @@ Ask = Callable[[AskFacts], Sequence[OwnFacts]]
 
 
 class KnownFacts:
-    """The facts that were asked for so far, of a version or of some of its shards."""
+    """The facts that were asked for so far, of a version or of some of its shards. only: of the documents that may be
+    seen; None: of all."""
 
-    def __init__(self, version: str, shards: list[int], num_docs: int) -> None:
+    def __init__(self, version: str, shards: list[int], num_docs: int, only: str | None = None) -> None:
         """num_docs: of these shards."""
+        self.only = only
         self._version = version
         self._none = Facts(shards, num_docs, {}, {})
         self._counts: dict[CountOf, int] = {}
@@ -50,7 +52,7 @@ class KnownFacts:
         missing = [one for one in wanted if one not in known]
         if missing:
             facts = msgspec.structs.replace(self._none, expansions=expansions or {})
-            parts = ask(AskFacts(self._version, missing, [], facts))
+            parts = ask(AskFacts(self._version, missing, [], facts, self.only))
             sums = {one: sum(part.counts[at] for part in parts) for at, one in enumerate(missing)}
             known = {**known, **sums}
             self._counts = known if len(known) < _MOST else {}
@@ -60,7 +62,7 @@ class KnownFacts:
         known, wanted = self._expansions, {str(node): node for node in nodes}
         missing = [text for text in wanted if text not in known]
         if missing:
-            parts = ask(AskFacts(self._version, [], missing, self._none))
+            parts = ask(AskFacts(self._version, [], missing, self._none, self.only))
             chosen = {
                 text: _chosen(wanted[text], [part.fitting[at] for part in parts]) for at, text in enumerate(missing)
             }

@@ -50,9 +50,10 @@ from alicorn.query.explain.reason import Reason
 from alicorn.query.facets.checking import check_facets
 from alicorn.query.order.cursor import Ordering
 from alicorn.query.order.keys import check_order
-from alicorn.query.restrict import Restricted, restrict
 from alicorn.query.search import check_limit, check_page
 from alicorn.tables import python_values
+
+_MOST_PARTS = 64  # of the documents that may be seen, whose facts are remembered
 
 
 class ShardedCollection:
@@ -63,6 +64,7 @@ class ShardedCollection:
         self._transport = transport
         self._shards = list(range(len(manifest.shards)))
         self._facts = self._facts_of(self._shards)
+        self._of_parts: dict[str, KnownFacts] = {}
         schema = manifest.schema
         self._schema = Snapshot(
             segments=(),
@@ -223,24 +225,20 @@ class ShardedCollection:
     ) -> _ShardedSearch:
         """A search of some shards, checked, with the facts that it needs."""
         prepared, schema, ask = prepare(expression), self._schema, self._ask_facts(alive, deadline)
-        facts = self._facts if alive == self._shards else self._facts_of(alive)
-        if only is not None:
-            count = partial(self._count, alive=alive, deadline=deadline)
-            prepared = restrict(schema, prepared, only, count)
-        elif prepared.doubted:
+        facts = self._facts_about(only, alive, deadline)
+        if prepared.doubted:
             prepared = _settled(prepared, facts, ask)
         order = check_order(order_by, prepared, schema.columns, schema.positions)
         check_expression(prepared.named, schema, vectors)
         ordering = Ordering(order, prepared, vectors, schema.columns)
         check_page(prepared, ordering, offset, after)
         wanted = check_facets(facets, schema.columns)
-        known = facts.known(spelled_nodes({prepared.root, prepared.scored}), counted_by(prepared, order), ask)
-        scored = str(prepared.scored) if isinstance(prepared, Restricted) else None
+        known = facts.known(spelled_nodes([prepared.root]), counted_by(prepared, order), ask)
         first = AskSearch(
             self.manifest.version,
             secrets.token_hex(8),
             str(prepared.root),
-            scored,
+            facts.only,
             vectors,
             int(offset + limit),
             int(limit),
@@ -250,22 +248,32 @@ class ShardedCollection:
             known,
             [],
         )
-        return _ShardedSearch(self, alive, first, ordering, offset, deadline)
+        return _ShardedSearch(self, alive, facts, first, ordering, offset, deadline)
 
     def _facts_of(self, alive: list[int]) -> KnownFacts:
         """Of some shards: those of a part are not remembered."""
         num_docs = sum(self.manifest.shards[shard].num_docs for shard in alive)
         return KnownFacts(self.manifest.version, alive, num_docs)
 
+    def _facts_about(self, only: tree.Node | None, alive: list[int], deadline: float | None) -> KnownFacts:
+        """Of the documents that may be seen. Those of all shards are remembered."""
+        if only is None:
+            return self._facts if alive == self._shards else self._facts_of(alive)
+        text = str(only)
+        known = self._of_parts.get(text) if alive == self._shards else None
+        if known is None:
+            check_expression(prepare(only).named, self._schema, {})
+            found = self._asked(alive, only, UnitVectors(), 0, None, 0, None, None, None, deadline).answer(0.0)
+            known = KnownFacts(self.manifest.version, alive, found.total, text)
+            if alive == self._shards:
+                self._of_parts = {**dict(list(self._of_parts.items())[1 - _MOST_PARTS :]), text: known}
+        return known
+
     def _ask_facts(self, alive: Sequence[int], deadline: float | None) -> Callable[[AskFacts], list[OwnFacts]]:
         return lambda asked: list(ask_all(self._transport, alive, partial(_same, asked), deadline).values())
 
-    def _count(self, node: tree.Node, alive: list[int], deadline: float | None) -> int:
-        asked = self._asked(alive, node, UnitVectors(), 0, None, 0, None, None, None, deadline)
-        return asked.answer(0.0).total
-
-    def _missing(self, root: tree.Node, alive: list[int]) -> tuple[str, ...]:
-        ask, facts = self._ask_facts(alive, None), self._facts if alive == self._shards else self._facts_of(alive)
+    def _missing(self, root: tree.Node, alive: list[int], facts: KnownFacts) -> tuple[str, ...]:
+        ask = self._ask_facts(alive, None)
         return missing_terms(lambda term: facts.counts([("known", term)], ask)["known", term] > 0, root)
 
     def _fetch(self, shards: np.ndarray, segments: np.ndarray, numbers: np.ndarray, columns: list[str]) -> pa.Table:
@@ -288,12 +296,13 @@ class _ShardedSearch:
         self,
         collection: ShardedCollection,
         alive: list[int],
+        facts: KnownFacts,
         first: AskSearch,
         ordering: Ordering,
         offset: int,
         deadline: float | None,
     ) -> None:
-        self._collection, self._alive, self._first = collection, alive, first
+        self._collection, self._alive, self._facts, self._first = collection, alive, facts, first
         self._ordering, self._offset, self._deadline = ordering, offset, deadline
 
     def answer(self, started: float) -> ShardedResult:
@@ -309,10 +318,7 @@ class _ShardedSearch:
         if isinstance(prepared.root, tree.Nn) and prepared.root.k is not None:
             total = min(total, prepared.root.k)  # a shard may have counted its own k nearest
         hits, places = self._merged(found, total)
-        notices = prepared.notices
-        is_whole = not isinstance(prepared, Restricted)
-        if is_whole:
-            notices += tuple(parts[0].notices)
+        notices = (*prepared.notices, *(parts[0].notices if self._facts.only is None else ()))
         coverage = self._coverage()
         if not coverage.is_whole:
             notices += (f"answered by {coverage.answered} of {coverage.shards} shards",)
@@ -327,7 +333,7 @@ class _ShardedSearch:
             hits,
             places,
             self._collection._fetch,
-            partial(self._collection._missing, prepared.root, alive) if is_whole else tuple,
+            partial(self._collection._missing, prepared.root, alive, self._facts),
         )
 
     def _merged(self, found: Mapping[int, ShardHits], total: int) -> tuple[Gathered, np.ndarray]:

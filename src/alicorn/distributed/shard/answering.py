@@ -30,7 +30,6 @@ from alicorn.query.order.cursor import Ordering
 from alicorn.query.order.keys import BY_NN, check_order
 from alicorn.query.order.order_by import ranked
 from alicorn.query.order.scores import rising_of
-from alicorn.query.restrict import Restricted
 from alicorn.query.result import rows_of
 from alicorn.query.search import first_hits
 from alicorn.query.sets import docset
@@ -43,8 +42,6 @@ Answering = Generator[list[ExchangePart], list[Reply], ShardHits | Explained]
 def searching(snapshot: Snapshot, asked: AskSearch) -> Answering:
     """The answer to a search. snapshot: of the shard, with the counts of the whole version."""
     prepared = prepare(asked.expression)
-    if asked.scored is not None:
-        prepared = Restricted(prepared.root, prepare(asked.scored).root, ())
     order = check_order(asked.order_by, prepared, snapshot.columns, snapshot.positions)
     ordering = Ordering(order, prepared, asked.vectors, snapshot.columns)
     cursor = None if asked.after is None else ordering.read(asked.after)

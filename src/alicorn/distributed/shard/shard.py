@@ -38,9 +38,11 @@ from alicorn.index import Snapshot
 from alicorn.index.segment.snapshot import CountOf
 from alicorn.language import tree
 from alicorn.language.parse import parse
+from alicorn.language.prepared import prepare
 from alicorn.query import Collection
 from alicorn.query.expansion.expansion import fitting_terms
 from alicorn.query.explain.missing import has_term
+from alicorn.query.restrict import restricted
 from alicorn.query.result import rows_of
 from alicorn.query.sets.per_segment import live, size
 from alicorn.query.text.fields import holders_of, num_terms
@@ -48,8 +50,11 @@ from alicorn.query.text.scored import num_having
 from alicorn.query.text.spellings import spelled_holders
 
 _KEPT = 256  # searches between two of their rounds
-_MOST_PARTS = 4  # sets of shards
-_MOST_FACTS = 500_000  # counts that a shard remembers: some 100 MB
+_MOST_PARTS = 16  # sets of shards, and of documents that may be seen
+_MOST_FACTS = 125_000  # counts that a shard remembers of each: some 25 MB
+
+_Part = tuple[tuple[int, ...], str | None]
+"""The shards that are asked, and the documents that may be seen."""
 
 
 class OpenShard:
@@ -61,7 +66,7 @@ class OpenShard:
     def __init__(self, collection: Collection) -> None:
         self.collection = collection
         self._own = collection.snapshot()
-        self._knowing: dict[tuple[int, ...], tuple[Snapshot, dict[CountOf, int]]] = {}  # by the shards that are asked
+        self._knowing: dict[_Part, tuple[Snapshot, dict[CountOf, int]]] = {}
         self._searches: OrderedDict[tuple[str, int], Answering] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -89,7 +94,7 @@ class OpenShard:
             rounds = self._searches.pop((asked.request, done - 1), None)
         replies: list[Any] = asked.replies[-1:]
         if rounds is None:
-            snapshot = self._snapshot_of(asked.facts)
+            snapshot = self._snapshot_of(asked.facts, asked.only if isinstance(asked, AskSearch) else None)
             rounds = searching(snapshot, asked) if isinstance(asked, AskSearch) else explaining(snapshot, asked)
             replies = [None, *asked.replies]  # None lets it begin
         parts: list[ExchangePart] = []
@@ -105,26 +110,30 @@ class OpenShard:
                 self._searches.popitem(last=False)
         return NextRound(parts)
 
-    def _snapshot_of(self, facts: Facts) -> Snapshot:
-        """The snapshot with the counts of all shards that are asked, those of the message among them.
+    def _snapshot_of(self, facts: Facts, only: str | None) -> Snapshot:
+        """The snapshot of `only` with the counts of all shards that are asked, those of the message among them.
 
         Statistics are remembered with it, so a partial answer has one of its own.
         """
-        shards = tuple(facts.shards)
+        part, visible = (tuple(facts.shards), only), self._visible(only)
         with self._lock:
-            snapshot, known = self._knowing.get(shards, (None, {}))
+            snapshot, known = self._knowing.get(part, (None, {}))
             if snapshot is None or len(known) > _MOST_FACTS:
                 known = {}
-                snapshot = replace(self._own, num_docs=facts.num_docs, whole=known)
+                snapshot = replace(visible, num_docs=facts.num_docs, whole=known)
                 kept = list(self._knowing.items())[1 - _MOST_PARTS :]
-                self._knowing = {**dict(kept), shards: (snapshot, known)}
+                self._knowing = {**dict(kept), part: (snapshot, known)}
             known.update(facts.counts)
             return snapshot
 
     def _own_facts(self, asked: AskFacts) -> OwnFacts:
-        counts = [own_count(self._own, counted, asked.facts.expansions) for counted in asked.counted]
-        fitting = [fitting_terms(self._own, _expanded(node)) for node in asked.nodes]
+        visible = self._visible(asked.only)
+        counts = [own_count(visible, counted, asked.facts.expansions) for counted in asked.counted]
+        fitting = [fitting_terms(visible, _expanded(node)) for node in asked.nodes]
         return OwnFacts(counts, [OwnTerms(one.terms.to_pylist(), one.frequencies, one.edits) for one in fitting])
+
+    def _visible(self, only: str | None) -> Snapshot:
+        return restricted(self._own, None if only is None else prepare(only).root)
 
     def _document(self, doc_id: str) -> pa.Table:
         found = self._own.find(doc_id)

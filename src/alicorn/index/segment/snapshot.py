@@ -34,6 +34,12 @@ class SegmentView:
         return np.packbits(live, bitorder="little").view(np.uint64)
 
     @cached_property
+    def live_numbers(self) -> np.ndarray:
+        """The live documents, ascending: uint32."""
+        numbers = np.arange(self.segment.num_docs, dtype=np.uint32)
+        return numbers if self.deleted is None else numbers[~self.deleted]
+
+    @cached_property
     def num_words(self) -> int:
         """The number of `text:` terms of the live documents, with repetition."""
         lengths = self.segment.doc_lengths

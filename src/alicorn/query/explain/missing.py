@@ -4,28 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from alicorn.index import Snapshot
+from alicorn.index import SegmentView, Snapshot
 from alicorn.language import tree
 from alicorn.language.other_syntax import written_here
 from alicorn.text import words
 
 _MOST = 3  # notices of one answer
+_FIRST = 64
 
 
 IsKnown = Callable[[str], bool]
-"""Whether a segment of the collection has a term."""
+"""Whether a document has a term."""
 
 
 def missing_terms(is_known: IsKnown, root: tree.Node) -> tuple[str, ...]:
-    """A notice for each of the first terms that are in no segment."""
+    """A notice for each of the first terms that no document has."""
     terms = dict.fromkeys(node.term for node in tree.walk(root) if isinstance(node, tree.Term))
     missing = [term for term in terms if not is_known(term)]
     return tuple(f"no document has {term!r}{_instead(is_known, term)}" for term in missing[:_MOST])
 
 
 def has_term(snapshot: Snapshot, term: str) -> bool:
-    """Whether a segment has a term."""
-    return any(view.segment.terms.find(term) >= 0 for view in snapshot.segments)
+    """Whether a live document has a term."""
+    return any(_has_live(view, term) for view in snapshot.segments)
+
+
+def _has_live(view: SegmentView, term: str) -> bool:
+    """The first documents are looked at before the rest."""
+    if view.deleted is None or view.segment.terms.find(term) < 0:
+        return view.segment.terms.find(term) >= 0
+    documents = view.segment.postings[view.segment.span_of(term)]
+    return not view.deleted[documents[:_FIRST]].all() or not view.deleted[documents[_FIRST:]].all()
 
 
 def _instead(is_known: IsKnown, term: str) -> str:

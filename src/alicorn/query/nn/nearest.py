@@ -32,9 +32,10 @@ from alicorn.query.nn.loop.arguments import (
 from alicorn.query.nn.plan import allowed_rows, choose
 from alicorn.query.nn.probe import Probe
 from alicorn.query.sets import docset
-from alicorn.query.sets.docset import DocSet
+from alicorn.query.sets.docset import Bitmap, DocSet
 from alicorn.query.sets.ranked import Ranked, best_first
 
+_MOSTLY = 2  # of so many documents one is live
 _FEW = 128  # the best of so many are found faster by inserting than by sorting
 
 
@@ -51,7 +52,7 @@ def within_radius(
     found: list[DocSet] = []
     for at, view in enumerate(snapshot.segments):
         block = view.segment.embeddings.get(key)
-        inside = None if allowed is None else allowed[at]
+        inside = _inside(view, allowed, at)
         if block is None or (inside is not None and docset.size(inside) == 0):
             found.append(docset.EMPTY)
             continue
@@ -76,7 +77,7 @@ def k_nearest(
     segments = snapshot.segments
     for at, view in enumerate(segments):
         block = view.segment.embeddings.get(key)
-        inside = None if allowed is None else allowed[at]
+        inside = _inside(view, allowed, at)
         if k == 0 or block is None or (inside is not None and docset.size(inside) == 0):
             continue
         rows, scores = _search(view, block, probe, k, least, inside, counters, forced)
@@ -96,6 +97,14 @@ def k_nearest(
     scores = np.concatenate([scores for _, _, scores in parts])
     order = best_first(snapshot, scores, of_segments, numbers, k)
     return Ranked(of_segments[order], numbers[order], scores[order])
+
+
+def _inside(view: SegmentView, allowed: list[DocSet] | None, at: int) -> DocSet | None:
+    """The allowed documents of segment `at`; where so many are deleted that a filter skips them sooner, the live."""
+    if allowed is not None:
+        return allowed[at]
+    mostly_live = view.num_live * _MOSTLY >= view.segment.num_docs
+    return None if mostly_live else Bitmap(view.live_words, view.num_live)
 
 
 def _search(

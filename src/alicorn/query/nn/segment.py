@@ -62,7 +62,7 @@ def nearest_with_terms(snapshot: Snapshot, nearest: Nearest, vectors: Mapping[st
     vectors: of unit length. It is for words that are too frequent for few.py.
     """
     nn, words = nearest
-    if nn.k is None or nn.in_all_clusters or len(snapshot.segments) != 1:
+    if nn.k is None or nn.in_all_clusters or len(snapshot.segments) != 1 or not snapshot.num_docs:
         return None
     view = snapshot.segments[0]
     numbers = [number for number in numbers_of(view.segment, words) if number >= 0]

@@ -94,7 +94,7 @@ class Ordering(NamedTuple):
                     words = [terms_of(part, self.prepared), list(map(str, fuzzy_of(part, self.prepared)))]
                     digest.update(repr(words).encode())
                 elif part.kind == "phrase":
-                    digest.update(repr(neighbours_of(self.prepared.scored, part.of)).encode())
+                    digest.update(repr(neighbours_of(self.prepared.root, part.of)).encode())
                 elif part.kind == "column":
                     digest.update(str(self.columns[part.of]).encode())
         return digest.hexdigest()

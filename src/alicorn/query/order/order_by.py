@@ -50,8 +50,8 @@ def ranked(
         return _by_columns(evaluation, ordering, columns, found, limit, after)
     if len(order) > 1:
         numbers = None
-        if order[0] == BM25 and after is None and not scored_fuzzy(prepared.scored):
-            best = by_bm25(evaluation.snapshot, prepared.scored, found, limit + _SPARE)
+        if order[0] == BM25 and after is None and not scored_fuzzy(prepared.root):
+            best = by_bm25(evaluation.snapshot, prepared.root, found, limit + _SPARE)
             numbers = _candidates(evaluation.snapshot, best, limit, sum(map(docset.size, found)))
         if numbers is None:
             numbers = [docset.as_array(documents) for documents in found]
@@ -61,8 +61,8 @@ def ranked(
         return later(evaluation.snapshot, whole, after).first(limit)
     if prepared.nearest_to and order == BY_NN:
         return _by_nn(evaluation, prepared, found, limit)
-    if order == BY_BM25 and not scored_fuzzy(prepared.scored):
-        return by_bm25(evaluation.snapshot, prepared.scored, found, limit)
+    if order == BY_BM25 and not scored_fuzzy(prepared.root):
+        return by_bm25(evaluation.snapshot, prepared.root, found, limit)
     assert not isinstance(order[0], ByColumn), "the order of a column ends by static rank"
     if isinstance(order[0], Sum):
         first = first_by_sum(evaluation, prepared, order[0], found, limit)

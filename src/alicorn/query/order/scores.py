@@ -44,13 +44,13 @@ def scores_by(
 
 def terms_of(part: Part, prepared: Prepared) -> list[str]:
     """The terms of a BM25 part, sorted: all that the expression scores, or those of one prefix."""
-    terms = scored_terms(prepared.scored)
+    terms = scored_terms(prepared.root)
     return [term for term in terms if term.startswith(f"{part.of}:")] if part.of else terms
 
 
 def fuzzy_of(part: Part, prepared: Prepared) -> list[tree.Fuzzy]:
     """The fuzzy terms of a BM25 part."""
-    fuzzy = scored_fuzzy(prepared.scored)
+    fuzzy = scored_fuzzy(prepared.root)
     return [node for node in fuzzy if node.term.startswith(f"{part.of}:")] if part.of else fuzzy
 
 
@@ -97,7 +97,7 @@ def _parts(evaluation: Execution, prepared: Prepared, part: Part, numbers: Seque
         case "bm25":
             return _bm25(evaluation, prepared, part, numbers)
         case "phrase":
-            return shares(evaluation.snapshot, prepared.scored, part, numbers)
+            return shares(evaluation.snapshot, prepared.root, part, numbers)
         case "column":
             kind = evaluation.snapshot.columns[part.of]
             return [_values(view, part.of, kind)[own] for view, own in zip(views, numbers, strict=True)]

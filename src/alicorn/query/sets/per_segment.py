@@ -12,6 +12,7 @@ from alicorn.query.sets import docset
 from alicorn.query.sets.docset import Bitmap, DocSet
 
 Sets = list[DocSet]  # one a segment
+_MANY = 32  # documents for each live one, as in docset.py
 
 
 def narrow(found: Sets, within: Sets | None) -> Sets:
@@ -38,6 +39,14 @@ def live(snapshot: Snapshot, found: Sets) -> Sets:
         documents if view.deleted is None else docset.intersect(documents, Bitmap(view.live_words, view.num_live))
         for documents, view in zip(found, snapshot.segments, strict=True)
     ]
+
+
+def few_live(snapshot: Snapshot) -> Sets | None:
+    """The live documents, where these are so few that an expression is found sooner among them; else None."""
+    views = snapshot.segments
+    if sum(view.segment.num_docs for view in views) <= _MANY * sum(view.num_live for view in views):
+        return None
+    return [view.live_numbers for view in views]
 
 
 def size(found: Sets) -> int:

@@ -22,7 +22,7 @@ from alicorn.language.tree import Nn, Node, Prefix, walk
 from alicorn.query import Facet, Result
 from alicorn.query.explain.match import Matcher
 from alicorn.query.facets import Counts
-from alicorn.query.restrict import document_of
+from alicorn.query.restrict import document_of, restricted
 from alicorn.query.result import checked_columns
 from alicorn.reporting.json_text import plain_json, to_json
 from alicorn.retrieval.asked import Asked
@@ -231,9 +231,12 @@ class SearchEndpoint:
         return columns
 
     def some_searchers(self, count: int, only: Node | None) -> list[dict[str, str]]:
-        """Searchers to choose from: id, and a label of the first texts that are known of each."""
+        """Searchers to choose from: id, and a label of the first texts that are known of each; none that are documents
+        which may not be seen."""
         chosen = []
         for profile in self.retriever.searchers.some(count) if self.retriever.searchers else []:
+            if self._is_hidden(profile, only):
+                continue
             known = {**self._as_document(profile, only), **profile}
             texts = [known.get(name) for name in (*self._label_columns(), *profile) if name != "searcher_id"]
             label = list(dict.fromkeys(text for text in texts if isinstance(text, str) and text))[:2]
@@ -265,8 +268,17 @@ class SearchEndpoint:
         if searcher is None or self.retriever.searchers is None:
             return {}
         profile = self.retriever.searchers.profile(searcher)
+        if self._is_hidden(profile, only):
+            return {}
         known = {**self._as_document(profile, only), **profile}
         return {name: value for name, value in known.items() if value}
+
+    def _is_hidden(self, profile: Mapping[str, Any], only: Node | None) -> bool:
+        """Whether a searcher is a document that may not be seen."""
+        doc_id, snapshot = profile.get("searcher_id"), self.collection.snapshot()
+        if only is None or not isinstance(doc_id, str) or snapshot.find(doc_id) is None:
+            return False
+        return restricted(snapshot, only).find(doc_id) is None
 
     def _as_document(self, profile: Mapping[str, Any], only: Node | None) -> dict[str, Any]:
         """Where people search for people, a searcher is a document too: one of the same id with something in common."""

@@ -167,7 +167,9 @@ def typing_operations(endpoint: SearchEndpoint) -> list[Operation]:
     def searchers(request: Request, body: None) -> SearchersAnswer:
         known = endpoint.retriever.searchers
         count = from_query(request.query_params, "limit", NumSearchers, 20)
-        return SearchersAnswer(len(known or ()), endpoint.some_searchers(count, only_of(request)))
+        only = only_of(request)
+        some = endpoint.some_searchers(count, only)
+        return SearchersAnswer(len(known or ()) if only is None else len(some), some)
 
     return [
         Operation(
