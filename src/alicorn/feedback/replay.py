@@ -36,6 +36,11 @@ from alicorn.vertical import Vertical
 _ORDER = "order"  # the score of the expression, whose snapshot is gone
 
 
+_OF_SEARCHES = ("search_id", "time", "query", "ranker", "snapshot", "known", "vectors")
+_OF_SHOWN = ("search_id", "doc_id", "segment", "channels", "scores", "features")
+"""The columns that are read: of a part at a time, so that memory does not grow with the log."""
+
+
 class Replayer:
     """Scores the searches of a log again by a ranker of today."""
 
@@ -65,10 +70,10 @@ class Replayer:
         parts = sorted((folder / "searches").glob("part-*.parquet"))
         records: dict[str, RankerOnRecord] = {}
         for number, path in enumerate(parts):
-            searches = _of_day(pq.read_table(path), day)
+            searches = _of_day(pq.read_table(path, columns=list(_OF_SEARCHES)), day)
             shown_path = folder / "shown" / path.name
             if len(searches) and shown_path.is_file():
-                shown = pq.read_table(shown_path)
+                shown = pq.read_table(shown_path, columns=list(_OF_SHOWN))
                 for fingerprint in searches["ranker"].unique().to_pylist():
                     if fingerprint not in records:
                         records[fingerprint] = self._record(folder, fingerprint)

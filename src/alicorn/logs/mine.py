@@ -28,7 +28,7 @@ from alicorn.logs.popularity import popularity
 from alicorn.logs.tables import MEMORY_LIMIT, Logs, data_fingerprint, read_logs
 from alicorn.pairs import Manifest, PairsWriter, new_folder
 from alicorn.pairs.schema import TABLES as PAIRS
-from alicorn.tables import noted, read_table
+from alicorn.tables import noted, read_table, row_batches
 from alicorn.vertical import TextFeature, Vertical
 from alicorn.vertical.failed_searches import FACTS
 from alicorn.vertical.parts import of_examples
@@ -152,7 +152,7 @@ def _logged_features(shown: Path) -> Iterator[pa.Table]:
     columns = list(PAIRS["features"].columns)
     with pq.ParquetFile(shown) as file:
         yield file.schema_arrow.empty_table().select(columns)
-        for batch in file.iter_batches(columns=columns):
+        for batch in row_batches(file, columns):
             yield pa.table(batch).filter(pc.field("features").is_valid())
 
 

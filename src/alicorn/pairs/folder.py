@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from alicorn.errors import TableError
 from alicorn.pairs.manifest import NAME, Manifest
 from alicorn.pairs.schema import TABLES, conformed
+from alicorn.tables import row_batches
 
 
 def is_pairs_folder(folder: str | Path) -> bool:
@@ -51,7 +52,7 @@ class PairsFolder:
         path = self._path(name)
         try:
             with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(columns=list(columns)):
+                for batch in row_batches(file, list(columns)):
                     yield conformed(pa.table(batch), name)
         except (pa.ArrowInvalid, OSError) as error:
             raise TableError(f"{path} cannot be read: {error}; run `alicorn mine` again", table=name) from error

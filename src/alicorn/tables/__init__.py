@@ -6,6 +6,7 @@ times_96.py     times of 96 bits in Parquet, which are read as microseconds
 unify.py        one type for two: part files that differ, columns whose type no value has decided yet
 csv_files.py    CSV, whose types are in its values
 parts.py        a Parquet or CSV file, or a folder of part files, as one table
+row_groups.py   the rows of a Parquet file, a batch at a time, in memory that does not grow
 keys.py         keys that an earlier row has already
 values.py       values as Python has them
 strict_json.py  JSON text, strictly
@@ -24,6 +25,7 @@ from alicorn.tables.plain import one_chunk as one_chunk
 from alicorn.tables.plain import plain_schema as plain_schema
 from alicorn.tables.plain import plain_table as plain_table
 from alicorn.tables.plain import plain_type as plain_type
+from alicorn.tables.row_groups import row_batches as row_batches
 from alicorn.tables.strict_json import JsonError as JsonError
 from alicorn.tables.strict_json import parse_json as parse_json
 from alicorn.tables.unify import concatenated as concatenated

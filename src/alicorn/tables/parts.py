@@ -24,10 +24,10 @@ from alicorn.errors import TableError
 from alicorn.tables.csv_files import ENDINGS, is_csv, read_csv
 from alicorn.tables.notes import note
 from alicorn.tables.plain import plain_column, plain_schema, tried
+from alicorn.tables.row_groups import BATCH_ROWS, row_batches
 from alicorn.tables.times_96 import exact_times, refuse_finer, times_in_96_bits
 from alicorn.tables.unify import fitted, widened
 
-BATCH_ROWS = 65_536
 _MAGIC = b"PAR1"
 
 
@@ -144,7 +144,7 @@ class PartFiles:
             groups = None if group is None else [group]
             in_96_bits = times_in_96_bits(opened, present)
             finer = exact_times(file, in_96_bits, num_rows, groups) if in_96_bits else repeat(None)
-            for batch, exact in zip(opened.iter_batches(num_rows, groups, columns=present), finer, strict=False):
+            for batch, exact in zip(row_batches(opened, present, num_rows, groups), finer, strict=False):
                 # Arrow reads `a.b` where `a` is asked for; and a batch without columns has no number of rows.
                 table = pa.Table.from_batches([batch]).select(present)
                 if exact is not None:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from alicorn.errors import TableError
 from alicorn.tables.plain import as_entries, as_list, is_list
+from alicorn.tables.row_groups import row_batches
 
 
 def times_in_96_bits(file: pq.ParquetFile, columns: Sequence[str]) -> list[str]:
@@ -28,7 +29,7 @@ def times_in_96_bits(file: pq.ParquetFile, columns: Sequence[str]) -> list[str]:
 def exact_times(file: Path, columns: Sequence[str], num_rows: int, groups: Sequence[int] | None) -> Iterator[pa.Table]:
     """The columns with nanoseconds, as far as 64 bits hold them, in batches of `num_rows`. groups: None for all."""
     with pq.ParquetFile(file, coerce_int96_timestamp_unit="ns") as opened:
-        for batch in opened.iter_batches(num_rows, groups, columns=columns):
+        for batch in row_batches(opened, columns, num_rows, groups):
             yield pa.Table.from_batches([batch]).select(columns)
 
 

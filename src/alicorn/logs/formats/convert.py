@@ -23,7 +23,7 @@ from alicorn.folders import UBI_FOLDER, check_place
 from alicorn.logs.formats import metarank, ubi
 from alicorn.logs.formats.rest import Record
 from alicorn.logs.tables import MEMORY_LIMIT
-from alicorn.tables import JsonError, open_parts, parse_json
+from alicorn.tables import JsonError, open_parts, parse_json, row_batches
 
 LogFormat = Literal["ubi", "metarank"]
 
@@ -192,7 +192,7 @@ def _plain(path: Path, name: str, folder: Path) -> Path:
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(_ROWS):
+        for batch in row_batches(file, num_rows=_ROWS):
             yield from batch.to_pylist()
 
 
