@@ -1,4 +1,4 @@
-"""Do several vectors of a searcher find more of what they choose next? PinnerSage on MovieLens.
+"""Do several vectors of a searcher find more of what they choose next, and regions more than points? MovieLens.
 
     python benchmarks/effects/interests.py --data ml-latest-small/ [--texts msrd/] [--out DIR]
 
@@ -12,6 +12,9 @@ The thresholds of Ward and of complete linkage are those of best recall on half 
 half. **Effect**: relative change of the mean; **interval**: 95 %, bootstrap over users, paired. **Verdict**: as in
 effects.py. The paper's figures are recollected, of other data (Pinterest), and say the sign; every row states it.
 
+Then regions beside points (Seq2Bubbles): all movies within the radius of each of three drawn interests, at most 100,
+the first by distance over radius, beside as many in equal shares of the same medoids. Radii are learned on the users
+that thresholds are chosen on, for several shares of next choices (`cover`).
 """
 
 import argparse
@@ -21,7 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from effects import Effect
@@ -34,9 +37,11 @@ from alicorn.evaluation.metrics.bootstrap import resampled_means
 from alicorn.evaluation.metrics.ranking import Targets, recall_at
 from alicorn.interests import drawn
 from alicorn.interests.clusters import summary, ward
+from alicorn.interests.regions import Reach, held_out, learned_reach, radii, spreads
 
 SHOWN, DRAWS, NEWEST, SERVED = 100, 5, 500, 3
 TASTES_ALIKE, TEXTS_ALIKE = 0.8, 0.4  # cosine from which a shown movie is relevant
+COVERS = (0.3, 0.5, 0.7)  # of next choices by regions
 THRESHOLDS = (0.6, 0.8, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0, 4.0)
 
 Labels = Callable[[np.ndarray], np.ndarray]  # vectors of a history -> the cluster of each
@@ -99,15 +104,66 @@ def k_means(vectors: np.ndarray) -> np.ndarray:
 # Measuring
 
 
-def measured(vectors: np.ndarray, alike: float, day: Day, asked: np.ndarray) -> tuple[float, float]:
-    """Relevance and recall of a day by some vectors, (count, dim)."""
+def measured(vectors: np.ndarray, alike: float, day: Day, asked: np.ndarray, count: int = SHOWN) -> tuple[float, float]:
+    """Relevance and recall of a day by some vectors, (vectors, dim). count: of movies shown."""
     cosines = asked @ vectors.T / np.linalg.norm(asked, axis=1, keepdims=True)
     cosines[:, day.history] = -np.inf
-    share = SHOWN // len(asked)
-    shown = np.unique(np.argpartition(-cosines, share, axis=1)[:, :share])[None]
+    share = max(count // len(asked), 1)
+    return compared(vectors, alike, day, np.unique(np.argpartition(-cosines, share, axis=1)[:, :share]))
+
+
+def compared(vectors: np.ndarray, alike: float, day: Day, shown: np.ndarray) -> tuple[float, float]:
+    """Relevance and recall of a day by the movies shown, (count,)."""
     targets = Targets.of([day.liked])
-    relevance, recall = likeness_at(shown, targets, vectors, SHOWN, alike), recall_at(shown, targets, SHOWN)
-    return float(relevance[0]), float(recall[0])
+    relevance = likeness_at(shown[None], targets, vectors, SHOWN, alike)
+    return float(relevance[0]), float(recall_at(shown[None], targets, SHOWN)[0])
+
+
+class Bubbles(NamedTuple):
+    """By user, users ascending: relevance and recall, (users, 2), of regions and of as many movies in equal shares of
+    the same medoids. shown: movies, mean over days."""
+
+    regions: np.ndarray
+    points: np.ndarray
+    shown: float
+
+
+def bubbles(vectors: np.ndarray, alike: float, found: Sequence[Day], labels: Labels, reach: Reach) -> Bubbles:
+    """Three drawn interests, each as all that is within its radius; of more than 100 movies the first by the distance
+    over the radius."""
+    values, counts = [], []
+    for day in found:
+        own = vectors[day.history[-NEWEST:]]
+        of = summary(own, labels(own), np.exp(-0.01 * day.ages[-NEWEST:]))
+        radius = radii(spreads(own, of), np.bincount(of.clusters), reach)
+        rng = np.random.default_rng((day.user, len(day.history)))
+        for _ in range(DRAWS):
+            some = drawn(of.importance, SERVED, rng)
+            points = own[of.medoids[some]]
+            ratios = ((1.0 - points @ vectors.T) / radius[some][:, None]).min(axis=0)
+            ratios[day.history] = np.inf
+            order = np.argsort(ratios)
+            shown = order[: min(SHOWN, int((ratios <= 1.0).sum()))]
+            counts.append(len(shown))
+            if len(shown):
+                both = (compared(vectors, alike, day, shown), measured(vectors, alike, day, points, len(shown)))
+            else:
+                both = ((0.0, 0.0), (0.0, 0.0))
+            values.append(np.array(both))
+    of_days = np.array(values).reshape(len(found), DRAWS, 2, 2).mean(axis=1)
+    users = np.array([day.user for day in found])
+    of_users = np.array([of_days[users == user].mean(axis=0) for user in np.unique(users)])
+    return Bubbles(of_users[:, 0], of_users[:, 1], float(np.mean(counts)))
+
+
+def reach_of(vectors: np.ndarray, found: Sequence[Day], labels: Labels, cover: float) -> Reach:
+    """From the first movie that was liked on each day, beside the interests of the history before it."""
+    held = []
+    for day in found:
+        own = vectors[day.history[-NEWEST:]]
+        of = summary(own, labels(own), np.ones(len(own)))
+        held.append(held_out(np.concatenate([own, vectors[day.liked[:1]]]), of))
+    return learned_reach(held, cover)
 
 
 def by_user(vectors: np.ndarray, alike: float, found: Sequence[Day], system: System) -> np.ndarray:
@@ -207,6 +263,17 @@ def main() -> None:
     print(f"{len({day.user for day in to_choose})} other users: Ward {ward_at}, complete linkage {complete_at}.")
     print(f"Interests of a day by Ward: median {np.median(sizes):.0f}, 90 % up to {np.quantile(sizes, 0.9):.0f}.\n")
     print(table(values))
+    print("\n| cover | movies shown | relevance | change | recall | change |\n" + "|---" * 6 + "|")
+    own = partial(_at, ward, ward_at)
+    for cover in COVERS:
+        reach = reach_of(vectors, to_choose, own, cover)
+        of = bubbles(vectors, alike, found, own, reach)
+        cells = [f"{cover}", f"{of.shown:.0f}"]
+        for at in range(2):
+            one = effect(of.points[:, at], of.regions[:, at])
+            change = f"{one.change:+.1%} [{one.low:+.1%}, {one.high:+.1%}]"
+            cells += [f"{one.baseline:.4f} → {one.variant:.4f}", change]
+        print("| " + " | ".join(cells) + " |")
     if arguments.out is not None:
         arguments.out.mkdir(parents=True, exist_ok=True)
         plain = {row.compared: [vars(one) for one in effects(values, row)] for row in ROWS}

@@ -33,8 +33,13 @@ def test_interests_of_a_history_and_a_query_by_them(loop, tmp_path):
     ask = ("query", loop.collection, "--interests", out, "--of", row["searcher_id"], "--limit", "50", "--json")
     hits = [hit["doc_id"] for hit in succeed(*ask).json()["hits"]]
     assert len(set(row["doc_ids"]) & set(hits[:3])) >= min(3, len(row["doc_ids"]))  # a medoid is nearest to itself
-    assert "the collection has people" in alicorn(*build, "persons").refusal()
-    assert "decay: input should be a finite number" in alicorn(*build, "people", "--decay", "inf").refusal()
+    within = [hit["doc_id"] for hit in succeed(*ask, "--regions").json()["hits"]]
+    assert set(hits[:3]) & set(row["doc_ids"]) <= set(within)
+    alone = alicorn("query", loop.collection, "(or)", "--regions").refusal()
+    assert "--regions is the expression of --interests" in alone
+    again = (*build[:-1], "--overwrite", "--key")
+    assert "the collection has people" in alicorn(*again, "persons").refusal()
+    assert "decay: input should be a finite number" in alicorn(*again, "people", "--decay", "inf").refusal()
     assert "is not in the table of interests" in alicorn(*ask[:-4], "nobody").refusal()
     assert "belong together" in alicorn("query", loop.collection, "--interests", out).refusal()
 

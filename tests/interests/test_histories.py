@@ -9,10 +9,11 @@ import pyarrow as pa
 import pytest
 
 from alicorn.errors import AlicornError, TableError
-from alicorn.interests import PinnerSage, interest_vectors, searcher_interests
+from alicorn.interests import PinnerSage, interest_regions, searcher_interests
 from alicorn.query import Collection
 
 NOW = datetime.datetime(2026, 1, 10, tzinfo=datetime.UTC)
+NO_LUCK = np.random.default_rng(0)
 VECTORS = {"x1": [1.0, 0.0, 0.0], "x2": [0.98, 0.199, 0.0], "y1": [0.0, 1.0, 0.0], "z1": [0.0, 0.0, 1.0]}
 
 
@@ -59,17 +60,19 @@ def test_rows_after_now_and_older_than_the_newest_are_not_read(collection: Colle
 def test_interests_become_the_vectors_of_their_medoids(collection: Collection) -> None:
     snapshot, rng = collection.snapshot(), np.random.default_rng(0)
     table = searcher_interests(LOG, snapshot, "a", PinnerSage(threshold=0.5), NOW).table
-    vectors = interest_vectors(table, "u", snapshot, 3, rng)
-    assert list(vectors) == ["interest-1", "interest-2"]
+    regions = interest_regions(table, "u", snapshot, 3, rng)
+    assert list(regions) == ["interest-1", "interest-2"]
+    assert [one.radius for one in regions.values()] == table["radii"][0].as_py()
+    vectors = {name: one.vector for name, one in regions.items()}
     np.testing.assert_allclose(vectors["interest-1"], VECTORS["x1"], atol=1e-6)
     found = collection.search("(or (nn a :k 2 :vector interest-1) (nn a :k 1 :vector interest-2))", vectors, limit=9)
     assert found.ids == ["x1", "y1", "x2"]
     with pytest.raises(TableError, match="none that `alicorn interests` wrote"):
-        interest_vectors(table.replace_schema_metadata(None), "u", snapshot, 3, rng)
+        interest_regions(table.replace_schema_metadata(None), "u", snapshot, 3, rng)
     with pytest.raises(TableError, match="it is of 'b', the collection has: a"):
-        interest_vectors(table.replace_schema_metadata({"key": "b"}), "u", snapshot, 3, rng)
+        interest_regions(table.replace_schema_metadata({"key": "b"}), "u", snapshot, 3, rng)
     with pytest.raises(AlicornError, match="'nobody' is not in the table of interests"):
-        interest_vectors(table, "nobody", snapshot, 3, rng)
+        interest_regions(table, "nobody", snapshot, 3, rng)
 
 
 @pytest.mark.parametrize("stored", ["float32", "codes"])
@@ -79,10 +82,10 @@ def test_medoids_that_are_gone_are_left_out(tmp_path: Path, stored: str) -> None
         table = searcher_interests(LOG, collection.snapshot(), "a", PinnerSage(threshold=0.5), NOW).table
         collection.delete(["x1", "z1"])
         snapshot = collection.snapshot()
-        (vector,) = interest_vectors(table, "u", snapshot, 3, np.random.default_rng(0)).values()
-        np.testing.assert_allclose(vector, VECTORS["y1"], atol=1e-6)
+        (region,) = interest_regions(table, "u", snapshot, 3, np.random.default_rng(0)).values()
+        np.testing.assert_allclose(region.vector, VECTORS["y1"], atol=1e-6)
         with pytest.raises(AlicornError, match="no vector 'a'"):
-            interest_vectors(table, "v", snapshot, 3, np.random.default_rng(0))
+            interest_regions(table, "v", snapshot, 3, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(
@@ -100,18 +103,24 @@ def test_an_activity_that_cannot_be_read_is_refused(collection: Collection, tabl
         searcher_interests(table, collection.snapshot(), "a", PinnerSage(), NOW)
 
 
-@pytest.mark.parametrize("importance", [[np.nan, 1.0], [np.inf, 1.0], [-1.0, 1.0], [None, 1.0], [1.0], None])
-def test_an_importance_that_nothing_can_be_drawn_by_is_named(collection: Collection, importance: object) -> None:
-    table = pa.table(
-        {
-            "searcher_id": ["u"],
-            "doc_ids": [["x1", "y1"]],
-            "importance": pa.array([importance], pa.list_(pa.float64())),
-            "sizes": [[1, 1]],
-        }
-    ).replace_schema_metadata({"key": "a"})
-    with pytest.raises(TableError, match=r"column 'importance', row 0: .* finite number from 0, .*alicorn interests"):
-        interest_vectors(table, "u", collection.snapshot(), 1, np.random.default_rng(0))
+@pytest.mark.parametrize(
+    ("column", "allowed", "given"),
+    [
+        *(
+            ("importance", "from 0", one)
+            for one in ([np.nan, 1.0], [np.inf, 1.0], [-1.0, 1.0], [None, 1.0], [1.0], None)
+        ),
+        *(("radii", r"in \(0, 2\]", one) for one in ([0.0, 1.0], [1.0, 2.5], [1.0])),
+    ],
+)
+def test_a_number_that_no_interest_can_have_is_named(
+    collection: Collection, column: str, allowed: str, given: object
+) -> None:
+    numbers = {"importance": [1.0, 1.0], "radii": [1.0, 1.0], column: given}
+    lists = {name: pa.array([values], pa.list_(pa.float64())) for name, values in numbers.items()}
+    table = pa.table({"searcher_id": ["u"], "doc_ids": [["x1", "y1"]], "sizes": [[1, 1]], **lists})
+    with pytest.raises(TableError, match=rf"column '{column}', row 0: .* finite number {allowed} .*alicorn interests"):
+        interest_regions(table.replace_schema_metadata({"key": "a"}), "u", collection.snapshot(), 1, NO_LUCK)
 
 
 def test_the_first_and_the_last_year_are_read(collection: Collection) -> None:
@@ -133,5 +142,5 @@ def test_uuids_of_searchers_and_documents_are_their_canonical_text(tmp_path: Pat
         log = pa.table({"searcher_id": uuids(who), "time": times, "doc_id": uuids(document)})
         found = searcher_interests(log, made.snapshot(), "a", PinnerSage())
         assert found.table["doc_ids"].to_pylist() == [[str(document)]]
-        vectors = interest_vectors(found.table, str(who), made.snapshot(), 1, np.random.default_rng(0))
-    assert vectors["interest-1"].tolist() == [1.0, 0.0]
+        regions = interest_regions(found.table, str(who), made.snapshot(), 1, np.random.default_rng(0))
+    assert regions["interest-1"].vector.tolist() == [1.0, 0.0]

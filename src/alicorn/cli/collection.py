@@ -260,13 +260,15 @@ def interests(
     threshold: Annotated[float, typer.Option(min=0.0, help="Ward's distance at which clusters stay apart.")] = 1.5,
     decay: Annotated[float, typer.Option(min=0.0, help="Of importance, a day; 0 counts documents alone.")] = 0.01,
     newest: Annotated[int, typer.Option(min=1, help="Read so many documents of a history; cost is quadratic.")] = 500,
+    cover: Annotated[float, typer.Option(help="Share of next choices that are within the radii, in (0, 1].")] = 0.5,
     as_of: Annotated[datetime | None, typer.Option(help="UTC time that ages count from; the last row's.")] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Write each searcher's interests: clusters of what they chose, each as one of its documents (PinnerSage).
 
-    Nothing is learned; `alicorn query --interests FILE --of SEARCHER` looks for three of them.
+    `alicorn query --interests FILE --of SEARCHER` looks for the nearest to three of them; with --regions, for all that
+    is within their radii, which are learned from what comes next in histories (after Seq2Bubbles).
 
     Example: alicorn interests logs/activity.parquet --collection collection/ --key movies --out interests.parquet
     """
@@ -276,9 +278,9 @@ def interests(
     from alicorn.query import Collection
     from alicorn.tables import open_parts
 
-    given = {"threshold": threshold, "decay": decay, "newest": newest}
+    given = {"threshold": threshold, "decay": decay, "newest": newest, "cover": cover}
     check_file(out, overwrite=overwrite)
-    settings = parse_config(given, PinnerSage, where="--threshold, --decay, --newest")
+    settings = parse_config(given, PinnerSage, where="--threshold, --decay, --newest, --cover")
     now = None if as_of is None else as_of.replace(tzinfo=UTC)
     with Collection.open(collection, read_only=True) as opened:
         if key not in opened.embeddings:

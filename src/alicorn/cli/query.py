@@ -83,6 +83,9 @@ def query(
         Path | None, typer.Option(help="File of `alicorn interests`: look for three interests of --of.", exists=True)
     ] = None,
     of: Annotated[str | None, typer.Option(help="Id of the searcher in --interests.")] = None,
+    regions: Annotated[
+        bool, typer.Option("--regions", help="All documents within the radius of each interest, not the 100 nearest.")
+    ] = False,
     ranker: RankerPath = None,
     intents: IntentsPath = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the interests that are drawn.")] = 0,
@@ -110,14 +113,14 @@ def query(
     from alicorn.retrieval.channels import lineage
     from alicorn.retrieval.highlighting import Highlighter
 
-    _check_options(expression, text, model, interests, of)
+    _check_options(expression, text, model, interests, of, regions)
     models = load_models(model, vertical)
     with Collection.open(collection, read_only=True) as opened:
         retriever = retriever_of(opened, models, ranker, intents)
         drawn: dict[str, Any] = {}
         asked: str | Node | None = expression
         if interests is not None and of is not None:
-            near, drawn = _drawn_interests(opened, interests, of, seed)
+            near, drawn = _drawn_interests(opened, interests, of, seed, regions)
             asked = expression or near
         request = retriever.request(
             asked,
@@ -158,9 +161,16 @@ def _print_reading(request: Request) -> None:
 
 
 def _check_options(
-    expression: str | None, text: str | None, model: list[Path] | None, interests: Path | None, of: str | None
+    expression: str | None,
+    text: str | None,
+    model: list[Path] | None,
+    interests: Path | None,
+    of: str | None,
+    regions: bool,
 ) -> None:
     """Raise ConfigError unless the options together ask for something."""
+    if regions and (interests is None or expression is not None):
+        raise ConfigError("--regions is the expression of --interests: give these, and no other expression")
     if (interests is None) != (of is None):
         raise ConfigError("--interests and --of belong together: a file of `alicorn interests`, and a searcher's id")
     if interests is None and expression is None and not (model and text is not None):
@@ -171,18 +181,26 @@ def _check_options(
         raise ConfigError("--text is encoded by a query tower: give its folder with --model")
 
 
-def _drawn_interests(collection: Collection, table: Path, searcher: str, seed: int) -> tuple[Node, dict[str, Any]]:
-    """An expression for the 100 nearest documents to each of three interests drawn by importance, and the vectors."""
+def _drawn_interests(
+    collection: Collection, table: Path, searcher: str, seed: int, regions: bool
+) -> tuple[Node, dict[str, Any]]:
+    """An expression for three interests drawn by importance, and their vectors: the 100 nearest documents to each, or
+    those within its radius."""
     import numpy as np
 
-    from alicorn.interests import interest_vectors, key_of
+    from alicorn.interests import interest_regions, key_of
+    from alicorn.language.tree import Nn, Or
     from alicorn.retrieval.nearest import nearest
     from alicorn.tables import open_parts
 
     source = open_parts(table, "interests")
     read = source.read().replace_schema_metadata(source.metadata)
-    vectors = interest_vectors(read, searcher, collection.snapshot(), 3, np.random.default_rng(seed))
-    return nearest(key_of(read), 100, vectors=tuple(vectors)), dict(vectors)
+    drawn = interest_regions(read, searcher, collection.snapshot(), 3, np.random.default_rng(seed))
+    vectors: dict[str, Any] = {name: one.vector for name, one in drawn.items()}
+    if regions:
+        within = tuple(Nn(key_of(read), radius=one.radius, vector=name) for name, one in drawn.items())
+        return Or(within), vectors
+    return nearest(key_of(read), 100, vectors=tuple(vectors)), vectors
 
 
 def _places(

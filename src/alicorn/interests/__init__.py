@@ -1,6 +1,7 @@
 """What does a searcher want, of several things? PinnerSage: interests from a history, over fixed embeddings.
 
 clusters.py  Ward clusters of a history, their medoids and importance; interests drawn by importance
+regions.py   how far each interest reaches: Seq2Bubbles
 histories.py what searchers chose, from the table `activity` and a collection -> a table of interests
 
 Nothing is learned: documents keep the vectors that they were published with. Interests that are learned with the towers
@@ -11,6 +12,7 @@ from alicorn.interests.clusters import Interests as Interests
 from alicorn.interests.clusters import PinnerSage as PinnerSage
 from alicorn.interests.clusters import drawn as drawn
 from alicorn.interests.clusters import interests as interests
-from alicorn.interests.histories import interest_vectors as interest_vectors
+from alicorn.interests.histories import Region as Region
+from alicorn.interests.histories import interest_regions as interest_regions
 from alicorn.interests.histories import key_of as key_of
 from alicorn.interests.histories import searcher_interests as searcher_interests

@@ -10,9 +10,10 @@ topics has more. Source: PinnerSage (KDD 2020); its threshold is unknown.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist
 
@@ -24,11 +25,13 @@ class PinnerSage(Config):
     """threshold: Ward's distance at which merging stops. decay: of importance, a day; 0 counts documents alone.
 
     newest: so many documents of a history are read, since time and memory grow with their square: 500 take 2 MB.
+    cover: the share of next choices that regions of the interests before them hold (regions.py).
     """
 
     threshold: NonNegativeFloat = 1.5
     decay: NonNegativeFloat = 0.01
     newest: PositiveInt = 500
+    cover: Annotated[float, Field(gt=0, le=1)] = 0.5
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,14 +1,15 @@
 """Histories of searchers -> a table of their interests (a batch, daily in the paper), and back: interests -> vectors.
 
     interests.parquet: searcher_id string; doc_ids list<string>, the medoids, the most important first; importance
-    list<float64> and sizes list<int64>, parallel to them; metadata `key`: of the embedding they are interests in
+    list<float64>, sizes list<int64> and radii list<float64> (cosine distance), parallel to them; metadata `key`: of the
+    embedding they are interests in
 
 Only the medoids' ids are kept: their vectors are read from the collection when the searcher asks, so that documents
 published anew, or gone since, count as they are.
 """
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 from alicorn.errors import AlicornError, TableError
 from alicorn.index import Snapshot
 from alicorn.interests.clusters import PinnerSage, drawn, interests
+from alicorn.interests.regions import Held, Reach, held_out, learned_reach, radii, spreads
 from alicorn.language.templates import interest_names
 from alicorn.tables.times import refuse_times
 from alicorn.vertical.columns import Column, ColumnType, read_as, refuse_rows
@@ -28,6 +30,7 @@ _ACTIVITY = (
     Column("doc_id", ColumnType.STRING, "interests: on which document"),
 )
 _DAY = datetime.timedelta(days=1)
+_HELD_OUT = 1000  # searchers whose last choice says how far interests reach
 
 
 class SearcherInterests(NamedTuple):
@@ -61,11 +64,13 @@ def searcher_interests(
     ages = np.array([(now - time) / _DAY for time in activity["time"].to_pylist()]) if now else np.empty(0)
     searchers = activity["searcher_id"].to_pylist()
     starts = [at for at in range(len(ids)) if at == 0 or searchers[at] != searchers[at - 1]]
-    rows = []
+    histories = {}
     for start, stop in zip(starts, [*starts[1:], len(ids)], strict=True):
         own = np.arange(start, stop)[known[start:stop]][-settings.newest :]
         if len(own):
-            rows.append(_row(searchers[start], [ids[at] for at in own], vectors[own], ages[own], settings))
+            histories[searchers[start]] = own
+    reach = learned_reach(_held_out(list(histories.values()), vectors, ages, settings), settings.cover)
+    rows = [_row(of, own, ids, vectors[own], ages[own], settings, reach) for of, own in histories.items()]
     table = pa.Table.from_pylist(rows, schema=SCHEMA).replace_schema_metadata({"key": key})
     return SearcherInterests(table, int((~known).sum()))
 
@@ -76,6 +81,7 @@ SCHEMA = pa.schema(
         ("doc_ids", pa.list_(pa.string())),
         ("importance", pa.list_(pa.float64())),
         ("sizes", pa.list_(pa.int64())),
+        ("radii", pa.list_(pa.float64())),
     ]
 )
 
@@ -89,10 +95,17 @@ def key_of(table: pa.Table) -> str:
     return result
 
 
-def interest_vectors(
+class Region(NamedTuple):
+    """vector: float32 (dim,), of the medoid, as it is stored. radius: cosine distance, in (0, 2]."""
+
+    vector: np.ndarray
+    radius: float
+
+
+def interest_regions(
     table: pa.Table, searcher_id: str, snapshot: Snapshot, count: int, rng: np.random.Generator
-) -> dict[str, np.ndarray]:
-    """`interest-1` and on -> the stored vector, float32 (dim,), of a medoid; `count` of them drawn by importance.
+) -> dict[str, Region]:
+    """`interest-1` and on -> a medoid with its radius; `count` of them drawn by importance.
 
     Medoids that the collection has no longer are left out. Raises AlicornError where none is left, TableError where the
     table is not of an embedding of the collection.
@@ -107,15 +120,25 @@ def interest_vectors(
     known, vectors = stored_vectors(snapshot, key, table["doc_ids"][row].as_py())
     if not known.any():
         raise AlicornError(f"the collection has no vector {key!r} of what searcher {searcher_id[:100]!r} chose")
-    importance = np.array(table["importance"][row].as_py() or [], dtype=np.float64)
-    if len(importance) != len(known) or not (np.isfinite(importance) & (importance >= 0)).all():
+    importance = _numbers(table, row, "importance", len(known), lambda given: given >= 0)
+    radii = _numbers(table, row, "radii", len(known), lambda given: (given > 0) & (given <= 2))
+    kept = np.flatnonzero(known)[drawn(importance[known], count, rng)]
+    regions = [Region(vectors[at], float(radii[at])) for at in kept]
+    return dict(zip(interest_names(len(regions)), regions, strict=True))
+
+
+def _numbers(
+    table: pa.Table, row: int, column: str, count: int, is_right: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    given = np.array(table[column][row].as_py() or [], dtype=np.float64)
+    if len(given) != count or not (np.isfinite(given) & is_right(given)).all():
+        allowed = {"importance": "from 0", "radii": "in (0, 2]"}[column]
         message = (
-            f"table interests, column 'importance', row {row}: an importance is a finite number from 0, one for each "
-            "of doc_ids; run `alicorn interests` again"
+            f"table interests, column '{column}', row {row}: it has a finite number {allowed} for each of doc_ids; run"
+            " `alicorn interests` again"
         )
-        raise TableError(message, table="interests", column="importance", row=row)
-    chosen = vectors[known][drawn(importance[known], count, rng)]
-    return dict(zip(interest_names(len(chosen)), chosen, strict=True))
+        raise TableError(message, table="interests", column=column, row=row)
+    return given
 
 
 def stored_vectors(snapshot: Snapshot, key: str, doc_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -132,13 +155,31 @@ def stored_vectors(snapshot: Snapshot, key: str, doc_ids: Sequence[str]) -> tupl
     return known, vectors
 
 
+def _held_out(
+    histories: Sequence[np.ndarray], vectors: np.ndarray, ages: np.ndarray, settings: PinnerSage
+) -> list[Held]:
+    """Of at most so many searchers, evenly spread, the last choice beside the interests of those before it."""
+    longer = [own for own in histories if len(own) > 1]
+    some = [longer[at * len(longer) // _HELD_OUT] for at in range(_HELD_OUT)] if len(longer) > _HELD_OUT else longer
+    return [held_out(vectors[own], interests(vectors[own[:-1]], ages[own[:-1]], settings)) for own in some]
+
+
 def _row(
-    searcher_id: str, ids: Sequence[str], vectors: np.ndarray, ages: np.ndarray, settings: PinnerSage
+    searcher_id: str,
+    own: np.ndarray,
+    ids: Sequence[str],
+    vectors: np.ndarray,
+    ages: np.ndarray,
+    settings: PinnerSage,
+    reach: Reach,
 ) -> dict[str, object]:
+    """own: rows of ids. vectors, ages: of these."""
     found = interests(vectors, ages, settings)
+    sizes = np.bincount(found.clusters)
     return {
         "searcher_id": searcher_id,
-        "doc_ids": [ids[at] for at in found.medoids],
+        "doc_ids": [ids[own[at]] for at in found.medoids],
         "importance": found.importance.tolist(),
-        "sizes": np.bincount(found.clusters).tolist(),
+        "sizes": sizes.tolist(),
+        "radii": radii(spreads(vectors, found), sizes, reach).tolist(),
     }
