@@ -31,6 +31,7 @@ NEEDS = {
     "alias": set(),
     "interests": {"learn"},
     "related": {"learn"},
+    "refine": {"learn"},
     "intents": set(),
     "replay": set(),
     "propensity": {"learn"},
@@ -89,6 +90,7 @@ def arguments(loop, out):
         "alias": [collection, "current=none"],
         "propensity": [loop.logs, *vertical],
         "related": [loop.logs, *vertical, "--out", out / "related.parquet"],
+        "refine": [loop.pairs, "--collection", collection, "--key", "people", "--out", out / "refined.parquet"],
         "intents": ["--help"],  # it needs a vertical with a control
         "replay": ["--help"],  # it needs a served log of a ranker
         "interests": [loop.logs / "activity", "--collection", collection, "--key", "people", "--out", out / "i"],

@@ -21,7 +21,7 @@ from alicorn.cli.learn import ensemble, export, mine, train
 from alicorn.cli.logs.formats import logs
 from alicorn.cli.logs.intents import intents
 from alicorn.cli.logs.propensity import propensity
-from alicorn.cli.logs.related import related
+from alicorn.cli.logs.related import refine, related
 from alicorn.cli.logs.replay import replay
 from alicorn.cli.output import NOTES
 from alicorn.cli.query import query
@@ -49,6 +49,7 @@ VERBS = (
     alias,
     interests,
     related,
+    refine,
     propensity,
     intents,
     schema,

@@ -2,6 +2,7 @@
 
 clusters.py  Ward clusters of a history, their medoids and importance; interests drawn by importance
 regions.py   how far each interest reaches: Seq2Bubbles
+refined.py   vectors of documents refined over the graph of choices: GRCN
 histories.py what searchers chose, from the table `activity` and a collection -> a table of interests
 
 Nothing is learned: documents keep the vectors that they were published with. Interests that are learned with the towers

@@ -1,4 +1,4 @@
-"""`alicorn related`: which documents are chosen with a document?"""
+"""`alicorn related` and `alicorn refine`: what choices say of documents, as lists and as vectors."""
 
 from __future__ import annotations
 
@@ -38,4 +38,29 @@ def related(
 
     with log.status("counting what is chosen together"):
         counts = write_related(logs, Vertical.load(vertical), out, by.value, count, overwrite=overwrite)
+    print_values(counts, as_json)
+
+
+def refine(
+    pairs: Annotated[Path, typer.Argument(help="Folder that `alicorn mine` wrote.", exists=True, file_okay=False)],
+    collection: Annotated[
+        Path, typer.Option(help="Folder that `alicorn publish` wrote.", exists=True, file_okay=False)
+    ],
+    key: Annotated[str, typer.Option(help="Embedding key of the documents.")],
+    out: Annotated[Path, typer.Option(help="New Parquet file: doc_id and the vector `refined`.")],
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Write for every document its vector refined by who chose it (GRCN): beside what it is, what its searchers want.
+
+    With a feature `{kind: dense, column: refined}` a document tower reads it, where the table of documents has the
+    column.
+
+    Example: alicorn refine pairs/ --collection collection/ --key shop --out refined.parquet
+    """
+    from alicorn.interests.refined import write_refined
+    from alicorn.query import Collection
+
+    with Collection.open(collection, read_only=True) as opened, log.status("refining vectors"):
+        counts = write_refined(pairs, opened.snapshot(), key, out, overwrite=overwrite)
     print_values(counts, as_json)
