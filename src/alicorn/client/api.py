@@ -312,10 +312,13 @@ class EventBody(TypedDict):
 
 
 class FoundItem(TypedDict):
-    """score: of the engine that found it; the items come best first, whatever their scores are."""
+    """score: of the engine that found it; the items come best first, whatever their scores are. channels: of the
+    vertical's hybrid expression, those that found it; null where that is not known.
+    """
 
     doc_id: str
     score: NotRequired[float | None]
+    channels: NotRequired[Sequence[str] | None]
 
 
 class Health(TypedDict):

@@ -248,6 +248,19 @@ def test_a_channel_is_a_feature_and_a_step(by_channels, collection):
     assert steps["channel words"] == (2, 2)
 
 
+def test_another_engine_may_say_which_channels_found_a_document(by_channels, collection):
+    retriever = by_channels("{}")
+    asked = retriever.request(text="john").asked
+    ids, said = ["p1", "gone", "p2", "p3"], [["near"], ["near"], [], None]
+    found = retriever.ranking.rank(collection.snapshot(), asked, ids, [0.0] * 4, said)
+    near = dict(zip(found.rows, np.array(found.features)[:, -1].tolist(), strict=True))
+    assert (near[0], near[2]) == (1.0, 0.0)
+    assert np.isnan(near[3])
+    assert found.unknown == [1]
+    with pytest.raises(ConfigError, match=r"items\[1\]\.channels: unknown channel .* 'neer'; did you mean 'near'"):
+        retriever.ranking.rank(collection.snapshot(), asked, ids[:2], [0.0] * 2, [["near"], ["neer"]])
+
+
 def test_a_channel_keeps_its_places_among_the_candidates(by_channels, collection):
     def candidates(channels):
         retriever = by_channels(channels, candidates=1)

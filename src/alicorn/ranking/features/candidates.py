@@ -47,7 +47,8 @@ class Candidates:
     ) -> None:
         """segments, numbers: (candidates,) integers, as of a Result. history: for the features that need one.
 
-        channels: name -> bool (candidates,), which of them the channel found; empty where that is not known.
+        channels: name -> (candidates,), which of them the channel found: bool, or float64 with NaN where that is not
+        known of some; empty where it is known of none.
         """
         self.channels = channels
         self.snapshot, self.asked, self.vertical, self.history = snapshot, asked, vertical, history

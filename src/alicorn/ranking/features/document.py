@@ -21,7 +21,7 @@ class StaticRankScore(RankFeature):
 
 
 class FoundByChannel(RankFeature):
-    """1 where a channel of the vertical's hybrid expression found it, else 0; missing where another engine did."""
+    """1 where a channel of the vertical's hybrid expression found it, else 0; missing where that is not known."""
 
     kind: Literal["channel"]
     channel: str

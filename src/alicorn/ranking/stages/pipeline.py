@@ -235,17 +235,27 @@ class Pipeline:
         nothing = np.empty(0, dtype=np.int64)
         return Slate(candidates, self.ranker.matrix(candidates), np.arange(count), scores, nothing)
 
-    def rank(self, snapshot: Snapshot, asked: Asked, doc_ids: Sequence[str], scores: Sequence[float]) -> RankedItems:
+    def rank(
+        self,
+        snapshot: Snapshot,
+        asked: Asked,
+        doc_ids: Sequence[str],
+        scores: Sequence[float],
+        channels: Sequence[Sequence[str] | None],
+    ) -> RankedItems:
         """Documents that somebody else found, best first, by the stages. scores: theirs, for a stage before the forest.
+        channels: of each document those that found it; None where that is not known.
 
-        The number of candidates is no limit here: all go through the stages.
+        The number of candidates is no limit here: all go through the stages. Raises ConfigError for an unknown channel.
         """
+        found_by = _said_channels(channels, self.vertical)
         found = [snapshot.find(doc_id) for doc_id in doc_ids]
         known = np.array([row for row, one in enumerate(found) if one is not None], dtype=np.int64)
         places = {id(view): at for at, view in enumerate(snapshot.segments)}
         address = np.array([(places[id(one[0])], one[1]) for one in found if one is not None], dtype=np.int64)
         segments, numbers = address.reshape(-1, 2).T
-        candidates = Candidates(snapshot, segments, numbers, asked, self.vertical, self.ranker.history)
+        of_known = {name: each[known] for name, each in found_by.items()}
+        candidates = Candidates(snapshot, segments, numbers, asked, self.vertical, self.ranker.history, of_known)
         slate = Slate(
             candidates,
             self.ranker.matrix(candidates),
@@ -377,6 +387,18 @@ def _check_channels(config: RankingConfig, known: KnownNames) -> None:
             f"channels: {sum(config.channels.values())} places are given away, and there are {config.candidates}"
             " candidates: raise candidates, or give away fewer"
         )
+
+
+def _said_channels(said: Sequence[Sequence[str] | None], vertical: Vertical) -> dict[str, np.ndarray]:
+    """Name -> (documents,) float64: 1 where the channel found it, 0 where not, NaN where that is not known."""
+    names = tuple(vertical.expressions.hybrid.channels)
+    for at, of in enumerate(said):
+        for name in of or ():
+            try:
+                check_name(name, names, "channel of expressions.hybrid")
+            except ValueError as error:
+                raise ConfigError(f"items[{at}].channels: {error}") from error
+    return {name: np.array([np.nan if of is None else float(name in of) for of in said]) for name in names}
 
 
 def _of_channels(found: Result, request: Request, count: int) -> list[Step]:

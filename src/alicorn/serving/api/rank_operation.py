@@ -21,10 +21,12 @@ _MOST = 1000
 
 
 class FoundItem(Struct, forbid_unknown_fields=True, frozen=True):
-    """score: of the engine that found it; the items come best first, whatever their scores are."""
+    """score: of the engine that found it; the items come best first, whatever their scores are. channels: of the
+    vertical's hybrid expression, those that found it; null where that is not known."""
 
     doc_id: str
     score: float | None = None
+    channels: list[str] | None = None
 
 
 class RankRequest(Struct, forbid_unknown_fields=True, frozen=True):
@@ -67,7 +69,8 @@ def rank_operation(endpoint: SearchEndpoint, pipeline: Pipeline | None) -> Opera
         of_text = retriever.request(text=asked.text, searcher=asked.searcher, context=asked.context, limit=0)
         assert of_text.asked is not None, "the retriever ranks"
         scores = [0.0 if item.score is None else item.score for item in asked.items]
-        found = pipeline.rank(retriever.collection.snapshot(), of_text.asked, ids, scores)
+        channels = [item.channels for item in asked.items]
+        found = pipeline.rank(retriever.collection.snapshot(), of_text.asked, ids, scores, channels)
         names = pipeline.ranker.features.names
         items = [
             RankedItem(ids[row], score, row + 1, dict(zip(names, _known(features), strict=True)))
