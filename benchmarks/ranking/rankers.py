@@ -107,7 +107,9 @@ def rows_of(
             continue
         place = work / str(number)
         place.mkdir()
-        learn_ranker(pairs, retriever, features(row, model), place / "ranker", settings, "valid", DEPTH, learn)
+        wanted = features(row, model)
+        report = learn_ranker(pairs, retriever, wanted, place / "ranker", settings, "valid", DEPTH, learn)
+        print(f"{', '.join(row.stages)}: learned from {report.searches['learning']} searches")
         for name, stages in row.stages.items():
             (place / "ranking.yaml").write_text(f"ranker: ranker\ncandidates: 200\nstages: {stages}\n")
             assert retriever.vertical is not None
@@ -132,10 +134,10 @@ def main() -> None:
         with publish(given.folder, work, model) as collection:
             retriever = Retriever(collection, [model])
             pairs = given.folder / "pairs"
-            report(rows_of(pairs, work, retriever, searches, truth, given.learn, given.only), len(searches))
+            said_of(rows_of(pairs, work, retriever, searches, truth, given.learn, given.only), len(searches))
 
 
-def report(found: dict[str, Measured], count: int) -> None:
+def said_of(found: dict[str, Measured], count: int) -> None:
     print(f"{count} searches of the test split; small shop world, simulated\n")
     print("| | NDCG@10 of the wanted | to the cosine | of clicks | to the cosine | p50 ms |\n" + "|---" * 6 + "|")
     for name, of in found.items():

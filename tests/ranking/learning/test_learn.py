@@ -127,6 +127,10 @@ def test_examples_are_what_was_shown_with_the_features_of_that_moment(folder, tm
         history = read_history(folder)
         found = rank_examples(folder, retriever, features, history)
         further = rank_examples(folder, retriever, features, history, ("valid",), candidates=3)
+        fewer = rank_examples(folder, retriever, features, history, ("train",), valid=pa.array(["other"]))
+        with pytest.raises(TableError, match="no search of valid"):
+            rank_examples(folder, retriever, features, history, ("valid",), valid=pa.array(["other"]))
+    assert fewer.search_ids.tolist() == ["s1"]
     assert found.search_ids.tolist() == ["s1", "s3"]
     assert found.starts.tolist() == [0, 2, 4]
     assert found.left_out == 1

@@ -86,13 +86,15 @@ def rank_examples(
     num_searches: int = 20_000,
     seed: int = 0,
     advance: Callable[[int, int], None] = lambda done, total: None,
+    valid: pa.Array | None = None,
 ) -> RankExamples:
     """Of the searches of some splits with a document that was chosen, at most `num_searches` of each.
 
+    valid: ids of the searches of valid that are looked at; None for all.
     candidates: of each search also so many first documents of the retriever, not chosen where they were not shown.
     Raises TableError where there is nothing to learn from.
     """
-    shown = _shown(folder, splits, num_searches, seed)
+    shown = _shown(folder, splits, num_searches, seed, valid)
     first, counts = _of_searches(shown)
     searches = shown.take(pa.array(first))
     snapshot = retriever.collection.snapshot()
@@ -158,12 +160,16 @@ def asked_of(folder: PairsFolder, retriever: Retriever, features: FeatureSet, se
     return asked_rows(requests, times.tolist(), vectors, columns)
 
 
-def _shown(folder: PairsFolder, splits: Sequence[str], num_searches: int, seed: int) -> pa.Table:
+def _shown(
+    folder: PairsFolder, splits: Sequence[str], num_searches: int, seed: int, valid: pa.Array | None
+) -> pa.Table:
     """The rows of the searches, search by search. A search where all grades are equal teaches no order."""
     spread = _spread(folder, splits)
     rng, chosen = np.random.default_rng(seed), []
     for split in splits:
         ids = spread.filter(pc.equal(spread["split"], split))["search_id"].combine_chunks()
+        if split == "valid" and valid is not None:
+            ids = ids.filter(pc.is_in(ids, valid))
         if len(ids) == 0:
             raise TableError(
                 f"{folder.folder}: no search of {split} has a document that was chosen: there is nothing to learn from;"

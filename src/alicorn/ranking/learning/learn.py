@@ -111,12 +111,11 @@ def learn_ranker(
     features.check(vertical, snapshot.columns, snapshot.embeddings)
     folder = PairsFolder(pairs)
     history = read_history(folder) if features.needs_history else None
-    splits = dict.fromkeys((split, "valid"))
-    examples = rank_examples(
-        folder, retriever, features, history, tuple(splits), candidates, num_searches, settings.seed, advance
-    )
+    splits = tuple(dict.fromkeys((split, "valid")))
     valid = read_searches(pairs, num_searches, settings.seed, "valid", repeats=True)
     chosen, measures = _halves(len(valid), settings.seed)
+    asked = (folder, retriever, features, history, splits, candidates, num_searches, settings.seed, advance)
+    examples = rank_examples(*asked, valid.search_ids.take(pa.array(chosen)))
     every_fifth = (np.arange(len(chosen)) % 5 == 0) & (not settings.positions)
     stops, learns = (chosen[every_fifth], chosen[~every_fifth]) if split == "valid" else (chosen, None)
     learning = examples.take(searches_of(examples, split, _ids(valid, learns)))
