@@ -14,6 +14,7 @@ GET    /v1/about               what is served
 GET    /healthz   /livez   /readyz   /metrics   /openapi.json   and the page at /
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -97,9 +98,10 @@ def create_app(
     ranking = None if ranker is None else Pipeline.load(ranker, vertical_of(models), collection)
     classifier = None if intents is None else IntentClassifier.load(intents)
     endpoint = SearchEndpoint(Retriever(collection, models, known, ranking, classifier), served_log)
-    metrics = Metrics(collection)
-    access = Access(keys, limits=limits)
-    admission = Admission()
+    numbers = None if part is None else part.shared
+    metrics = Metrics(collection, None if part is None else part.folder)
+    access = Access(keys, limits=limits, numbers=numbers)
+    admission = Admission(numbers=numbers, slot=0 if part is None else part.slot)
     metrics.watch(admission)
     background = Background()
     follower = Follower(collection, None if part is None else lambda: part.shared.commits)
@@ -109,7 +111,10 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        looking = None if part is None else asyncio.create_task(metrics.look_again())
         yield
+        if looking is not None:
+            looking.cancel()
         background.close()
         follower.close()
         if served_log is not None:
@@ -123,25 +128,31 @@ def create_app(
         Route(found.path, found, methods=found.methods)
         for found in resources([*operations, *_pages(openapi(operations))], access, admission, owner)
     ]
-    of_clients = [
-        Middleware(CountRequests, metrics=metrics),
-        Middleware(SafeHeaders),
-        Middleware(CrossOrigin, access=access),
-        *([Middleware(KnownHosts, hosts=hosts)] if hosts else []),
-    ]
-    if part is not None and part.is_owner:  # the others ask it, and did all that
-        of_clients = [Middleware(Announces, collection=collection, part=part)]
     return Starlette(
         routes=[*routes, Mount("/static", StaticFiles(directory=_STATIC))],
         middleware=[
             Middleware(RequestIds),
-            *of_clients,
+            *(
+                [Middleware(Announces, collection=collection, part=part)]
+                if part is not None and part.is_owner
+                else _of_clients(metrics, access, hosts)
+            ),
             Middleware(RefuseWhenBusy, admission=admission, operations=operations),
             *([Middleware(Follows, follower=follower)] if collection.read_only else []),
         ],
         exception_handlers=PROBLEM_ANSWERS,
         lifespan=lifespan,
     )
+
+
+def _of_clients(metrics: Metrics, access: Access, hosts: Sequence[str]) -> list[Middleware]:
+    """Where clients are answered: not in the owner, which the other processes ask after they did this."""
+    return [
+        Middleware(CountRequests, metrics=metrics),
+        Middleware(SafeHeaders),
+        Middleware(CrossOrigin, access=access),
+        *([Middleware(KnownHosts, hosts=hosts)] if hosts else []),
+    ]
 
 
 def api_operations(

@@ -1,23 +1,31 @@
-"""Counts and latencies for Prometheus, in a registry of the app's own.
+"""Counts and latencies for Prometheus, in a registry of the app's own; of several processes, those of all together.
 
 alicorn_requests_total{route, method, status}     alicorn_request_seconds{route, method}
 alicorn_documents                                 alicorn_version: operations acknowledged so far
-alicorn_requests_in_flight   alicorn_expected_wait_seconds   alicorn_requests_refused: by admission
+alicorn_requests_in_flight   alicorn_expected_wait_seconds   alicorn_requests_refused_total: by admission
 alicorn_searches_without_nn_total{rule}           texts that a rule of the vertical's selection made Boolean
 alicorn_search_candidates      of texts with an intent: documents that nn found and the control let pass
 alicorn_search_stage_seconds{stage}   read: a request with its vectors; engine; answer: columns, reasons and the log
 alicorn_segments   alicorn_segments_in_memory   alicorn_documents_deleted: which merging will remove
 alicorn_rewritings: of segments, by flushes, merges and trainings
 alicorn_refresh_age_seconds: since a collection that another process writes was looked at; 0 where this one writes it
-alicorn_background_left_out: tasks that were not done, because too many waited
+alicorn_background_left_out_total: tasks that were not done, because too many waited
 alicorn_sampled_recall   alicorn_sampled_documents_scanned   alicorn_sampled_plans_total{plan}: by sampling.py
 """
 
+import asyncio
+import os
+import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.values import MultiProcessValue
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alicorn.index import SegmentView, Snapshot
@@ -32,55 +40,49 @@ _CANDIDATES = (0, 1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class Metrics:
-    """The metrics of one app."""
+_Among = Literal["livesum", "livemax", "livemostrecent"]
+LOOK_S = 0.5
+"""How often a process of several says its gauges."""
 
-    def __init__(self, collection: Collection) -> None:
+
+def share_metrics(folder: Path, slot: int) -> None:
+    """Keep what this process counts in files of a folder, which all processes of a server have. Before any is made."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    values.ValueClass = MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
+
+
+class Metrics:
+    """The metrics of one app. folder: of those of all processes of its server; None: this one is alone."""
+
+    def __init__(self, collection: Collection, folder: Path | None = None) -> None:
         self._registry = CollectorRegistry()
-        self.requests = Counter(
-            "alicorn_requests", "Requests answered", ["route", "method", "status"], registry=self._registry
+        self._folder = folder
+        self._gauges: list[tuple[Gauge, Callable[[], float]]] = []
+        self._counts: list[_Count] = []
+        self._looking = threading.Lock()
+        self.requests = self._counter("alicorn_requests", "Requests answered", "route", "method", "status")
+        self.seconds = self._histogram(
+            "alicorn_request_seconds", "Seconds from request to answer", _SECONDS, "route", "method"
         )
-        self.seconds = Histogram(
-            "alicorn_request_seconds",
-            "Seconds from request to answer",
-            ["route", "method"],
-            buckets=_SECONDS,
-            registry=self._registry,
+        self.without_nn = self._counter("alicorn_searches_without_nn", "Texts answered without nn", "rule")
+        self.candidates = self._histogram(
+            "alicorn_search_candidates", "Documents that nn found and the control let pass", _CANDIDATES
         )
-        self.without_nn = Counter(
-            "alicorn_searches_without_nn", "Texts answered without nn", ["rule"], registry=self._registry
-        )
-        self.candidates = Histogram(
-            *("alicorn_search_candidates", "Documents that nn found and the control let pass"),
-            buckets=_CANDIDATES,
-            registry=self._registry,
-        )
-        stage = Histogram(
-            *("alicorn_search_stage_seconds", "Seconds of each stage of a search", ["stage"]),
-            buckets=_SECONDS,
-            registry=self._registry,
-        )
+        stage = self._histogram("alicorn_search_stage_seconds", "Seconds of each stage of a search", _SECONDS, "stage")
         self._stages = [stage.labels(name) for name in ("read", "engine", "answer")]
-        self.recall = Histogram(
-            *("alicorn_sampled_recall", "Share of the exact answer that a search found"),
-            buckets=_RECALL,
-            registry=self._registry,
+        self.recall = self._histogram(
+            "alicorn_sampled_recall", "Share of the exact answer that a search found", _RECALL
         )
-        self.scanned = Histogram(
-            *("alicorn_sampled_documents_scanned", "Documents that an nn of a search scanned"),
-            buckets=_SCANNED,
-            registry=self._registry,
+        self.scanned = self._histogram(
+            "alicorn_sampled_documents_scanned", "Documents that an nn of a search scanned", _SCANNED
         )
-        self.plans = Counter("alicorn_sampled_plans", "Plans of nn, by segment", ["plan"], registry=self._registry)
+        self.plans = self._counter("alicorn_sampled_plans", "Plans of nn, by segment", "plan")
         self._of_collection(collection)
 
     def _of_collection(self, collection: Collection) -> None:
-        documents = Gauge("alicorn_documents", "Live documents", registry=self._registry)
-        documents.set_function(lambda: len(collection))
-        version = Gauge("alicorn_version", "Operations acknowledged by the collection", registry=self._registry)
-        version.set_function(lambda: collection.snapshot().sequence)
-
         of_segments: dict[str, tuple[str, Callable[[Snapshot], int]]] = {
+            "alicorn_documents": ("Live documents", lambda snapshot: snapshot.num_docs),
+            "alicorn_version": ("Operations acknowledged by the collection", lambda snapshot: snapshot.sequence),
             "alicorn_segments": ("Segments on disk", lambda snapshot: sum(map(_is_on_disk, snapshot.segments))),
             "alicorn_segments_in_memory": (
                 "Segments that are not written to disk yet",
@@ -92,10 +94,11 @@ class Metrics:
             ),
         }
         for name, (said, count) in of_segments.items():
-            gauge = Gauge(name, said, registry=self._registry)
-            gauge.set_function(partial(_counted, collection, count))
-        rewritings = Gauge("alicorn_rewritings", "Flushes, merges and trainings", registry=self._registry)
-        rewritings.set_function(lambda: collection.num_rewritings)
+            self._gauge(name, said, partial(_counted, collection, count), "livemostrecent")
+        self._gauge(
+            *("alicorn_rewritings", "Flushes, merges and trainings", lambda: collection.num_rewritings),
+            among="livemostrecent",
+        )
 
     def searched(self, seconds: Sequence[float]) -> None:
         """A search was answered. seconds: of each stage."""
@@ -104,23 +107,65 @@ class Metrics:
 
     def watch_age(self, age_s: Callable[[], float], background: Background) -> None:
         """Show how old the view of the collection is, and what the background left out."""
-        age = Gauge("alicorn_refresh_age_seconds", "Since the collection was looked at", registry=self._registry)
-        age.set_function(age_s)
-        left_out = Gauge("alicorn_background_left_out", "Tasks that were not done", registry=self._registry)
-        left_out.set_function(lambda: background.left_out)
+        self._gauge("alicorn_refresh_age_seconds", "Since the collection was looked at", age_s, "livemax")
+        left_out = self._counter("alicorn_background_left_out", "Tasks that were not done")
+        self._counts.append(_Count(left_out, lambda: background.left_out))
 
     def watch(self, admission: Admission) -> None:
         """Show who waits, and who was refused."""
-        in_flight = Gauge("alicorn_requests_in_flight", "Requests that are worked on", registry=self._registry)
-        in_flight.set_function(lambda: admission.in_flight)
-        wait = Gauge("alicorn_expected_wait_seconds", "How long the next request would wait", registry=self._registry)
-        wait.set_function(lambda: admission.wait_s)
-        refused = Gauge("alicorn_requests_refused", "Requests refused by a busy server", registry=self._registry)
-        refused.set_function(lambda: admission.refused)
+        self._gauge("alicorn_requests_in_flight", "Requests that are worked on", lambda: admission.in_flight, "livesum")
+        self._gauge(
+            "alicorn_expected_wait_seconds", "How long the next request would wait", lambda: admission.wait_s, "livemax"
+        )
+        refused = self._counter("alicorn_requests_refused", "Requests refused by a busy server")
+        self._counts.append(_Count(refused, lambda: admission.refused))
+
+    async def look_again(self) -> None:
+        """Say the gauges of this process every now and then, until it is cancelled."""
+        while True:
+            self._look()
+            await asyncio.sleep(LOOK_S)
 
     def text(self) -> bytes:
-        """Everything, in Prometheus' text format."""
-        return generate_latest(self._registry)
+        """Everything, in Prometheus' text format: of all processes."""
+        self._look()
+        if self._folder is None:
+            return generate_latest(self._registry)
+        every = CollectorRegistry()
+        MultiProcessCollector(every, str(self._folder))  # type: ignore[no-untyped-call]
+        return generate_latest(every)
+
+    def _look(self) -> None:
+        """Say how things are."""
+        with self._looking:
+            for gauge, value in self._gauges:
+                gauge.set(value())
+            for count in self._counts:
+                count.look()
+
+    def _counter(self, name: str, said: str, *labels: str) -> Counter:
+        return Counter(name, said, labels, registry=self._registry)
+
+    def _histogram(self, name: str, said: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(name, said, labels, buckets=buckets, registry=self._registry)
+
+    def _gauge(self, name: str, said: str, value: Callable[[], float], among: _Among) -> None:
+        """among: how those of several processes become one."""
+        self._gauges.append((Gauge(name, said, registry=self._registry, multiprocess_mode=among), value))
+
+
+@dataclass
+class _Count:
+    """A counter of what this process counts elsewhere."""
+
+    counter: Counter
+    value: Callable[[], int]
+    seen: int = 0
+
+    def look(self) -> None:
+        now = self.value()
+        self.counter.inc(now - self.seen)
+        self.seen = now
 
 
 class CountRequests:

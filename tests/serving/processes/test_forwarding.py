@@ -40,7 +40,7 @@ def owner_of(collection, part):
 @pytest.fixture
 def several(tmp_path):
     """A client of a searching process, and what starts its owner."""
-    SharedNumbers.create(tmp_path / NUMBERS)
+    SharedNumbers.create(tmp_path / NUMBERS, 4)
     with (
         make_collection(tmp_path / "collection") as written,
         Collection.open(tmp_path / "collection", read_only=True) as followed,

@@ -1,9 +1,11 @@
 """Several processes over one collection: any of them takes anything, and none is missed when it ends."""
 
+import datetime
 import os
 import signal
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import httpx
@@ -12,14 +14,21 @@ import pytest
 from running_server import start, wait_until_up
 
 from alicorn.index.durability.writer_lock import LOCK_FILE
+from alicorn.serving.security.keys import create_key, new_key, revoke_key
 
 WORKERS = 2
 
 
 class Server:
-    def __init__(self, folder):
+    def __init__(self, folder, keys=False):
+        """keys: whether it asks for them; `admin` is one."""
         self.folder = folder
-        self.process, self.url = start(folder, workers=WORKERS)
+        self.keys = folder / "keys.json"
+        options = {"keys": str(self.keys)} if keys else {}
+        if keys:
+            now = datetime.datetime.now(datetime.UTC)
+            self.admin = create_key(self.keys, new_key("admin", ["admin", "write"], now), now)
+        self.process, self.url = start(folder, workers=WORKERS, **options)
 
     @property
     def owner(self):
@@ -98,6 +107,48 @@ def test_whichever_process_is_asked_sees_what_was_written_and_keeps_what_was_cli
         assert [total(client, f"written{number}") for client in clients] == [1] * 8
     for client in clients:
         client.close()
+
+
+@pytest.mark.slow
+def test_a_rate_is_of_all_processes_metrics_add_up_and_a_revoked_key_is_refused_within_a_second(tmp_path):
+    server = Server(tmp_path, keys=True)
+    with server.process, server.client() as admin:
+        try:
+            wait_until_up(server.url, server.process)
+            keys = server.keys
+            now = datetime.datetime.now(datetime.UTC)
+            admin.headers["api-key"] = server.admin
+            web = {"api-key": create_key(keys, new_key("web", ["search"], now, per_second=40.0), now)}
+            time.sleep(1.0)
+            statuses = Counter()
+
+            def ask():
+                with server.client() as client:  # connections of its own: any process
+                    for _ in range(20):
+                        found = client.post("/v1/search", json={"expression": "text:john"}, headers=web)
+                        statuses[found.status_code] += 1
+
+            started = time.monotonic()
+            threads = [threading.Thread(target=ask) for _ in range(6)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert 40 <= statuses[200] <= 40 + 40.0 * (time.monotonic() - started)
+            assert statuses[200] + statuses[429] == 120
+            metrics = admin.get("/metrics").text
+            assert (
+                f'alicorn_requests_total{{method="POST",route="/v1/search",status="200"}} {statuses[200]}.0' in metrics
+            )
+            assert f'alicorn_search_stage_seconds_count{{stage="engine"}} {statuses[200]}.0' in metrics
+            assert "alicorn_documents 4.0" in metrics
+            revoke_key(keys, "web", datetime.datetime.now(datetime.UTC))
+            time.sleep(1.0)
+            for _ in range(8):
+                with server.client() as client:
+                    assert client.get("/v1/about", headers=web).status_code == 401
+        finally:
+            server.process.kill()
 
 
 @pytest.mark.slow

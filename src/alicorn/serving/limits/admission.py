@@ -17,6 +17,8 @@ from math import ceil
 
 from starlette.exceptions import HTTPException
 
+from alicorn.serving.processes.shared import SharedNumbers
+
 LONGEST_WAIT_S = 0.03
 ALWAYS_TAKEN = 32
 """Requests that are taken on whatever they wait, so that a slow machine answers as many connections."""
@@ -72,13 +74,22 @@ class _Mean:
 
 
 class Admission:
-    """The requests in flight of one server."""
+    """The requests in flight of one process; the bytes of bodies are those of all."""
 
-    def __init__(self, longest_wait_s: float = LONGEST_WAIT_S, most_body_bytes: int = MOST_BODY_BYTES) -> None:
+    def __init__(
+        self,
+        longest_wait_s: float = LONGEST_WAIT_S,
+        most_body_bytes: int = MOST_BODY_BYTES,
+        numbers: SharedNumbers | None = None,
+        slot: int = 0,
+    ) -> None:
+        """numbers: of all processes; None: this one is alone. slot: of this process."""
         self.refused = 0
         self.in_flight = 0
         self._longest_wait_s = longest_wait_s
-        self._free_bytes = most_body_bytes
+        self._most_body_bytes = most_body_bytes
+        self._numbers = numbers or SharedNumbers()
+        self._slot = slot
         self._means: dict[Hashable, _Mean] = {}
         self._quick, self._slow = Lane(1), Lane(NUM_THREADS)
         self._late_s: deque[float] = deque(maxlen=_TICKS)
@@ -142,13 +153,15 @@ class Admission:
 
     def hold(self, num_bytes: int) -> None:
         """Bytes of a body arrived. Raises HTTPException, 429, where all bodies together have too many."""
-        if num_bytes > self._free_bytes:
-            raise self._refusal("the server is busy: it holds as many bytes of requests as it may", 1.0)
-        self._free_bytes -= num_bytes
+        held = self._numbers.held_bytes
+        with self._numbers.locked():
+            if sum(held) + num_bytes > self._most_body_bytes:
+                raise self._refusal("the server is busy: it holds as many bytes of requests as it may", 1.0)
+            held[self._slot] += num_bytes
 
     def free(self, num_bytes: int) -> None:
         """They are no longer needed."""
-        self._free_bytes += num_bytes
+        self._numbers.held_bytes[self._slot] -= num_bytes
 
     def _refusal(self, message: str, wait_s: float) -> HTTPException:
         self.refused += 1

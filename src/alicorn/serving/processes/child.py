@@ -19,6 +19,7 @@ import uvicorn
 from alicorn.errors import AlicornError, CollectionError
 from alicorn.query import Collection
 from alicorn.serving.logs import log_as_json
+from alicorn.serving.metrics import share_metrics
 from alicorn.serving.processes.part import ServerPart
 from alicorn.serving.settings import ServerSettings, open_alone
 
@@ -46,6 +47,8 @@ def run() -> None:
         os.set_inheritable(descriptor, False)
     if start.settings.json_logs:
         log_as_json()
+
+    share_metrics(start.part.folder, start.part.slot)
 
     def leave(*_: object) -> NoReturn:
         raise SystemExit(0)

@@ -19,8 +19,10 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+
+from prometheus_client.multiprocess import mark_process_dead
 
 from alicorn.errors import AlicornError
 from alicorn.serving.processes.child import FAILED, PREPARED, READY, Start
@@ -44,7 +46,7 @@ def supervise(settings: ServerSettings, workers: int) -> None:
 
 
 async def _supervise(settings: ServerSettings, workers: int, folder: Path) -> None:
-    SharedNumbers.create(folder / NUMBERS)
+    SharedNumbers.create(folder / NUMBERS, 2 * (workers + 1))
     owner = ProcessPlace(settings, folder, 0, _unix_socket(folder))
     listening = _bound(settings.host, settings.port)
     searching = [ProcessPlace(settings, folder, number, listening) for number in range(1, workers + 1)]
@@ -91,8 +93,9 @@ class ProcessPlace:
 
     def __init__(self, settings: ServerSettings, folder: Path, number: int, listening: socket.socket) -> None:
         self.socket = listening
-        self._settings = settings
+        self.settings = settings
         self._folder = folder
+        self._numbers = SharedNumbers(folder / NUMBERS)
         self._number = number
         self._turn = 0
         self._child: Child | None = None
@@ -112,7 +115,7 @@ class ProcessPlace:
             async with self._changing:
                 if child is not self._child:
                     continue  # it was replaced
-                _log.warning("%s ended with %s: another is started", self, child.process.returncode)
+                _log.warning("%s ended: %s; another is started", self, child.error or child.process.returncode)
                 await asyncio.sleep(max(0.0, child.started_s + _AGAIN_S - time.monotonic()))
                 self._child = await self._start(PATIENCE_S)
 
@@ -145,37 +148,44 @@ class ProcessPlace:
         """slots: two for each place, in turns."""
         self._turn = 1 - self._turn
         part = ServerPart(self._folder, 2 * self._number + self._turn, self._number == 0)
-        return await Child.start(self._settings, part, self.socket, patience_s)
+        return await Child.start(self, part, patience_s)
+
+    def forget(self, part: ServerPart) -> None:
+        """What a process that ended held."""
+        self._numbers.clear(part.slot)
+        mark_process_dead(part.slot, str(part.folder))  # type: ignore[no-untyped-call]  # its gauges
 
 
 class Child:
     """A process that was started."""
 
-    def __init__(self, process: asyncio.subprocess.Process, told: AsyncIterator[bytes]) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, told: AsyncIterator[bytes], forget: Callable[[], None]
+    ) -> None:
+        """told: its lines. forget: called when it ended. error: for which it ended, if it told."""
         self.process = process
+        self._forget = forget
         self.started_s = time.monotonic()
         self._reached = {PREPARED: asyncio.Event(), READY: asyncio.Event()}
-        self._error: AlicornError | None = None
+        self.error: AlicornError | None = None
         self._listening = asyncio.ensure_future(self._listen(told))
 
     @classmethod
-    async def start(
-        cls, settings: ServerSettings, part: ServerPart, listening: socket.socket, patience_s: float
-    ) -> "Child":
+    async def start(cls, place: "ProcessPlace", part: ServerPart, patience_s: float) -> "Child":
         reading, told = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-c", "from alicorn.serving.processes.child import run; run()"),
                 stdin=asyncio.subprocess.PIPE,
-                pass_fds=(told, listening.fileno()),
+                pass_fds=(told, place.socket.fileno()),
                 start_new_session=True,  # Ctrl-C is for the supervisor
             )
         finally:
             os.close(told)
-        start = Start(settings, part, listening.fileno(), told, patience_s)
+        start = Start(place.settings, part, place.socket.fileno(), told, patience_s)
         assert process.stdin is not None
         process.stdin.write(pickle.dumps(start))
-        return cls(process, await _lines(reading))
+        return cls(process, await _lines(reading), lambda: place.forget(part))
 
     async def reach(self, state: bytes) -> None:
         """Wait until it is prepared or ready. Raises AlicornError where it ended before."""
@@ -184,7 +194,7 @@ class Child:
         for waiting in (reached, ended):
             waiting.cancel()
         if not self._reached[state].is_set():
-            raise self._error or AlicornError("a process of the server ended before it answered")
+            raise self.error or AlicornError("a process of the server ended before it answered")
 
     async def ended(self) -> None:
         await asyncio.shield(self._listening)  # to the end of what it told
@@ -203,9 +213,10 @@ class Child:
         async for line in told:
             state, _, rest = line.strip().partition(b" ")
             if state == FAILED:
-                self._error = pickle.loads(base64.b64decode(rest))
+                self.error = pickle.loads(base64.b64decode(rest))
             elif state in self._reached:
                 self._reached[state].set()
+        self._forget()
 
 
 async def _lines(descriptor: int) -> AsyncIterator[bytes]:

@@ -17,7 +17,8 @@ from starlette.requests import Request
 
 from alicorn.errors import AlicornError
 from alicorn.language import tree
-from alicorn.serving.security.bucket import TokenBucket
+from alicorn.serving.processes.shared import SharedNumbers
+from alicorn.serving.security.bucket import TokenBuckets
 from alicorn.serving.security.keys import ApiKey, KeyScope, holder_of, read_keys
 from alicorn.serving.security.request_limits import NO_LIMITS, RequestLimits
 
@@ -51,8 +52,10 @@ class Access:
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
         elapsed_s: Callable[[], float] = time.monotonic,
         limits: RequestLimits = NO_LIMITS,
+        numbers: SharedNumbers | None = None,
     ) -> None:
-        """limits: of each request, whoever asks. Raises ConfigError where the file cannot be read."""
+        """limits: of each request, whoever asks. elapsed_s: by a clock that all processes have. numbers: of all
+        processes; None: this one is alone. Raises ConfigError where the file cannot be read."""
         self._limits = limits
         self._path = path
         self._now = now
@@ -61,7 +64,7 @@ class Access:
         self._looked_s = elapsed_s()
         self._seen = None if path is None else _version(path)
         self._keys: Sequence[ApiKey] = () if path is None else read_keys(path)
-        self._buckets: dict[str, TokenBucket] = {}
+        self._buckets = TokenBuckets(numbers or SharedNumbers())
 
     @property
     def is_asked_for(self) -> bool:
@@ -129,11 +132,7 @@ class Access:
     def _spend(self, request: Request, key: ApiKey, count: int = 1) -> None:
         if key.per_second is None:
             return
-        with self._lock:
-            bucket = self._buckets.get(key.sha256)
-            if bucket is None or bucket.per_second != key.per_second:
-                bucket = self._buckets[key.sha256] = TokenBucket(key.per_second, self._elapsed_s())
-            wait_s = bucket.take(count, self._elapsed_s())
+        wait_s = self._buckets.take(key.sha256, key.per_second, count, self._elapsed_s())
         if wait_s > 0.0:
             message = f"this key may ask {key.per_second:g} times a second"
             headers = {"retry-after": str(math.ceil(wait_s))}
