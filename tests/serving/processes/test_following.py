@@ -18,7 +18,8 @@ def both(tmp_path):
             yield written, followed
 
 
-def test_what_was_announced_is_seen_by_the_next_request(both):
+def test_what_was_announced_is_seen_by_the_next_request(both, monkeypatch):
+    monkeypatch.setattr("alicorn.serving.processes.following.MOST_WAIT_S", 10.0)
     written, followed = both
     follower = Follower(followed, lambda: written.snapshot().sequence)
 
@@ -46,6 +47,7 @@ def test_a_request_does_not_wait_for_a_reading_that_takes_long(both, monkeypatch
     written, followed = both
     follower = Follower(followed, lambda: written.snapshot().sequence)
     refresh = followed.refresh
+    monkeypatch.setattr("alicorn.serving.processes.following.MOST_WAIT_S", 0.02)
     monkeypatch.setattr(followed, "refresh", lambda: (time.sleep(0.3), refresh()))
 
     async def request():

@@ -38,8 +38,9 @@ def owner_of(collection, part):
 
 
 @pytest.fixture
-def several(tmp_path):
+def several(tmp_path, monkeypatch):
     """A client of a searching process, and what starts its owner."""
+    monkeypatch.setattr("alicorn.serving.processes.following.MOST_WAIT_S", 10.0)
     SharedNumbers.create(tmp_path / NUMBERS, 4)
     with (
         make_collection(tmp_path / "collection") as written,
@@ -81,6 +82,8 @@ def test_answers_of_the_owner_come_as_they_are(several):
         assert refused.headers.get_list("x-content-type-options") == ["nosniff"]
         asked = client.post("/v1/documents", content="x", headers={"content-type": "text/plain", "x-request-id": "r1"})
         assert (asked.status_code, asked.headers.get_list("x-request-id")) == (415, ["r1"])
+        large = client.post("/v1/documents", content=b"[" * (65 << 20), headers={"content-type": "application/json"})
+        assert large.status_code == 413
         assert client.get("/v1/models").json()["models"][0]["key"] == "people"
 
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from alicorn.query import Collection
 
 EVERY_S = 1.0
-MOST_WAIT_S = 0.04
+MOST_WAIT_S = 0.2
 
 
 class Follower:

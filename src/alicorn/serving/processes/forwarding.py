@@ -54,42 +54,39 @@ async def _exchange(
     """Nothing is answered where the client goes away first. Raises OSError and h11.RemoteProtocolError."""
     peer = h11.Connection(h11.CLIENT)
     writer.write(peer.send(_request(scope)) or b"")
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return
-        more = message.get("more_body", False)
-        event = h11.Data(message.get("body", b""))
-        writer.write((peer.send(event) or b"") + (b"" if more else peer.send(h11.EndOfMessage()) or b""))
-        try:
-            await writer.drain()
-        except ConnectionError:  # refused before the whole body came: the answer says why
-            break
-    leaving = asyncio.ensure_future(_gone(receive))
+    sending = asyncio.ensure_future(_send_body(writer, peer, receive))
     answering = asyncio.ensure_future(_answer(reader, peer, send))
     try:
-        await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((answering, sending), return_when=asyncio.FIRST_COMPLETED)
         if answering.done():
             answering.result()
     finally:
-        leaving.cancel()
+        sending.cancel()
         answering.cancel()
+
+
+async def _send_body(writer: asyncio.StreamWriter, peer: h11.Connection, receive: Receive) -> None:
+    """Until the client goes away. The answer may come before the whole body was sent: a refusal."""
+    more = True
+    while (message := await receive())["type"] != "http.disconnect":
+        if not more:
+            continue
+        more = message.get("more_body", False)
+        data = peer.send(h11.Data(message.get("body", b""))) or b""
+        writer.write(data if more else data + (peer.send(h11.EndOfMessage()) or b""))
+        try:
+            await writer.drain()
+        except ConnectionError:  # the answer, if there is one, is read
+            more = False
 
 
 def _request(scope: Scope) -> h11.Request:
     query = scope["query_string"]
     headers = [(name, value) for name, value in scope["headers"] if name not in _OWN_HEADERS]
     client = scope["client"][0] if scope.get("client") else "?"
-    headers += [(b"connection", b"close"), (b"x-forwarded-for", client.encode())]
-    headers.append((b"x-forwarded-proto", scope["scheme"].encode()))
+    headers += [(b"x-forwarded-for", client.encode()), (b"x-forwarded-proto", scope["scheme"].encode())]
     target = scope["raw_path"] + (b"?" + query if query else b"")
     return h11.Request(method=scope["method"], target=target, headers=headers)
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _answer(reader: asyncio.StreamReader, peer: h11.Connection, send: Send) -> None:
