@@ -119,7 +119,7 @@ def test_examples_have_the_tokens_of_what_was_shown(tmp_path):
         "search_id": ["s1", "s2"],
         "realtime_item": [["p2", "gone"], []],
         "realtime_city": [["Bergen", None], []],
-        "realtime_age_days": pa.array([[0.5, 0.25], []], pa.list_(pa.float32())),
+        "realtime_age_days": pa.array([[0.5, None], []], pa.list_(pa.float32())),
     }
     searchers = pa.table({"searcher_id": ["p3"], "city": ["Oslo"]})
     tables = {"impressions": pa.table(shown), "searchers": searchers, "behaviour": pa.table(behaviour)}
@@ -131,7 +131,7 @@ def test_examples_have_the_tokens_of_what_was_shown(tmp_path):
     assert len({p1, oslo, p2, bergen}) == 4
     gone = found.tokens.history[0, 3, 0]
     assert found.tokens.history[0].tolist() == [[0, 0], [0, 0], [p2, bergen], [gone, 0]]
-    assert found.tokens.ages.tolist() == [[0.0, 0.0, 0.5, 0.25], [0.0] * 4]
+    assert found.tokens.ages.tolist() == [[0.0, 0.0, 0.5, 3650.0], [0.0] * 4]
     assert (found.tokens.history[1] == 0).all()
     assert found.take(np.array([1])).tokens.documents.tolist() == [[p1, oslo]]
 

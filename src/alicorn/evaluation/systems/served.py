@@ -107,10 +107,10 @@ def other_controls(retriever: Retriever, model: AnyModel, searches: Searches, de
 def encoding_times(retriever: Retriever, searches: Searches, key: str) -> np.ndarray:
     """(at most 200,) ms that it takes to encode a request by itself, as an outside request with its columns is.
 
-    Behaviour that the log has and no feature reads is left out: a request cannot bring it.
+    Behaviour that the log has and no feature reads is left out.
     """
     context = retriever.vertical.request.context if retriever.vertical else ()
-    read = retriever.searchers.columns if retriever.searchers else ()
+    read = [column.name for column in retriever.vertical.searcher_columns()] if retriever.vertical else []
     asked = searches.requests.slice(0, _ENCODED).to_pylist()
     times = []
     for row in [asked[0], *asked]:  # the first one compiles what is compiled when first needed

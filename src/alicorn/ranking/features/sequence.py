@@ -24,6 +24,7 @@ from alicorn.ranking.features.feature import KnownNames, check_name
 
 DOC_ID = "doc_id"
 _HASHES = 2**31 - 1
+_LONG_AGO = 3650.0  # days; of an element whose age is not known
 
 
 class SequenceTokens(NamedTuple):
@@ -67,7 +68,8 @@ class BehaviourSequence(Config):
         if count:
             history[0, -count:] = np.column_stack([_hashed(each[-count:]) for each in lists[:-1]])
             ages[0, -count:] = np.array(lists[-1][-count:], dtype=np.float32)
-        return SequenceTokens(np.column_stack([_hashed(each) for each in values]), history, np.nan_to_num(ages))
+        documents = np.column_stack([_hashed(each) for each in values])
+        return SequenceTokens(documents, history, np.nan_to_num(ages, nan=_LONG_AGO))
 
 
 def _hashed(values: Sequence[object]) -> np.ndarray:
