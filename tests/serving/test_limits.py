@@ -1,6 +1,7 @@
 """What is bounded: waiting, time, bodies, headers; and others are served meanwhile."""
 
 import asyncio
+import ctypes
 import threading
 import time
 
@@ -11,6 +12,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from alicorn.query import Collection
+from alicorn.query.wanted import check_wanted, flag
 from alicorn.serving.limits.admission import ALWAYS_TAKEN, Admission
 from alicorn.serving.limits.connections import BoundedHeaders
 
@@ -136,29 +138,57 @@ def test_an_answer_that_is_late_is_a_503_that_says_so(client, slow):
     assert search(client, timeout_ms=60_000, **SEARCH)["total"] == 3
 
 
+async def ask_and_leave(app):
+    """Send a search, and close the connection soon after."""
+
+    async def receive():
+        if not sent:
+            sent.append(1)
+            return {"type": "http.request", "body": b'{"expression": "text:john"}', "more_body": False}
+        await asyncio.sleep(0.1)
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        raise AssertionError("nobody listens")
+
+    sent = []
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/search", "raw_path": b"/v1/search", "headers": headers}
+    scope |= {"query_string": b"", "client": ("x", 1), "server": ("x", 1), "scheme": "http", "root_path": ""}
+    await asyncio.wait_for(app(scope, receive, send), 3)
+
+
 def test_a_client_that_goes_away_frees_its_place(start, collection, slow):
-    app = start(collection).client._transport.app
-
-    async def run():
-        async def receive():
-            if not sent:
-                sent.append(1)
-                return {"type": "http.request", "body": b'{"expression": "text:john"}', "more_body": False}
-            await asyncio.sleep(0.1)
-            return {"type": "http.disconnect"}
-
-        async def send(message):
-            raise AssertionError("nobody listens")
-
-        sent = []
-        headers = [(b"content-type", b"application/json")]
-        scope = {"type": "http", "method": "POST", "path": "/v1/search", "raw_path": b"/v1/search", "headers": headers}
-        scope |= {"query_string": b"", "client": ("x", 1), "server": ("x", 1), "scheme": "http", "root_path": ""}
-        await asyncio.wait_for(app(scope, receive, send), 3)
-
-    asyncio.run(run())
+    asyncio.run(ask_and_leave(start(collection).client._transport.app))
     slow.set()
     assert slow.begun == [1]
+
+
+@pytest.fixture
+def scanning(monkeypatch):
+    """Searches that never end by themselves: they look at the flag of their answer, as compiled loops do."""
+    ended = threading.Event()
+
+    def scan(self, *arguments, **options):
+        while not ctypes.c_int64.from_address(flag()).value:
+            time.sleep(0.001)
+        ended.set()
+        check_wanted()
+        raise AssertionError("what is no longer wanted is not answered")
+
+    monkeypatch.setattr(Collection, "search", scan)
+    return ended
+
+
+def test_a_long_scan_ends_when_its_time_is_over(client, scanning):
+    started = time.monotonic()
+    assert "timeout_ms is 30" in refused(client, 503, timeout_ms=30, **SEARCH)["detail"]
+    assert time.monotonic() - started < 2.0  # on the busiest machine
+
+
+def test_a_long_scan_ends_when_its_client_goes_away(start, collection, scanning):
+    asyncio.run(ask_and_leave(start(collection).client._transport.app))
+    assert scanning.wait(5)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ result.py           its hits, each with its address in the snapshot that scored 
 check.py            does the expression fit the collection and the request?
 restrict.py         a snapshot of a part of the documents, as if the others were not there
 run.py              a set of documents per node and segment
+wanted.py           is the answer still wanted? Long loops end early when it is not
 expansion/          to which terms of the collection a prefix or a fuzzy term expands
 operators/          what each operator of the language does, one file each
 sets/ nn/ text/ order/  sets of documents; nearest neighbours; BM25; which hits come first

@@ -27,6 +27,7 @@ from alicorn.query.operators import OPERATORS
 from alicorn.query.sets import docset
 from alicorn.query.sets.per_segment import Sets, few_live, live, size, unite
 from alicorn.query.sets.ranked import Ranked
+from alicorn.query.wanted import check_wanted
 
 
 class Execution:
@@ -63,6 +64,7 @@ class Execution:
 
     def evaluate(self, node: tree.Node, within: Sets | None) -> Sets:
         """The documents of a node, those of `within` only; deleted ones may be among them."""
+        check_wanted()
         evaluate = OPERATORS[type(node)].evaluate
         if self.step is None:
             return evaluate(self, node, within)

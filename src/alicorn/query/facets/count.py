@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -19,6 +19,7 @@ from alicorn.query.facets.ranges import Counted, between, histogram
 from alicorn.query.order.ordinals import Ordinals, ordinals_of, string_ordinals
 from alicorn.query.sets import bits, docset
 from alicorn.query.sets.docset import Bitmap, DocSet
+from alicorn.query.wanted import check_wanted
 from alicorn.tables import one_chunk, python_values
 
 
@@ -33,6 +34,7 @@ class ValueCounts(NamedTuple):
     missing: int | None
 
 
+_AT_ONCE = 1 << 20  # places of lists
 _listed: WeakKeyDictionary[Segment, dict[str, tuple[np.ndarray, Ordinals]]] = WeakKeyDictionary()
 
 
@@ -45,6 +47,7 @@ def count_facets(snapshot: Snapshot, found: Sequence[DocSet], facets: Mapping[st
 
 
 def _count(what: str, snapshot: Snapshot, found: Sequence[DocSet], facet: Facet) -> Counts:
+    check_wanted()
     if not facet.edges and facet.interval is None:
         return most_frequent(values_of(snapshot, found, facet), facet.top)
     ranges = ranges_of(snapshot, found, facet)
@@ -94,18 +97,33 @@ def _terms(segment: Segment, documents: DocSet, prefix: str) -> ValueCounts:
     postings = int(sizes[~is_frequent].sum()) + np.count_nonzero(is_frequent) * segment.num_docs // 64
     if 2 * size * len(lists.codes) < postings * segment.num_docs:  # an ordinal costs some two tests of a bit
         counts = np.zeros(high - low, dtype=np.int64)
-        counting.count_terms(docset.as_array(documents), lists.starts, lists.codes, low, counts)
+        for some in _in_parts(docset.as_array(documents), size * len(lists.codes) // segment.num_docs):
+            counting.count_terms(some, lists.starts, lists.codes, low, counts)
     elif size == segment.num_docs:
         counts = sizes
     else:
         counts = np.zeros(high - low, dtype=np.int64)
         words = docset.as_words(documents, segment.num_docs)
-        counting.count_postings(words, segment.postings, starts, np.flatnonzero(~is_frequent), counts)
+        for some in _in_parts(np.flatnonzero(~is_frequent), int(sizes[~is_frequent].sum())):
+            counting.count_postings(words, segment.postings, starts, some, counts)
         for at in np.flatnonzero(is_frequent).tolist():
             counts[at] = bits.count_both(words, segment.frequent.words_of(low + at))
     shown = np.flatnonzero(counts)
     values = segment.terms.terms.slice(low, high - low).take(pa.array(shown))
     return ValueCounts(pc.utf8_slice_codeunits(values, start=len(prefix)), counts[shown], None)
+
+
+def _in_parts(numbers: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Numbers of documents or terms, in parts that are counted in some milliseconds, as long as the answer is wanted.
+
+    size: of the lists of all of them.
+    """
+    if size < _AT_ONCE:
+        yield numbers
+        return
+    for part in np.array_split(numbers, 1 + size // _AT_ONCE):
+        check_wanted()
+        yield part
 
 
 def _lists(segment: Segment, documents: DocSet, column: str) -> ValueCounts:

@@ -34,6 +34,7 @@ from alicorn.query.nn.probe import Probe
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import Bitmap, DocSet
 from alicorn.query.sets.ranked import Ranked, best_first
+from alicorn.query.wanted import check_wanted, flag
 
 _MOSTLY = 2  # of so many documents one is live
 _FEW = 128  # the best of so many are found faster by inserting than by sorting
@@ -138,8 +139,10 @@ def _search(
     deleted = NONE_DELETED if view.deleted is None or not k else view.deleted
     order = view.segment.id_order
     given = clusters, len(clusters), deleted, len(deleted), k, least, order
-    limits = Limits(mode, rows, len(rows), bits, *given, NO_TERMS, GIVEN)
-    return kernel.search_block(block.located, query, limits, counters.numbers)
+    limits = Limits(mode, rows, len(rows), bits, *given, NO_TERMS, GIVEN, flag())
+    found = kernel.search_block(block.located, query, limits, counters.numbers)
+    check_wanted()
+    return found
 
 
 def _compared(

@@ -39,6 +39,7 @@ from alicorn.query.sets import docset
 from alicorn.query.sets.docset import Bitmap, DocSet
 from alicorn.query.sets.ranked import Ranked
 from alicorn.query.text.in_all import as_lists
+from alicorn.query.wanted import check_wanted, flag
 
 
 class _Allowed(NamedTuple):
@@ -143,9 +144,10 @@ def _search(
     prepared = query_by_codes(quantizer, query, cosines)
     deleted = NONE_DELETED if view.deleted is None else view.deleted
     given = NO_CLUSTERS, 0, deleted, len(deleted), min(nn.k, snapshot.num_docs), NO_BOUND, view.segment.id_order
-    limits = Limits(allowed.mode, allowed.rows, allowed.num_rows, allowed.bits, *given, allowed.having, choice)
+    limits = Limits(allowed.mode, allowed.rows, allowed.num_rows, allowed.bits, *given, allowed.having, choice, flag())
     counters = np.zeros(6, dtype=np.int64)
     rows, scores = kernel.search_block(block.located, prepared, limits, counters)
+    check_wanted()
     return Ranked(np.zeros(len(rows), np.int64), block.documents_of(rows), scores), int(counters[LOOKED])
 
 

@@ -54,6 +54,7 @@ from alicorn.query.text.lists import (
 )
 from alicorn.query.text.request import LOOSE, are_short, find_term, list_all, list_any, needed_terms, new_request
 from alicorn.query.text.window import WINDOW, count_allowed, count_terms, list_candidates, new_window
+from alicorn.query.wanted import is_over
 
 _NONE = np.uint32(0xFFFFFFFF)
 
@@ -160,14 +161,16 @@ def _score_candidates(lists, request, candidates, count, heap, found, floor):
         types.float64,
         types.float64[::1],
         types.uint32[::1],
+        types.int64,
     )
 )
-def best_by_bm25(segment, terms, factors, slots, need_all, allowed_words, floor, scores, documents):
+def best_by_bm25(segment, terms, factors, slots, need_all, allowed_words, floor, scores, documents, flag):
     """The len(scores) best documents by score falling, then id_order -> how many, and how many match in all.
 
     segment, terms, factors: as in lists.py; slots: (terms,) the rows of this request, each with postings. need_all:
     whether a document must have all of the terms, of two or more, or any. allowed_words: bitmap of the documents that
-    may be found, empty for all. floor: a lower score need not be found.
+    may be found, empty for all. floor: a lower score need not be found. flag: of wanted.py; where it is set, the answer
+    is a part.
     """
     lists, allowed = longs_at(address(segment)), address(allowed_words) if len(allowed_words) else 0
     postings, num_words = numbers_at(lists[POSTINGS]), (lists[NUM_DOCS] + 63) // 64
@@ -187,7 +190,7 @@ def best_by_bm25(segment, terms, factors, slots, need_all, allowed_words, floor,
         found = _score_candidates(lists, request, candidates, total, heap, found, floor)
     else:
         first, width = 0, WINDOW // 8  # the first windows are narrow, so that there is a threshold soon
-        while first < num_words:
+        while first < num_words and not is_over(flag):
             last = min(first + width, num_words)
             needed, num_leading = needed_terms(request, _threshold(heap, found, floor)[0])
             count_terms(postings, request, num_leading, need_all, first, last, window)

@@ -20,6 +20,7 @@ from alicorn.query.sets import docset, kernels
 from alicorn.query.sets.docset import DocSet
 from alicorn.query.text.best import best_among, best_by_bm25
 from alicorn.query.text.scored import statistics_of
+from alicorn.query.wanted import check_wanted, flag
 
 _FEW = 1024  # documents: so many are scored one by one
 _RARE = 16  # and so are those of a set that is so much smaller than the posting lists
@@ -60,6 +61,7 @@ def scores_of(snapshot: Snapshot, terms: Sequence[str], numbers: Sequence[np.nda
     statistics = statistics_of(snapshot)
     scores = [np.zeros(len(part), dtype=np.float64) for part in numbers]
     for term in terms:
+        check_wanted()
         weight = statistics.weight(term)
         if weight is None:
             continue
@@ -90,7 +92,10 @@ def best_of(
     num_postings = int((table.terms[rows, 1] - table.terms[rows, 0]).sum())
     if len(rows) and docset.size(documents) > max(_FEW, num_postings // _RARE):
         allowed = docset.as_words(documents, segment.num_docs)
-        count, _ = best_by_bm25(table.lists, table.terms, table.factors, rows, False, allowed, floor, scores, numbers)
+        count, _ = best_by_bm25(
+            table.lists, table.terms, table.factors, rows, False, allowed, floor, scores, numbers, flag()
+        )
+        check_wanted()
         if count == room or floor > 0.0:
             return numbers[:count], scores[:count]
     best_among(table.lists, table.terms, table.factors, rows, docset.as_array(documents), scores, numbers)
@@ -110,6 +115,7 @@ def first_of_words(
     allowed = _EVERY if view.deleted is None else view.live_words
     need_all = words.all and len(rows) > 1
     count, total = best_by_bm25(
-        table.lists, table.terms, table.factors, np.array(rows), need_all, allowed, floor, scores, numbers
+        table.lists, table.terms, table.factors, np.array(rows), need_all, allowed, floor, scores, numbers, flag()
     )
+    check_wanted()
     return numbers[:count], scores[:count], total

@@ -30,6 +30,7 @@ from alicorn.index import Snapshot
 from alicorn.language.tree import Or, StrongOr
 from alicorn.query import Collection, Facet, Result
 from alicorn.query.explain.step import Step
+from alicorn.query.wanted import check_wanted
 from alicorn.ranking.explanation import Beside, HitExplanation, contributions, smallest_lifts
 from alicorn.ranking.features import Candidates, FeatureSet
 from alicorn.ranking.features.candidates import by_channel
@@ -336,6 +337,7 @@ class Pipeline:
         """The hits after all stages; what each did; and which took longer than they may."""
         steps, notices = [], []
         for stage, name in zip(self.config.stages, self.config.stage_names, strict=True):
+            check_wanted()
             before = len(slate.order)
             started = time.perf_counter()
             slate = _applied(stage, slate, self.ranker, name)

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from alicorn.query.wanted import as_long_as
 from alicorn.serving.api.body import JSON, read_body
 from alicorn.serving.api.messages import decode
 from alicorn.serving.api.problems import JsonResponse, ProblemResponse, by_status
@@ -134,6 +135,7 @@ class Resource:
         try:
             answer = await self._answer(operation, request, body, deadline)
         finally:
+            deadline.close()
             self._admission.free(len(body or b""))
         if not deadline.is_gone:
             nothing = Response(status_code=HTTPStatus.NO_CONTENT)
@@ -161,7 +163,8 @@ class Resource:
             started_s = time.thread_time()
             try:
                 deadline.check()
-                return operation.answer(request, decode(asked, operation.takes) if typed else asked)
+                with as_long_as(deadline):
+                    return operation.answer(request, decode(asked, operation.takes) if typed else asked)
             finally:
                 used_s = time.thread_time() - started_s
 
@@ -208,7 +211,7 @@ def deadline_of(request: Request) -> Deadline:
 
 
 async def _done_or_gone(answer: "asyncio.Future[Any]", request: Request, deadline: Deadline) -> None:
-    """Wait for an answer; where the client goes first, it is not begun, or ends at its next stage."""
+    """Wait for an answer; where the client goes first, it is not begun, or ends soon."""
 
     async def gone() -> None:
         while (await request.receive())["type"] != "http.disconnect":
@@ -217,7 +220,7 @@ async def _done_or_gone(answer: "asyncio.Future[Any]", request: Request, deadlin
     leaving = asyncio.ensure_future(gone())
     await asyncio.wait((answer, leaving), return_when=asyncio.FIRST_COMPLETED)
     if not answer.done():
-        deadline.is_gone = True
+        deadline.leave()
         answer.cancel()
     leaving.cancel()
 

@@ -24,6 +24,7 @@ from alicorn.query.explain.match import Matcher
 from alicorn.query.facets import Counts
 from alicorn.query.restrict import document_of, restricted
 from alicorn.query.result import checked_columns
+from alicorn.query.wanted import check_wanted
 from alicorn.reporting.json_text import plain_json, to_json
 from alicorn.retrieval.asked import Asked
 from alicorn.retrieval.channels import lineage
@@ -99,24 +100,22 @@ class SearchEndpoint:
         asked: SearchRequest,
         only: Node | None = None,
         snapshot: Snapshot | None = None,
-        check: Callable[[], None] = lambda: None,
         retriever: Retriever | None = None,
     ) -> SearchAnswer:
         """only: the documents that may be seen; None: all. snapshot, retriever: of several searches; None: the newest.
 
-        check: called between the stages; it raises where no answer is wanted any more.
-        Raises AlicornError for a mistake in the request.
+        Raises AlicornError for a mistake in the request, DeadlineError where no answer is wanted any more.
         """
         started = time.perf_counter()
         retriever = retriever or self.retriever
         highlighter = Highlighter(retriever.vertical) if asked.highlight else None
         columns = None if asked.columns is None else checked_columns(asked.columns, self.collection.snapshot().columns)
         request = self._request(asked, only, retriever)
-        check()
+        check_wanted()
         read = time.perf_counter()
         found = retriever.search(request, asked.explain, snapshot)
         searched = time.perf_counter()
-        check()
+        check_wanted()
         explored = self._explored(asked, found)
         result = found if explored is None else found.taken(explored.places)
         stored: Sequence[Any] = self._stored.of(result) if columns is None else stored_values(result, columns)
@@ -177,9 +176,7 @@ class SearchEndpoint:
             only=only,
         )
 
-    def batch(
-        self, asked: BatchRequest, only: Node | None = None, check: Callable[[], None] = lambda: None
-    ) -> BatchAnswer:
+    def batch(self, asked: BatchRequest, only: Node | None = None) -> BatchAnswer:
         """Each search by itself, over one snapshot and by one model: a mistake in one is its answer."""
         started = time.perf_counter()
         snapshot = self.collection.snapshot()
@@ -187,7 +184,7 @@ class SearchEndpoint:
         answers: list[AnswerOrProblem] = []
         for one in asked.searches:
             try:
-                answers.append(AnswerOrProblem(self.search(one, only, snapshot, check, retriever)))
+                answers.append(AnswerOrProblem(self.search(one, only, snapshot, retriever)))
             except (CollectionError, DeadlineError):
                 raise  # they are of all
             except AlicornError as error:

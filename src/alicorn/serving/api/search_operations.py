@@ -73,10 +73,9 @@ def search_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
         return answer
 
     def search(request: Request, asked: SearchRequest) -> SearchAnswer:
-        deadline = deadline_of(request)
-        deadline.within(asked.timeout_ms)
+        deadline_of(request).within(asked.timeout_ms)
         access.limits_of(request).check_search(asked)
-        return counted(endpoint.search(asked, only_of(request), check=deadline.check))
+        return counted(endpoint.search(asked, only_of(request)))
 
     def search_batch(request: Request, asked: BatchRequest) -> BatchAnswer:
         limits = access.limits_of(request)
@@ -84,9 +83,8 @@ def search_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
         for search in asked.searches:
             limits.check_search(search)
         access.spend(request, len(asked.searches) - 1)
-        deadline = deadline_of(request)
-        deadline.within(asked.timeout_ms)
-        answer = endpoint.batch(asked, only_of(request), deadline.check)
+        deadline_of(request).within(asked.timeout_ms)
+        answer = endpoint.batch(asked, only_of(request))
         for one in answer.answers:
             if one.answer is not UNSET:
                 counted(one.answer)

@@ -78,6 +78,7 @@ def _with_rows(limits, mode, rows, bits, count):
         limits.id_order,
         limits.having,
         limits.choice,
+        limits.flag,
     )
 
 

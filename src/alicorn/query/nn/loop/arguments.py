@@ -89,7 +89,7 @@ class Limits(NamedTuple):
     none is.
 
     k: how many; 0: all whose score is at least `least`. id_order: of documents, which comes first of equal scores.
-    choice: for k, which clusters are searched instead of these, or after these.
+    choice: for k, which clusters are searched instead of these, or after these. flag: of wanted.py.
     """
 
     mode: int
@@ -105,3 +105,4 @@ class Limits(NamedTuple):
     id_order: Numbers
     having: Having
     choice: ClusterChoice
+    flag: int

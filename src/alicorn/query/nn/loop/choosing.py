@@ -102,4 +102,5 @@ def with_clusters(limits, clusters, count):
         limits.id_order,
         limits.having,
         limits.choice,
+        limits.flag,
     )

@@ -50,6 +50,7 @@ from alicorn.query.nn.loop.stages import (
 )
 from alicorn.query.nn.loop.top_k import BINS, at_least, best_of, bound_from, raised
 from alicorn.query.text.in_all import Postings
+from alicorn.query.wanted import is_over
 
 _STORED = [type_of(rows) for rows in ROWS.values()]
 _ANSWER = types.Tuple((types.uint32[::1], types.float32[::1]))
@@ -207,6 +208,7 @@ def search_block(
     block: located. counters: (6,) int64, added to. The arrays must be of the types that the annotations name: nothing
     checks them here, because finding out the types of so many arguments takes as long as a small search.
     Returns rows (uint32) and their scores (float32); with k = 0 a score may be an estimate that was good enough.
+    Where the answer is not wanted any more, they are a part of it.
     """
     found: tuple[np.ndarray, np.ndarray] = _compiled_for(block.stored.__class__, query.code.__class__)(
         block, query, limits, counters
@@ -247,7 +249,7 @@ def _search_block(block, query_arrays, limit_arrays, counter_array):
         position = ScanPosition(0, 0, 0, 0)
         turn, waiting = 0, 0
         collected = 1
-        while collected:
+        while collected and not is_over(limits.flag):
             rows, bases = buffers.rows, buffers.bases
             collected, position = collect(block, query, limits, position, bound.value, rows, bases, counters)
             prefetch_first(block, query, rows, collected)
