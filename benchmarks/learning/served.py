@@ -80,7 +80,7 @@ def recipes(name: str, encoder: bool) -> dict[str, dict[str, Any]]:
     towers = plain_yaml((EXAMPLES / name / "recipe.yaml").read_text(encoding="utf-8"), where="recipe.yaml")
     found = {"towers": towers}
     if encoder and (share := OF[name].fine_tuned):
-        frozen = {"embedding": f"{name}-frozen", "towers": {"dim": 256, "encoder": _MINILM}}
+        frozen = {"embedding": f"{name}-frozen", "towers": {"dim": 384, "encoder": _MINILM}}
         fine_tuned = {"embedding": f"{name}-fine-tuned", "towers": {"encoder": _MINILM}, "volume": {"click": share}}
         found["frozen"] = merged(towers, frozen)
         found["fine-tuned"] = merged(merged(towers, with_base({"base": "encoder"}, name)), fine_tuned)
