@@ -32,6 +32,7 @@ negatives: {random: 64}
 optimizer: {rate: 0.002, table_rate: 0.05}
 batch: 128
 epochs: 2
+channel_balance: equal
 validation: {interpolate: []}
 """
 TEXT_RECIPE = "embedding: people-text\n" + RECIPE.replace(

@@ -105,6 +105,7 @@ def recipe(**changes: Any) -> Recipe:
         "batch": 128,
         "epochs": 4,
         "patience": 4,
+        "channel_balance": "equal",
         "validation": {"interpolate": []},
     }
     return Recipe.model_validate({**plain, **changes})

@@ -74,6 +74,7 @@ def recipe(seed: int, interests: bool, diversity: dict[str, Any] | None = None) 
         "batch": 256,
         "epochs": 4,
         "patience": 4,
+        "channel_balance": "equal",
         "validation": {"k": K, "start": False, "interpolate": []},
         "diversity": diversity,
     }

@@ -49,6 +49,7 @@ def recipe(request: tuple[str, ...], epochs: int) -> Recipe:
             "batch": 512,
             "epochs": epochs,
             "patience": 2,
+            "channel_balance": "equal",
             "validation": {"searches": 2000, "k": 10, "interpolate": []},
         }
     )

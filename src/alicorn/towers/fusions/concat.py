@@ -22,7 +22,9 @@ class ConcatEncoder(Encoder):
     def __init__(self, vectors: ChannelVectors, dim: int, hidden: int, seed: int) -> None:
         super().__init__()
         self.vectors = vectors
-        self.linear = linear_from(torch.cat(vectors.starts(dim, seed), dim=1))
+        starts = vectors.starts(dim, seed)
+        self._widths = [start.shape[1] for start in starts]
+        self.linear = linear_from(torch.cat(starts, dim=1))
         width = self.linear.in_features
         self.hidden = nn.Linear(width, hidden) if hidden else None
         self.output = nn.Linear(hidden, dim, bias=False) if hidden else None
@@ -44,6 +46,17 @@ class ConcatEncoder(Encoder):
             rest = [vector if i == own else torch.zeros_like(vector) for i, vector in enumerate(vectors)]
             alone[name] = self._fused(torch.cat(rest, dim=1))
         return ByChannel(self._fused(torch.cat(vectors, dim=1)), alone, None)
+
+    def projected(self, batch: Batch, tables: Tables, tuned: nn.Module | None) -> Tensor:
+        """(channels, rows, dim): what each channel adds to the linear path, W_c x_c."""
+        vectors = self.vectors(batch, tables, tuned)
+        columns = self.linear.weight.split(self._widths, dim=1)
+        return torch.stack([vector @ weight.T for vector, weight in zip(vectors, columns, strict=True)])
+
+    @torch.no_grad()
+    def weigh(self, factors: Tensor) -> None:
+        """Multiply each channel's columns of W. factors: (channels,)."""
+        self.linear.weight.mul_(factors.repeat_interleave(torch.tensor(self._widths, device=factors.device)))
 
     def _fused(self, x: Tensor) -> Tensor:
         """x: (rows, width). (rows, dim), unit length."""

@@ -9,6 +9,7 @@
     hard_positives: {first: true, min_likeness: 0.0}                # which of "hard": vertical/failed_searches.py
     grades: {positive: 0, negative: 0, validation: 0, weighting: none}              # grade_settings.py
     dropout: 0.2
+    channel_balance: fitted                                         # or equal: run/channel_balance.py
     optimizer: {kind: adam, rate: 0.002, table_rate: 0.05, encoder_rate: 0.0001}
     batch: 256
     epochs: 10
@@ -18,9 +19,9 @@
     threads: 1
     seed: 0
 
-Every key has a default: those above, but for `embedding` and `features`; decisions 057 and 068 say why these. Stages
-mine hard negatives again and again, in one run that can be interrupted and resumed; here those that the model of the
-round before ranks 101st to 500th:
+Every key has a default: those above, but for `embedding` and `features`; decisions 057, 068 and 084 say why these.
+Stages mine hard negatives again and again, in one run that can be interrupted and resumed; here those that the model of
+the round before ranks 101st to 500th:
 
   stages: [{epochs: 6}, {negatives: {mined: {ranks: [101, 500], easy_per_hard: 100}}, epochs: 2, rounds: 3}]
 
@@ -98,6 +99,8 @@ class Recipe(Config):
 
     batch: pairs. patience: epochs without a better validation before the end. dropout: share of the entries of bags
     (n-grams, ids) left out of a training batch, drawn anew each time, as if words were misspelled or missing.
+    channel_balance: how much each channel counts before training: as a sample of the pairs says, or all alike; of
+    towers whose channels are concatenated.
     threads: of torch; batches are prepared in one more. The same number gives the same weights. With 2, a machine that
     is busy otherwise trained 10 times slower, since threads wait for each other in every step.
     """
@@ -116,6 +119,7 @@ class Recipe(Config):
     hard_positives: FailedSearchRules = FailedSearchRules()
     grades: Grades = Grades()
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    channel_balance: Literal["fitted", "equal"] = "fitted"
     optimizer: Optimizer = Optimizer()
     batch: Annotated[int, Field(ge=2)] = 256
     epochs: PositiveInt = 10

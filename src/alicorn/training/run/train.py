@@ -16,6 +16,7 @@ from alicorn.towers.layout.layout import layout
 from alicorn.training.examples.data import Pairs, TrainingData
 from alicorn.training.ranks import Ranks, launched
 from alicorn.training.recipe.recipe import Recipe
+from alicorn.training.run.channel_balance import fit_channel_balance
 from alicorn.training.run.checkpoint import Checkpoint
 from alicorn.training.run.history import Epoch, Trained, finished_run, write_history
 from alicorn.training.run.progress import Progress
@@ -50,9 +51,7 @@ def train(
     out = Path(out).absolute()
     ranks = launched()
     prepared = Pairs(pairs, vertical)
-    learned = fingerprint_of([of_examples(vertical), of_vectors(vertical)])
-    made_from = {"recipe": recipe.fingerprint(), "vertical": learned, "data": prepared.fingerprint}
-    made_from |= {} if start is None else {"start": start.fingerprint}
+    made_from = _made_from(recipe, prepared, start)
     checkpoint = Checkpoint(out / "checkpoint", made_from)
     finished = (out / "model.json").exists()
     if not resume and (finished or checkpoint.exists()):
@@ -79,6 +78,8 @@ def train(
         run = Run(model.module, recipe, data, validation, checkpoint, search, ranks)
         if checkpoint.exists():
             run.restore(checkpoint.load())
+        elif start is None and recipe.channel_balance == "fitted":
+            fit_channel_balance(run.module, data, recipe)
         num_epochs = sum(stage.epochs for stage in recipe.stage_recipes())
         with Progress(progress and ranks.is_first, num_epochs, recipe.validation.k) as bar:
             run.fit(bar, on_epoch)
@@ -95,6 +96,13 @@ def train(
     shutil.rmtree(checkpoint.folder)
     ranks.wait()
     return Trained(saved, run.epochs, run.best_epoch, len(data.positives), len(validation.requests), encoder)
+
+
+def _made_from(recipe: Recipe, pairs: Pairs, start: AnyModel | None) -> dict[str, str]:
+    """Fingerprints of what decides the weights."""
+    learned = fingerprint_of([of_examples(pairs.vertical), of_vectors(pairs.vertical)])
+    made_from = {"recipe": recipe.fingerprint(), "vertical": learned, "data": pairs.fingerprint}
+    return made_from if start is None else made_from | {"start": start.fingerprint}
 
 
 def _refuse_without_search(recipe: Recipe, search: Search | None) -> None:
