@@ -1,13 +1,17 @@
 """The reference pages are what the classes that read the files say: every key, with a meaning and an example."""
 
 import json
+import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 import yaml
 from typer.testing import CliRunner
 
+from alicorn import Collection
 from alicorn.cli import app
 from alicorn.cli.configuration import ConfigFile, class_of
 from alicorn.config import parse_config
@@ -85,13 +89,40 @@ def test_every_operator_hole_and_order_has_an_example_that_is_read():
         read_order(json.loads(order))
 
 
+def test_every_notice_that_an_expression_gives_is_that_of_its_example(tmp_path):
+    rows = {"doc_id": ["a", "b"], "terms": [["text:red", "text:boots"], ["text:shoe", "text:boot"]]}
+    columns = {"related": [["b"], ["a"]], "embedding:shop": [[1.0, 0.0], [0.0, 1.0]]}
+    with Collection.create(tmp_path / "c", embeddings={"shop": 2}) as collection:
+        collection.upsert(pa.table(rows | columns))
+        for expression, said in pages.LANGUAGE["notices"].items():
+            if expression.startswith("("):
+                vectors = {"shop": [1.0, 0.0]} if "nn" in expression else {}
+                assert collection.search(expression, vectors).notices == (said,), expression
+
+
+def test_what_is_said_of_other_names_is_of_keys_that_there_are():
+    """`optimizer: {rate: ...}` is a key of a recipe; the kinds are those of the class that reads them."""
+    for file in ConfigFile:
+        known = classes(class_of(file))
+        keys = {key for one in known.values() for key in one.model_fields}
+        names = class_of(file).other_names
+        for name, write in names.items():
+            for code in re.findall(r"`([^`]*:[^`]*)`", write):
+                assert set(re.findall(r"(\w+): ", code)) - {"hybrid", "nn", "bm25", "text"} <= keys, (file, name, write)
+
+
 @pytest.mark.parametrize("name", SECTIONS)
-def test_every_key_has_a_meaning_and_every_section_an_example_that_is_read(name):
+def test_every_key_has_a_meaning_and_an_example_that_is_read(name, monkeypatch):
+    monkeypatch.setitem(sys.modules, "shop.rules", SimpleNamespace(score=lambda hits: hits["score"]))
     section = SECTIONS[name]
     missing = [key for key in section.model_fields if not generate.said_of(section)[1].get(key)]
     assert not missing, f"say what {missing} of {name} mean: in its docstring, or in docs/reference/meanings.yaml"
-    example = yaml.safe_load(generate.EXAMPLES[name])
-    assert parse_config(example, section, where=name).model_dump(exclude_unset=True)
+    read = [yaml.safe_load(text) for text in generate.examples(name)]
+    for example in read:
+        parse_config(example, section, where=name)
+    assert {key for example in read for key in example} == set(section.model_fields), (
+        f"an example of every key of {name}"
+    )
 
 
 def test_nothing_is_said_of_what_is_not_there():

@@ -1,7 +1,7 @@
 """Writes the reference pages and JSON Schemas of this folder, and the Python client of the server.
 
-vertical.yaml and recipe.yaml from the classes that read them; tables and the query language by
-pages.py; the client by client_module.py.
+The files from the classes that read them; tables, the query language and the names of other libraries by pages.py; the
+client by client_module.py.
 
     python docs/reference/generate.py
 
@@ -18,7 +18,7 @@ from typing import Any, get_args
 
 import yaml
 from client_module import client_module, description
-from pages import language_page, tables_page
+from pages import language_page, names_page, tables_page
 
 from alicorn.cli.configuration import ConfigFile, class_of
 from alicorn.config import Config
@@ -27,11 +27,13 @@ from alicorn.json_schema import classes, default_of, json_schema, sections_of
 FOLDER = Path(__file__).parent
 EXAMPLES: dict[str, str] = yaml.safe_load((FOLDER / "examples.yaml").read_text(encoding="utf-8"))
 MEANINGS: dict[str, dict[str, str]] = yaml.safe_load((FOLDER / "meanings.yaml").read_text(encoding="utf-8"))
-PAGES = {"tables": tables_page, "language": language_page}
+PAGES = {"tables": tables_page, "language": language_page, "other-names": names_page}
 _TITLES = {
     ConfigFile.VERTICAL: "vertical.yaml, key by key\n\nWhat is searched. Guides: [tables](../tables.md),"
     " [text](../text.md), [the query language](../query-language.md).",
     ConfigFile.RECIPE: "recipe.yaml, key by key\n\nHow it is learned. Guide: [models](../models.md).",
+    ConfigFile.FEATURES: "features.yaml, key by key\n\nWhat a ranker knows of a hit. Guide: [ranking](../ranking.md).",
+    ConfigFile.RANKING: "ranking.yaml, key by key\n\nThe stages after the search. Guide: [ranking](../ranking.md).",
 }
 
 
@@ -52,8 +54,13 @@ def page(name: ConfigFile) -> str:
         for key in section.model_fields:
             cells = f"`{key}`", _type(section, key), _written_default(section, key), meanings[key]
             lines.append(f"| {' | '.join(cells)} |")
-        lines += ["", "```yaml", EXAMPLES[of].rstrip("\n"), "```", ""]
+        lines += ["", *(line for one in examples(of) for line in ("```yaml", one, "```", ""))]
     return "\n".join(lines)
+
+
+def examples(name: str) -> list[str]:
+    """Those of a section, by its class."""
+    return [one.strip("\n") for one in re.split("^---$", EXAMPLES[name], flags=re.MULTILINE)]
 
 
 def _places(known: dict[str, type[Config]]) -> dict[str, list[str]]:

@@ -1,10 +1,12 @@
-"""The pages on tables and on the query language, from the contract of a log folder and the operators' own fields."""
+"""The pages on tables, on the query language and on names of other libraries, from the code that has them."""
 
 import inspect
 from pathlib import Path
 
 import yaml
 
+from alicorn.cli.configuration import ConfigFile, class_of
+from alicorn.language.other_syntax import operator_here, written_here
 from alicorn.language.tree import OPERATORS
 from alicorn.logs.tables.contract import CONTRACT, Presence
 from alicorn.reporting.markdown import table
@@ -64,10 +66,6 @@ def tables_page() -> str:
     return "\n".join(lines)
 
 
-def _name(column: Column) -> str:
-    return column.name if column.name == "any other" else f"`{column.name}`"
-
-
 def _must(column: Column, absent: set[str]) -> str:
     return "may be absent" if column.name in absent else "required"
 
@@ -76,8 +74,27 @@ def _default(value: object) -> str:
     return "none" if value is None else str(value)
 
 
+def names_page() -> str:
+    """What other libraries call keys, kinds and parts of queries, and what to write here, as messages say it."""
+    lines = [
+        "# What others call it",
+        "",
+        "The words of the messages for names that come from other libraries.",
+        _WRITTEN,
+    ]
+    for file in ConfigFile:
+        names: dict[str, list[str]] = {}
+        for name, write in class_of(file).other_names.items():
+            names.setdefault(write, []).append(f"`{name}`")
+        rows = [[", ".join(alike), write] for write, alike in names.items()]
+        lines += ["", f"## {file}.yaml", "", table(["there", "write"], rows)]
+    words = [[f"`{word}`", written_here(word) or ""] for word in LANGUAGE["others"]["words"]]
+    operators = [[f"`({name} ...)`", operator_here(name) or ""] for name in LANGUAGE["others"]["operators"]]
+    return "\n".join([*lines, "", "## Queries", "", table(["there", "write"], words + operators), ""])
+
+
 def language_page() -> str:
-    """Every operator with its options, every hole of a template, every form of an order."""
+    """Every operator with its options, every hole of a template, every form of an order, every notice."""
     guide = "Guides: [the query language](../query-language.md), [text](../text.md)."
     lines = ["# The query language, operator by operator", "", guide, _WRITTEN, "", "## Operators", ""]
     for name, syntax in OPERATORS.items():
@@ -88,6 +105,7 @@ def language_page() -> str:
         lines += [f"    {LANGUAGE['operators'][name]}", ""]
     holes = [[f"`{hole}`", f"`{example}`", said] for hole, (example, said) in LANGUAGE["holes"].items()]
     orders = [[f"`{order}`", said] for order, said in LANGUAGE["orders"].items()]
+    notices = [[f"`{one}`" if one.startswith("(") else one, f"`{said}`"] for one, said in LANGUAGE["notices"].items()]
     return "\n".join(
         [
             *lines,
@@ -95,5 +113,7 @@ def language_page() -> str:
             *(table(["hole", "example", "meaning"], holes), ""),
             *("## Orders", "", "In `order` of vertical.yaml, and `order_by` of a search.", ""),
             *(table(["order", "the hits come"], orders), ""),
+            *("## Notices", "", "In the `notices` of an answer; `alicorn query` prints them as `note:`.", ""),
+            *(table(["where", "such as"], notices), ""),
         ]
     )

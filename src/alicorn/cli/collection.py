@@ -279,12 +279,12 @@ def interests(
     from alicorn.tables import open_parts
 
     given = {"threshold": threshold, "decay": decay, "newest": newest, "cover": cover}
-    check_file(out, overwrite=overwrite)
     settings = parse_config(given, PinnerSage, where="--threshold, --decay, --newest, --cover")
     now = None if as_of is None else as_of.replace(tzinfo=UTC)
     with Collection.open(collection, read_only=True) as opened:
         if key not in opened.embeddings:
             raise ConfigError(f"--key: the collection has {', '.join(sorted(opened.embeddings))}, got {key!r}")
+        check_file(out, overwrite=overwrite)
         source = open_parts(activity, "activity")
         with source.located():
             found = searcher_interests(source.read(), opened.snapshot(), key, settings, now)

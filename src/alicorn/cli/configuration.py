@@ -81,9 +81,11 @@ class ConfigFile(StrEnum):
 
     VERTICAL = "vertical"
     RECIPE = "recipe"
+    FEATURES = "features"
+    RANKING = "ranking"
 
 
-def schema(file: Annotated[ConfigFile, typer.Argument(help="Which file: vertical or recipe.")]) -> None:
+def schema(file: Annotated[ConfigFile, typer.Argument(help="Which file, without .yaml.")]) -> None:
     """Print the JSON Schema of a file: every key with its type, bounds and default. docs/reference/ has it as pages.
 
     Example:
@@ -97,13 +99,23 @@ def schema(file: Annotated[ConfigFile, typer.Argument(help="Which file: vertical
 
 def class_of(file: ConfigFile) -> type[Config]:
     """What reads the file. That of a recipe needs the extra `learn`."""
-    if file is ConfigFile.VERTICAL:
-        from alicorn.vertical import Vertical
+    match file:
+        case ConfigFile.VERTICAL:
+            from alicorn.vertical import Vertical
 
-        return Vertical
-    from alicorn.training.recipe.recipe import Recipe
+            return Vertical
+        case ConfigFile.RECIPE:
+            from alicorn.training.recipe.recipe import Recipe
 
-    return Recipe
+            return Recipe
+        case ConfigFile.FEATURES:
+            from alicorn.ranking.features import FeatureSet
+
+            return FeatureSet
+        case ConfigFile.RANKING:
+            from alicorn.ranking.stages.pipeline import RankingConfig
+
+            return RankingConfig
 
 
 def _shown(terms: list[str]) -> str:

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from alicorn.errors import QueryError
-from alicorn.language.other_syntax import written_here
+from alicorn.language.other_syntax import operator_here, written_here
 from alicorn.language.syntax import MAX_DEPTH, MAX_NODES, MAX_SEARCHES, Argument, Syntax
 from alicorn.language.tokens import CLOSE, OPEN, OPTION, QUOTED, tokens
 from alicorn.language.tree import MARKS, OPERATORS, SEARCHES, And, Node, Not, Or, Term
 from alicorn.language.values import EXPRESSION, quoted
 
+_NO_OPERATOR = "a term has no parentheses; "
 _MARK_OPTIONS = {name: syntax.mark for name, syntax in MARKS.items() if syntax.mark is not None}
 WORD = r'[^\s()"\\:\ud800-\udfff][^\s()"\\\ud800-\udfff]*+'
 """The pattern of a bare word that is a term wherever an expression is allowed."""
@@ -313,7 +314,7 @@ class _List:
         if self.head is None:
             return
         word, offset = self.head
-        hint = _did_you_mean(word, OPERATORS, "") or "a term has no parentheses; "
+        hint = f"{here}; " if (here := operator_here(word)) else _did_you_mean(word, OPERATORS, "") or _NO_OPERATOR
         raise QueryError(f"unknown operator {_shown(word)}; {hint}operators: {' '.join(OPERATORS)}", offset)
 
     def _spelled(self) -> str:

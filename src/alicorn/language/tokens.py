@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from alicorn.errors import QueryError
+from alicorn.language.other_syntax import written_here
 
 MAX_LENGTH = 1_000_000
 """Characters of an expression."""
@@ -26,6 +27,10 @@ _TOKEN = re.compile(
       | \Z                       # without it, a search would begin again at each of many trailing blanks
     )""",
     re.VERBOSE,
+)
+_QUOTE_INSIDE = (
+    'a word has no quote or backslash inside: quote the whole, "tag:new york"; words in their order are'
+    " (phrase text new york)"
 )
 _ESCAPE = re.compile(r"\\(.)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -63,11 +68,7 @@ def _refuse_character(text: str, offset: int) -> NoReturn:
     if character == "\\":
         raise QueryError('a backslash is allowed only inside quotes: "tag:new york"', offset)
     if character != '"':
-        raise QueryError(
-            'a word has no quote or backslash inside: quote the whole, "tag:new york"; words in their order are'
-            " (phrase text new york)",
-            offset,
-        )
+        raise QueryError(written_here(text[offset : offset + 100]) or _QUOTE_INSIDE, offset)
     end = _QUOTED_PART.match(text, offset + 1).end()  # type: ignore[union-attr]
     if end == len(text):
         raise QueryError("this quote is never closed", offset)

@@ -95,6 +95,9 @@ Feature = Annotated[
     Field(discriminator="kind"),
 ]
 
+_ORDER = "`order: {hybrid: {nn: 1, bm25: 0.1}}`"
+_COSINE = "no distance: vectors have length 1 and are compared by their cosine"
+_TUNE = "nothing of the index here: `alicorn tune` sets it in the collection"
 OTHER_NAMES: Mapping[str, str] = {
     "type": "`kind: ...`",
     **dict.fromkeys(("field", "source", "column_name"), "`column: ...`"),
@@ -106,10 +109,26 @@ OTHER_NAMES: Mapping[str, str] = {
     **dict.fromkeys(("dims", "dimension", "dimensions", "size"), "`dim: ...`"),
     **dict.fromkeys(("analyzer", "analyzers", "stemmer", "tokenizer"), "`analysis: {text: {stem: english}}`"),
     **dict.fromkeys(("stopwords", "stop"), "`stop_words: [...]`"),
-    **dict.fromkeys(("sort", "ranking", "rank", "boost", "boosts"), "`order: {hybrid: {nn: 1, bm25: 0.1}}`"),
+    **dict.fromkeys(("sort", "ranking", "rank", "boost", "boosts"), _ORDER),
     **dict.fromkeys(("documents", "items", "item"), "`document: {features: ..., terms: ...}`"),
     **dict.fromkeys(("query", "queries", "user", "users", "searcher"), "`request: {features: ...}`"),
     **dict.fromkeys(("filter", "filters"), "`selection: {documents: [...]}`, or a filter in an expression"),
+    **dict.fromkeys(("mappings", "properties", "schema"), "`document: {features: ..., terms: ..., stored: ...}`"),
+    **dict.fromkeys(
+        ("copy_to", "fieldset", "combined_fields"), "`terms: [{prefix: text, column: ..., kind: words}, ...]`"
+    ),
+    **dict.fromkeys(("store", "stored_fields", "summary", "payload", "attribute", "doc_values"), "`stored: [...]`"),
+    **dict.fromkeys(("facet", "facets", "aggs"), "`stored: [...]`, by whose columns a search asks for facets"),
+    **dict.fromkeys(("synonym", "synonym_graph"), "`synonyms: [...]`, or the name of a file"),
+    **dict.fromkeys(
+        ("ngram", "edge_ngram", "shingle"), "`word_ngrams: ...`; (prefix text:jo) finds beginnings of words"
+    ),
+    **dict.fromkeys(("popularity", "document_boost", "quality", "score"), "`static_rank: ...`, a column of documents"),
+    **dict.fromkeys(("rank_profile", "rank_profiles", "function_score", "rescore", "sort_by"), _ORDER),
+    **dict.fromkeys(("similarity", "distance", "metric", "space_type", "metric_type"), _COSINE),
+    **dict.fromkeys(
+        ("nlist", "nprobe", "hnsw", "hnsw_config", "index_factory", "ef_construction", "quantization"), _TUNE
+    ),
     **dict.fromkeys(("fields", "columns"), "`features: ...`, `terms: ...` and `stored: [...]` of `document`"),
 }
 """What other systems call the keys and kinds of vertical.yaml -> what to write, for the message of an unknown one."""

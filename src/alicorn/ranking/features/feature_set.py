@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +33,7 @@ from alicorn.ranking.features.words import Bm25Score, MatchedTerms, QueryWords, 
 from alicorn.vertical import Vertical
 from alicorn.vertical.sides import Name
 
+_OF_FOREST = "no setting of the forest here: they are options of `alicorn rank train`"
 AnyFeature = Annotated[
     CosineScore
     | Products
@@ -58,6 +59,16 @@ class FeatureSet(Config):
     """The features by name, in the order of the columns of a matrix. sequence: what a Behavior Sequence Transformer
     reads beside them, which is learned with the forest then."""
 
+    other_names: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("monotone_constraints", "monotone_constraint"), "`monotone: increasing` of a feature"),
+        **dict.fromkeys(("field", "attribute", "feature"), "`{kind: column, column: ...}`"),
+        **dict.fromkeys(("nativerank", "bm25_score", "text_match"), "`{kind: bm25, prefix: text}`"),
+        **dict.fromkeys(("closeness", "cosine_similarity", "cos"), "`{kind: cosine, key: ...}`"),
+        **dict.fromkeys(("freshness", "recency"), "`{kind: age, column: ...}`"),
+        **dict.fromkeys(("geo_distance", "haversine"), "`{kind: distance, document: [...], searcher: [...]}`"),
+        **dict.fromkeys(("ctr", "click_through_rate"), "`{kind: popularity}`, which positions do not bias"),
+        **dict.fromkeys(("num_leaves", "learning_rate", "n_estimators", "num_iterations"), _OF_FOREST),
+    }
     features: Annotated[dict[Name, AnyFeature], Field(min_length=1)]
     sequence: BehaviourSequence | None = None
 

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, NamedTuple, Protocol
+from typing import Annotated, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from pydantic import Field
@@ -55,6 +55,17 @@ AnyStage = Annotated[
 class RankingConfig(Config):
     """The content of ranking.yaml."""
 
+    other_names: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("window_size", "rerank_count", "num_candidates", "top_k"), "`candidates: ...`"),
+        **dict.fromkeys(("rescore", "rerank", "phases", "first_phase", "second_phase"), "`stages: [{kind: forest}]`"),
+        **dict.fromkeys(("model", "model_folder"), "`ranker: ...`, a folder of `alicorn rank train`"),
+        **dict.fromkeys(("mmr", "diversity"), "`{kind: diverse, key: ..., relevance: 0.8}`"),
+        **dict.fromkeys(("collapse", "group_by", "dedupe"), "`{kind: at_most, column: ..., most: 1}`"),
+        **dict.fromkeys(("ltr", "lambdamart", "gbdt", "lightgbm", "xgboost"), "`{kind: forest}`"),
+        **dict.fromkeys(
+            ("script", "script_score", "function", "python"), '`{kind: call, function: "module:function"}`'
+        ),
+    }
     ranker: str
     candidates: Annotated[int, Field(ge=1, le=10_000)] = 200
     channels: dict[str, Annotated[int, Field(ge=1)]] = {}  # noqa: RUF012 (pydantic copies it)
