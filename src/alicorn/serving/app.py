@@ -107,14 +107,16 @@ def create_app(
     follower = Follower(collection, None if part is None else lambda: part.shared.commits)
     metrics.watch_age(lambda: follower.age_s, background)
     endpoint.watching += [lambda answered: metrics.searched(answered.seconds), RecallSample(metrics, background).see]
-    switched = ServedModels(endpoint, background, model_folder)
+    switched = ServedModels(endpoint, background, model_folder, part)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        looking = None if part is None else asyncio.create_task(metrics.look_again())
+        switched.take()
+        of_several = [] if part is None else [metrics.look_again(), switched.take_all()]
+        tasks = [asyncio.create_task(one) for one in of_several]
         yield
-        if looking is not None:
-            looking.cancel()
+        for task in tasks:
+            task.cancel()
         background.close()
         follower.close()
         if served_log is not None:
@@ -124,19 +126,18 @@ def create_app(
     if part is not None and not part.is_owner:
         endpoint.is_read_only = lambda: part.shared.is_read_only
     owner = None if part is None or part.is_owner else OwnerLink(part)
-    routes = [
-        Route(found.path, found, methods=found.methods)
-        for found in resources([*operations, *_pages(openapi(operations))], access, admission, owner)
-    ]
+    every = resources([*operations, *_pages(openapi(operations))], access, admission, owner)
+    of_owner = []
+    if part is not None and part.is_owner:
+        of_owner = [Middleware(Announces, collection=collection, part=part)]
     return Starlette(
-        routes=[*routes, Mount("/static", StaticFiles(directory=_STATIC))],
+        routes=[
+            *(Route(found.path, found, methods=found.methods) for found in every),
+            Mount("/static", StaticFiles(directory=_STATIC)),
+        ],
         middleware=[
             Middleware(RequestIds),
-            *(
-                [Middleware(Announces, collection=collection, part=part)]
-                if part is not None and part.is_owner
-                else _of_clients(metrics, access, hosts)
-            ),
+            *(of_owner or _of_clients(metrics, access, hosts)),
             Middleware(RefuseWhenBusy, admission=admission, operations=operations),
             *([Middleware(Follows, follower=follower)] if collection.read_only else []),
         ],

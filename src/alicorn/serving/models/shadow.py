@@ -4,15 +4,14 @@ Both models answer again, one after the other in the background, so that their t
 answers, and nothing is logged.
 """
 
-import threading
 import time
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from alicorn.errors import AlicornError
 from alicorn.serving.api.search_endpoint import AnsweredSearch
 from alicorn.serving.background import Background, EvenShare
+from alicorn.serving.processes.shared import SharedNumbers
 
 
 class ShadowReport(Struct, frozen=True):
@@ -31,22 +30,35 @@ class ShadowReport(Struct, frozen=True):
 class Shadow:
     """Of one embedding key."""
 
-    def __init__(self, key: str, share: float, background: Background) -> None:
+    def __init__(self, key: str, share: float, background: Background, numbers: SharedNumbers, place: int) -> None:
+        """place: of its figures in the numbers that all processes see."""
+        self.share = share
+        self.place = place
         self._key = key
-        self._share = EvenShare(share)
+        self._even = EvenShare(share)
         self._background = background
-        self._lock = threading.Lock()
-        self._report = ShadowReport(share)
+        self._numbers = numbers
+        self._sums = numbers.shadows[place]
 
     @property
     def report(self) -> ShadowReport:
-        return self._report
+        """Of all processes."""
+        with self._numbers.locked():
+            searches, failed, *sums = self._sums[:5]
+        means = [total / searches for total in sums] if searches else [None, None, None]
+        return ShadowReport(self.share, int(searches), int(failed), *means)
+
+    def begin(self) -> None:
+        """Its figures are of searches from now on."""
+        with self._numbers.locked():
+            for at in range(len(self._sums)):
+                self._sums[at] = 0.0
 
     def see(self, answered: AnsweredSearch) -> None:
         """A search was answered."""
         asked, retriever = answered.asked, answered.retriever
         is_of_model = asked.text is not None and asked.expression is None and asked.mode != "boolean"
-        if is_of_model and answered.request.models and self._key in retriever.models and self._share.takes():
+        if is_of_model and answered.request.models and self._key in retriever.models and self._even.takes():
             self._background.offer(lambda: self._answer(answered))
 
     def _answer(self, answered: AnsweredSearch) -> None:
@@ -55,21 +67,15 @@ class Shadow:
             ids, ms = _answered_by(answered, self._key)
             served, served_ms = _answered_by(answered, current)
         except AlicornError:
-            with self._lock:
-                self._report = replace(self._report, failed=self._report.failed + 1)
-            return
-        with self._lock:
-            old = self._report
-            count = old.searches + 1
-            same = len(set(ids) & set(served)) / max(1, len(served))
-            self._report = ShadowReport(
-                old.share,
-                count,
-                old.failed,
-                _mean(old.agreement, same, count),
-                _mean(old.latency_ms, ms, count),
-                _mean(old.current_ms, served_ms, count),
-            )
+            self._add(failed=1.0)
+        else:
+            self._add(1.0, 0.0, len(set(ids) & set(served)) / max(1, len(served)), ms, served_ms)
+
+    def _add(self, searches: float = 0.0, failed: float = 0.0, *of_search: float) -> None:
+        """of_search: agreement, and the milliseconds of both models."""
+        with self._numbers.locked():
+            for at, value in enumerate((searches, failed, *of_search)):
+                self._sums[at] += value
 
 
 def _answered_by(answered: AnsweredSearch, key: str) -> tuple[list[str], float]:
@@ -86,7 +92,3 @@ def _answered_by(answered: AnsweredSearch, key: str) -> tuple[list[str], float]:
     )
     ids = retriever.search(request).ids
     return ids, (time.perf_counter() - started) * 1000.0
-
-
-def _mean(before: float | None, value: float, count: int) -> float:
-    return value if before is None else before + (value - before) / count

@@ -4,8 +4,10 @@ A number of 8 bytes is read and written at once. What reads and then writes does
 file ends with the process that holds it, however that ends.
 
     word 0  commits of the collection that are acknowledged     word 1  whether another program writes the collection
-    word 2  the number of slots
-    words 16 ...  of each slot: bytes of the bodies that its process holds
+    word 2  the number of slots     word 3  the number of the list of models
+    then, of each slot: bytes of the bodies that its process holds; the list of models that it has taken, negative where
+    it could not load one; whether it lives
+    then, of each shadow: sums of its figures (models/shadow.py)
     then, of each key with a rate: hash, requests a second, tokens, when they were counted (security/bucket.py)
 """
 
@@ -18,16 +20,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MOST_SLOTS = 256
+MOST_SHADOWS = 16
+SHADOW_WORDS = 8
 NUM_RATES = 4096
 RATE_WORDS = 4
-_COMMITS, _READ_ONLY, _NUM_SLOTS = range(3)
+_COMMITS, _READ_ONLY, _NUM_SLOTS, _MODELS = range(4)
 _SLOTS = 16
-_RATES = _SLOTS + MOST_SLOTS
+_SHADOWS = _SLOTS + 3 * MOST_SLOTS
+_RATES = _SHADOWS + MOST_SHADOWS * SHADOW_WORDS
 _WORDS = _RATES + NUM_RATES * RATE_WORDS
 
 
 class SharedNumbers:
-    """Of the processes that open one file. held_bytes: by slot. rates: the integers and the same as fractions."""
+    """Of the processes that open one file. held_bytes, models_taken, lives: by slot. shadows: by place. rates: the
+    integers and the same as fractions."""
 
     def __init__(self, path: Path | None = None) -> None:
         """path: of a file that `create` made; None: of this process alone."""
@@ -35,8 +41,13 @@ class SharedNumbers:
         whole = memoryview(mmap.mmap(-1 if self._file is None else self._file, _WORDS * 8))
         self._words = whole.cast("q")
         self._lock = threading.Lock()
-        self.held_bytes = self._words[_SLOTS : _SLOTS + max(1, self._words[_NUM_SLOTS])]
-        self.rates = self._words[_RATES:], whole.cast("d")[_RATES:]
+        num_slots = max(1, self._words[_NUM_SLOTS])
+        self.held_bytes, self.models_taken, self.lives = (
+            self._words[first : first + num_slots] for first in range(_SLOTS, _SHADOWS, MOST_SLOTS)
+        )
+        fractions = whole.cast("d")
+        self.shadows = [fractions[at : at + SHADOW_WORDS] for at in range(_SHADOWS, _RATES, SHADOW_WORDS)]
+        self.rates = self._words[_RATES:], fractions[_RATES:]
 
     @staticmethod
     def create(path: Path, num_slots: int) -> None:
@@ -64,9 +75,19 @@ class SharedNumbers:
     def is_read_only(self, is_read_only: bool) -> None:
         self._words[_READ_ONLY] = is_read_only
 
+    @property
+    def models(self) -> int:
+        """The number of the list of models (models/told_models.py). Set by the owner alone."""
+        return self._words[_MODELS]
+
+    @models.setter
+    def models(self, number: int) -> None:
+        self._words[_MODELS] = number
+
     def clear(self, slot: int) -> None:
         """Its process ended."""
-        self.held_bytes[slot] = 0
+        for of_slots in (self.held_bytes, self.models_taken, self.lives):
+            of_slots[slot] = 0
 
     @contextmanager
     def locked(self) -> Iterator[None]:
