@@ -427,7 +427,9 @@ class RankRequest(TypedDict):
 
 
 class SearchersAnswer(TypedDict):
-    """total: of the table of searchers; searchers: some of them, each with searcher_id and label."""
+    """searchers: some of the table, each with searcher_id and label. total: of the table; for a key that sees some
+    documents only, how many are shown.
+    """
 
     total: int
     searchers: list[dict[str, str]]
