@@ -8,7 +8,7 @@ searcher without the count is a column of its own. bm25s scores every document i
 so it takes part in `or` and single words, up to a million titles: it takes them as lists of words, 1 KB a title. The
 scores of ours are checked against bm25s's where it takes part. The rows `fuzzy` ask for the documents of all words
 within one or two edits of a word of a title, the first ten in no order of BM25 (both systems score no fuzzy term);
-their totals are checked against each other.
+their totals are checked against each other. The rows `fields` order by BM25F, of words that are in two fields.
 """
 
 from __future__ import annotations
@@ -106,6 +106,26 @@ def measure_fuzzy(
     return times
 
 
+def measure_fields(titles: Titles, queries: int) -> dict[str, dict[str, list[float]]]:
+    """The same, by BM25 and by BM25F of one field and of two; every word is looked for once before it is timed."""
+    times: dict[str, dict[str, list[float]]] = {}
+    orders = {
+        "alicorn": "bm25",
+        "alicorn, one field": {"bm25": {"fields": {"text": 1}}},
+        "alicorn, two fields": {"bm25": {"fields": {"title": 3, "body": 1}}},
+    }
+    shapes = {"or": "(or {})", "and": "(and {})", "or, of half": "(and tag:half (or {}))"}
+    with tempfile.TemporaryDirectory() as folder, titles.publish(Path(folder) / "c", fields=True) as collection:
+        for shape, written in shapes.items():
+            for words in titles.queries(queries):
+                text = written.format(" ".join(f"text:{word}" for word in words))
+                for system, order in orders.items():
+                    collection.search(text, order_by=order)
+                    us, _ = timed(lambda text=text, order=order: collection.search(text, order_by=order))
+                    times.setdefault(f"fields, {shape}", {}).setdefault(system, []).append(us)
+    return times
+
+
 def measure(titles: Titles, queries: int) -> None:
     theirs = Tantivy(titles)
     sparse = Bm25s(titles) if len(titles) <= MOST_OF_BM25S else None
@@ -137,6 +157,7 @@ def measure(titles: Titles, queries: int) -> None:
                 for ours, scores in zip(answers["alicorn"], answers.get("bm25s", []), strict=False):
                     assert np.allclose(ours, scores[: len(ours)], rtol=1e-4)
         times |= measure_fuzzy(collection, theirs, titles, queries)
+    times |= measure_fields(titles, queries)
     print(f"\n{len(titles):,} titles\n")
     print("| row | system | p50 us | p99 us | its p50 by ours |\n|---|---|---|---|---|")
     for name, rows in times.items():

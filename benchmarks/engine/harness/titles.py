@@ -55,12 +55,15 @@ class Titles:
                 made.append([f"w{word}" for word in chosen])
         return made
 
-    def publish(self, folder: Path, positions: Sequence[str] = ()) -> Collection:
-        """One segment: upserts of 50,000, a flush and a merge. positions: prefixes of terms."""
+    def publish(self, folder: Path, positions: Sequence[str] = (), fields: bool = False) -> Collection:
+        """One segment: upserts of 50,000, a flush and a merge. positions: prefixes of terms. fields: the first third of
+        the words is in `title:` too, the rest in `body:`."""
         collection = Collection.create(folder, positions=positions)
         for start in range(0, len(self), _BATCH):
             numbers = range(start, min(start + _BATCH, len(self)))
             terms = [[f"text:{word}" for word in self.title(number)] + self._tags_of(number) for number in numbers]
+            if fields:
+                terms = [own + self._in_fields(number) for own, number in zip(terms, numbers, strict=True)]
             table = {
                 "doc_id": [f"d{number:08d}" for number in numbers],
                 "static_rank": self.ranks[start : numbers.stop],
@@ -69,6 +72,11 @@ class Titles:
         collection.flush()
         collection.merge()
         return collection
+
+    def _in_fields(self, number: int) -> list[str]:
+        words = self.title(number)
+        third = max(1, len(words) // 3)
+        return [f"title:{word}" for word in words[:third]] + [f"body:{word}" for word in words[third:]]
 
     def _tags_of(self, number: int) -> list[str]:
         return [f"tag:{name}" for name, has in zip(TAGS, self.tags[number], strict=True) if has]

@@ -44,7 +44,7 @@ def test_a_phrase_is_an_operand_like_any_other(collection: Collection) -> None:
 def test_positions_that_are_not_kept_are_told_with_the_remedy(collection: Collection, expression: str) -> None:
     with pytest.raises(QueryError, match=r"of prefix 'title'; this collection keeps those of: text") as caught:
         collection.search(expression)
-    assert "Create a collection with positions=['title']" in str(caught.value)
+    assert "Add them (Collection.add_positions)" in str(caught.value)
     assert caught.value.offset == expression.index("(phrase")
 
 

@@ -102,6 +102,53 @@ def test_a_word_of_a_heavier_field_counts_for_more_but_is_not_a_second_word(tmp_
         assert few.search(expression, order_by={"bm25": {"fields": {"title": 0.01, "text": 1}}}).ids[0] != "c"
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """4,000 documents of few words, so that many scores are equal; half of them in each of two segments."""
+    rng = random.Random(3)
+    common = [*(f"text:{word}" for word in WORDS), *(f"title:{word}" for word in WORDS[:3]), "brand:shoe", "tag:1"]
+    with Collection.create(tmp_path_factory.mktemp("many") / "c", {}) as collection:
+        for start in (0, 2_000):
+            terms = []
+            for number in range(2_000):
+                rare = ["title:lace"] * rng.randint(1, 9) if number % 700 == start // 10 else []
+                terms.append(rng.choices(common, k=rng.randint(0, 5)) + rare)
+            ids = [f"d{(number * 7919 + start) % 9973:04d}{start}" for number in range(2_000)]
+            collection.upsert(pa.table({"doc_id": ids, "terms": pa.array(terms, pa.list_(pa.string()))}))
+            collection.flush()
+        collection.delete(ids[::9])
+        yield collection
+
+
+@pytest.mark.parametrize("limit", [1, 10, 300])
+def test_the_first_of_many_are_those_of_scoring_all(many, limit, monkeypatch):
+    weights = {"title": 3.0, "brand": 0.25, "text": 1.0}
+    every = "(prefix t)"
+    expressions = [
+        "(or text:shoe text:red)",
+        "(or text:lace text:of tag:1)",
+        f"(and {every} (or {every} text:lace))",
+        "(difference (or text:red text:run) text:of)",
+        f"(and (or {every} text:shoe tag:1 text:unknown) (not text:of))",
+    ]
+    orders = [
+        {"bm25": {"fields": weights}},
+        [{"bm25": {"fields": weights}}, "static_rank"],
+        {"bm25": {"fields": weights, "half_at": 3, "weight": 2.0}, "static_rank": 1.0},
+        "bm25:text",
+    ]
+    for expression in expressions:
+        for order in orders:
+            found = many.search(expression, order_by=order, limit=limit)
+            with monkeypatch.context() as scoring_all:
+                scoring_all.setattr("alicorn.query.order.bm25.MOST", 0)
+                scoring_all.setattr("alicorn.query.order.by_sum._SHARE", 1 << 40)
+                expected = many.search(expression, order_by=order, limit=limit)
+            assert len(found.ids) == limit
+            assert found.ids == expected.ids, (expression, order)
+            assert found.scores.tolist() == expected.scores.tolist()
+
+
 def test_fields_take_part_in_sums_fusions_and_pages(world):
     collection, documents = world
     fields = {"weight": 0.5, "half_at": 3, "fields": {"title": 3, "text": 1}}

@@ -7,31 +7,61 @@ from collections.abc import Sequence
 import numpy as np
 
 from alicorn.index import Snapshot
-from alicorn.language import tree
+from alicorn.index.segment.parts.terms import TEXT
 from alicorn.language.prepared import Words
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import DocSet
 from alicorn.query.sets.ranked import Ranked, best_first
-from alicorn.query.text.bm25 import best_of, first_of_words, scored_terms, scores_of
+from alicorn.query.text.bm25 import FEW, RARE, best_of, first_of_words, scores_of
+from alicorn.query.text.bm25f import scores_by_fields
+from alicorn.query.text.field_lists import Fields
 
 MOST = 1024  # hits: more are sorted, not kept in a heap
 
 
-def by_bm25(snapshot: Snapshot, root: tree.Node, found: list[DocSet], limit: int) -> Ranked:
-    """The first of the live documents of a tree, scoring as few of them as their bounds allow."""
-    terms = scored_terms(root)
-    if limit > MOST:
-        numbers = [docset.as_array(documents) for documents in found]
-        return merged(snapshot, numbers, scores_of(snapshot, terms, numbers), limit)
-    return by_terms(snapshot, terms, found, limit)
+def by_bm25(
+    snapshot: Snapshot, terms: Sequence[str], found: Sequence[DocSet], limit: int, fields: Fields = ()
+) -> Ranked:
+    """The first of given live documents by terms, sorted, scoring as few of them as their bounds allow.
+
+    fields: for BM25F.
+    """
+    return (
+        by_terms(snapshot, terms, found, limit, fields)
+        if limit <= MOST
+        else _scored(snapshot, terms, found, limit, fields)
+    )
 
 
-def by_terms(snapshot: Snapshot, terms: Sequence[str], found: Sequence[DocSet], limit: int) -> Ranked:
-    """The first of given live documents by the terms, sorted."""
+def _scored(snapshot: Snapshot, terms: Sequence[str], found: Sequence[DocSet], limit: int, fields: Fields) -> Ranked:
+    """The same by scoring all."""
+    numbers = [docset.as_array(documents) for documents in found]
+    if fields:
+        return merged(snapshot, numbers, scores_by_fields(snapshot, terms, fields, numbers), limit)
+    return merged(snapshot, numbers, scores_of(snapshot, terms, numbers), limit)
+
+
+def by_terms(
+    snapshot: Snapshot, terms: Sequence[str], found: Sequence[DocSet], limit: int, fields: Fields = ()
+) -> Ranked:
+    """The same for any limit, by bounds."""
+    if fields and _are_few(snapshot, terms, found, fields):
+        return _scored(snapshot, terms, found, limit, fields)
     best = _Best(snapshot, limit)
     for at, documents in enumerate(found):
-        best.add(*best_of(snapshot, at, terms, documents, limit, best.floor))
+        best.add(*best_of(snapshot, at, terms, documents, limit, best.floor, fields))
     return best.ranked()
+
+
+def _are_few(snapshot: Snapshot, terms: Sequence[str], found: Sequence[DocSet], fields: Fields) -> bool:
+    """Whether looking the documents up in the posting lists of all fields costs less than joining these."""
+    total = sum(map(docset.size, found))
+    if total <= FEW:
+        return True
+    words = [term.removeprefix(TEXT) for term in terms if term.startswith(TEXT)]
+    names = [f"{prefix}:{word}" for word in words for prefix, _ in fields]
+    num_postings = sum(view.segment.num_with(name) for view in snapshot.segments for name in names)
+    return RARE * total < num_postings
 
 
 def first_by_bm25(snapshot: Snapshot, words: Words, limit: int) -> tuple[Ranked, int]:

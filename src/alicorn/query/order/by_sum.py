@@ -66,8 +66,8 @@ def first_by_sum(
 
 
 def _has_list(part: Part, prepared: Prepared) -> bool:
-    """Of BM25, words in fields and fuzzy terms have none."""
-    if part.kind == "bm25" and (part.fields or fuzzy_of(part, prepared)):
+    """Of BM25, fuzzy terms have none."""
+    if part.kind == "bm25" and fuzzy_of(part, prepared):
         return False
     return part.weight > 0.0 and part.kind in ("nn", "static_rank", "bm25")
 
@@ -75,7 +75,8 @@ def _has_list(part: Part, prepared: Prepared) -> bool:
 def _most(evaluation: Execution, prepared: Prepared, part: Part, found: Sequence[DocSet], depth: int) -> _Most:
     snapshot = evaluation.snapshot
     if part.kind == "bm25":
-        return _listed(found, [by_terms(snapshot, terms_of(part, prepared), found, depth)], depth, 0.0)
+        best = by_terms(snapshot, terms_of(part, prepared), found, depth, part.fields)
+        return _listed(found, [best], depth, 0.0)
     if part.kind == "nn":
         nearest = [
             k_nearest(

@@ -5,10 +5,12 @@ Order is separate from membership: an order never changes which documents match.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from alicorn.index import Snapshot
-from alicorn.language.order import ByColumn, Sum
+from alicorn.language.order import ByColumn, Part, RankFusion, Sum
 from alicorn.language.prepared import Prepared, Words
 from alicorn.query.nn.counters import Counters
 from alicorn.query.nn.nearest import k_nearest
@@ -16,14 +18,13 @@ from alicorn.query.order.bm25 import MOST, by_bm25, first_by_bm25, merged
 from alicorn.query.order.by_keys import arranged, later, place_after
 from alicorn.query.order.by_sum import first_by_sum
 from alicorn.query.order.cursor import Cursor, Ordering
-from alicorn.query.order.keys import BM25, BY_BM25, BY_NN, columns_of
+from alicorn.query.order.keys import BY_NN, columns_of
 from alicorn.query.order.permutation import first_of, permutation_of
-from alicorn.query.order.scores import scores_by
+from alicorn.query.order.scores import fuzzy_of, scores_by, terms_of
 from alicorn.query.run import Execution
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import DocSet
 from alicorn.query.sets.ranked import Ranked, best_first
-from alicorn.query.text.bm25 import scored_fuzzy
 
 _NO_SCORES = np.empty(0)
 _SPARE = 64
@@ -50,8 +51,8 @@ def ranked(
         return _by_columns(evaluation, ordering, columns, found, limit, after)
     if len(order) > 1:
         numbers = None
-        if order[0] == BM25 and after is None and not scored_fuzzy(prepared.root):
-            best = by_bm25(evaluation.snapshot, prepared.root, found, limit + _SPARE)
+        best = None if after is not None else _by_words(evaluation, prepared, order[0], found, limit + _SPARE)
+        if best is not None:
             numbers = _candidates(evaluation.snapshot, best, limit, sum(map(docset.size, found)))
         if numbers is None:
             numbers = [docset.as_array(documents) for documents in found]
@@ -61,15 +62,26 @@ def ranked(
         return later(evaluation.snapshot, whole, after).first(limit)
     if prepared.nearest_to and order == BY_NN:
         return _by_nn(evaluation, prepared, found, limit)
-    if order == BY_BM25 and not scored_fuzzy(prepared.root):
-        return by_bm25(evaluation.snapshot, prepared.root, found, limit)
     assert not isinstance(order[0], ByColumn), "the order of a column ends by static rank"
-    if isinstance(order[0], Sum):
+    first = _by_words(evaluation, prepared, order[0], found, limit)
+    if first is None and isinstance(order[0], Sum):
         first = first_by_sum(evaluation, prepared, order[0], found, limit)
-        if first is not None:
-            return first
+    if first is not None:
+        return first
     numbers = [docset.as_array(documents) for documents in found]
     return merged(evaluation.snapshot, numbers, scores_by(evaluation, prepared, order[0], numbers), limit)
+
+
+def _by_words(
+    evaluation: Execution, prepared: Prepared, key: Sum | RankFusion | ByColumn, found: Sequence[DocSet], limit: int
+) -> Ranked | None:
+    """The first hits by BM25, in fields or not; None where a key is more than that, or fuzzy terms are scored."""
+    if not isinstance(key, Sum) or len(key.parts) > 1:
+        return None
+    part = key.parts[0]
+    if part != Part("bm25", part.of, fields=part.fields) or fuzzy_of(part, prepared):
+        return None
+    return by_bm25(evaluation.snapshot, terms_of(part, prepared), found, limit, part.fields)
 
 
 def ranked_words(evaluation: Execution, words: Words, ordering: Ordering, limit: int) -> tuple[Ranked, int] | None:

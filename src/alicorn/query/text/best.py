@@ -19,7 +19,6 @@ from alicorn.compiled import kernel, subroutine
 from alicorn.index.segment.parts.impacts import BLOCK
 from alicorn.quantization.kernels.intrinsics import (
     address,
-    bytes_at,
     doubles_at,
     keep,
     longs_at,
@@ -33,7 +32,6 @@ from alicorn.query.text.lists import (
     BOUND_PER_LENGTH,
     BOUND_SATURATION,
     FACTOR,
-    FREQUENCIES,
     ID_ORDER,
     IDF,
     IMPACTS,
@@ -47,8 +45,8 @@ from alicorn.query.text.lists import (
     STOP,
     TERM,
     WORDS,
-    bound_of,
-    factor,
+    bound_at,
+    factor_at,
     rank,
     seek,
 )
@@ -75,7 +73,7 @@ def _score_alone(lists, request, i, start, stop, first, window, heap, found, flo
     """
     factors = doubles_at(request.factors + 8 * FACTOR * i)
     idf, saturation, per_length = factors[IDF], factors[SATURATION], factors[PER_LENGTH]
-    postings, frequencies = numbers_at(lists[POSTINGS]), bytes_at(lists[FREQUENCIES])
+    postings = numbers_at(lists[POSTINGS])
     lengths, id_order = numbers_at(lists[LENGTHS]), numbers_at(lists[ID_ORDER])
     one, two = words_at(window.one), words_at(window.two)
     threshold, last_id = _threshold(heap, found, floor)
@@ -83,12 +81,12 @@ def _score_alone(lists, request, i, start, stop, first, window, heap, found, flo
         block = start // BLOCK
         begin, start = start, min((block + 1) * BLOCK, stop)
         word = words_at(lists[IMPACTS])[block]
-        bound = idf * bound_of(word, factors[BOUND_SATURATION], factors[BOUND_PER_LENGTH])
+        bound = idf * bound_at(lists, block, factors[BOUND_SATURATION], factors[BOUND_PER_LENGTH])
         if bound < threshold or (bound == threshold and np.uint32(word >> np.uint64(32)) > last_id):
             continue
         for place in range(begin, start):
             document = np.int64(postings[place])
-            score = idf * factor(frequencies[place], lengths[document], saturation, per_length)
+            score = idf * factor_at(lists, place, lengths[document], saturation, per_length)
             if score < threshold or (score == threshold and id_order[document] > last_id):
                 continue
             here = (document >> 6) - first
@@ -119,7 +117,7 @@ def _score_candidates(lists, request, candidates, count, heap, found, floor):
     """Score ascending candidates, the weightiest term first, as long as they can come in -> how many are found."""
     at, by_reach, reach = longs_at(request.at), longs_at(request.by_reach), doubles_at(request.reach)
     part = doubles_at(request.part)
-    postings, frequencies = numbers_at(lists[POSTINGS]), bytes_at(lists[FREQUENCIES])
+    postings = numbers_at(lists[POSTINGS])
     lengths, id_order = numbers_at(lists[LENGTHS]), numbers_at(lists[ID_ORDER])
     threshold, last_id = _threshold(heap, found, floor)
     for c in range(count):
@@ -136,7 +134,8 @@ def _score_candidates(lists, request, candidates, count, heap, found, floor):
             at[i], there = find_term(postings, request, i, at[i], document)
             if there:
                 factors = doubles_at(request.factors + 8 * FACTOR * i)
-                part[i] = factors[IDF] * factor(frequencies[at[i]], length, factors[SATURATION], factors[PER_LENGTH])
+                own = factor_at(lists, at[i], length, factors[SATURATION], factors[PER_LENGTH])
+                part[i] = factors[IDF] * own
                 bound += part[i]
         if not possible:
             continue
@@ -226,7 +225,7 @@ def best_among(segment, terms, factors, slots, candidates, scores, documents):
     segment, terms, factors, slots: as for best_by_bm25. A candidate without any of the terms scores 0.
     """
     lists = longs_at(address(segment))
-    postings, frequencies = numbers_at(lists[POSTINGS]), bytes_at(lists[FREQUENCIES])
+    postings = numbers_at(lists[POSTINGS])
     lengths, id_order = numbers_at(lists[LENGTHS]), numbers_at(lists[ID_ORDER])
     at = np.empty(len(slots), dtype=np.int64)
     for i in range(len(slots)):
@@ -241,8 +240,8 @@ def best_among(segment, terms, factors, slots, candidates, scores, documents):
             stop = terms[slot, STOP]
             at[i] = seek(postings, at[i], stop, document)
             if at[i] < stop and postings[at[i]] == document:
-                score += factors[slot, IDF] * factor(
-                    frequencies[at[i]], lengths[document], factors[slot, SATURATION], factors[slot, PER_LENGTH]
+                score += factors[slot, IDF] * factor_at(
+                    lists, at[i], lengths[document], factors[slot, SATURATION], factors[slot, PER_LENGTH]
                 )
         id_rank = id_order[document]
         if found < len(scores) or is_worse(scores[0], id_ranks[0], score, id_rank):

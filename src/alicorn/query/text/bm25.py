@@ -19,11 +19,12 @@ from alicorn.language.prepared import Words
 from alicorn.query.sets import docset, kernels
 from alicorn.query.sets.docset import DocSet
 from alicorn.query.text.best import best_among, best_by_bm25
-from alicorn.query.text.scored import statistics_of
+from alicorn.query.text.field_lists import Fields, FieldTable, field_table
+from alicorn.query.text.scored import TermTable, statistics_of
 from alicorn.query.wanted import check_wanted, flag
 
-_FEW = 1024  # documents: so many are scored one by one
-_RARE = 16  # and so are those of a set that is so much smaller than the posting lists
+FEW = 1024  # documents: so many are scored one by one
+RARE = 16  # and so are those of a set that is so much smaller than the posting lists
 _EVERY = np.empty(0, dtype=np.uint64)  # document
 _NO_SCORES = np.empty(0)
 
@@ -74,23 +75,33 @@ def scores_of(snapshot: Snapshot, terms: Sequence[str], numbers: Sequence[np.nda
 
 
 def best_of(
-    snapshot: Snapshot, at: int, terms: Sequence[str], documents: DocSet, limit: int, floor: float
+    snapshot: Snapshot,
+    at: int,
+    terms: Sequence[str],
+    documents: DocSet,
+    limit: int,
+    floor: float,
+    fields: Fields = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Numbers (uint32) and scores (float64) of the `limit` best of a set of segment `at` by (score falling, doc_id), in
     that order.
 
-    terms: sorted. documents: live. floor: documents with a lower score need not be found.
+    terms: sorted. documents: live. floor: documents with a lower score need not be found. fields: for BM25F (bm25f.py).
     """
-    statistics = statistics_of(snapshot)
     segment = snapshot.segments[at].segment
     room = min(limit, docset.size(documents))
     scores, numbers = np.empty(room), np.empty(room, dtype=np.uint32)
     if not room:
         return numbers, scores
-    rows = np.array(statistics.rows(at, terms), dtype=np.int64)
-    table = statistics.tables[at]
+    table: FieldTable | TermTable
+    if fields:
+        table = field_table(snapshot, at, fields)
+        rows = np.array(table.rows_of(snapshot, terms), dtype=np.int64)
+    else:
+        statistics = statistics_of(snapshot)
+        table, rows = statistics.tables[at], np.array(statistics.rows(at, terms), dtype=np.int64)
     num_postings = int((table.terms[rows, 1] - table.terms[rows, 0]).sum())
-    if len(rows) and docset.size(documents) > max(_FEW, num_postings // _RARE):
+    if len(rows) and docset.size(documents) > max(FEW, num_postings // RARE):
         allowed = docset.as_words(documents, segment.num_docs)
         count, _ = best_by_bm25(
             table.lists, table.terms, table.factors, rows, False, allowed, floor, scores, numbers, flag()

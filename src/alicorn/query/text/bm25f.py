@@ -8,8 +8,8 @@ saturated:
     score = sum over words of idf * tf / (tf + k1)
 
 with idf, k1 and b as in bm25.py, where df counts the live documents that have the word in any of the fields. So a word
-in two fields is one word that occurs more often, not two words. One field of weight 1 is BM25. Every given document is
-scored: no bound skips one. Source: Robertson and Zaragoza 2009, section 3.6.
+in two fields is one word that occurs more often, not two words. One field of weight 1 is BM25. The best of many
+documents are found as by BM25, without scoring all (field_lists.py). Source: Robertson and Zaragoza 2009, section 3.6.
 """
 
 from __future__ import annotations

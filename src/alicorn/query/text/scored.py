@@ -82,7 +82,7 @@ class TermTable:
 
     def __init__(self, segment: Segment, average: float) -> None:
         arrays = (segment.postings, segment.frequencies, segment.doc_lengths, segment.id_order, segment.impacts)
-        self.lists = np.array([*(array.ctypes.data for array in arrays), segment.num_docs], dtype=np.int64)
+        self.lists = np.array([*(array.ctypes.data for array in arrays), segment.num_docs, 0], dtype=np.int64)
         self.terms, self.factors = np.zeros((_ROWS, TERM), dtype=np.int64), np.zeros((_ROWS, FACTOR))
         self.rows: dict[str, int] = {}
         self._segment = segment
