@@ -50,7 +50,7 @@ from alicorn.feedback.choices import Choices
 from alicorn.language.templates import Template
 from alicorn.publishing.publish import publish
 from alicorn.query.explain.step import Step
-from alicorn.retrieval.by_words import ByWords
+from alicorn.retrieval.reading.by_words import ByWords
 from alicorn.retrieval.retriever import Retriever
 from alicorn.towers import AnyModel
 from alicorn.vertical import Selection, Vertical

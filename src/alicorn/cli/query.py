@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from alicorn.query.facets import Counts
     from alicorn.retrieval.channels import Lineage
     from alicorn.retrieval.highlighting import Highlighter, Place
-    from alicorn.retrieval.retriever import Request
+    from alicorn.retrieval.request import Request
 
 
 def query(
@@ -190,7 +190,7 @@ def _drawn_interests(
 
     from alicorn.interests import interest_regions, key_of
     from alicorn.language.tree import Nn, Or
-    from alicorn.retrieval.nearest import nearest
+    from alicorn.retrieval.reading.nearest import nearest
     from alicorn.tables import open_parts
 
     source = open_parts(table, "interests")

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from alicorn.errors import ConfigError
 from alicorn.evaluation.reports.ablation import How
 from alicorn.evaluation.reports.recall import DEPTHS
-from alicorn.retrieval.nearest import RECALL
+from alicorn.retrieval.reading.nearest import RECALL
 
 
 @dataclass(frozen=True)

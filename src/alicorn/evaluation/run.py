@@ -33,7 +33,8 @@ from alicorn.publishing.provenance import as_published
 from alicorn.query import Collection
 from alicorn.reporting.json_text import to_json
 from alicorn.retrieval.encoder import search_vectors
-from alicorn.retrieval.retriever import RankingStages, Retriever
+from alicorn.retrieval.request import RankingStages
+from alicorn.retrieval.retriever import Retriever
 from alicorn.towers import AnyModel, Model
 from alicorn.vertical import Vertical
 

@@ -4,11 +4,11 @@ searchers.py  who searches: the columns that the request tower reads
 asked.py      what is known of a request, for whatever orders its hits anew
 given.py      columns that a request brings along
 encoder.py    requests -> the vectors that they are searched by, each under its name
-by_words.py   what words alone say of a text: an easy repeat, signs that nn adds nothing
-intents.py    what a query is sure to ask for, and the control that it puts around each nn
+keyed_models.py  the models of a collection: which key a text looks in, the vectors of a text with its searcher
+reading/      what a text becomes: expression, order, intents, the rule by which it has no nn
+request.py    what is asked of a collection
 channels.py   which channels found a document, and with which score
-nearest.py    the expression for the documents nearest to a request
 highlighting.py  where a hit has the words that matched
 analysis_steps.py  what becomes of a text, step by step
-retriever.py  a text with its searcher -> expression, vectors, order and notices; and its answer
+retriever.py  a text with its searcher -> a request; and its answer
 """

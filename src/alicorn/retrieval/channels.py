@@ -16,7 +16,7 @@ from alicorn.query.check import UnitVectors
 from alicorn.query.order.scores import scores_by
 from alicorn.query.run import Execution
 from alicorn.query.text.bm25 import scored_terms
-from alicorn.retrieval.retriever import Request
+from alicorn.retrieval.request import Request
 
 Lineage = dict[str, float | None]
 """Channel -> its score of a document that it found: the cosine of its `nn`, else BM25 of its words, else None."""

@@ -8,125 +8,30 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from alicorn.errors import AlicornError, ConfigError
 from alicorn.index import Snapshot
 from alicorn.intents import IntentClassifier
-from alicorn.language.order import OrderBy, without_nn
+from alicorn.language.order import OrderBy
 from alicorn.language.prepared import prepare
-from alicorn.language.tree import Nn, Node, Or, walk
-from alicorn.publishing.aliases import CURRENT, aliases_of
-from alicorn.publishing.provenance import as_published, check_models, check_vertical
+from alicorn.language.tree import Nn, Node
 from alicorn.query import Collection, Facet, Result
-from alicorn.query.check import UnitVectors, check_vectors
-from alicorn.query.restrict import restricted
+from alicorn.query.check import check_vectors
 from alicorn.retrieval.asked import Asked
-from alicorn.retrieval.by_words import ByWords, Chosen
-from alicorn.retrieval.encoder import interests_of, named_vectors, search_vectors
-from alicorn.retrieval.given import given_columns
-from alicorn.retrieval.intents import Intent, controlled, understood
-from alicorn.retrieval.nearest import nearest
+from alicorn.retrieval.keyed_models import NO_MODEL, KeyedModels
+from alicorn.retrieval.reading.by_words import Chosen
+from alicorn.retrieval.reading.reader import Mode, ReadText, TextReader
+from alicorn.retrieval.request import RankingStages, Request
 from alicorn.retrieval.searchers import Searcher, Searchers
-from alicorn.tables import python_values
+from alicorn.vertical import Vertical
 from alicorn.vertical.schema import NOTHING, KnownColumns
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel
-
-Mode = Literal["boolean", "embedding", "hybrid"]
-NEAREST = 100
-"""Documents of mode embedding."""
-_NO_MODEL = "a text is encoded by a model, and there is none: give an expression, or a model with --model"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked of the collection.
-
-    expression: the text or the tree that was given, or the tree that a text became; root: its tree.
-    vectors: of unit length, by the names that the expression calls them by. limit: of hits.
-    offset, after: where the page begins. facets: what to count over the whole result, by name.
-    without_nn: the rule of the vertical's selection by which a text became the Boolean expression; None where none did.
-    only: the tree of the documents that may be seen; None: all.
-    asked: of a text, for the stages that order its hits anew; None where they stay in their order.
-    models: the models that encoded vectors of it, embedding key -> fingerprint.
-    channels: names of the operands of the root, which is their `or`; empty where the vertical names none.
-    intents: what the query is sure to ask for, by the vertical's control.
-    """
-
-    expression: str | Node
-    root: Node
-    vectors: UnitVectors
-    limit: int
-    order_by: OrderBy | None
-    offset: int = 0
-    after: str | None = None
-    without_nn: str | None = None
-    facets: Mapping[str, Facet] | None = None
-    only: Node | None = None
-    asked: Asked | None = None
-    models: Mapping[str, str] = field(default_factory=dict)
-    channels: tuple[str, ...] = ()
-    intents: tuple[Intent, ...] = ()
-
-    @property
-    def wants_lineage(self) -> bool:
-        """Whether the answer says which operands found a hit: for channels, and to count what the control lets pass."""
-        return bool(self.channels) or (bool(self.intents) and isinstance(self.root, Or))
-
-    def candidates(self, result: Result) -> int | None:
-        """How many documents `nn` found and the control let pass (MGDSPR: Num_prank); None without an intent."""
-        if not self.intents:
-            return None
-        return result.total if result.num_by_nn is None else result.num_by_nn
-
-    @property
-    def notices(self) -> tuple[str, ...]:
-        """What the searcher should know of how the text was read."""
-        return () if self.without_nn is None else (f"answered without nn: the search is {self.without_nn}",)
-
-
-class RankingStages(Protocol):
-    """What orders the hits of a text anew. keys, columns: the embeddings and the columns of the searcher and of the
-    context that it wants to know of a request. fingerprint, described: of all that its scores depend on, and that as
-    YAML; feature_set: fingerprint of its features."""
-
-    @property
-    def keys(self) -> Sequence[str]: ...
-
-    @property
-    def columns(self) -> Sequence[str]: ...
-
-    @property
-    def fingerprint(self) -> str: ...
-
-    @property
-    def described(self) -> str: ...
-
-    @property
-    def feature_set(self) -> str: ...
-
-    def search(
-        self, collection: Collection, request: Request, explain: bool, snapshot: Snapshot | None = None
-    ) -> Result: ...
-
-
-class ReadText(NamedTuple):
-    """What a text becomes: an expression, the order of its hits, and the rule of the selection by which it has no `nn`.
-
-    order_by None: by `nn`. channels, intents: as of a Request.
-    """
-
-    expression: Node
-    order_by: OrderBy | None
-    without_nn: str | None = None
-    channels: tuple[str, ...] = ()
-    intents: tuple[Intent, ...] = ()
 
 
 class Retriever:
@@ -147,63 +52,49 @@ class Retriever:
         """searchers: without them, a searcher is what a request says of one. ranking: orders the hits of texts anew.
         classifier: of what texts ask for without naming it, for the vertical's control.
 
-        Raises CollectionError where a model, or what its vertical says of terms and stored columns, is not what the
-        collection was published with, and ConfigError for two models of several interests, and for a classifier that
-        the vertical has no control for.
+        Raises as KeyedModels.of, and ConfigError for a classifier that the vertical has no control for.
         """
-        models = as_published(models, collection)
-        check_models(collection, models)
-        if models:
-            check_vertical(collection, models[0].vertical)
         self.collection = collection
-        self.models = {model.key: model for model in models}
-        self.vertical = models[0].vertical if models else None
-        self.searchers = searchers or (Searchers(models[0].vertical, None) if models else None)
-        self._context = {column.name: column for column in models[0].vertical.context_columns()} if models else {}
-        self._interests = interests_of(models)
+        self._keyed = KeyedModels.of(collection, models, searchers)
         self.ranking = ranking
         self.classifier = classifier
         if classifier is not None and (self.vertical is None or self.vertical.control is None):
             raise ConfigError("intents are learned for the control of a vertical, and there is none: leave them out")
-        rows = pa.table({}) if self.searchers is None else self.searchers.rows()
-        towers = {model.key: model.request_tower(rows) for model in models}
-        self._towers = {key: tower for key, tower in towers.items() if tower is not None}
-        self._pinned: str | None = None
+
+    @property
+    def models(self) -> Mapping[str, AnyModel]:
+        """By key."""
+        return self._keyed.models
+
+    @property
+    def vertical(self) -> Vertical | None:
+        return self._keyed.vertical
+
+    @property
+    def searchers(self) -> Searchers | None:
+        return self._keyed.searchers
 
     def beside(self, model: AnyModel) -> Retriever:
         """The same with one model more, under the key that its vectors have in the collection.
 
-        The vertical, and what is searched where no key is given, stay. Raises as the constructor; ConfigError where the
-        key has a model.
+        The vertical, and what is searched where no key is given, stay. Raises as KeyedModels.beside.
         """
-        (named,) = as_published([model], self.collection)
-        if named.key in self.models:
-            other = self.models[named.key].fingerprint
-            raise ConfigError(f"embedding {named.key!r} has a model here, {other}: give the new one another key")
-        check_models(self.collection, [named])
-        check_vertical(self.collection, named.vertical)
-        with_it = copy.copy(self)
-        with_it.models = {**self.models, named.key: named}
-        with_it._interests = interests_of(list(with_it.models.values()))
-        tower = named.request_tower(pa.table({}) if self.searchers is None else self.searchers.rows())
-        with_it._towers = self._towers if tower is None else {**self._towers, named.key: tower}
-        return with_it
+        return self._with(self._keyed.beside(model))
 
     def without(self, key: str) -> Retriever:
         """The same without the model of a key."""
-        left = copy.copy(self)
-        left.models = {other: model for other, model in self.models.items() if other != key}
-        left._interests = interests_of(list(left.models.values()))
-        left._towers = {other: tower for other, tower in self._towers.items() if other != key}
-        return left
+        return self._with(self._keyed.without(key))
 
     def pinned(self) -> Retriever:
         """The same, which goes on searching what is searched now where no key is given, whatever is called current."""
-        if self._pinned is not None or not self.models:
+        if self._keyed.pinned is not None or not self.models:
             return self
-        fixed = copy.copy(self)
-        fixed._pinned = self.default_key
-        return fixed
+        return self._with(replace(self._keyed, pinned=self.default_key))
+
+    def _with(self, keyed: KeyedModels) -> Retriever:
+        changed = copy.copy(self)
+        changed._keyed = keyed
+        return changed
 
     def request(
         self,
@@ -234,34 +125,28 @@ class Retriever:
         only: the tree of the documents that may be seen (query/restrict.py).
         Raises QueryError, VectorError, and AlicornError for whatever else the request has wrong.
         """
-        read = None
         is_ranked = self.ranking is not None and text is not None and order_by is None
         if is_ranked and after is not None:
             raise AlicornError(
                 "after: the first hits of a text are ranked by stages, whose pages have no cursor: ask for the next"
                 " page by offset, or give an order_by, whose pages have cursors"
             )
+        read = None
         if expression is None:
-            known = self._known(self.columns, text, searcher, context)
+            known = self._keyed.known(self.columns, text, searcher, context)
             read = self.read(text, mode, key, limit, order_by, chosen, only, known)
-            order_by = read.order_by
+            expression, order_by = read.expression, read.order_by
         elif mode is not None or key is not None:
             raise AlicornError("mode and key say what a text becomes: leave them out beside an expression")
-        asked = read.expression if expression is None and read is not None else expression
-        assert asked is not None
-        root = asked if isinstance(asked, Node) else prepare(asked).root
-        encoded = self._encoded(text, searcher, context, root, is_ranked)
+        prepared = prepare(expression)
+        wanted = {node.vector or node.key for node in prepared.named if isinstance(node, Nn)}
+        if is_ranked and self.ranking is not None:
+            wanted |= {name for key in self.ranking.keys for name in self._keyed.names_of(key)}
+        encoded = self._keyed.vectors(text, searcher, context, wanted)
         given = check_vectors({**encoded, **(vectors or {})})
-        own = encoded.keys() - (vectors or {}).keys()
-        models = {
-            key: model.fingerprint
-            for key, model in self.models.items()
-            if not own.isdisjoint(self._interests.get(key, (key,)))
-        }
-        of_ranking = self._asked(text or "", searcher, context, given) if is_ranked else None
         return Request(
-            asked,
-            root,
+            expression,
+            prepared.root,
             given,
             limit,
             order_by,
@@ -270,8 +155,8 @@ class Retriever:
             None if read is None else read.without_nn,
             facets,
             only,
-            asked=of_ranking,
-            models=models,
+            asked=self._asked(text or "", searcher, context, given) if is_ranked else None,
+            models=self._keyed.fingerprints(encoded.keys() - (vectors or {}).keys()),
             channels=() if read is None else read.channels,
             intents=() if read is None else read.intents,
         )
@@ -315,31 +200,18 @@ class Retriever:
         """
         if text is None:
             raise AlicornError("give an expression, or a text (and a searcher)")
-        vertical = self.vertical
-        if vertical is None:
-            raise AlicornError(_NO_MODEL)
+        if self.vertical is None:
+            raise AlicornError(NO_MODEL)
+        reader = TextReader(self.collection, self.vertical, self.classifier)
         if mode == "boolean":
             if key is not None:
                 raise AlicornError("key names an embedding, and mode boolean has none: leave it out")
-            expression = vertical.expression("boolean", text, known=known)
-            return ReadText(expression, self._order("boolean", order_by))
-        names = aliases_of(self.collection)
-        key = self._default_key(names) if key is None else names.get(key, key)
-        if key not in self.models:
-            raise AlicornError(f"no model encodes {key!r}; there are models for: {', '.join(self.models)}")
-        vectors = self._interests.get(key, ())
+            return reader.boolean(text, order_by, known)
+        key = self._keyed.key_of(key)
+        vectors = self._keyed.interests.get(key, ())
         if mode == "embedding":
-            return ReadText(nearest(key, NEAREST, vectors=vectors), order_by)
-
-        by_words = ByWords(self.collection, vertical, text, known, chosen, limit, only)
-        expression, rule = vertical.request_expression(text, by_words, key, vectors, known)
-        if rule is not None:
-            return ReadText(expression, self._order("boolean", without_nn(order_by)), rule)
-        intents = understood(vertical, restricted(self.collection.snapshot(), only), text, self.classifier)
-        if vertical.control is not None:
-            expression = controlled(expression, intents, vertical.control)
-        channels = tuple(vertical.expressions.hybrid.channels)
-        return ReadText(expression, self._order("hybrid", order_by), None, channels, intents)
+            return reader.embedding(key, vectors, order_by)
+        return reader.hybrid(text, key, vectors, order_by, limit, chosen, only, known)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -348,78 +220,21 @@ class Retriever:
 
     def by_name(self, vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Vectors of one request by the names that expressions call them by. vectors: key -> (interests, dim)."""
-        named = {key: self._interests.get(key, (key,)) for key in vectors}
-        return {name: row for key, names in named.items() for name, row in zip(names, vectors[key], strict=True)}
-
-    def _order(self, which: Literal["boolean", "hybrid"], order_by: OrderBy | None) -> OrderBy | None:
-        return self.vertical.order_of(which) if order_by is None and self.vertical is not None else order_by
+        return self._keyed.by_name(vectors)
 
     @property
     def default_key(self) -> str:
         """The embedding that a text looks in unless it says another. There is a model."""
-        return self._default_key(aliases_of(self.collection))
-
-    def _default_key(self, names: Mapping[str, str]) -> str:
-        """Of the current model, else the vertical's, else that of the first model."""
-        if self._pinned is not None:
-            return self._pinned
-        own = self.vertical.embedding if self.vertical is not None else ""
-        known = [key for key in (names.get(CURRENT, own), own) if key in self.models]
-        return known[0] if known else next(iter(self.models))
-
-    def _encoded(
-        self, text: str | None, searcher: Searcher, context: Mapping[str, Any] | None, root: Node, is_ranked: bool
-    ) -> dict[str, Any]:
-        """The vectors that the expression or the ranking looks for and a model encodes, by their names."""
-        if text is None:
-            for what, given in (("searcher", searcher), ("context", context)):
-                if given is not None:
-                    raise AlicornError(f"a {what} belongs to a text, which is encoded with it: give the text too")
-            return {}
-        if self.searchers is None:
-            raise AlicornError(_NO_MODEL)
-        around = given_columns(context or {}, self._context, "context")
-        row, brought = -1, None
-        if isinstance(searcher, Mapping):
-            brought = self.searchers.request(text, searcher)
-        else:
-            row = self.searchers.row(searcher)
-        wanted = {node.vector or node.key for node in walk(root) if isinstance(node, Nn)}
-        if is_ranked and self.ranking is not None:
-            wanted |= {name for key in self.ranking.keys for name in self._interests.get(key, (key,))}
-        vectors: dict[str, Any] = {}
-        for key, model in self.models.items():
-            if wanted.isdisjoint(self._interests.get(key, (key,))):
-                continue
-            if brought is None and key in self._towers:
-                vectors[key] = self._towers[key].encode(text, row, around)
-            else:
-                table = self.searchers.request(text, searcher) if brought is None else brought
-                for name, column in around.items():
-                    table = table.append_column(name, column)
-                encoded = named_vectors(key, search_vectors(model, table))
-                vectors |= {name: rows[0] for name, rows in encoded.items()}
-        return vectors
+        return self._keyed.default_key
 
     def _asked(
         self, text: str, searcher: Searcher, context: Mapping[str, Any] | None, vectors: Mapping[str, np.ndarray]
     ) -> Asked:
         """What the ranking wants to know of a text with its searcher."""
         assert self.ranking is not None
-        names = {key: self._interests.get(key, (key,)) for key in self.ranking.keys}
+        names = {key: self._keyed.names_of(key) for key in self.ranking.keys}
         of_keys = {
             key: np.array([vectors[name] for name in of]) for key, of in names.items() if vectors.keys() >= set(of)
         }
-        known = self._known(self.ranking.columns, text, searcher, context)
+        known = self._keyed.known(self.ranking.columns, text, searcher, context)
         return Asked(text, of_keys, known, time.time_ns() // 1000)
-
-    def _known(
-        self, columns: Sequence[str], text: str | None, searcher: Searcher, context: Mapping[str, Any] | None
-    ) -> KnownColumns:
-        """Of some columns of the searcher and the context, those that there are."""
-        if not columns or self.searchers is None:
-            return NOTHING
-        table = self.searchers.request(text or "", searcher)
-        for name, column in given_columns(context or {}, self._context, "context").items():
-            table = table.append_column(name, column)
-        return {name: python_values(table[name])[0] for name in columns if name in table.column_names}

@@ -21,7 +21,7 @@ from alicorn.evaluation.metrics.bootstrap import Interval, mean_interval
 from alicorn.evaluation.metrics.ranking import ndcg_at, recall_at
 from alicorn.evaluation.searches import Searches
 from alicorn.evaluation.systems.served import encoding_times, known_columns, request_vectors, served
-from alicorn.retrieval.by_words import ByWords
+from alicorn.retrieval.reading.by_words import ByWords
 from alicorn.retrieval.retriever import Retriever
 from alicorn.vertical import Selection
 from alicorn.vertical.selection.requests import LearnedRule, Sign

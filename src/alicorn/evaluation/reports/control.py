@@ -19,8 +19,8 @@ from alicorn.evaluation.searches import Searches
 from alicorn.evaluation.systems.served import request_vectors
 from alicorn.index import Snapshot
 from alicorn.reporting.markdown import table
-from alicorn.retrieval.intents import Intent, allows, controlled, understood
-from alicorn.retrieval.nearest import RECALL, nearest
+from alicorn.retrieval.reading.intents import Intent, allows, controlled, understood
+from alicorn.retrieval.reading.nearest import RECALL, nearest
 from alicorn.retrieval.retriever import Retriever
 from alicorn.vertical.expressions import RelevanceControl
 

@@ -20,7 +20,7 @@ from alicorn.evaluation.systems.served import HYBRID, Answered
 from alicorn.publishing.provenance import check_published
 from alicorn.query import Collection
 from alicorn.retrieval.encoder import search_vectors
-from alicorn.retrieval.nearest import RECALL
+from alicorn.retrieval.reading.nearest import RECALL
 from alicorn.towers import AnyModel
 from alicorn.vertical import Vertical
 

@@ -20,7 +20,7 @@ from alicorn.language.tree import And, Or
 from alicorn.query import Collection
 from alicorn.reporting.markdown import table
 from alicorn.retrieval.encoder import named_vectors
-from alicorn.retrieval.nearest import RECALL, nearest
+from alicorn.retrieval.reading.nearest import RECALL, nearest
 from alicorn.vertical import Vertical
 
 

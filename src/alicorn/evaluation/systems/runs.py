@@ -16,7 +16,7 @@ from alicorn.language.order import OrderBy
 from alicorn.language.tree import Node
 from alicorn.query import Collection
 from alicorn.retrieval.encoder import named_vectors
-from alicorn.retrieval.nearest import RECALL, nearest
+from alicorn.retrieval.reading.nearest import RECALL, nearest
 
 _CELLS = 1 << 24  # numbers gathered at once: 64 MiB of float32
 

@@ -16,7 +16,9 @@ from alicorn.query import Collection, Result
 from alicorn.query.check import check_vectors
 from alicorn.retrieval.asked import asked_rows
 from alicorn.retrieval.encoder import named_vectors, search_vectors
-from alicorn.retrieval.retriever import Mode, RankingStages, Request, Retriever
+from alicorn.retrieval.reading.reader import Mode
+from alicorn.retrieval.request import RankingStages, Request
+from alicorn.retrieval.retriever import Retriever
 from alicorn.tables import python_values
 from alicorn.vertical import Vertical
 from alicorn.vertical.expressions import BY_WORDS

@@ -35,7 +35,8 @@ from alicorn.ranking.stages import Pipeline
 from alicorn.ranking.stages.pipeline import AnyStage, RankingConfig
 from alicorn.ranking.stages.scoring import ByBst, ByForest
 from alicorn.reporting.markdown import table
-from alicorn.retrieval.retriever import RankingStages, Retriever
+from alicorn.retrieval.request import RankingStages
+from alicorn.retrieval.retriever import Retriever
 from alicorn.vertical import Vertical
 
 PRESENT, FUSED, RANKED, BY_BST = "present order", "rrf", "with ranking", "with BST"

@@ -42,7 +42,7 @@ from alicorn.ranking.stages.set_choice import AtMost, Diverse, RelevanceFilter
 from alicorn.ranking.stages.slate import RankingStage, Slate
 from alicorn.retrieval.asked import Asked
 from alicorn.retrieval.channels import lineage
-from alicorn.retrieval.retriever import Request
+from alicorn.retrieval.request import Request
 from alicorn.text import RULES
 from alicorn.vertical import Vertical
 from alicorn.vertical.parts import of_documents

@@ -11,7 +11,7 @@ from alicorn.query.facets.checking import MAX_EDGES, MAX_FACETS, MAX_TOP
 from alicorn.query.facets.facet import BucketWidth
 from alicorn.query.search import MAX_OFFSET
 from alicorn.retrieval.analysis_steps import PrefixAnalysis
-from alicorn.retrieval.retriever import Mode
+from alicorn.retrieval.reading.reader import Mode
 from alicorn.tables import JsonError, parse_json
 
 SEARCH_BYTES = 4 << 20

@@ -29,7 +29,8 @@ from alicorn.reporting.json_text import plain_json, to_json
 from alicorn.retrieval.asked import Asked
 from alicorn.retrieval.channels import lineage
 from alicorn.retrieval.highlighting import Highlighter
-from alicorn.retrieval.retriever import RankingStages, Request, Retriever
+from alicorn.retrieval.request import RankingStages, Request
+from alicorn.retrieval.retriever import Retriever
 from alicorn.retrieval.searchers import Searcher
 from alicorn.serving.api.in_common import in_common
 from alicorn.serving.api.messages import (

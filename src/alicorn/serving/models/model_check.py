@@ -20,7 +20,9 @@ from alicorn.errors import AlicornError
 from alicorn.feedback.recent import LoggedSearch
 from alicorn.language.tree import Nn, exactly
 from alicorn.query import Result
-from alicorn.retrieval.retriever import Mode, Request, Retriever
+from alicorn.retrieval.reading.reader import Mode
+from alicorn.retrieval.request import Request
+from alicorn.retrieval.retriever import Retriever
 
 _SHOWN = 10  # hits whose agreement is measured
 _NEAREST = 100

@@ -6,7 +6,7 @@ import pytest
 from served_people import UNIFIED, VERTICAL, make_collection
 
 from alicorn.language import parse
-from alicorn.retrieval.by_words import ByWords
+from alicorn.retrieval.reading.by_words import ByWords
 from alicorn.retrieval.retriever import Retriever
 from alicorn.vertical import Selection
 

@@ -1,6 +1,6 @@
 """The expression for what is near a request."""
 
-from alicorn.retrieval.nearest import nearest
+from alicorn.retrieval.reading.nearest import nearest
 
 
 def test_one_vector_is_one_nn_and_several_are_alternatives():

@@ -11,7 +11,7 @@ from alicorn.evaluation.metrics.ranking import Targets
 from alicorn.evaluation.reports.control import control_report
 from alicorn.evaluation.searches import Searches
 from alicorn.language import parse
-from alicorn.retrieval.intents import Intent, allows, controlled
+from alicorn.retrieval.reading.intents import Intent, allows, controlled
 from alicorn.retrieval.retriever import Retriever
 from alicorn.retrieval.searchers import Searchers
 from alicorn.vertical import Vertical
@@ -50,7 +50,7 @@ def test_a_query_names_the_values_that_documents_have(collection, text, named):
 
 
 def test_long_names_are_found_before_short_ones():
-    from alicorn.retrieval.intents import _named
+    from alicorn.retrieval.reading.intents import _named
 
     class Terms:
         def find(self, term):
