@@ -127,9 +127,6 @@ def create_app(
         endpoint.is_read_only = lambda: part.shared.is_read_only
     owner = None if part is None or part.is_owner else OwnerLink(part)
     every = resources([*operations, *_pages(openapi(operations))], access, admission, owner)
-    of_owner = []
-    if part is not None and part.is_owner:
-        of_owner = [Middleware(Announces, collection=collection, part=part)]
     return Starlette(
         routes=[
             *(Route(found.path, found, methods=found.methods) for found in every),
@@ -137,7 +134,7 @@ def create_app(
         ],
         middleware=[
             Middleware(RequestIds),
-            *(of_owner or _of_clients(metrics, access, hosts)),
+            *_by_who_asks(part, collection, metrics, access, hosts),
             Middleware(RefuseWhenBusy, admission=admission, operations=operations),
             *([Middleware(Follows, follower=follower)] if collection.read_only else []),
         ],
@@ -146,8 +143,12 @@ def create_app(
     )
 
 
-def _of_clients(metrics: Metrics, access: Access, hosts: Sequence[str]) -> list[Middleware]:
-    """Where clients are answered: not in the owner, which the other processes ask after they did this."""
+def _by_who_asks(
+    part: ServerPart | None, collection: Collection, metrics: Metrics, access: Access, hosts: Sequence[str]
+) -> list[Middleware]:
+    """Clients; or the other processes, which did for them what is done here, and the owner says what it wrote."""
+    if part is not None and part.is_owner:
+        return [Middleware(Announces, collection=collection, part=part)]
     return [
         Middleware(CountRequests, metrics=metrics),
         Middleware(SafeHeaders),
