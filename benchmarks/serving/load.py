@@ -1,6 +1,6 @@
 """How long does a search take over HTTP, and where does the time go? Beside the floor: the same bytes without a search.
 
-    python benchmarks/serving/load.py DEMO_FOLDER [--requests 3000] [--rate 200 400] [--processes 1 2] [--json FILE]
+    python benchmarks/serving/load.py DEMO_FOLDER [--requests 3000] [--rate 200 400] [--workers 1 2] [--json FILE]
 
 DEMO_FOLDER: of `alicorn demo --out DEMO_FOLDER --no-serve`. The server is `alicorn serve` with its log; the load comes
 from this process. The floor is uvicorn and Starlette that decode the same body by msgspec and answer the bytes of one
@@ -10,9 +10,9 @@ one connection, 16 connections: the next request of a connection follows its ans
 times whatever the server does, on connections that are free or new, and waiting counts. Three times its capacity: the
 same at three times the requests/s of 16 connections; goodput are the answers 200 a second, refused those with 429, and
 the processor for answers is the share of the processor time that as many answers took at 16 connections.
-Processor time is the server's, of all its threads and processes. --processes: so many that search the collection
-read-only, each with all of the server, on one port among which the kernel spreads connections. memory: the proportional
-share of the pages of all of them. The table of stages is of one process without HTTP, each stage alone, by thread time.
+Processor time is the server's, of all its threads and processes. --workers: of `alicorn serve`, one server for each
+count. memory: the proportional share of the pages of all its processes. The table of
+stages is of one process without HTTP, each stage alone, by thread time.
 """
 
 import argparse
@@ -51,24 +51,6 @@ async def health(request):
     return Response(b"{}")
 app = Starlette(routes=[Route("/v1/search", search, methods=["POST"]), Route("/healthz", health)])
 uvicorn.run(app, port=int(sys.argv[2]), access_log=False, log_level="warning")
-"""
-
-
-WORKER = """
-import socket, sys, uvicorn
-from alicorn import Collection, Model
-from alicorn.serving import create_app
-from alicorn.serving.ready import make_ready
-from alicorn.tables import read_table
-collection, model, searchers, port = sys.argv[1:]
-listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # as which asyncio sets TCP_NODELAY
-listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-listening.bind(("127.0.0.1", int(port)))
-with Collection.open(collection, read_only=True) as opened:
-    app = create_app(opened, [Model.load(model)], searchers=read_table(searchers, "searchers"))
-    make_ready(opened)
-    listening.listen(512)
-    uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning")).run([listening])
 """
 
 
@@ -148,30 +130,35 @@ async def all_answered(bodies: Sequence[bytes], rate: float) -> list[float]:
     return [seconds for seconds, _ in found]
 
 
-def processor_s(servers: Sequence["subprocess.Popen[bytes]"]) -> float:
+def processes(server: "subprocess.Popen[bytes]") -> list[int]:
+    """Ids of a server's process and of those that it started."""
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+    return [server.pid, *map(int, children)]
+
+
+def processor_s(server: "subprocess.Popen[bytes]") -> float:
     ticks = 0
-    for server in servers:
-        fields = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()
+    for pid in processes(server):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def memory_mb(servers: Sequence["subprocess.Popen[bytes]"]) -> float:
+def memory_mb(server: "subprocess.Popen[bytes]") -> float:
     """Proportional: a page that several processes share counts once in all."""
-    rollups = (Path(f"/proc/{server.pid}/smaps_rollup").read_text() for server in servers)
+    rollups = (Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in processes(server))
     return sum(int(text.split("Pss:")[1].split()[0]) for text in rollups) / 1024
 
 
 def measured(
-    name: str, commands: Sequence[list[str]], bodies: list[bytes], rates: Sequence[float]
+    name: str, command: list[str], bodies: list[bytes], rates: Sequence[float], workers: int = 1
 ) -> list[dict[str, Any]]:
-    """The rows of one server, which is one process or several."""
-    servers = [subprocess.Popen(one, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) for one in commands]
+    """The rows of one server."""
+    server = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
-        for server in servers:
-            asyncio.run(_ready(server, bodies[:1]))
-        time.sleep(3.0 * (len(servers) > 1))  # until the last of them listens, too
-        asyncio.run(in_turns(bodies[:WARM], 2 * len(servers)))
+        asyncio.run(_ready(server, bodies[:1]))
+        time.sleep(3.0 * (workers > 1))  # until the last of them listens, too
+        asyncio.run(in_turns(bodies[:WARM], 2 * workers))
         loads: dict[str, Callable[[], Any]] = {
             "one connection": lambda: in_turns(bodies[WARM:], 1),
             "16 connections": lambda: in_turns(bodies[WARM:], 16),
@@ -179,29 +166,25 @@ def measured(
         loads |= {f"{rate:g} requests/s": lambda rate=rate: all_answered(bodies[WARM:], rate) for rate in rates}
         rows = []
         for load, run in loads.items():
-            used, started = processor_s(servers), time.perf_counter()
+            used, started = processor_s(server), time.perf_counter()
             seconds = np.array(asyncio.run(run())) * 1e3
             wall = time.perf_counter() - started
-            used = (processor_s(servers) - used) / len(seconds) * 1e3
+            used = (processor_s(server) - used) / len(seconds) * 1e3
             row = {"server": name, "load": load, "p50_ms": float(np.median(seconds))}
             row |= {"p99_ms": float(np.quantile(seconds, 0.99)), "per_s": len(seconds) / wall, "processor_ms": used}
-            rows.append(row | {"memory_mb": memory_mb(servers)})
-        rows[0]["overload"] = overload(servers, bodies[WARM:], rows[1])
+            rows.append(row | {"memory_mb": memory_mb(server)})
+        rows[0]["overload"] = overload(server, bodies[WARM:], rows[1])
         return rows
     finally:
-        for server in servers:
-            server.send_signal(signal.SIGTERM)
-        for server in servers:
-            server.wait()
+        server.send_signal(signal.SIGTERM)
+        server.wait()
 
 
-def overload(
-    servers: Sequence["subprocess.Popen[bytes]"], bodies: list[bytes], at_capacity: dict[str, Any]
-) -> dict[str, float]:
+def overload(server: "subprocess.Popen[bytes]", bodies: list[bytes], at_capacity: dict[str, Any]) -> dict[str, float]:
     """At three times the capacity: what is answered, how soon the rest is refused, and a second later."""
-    used, started = processor_s(servers), time.perf_counter()
+    used, started = processor_s(server), time.perf_counter()
     found = asyncio.run(at_rate(bodies * 3, 3 * at_capacity["per_s"]))
-    took_s, used = time.perf_counter() - started, processor_s(servers) - used
+    took_s, used = time.perf_counter() - started, processor_s(server) - used
     answered = np.array([seconds for seconds, status in found if status == 200]) * 1e3
     refused = np.array([seconds for seconds, status in found if status == 429]) * 1e3
     row = {"capacity_per_s": at_capacity["per_s"], "goodput_per_s": len(answered) / took_s}
@@ -280,7 +263,7 @@ def main() -> None:
     parser.add_argument("demo", type=Path, help="folder of alicorn demo")
     parser.add_argument("--requests", type=int, default=3000)
     parser.add_argument("--rate", type=float, nargs="*", default=[200.0, 400.0])
-    parser.add_argument("--processes", type=int, nargs="*", default=[])
+    parser.add_argument("--workers", type=int, nargs="*", default=[1])
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
     demo: Path = arguments.demo
@@ -294,14 +277,13 @@ def main() -> None:
         serve = [str(Path(sys.executable).parent / "alicorn"), "serve", str(demo / "collection")]
         serve += ["--model", str(demo / "model-unified"), "--searchers", str(demo / "logs/searchers")]
         serve += ["--served-log", f"{scratch}/served", "--port", str(PORT)]
-        rows = measured("alicorn serve", [serve], bodies, arguments.rate)
-        worker = [sys.executable, "-c", WORKER, str(demo / "collection"), str(demo / "model-unified")]
-        worker += [str(demo / "logs/searchers"), str(PORT)]
-        for count in arguments.processes:
-            rows += measured(f"{count} searching", [worker] * count, bodies, arguments.rate)
+        rows = []
+        for count in arguments.workers:
+            command = [*serve, "--workers", str(count)]
+            rows += measured(f"alicorn serve, {count}", command, bodies, arguments.rate, count)
         answer.write_bytes(b"{" + b'"padding":"' + b"x" * 7300 + b'"}')
         floor = [sys.executable, "-c", FLOOR, str(answer), str(PORT)]
-        rows += measured("floor: the bytes alone", [floor], bodies, arguments.rate)
+        rows += measured("floor: the bytes alone", floor, bodies, arguments.rate)
     print("| server | load | p50 ms | p99 ms | requests/s | processor ms a request | memory MB |")
     print("|---" * 7 + "|")
     for row in rows:

@@ -1,11 +1,12 @@
 """Does a server lose anything in minutes of searches, writes and events, killed now and then?
 
-    python benchmarks/serving/soak.py DEMO_FOLDER [--minutes 4] [--kills 2] [--searchers 4] [--json FILE]
+    python benchmarks/serving/soak.py DEMO_FOLDER [--minutes 4] [--kills 2] [--searchers 4] [--workers 1] [--json FILE]
 
 DEMO_FOLDER: of `alicorn demo --out DEMO_FOLDER --no-serve`; its collection is copied. The server runs with its log.
 Searchers ask texts of the log, and report a click on the first hit of each; writers add, change and delete documents of
 their own, one at a time. In the first half of the time the server is killed (SIGKILL) and started again, `--kills`
-times; the second half shows how its memory grows.
+times; the second half shows how its memory grows. With --workers above 1 one process of the server is killed instead,
+a searching one or, each third time, the owner, and the server starts another.
 
 A request fails if it has another status than 200, 204 and 429, or no answer without a kill. lost: documents that are
 not as the last acknowledged write left them, and acknowledged clicks that are not in the log exactly once; of a request
@@ -31,7 +32,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pyarrow.parquet as pq
-from load import memory_mb
+from load import memory_mb, processes
 
 PORT = 8109
 WRITERS = 2
@@ -54,8 +55,10 @@ class Seen:
 class Server:
     """`alicorn serve`, and how often it was killed."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], owner: Path | None) -> None:
+        """owner: file with the process id of the owner; None: there is one process."""
         self._command = command
+        self._owner = owner
         self.kills = 0
         self.start()
 
@@ -64,6 +67,11 @@ class Server:
 
     async def kill(self) -> None:
         self.kills += 1
+        if self._owner is not None:
+            owner = int(self._owner.read_text())
+            others = [pid for pid in processes(self.process)[1:] if pid != owner]
+            os.kill(owner if self.kills % 3 == 0 else random.choice(others), signal.SIGKILL)
+            return
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         self.start()
@@ -182,9 +190,9 @@ async def soak(server: Server, pairs: list[tuple[str, str]], arguments: argparse
         await asyncio.sleep(begun + whole_s / 2 * (kill + 1) / arguments.kills - time.monotonic())
         await server.kill()
     await asyncio.sleep(max(0.0, min(20.0, (until - time.monotonic()) / 2)))
-    before = time.monotonic(), memory_mb([server.process])
+    before = time.monotonic(), memory_mb(server.process)
     await asyncio.gather(*tasks)
-    after = time.monotonic(), memory_mb([server.process])
+    after = time.monotonic(), memory_mb(server.process)
     return {
         "minutes": arguments.minutes,
         "answered": dict(sorted(seen.answered.items())),
@@ -207,6 +215,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=4.0)
     parser.add_argument("--kills", type=int, default=2)
     parser.add_argument("--searchers", type=int, default=4)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
     demo: Path = arguments.demo
@@ -216,7 +225,8 @@ def main() -> None:
         shutil.copytree(demo / "collection", f"{scratch}/collection")
         command = [str(Path(sys.executable).parent / "alicorn"), "serve", f"{scratch}/collection", "--port", str(PORT)]
         command += ["--model", str(demo / "model-unified"), "--searchers", str(demo / "logs/searchers")]
-        server = Server([*command, "--served-log", f"{scratch}/served"])
+        command += ["--served-log", f"{scratch}/served", "--workers", str(arguments.workers)]
+        server = Server(command, None if arguments.workers == 1 else Path(scratch) / "collection" / "writer.lock")
         try:
             found = asyncio.run(soak(server, pairs, arguments))
         finally:

@@ -1,6 +1,6 @@
 """What do searches see of a switch of models? Searches at a fixed rate while the models change places many times.
 
-    python benchmarks/serving/switching.py DEMO_FOLDER [--rate 200] [--seconds 30] [--switches 100]
+    python benchmarks/serving/switching.py DEMO_FOLDER [--rate 200] [--seconds 30] [--switches 100] [--workers 1]
 
 DEMO_FOLDER: of `alicorn demo --out DEMO_FOLDER --no-serve`; a copy of its collection is served with both of its models,
 by `alicorn serve`. Each answer names its model and is compared with what that model alone answers: others are mixed.
@@ -78,6 +78,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=200.0)
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--switches", type=int, default=100)
+    parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
     demo: Path = arguments.demo
     log = pq.read_table(demo / "logs/impressions", columns=["query", "searcher_id"])
@@ -90,6 +91,7 @@ def main() -> None:
         command = [str(Path(sys.executable).parent / "alicorn"), "serve", f"{scratch}/collection", "--port", str(PORT)]
         command += ["--model", str(demo / "model-unified"), "--model", str(demo / "model-text")]
         command += ["--searchers", str(demo / "logs/searchers"), "--served-log", f"{scratch}/served"]
+        command += ["--workers", str(arguments.workers)]
         server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         try:
             while True:
