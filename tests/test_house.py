@@ -93,9 +93,19 @@ INSIDE = {
     "index/segment": ["parts", "segment", "snapshot", "numeric", "building", "files"],
     "distributed": ["protocol", "publishing", "shard", "router", "processes", "storage"],
     "distributed/storage": ["objects", "transfer"],
-    "distributed/processes": ["frames", "server", "client"],
-    "distributed/shard": ["execution", "agreeing", "answering", "shard"],
-    "distributed/router": ["transport", "rounds", "facts", "merging", "result", "sharded"],
+    "distributed/processes": ["frames", "server", "client", "opening"],
+    "distributed/shard": ["execution", "agreeing", "answering", "shard", "versions"],
+    "distributed/router": [
+        "reach",
+        "transport",
+        "rounds",
+        "facts",
+        "merging",
+        "fetched",
+        "version",
+        "search",
+        "sharded",
+    ],
     "evaluation": ["metrics", "unseen", "searches", "systems", "judges", "reports", "orders", "gates"],
 }
 # The engine stands alone: no vertical, no model, no log tooling.

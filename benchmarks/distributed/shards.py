@@ -23,7 +23,6 @@ import numpy as np
 import pyarrow as pa
 
 from alicorn.distributed.processes.client import ProcessShards
-from alicorn.distributed.protocol.manifest import read_manifest
 from alicorn.distributed.publishing import publish_shards
 from alicorn.distributed.router import ShardedCollection
 from alicorn.query import Collection
@@ -111,7 +110,7 @@ def main() -> None:
         for count in options.shards:
             processes, transport = started(at / str(count), at, count)
             try:
-                with ShardedCollection(read_manifest(at / str(count)), transport) as sharded:
+                with ShardedCollection(at / str(count), transport) as sharded:
                     rows += _compared(sharded, f"{count} shards, processes", wanted, asked)
             finally:
                 for process in processes:

@@ -13,7 +13,8 @@ from alicorn.distributed.protocol.codec import decode_answer, decode_request, en
 from alicorn.distributed.protocol.messages import Answer, Message
 from alicorn.distributed.publishing import publish_shards
 from alicorn.distributed.router.sharded import ShardedCollection
-from alicorn.distributed.router.transport import Lost, Transport
+from alicorn.distributed.router.transport import LocalShards, Lost, Transport
+from alicorn.distributed.shard.versions import ShardVersions
 from alicorn.query import Collection
 
 DIMS = {"first": 8, "second": 5}
@@ -65,8 +66,7 @@ def make_world(folder: Path) -> World:
     sharded = {}
     for count in NUM_SHARDS:
         publish_shards(whole, folder / str(count), count)
-        sharded[count] = ShardedCollection.open(folder / str(count))
-    for count in (2, 7):
-        sharded[count]._transport = OverAWire(sharded[count]._transport)
+        local = LocalShards([ShardVersions(folder / str(count), number) for number in range(count)])
+        sharded[count] = ShardedCollection(folder / str(count), OverAWire(local) if count in (2, 7) else local)
     words = vocabulary(DIMS)
     return World(whole, sharded, replace(words, vectors=words.vectors | {"first": (None, "other")}, recalls=(0.5, 0.9)))

@@ -17,7 +17,8 @@ import pytest
 from alicorn.distributed.processes.client import ProcessShards
 from alicorn.distributed.protocol.manifest import read_manifest
 from alicorn.distributed.publishing import publish_shards
-from alicorn.distributed.router import ShardedCollection
+from alicorn.distributed.router import ShardedCollection, reaching
+from alicorn.distributed.router.version import ServedVersion
 from alicorn.errors import UnreachableError
 from alicorn.query import Collection
 
@@ -59,7 +60,7 @@ class Processes:
             os.waitpid(self.running[shard, at].pid, os.WUNTRACED)  # until it has stopped
 
     def collection(self, addresses: Sequence[Sequence[str]] | None = None) -> ShardedCollection:
-        return ShardedCollection(read_manifest(self.folder), ProcessShards(addresses or self.addresses))
+        return ShardedCollection(self.folder, ProcessShards(addresses or self.addresses))
 
     def close(self) -> None:
         for process in self.running.values():
@@ -121,7 +122,8 @@ def test_a_lost_shard_is_an_error_or_a_marked_part(processes: Processes, folder:
         with pytest.raises(UnreachableError, match="shard 1") as lost:
             sharded.search(EXPRESSION)
         assert lost.value.lost == [1]
-        part = sharded.search(EXPRESSION, limit=40, partial_answer=True)
+        with reaching(partial_answer=True):
+            part = sharded.search(EXPRESSION, limit=40)
         assert not part.coverage.is_whole
         assert (part.coverage.answered, part.coverage.shards) == (1, 2)
         assert 0 < part.total == len(part.ids) < whole.total
@@ -141,8 +143,8 @@ def test_a_slow_replica_is_hedged_and_a_slow_shard_has_a_deadline(processes: Pro
         assert time.monotonic() - started < 8.0  # without the second request, 10 s for each that the slow one has
         processes.send(0, 1, signal.SIGSTOP)
         started = time.monotonic()
-        with pytest.raises(UnreachableError, match="in time"):
-            sharded.search(EXPRESSION, timeout_s=0.3)
+        with pytest.raises(UnreachableError, match="in time"), reaching(timeout_s=0.3):
+            sharded.search(EXPRESSION)
         assert time.monotonic() - started < 3.0
         for at in (0, 1):
             processes.send(0, at, signal.SIGCONT)
@@ -160,34 +162,35 @@ def test_versions_are_never_mixed(processes: Processes, folder: Path) -> None:
             assert asked(new) == ids[1:]
             assert asked(old) == ids  # processes keep the version before
         other = msgspec.structs.replace(read_manifest(folder / "sharded"), version="0" * 16)
-        unknown = ShardedCollection(other, ProcessShards(processes.addresses))
-        with pytest.raises(UnreachableError, match="not 0000"):
-            unknown.search(EXPRESSION)
-        unknown.close()
+        with processes.collection() as sharded:
+            unknown = ServedVersion(other, sharded._transport)
+            with pytest.raises(UnreachableError, match="not 0000"):
+                unknown.is_everywhere()
 
 
 def test_a_version_is_published_under_load(processes: Processes, folder: Path) -> None:
-    current = [processes.collection()]
-    before = asked(current[0])
-    answers: list[tuple[str, list[str]]] = []
+    sharded = processes.collection()
+    before = asked(sharded)
+    answers: list[tuple[int, list[str]]] = []
 
     def search(_: int) -> None:
-        sharded = current[0]
-        answers.append((sharded.manifest.version, asked(sharded)))
+        found = sharded.search(EXPRESSION, limit=40, order_by="bm25")
+        answers.append((found.snapshot.sequence, found.ids))
 
     with ThreadPoolExecutor(4) as pool, Collection.open(folder / "whole") as whole:
         searches = pool.map(search, range(300))
         whole.delete(before[:2])
         new = publish_shards(whole, folder / "sharded", 2)
-        while current[0].manifest.version != new.version:
-            current[0] = current[0].followed(folder / "sharded")
+        while not sharded.refresh():
+            time.sleep(0.01)
         list(searches)
         pool.submit(search, 0).result()
-    wanted = {new.version: before[2:]}
+    assert sharded.manifest == new
+    wanted = {sharded.snapshot().sequence: before[2:]}
     assert len(answers) == 301
     assert all(ids == wanted.get(version, before) for version, ids in answers)
-    assert answers[-1][0] == new.version
-    current[0].close()
+    assert answers[-1][0] == sharded.snapshot().sequence
+    sharded.close()
 
 
 def test_many_threads_share_a_router(processes: Processes, folder: Path) -> None:

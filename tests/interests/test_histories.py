@@ -60,7 +60,7 @@ def test_rows_after_now_and_older_than_the_newest_are_not_read(collection: Colle
 def test_interests_become_the_vectors_of_their_medoids(collection: Collection) -> None:
     snapshot, rng = collection.snapshot(), np.random.default_rng(0)
     table = searcher_interests(LOG, snapshot, "a", PinnerSage(threshold=0.5), NOW).table
-    regions = interest_regions(table, "u", snapshot, 3, rng)
+    regions = interest_regions(table, "u", collection, 3, rng)
     assert list(regions) == ["interest-1", "interest-2"]
     assert [one.radius for one in regions.values()] == table["radii"][0].as_py()
     vectors = {name: one.vector for name, one in regions.items()}
@@ -68,11 +68,11 @@ def test_interests_become_the_vectors_of_their_medoids(collection: Collection) -
     found = collection.search("(or (nn a :k 2 :vector interest-1) (nn a :k 1 :vector interest-2))", vectors, limit=9)
     assert found.ids == ["x1", "y1", "x2"]
     with pytest.raises(TableError, match="none that `alicorn interests` wrote"):
-        interest_regions(table.replace_schema_metadata(None), "u", snapshot, 3, rng)
+        interest_regions(table.replace_schema_metadata(None), "u", collection, 3, rng)
     with pytest.raises(TableError, match="it is of 'b', the collection has: a"):
-        interest_regions(table.replace_schema_metadata({"key": "b"}), "u", snapshot, 3, rng)
+        interest_regions(table.replace_schema_metadata({"key": "b"}), "u", collection, 3, rng)
     with pytest.raises(AlicornError, match="'nobody' is not in the table of interests"):
-        interest_regions(table, "nobody", snapshot, 3, rng)
+        interest_regions(table, "nobody", collection, 3, rng)
 
 
 @pytest.mark.parametrize("stored", ["float32", "codes"])
@@ -81,11 +81,10 @@ def test_medoids_that_are_gone_are_left_out(tmp_path: Path, stored: str) -> None
         collection.upsert(pa.table({"doc_id": list(VECTORS), "embedding:a": list(VECTORS.values())}))
         table = searcher_interests(LOG, collection.snapshot(), "a", PinnerSage(threshold=0.5), NOW).table
         collection.delete(["x1", "z1"])
-        snapshot = collection.snapshot()
-        (region,) = interest_regions(table, "u", snapshot, 3, np.random.default_rng(0)).values()
+        (region,) = interest_regions(table, "u", collection, 3, np.random.default_rng(0)).values()
         np.testing.assert_allclose(region.vector, VECTORS["y1"], atol=1e-6)
         with pytest.raises(AlicornError, match="no vector 'a'"):
-            interest_regions(table, "v", snapshot, 3, np.random.default_rng(0))
+            interest_regions(table, "v", collection, 3, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(
@@ -142,5 +141,5 @@ def test_uuids_of_searchers_and_documents_are_their_canonical_text(tmp_path: Pat
         log = pa.table({"searcher_id": uuids(who), "time": times, "doc_id": uuids(document)})
         found = searcher_interests(log, made.snapshot(), "a", PinnerSage())
         assert found.table["doc_ids"].to_pylist() == [[str(document)]]
-        regions = interest_regions(found.table, str(who), made.snapshot(), 1, np.random.default_rng(0))
+        regions = interest_regions(found.table, str(who), made, 1, np.random.default_rng(0))
     assert regions["interest-1"].vector.tolist() == [1.0, 0.0]

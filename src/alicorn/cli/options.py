@@ -10,8 +10,10 @@ import typer
 from alicorn.errors import ConfigError
 
 if TYPE_CHECKING:
+    from alicorn.distributed.router import ShardedCollection
     from alicorn.intents import IntentClassifier
     from alicorn.query import Collection
+    from alicorn.query.any_collection import AnyCollection
     from alicorn.retrieval.retriever import Retriever
     from alicorn.towers import AnyModel
 
@@ -45,6 +47,14 @@ IntentsPath = Annotated[
     Path | None,
     typer.Option("--intents", help="File of `alicorn intents`, for the vertical's control.", exists=True),
 ]
+ShardAddresses = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--shard",
+        help="Of a collection in shards, NUMBER=unix:PATH or NUMBER=HOST:PORT of an `alicorn shard` process; again."
+        " Without any, all shards are in this process.",
+    ),
+]
 CollectionFolder = Annotated[
     Path, typer.Argument(help="Folder that `alicorn publish` wrote.", exists=True, file_okay=False)
 ]
@@ -64,6 +74,18 @@ def load_models(folders: list[Path] | None, vertical: Path | None = None) -> lis
         return models
     served = Vertical.load(vertical)
     return [model.with_vertical(served) for model in models]
+
+
+def open_to_read(folder: Path, shards: list[str] | None) -> Collection | ShardedCollection:
+    """A collection in one piece, or in shards."""
+    from alicorn.distributed.protocol.manifest import is_sharded
+    from alicorn.query import Collection
+
+    if not shards and not is_sharded(folder):
+        return Collection.open(folder, read_only=True)
+    from alicorn.distributed.processes.opening import open_shards
+
+    return open_shards(folder, shards or ())
 
 
 def json_columns(text: str, option: str) -> dict[str, Any]:
@@ -86,7 +108,7 @@ def classifier_of(intents: Path | None) -> IntentClassifier | None:
 
 
 def retriever_of(
-    collection: Collection, models: list[AnyModel], ranker: Path | None, intents: Path | None = None
+    collection: AnyCollection, models: list[AnyModel], ranker: Path | None, intents: Path | None = None
 ) -> Retriever:
     """ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text. intents: of the control."""
     from alicorn.retrieval.retriever import Retriever

@@ -17,8 +17,10 @@ from alicorn.cli.options import (
     Json,
     OtherVertical,
     RankerPath,
+    ShardAddresses,
     json_columns,
     load_models,
+    open_to_read,
     retriever_of,
 )
 from alicorn.cli.output import log
@@ -29,7 +31,8 @@ WIDEST = 80  # characters of a stored value in the list of hits
 
 if TYPE_CHECKING:
     from alicorn.language.tree import Node
-    from alicorn.query import Collection, Facet, Result
+    from alicorn.query import Facet, Result
+    from alicorn.query.any_collection import AnyCollection
     from alicorn.query.facets import Counts
     from alicorn.retrieval.channels import Lineage
     from alicorn.retrieval.highlighting import Highlighter, Place
@@ -88,6 +91,7 @@ def query(
     ] = False,
     ranker: RankerPath = None,
     intents: IntentsPath = None,
+    shard: ShardAddresses = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the interests that are drawn.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -108,14 +112,13 @@ def query(
 
     alicorn query collection/ --interests interests.parquet --of u17
     """
-    from alicorn.query import Collection
     from alicorn.query.result import checked_columns
     from alicorn.retrieval.channels import lineage
     from alicorn.retrieval.highlighting import Highlighter
 
     _check_options(expression, text, model, interests, of, regions)
     models = load_models(model, vertical)
-    with Collection.open(collection, read_only=True) as opened:
+    with open_to_read(collection, shard) as opened:
         retriever = retriever_of(opened, models, ranker, intents)
         drawn: dict[str, Any] = {}
         asked: str | Node | None = expression
@@ -182,7 +185,7 @@ def _check_options(
 
 
 def _drawn_interests(
-    collection: Collection, table: Path, searcher: str, seed: int, regions: bool
+    collection: AnyCollection, table: Path, searcher: str, seed: int, regions: bool
 ) -> tuple[Node, dict[str, Any]]:
     """An expression for three interests drawn by importance, and their vectors: the 100 nearest documents to each, or
     those within its radius."""
@@ -195,7 +198,7 @@ def _drawn_interests(
 
     source = open_parts(table, "interests")
     read = source.read().replace_schema_metadata(source.metadata)
-    drawn = interest_regions(read, searcher, collection.snapshot(), 3, np.random.default_rng(seed))
+    drawn = interest_regions(read, searcher, collection, 3, np.random.default_rng(seed))
     vectors: dict[str, Any] = {name: one.vector for name, one in drawn.items()}
     if regions:
         within = tuple(Nn(key_of(read), radius=one.radius, vector=name) for name, one in drawn.items())
@@ -284,7 +287,7 @@ def _interval(text: str) -> Any:
         return text
 
 
-def _print_reason(collection: Collection, request: Request, doc_id: str, as_json: bool) -> None:
+def _print_reason(collection: AnyCollection, request: Request, doc_id: str, as_json: bool) -> None:
     """Why a document is in the result, or not. Raises ConfigError for an id that the collection does not have."""
     found = collection.explain(request.expression, doc_id, vectors=request.vectors)
     if found is None:

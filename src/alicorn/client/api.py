@@ -76,6 +76,17 @@ class Hit(TypedDict):
     channels: dict[str, float | None] | None
 
 
+class CoverageOf(TypedDict):
+    """shards: of the collection, 1 where it is in one piece; answered: of these; documents: of all of them;
+    answered_documents: of those that answered.
+    """
+
+    shards: int
+    answered: int
+    documents: int
+    answered_documents: int
+
+
 class FacetBucket(TypedDict):
     """How many documents have a value; of edges and an interval, [from, below], where null is no end."""
 
@@ -108,7 +119,8 @@ class SearchAnswer(TypedDict):
     vertical's selection by which the text became the Boolean expression; null where none did. cursor: `after` of the
     next page; null where there is no hit. facets: the counts that were asked for, by name. models: those that encoded
     vectors of the search, embedding key -> fingerprint. intents: what the query is sure to ask for, by the vertical's
-    control; candidates: how many documents nn found that have it, null without intents.
+    control; candidates: how many documents nn found that have it, null without intents. coverage: of how much of the
+    collection the answer is.
     """
 
     hits: list[Hit]
@@ -117,6 +129,7 @@ class SearchAnswer(TypedDict):
     search_ms: float
     expression: str
     notices: list[str]
+    coverage: CoverageOf
     search_id: str | None
     explanation: dict[str, Any] | None
     without_nn: str | None
@@ -184,6 +197,7 @@ class SearchRequest(TypedDict):
     asc or desc, or a list of such keys; of a text, the vertical's order unless given.
     offset: hits left out before the first. after: the cursor of the page before. facets: by names of one's own.
     columns: the stored columns that a hit shows; all unless given. timeout_ms: for the whole answer, from arrival.
+    partial: where shards of the collection do not answer, answer of the others, as coverage says; else refuse.
     """
 
     expression: NotRequired[str | None]
@@ -206,6 +220,7 @@ class SearchRequest(TypedDict):
     why: NotRequired[bool]
     highlight: NotRequired[bool]
     timeout_ms: NotRequired[int | None]
+    partial: NotRequired[bool]
 
 
 class BatchRequest(TypedDict):

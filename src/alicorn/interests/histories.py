@@ -21,6 +21,7 @@ from alicorn.index import Snapshot
 from alicorn.interests.clusters import PinnerSage, drawn, interests
 from alicorn.interests.regions import Held, Reach, held_out, learned_reach, radii, spreads
 from alicorn.language.templates import interest_names
+from alicorn.query.any_collection import AnyCollection
 from alicorn.tables.times import refuse_times
 from alicorn.vertical.columns import Column, ColumnType, read_as, refuse_rows
 
@@ -103,7 +104,7 @@ class Region(NamedTuple):
 
 
 def interest_regions(
-    table: pa.Table, searcher_id: str, snapshot: Snapshot, count: int, rng: np.random.Generator
+    table: pa.Table, searcher_id: str, collection: AnyCollection, count: int, rng: np.random.Generator
 ) -> dict[str, Region]:
     """`interest-1` and on -> a medoid with its radius; `count` of them drawn by importance.
 
@@ -111,13 +112,14 @@ def interest_regions(
     table is not of an embedding of the collection.
     """
     key = key_of(table)
-    if key not in snapshot.embeddings:
-        there = ", ".join(sorted(snapshot.embeddings)) or "none"
+    if key not in collection.embeddings:
+        there = ", ".join(sorted(collection.embeddings)) or "none"
         raise TableError(f"table interests: it is of {key!r}, the collection has: {there}", table="interests")
     row = pc.index(table["searcher_id"], searcher_id).as_py()
     if row < 0:
         raise AlicornError(f"searcher {searcher_id[:100]!r} is not in the table of interests")
-    known, vectors = stored_vectors(snapshot, key, table["doc_ids"][row].as_py())
+    doc_ids = table["doc_ids"][row].as_py()
+    known, vectors = stored_vectors(collection.holding(doc_ids), key, doc_ids)
     if not known.any():
         raise AlicornError(f"the collection has no vector {key!r} of what searcher {searcher_id[:100]!r} chose")
     importance = _numbers(table, row, "importance", len(known), lambda given: given >= 0)

@@ -9,6 +9,7 @@ from pathlib import Path
 from alicorn.errors import CollectionError, ConfigError
 from alicorn.publishing.provenance import Described
 from alicorn.query import Collection
+from alicorn.query.any_collection import AnyCollection
 
 CURRENT = "current"
 
@@ -27,7 +28,7 @@ def set_aliases(folder: Path, given: Mapping[str, str], removed: Sequence[str] =
         return give_names(collection, given, removed)
 
 
-def give_names(collection: Collection, given: Mapping[str, str], removed: Sequence[str] = ()) -> dict[str, str]:
+def give_names(collection: AnyCollection, given: Mapping[str, str], removed: Sequence[str] = ()) -> dict[str, str]:
     """The same in an open collection. Nothing changes where anything is refused."""
     names, keys = aliases_of(collection), collection.embeddings
     for name in removed:

@@ -19,6 +19,7 @@ from alicorn.query.check import check_expression, check_vectors
 from alicorn.query.explain.reason import Reason, reason
 from alicorn.query.facets.facet import Facet
 from alicorn.query.many import search_many
+from alicorn.query.restrict import restricted
 from alicorn.query.result import Result
 from alicorn.query.run import Execution
 from alicorn.query.search import search
@@ -29,6 +30,14 @@ class Collection(Store):
 
     `create`, `open`, `upsert`, `delete`, `flush`, `merge`, `verify`, `close` and `len` are Store's.
     """
+
+    def part(self, only: Node | None) -> Snapshot:
+        """The snapshot of the documents of a tree; None: of all. Raises QueryError."""
+        return restricted(self.snapshot(), only)
+
+    def holding(self, doc_ids: Sequence[str]) -> Snapshot:
+        """A snapshot that has these documents, as far as there are such: all documents."""
+        return self.snapshot()
 
     def search(
         self,

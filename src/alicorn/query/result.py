@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,20 @@ from alicorn.query.facets.facet import Counts
 from alicorn.query.order.cursor import Cursor, Ordering
 from alicorn.query.order.ordinals import value_of
 from alicorn.tables.unify import fitted_table
+
+
+class Coverage(NamedTuple):
+    """How many shards answered of those there are, and how many documents these have. A collection that is not in
+    shards is one."""
+
+    shards: int
+    answered: int
+    documents: int
+    answered_documents: int
+
+    @property
+    def is_whole(self) -> bool:
+        return self.answered == self.shards
 
 
 @dataclass(slots=True)
@@ -38,6 +52,7 @@ class Result:
     score that it gave each hit, (hits,) float64, NaN where it gave none.
     found_by: bool (hits, operands), where it was asked for: which operands of the expression's `or` have the hit.
     num_by_nn: then too, how many documents the operands with an `nn` have together.
+    covered: `coverage`, of a collection in shards.
     """
 
     scores: np.ndarray
@@ -56,6 +71,7 @@ class Result:
     stage_scores: Mapping[str, np.ndarray] = field(default_factory=dict)
     found_by: np.ndarray | None = None
     num_by_nn: int | None = None
+    covered: Coverage | None = None
     _ids: list[str] | None = None
 
     @property
@@ -67,6 +83,12 @@ class Result:
             else:
                 self._ids = self.doc_ids.to_pylist()
         return self._ids
+
+    @property
+    def coverage(self) -> Coverage:
+        """Of how much of the collection the answer is: where it is not whole, it is that of the documents of the shards
+        that answered, and a notice says so."""
+        return self.covered or Coverage(1, 1, self.snapshot.num_docs, self.snapshot.num_docs)
 
     @property
     def notices(self) -> tuple[str, ...]:

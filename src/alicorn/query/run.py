@@ -105,14 +105,11 @@ class Execution:
         """The terms that a node expands to; a notice says when it left some out."""
         known = self._expansions.get(node)
         if known is None:
-            known = self._expansions[node] = self.expand(node)
+            known = self._expansions[node] = expand(self.snapshot, node)
             if known.left_out:
                 kept = f"the {node.terms} {'nearest' if isinstance(node, tree.Fuzzy) else 'most frequent'}"
                 self.notices.append(f"{spelled(node)}: {known.left_out + node.terms} terms fit, cut to {kept}")
         return known
-
-    def expand(self, node: tree.Prefix | tree.Fuzzy) -> Expansion:
-        return expand(self.snapshot, node)
 
     def of_all_hits(self, part: Part, rising: np.ndarray) -> np.ndarray:
         """What the hits have of a part of a fusion, ascending: they are all hits."""

@@ -57,12 +57,11 @@ def search(
     lineage: say of each hit which operands of the expression's `or` have it.
     """
     check_limit(limit)
-    if only is not None and explain:
-        raise ConfigError("explain estimates by documents of the whole collection: ask for it without `only`")
+    check_explained(explain, only)
     snapshot = restricted(snapshot, only)
     if prepared.doubted:
         prepared = settled(snapshot, prepared)
-    top = _top(prepared, lineage)
+    top = operands_kept(prepared, lineage)
     order = check_order(order_by, prepared, snapshot.columns, snapshot.positions)
     check_expression(prepared.named, snapshot, vectors)
     ordering = Ordering(order, prepared, vectors, snapshot.columns)
@@ -88,7 +87,7 @@ def search(
     return result
 
 
-def _top(prepared: Prepared, lineage: bool) -> tree.Node | None:
+def operands_kept(prepared: Prepared, lineage: bool) -> tree.Node | None:
     """The `or` whose operands' documents are kept; None where nobody asks for them.
 
     Raises ConfigError for an expression that is none.
@@ -208,6 +207,11 @@ def check_page(prepared: Prepared, ordering: Ordering, offset: int, after: str |
     if isinstance(root, tree.StrongOr) and any(root.optional_weight):
         raise ConfigError("a (strong-or ...) with :optional-weight has shares of one answer, and no further pages")
     return None if after is None else ordering.read(after)
+
+
+def check_explained(explain: bool, only: tree.Node | None) -> None:
+    if only is not None and explain:
+        raise ConfigError("explain estimates by documents of the whole collection: ask for it without `only`")
 
 
 def check_limit(limit: int) -> None:

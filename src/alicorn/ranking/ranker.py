@@ -22,7 +22,7 @@ import xxhash
 from alicorn import __version__
 from alicorn.config import Config, dump_yaml, parse_config
 from alicorn.errors import ConfigError, ModelError
-from alicorn.query import Collection
+from alicorn.query.any_collection import AnyCollection
 from alicorn.ranking.bst import Bst
 from alicorn.ranking.features import Candidates, ClickHistory, FeatureSet
 from alicorn.ranking.forest import Forest
@@ -105,7 +105,7 @@ class Ranker:
             found["bst"] = self.bst.fingerprint
         return found
 
-    def check(self, collection: Collection, vertical: Vertical) -> None:
+    def check(self, collection: AnyCollection, vertical: Vertical) -> None:
         """Raises ModelError where the numbers of its features would be others than those that it learned from."""
         others = differing(self.header.vertical, of_documents(vertical))
         if others:

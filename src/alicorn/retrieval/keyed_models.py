@@ -13,7 +13,7 @@ import pyarrow as pa
 from alicorn.errors import AlicornError, ConfigError
 from alicorn.publishing.aliases import CURRENT, aliases_of
 from alicorn.publishing.provenance import as_published, check_models, check_vertical
-from alicorn.query import Collection
+from alicorn.query.any_collection import AnyCollection
 from alicorn.retrieval.encoder import interests_of, named_vectors, search_vectors
 from alicorn.retrieval.given import given_columns
 from alicorn.retrieval.searchers import Searcher, Searchers
@@ -37,7 +37,7 @@ class KeyedModels:
     of a model of several interests. pinned: the key that is searched where none is given, whatever is called current.
     """
 
-    collection: Collection
+    collection: AnyCollection
     models: Mapping[str, AnyModel]
     searchers: Searchers | None
     vertical: Vertical | None
@@ -47,7 +47,7 @@ class KeyedModels:
     pinned: str | None = None
 
     @classmethod
-    def of(cls, collection: Collection, models: Sequence[AnyModel], searchers: Searchers | None) -> KeyedModels:
+    def of(cls, collection: AnyCollection, models: Sequence[AnyModel], searchers: Searchers | None) -> KeyedModels:
         """Raises CollectionError where a model, or what its vertical says of terms and stored columns, is not what the
         collection was published with, and ConfigError for two models of several interests."""
         models = as_published(models, collection)

@@ -9,7 +9,8 @@ from typing import Protocol
 from alicorn.index import Snapshot
 from alicorn.language.order import OrderBy
 from alicorn.language.tree import Node, Or
-from alicorn.query import Collection, Facet, Result
+from alicorn.query import Facet, Result
+from alicorn.query.any_collection import AnyCollection
 from alicorn.query.check import UnitVectors
 from alicorn.retrieval.asked import Asked
 from alicorn.retrieval.reading.intents import Intent
@@ -83,5 +84,5 @@ class RankingStages(Protocol):
     def feature_set(self) -> str: ...
 
     def search(
-        self, collection: Collection, request: Request, explain: bool, snapshot: Snapshot | None = None
+        self, collection: AnyCollection, request: Request, explain: bool, snapshot: Snapshot | None = None
     ) -> Result: ...

@@ -19,7 +19,8 @@ from alicorn.intents import IntentClassifier
 from alicorn.language.order import OrderBy
 from alicorn.language.prepared import prepare
 from alicorn.language.tree import Nn, Node
-from alicorn.query import Collection, Facet, Result
+from alicorn.query import Facet, Result
+from alicorn.query.any_collection import AnyCollection
 from alicorn.query.check import check_vectors
 from alicorn.retrieval.asked import Asked
 from alicorn.retrieval.keyed_models import NO_MODEL, KeyedModels
@@ -43,7 +44,7 @@ class Retriever:
 
     def __init__(
         self,
-        collection: Collection,
+        collection: AnyCollection,
         models: Sequence[AnyModel] = (),
         searchers: Searchers | None = None,
         ranking: RankingStages | None = None,

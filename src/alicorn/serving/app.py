@@ -29,7 +29,7 @@ from starlette.staticfiles import StaticFiles
 
 from alicorn.feedback import ServedLog
 from alicorn.intents import IntentClassifier
-from alicorn.query import Collection
+from alicorn.query.any_collection import AnyCollection
 from alicorn.ranking.stages import Pipeline
 from alicorn.ranking.stages.pipeline import vertical_of
 from alicorn.retrieval.retriever import Retriever
@@ -70,7 +70,7 @@ _STATIC = Path(__file__).parent / "static"
 
 
 def create_app(
-    collection: Collection,
+    collection: AnyCollection,
     models: "Sequence[AnyModel]" = (),
     *,
     searchers: pa.Table | None = None,

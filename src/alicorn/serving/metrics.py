@@ -29,7 +29,7 @@ from prometheus_client.values import MultiProcessValue
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alicorn.index import SegmentView, Snapshot
-from alicorn.query import Collection
+from alicorn.query.any_collection import AnyCollection
 from alicorn.serving.background import Background
 from alicorn.serving.limits.admission import Admission
 
@@ -54,7 +54,7 @@ def share_metrics(folder: Path, slot: int) -> None:
 class Metrics:
     """The metrics of one app. folder: of those of all processes of its server; None: this one is alone."""
 
-    def __init__(self, collection: Collection, folder: Path | None = None) -> None:
+    def __init__(self, collection: AnyCollection, folder: Path | None = None) -> None:
         self._registry = CollectorRegistry()
         self._folder = folder
         self._gauges: list[tuple[Gauge, Callable[[], float]]] = []
@@ -79,7 +79,7 @@ class Metrics:
         self.plans = self._counter("alicorn_sampled_plans", "Plans of nn, by segment", "plan")
         self._of_collection(collection)
 
-    def _of_collection(self, collection: Collection) -> None:
+    def _of_collection(self, collection: AnyCollection) -> None:
         of_segments: dict[str, tuple[str, Callable[[Snapshot], int]]] = {
             "alicorn_documents": ("Live documents", lambda snapshot: snapshot.num_docs),
             "alicorn_version": ("Operations acknowledged by the collection", lambda snapshot: snapshot.sequence),
@@ -197,7 +197,7 @@ class CountRequests:
             self.metrics.seconds.labels(route, method).observe(time.perf_counter() - started)
 
 
-def _counted(collection: Collection, count: Callable[[Snapshot], int]) -> int:
+def _counted(collection: AnyCollection, count: Callable[[Snapshot], int]) -> int:
     return count(collection.snapshot())
 
 

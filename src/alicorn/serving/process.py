@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 
+from alicorn.distributed.processes.opening import open_shards
+from alicorn.distributed.protocol.manifest import is_sharded
 from alicorn.errors import ConfigError
 from alicorn.serving.logs import log_as_json
 from alicorn.serving.processes.supervisor import supervise
 from alicorn.serving.security.hosts import Tls
 from alicorn.serving.security.keys import read_keys
 from alicorn.serving.security.request_limits import NO_LIMITS, RequestLimits
-from alicorn.serving.settings import ServerSettings, open_alone
+from alicorn.serving.settings import OpenCollection, ServerSettings, open_alone
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel
@@ -41,8 +43,10 @@ def serve(
     port: int = 8080,
     json_logs: bool = False,
     workers: int = 1,
+    shards: Sequence[str] = (),
 ) -> None:
-    """Answer over HTTP until interrupted. A collection that another process writes is served read-only.
+    """Answer over HTTP until interrupted. A collection that another process writes is served read-only, and
+    so is one in shards.
 
     models: or what loads them, which can be sent to other processes.
     searchers: Parquet or CSV, file or folder. served_log: folder for the log of searches and clicks; None keeps none.
@@ -56,6 +60,7 @@ def serve(
     proxies: addresses whose X-Forwarded headers are believed. tls: the files of the certificate; None: no TLS.
     json_logs: the logs of the whole process as lines of JSON.
     workers: processes that search; where there are several, one more writes, and SIGHUP restarts them one by one.
+    shards: the processes that answer for the shards of the collection, as open_shards takes them.
     Raises AlicornError, before anything is answered, where collection, models and searchers do not fit each other, and
     for a host that others can reach where there are no keys.
     """
@@ -80,8 +85,11 @@ def serve(
     if json_logs:
         log_as_json()
     check_reachable(host, settings.keys)
+    in_shards = bool(shards) or is_sharded(settings.collection)
+    if in_shards and workers > 1:
+        raise ConfigError("workers: a collection in shards is served by one process: start several servers instead")
     if workers == 1:
-        _serve_alone(settings)
+        _serve_alone(settings, partial(open_shards, addresses=shards) if in_shards else open_alone)
     else:
         supervise(settings, workers)
 
@@ -106,13 +114,13 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _serve_alone(settings: ServerSettings) -> None:
+def _serve_alone(settings: ServerSettings, open_collection: OpenCollection) -> None:
     """Until SIGINT or SIGTERM, both of which leave through the end of the block."""
 
     def leave(*_: object) -> NoReturn:
         raise SystemExit(0)
 
-    with settings.opened(open_alone) as app:
+    with settings.opened(open_collection) as app:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, leave)  # uvicorn raises the signal again when it has shut down
         try:

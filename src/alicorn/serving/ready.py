@@ -4,12 +4,12 @@ import numpy as np
 
 from alicorn.compiled.kernels import KERNELS
 from alicorn.language.tree import Nn
-from alicorn.query import Collection
+from alicorn.query.any_collection import AnyCollection
 
 _ASKED = ("alicorn.index.", "alicorn.query.", "alicorn.features.", "alicorn.towers.")
 
 
-def make_ready(collection: Collection) -> None:
+def make_ready(collection: AnyCollection) -> None:
     """Compile the loops of engine and encoding, or read them from disk: seconds where nothing is compiled yet.
 
     A loop that is declared for several types, as one for each codec, is compiled for those of this collection.
@@ -21,7 +21,7 @@ def make_ready(collection: Collection) -> None:
         search_by(collection, key, dim)
 
 
-def search_by(collection: Collection, key: str, dim: int) -> None:
+def search_by(collection: AnyCollection, key: str, dim: int) -> None:
     """Search an embedding in each way that there is."""
     vector = np.eye(1, dim, dtype=np.float32)[0]
     for node in (Nn(key, k=1), Nn(key, radius=0.1), Nn(key, k=1, nprobe=1), Nn(key, k=1, recall=0.5)):

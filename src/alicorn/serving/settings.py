@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from starlette.applications import Starlette
 
+from alicorn.distributed.router import ShardedCollection
 from alicorn.errors import CollectionError
 from alicorn.feedback import ServedLog
 from alicorn.query import Collection
@@ -24,6 +25,9 @@ from alicorn.vertical.columns import arrow_type, known_types
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel
+
+
+OpenCollection = Callable[[Path], Collection] | Callable[[Path], ShardedCollection]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +52,7 @@ class ServerSettings:
     json_logs: bool
 
     @contextmanager
-    def opened(
-        self, open_collection: Callable[[Path], Collection], part: ServerPart | None = None
-    ) -> Iterator[Starlette]:
+    def opened(self, open_collection: OpenCollection, part: ServerPart | None = None) -> Iterator[Starlette]:
         """The app of one process, ready to answer, until the block ends. Raises AlicornError."""
         models = self.models()
         known = known_types([column for model in models for column in model.vertical.searcher_columns()])

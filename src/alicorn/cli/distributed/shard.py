@@ -22,11 +22,12 @@ def shard(
     """
     from alicorn.distributed.processes.frames import listen as listen_at
     from alicorn.distributed.processes.server import ShardServer
+    from alicorn.distributed.shard.versions import ShardVersions
 
     def leave(*_: object) -> NoReturn:
         raise SystemExit(0)
 
-    server = ShardServer(folder, number)
+    server = ShardServer(ShardVersions(folder, number))
     signal.signal(signal.SIGTERM, leave)
     with listen_at(listen) as listener:
         log.print(f"shard {number} of {folder} at {listen}")

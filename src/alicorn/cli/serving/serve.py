@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from alicorn.cli.options import CollectionFolder, IntentsPath, OtherVertical, RankerPath, load_models
+from alicorn.cli.options import CollectionFolder, IntentsPath, OtherVertical, RankerPath, ShardAddresses, load_models
 from alicorn.config import did_you_mean, plain_yaml, read_text
 from alicorn.errors import ConfigError
 from alicorn.reporting.json_text import to_json
@@ -55,6 +55,7 @@ def serve(
     vertical: OtherVertical = None,
     ranker: RankerPath = None,
     intents: IntentsPath = None,
+    shard: ShardAddresses = None,
     model_folder: Annotated[
         Path | None,
         typer.Option(help="Folder of model folders that may be loaded over HTTP.", exists=True, file_okay=False),
@@ -123,4 +124,5 @@ def serve(
         port=port,
         json_logs=json_logs,
         workers=workers,
+        shards=shard or (),
     )

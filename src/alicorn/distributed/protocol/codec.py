@@ -1,4 +1,4 @@
-"""Messages as bytes: msgpack, in which an array is its type and its bytes, and an Arrow array is an Arrow stream."""
+"""Messages as bytes: msgpack, in which an array is its type, shape and bytes, and an Arrow array an Arrow stream."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from alicorn.distributed.protocol.messages import Answer, Message
 
 def _encoded(value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        return value.dtype.str, np.ascontiguousarray(value).data
+        return value.dtype.str, value.shape, np.ascontiguousarray(value).data
     if isinstance(value, pa.Array):
         return to_stream(pa.table({"": value}))
     raise NotImplementedError(f"no message holds a {type(value).__name__}")
@@ -21,7 +21,8 @@ def _encoded(value: Any) -> Any:
 
 def _decoded(kind: type, value: Any) -> Any:
     if kind is np.ndarray:
-        return np.frombuffer(value[1], dtype=value[0]).copy()  # compiled loops want arrays that could be written
+        held = np.frombuffer(value[2], dtype=value[0]).reshape(value[1])
+        return held.copy()  # compiled loops want arrays that could be written
     return from_stream(value).column(0).combine_chunks()
 
 

@@ -14,17 +14,9 @@ import numpy as np
 import pyarrow as pa
 
 from alicorn.distributed.protocol.exchanges import ExchangePart, Reply
-from alicorn.index.segment.snapshot import CountOf
+from alicorn.index.segment.snapshot import CountOf, Spelled
 from alicorn.query import Facet
-
-
-class Spelled(msgspec.Struct, array_like=True, frozen=True):
-    """The terms of all shards to which a prefix or a fuzzy term expands, and the edits of each. left_out: how many
-    other terms fit."""
-
-    terms: list[str]
-    edits: list[int]
-    left_out: int
+from alicorn.query.explain.step import Step
 
 
 class Facts(msgspec.Struct, array_like=True, frozen=True):
@@ -41,7 +33,8 @@ class AskSearch(msgspec.Struct, tag=True, array_like=True, frozen=True):
     """A search. expression: settled. only: of the documents that may be seen; None: all.
 
     limit: how many first hits the router may need. shared: how many the answer has, for the shares of a strong-or.
-    request: a name of the search, under which a shard may keep what it has done. replies: of all rounds so far.
+    lineage: say of each hit which operands of the expression have it. explain: say what each node did. request: a name
+    of the search, under which a shard may keep what it has done. replies: of all rounds so far.
     """
 
     version: str
@@ -54,6 +47,8 @@ class AskSearch(msgspec.Struct, tag=True, array_like=True, frozen=True):
     order_by: Any
     after: str | None
     facets: dict[str, Facet]
+    lineage: bool
+    explain: bool
     facts: Facts
     replies: list[list[Reply]]
 
@@ -82,19 +77,25 @@ class AskFacts(msgspec.Struct, tag=True, array_like=True, frozen=True):
 
 
 class AskRows(msgspec.Struct, tag=True, array_like=True, frozen=True):
-    """Stored columns of documents by their addresses, (n,) int64 each."""
+    """The stored columns of documents by their addresses, (n,) int64 each; whole: their terms and vectors too."""
 
     version: str
     segments: np.ndarray
     numbers: np.ndarray
-    columns: list[str]
+    whole: bool
 
 
-class AskDocument(msgspec.Struct, tag=True, array_like=True, frozen=True):
-    """A document by its id."""
+class AskDocuments(msgspec.Struct, tag=True, array_like=True, frozen=True):
+    """Whole documents by their ids, those of them that the shard has."""
 
     version: str
-    doc_id: str
+    doc_ids: list[str]
+
+
+class AskQuantizers(msgspec.Struct, tag=True, array_like=True, frozen=True):
+    """The quantizers that all shards share."""
+
+    version: str
 
 
 class AskVersion(msgspec.Struct, tag=True, array_like=True, frozen=True):
@@ -111,13 +112,14 @@ class NextRound(msgspec.Struct, tag=True, array_like=True, frozen=True):
 
 class Hits(msgspec.Struct, array_like=True, frozen=True):
     """First documents in their order: ids, addresses (n,) int64, and the keys of the order: scores (n,) of each key
-    that is a score, values of each that is a column."""
+    that is a score, values of each that is a column. found_by: bool (n, operands), where lineage is asked for."""
 
     ids: list[str]
     segments: np.ndarray
     numbers: np.ndarray
     scores: list[np.ndarray]
     columns: list[pa.Array]
+    found_by: np.ndarray | None
 
 
 class FacetPart(msgspec.Struct, array_like=True, frozen=True):
@@ -130,13 +132,16 @@ class FacetPart(msgspec.Struct, array_like=True, frozen=True):
 
 
 class ShardHits(msgspec.Struct, tag=True, array_like=True, frozen=True):
-    """The answer of a shard. shares: the first hits of each marked operand of a strong-or."""
+    """The answer of a shard. shares: the first hits of each marked operand of a strong-or. num_by_nn: of lineage, how
+    many documents the operands with an `nn` have together."""
 
     total: int
     hits: Hits
     shares: list[Hits]
     facets: dict[str, FacetPart]
     notices: list[str]
+    num_by_nn: int
+    explanation: Step | None
 
 
 class Explained(msgspec.Struct, tag=True, array_like=True, frozen=True):
@@ -161,9 +166,15 @@ class OwnFacts(msgspec.Struct, tag=True, array_like=True, frozen=True):
 
 
 class TableStream(msgspec.Struct, tag=True, array_like=True, frozen=True):
-    """A table as an Arrow stream; of `AskDocument`, one row with `terms`, or none."""
+    """A table as an Arrow stream; of whole documents, that of the journal (building/documents.py)."""
 
     stream: bytes
+
+
+class QuantizerArrays(msgspec.Struct, tag=True, array_like=True, frozen=True):
+    """Of each embedding key, as KeyQuantizer.to_arrays gives them."""
+
+    of_keys: dict[str, dict[str, np.ndarray]]
 
 
 class Ready(msgspec.Struct, tag=True, array_like=True, frozen=True):
@@ -185,5 +196,5 @@ class Refused(msgspec.Struct, tag=True, array_like=True, frozen=True):
     message: str
 
 
-Message = AskSearch | AskReason | AskFacts | AskRows | AskDocument | AskVersion
-Answer = NextRound | ShardHits | Explained | OwnFacts | TableStream | Refused | Ready | NotHere
+Message = AskSearch | AskReason | AskFacts | AskRows | AskDocuments | AskQuantizers | AskVersion
+Answer = NextRound | ShardHits | Explained | OwnFacts | TableStream | QuantizerArrays | Refused | Ready | NotHere

@@ -1,14 +1,17 @@
 """Many shards as one collection.
 
 transport.py  how shards are reached
+reach.py      until when, and whether an answer of some of them will do
 rounds.py     one request to all shards, round after round
 facts.py      what follows from a version alone
 merging.py    hits and counts of all shards as those of one
-result.py     the answer, and how much of the collection it covers
+fetched.py    the documents of hits as a snapshot of their own
+version.py    a version of shards, as a router knows it
+search.py     one search over some shards
 sharded.py    ShardedCollection
 """
 
-from alicorn.distributed.router.result import ShardedResult
+from alicorn.distributed.router.reach import reaching
 from alicorn.distributed.router.sharded import ShardedCollection
 
-__all__ = ["ShardedCollection", "ShardedResult"]
+__all__ = ["ShardedCollection", "reaching"]

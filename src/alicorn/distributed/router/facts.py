@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from alicorn.distributed.protocol.messages import AskFacts, Facts, OwnFacts, OwnTerms, Spelled
+from alicorn.distributed.protocol.messages import AskFacts, Facts, OwnFacts, OwnTerms
 from alicorn.index.segment.parts.terms import TEXT
-from alicorn.index.segment.snapshot import CountOf
+from alicorn.index.segment.snapshot import CountOf, Spelled
 from alicorn.language import tree
 from alicorn.language.order import Order, parts_of
 from alicorn.language.prepared import Prepared
@@ -32,7 +32,7 @@ class KnownFacts:
 
     def __init__(self, version: str, shards: list[int], num_docs: int, only: str | None = None) -> None:
         """num_docs: of these shards."""
-        self.only = only
+        self.only, self.shards, self.num_docs = only, shards, num_docs
         self._version = version
         self._none = Facts(shards, num_docs, {}, {})
         self._counts: dict[CountOf, int] = {}
@@ -40,7 +40,7 @@ class KnownFacts:
 
     def known(self, nodes: Iterable[tree.Prefix | tree.Fuzzy], counted: Iterable[CountOf], ask: Ask) -> Facts:
         """The expansions of nodes and what is counted, over all of the shards."""
-        expansions = self._expanded(nodes, ask)
+        expansions = self.expansions(nodes, ask)
         counts = self.counts(counted, ask, expansions)
         return msgspec.structs.replace(self._none, counts=counts, expansions=expansions)
 
@@ -58,7 +58,7 @@ class KnownFacts:
             self._counts = known if len(known) < _MOST else {}
         return {one: known[one] for one in wanted}
 
-    def _expanded(self, nodes: Iterable[tree.Prefix | tree.Fuzzy], ask: Ask) -> dict[str, Spelled]:
+    def expansions(self, nodes: Iterable[tree.Prefix | tree.Fuzzy], ask: Ask) -> dict[str, Spelled]:
         known, wanted = self._expansions, {str(node): node for node in nodes}
         missing = [text for text in wanted if text not in known]
         if missing:

@@ -24,7 +24,7 @@ from alicorn.query.facets.ranges import edges_of, without_open_ends
 class Gathered:
     """Hits of several shards, one list after the other: (n,) each. keys: of the order, the smaller the earlier.
 
-    scores: of each key that is a score; columns: values of each that is a column.
+    scores: of each key that is a score; columns: values of each that is a column. found_by: bool (n, operands).
     """
 
     shards: np.ndarray
@@ -34,6 +34,7 @@ class Gathered:
     scores: tuple[np.ndarray, ...]
     columns: tuple[pa.Array, ...]
     keys: tuple[np.ndarray, ...]
+    found_by: np.ndarray | None
 
     @classmethod
     def of(cls, order: Order, lists: Sequence[tuple[int, Hits]]) -> Gathered:
@@ -46,6 +47,7 @@ class Gathered:
             _places(next(of_columns), key.falling) if isinstance(key, ByColumn) else -next(of_scores) for key in order
         ]
         ids = [doc_id for one in hits for doc_id in one.ids]
+        found_by = [one.found_by for one in hits if one.found_by is not None and len(one.ids)]
         return cls(
             np.repeat([shard for shard, _ in lists], [len(one.ids) for one in hits]),
             np.concatenate([one.segments for one in hits]),
@@ -54,6 +56,7 @@ class Gathered:
             scores,
             columns,
             (*keys, np.asarray(pc.rank(pa.array(ids, pa.string()), tiebreaker="dense"))),
+            np.concatenate(found_by) if found_by else hits[0].found_by,
         )
 
     def first(self, places: np.ndarray, limit: int) -> np.ndarray:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from alicorn.distributed.protocol.messages import Answer, Message
-from alicorn.distributed.shard.shard import OpenShard
+from alicorn.distributed.protocol.messages import Answer, Message, NotHere
+from alicorn.distributed.shard.versions import ShardVersions
 
 
 class Lost(NamedTuple):
@@ -28,12 +28,15 @@ class Transport(Protocol):
 class LocalShards:
     """Shards in this process, one after the other."""
 
-    def __init__(self, shards: Sequence[OpenShard]) -> None:
+    def __init__(self, shards: Sequence[ShardVersions]) -> None:
         self._shards = shards
 
     def ask(self, asked: Mapping[int, Message], deadline: float | None) -> dict[int, Answer | Lost]:
-        return {number: self._shards[number].answer(message) for number, message in asked.items()}
+        answers = {number: self._shards[number].answer(message) for number, message in asked.items()}
+        return {
+            number: Lost(answer.reason) if isinstance(answer, NotHere) else answer for number, answer in answers.items()
+        }
 
     def close(self) -> None:
         for shard in self._shards:
-            shard.collection.close()
+            shard.close()

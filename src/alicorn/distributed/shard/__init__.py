@@ -4,4 +4,5 @@ execution.py  the evaluation of an expression where the shards have agreed
 agreeing.py   what is counted over the whole collection inside a tree
 answering.py  a search, round by round
 shard.py      OpenShard: a collection of some of the documents, and its answer to every message
+versions.py   ShardVersions: the versions of a shard in a folder
 """

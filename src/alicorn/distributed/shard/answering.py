@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +32,7 @@ from alicorn.query.order.keys import BY_NN, check_order
 from alicorn.query.order.order_by import ranked
 from alicorn.query.order.scores import rising_of
 from alicorn.query.result import rows_of
-from alicorn.query.search import first_hits
+from alicorn.query.search import first_hits, operands_kept
 from alicorn.query.sets import docset
 from alicorn.query.sets.per_segment import Sets, ids_of, live
 from alicorn.query.sets.ranked import Ranked
@@ -45,31 +46,35 @@ def searching(snapshot: Snapshot, asked: AskSearch) -> Answering:
     order = check_order(asked.order_by, prepared, snapshot.columns, snapshot.positions)
     ordering = Ordering(order, prepared, asked.vectors, snapshot.columns)
     cursor = None if asked.after is None else ordering.read(asked.after)
-    evaluation = _evaluation(snapshot, asked, prepared.root)
-    yield from agree(evaluation, prepared.root, order == BY_NN and cursor is None and not asked.facets)
+    top = operands_kept(prepared, asked.lineage)
+    whole = bool(asked.facets) or asked.explain or top is not None
+    evaluation = ShardExecution(snapshot, UnitVectors(asked.vectors), asked.explain, top)
+    _note_expansions(evaluation, prepared.root)
+    yield from agree(evaluation, prepared.root, order == BY_NN and cursor is None and not whole)
     fusions = [key for key in order if isinstance(key, RankFusion)]
     if fusions:
         found = evaluation.run(prepared.root)
         evaluation.agreed[id(prepared.root)] = found
         yield from _ranked_among_all(evaluation, prepared, fusions, found)
     shared = _shared(prepared.root)
-    best, total, listed = first_hits(
-        evaluation, ordering, asked.limit, cursor, whole=bool(asked.facets or shared or fusions)
-    )
+    best, total, listed = first_hits(evaluation, ordering, asked.limit, cursor, whole=whole or bool(shared or fusions))
     shares, facets = [], {}
     if listed is not None:
         for operand, weight in shared:
             of_operand = live(snapshot, evaluation.evaluate(operand, listed))
             share = min(math.ceil(weight * asked.shared - 1e-9), asked.shared)
-            shares.append(_hits(ordering, snapshot, ranked(evaluation, prepared, of_operand, ordering, share)))
+            shares.append(_hits(ordering, evaluation, ranked(evaluation, prepared, of_operand, ordering, share)))
         facets = yield from _counted(snapshot, asked.facets, listed)
-    return ShardHits(total, _hits(ordering, snapshot, best), shares, facets, evaluation.notices)
+    step = None if evaluation.step is None else replace(evaluation.step, actual=total)
+    num_by_nn = evaluation.num_by_nn() if asked.lineage else 0
+    return ShardHits(total, _hits(ordering, evaluation, best), shares, facets, evaluation.notices, num_by_nn, step)
 
 
 def explaining(snapshot: Snapshot, asked: AskReason) -> Answering:
     """Why the expression holds a document of this shard, or does not."""
     root = prepare(asked.expression).root
-    evaluation = _evaluation(snapshot, asked, root)
+    evaluation = ShardExecution(snapshot, UnitVectors(asked.vectors))
+    _note_expansions(evaluation, root)
     yield from agree(evaluation, root)
     found = snapshot.find(asked.doc_id)
     if found is None:
@@ -78,13 +83,11 @@ def explaining(snapshot: Snapshot, asked: AskReason) -> Answering:
     return Explained(reason(evaluation, root, at, found[1]).to_dict())
 
 
-def _evaluation(snapshot: Snapshot, asked: AskSearch | AskReason, root: tree.Node) -> ShardExecution:
-    """An evaluation that has noted which expansions left terms out: every shard notes the same."""
-    evaluation = ShardExecution(snapshot, UnitVectors(asked.vectors), asked.facts.expansions)
+def _note_expansions(evaluation: ShardExecution, root: tree.Node) -> None:
+    """Note which expansions left terms out: every shard notes the same."""
     for node in tree.walk(root):
         if isinstance(node, tree.Prefix | tree.Fuzzy):
             evaluation.expansion(node)
-    return evaluation
 
 
 def _ranked_among_all(
@@ -143,7 +146,8 @@ def _ends(ranges: Sequence[Counted]) -> pa.Array:
     return pa.concat_arrays([pa.array(ends_of(of), of.ordinals.values.type) for of in ranges] or [pa.nulls(0)])
 
 
-def _hits(ordering: Ordering, snapshot: Snapshot, best: Ranked) -> Hits:
+def _hits(ordering: Ordering, evaluation: ShardExecution, best: Ranked) -> Hits:
+    snapshot = evaluation.snapshot
     names = [key.name for key in ordering.order if isinstance(key, ByColumn)]
     columns = rows_of(snapshot, best.segments, best.numbers, list(dict.fromkeys(names))) if names else None
     scores = (
@@ -157,4 +161,5 @@ def _hits(ordering: Ordering, snapshot: Snapshot, best: Ranked) -> Hits:
         np.asarray(best.numbers, dtype=np.int64),
         scores,
         [] if columns is None else [columns.column(name).combine_chunks() for name in names],
+        None if evaluation.top is None else evaluation.found_by(best.segments, best.numbers),
     )

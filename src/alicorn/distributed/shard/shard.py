@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +15,9 @@ from alicorn.distributed.protocol.codec import to_stream
 from alicorn.distributed.protocol.exchanges import ExchangePart
 from alicorn.distributed.protocol.messages import (
     Answer,
-    AskDocument,
+    AskDocuments,
     AskFacts,
+    AskQuantizers,
     AskReason,
     AskRows,
     AskSearch,
@@ -26,21 +27,21 @@ from alicorn.distributed.protocol.messages import (
     NextRound,
     OwnFacts,
     OwnTerms,
+    QuantizerArrays,
     Ready,
     Refused,
-    Spelled,
     TableStream,
 )
 from alicorn.distributed.shard.answering import Answering, explaining, searching
-from alicorn.distributed.shard.execution import expansion_of
 from alicorn.errors import AlicornError
 from alicorn.index import Snapshot
-from alicorn.index.segment.snapshot import CountOf
+from alicorn.index.segment.building.documents import Documents
+from alicorn.index.segment.snapshot import CountOf, SegmentView, Spelled, Whole
 from alicorn.language import tree
 from alicorn.language.parse import parse
 from alicorn.language.prepared import prepare
 from alicorn.query import Collection
-from alicorn.query.expansion.expansion import fitting_terms
+from alicorn.query.expansion.expansion import fitting_terms, of_spelled
 from alicorn.query.explain.missing import has_term
 from alicorn.query.restrict import restricted
 from alicorn.query.result import rows_of
@@ -48,6 +49,7 @@ from alicorn.query.sets.per_segment import live, size
 from alicorn.query.text.fields import holders_of, num_terms
 from alicorn.query.text.scored import num_having
 from alicorn.query.text.spellings import spelled_holders
+from alicorn.tables import concatenated
 
 _KEPT = 256  # searches between two of their rounds
 _MOST_PARTS = 16  # sets of shards, and of documents that may be seen
@@ -55,6 +57,10 @@ _MOST_FACTS = 125_000  # counts that a shard remembers of each: some 25 MB
 
 _Part = tuple[tuple[int, ...], str | None]
 """The shards that are asked, and the documents that may be seen."""
+
+
+_Known = tuple[Snapshot, dict[CountOf, int], dict[str, Spelled]]
+"""A snapshot, and its counts and expansions of all shards, which grow."""
 
 
 class OpenShard:
@@ -66,7 +72,7 @@ class OpenShard:
     def __init__(self, collection: Collection) -> None:
         self.collection = collection
         self._own = collection.snapshot()
-        self._knowing: dict[_Part, tuple[Snapshot, dict[CountOf, int]]] = {}
+        self._knowing: dict[_Part, _Known] = {}
         self._searches: OrderedDict[tuple[str, int], Answering] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -78,12 +84,17 @@ class OpenShard:
                     return self._in_rounds(asked)
                 case AskFacts():
                     return self._own_facts(asked)
+                case AskRows(whole=False):
+                    columns = list(self._own.columns)
+                    return TableStream(to_stream(rows_of(self._own, asked.segments, asked.numbers, columns)))
                 case AskRows():
-                    return TableStream(to_stream(rows_of(self._own, asked.segments, asked.numbers, asked.columns)))
+                    return self._documents(asked.segments, asked.numbers)
+                case AskDocuments():
+                    return self._documents(*_addresses(self._own, asked.doc_ids))
+                case AskQuantizers():
+                    return QuantizerArrays({key: one.to_arrays() for key, one in self._own.quantizers.items()})
                 case AskVersion():
                     return Ready(len(self.collection))
-                case AskDocument():
-                    return TableStream(to_stream(self._document(asked.doc_id)))
         except AlicornError as error:
             return Refused(type(error).__name__, str(error))
 
@@ -117,13 +128,14 @@ class OpenShard:
         """
         part, visible = (tuple(facts.shards), only), self._visible(only)
         with self._lock:
-            snapshot, known = self._knowing.get(part, (None, {}))
-            if snapshot is None or len(known) > _MOST_FACTS:
-                known = {}
-                snapshot = replace(visible, num_docs=facts.num_docs, whole=known)
+            snapshot, counts, expansions = self._knowing.get(part, (None, {}, {}))
+            if snapshot is None or len(counts) + len(expansions) > _MOST_FACTS:
+                counts, expansions = {}, {}
+                snapshot = replace(visible, num_docs=facts.num_docs, whole=Whole(counts, expansions))
                 kept = list(self._knowing.items())[1 - _MOST_PARTS :]
-                self._knowing = {**dict(kept), part: (snapshot, known)}
-            known.update(facts.counts)
+                self._knowing = {**dict(kept), part: (snapshot, counts, expansions)}
+            counts.update(facts.counts)
+            expansions.update(facts.expansions)
             return snapshot
 
     def _own_facts(self, asked: AskFacts) -> OwnFacts:
@@ -135,15 +147,22 @@ class OpenShard:
     def _visible(self, only: str | None) -> Snapshot:
         return restricted(self._own, None if only is None else prepare(only).root)
 
-    def _document(self, doc_id: str) -> pa.Table:
-        found = self._own.find(doc_id)
-        if found is None:
-            return pa.table({})
-        view, number = found
-        at = next(at for at, other in enumerate(self._own.segments) if other is view)
-        rows = rows_of(self._own, np.array([at]), np.array([number]), list(self._own.columns))
-        terms = pa.array([view.segment.document(number)["terms"]], pa.list_(pa.string()))
-        return rows.add_column(1, "terms", terms)
+    def _documents(self, segments: np.ndarray, numbers: np.ndarray) -> TableStream:
+        """Whole documents in the order of their segments, as the journal has them."""
+        views = self._own.segments
+        tables = [
+            Documents.at(views[at].segment, numbers[segments == at]).to_table() for at in np.unique(segments).tolist()
+        ]
+        nothing = pa.table({"doc_id": pa.nulls(0, pa.string())})
+        return TableStream(to_stream(concatenated(tables) if tables else nothing))
+
+
+def _addresses(snapshot: Snapshot, doc_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Of those that are there, each once."""
+    places: dict[SegmentView, int] = {view: at for at, view in enumerate(snapshot.segments)}
+    found = [one for doc_id in dict.fromkeys(doc_ids) if (one := snapshot.find(doc_id)) is not None]
+    address = np.array([(places[view], number) for view, number in found], dtype=np.int64).reshape(-1, 2)
+    return address[:, 0], address[:, 1]
 
 
 def own_count(snapshot: Snapshot, counted: CountOf, expansions: Mapping[str, Spelled]) -> int:
@@ -160,7 +179,7 @@ def own_count(snapshot: Snapshot, counted: CountOf, expansions: Mapping[str, Spe
         case ("spelled", node, *fields):
             fuzzy = _expanded(node)
             assert isinstance(fuzzy, tree.Fuzzy)
-            holders = spelled_holders(snapshot, fuzzy, expansion_of(snapshot, expansions[node]), fields)
+            holders = spelled_holders(snapshot, fuzzy, of_spelled(snapshot, expansions[node]), fields)
             return size(live(snapshot, holders))
         case ("known", term):
             return int(has_term(snapshot, term))

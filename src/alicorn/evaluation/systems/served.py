@@ -12,7 +12,8 @@ from alicorn.evaluation.searches import Searches
 from alicorn.language.order import OrderBy
 from alicorn.language.templates import Template, TermsHole
 from alicorn.language.tree import walk
-from alicorn.query import Collection, Result
+from alicorn.query import Result
+from alicorn.query.any_collection import AnyCollection
 from alicorn.query.check import check_vectors
 from alicorn.retrieval.asked import asked_rows
 from alicorn.retrieval.encoder import named_vectors, search_vectors
@@ -152,7 +153,7 @@ def with_ranking(retriever: Retriever, searches: Searches, depth: int, key: str,
 
 
 def any_word(
-    collection: Collection, vertical: Vertical, searches: Searches, depth: int, order_by: OrderBy = BY_WORDS
+    collection: AnyCollection, vertical: Vertical, searches: Searches, depth: int, order_by: OrderBy = BY_WORDS
 ) -> Answered:
     """Documents with any word of the query, by BM25 and then static rank unless told otherwise: the usual baseline."""
     holes = " ".join(f"{{terms:{prefix}}}" for prefix in word_prefixes(vertical))

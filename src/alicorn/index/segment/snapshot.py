@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -82,7 +82,25 @@ def discard(
 
 CountOf = tuple[str, ...]
 """What is counted over all documents of a collection: ("having", terms...) documents with any of the terms, ("length",
-prefix) terms of a prefix, ("spelled", fuzzy term, fields...) documents with any of its spellings."""
+prefix) terms of a prefix, ("spelled", fuzzy term, fields...) documents with any of its spellings; ("known", term) above
+0 where a segment has the term."""
+
+
+@dataclass(frozen=True)
+class Spelled:
+    """The terms to which a prefix or a fuzzy term expands, and the edits of each. left_out: how many others fit."""
+
+    terms: list[str]
+    edits: list[int]
+    left_out: int
+
+
+class Whole(NamedTuple):
+    """What is known of a collection by those who have a part of its documents. counts: by what is counted. expansions:
+    of prefixes and fuzzy terms, by their text."""
+
+    counts: Mapping[CountOf, int]
+    expansions: Mapping[str, Spelled]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +109,8 @@ class Snapshot:
 
     positions: the prefixes of terms whose positions are kept.
     sequence: grows with every acknowledged operation and every rewriting of segments, also across openings.
-    whole: None, unless the segments are one shard of a collection: then num_docs is the collection's, and so are these
-    counts, by what is counted (`over_all`).
+    whole: None, unless the segments are a part of a collection: then num_docs is the collection's, and so are these
+    counts and expansions.
     """
 
     segments: tuple[SegmentView, ...]
@@ -102,7 +120,7 @@ class Snapshot:
     columns: Mapping[str, pa.DataType]
     positions: tuple[str, ...]
     sequence: int
-    whole: Mapping[CountOf, int] | None = None
+    whole: Whole | None = None
 
     def find(self, doc_id: str) -> tuple[SegmentView, int] | None:
         """The view and document number of a live document."""
@@ -118,6 +136,6 @@ class Snapshot:
         return found | {name: None for name in self.columns if name not in found}
 
 
-def over_all(whole: Mapping[CountOf, int] | None, counted: CountOf, own: int) -> int:
+def over_all(whole: Whole | None, counted: CountOf, own: int) -> int:
     """A count over the whole collection. whole: of the snapshot; own: the count in its segments."""
-    return own if whole is None else whole[counted]
+    return own if whole is None else whole.counts[counted]

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alicorn.index import SegmentView, Snapshot
+from alicorn.index.segment.snapshot import Spelled
 from alicorn.language import tree
 from alicorn.query.expansion.frequency import live_frequencies
 
@@ -68,6 +69,8 @@ class Fitting(NamedTuple):
 
 def expand(snapshot: Snapshot, node: tree.Prefix | tree.Fuzzy) -> Expansion:
     """The terms that a node expands to."""
+    if snapshot.whole is not None:
+        return of_spelled(snapshot, snapshot.whole.expansions[str(node)])
     if isinstance(node, tree.Fuzzy) and stands_for_itself(snapshot, node):
         alone = {view: _itself(view, node.term) for view in snapshot.segments}
         return Expansion(alone, {view: np.zeros(len(own), dtype=np.int64) for view, own in alone.items()})
@@ -80,6 +83,18 @@ def expand(snapshot: Snapshot, node: tree.Prefix | tree.Fuzzy) -> Expansion:
     kept_edits = {view: own[chosen[term_of[view]]] for view, own in edits.items()}
     num_live = int(np.count_nonzero(fitting.frequencies))
     return Expansion(kept, kept_edits, max(0, num_live - node.terms))
+
+
+def of_spelled(snapshot: Snapshot, spelled: Spelled) -> Expansion:
+    """Those terms of an expansion of the whole collection that the segments of a part of it have."""
+    terms, edits = pa.array(spelled.terms, pa.string()).cast(pa.binary()), np.array(spelled.edits, dtype=np.int64)
+    numbers, of_terms = {}, {}
+    for view in snapshot.segments:
+        found = view.segment.terms.find_many(terms)
+        order = np.argsort(found, kind="stable")
+        order = order[found[order] >= 0]
+        numbers[view], of_terms[view] = found[order], edits[order]
+    return Expansion(numbers, of_terms, spelled.left_out)
 
 
 def fitting_terms(snapshot: Snapshot, node: tree.Prefix | tree.Fuzzy) -> Fitting:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from alicorn.index import SegmentView, Snapshot
+from alicorn.index.segment.snapshot import over_all
 from alicorn.language import tree
 from alicorn.language.other_syntax import written_here
 from alicorn.text import words
@@ -26,7 +27,8 @@ def missing_terms(is_known: IsKnown, root: tree.Node) -> tuple[str, ...]:
 
 def has_term(snapshot: Snapshot, term: str) -> bool:
     """Whether a live document has a term."""
-    return any(_has_live(view, term) for view in snapshot.segments)
+    own = any(_has_live(view, term) for view in snapshot.segments)
+    return over_all(snapshot.whole, ("known", term), own) > 0
 
 
 def _has_live(view: SegmentView, term: str) -> bool:

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
 from alicorn.language import tree
-
-if TYPE_CHECKING:
-    from alicorn.query.nn.counters import Counters
-
+from alicorn.query.nn.counters import Counters
 
 _MOST_NODES = 256
 _MOST_TERMS = 10

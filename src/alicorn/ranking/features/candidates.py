@@ -88,7 +88,8 @@ class Candidates:
         if prefix not in self._words:
             nodes = operands(self.vertical.analyzer(prefix), prefix, self.asked.text)
             terms = scored_terms(Or(tuple(nodes))) if nodes else []
-            rows = [np.concatenate(scores_of(self.snapshot, [term], self._numbers)) for term in terms]
+            scores = (scores_of(self.snapshot, [term], self._numbers) for term in terms)
+            rows = [np.concatenate([np.empty(0), *of_term]) for of_term in scores]
             self._words[prefix] = np.array(rows).reshape(len(terms), len(self))
         return self._words[prefix]
 

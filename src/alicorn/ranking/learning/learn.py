@@ -24,7 +24,7 @@ from alicorn.evaluation.searches import Searches, read_searches
 from alicorn.evaluation.systems.served import RRF, request_vectors, served, with_ranking
 from alicorn.folders import RANKER_FOLDER, check_place
 from alicorn.pairs import PairsFolder
-from alicorn.query import Collection
+from alicorn.query.any_collection import AnyCollection
 from alicorn.ranking.bst import Bst
 from alicorn.ranking.features import FeatureSet
 from alicorn.ranking.forest import Forest
@@ -145,7 +145,7 @@ def learn_ranker(
     return RankReport(learned, counts, examples.left_out, examples.logged, comparison)
 
 
-def _rankings(ranker: Ranker, vertical: Vertical, collection: Collection) -> dict[str, RankingStages]:
+def _rankings(ranker: Ranker, vertical: Vertical, collection: AnyCollection) -> dict[str, RankingStages]:
     """The forest alone, and the network alone where there is one."""
     stages: dict[str, AnyStage] = {RANKED: ByForest(kind="forest")}
     if ranker.bst is not None:

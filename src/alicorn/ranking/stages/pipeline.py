@@ -28,7 +28,8 @@ from alicorn.config import Config, dump_yaml, parse_config, plain_yaml, read_tex
 from alicorn.errors import ConfigError
 from alicorn.index import Snapshot
 from alicorn.language.tree import Or, StrongOr
-from alicorn.query import Collection, Facet, Result
+from alicorn.query import Facet, Result
+from alicorn.query.any_collection import AnyCollection
 from alicorn.query.explain.step import Step
 from alicorn.query.wanted import check_wanted
 from alicorn.ranking.explanation import Beside, HitExplanation, contributions, smallest_lifts
@@ -137,7 +138,7 @@ class HasVertical(Protocol):
 class Pipeline:
     """A ranker and the stages around it, over one collection and vertical: what a Retriever's `ranking` is."""
 
-    def __init__(self, ranker: Ranker, config: RankingConfig, vertical: Vertical, collection: Collection) -> None:
+    def __init__(self, ranker: Ranker, config: RankingConfig, vertical: Vertical, collection: AnyCollection) -> None:
         """Raises ModelError where the ranker was learned from other numbers, ConfigError for names that are unknown."""
         ranker.check(collection, vertical)
         snapshot = collection.snapshot()
@@ -152,7 +153,7 @@ class Pipeline:
         ranker.forest.score(np.full((1, len(ranker.features.names)), np.nan))  # compiled before the first request
 
     @classmethod
-    def load(cls, path: Path, vertical: Vertical, collection: Collection) -> Pipeline:
+    def load(cls, path: Path, vertical: Vertical, collection: AnyCollection) -> Pipeline:
         """path: as of load_ranking."""
         return cls(*load_ranking(path), vertical, collection)
 
@@ -180,7 +181,7 @@ class Pipeline:
         return self.ranker.features.asker_columns
 
     def search(
-        self, collection: Collection, request: Request, explain: bool = False, snapshot: Snapshot | None = None
+        self, collection: AnyCollection, request: Request, explain: bool = False, snapshot: Snapshot | None = None
     ) -> Result:
         """The page of a request, in the order of the stages."""
         assert request.asked is not None
@@ -203,7 +204,7 @@ class Pipeline:
 
     def _candidates(
         self,
-        collection: Collection,
+        collection: AnyCollection,
         request: Request,
         limit: int,
         explain: bool = False,
@@ -286,7 +287,7 @@ class Pipeline:
         )
 
     def explain(
-        self, collection: Collection, request: Request, doc_id: str, to_rank: int = 1, beside: str | None = None
+        self, collection: AnyCollection, request: Request, doc_id: str, to_rank: int = 1, beside: str | None = None
     ) -> HitExplanation:
         """Why a hit is where it is, and what would lift it to a rank.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from alicorn.language.tree import Node, Or, Term
-from alicorn.query import Collection
+from alicorn.query.any_collection import AnyCollection
 from alicorn.text import words
 from alicorn.vertical import Vertical
 from alicorn.vertical.schema import KnownColumns
@@ -27,7 +27,7 @@ class ByWords:
     only: the tree of the documents that may be seen; None: all.
     """
 
-    collection: Collection
+    collection: AnyCollection
     vertical: Vertical
     text: str
     known: KnownColumns

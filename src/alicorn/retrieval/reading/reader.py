@@ -9,8 +9,7 @@ from typing import Literal, NamedTuple
 from alicorn.intents import IntentClassifier
 from alicorn.language.order import OrderBy, without_nn
 from alicorn.language.tree import Node
-from alicorn.query import Collection
-from alicorn.query.restrict import restricted
+from alicorn.query.any_collection import AnyCollection
 from alicorn.retrieval.reading.by_words import ByWords, Chosen
 from alicorn.retrieval.reading.intents import Intent, controlled, understood
 from alicorn.retrieval.reading.nearest import nearest
@@ -42,7 +41,7 @@ class TextReader:
     order_by of its methods: unless given, that of the vertical.
     """
 
-    collection: Collection
+    collection: AnyCollection
     vertical: Vertical
     classifier: IntentClassifier | None = None
 
@@ -71,7 +70,7 @@ class TextReader:
         expression, rule = vertical.request_expression(text, by_words, key, vectors, known)
         if rule is not None:
             return ReadText(expression, self._order("boolean", without_nn(order_by)), rule)
-        intents = understood(vertical, restricted(self.collection.snapshot(), only), text, self.classifier)
+        intents = understood(vertical, self.collection.part(only), text, self.classifier)
         if vertical.control is not None:
             expression = controlled(expression, intents, vertical.control)
         channels = tuple(vertical.expressions.hybrid.channels)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from alicorn.errors import AlicornError, BodyError, CollectionError, TableError
 from alicorn.publishing.documents import indexed
-from alicorn.query import Collection
+from alicorn.query.any_collection import AnyCollection
 from alicorn.serving.api.documents import Given, updates_table, upserts_table
 from alicorn.serving.api.messages import BulkAnswer, DocumentBody, RowError, decode
 from alicorn.serving.api.problems import problem_of
@@ -31,7 +31,7 @@ _SHOWN_ERRORS = 100
 class Bulk:
     """One request's documents. models: of the collection, which derive what documents leave out."""
 
-    def __init__(self, collection: Collection, models: "Sequence[AnyModel]", action: BulkAction) -> None:
+    def __init__(self, collection: AnyCollection, models: "Sequence[AnyModel]", action: BulkAction) -> None:
         self._collection = collection
         self._models = models
         self._action = action
@@ -87,13 +87,12 @@ class Bulk:
             self._write(rows[half:], part[half:], write, ids[half:])
 
     def _write_documents(self, documents: Sequence[DocumentBody]) -> None:
-        snapshot = self._collection.snapshot()
         if self._action == "delete":
             self._delete([document.doc_id for document in documents])
         elif self._action == "update":
-            self._update(updates_table(documents, snapshot))
+            self._update(updates_table(documents, self._collection.snapshot()))
         else:
-            self._upsert(upserts_table(documents, self._models, snapshot))
+            self._upsert(upserts_table(documents, self._models, self._collection))
 
     def _write_table(self, table: pa.Table) -> None:
         if self._action == "delete":

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from alicorn.query import Collection
+from alicorn.query.any_collection import AnyCollection
 from alicorn.query.restrict import document_of
 from alicorn.reporting.json_text import plain_json, to_json
 from alicorn.serving.api.body import media_type
@@ -61,7 +61,7 @@ def _of_lists(endpoint: SearchEndpoint, access: Access) -> list[Operation]:
     def upsert_documents(request: Request, documents: list[DocumentBody]) -> Upserted:
         access.limits_of(request).check("documents", len(documents))
         models = list(endpoint.retriever.models.values())
-        chosen = upserts_table(documents, models, collection.snapshot())
+        chosen = upserts_table(documents, models, collection)
         applied = collection.apply(chosen.documents, chosen.left_out, chosen.given)
         return Upserted(applied.upserted, len(chosen.left_out))
 
@@ -94,10 +94,10 @@ def _of_lists(endpoint: SearchEndpoint, access: Access) -> list[Operation]:
     ]
 
 
-def _of_one(collection: Collection) -> list[Operation]:
+def _of_one(collection: AnyCollection) -> list[Operation]:
     def get_document(request: Request, body: None) -> Stored:
         doc_id: str = request.path_params["doc_id"]
-        document = document_of(collection.snapshot(), doc_id, only_of(request))
+        document = document_of(collection.holding([doc_id]), doc_id, only_of(request))
         if document is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, f"no document {doc_id[:200]!r}")
         return {name: plain_json(value) for name, value in document.items()}

@@ -19,6 +19,7 @@ from alicorn.errors import TableError
 from alicorn.index import Snapshot
 from alicorn.index.segment.building.documents import EMBEDDING
 from alicorn.publishing.documents import indexed
+from alicorn.query.any_collection import AnyCollection
 from alicorn.serving.api.messages import DocumentBody
 from alicorn.tables import array_of_json, is_open
 from alicorn.vertical import Vertical
@@ -39,14 +40,14 @@ class Given(NamedTuple):
     left_out: list[str]
 
 
-def upserts_table(documents: Sequence[DocumentBody], models: "Sequence[AnyModel]", snapshot: Snapshot) -> Given:
+def upserts_table(documents: Sequence[DocumentBody], models: "Sequence[AnyModel]", collection: AnyCollection) -> Given:
     """The table to upsert.
 
-    snapshot: of the collection. Raises TableError and VectorError, rows counted in `documents`.
+    Raises TableError and VectorError, rows counted in `documents`.
     """
     is_plain = [document.terms is not None or document.embeddings is not None for document in documents]
     if not models or all(is_plain):
-        return updates_table(documents, snapshot)
+        return updates_table(documents, collection.snapshot())
     if any(is_plain):
         row = is_plain.index(True)
         raise TableError(
@@ -56,9 +57,10 @@ def upserts_table(documents: Sequence[DocumentBody], models: "Sequence[AnyModel]
             row=row,
         )
     vertical = models[0].vertical
-    table = _raw_table(documents, vertical, snapshot.columns)
+    table = _raw_table(documents, vertical, collection.snapshot().columns)
     chosen = indexed(table, models, datetime.datetime.now(datetime.UTC))
-    _check_terms_kept(documents, chosen.documents, vertical, snapshot)
+    holding = collection.holding([document.doc_id for document in documents])
+    _check_terms_kept(documents, chosen.documents, vertical, holding)
     bodies = {document.doc_id: document for document in documents}
     kept = [bodies[doc_id] for doc_id in chosen.documents["doc_id"].to_pylist()]
     gives = {name: _gives(kept, name) for name in vertical.document.stored}

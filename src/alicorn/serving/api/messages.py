@@ -65,6 +65,7 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     asc or desc, or a list of such keys; of a text, the vertical's order unless given.
     offset: hits left out before the first. after: the cursor of the page before. facets: by names of one's own.
     columns: the stored columns that a hit shows; all unless given. timeout_ms: for the whole answer, from arrival.
+    partial: where shards of the collection do not answer, answer of the others, as coverage says; else refuse.
     """
 
     expression: str | None = None
@@ -87,6 +88,7 @@ class SearchRequest(Struct, forbid_unknown_fields=True, frozen=True):
     why: bool = False
     highlight: bool = False
     timeout_ms: Timeout | None = None
+    partial: bool = False
 
 
 class BatchRequest(Struct, forbid_unknown_fields=True, frozen=True):
@@ -148,6 +150,16 @@ class FacetCounts(Struct, frozen=True):
     missing: int | None
 
 
+class CoverageOf(Struct, frozen=True):
+    """shards: of the collection, 1 where it is in one piece; answered: of these; documents: of all of them;
+    answered_documents: of those that answered."""
+
+    shards: int
+    answered: int
+    documents: int
+    answered_documents: int
+
+
 class Understood(Struct, frozen=True):
     """A term that the nearest documents must have. words: of the query that name it, or "" where it is learned from
     what was chosen; probability: 1 of what is named."""
@@ -164,7 +176,8 @@ class SearchAnswer(Struct, frozen=True):
     vertical's selection by which the text became the Boolean expression; null where none did. cursor: `after` of the
     next page; null where there is no hit. facets: the counts that were asked for, by name. models: those that encoded
     vectors of the search, embedding key -> fingerprint. intents: what the query is sure to ask for, by the vertical's
-    control; candidates: how many documents nn found that have it, null without intents.
+    control; candidates: how many documents nn found that have it, null without intents. coverage: of how much of the
+    collection the answer is.
     """
 
     hits: list[Hit]
@@ -173,6 +186,7 @@ class SearchAnswer(Struct, frozen=True):
     search_ms: float
     expression: str
     notices: list[str]
+    coverage: CoverageOf
     search_id: str | None = None
     explanation: dict[str, Any] | None = None
     without_nn: str | None = None

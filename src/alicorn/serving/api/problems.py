@@ -2,7 +2,7 @@
 
 400  a mistake in the request          404  no such document or route     405  wrong method
 409  the collection cannot be written  413  the body is too large         415  a body of another media type
-408  the body came too slowly         429  too many requests     503  the time that was given is over
+408  the body came too slowly         429  too many requests     503  the time is over, or a shard is away
 500  our own mistake: the message says no more than that; the log has the rest
 """
 
@@ -26,6 +26,7 @@ from alicorn.errors import (
     DeadlineError,
     QueryError,
     TableError,
+    UnreachableError,
     VectorError,
 )
 from alicorn.serving.api.messages import Problem
@@ -40,10 +41,15 @@ _KINDS: Mapping[type[AlicornError], tuple[str, str]] = {
     TableError: ("documents", "The documents do not fit the collection"),
     ConfigError: ("option", "An option of the request has no meaning here"),
     DeadlineError: ("deadline", "There was no answer in the time that was given"),
+    UnreachableError: ("unreachable", "A part of the collection does not answer"),
     CollectionError: ("collection", "The collection cannot do this"),
     AlicornError: ("request", "The request cannot be answered"),
 }
-_STATUSES = {CollectionError: HTTPStatus.CONFLICT, DeadlineError: HTTPStatus.SERVICE_UNAVAILABLE}
+_STATUSES = {
+    UnreachableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    CollectionError: HTTPStatus.CONFLICT,
+    DeadlineError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
 PROBLEM_TYPES = {_TYPE + name: title for name, title in _KINDS.values()}
 """The types of problems with their titles."""
 _log = logging.getLogger(__name__)

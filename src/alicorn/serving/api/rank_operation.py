@@ -70,7 +70,7 @@ def rank_operation(endpoint: SearchEndpoint, pipeline: Pipeline | None) -> Opera
         assert of_text.asked is not None, "the retriever ranks"
         scores = [0.0 if item.score is None else item.score for item in asked.items]
         channels = [item.channels for item in asked.items]
-        found = pipeline.rank(retriever.collection.snapshot(), of_text.asked, ids, scores, channels)
+        found = pipeline.rank(retriever.collection.holding(ids), of_text.asked, ids, scores, channels)
         names = pipeline.ranker.features.names
         items = [
             RankedItem(ids[row], score, row + 1, dict(zip(names, _known(features), strict=True)))

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from msgspec.structs import asdict, replace
 
-from alicorn.errors import AlicornError, BodyError, CollectionError, ConfigError, DeadlineError
+from alicorn.distributed.router import reaching
+from alicorn.errors import AlicornError, BodyError, CollectionError, ConfigError, DeadlineError, UnreachableError
 from alicorn.feedback import ServedEvent, ServedLog, ServedSearch, new_search_id
 from alicorn.feedback.exploration import Swapped, swapped
 from alicorn.feedback.served import packed
@@ -38,6 +39,7 @@ from alicorn.serving.api.messages import (
     AnswerOrProblem,
     BatchAnswer,
     BatchRequest,
+    CoverageOf,
     EventBody,
     FacetBucket,
     FacetCounts,
@@ -107,6 +109,21 @@ class SearchEndpoint:
 
         Raises AlicornError for a mistake in the request, DeadlineError where no answer is wanted any more.
         """
+        with reaching(partial_answer=asked.partial):
+            try:
+                return self._answer(asked, only, snapshot, retriever)
+            except UnreachableError:
+                if not asked.partial:
+                    raise
+                return self._answer(asked, only, snapshot, retriever)  # a shard went after it gave its hits
+
+    def _answer(
+        self,
+        asked: SearchRequest,
+        only: Node | None,
+        snapshot: Snapshot | None,
+        retriever: Retriever | None,
+    ) -> SearchAnswer:
         started = time.perf_counter()
         retriever = retriever or self.retriever
         highlighter = Highlighter(retriever.vertical) if asked.highlight else None
@@ -138,6 +155,7 @@ class SearchEndpoint:
             result.took_ms,
             expression,
             notices,
+            CoverageOf(**result.coverage._asdict()),
             search_id,
             None if result.explanation is None else result.explanation.to_dict(),
             request.without_nn,
@@ -273,15 +291,18 @@ class SearchEndpoint:
 
     def _is_hidden(self, profile: Mapping[str, Any], only: Node | None) -> bool:
         """Whether a searcher is a document that may not be seen."""
-        doc_id, snapshot = profile.get("searcher_id"), self.collection.snapshot()
-        if only is None or not isinstance(doc_id, str) or snapshot.find(doc_id) is None:
+        doc_id = profile.get("searcher_id")
+        if only is None or not isinstance(doc_id, str):
+            return False
+        snapshot = self.collection.holding([doc_id])
+        if snapshot.find(doc_id) is None:
             return False
         return restricted(snapshot, only).find(doc_id) is None
 
     def _as_document(self, profile: Mapping[str, Any], only: Node | None) -> dict[str, Any]:
         """Where people search for people, a searcher is a document too: one of the same id with something in common."""
         doc_id = profile.get("searcher_id")
-        document = document_of(self.collection.snapshot(), doc_id, only) if isinstance(doc_id, str) else None
+        document = document_of(self.collection.holding([doc_id]), doc_id, only) if isinstance(doc_id, str) else None
         return document if document is not None and in_common(profile, document) else {}
 
     def _label_columns(self) -> Sequence[str]:

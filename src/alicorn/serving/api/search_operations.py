@@ -8,6 +8,7 @@ from msgspec import UNSET
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from alicorn.distributed.router import reaching
 from alicorn.errors import AlicornError, BodyError
 from alicorn.retrieval.analysis_steps import analysis_steps
 from alicorn.serving.api.body import JSON
@@ -43,6 +44,7 @@ _FOUND = {
     "search_ms": 0.12,
     "expression": "(and text:john text:smith)",
     "notices": [],
+    "coverage": {"shards": 1, "answered": 1, "documents": 20_000, "answered_documents": 20_000},
     "search_id": "5f0c1d9e8b7a4c3d",
     "explanation": None,
     "without_nn": None,
@@ -75,7 +77,8 @@ def search_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
     def search(request: Request, asked: SearchRequest) -> SearchAnswer:
         deadline_of(request).within(asked.timeout_ms)
         access.limits_of(request).check_search(asked)
-        return counted(endpoint.search(asked, only_of(request)))
+        with reaching(timeout_s=deadline_of(request).left_s):
+            return counted(endpoint.search(asked, only_of(request)))
 
     def search_batch(request: Request, asked: BatchRequest) -> BatchAnswer:
         limits = access.limits_of(request)
@@ -83,8 +86,10 @@ def search_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
         for search in asked.searches:
             limits.check_search(search)
         access.spend(request, len(asked.searches) - 1)
-        deadline_of(request).within(asked.timeout_ms)
-        answer = endpoint.batch(asked, only_of(request))
+        deadline = deadline_of(request)
+        deadline.within(asked.timeout_ms)
+        with reaching(timeout_s=deadline.left_s):
+            answer = endpoint.batch(asked, only_of(request))
         for one in answer.answers:
             if one.answer is not UNSET:
                 counted(one.answer)

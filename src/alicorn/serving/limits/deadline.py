@@ -41,6 +41,13 @@ class Deadline:
         if self._timer is not None:
             self._timer.cancel()
 
+    @property
+    def left_s(self) -> float | None:
+        """Seconds that are left; None: any."""
+        if self._timeout_ms is None:
+            return None
+        return max(0.0, self._timeout_ms / 1000.0 - (time.perf_counter() - self._arrived_s))
+
     def check(self) -> None:
         """Raise DeadlineError where nobody waits for the answer."""
         if self.is_gone:

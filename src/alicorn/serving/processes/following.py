@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from alicorn.query import Collection
+from alicorn.query.any_collection import AnyCollection
 
 EVERY_S = 1.0
 MOST_WAIT_S = 0.2
@@ -21,7 +21,7 @@ MOST_WAIT_S = 0.2
 class Follower:
     """Of a collection that another process writes; one of this process needs none, and is never behind."""
 
-    def __init__(self, collection: Collection, announced: Callable[[], int] | None = None) -> None:
+    def __init__(self, collection: AnyCollection, announced: Callable[[], int] | None = None) -> None:
         """announced: the number of commits that requests must see; None: nobody says."""
         self._collection = collection
         self._announced = announced or (lambda: 0)

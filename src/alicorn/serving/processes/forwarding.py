@@ -10,7 +10,7 @@ from http import HTTPStatus
 import h11
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from alicorn.query import Collection
+from alicorn.query.any_collection import AnyCollection
 from alicorn.serving.api.problems import ProblemResponse, by_status
 from alicorn.serving.processes.part import ServerPart
 
@@ -107,7 +107,7 @@ async def _answer(reader: asyncio.StreamReader, peer: h11.Connection, send: Send
 class Announces:
     """In the owner, which the other processes ask: says what is committed before it is acknowledged."""
 
-    def __init__(self, app: ASGIApp, collection: Collection, part: ServerPart) -> None:
+    def __init__(self, app: ASGIApp, collection: AnyCollection, part: ServerPart) -> None:
         self.app = app
         self.collection = collection
         self.shared = part.shared

@@ -50,11 +50,15 @@ def in_memory(_key: str, shape: tuple[int, int], blocks: Iterator[np.ndarray]) -
 
 
 def build_segment(
-    sources: Sequence[Documents], quantizers: Mapping[str, KeyQuantizer], keep: Keep = in_memory
+    sources: Sequence[Documents],
+    quantizers: Mapping[str, KeyQuantizer],
+    keep: Keep = in_memory,
+    by_cluster: bool = True,
 ) -> Segment:
     """All documents of the sources as one segment: at least one document, with distinct doc_ids.
 
-    quantizers: of every embedding key of the collection, in the order of declaration.
+    quantizers: of every embedding key of the collection, in the order of declaration. by_cluster: number the documents
+    by the cluster of the first key, and then by doc_id; else by doc_id alone.
     """
     offsets = np.cumsum([0] + [source.num_docs for source in sources])
     clusters = {
@@ -62,7 +66,7 @@ def build_segment(
     }
     fields = concatenate_fields(sources)
     id_rank = _ranks(pc.sort_indices(one_chunk(fields.column("doc_id"))).to_numpy())
-    first_key = next((key for key in quantizers if any(map(len, clusters[key]))), None)
+    first_key = next((key for key in quantizers if by_cluster and any(map(len, clusters[key]))), None)
     first_clusters = _cluster_of(sources, offsets, first_key, clusters)
     order = np.argsort(first_clusters.astype(np.int64) << 32 | id_rank)
     numbers = _ranks(order)  # place among the sources -> document number

@@ -1,0 +1,32 @@
+"""A collection in a folder, in one piece or in shards, wherever these are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from alicorn.distributed.processes.client import ProcessShards
+from alicorn.distributed.protocol.manifest import read_manifest
+from alicorn.distributed.router.sharded import ShardedCollection
+from alicorn.errors import ConfigError
+
+
+def open_shards(folder: Path, addresses: Sequence[str] = ()) -> ShardedCollection:
+    """addresses: `NUMBER=unix:PATH` or `NUMBER=HOST:PORT` of each process that answers for a shard, several of one
+    shard being its replicas; none: all shards in this process. Raises CollectionError, CorruptionError, ConfigError.
+    """
+    if not addresses:
+        return ShardedCollection.open(folder)
+    of_shards: list[list[str]] = [[] for _ in read_manifest(folder).shards]
+    for text in addresses:
+        number, _, address = text.partition("=")
+        if not (number.isdecimal() and int(number) < len(of_shards) and address):
+            raise ConfigError(
+                f"--shard: expected NUMBER=unix:PATH or NUMBER=HOST:PORT with a number from 0 to {len(of_shards) - 1},"
+                f" got {text!r}"
+            )
+        of_shards[int(number)].append(address)
+    missing = [str(number) for number, of_shard in enumerate(of_shards) if not of_shard]
+    if missing:
+        raise ConfigError(f"--shard: no process is named for shard {', '.join(missing)} of {folder}: give each one")
+    return ShardedCollection(folder, ProcessShards(of_shards))
