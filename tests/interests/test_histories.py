@@ -119,7 +119,7 @@ def test_a_number_that_no_interest_can_have_is_named(
     lists = {name: pa.array([values], pa.list_(pa.float64())) for name, values in numbers.items()}
     table = pa.table({"searcher_id": ["u"], "doc_ids": [["x1", "y1"]], "sizes": [[1, 1]], **lists})
     with pytest.raises(TableError, match=rf"column '{column}', row 0: .* finite number {allowed} .*alicorn interests"):
-        interest_regions(table.replace_schema_metadata({"key": "a"}), "u", collection.snapshot(), 1, NO_LUCK)
+        interest_regions(table.replace_schema_metadata({"key": "a"}), "u", collection, 1, NO_LUCK)
 
 
 def test_the_first_and_the_last_year_are_read(collection: Collection) -> None:

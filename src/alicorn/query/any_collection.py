@@ -24,6 +24,10 @@ class AnyCollection(Protocol):
     def read_only(self) -> bool: ...
 
     @property
+    def is_remote(self) -> bool:
+        """Whether an answer waits for other processes."""
+
+    @property
     def embeddings(self) -> dict[str, int]: ...
 
     @property

@@ -31,6 +31,8 @@ class Collection(Store):
     `create`, `open`, `upsert`, `delete`, `flush`, `merge`, `verify`, `close` and `len` are Store's.
     """
 
+    is_remote = False
+
     def part(self, only: Node | None) -> Snapshot:
         """The snapshot of the documents of a tree; None: of all. Raises QueryError."""
         return restricted(self.snapshot(), only)

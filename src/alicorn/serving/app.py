@@ -101,7 +101,7 @@ def create_app(
     numbers = None if part is None else part.shared
     metrics = Metrics(collection, None if part is None else part.folder)
     access = Access(keys, limits=limits, numbers=numbers)
-    admission = Admission(numbers=numbers, slot=0 if part is None else part.slot)
+    admission = Admission(numbers=numbers, slot=0 if part is None else part.slot, waits=collection.is_remote)
     metrics.watch(admission)
     background = Background()
     follower = Follower(collection, None if part is None else lambda: part.shared.commits)

@@ -57,7 +57,7 @@ def test_long_names_are_found_before_short_ones():
             return 0 if term in ("city:new york", "city:york", "city:new") else -1
 
     view = type("View", (), {"deleted": None, "segment": type("Segment", (), {"terms": Terms()})})
-    snapshot = type("Snapshot", (), {"segments": [view]})
+    snapshot = type("Snapshot", (), {"segments": [view], "whole": None})
     found = [intent.term for intent in _named(VERTICAL, snapshot, "city", ["york", "new", "york"])]
     assert found == ["city:new york", "city:york"]
 

@@ -9,14 +9,14 @@ from contextvars import ContextVar
 from typing import NamedTuple
 
 
-class Reach(NamedTuple):
+class ShardReach(NamedTuple):
     """deadline: by time.monotonic; None: as long as the transport waits."""
 
     partial_answer: bool = False
     deadline: float | None = None
 
 
-_WHOLE = Reach()
+_WHOLE = ShardReach()
 REACH = ContextVar("alicorn_reach", default=_WHOLE)
 """Of the thread or task that asks."""
 
@@ -29,7 +29,7 @@ def reaching(*, partial_answer: bool = False, timeout_s: float | None = None) ->
     timeout_s None: what is said around it.
     """
     deadline = REACH.get().deadline if timeout_s is None else time.monotonic() + timeout_s
-    before = REACH.set(Reach(partial_answer, deadline))
+    before = REACH.set(ShardReach(partial_answer, deadline))
     try:
         yield
     finally:

@@ -46,6 +46,7 @@ class ShardedCollection:
     """
 
     read_only = True
+    is_remote = True
     num_rewritings = 0
 
     def __init__(self, folder: str | Path, transport: Transport) -> None:

@@ -82,14 +82,17 @@ class Admission:
         most_body_bytes: int = MOST_BODY_BYTES,
         numbers: SharedNumbers | None = None,
         slot: int = 0,
+        waits: bool = False,
     ) -> None:
-        """numbers: of all processes; None: this one is alone. slot: of this process."""
+        """numbers: of all processes; None: this one is alone. slot: of this process. waits: whether an answer waits for
+        other processes, so that none is quick whatever processor time it takes."""
         self.refused = 0
         self.in_flight = 0
         self._longest_wait_s = longest_wait_s
         self._most_body_bytes = most_body_bytes
         self._numbers = numbers or SharedNumbers()
         self._slot = slot
+        self._waits = waits
         self._means: dict[Hashable, _Mean] = {}
         self._quick, self._slow = Lane(1), Lane(NUM_THREADS)
         self._late_s: deque[float] = deque(maxlen=_TICKS)
@@ -109,7 +112,7 @@ class Admission:
 
     def is_quick(self, kind: Hashable) -> bool:
         """Whether requests of this kind have been quick; a kind that was never asked has not."""
-        return self._mean_s(kind) < QUICK_S
+        return not self._waits and self._mean_s(kind) < QUICK_S
 
     def check(self, kind: Hashable, may_be_quick: bool) -> None:
         """Raise HTTPException, 429, where a request would wait too long."""
