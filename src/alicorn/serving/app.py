@@ -144,7 +144,7 @@ def create_app(
 
 
 def _by_who_asks(
-    part: ServerPart | None, collection: Collection, metrics: Metrics, access: Access, hosts: Sequence[str]
+    part: ServerPart | None, collection: AnyCollection, metrics: Metrics, access: Access, hosts: Sequence[str]
 ) -> list[Middleware]:
     """Clients; or the other processes, which did for them what is done here, and the owner says what it wrote."""
     if part is not None and part.is_owner:
