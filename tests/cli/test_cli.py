@@ -76,7 +76,7 @@ def test_serve_hands_over_what_it_was_given(loop, monkeypatch):
     monkeypatch.setattr("alicorn.serving.serve", lambda collection, models, **rest: served.append((models, rest)))
     succeed("serve", loop.collection, "--model", loop.model, "--searchers", loop.logs / "searchers", "--port", "0")
     ((models, rest),) = served
-    assert [model.key for model in models] == ["people"]
+    assert [model.key for model in models()] == ["people"]
     assert rest == {
         "searchers": loop.logs / "searchers",
         "served_log": None,
@@ -86,12 +86,15 @@ def test_serve_hands_over_what_it_was_given(loop, monkeypatch):
         "proxies": (),
         "tls": None,
         "swap": 0.0,
+        "degrade_ms": None,
         "intents": None,
         "keys": None,
         "ranker": None,
         "host": "127.0.0.1",
         "port": 0,
         "json_logs": False,
+        "workers": 1,
+        "shards": (),
     }
 
 

@@ -361,9 +361,12 @@ def with_fuzzy_replaced(node: Node, others: Mapping[Fuzzy, Node]) -> Node:
 
 def exactly(node: Node) -> Node:
     """The tree whose nearest documents are looked for everywhere: without nprobe, scan and recall."""
-    return _rewritten(
-        node, lambda one: replace(one, nprobe=None, scan=None, recall=None) if isinstance(one, Nn) else one
-    )
+    return with_nn(node, lambda nn: replace(nn, nprobe=None, scan=None, recall=None))
+
+
+def with_nn(node: Node, change: Callable[[Nn], Nn]) -> Node:
+    """The tree with every `nn` changed."""
+    return _rewritten(node, lambda one: change(one) if isinstance(one, Nn) else one)
 
 
 def _rewritten(node: Node, change: Callable[[Node], Node]) -> Node:

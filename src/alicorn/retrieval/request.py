@@ -25,7 +25,8 @@ class Request:
     offset, after: where the page begins. facets: what to count over the whole result, by name.
     without_nn: the rule of the vertical's selection by which a text became the Boolean expression; None where none did.
     only: the tree of the documents that may be seen; None: all.
-    asked: of a text, for the stages that order its hits anew; None where they stay in their order.
+    asked: of a text, for the stages that order its hits anew; None where they stay in their order. share_ranked: of the
+    candidates, that go through the stages.
     models: the models that encoded vectors of it, embedding key -> fingerprint.
     channels: names of the operands of the root, which is their `or`; empty where the vertical names none.
     intents: what the query is sure to ask for, by the vertical's control.
@@ -45,6 +46,7 @@ class Request:
     models: Mapping[str, str] = field(default_factory=dict)
     channels: tuple[str, ...] = ()
     intents: tuple[Intent, ...] = ()
+    share_ranked: float = 1.0
 
     @property
     def wants_lineage(self) -> bool:

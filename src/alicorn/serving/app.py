@@ -81,13 +81,14 @@ def create_app(
     model_folder: Path | None = None,
     limits: RequestLimits = NO_LIMITS,
     hosts: Sequence[str] = (),
+    degrade_ms: float | None = None,
     part: ServerPart | None = None,
 ) -> Starlette:
     """The app over an open collection, which the caller closes.
 
     models: of the collection's embedding keys; the first one's vertical is the one that is served.
     searchers: table of searchers, as in the log folder. served_log: flushed when the app shuts down.
-    keys: file of API keys; without one, everybody may ask everything.
+    keys: file of API keys; without one, everybody may ask everything. degrade_ms: as in limits/degradation.py.
     ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text.
     intents: file of `alicorn intents`, for the vertical's control.
     model_folder: of folders of models that may be loaded while the app answers. limits: of each request.
@@ -101,7 +102,8 @@ def create_app(
     numbers = None if part is None else part.shared
     metrics = Metrics(collection, None if part is None else part.folder)
     access = Access(keys, limits=limits, numbers=numbers)
-    admission = Admission(numbers=numbers, slot=0 if part is None else part.slot, waits=collection.is_remote)
+    slot, remote = 0 if part is None else part.slot, collection.is_remote
+    admission = Admission(numbers=numbers, slot=slot, waits=remote, degrade_ms=degrade_ms)
     metrics.watch(admission)
     background = Background()
     follower = Follower(collection, None if part is None else lambda: part.shared.commits)

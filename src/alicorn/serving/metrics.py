@@ -4,6 +4,7 @@ alicorn_requests_total{route, method, status}     alicorn_request_seconds{route,
 alicorn_documents                                 alicorn_version: operations acknowledged so far
 alicorn_requests_in_flight   alicorn_expected_wait_seconds   alicorn_requests_refused_total: by admission
 alicorn_searches_without_nn_total{rule}           texts that a rule of the vertical's selection made Boolean
+alicorn_searches_degraded_total{step}             searches that a busy server made cheaper (limits/degradation.py)
 alicorn_search_candidates      of texts with an intent: documents that nn found and the control let pass
 alicorn_search_stage_seconds{stage}   read: a request with its vectors; engine; answer: columns, reasons and the log
 alicorn_segments   alicorn_segments_in_memory   alicorn_documents_deleted: which merging will remove
@@ -65,6 +66,7 @@ class Metrics:
             "alicorn_request_seconds", "Seconds from request to answer", _SECONDS, "route", "method"
         )
         self.without_nn = self._counter("alicorn_searches_without_nn", "Texts answered without nn", "rule")
+        self.degraded = self._counter("alicorn_searches_degraded", "Searches that a busy server made cheaper", "step")
         self.candidates = self._histogram(
             "alicorn_search_candidates", "Documents that nn found and the control let pass", _CANDIDATES
         )

@@ -39,6 +39,7 @@ def serve(
     proxies: Sequence[str] = (),
     tls: Tls | None = None,
     swap: float = 0.0,
+    degrade_ms: float | None = None,
     host: str = "127.0.0.1",
     port: int = 8080,
     json_logs: bool = False,
@@ -55,6 +56,7 @@ def serve(
     intents: file of `alicorn intents`, for the vertical's control.
     model_folder: of folders of models that may be loaded while the server answers.
     swap: the probability with which neighbours of a page that is logged change places, to learn propensities.
+    degrade_ms: the wait from which a search by text is made cheaper (limits/degradation.py); None: never.
     limits: of each request, whoever asks. allowed_hosts: names that requests may give as `Host`; without keys, those of
     this machine unless given, so that no page of another site reaches the server by a name of its own.
     proxies: addresses whose X-Forwarded headers are believed. tls: the files of the certificate; None: no TLS.
@@ -78,6 +80,7 @@ def serve(
         proxies=proxies,
         tls=tls,
         swap=swap,
+        degrade_ms=degrade_ms,
         host=host,
         port=port,
         json_logs=json_logs,

@@ -47,6 +47,7 @@ class ServerSettings:
     proxies: Sequence[str]
     tls: Tls | None
     swap: float
+    degrade_ms: float | None
     host: str
     port: int
     json_logs: bool
@@ -73,6 +74,7 @@ class ServerSettings:
                     model_folder=self.model_folder,
                     limits=self.limits,
                     hosts=self.allowed_hosts or ([] if self.keys else [*LOOPBACK, self.host]),
+                    degrade_ms=self.degrade_ms,
                     part=part,
                 )
                 make_ready(collection)

@@ -66,6 +66,10 @@ def serve(
             min=0.0, max=0.5, help="Swap neighbours of a logged page with this probability (docs/serving.md)."
         ),
     ] = 0.0,
+    degrade_ms: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Make searches by text cheaper where one would wait so long; never unless given."),
+    ] = None,
     at_most: Annotated[
         list[str] | None, typer.Option(help="Limit of each request, as k=1000; again for a further one.")
     ] = None,
@@ -120,6 +124,7 @@ def serve(
         proxies=proxy or (),
         tls=read_tls(tls_certificate, tls_key),
         swap=swap,
+        degrade_ms=degrade_ms,
         host=host,
         port=port,
         json_logs=json_logs,

@@ -14,6 +14,7 @@ Hits behind the candidates follow in the expression's order, without a score.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -187,7 +188,7 @@ class Pipeline:
         assert request.asked is not None
         started = time.perf_counter()
         end = request.offset + request.limit
-        limit = max(end, self.config.candidates) if end else 0
+        limit = max(end, self._num_ranked(request)) if end else 0
         found = self._candidates(collection, request, limit, explain, request.facets, snapshot)
         before = time.perf_counter()
         slate = self.slate(found, request)
@@ -199,8 +200,11 @@ class Pipeline:
             whole.children = [explanation, *_of_channels(found, request, len(slate.matrix)), features, *steps]
             explanation = whole
         taken = replace(found, noticed=found.noticed + notices, explanation=explanation, ordering=None)
-        ranked = _with_page(taken, slate, self.config.candidates, request)
+        ranked = _with_page(taken, slate, self._num_ranked(request), request)
         return replace(ranked, took_ms=(time.perf_counter() - started) * 1000.0)
+
+    def _num_ranked(self, request: Request) -> int:
+        return math.ceil(self.config.candidates * request.share_ranked)
 
     def _candidates(
         self,
@@ -233,7 +237,7 @@ class Pipeline:
     def slate(self, found: Result, request: Request) -> Slate:
         """The candidates of an answer, before the first stage."""
         assert request.asked is not None
-        count = min(self.config.candidates, len(found.numbers))
+        count = min(self._num_ranked(request), len(found.numbers))
         segments, numbers = found.segments[:count], found.numbers[:count]
         candidates = Candidates(
             found.snapshot,

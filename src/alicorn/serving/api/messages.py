@@ -177,7 +177,8 @@ class SearchAnswer(Struct, frozen=True):
     next page; null where there is no hit. facets: the counts that were asked for, by name. models: those that encoded
     vectors of the search, embedding key -> fingerprint. intents: what the query is sure to ask for, by the vertical's
     control; candidates: how many documents nn found that have it, null without intents. coverage: of how much of the
-    collection the answer is.
+    collection the answer is. degraded: what a busy server left out: candidates (a quarter of them is ranked), ranker,
+    recall (nn looks at fewer documents).
     """
 
     hits: list[Hit]
@@ -195,6 +196,7 @@ class SearchAnswer(Struct, frozen=True):
     models: dict[str, str] = {}
     intents: list[Understood] = []
     candidates: int | None = None
+    degraded: list[str] = []
 
 
 class Problem(Struct):

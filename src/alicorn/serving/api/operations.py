@@ -22,6 +22,7 @@ from alicorn.serving.api.messages import decode
 from alicorn.serving.api.problems import JsonResponse, ProblemResponse, by_status
 from alicorn.serving.limits.admission import NUM_THREADS, Admission
 from alicorn.serving.limits.deadline import Deadline
+from alicorn.serving.limits.degradation import step_of
 from alicorn.serving.security.access import Access
 from alicorn.serving.security.keys import KeyScope
 
@@ -30,6 +31,7 @@ _THREADS = ThreadPoolExecutor(NUM_THREADS, "alicorn-request")
 _SMALL_BYTES = 16 << 10
 """A body of more is decoded in a thread."""
 _DEADLINE = "alicorn.deadline"
+_STEP = "alicorn.step"
 _NOTICED_S = 0.05  # after which a client that has gone is looked for
 _OF_A_BODY = (
     HTTPStatus.BAD_REQUEST,
@@ -153,9 +155,10 @@ class Resource:
         if body is not None and typed and len(body) <= _SMALL_BYTES:
             typed, asked = False, decode(body, operation.takes)
             shape = None if operation.shape is None else operation.shape(asked)
-        kind = (operation.method, self.path, len(body or b"").bit_length(), shape)
+        kind: tuple[Hashable, ...] = (operation.method, self.path, len(body or b"").bit_length(), shape)
         if operation.waits:
-            admission.check(kind, operation.reads)
+            step = request.scope[_STEP] = step_of(admission.check(kind, operation.reads), admission.degrade_ms)
+            kind = (*kind, step)  # which takes another time
         used_s = 0.0
 
         def answered() -> Any:
@@ -207,6 +210,12 @@ class RefuseWhenBusy:
 def deadline_of(request: Request) -> Deadline:
     """When the answer to this request is no longer wanted."""
     found: Deadline = request.scope[_DEADLINE]
+    return found
+
+
+def degradation_of(request: Request) -> int:
+    """How many steps of degradation.py this request takes."""
+    found: int = request.scope[_STEP]
     return found
 
 

@@ -55,6 +55,7 @@ from alicorn.serving.api.messages import (
     WhyRequest,
 )
 from alicorn.serving.api.problems import problem_of
+from alicorn.serving.limits.degradation import with_less_work
 from alicorn.serving.stored_json import StoredJson, stored_values
 from alicorn.text import normalize
 
@@ -104,18 +105,20 @@ class SearchEndpoint:
         only: Node | None = None,
         snapshot: Snapshot | None = None,
         retriever: Retriever | None = None,
+        step: int = 0,
     ) -> SearchAnswer:
         """only: the documents that may be seen; None: all. snapshot, retriever: of several searches; None: the newest.
 
+        step: of the ladder of degradation.py.
         Raises AlicornError for a mistake in the request, DeadlineError where no answer is wanted any more.
         """
         with reaching(partial_answer=asked.partial):
             try:
-                return self._answer(asked, only, snapshot, retriever)
+                return self._answer(asked, only, snapshot, retriever, step)
             except UnreachableError:
                 if not asked.partial:
                     raise
-                return self._answer(asked, only, snapshot, retriever)  # a shard went after it gave its hits
+                return self._answer(asked, only, snapshot, retriever, step)  # a shard went after it gave its hits
 
     def _answer(
         self,
@@ -123,12 +126,13 @@ class SearchEndpoint:
         only: Node | None,
         snapshot: Snapshot | None,
         retriever: Retriever | None,
+        step: int,
     ) -> SearchAnswer:
         started = time.perf_counter()
         retriever = retriever or self.retriever
         highlighter = Highlighter(retriever.vertical) if asked.highlight else None
         columns = None if asked.columns is None else checked_columns(asked.columns, self.collection.snapshot().columns)
-        request = self._request(asked, only, retriever)
+        request, degraded = with_less_work(self._request(asked, only, retriever), step)
         check_wanted()
         read = time.perf_counter()
         found = retriever.search(request, asked.explain, snapshot)
@@ -144,7 +148,7 @@ class SearchEndpoint:
             hits = self._explained(hits, result, request, asked, highlighter)
         notices = [*result.notices, *request.notices]
         expression = str(request.expression)
-        search_id = self._log(asked, request, expression, result, notices, retriever.ranking, explored)
+        search_id = self._log(asked, request, expression, result, notices, degraded, retriever.ranking, explored)
         seconds = (read - started, searched - read, time.perf_counter() - searched)
         for watch in self.watching:
             watch(AnsweredSearch(asked, retriever, request, found, seconds))
@@ -164,6 +168,7 @@ class SearchEndpoint:
             dict(request.models),
             [Understood(of.term, of.words, of.probability) for of in request.intents],
             request.candidates(result),
+            list(degraded),
         )
 
     def _explored(self, asked: SearchRequest, found: Result) -> Swapped | None:
@@ -195,7 +200,7 @@ class SearchEndpoint:
             only=only,
         )
 
-    def batch(self, asked: BatchRequest, only: Node | None = None) -> BatchAnswer:
+    def batch(self, asked: BatchRequest, only: Node | None = None, step: int = 0) -> BatchAnswer:
         """Each search by itself, over one snapshot and by one model: a mistake in one is its answer."""
         started = time.perf_counter()
         snapshot = self.collection.snapshot()
@@ -203,7 +208,7 @@ class SearchEndpoint:
         answers: list[AnswerOrProblem] = []
         for one in asked.searches:
             try:
-                answers.append(AnswerOrProblem(self.search(one, only, snapshot, retriever)))
+                answers.append(AnswerOrProblem(self.search(one, only, snapshot, retriever, step)))
             except (CollectionError, DeadlineError):
                 raise  # they are of all
             except AlicornError as error:
@@ -324,6 +329,7 @@ class SearchEndpoint:
         expression: str,
         result: Result,
         notices: list[str],
+        degraded: Sequence[str],
         ranking: RankingStages | None,
         explored: Swapped | None,
     ) -> str | None:
@@ -347,7 +353,7 @@ class SearchEndpoint:
             experiment=asked.experiment,
             arm=asked.arm,
             total=result.total,
-            degraded=result.noticed,
+            degraded=(*degraded, *result.noticed),
             context=asked.context or {},
             shown=result.ids,
             first_position=asked.offset + 1,

@@ -32,7 +32,7 @@ from alicorn.serving.api.messages import (
     WhyRequest,
     from_query,
 )
-from alicorn.serving.api.operations import Operation, deadline_of
+from alicorn.serving.api.operations import Operation, deadline_of, degradation_of
 from alicorn.serving.api.search_endpoint import SearchEndpoint
 from alicorn.serving.metrics import Metrics
 from alicorn.serving.security.access import Access, only_of
@@ -70,6 +70,8 @@ def search_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
     def counted(answer: SearchAnswer) -> SearchAnswer:
         if answer.without_nn is not None:
             metrics.without_nn.labels(answer.without_nn).inc()
+        for step in answer.degraded:
+            metrics.degraded.labels(step).inc()
         if answer.candidates is not None:
             metrics.candidates.observe(answer.candidates)
         return answer
@@ -78,7 +80,7 @@ def search_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
         deadline_of(request).within(asked.timeout_ms)
         access.limits_of(request).check_search(asked)
         with reaching(timeout_s=deadline_of(request).left_s):
-            return counted(endpoint.search(asked, only_of(request)))
+            return counted(endpoint.search(asked, only_of(request), step=degradation_of(request)))
 
     def search_batch(request: Request, asked: BatchRequest) -> BatchAnswer:
         limits = access.limits_of(request)
@@ -89,7 +91,7 @@ def search_operations(endpoint: SearchEndpoint, metrics: Metrics, access: Access
         deadline = deadline_of(request)
         deadline.within(asked.timeout_ms)
         with reaching(timeout_s=deadline.left_s):
-            answer = endpoint.batch(asked, only_of(request))
+            answer = endpoint.batch(asked, only_of(request), degradation_of(request))
         for one in answer.answers:
             if one.answer is not UNSET:
                 counted(one.answer)

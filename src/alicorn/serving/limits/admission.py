@@ -83,9 +83,11 @@ class Admission:
         numbers: SharedNumbers | None = None,
         slot: int = 0,
         waits: bool = False,
+        degrade_ms: float | None = None,
     ) -> None:
         """numbers: of all processes; None: this one is alone. slot: of this process. waits: whether an answer waits for
-        other processes, so that none is quick whatever processor time it takes."""
+        other processes, so that none is quick whatever processor time it takes. degrade_ms: of degradation.py."""
+        self.degrade_ms = degrade_ms
         self.refused = 0
         self.in_flight = 0
         self._longest_wait_s = longest_wait_s
@@ -114,12 +116,13 @@ class Admission:
         """Whether requests of this kind have been quick; a kind that was never asked has not."""
         return not self._waits and self._mean_s(kind) < QUICK_S
 
-    def check(self, kind: Hashable, may_be_quick: bool) -> None:
-        """Raise HTTPException, 429, where a request would wait too long."""
+    def check(self, kind: Hashable, may_be_quick: bool) -> float:
+        """How long a request would wait, in seconds. Raises HTTPException, 429, where that is too long."""
         is_quick = may_be_quick and self.is_quick(kind)
         wait_s = max(self.wait_s, 0.0 if is_quick else self._slow.wait_s)
         if self._is_too_long(wait_s):
             raise self.refusal(wait_s)
+        return wait_s
 
     def refusal(self, wait_s: float) -> HTTPException:
         """Of a request that would wait so long."""
