@@ -7,6 +7,7 @@ tree.py         the nodes of an expression, printed by `str`, and the table of o
 parse.py        an expression -> its tree
 well_formed.py  is a tree made in Python one that an expression spells?
 order.py        an order of hits: scores, sums of them, fusion, stored columns
+scored.py       the words of an expression that BM25 sums over
 prepared.py     what is known of a tree before it meets a collection
 templates.py    trees with holes for the words, the phrase and the embedding key of a query
 """

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from alicorn.errors import QueryError
 from alicorn.language import tree
 from alicorn.language.parse import LIST_OF_WORDS, WORD, parse
+from alicorn.language.scored import scored_fuzzy, scored_terms
 from alicorn.language.syntax import NameSlot
 from alicorn.language.well_formed import check_tree
 
@@ -66,6 +67,16 @@ class Prepared:
     @cached_property
     def root(self) -> tree.Node:
         return parse(self._expression) if isinstance(self._expression, str) else self._expression
+
+    @cached_property
+    def scored_terms(self) -> list[str]:
+        """Those that BM25 sums over, sorted."""
+        return scored_terms(self.root)
+
+    @cached_property
+    def scored_fuzzy(self) -> list[tree.Fuzzy]:
+        """The fuzzy terms that BM25 sums over."""
+        return scored_fuzzy(self.root)
 
     @cached_property
     def narrowed(self) -> tuple[tree.Nn, tree.Node] | None:

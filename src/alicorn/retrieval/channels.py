@@ -10,12 +10,12 @@ import numpy as np
 from alicorn.index import Snapshot
 from alicorn.language.order import Part, Sum
 from alicorn.language.prepared import prepare
+from alicorn.language.scored import scored_terms
 from alicorn.language.tree import Apply, Extract, Node, Or, walk
 from alicorn.query import Result
 from alicorn.query.check import UnitVectors
 from alicorn.query.order.scores import scores_by
 from alicorn.query.run import Execution
-from alicorn.query.text.bm25 import scored_terms
 from alicorn.retrieval.request import Request
 
 Lineage = dict[str, float | None]

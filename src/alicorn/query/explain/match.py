@@ -9,10 +9,10 @@ import numpy as np
 
 from alicorn.index import SegmentView, Snapshot
 from alicorn.language import tree
+from alicorn.language.scored import scored_terms
 from alicorn.query.check import UnitVectors
 from alicorn.query.expansion.expansion import expand
 from alicorn.query.nn.nearest import exact_cosines
-from alicorn.query.text.bm25 import scored_terms
 
 
 @dataclass(frozen=True, slots=True)

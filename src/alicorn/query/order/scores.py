@@ -15,7 +15,7 @@ from alicorn.query.nn.nearest import exact_cosines
 from alicorn.query.order.neighbours import shares
 from alicorn.query.order.ordinals import ordinals_of
 from alicorn.query.run import Execution
-from alicorn.query.text.bm25 import scored_fuzzy, scored_terms, scores_of
+from alicorn.query.text.bm25 import scores_of
 from alicorn.query.text.bm25f import scores_by_fields
 from alicorn.query.text.spellings import add_spellings
 
@@ -44,13 +44,13 @@ def scores_by(
 
 def terms_of(part: Part, prepared: Prepared) -> list[str]:
     """The terms of a BM25 part, sorted: all that the expression scores, or those of one prefix."""
-    terms = scored_terms(prepared.root)
+    terms = prepared.scored_terms
     return [term for term in terms if term.startswith(f"{part.of}:")] if part.of else terms
 
 
 def fuzzy_of(part: Part, prepared: Prepared) -> list[tree.Fuzzy]:
     """The fuzzy terms of a BM25 part."""
-    fuzzy = scored_fuzzy(prepared.root)
+    fuzzy = prepared.scored_fuzzy
     return [node for node in fuzzy if node.term.startswith(f"{part.of}:")] if part.of else fuzzy
 
 

@@ -9,12 +9,11 @@ norms either.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from alicorn.index import Snapshot
-from alicorn.language import tree
 from alicorn.language.prepared import Words
 from alicorn.query.sets import docset, kernels
 from alicorn.query.sets.docset import DocSet
@@ -27,34 +26,6 @@ FEW = 1024  # documents: so many are scored one by one
 RARE = 16  # and so are those of a set that is so much smaller than the posting lists
 _EVERY = np.empty(0, dtype=np.uint64)  # document
 _NO_SCORES = np.empty(0)
-
-
-def scored_terms(root: tree.Node) -> list[str]:
-    """The terms that BM25 sums over, those of phrases among them: sorted, each once."""
-    terms: set[str] = set()
-    for node in _scored(root):
-        if isinstance(node, tree.Term):
-            terms.add(node.term)
-        elif isinstance(node, tree.Phrase):
-            terms.update(node.terms)
-    return sorted(terms)
-
-
-def scored_fuzzy(root: tree.Node) -> list[tree.Fuzzy]:
-    """The fuzzy terms that BM25 sums over, each once."""
-    return sorted({node for node in _scored(root) if isinstance(node, tree.Fuzzy)}, key=str)
-
-
-def _scored(root: tree.Node) -> Iterator[tree.Node]:
-    """All nodes of a tree but those under `not` or taken away by `difference`."""
-    pending = [root]
-    while pending:
-        node = pending.pop()
-        yield node
-        if isinstance(node, tree.Difference):
-            pending.append(node.operands[0])
-        elif not isinstance(node, tree.Not):
-            pending.extend(tree.children(node))
 
 
 def scores_of(snapshot: Snapshot, terms: Sequence[str], numbers: Sequence[np.ndarray]) -> list[np.ndarray]:

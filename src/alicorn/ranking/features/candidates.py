@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from alicorn.index import SegmentView, Snapshot
+from alicorn.language.scored import scored_terms
 from alicorn.language.tree import Or
-from alicorn.query.text.bm25 import scored_terms, scores_of
+from alicorn.query.text.bm25 import scores_of
 from alicorn.ranking.features.click_history import ClickHistory
 from alicorn.retrieval.asked import Asked
 from alicorn.tables import python_values
