@@ -213,6 +213,22 @@ def test_a_version_becomes_current_when_it_is_whole(tmp_path: Path, monkeypatch:
     reader.close()
 
 
+def test_the_last_versions_stay_and_older_ones_are_read_by_those_who_have_them_open(tmp_path: Path) -> None:
+    with Collection.create(tmp_path / "c") as whole:
+        whole.upsert(documents(["a", "b", "c"]))
+        made = [publish_shards(whole, tmp_path / "s", 2).version]
+        reader = ShardedCollection.open(tmp_path / "s")
+        for word in ("p", "q", "r"):
+            whole.upsert(documents([word]))
+            made.append(publish_shards(whole, tmp_path / "s", 2).version)
+        kept = {path.name for path in (tmp_path / "s" / "versions").iterdir()}
+        assert kept == set(made[1:])
+        assert reader.search("text:a").document(0)["terms"] == ["text:a"]  # its files have no names any more
+        assert reader.refresh()
+        assert reader.search("text:r").ids == ["d0"]
+        reader.close()
+
+
 def test_other_folders_and_numbers_are_refused(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").touch()

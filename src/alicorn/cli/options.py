@@ -55,6 +55,15 @@ ShardAddresses = Annotated[
         " Without any, all shards are in this process.",
     ),
 ]
+ShardSecret = Annotated[
+    Path | None,
+    typer.Option(
+        "--shard-secret",
+        help="File with the secret that the processes of --shard were started with.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
 CollectionFolder = Annotated[
     Path, typer.Argument(help="Folder that `alicorn publish` wrote.", exists=True, file_okay=False)
 ]
@@ -76,7 +85,7 @@ def load_models(folders: list[Path] | None, vertical: Path | None = None) -> lis
     return [model.with_vertical(served) for model in models]
 
 
-def open_to_read(folder: Path, shards: list[str] | None) -> Collection | ShardedCollection:
+def open_to_read(folder: Path, shards: list[str] | None, secret: Path | None) -> Collection | ShardedCollection:
     """A collection in one piece, or in shards."""
     from alicorn.distributed.protocol.manifest import is_sharded
     from alicorn.query import Collection
@@ -85,7 +94,7 @@ def open_to_read(folder: Path, shards: list[str] | None) -> Collection | Sharded
         return Collection.open(folder, read_only=True)
     from alicorn.distributed.processes.opening import open_shards
 
-    return open_shards(folder, shards or ())
+    return open_shards(folder, shards or (), secret)
 
 
 def json_columns(text: str, option: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from alicorn.cli.options import (
     OtherVertical,
     RankerPath,
     ShardAddresses,
+    ShardSecret,
     json_columns,
     load_models,
     open_to_read,
@@ -92,6 +93,7 @@ def query(
     ranker: RankerPath = None,
     intents: IntentsPath = None,
     shard: ShardAddresses = None,
+    shard_secret: ShardSecret = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the interests that are drawn.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -118,7 +120,7 @@ def query(
 
     _check_options(expression, text, model, interests, of, regions)
     models = load_models(model, vertical)
-    with open_to_read(collection, shard) as opened:
+    with open_to_read(collection, shard, shard_secret) as opened:
         retriever = retriever_of(opened, models, ranker, intents)
         drawn: dict[str, Any] = {}
         asked: str | Node | None = expression

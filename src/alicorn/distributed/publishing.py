@@ -15,6 +15,7 @@ from alicorn.distributed.protocol.manifest import (
     folder_of,
     is_sharded,
     records_of,
+    remove_old_versions,
     version_of,
     write_manifest,
 )
@@ -29,8 +30,8 @@ def publish_shards(collection: Collection, into: str | Path, num_shards: int) ->
     """Write the documents of a collection as a version of a sharded one, and make it current.
 
     The shards share the quantizers and their calibration, so that an answer of all of them is that of the collection.
-    Versions that were current before stay beside it, for those who still read them. Raises ConfigError,
-    CollectionError.
+    The two versions that were current before stay beside it, for those who still read them; older ones are removed.
+    Raises ConfigError, CollectionError.
     """
     into = Path(into)
     check_place(into, num_shards)
@@ -58,6 +59,7 @@ def publish_shards(collection: Collection, into: str | Path, num_shards: int) ->
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     write_manifest(into, manifest)
+    remove_old_versions(into, manifest)
     return manifest
 
 

@@ -45,6 +45,7 @@ def serve(
     json_logs: bool = False,
     workers: int = 1,
     shards: Sequence[str] = (),
+    shard_secret: Path | None = None,
 ) -> None:
     """Answer over HTTP until interrupted. A collection that another process writes is served read-only, and
     so is one in shards.
@@ -62,7 +63,8 @@ def serve(
     proxies: addresses whose X-Forwarded headers are believed. tls: the files of the certificate; None: no TLS.
     json_logs: the logs of the whole process as lines of JSON.
     workers: processes that search; where there are several, one more writes, and SIGHUP restarts them one by one.
-    shards: the processes that answer for the shards of the collection, as open_shards takes them.
+    shards: the processes that answer for the shards of the collection, as open_shards takes them;
+    shard_secret: file of what they share with it.
     Raises AlicornError, before anything is answered, where collection, models and searchers do not fit each other, and
     for a host that others can reach where there are no keys.
     """
@@ -92,7 +94,7 @@ def serve(
     if in_shards and workers > 1:
         raise ConfigError("workers: a collection in shards is served by one process: start several servers instead")
     if workers == 1:
-        _serve_alone(settings, partial(open_shards, addresses=shards) if in_shards else open_alone)
+        _serve_alone(settings, partial(open_shards, addresses=shards, secret=shard_secret) if in_shards else open_alone)
     else:
         supervise(settings, workers)
 

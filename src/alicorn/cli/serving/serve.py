@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from alicorn.cli.options import CollectionFolder, IntentsPath, OtherVertical, RankerPath, ShardAddresses, load_models
+from alicorn.cli.options import (
+    CollectionFolder,
+    IntentsPath,
+    OtherVertical,
+    RankerPath,
+    ShardAddresses,
+    ShardSecret,
+    load_models,
+)
 from alicorn.config import did_you_mean, plain_yaml, read_text
 from alicorn.errors import ConfigError
 from alicorn.reporting.json_text import to_json
@@ -56,6 +64,7 @@ def serve(
     ranker: RankerPath = None,
     intents: IntentsPath = None,
     shard: ShardAddresses = None,
+    shard_secret: ShardSecret = None,
     model_folder: Annotated[
         Path | None,
         typer.Option(help="Folder of model folders that may be loaded over HTTP.", exists=True, file_okay=False),
@@ -130,4 +139,5 @@ def serve(
         json_logs=json_logs,
         workers=workers,
         shards=shard or (),
+        shard_secret=shard_secret,
     )

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from alicorn.distributed.processes.frames import FrameReader, connect, send_frame
+from alicorn.distributed.processes.secret import prove
 from alicorn.distributed.protocol.codec import decode_answer, encode
 from alicorn.distributed.protocol.messages import Answer, Message, NotHere
 from alicorn.distributed.router.transport import Lost
@@ -31,8 +32,9 @@ _ROUNDS = 2  # over all replicas of a shard
 class Replica:
     """A process that has a shard, by its address, with the connections to it that are free."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, secret: bytes | None) -> None:
         self.address = address
+        self._secret = secret
         self.down_until = 0.0
         self._free: deque[socket.socket] = deque()
 
@@ -41,7 +43,17 @@ class Replica:
         try:
             return self._free.pop(), True
         except IndexError:
-            return connect(self.address, min(CONNECT_S, timeout_s)), False
+            return self._connected(min(CONNECT_S, timeout_s)), False
+
+    def _connected(self, timeout_s: float) -> socket.socket:
+        connection = connect(self.address, timeout_s)
+        try:
+            if self._secret is not None:
+                prove(connection, self._secret)
+            return connection
+        except BaseException:
+            connection.close()
+            raise
 
     def release(self, connection: socket.socket) -> None:
         self._free.append(connection)
@@ -54,8 +66,8 @@ class Replica:
 class ReplicatedShard:
     """The replicas of one shard. hedge_s: after so long a second one is asked: twice what 95 of 100 answers take."""
 
-    def __init__(self, addresses: Sequence[str]) -> None:
-        self.replicas = [Replica(address) for address in addresses]
+    def __init__(self, addresses: Sequence[str], secret: bytes | None) -> None:
+        self.replicas = [Replica(address, secret) for address in addresses]
         self.hedge_s = LEAST_HEDGE_S
         self._times: list[float] = []
         self._turn = 0
@@ -182,9 +194,9 @@ class _Call:
 class ProcessShards:
     """A transport to shards in other processes. Every method may be called from any thread."""
 
-    def __init__(self, addresses: Sequence[Sequence[str]]) -> None:
-        """addresses: of the replicas of each shard, by its number: unix:PATH or HOST:PORT."""
-        self._shards = [ReplicatedShard(of_shard) for of_shard in addresses]
+    def __init__(self, addresses: Sequence[Sequence[str]], secret: bytes | None = None) -> None:
+        """addresses: of the replicas of each shard, by its number: unix:PATH or HOST:PORT. secret: that they share."""
+        self._shards = [ReplicatedShard(of_shard, secret) for of_shard in addresses]
 
     def ask(self, asked: Mapping[int, Message], deadline: float | None) -> dict[int, Answer | Lost]:
         until = time.monotonic() + ANSWER_S if deadline is None else deadline

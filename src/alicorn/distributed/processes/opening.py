@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from alicorn.distributed.processes.client import ProcessShards
+from alicorn.distributed.processes.secret import read_secret
 from alicorn.distributed.protocol.manifest import read_manifest
 from alicorn.distributed.router.sharded import ShardedCollection
 from alicorn.errors import ConfigError
 
 
-def open_shards(folder: Path, addresses: Sequence[str] = ()) -> ShardedCollection:
+def open_shards(folder: Path, addresses: Sequence[str] = (), secret: Path | None = None) -> ShardedCollection:
     """addresses: `NUMBER=unix:PATH` or `NUMBER=HOST:PORT` of each process that answers for a shard, several of one
-    shard being its replicas; none: all shards in this process. Raises CollectionError, CorruptionError, ConfigError.
+    shard being its replicas; none: all shards in this process. secret: file of what they share with this one. Raises
+    CollectionError, CorruptionError, ConfigError.
     """
     if not addresses:
         return ShardedCollection.open(folder)
@@ -29,4 +31,4 @@ def open_shards(folder: Path, addresses: Sequence[str] = ()) -> ShardedCollectio
     missing = [str(number) for number, of_shard in enumerate(of_shards) if not of_shard]
     if missing:
         raise ConfigError(f"--shard: no process is named for shard {', '.join(missing)} of {folder}: give each one")
-    return ShardedCollection(folder, ProcessShards(of_shards))
+    return ShardedCollection(folder, ProcessShards(of_shards, None if secret is None else read_secret(secret)))

@@ -8,6 +8,7 @@ import threading
 import msgspec
 
 from alicorn.distributed.processes.frames import FrameReader, send_frame
+from alicorn.distributed.processes.secret import demand
 from alicorn.distributed.protocol.codec import decode_request, encode
 from alicorn.distributed.protocol.messages import Answer, Refused
 from alicorn.distributed.shard.versions import ShardVersions
@@ -16,8 +17,9 @@ from alicorn.distributed.shard.versions import ShardVersions
 class ShardServer:
     """Answers routers for a shard."""
 
-    def __init__(self, shard: ShardVersions) -> None:
-        self._shard = shard
+    def __init__(self, shard: ShardVersions, secret: bytes | None = None) -> None:
+        """secret: that a router must have; None: whoever can connect may ask."""
+        self._shard, self._secret = shard, secret
 
     def serve(self, listener: socket.socket) -> None:
         """Answer every connection in a thread of its own, until the listener is closed."""
@@ -32,6 +34,8 @@ class ShardServer:
         reader = FrameReader(connection)
         with connection:
             try:
+                if self._secret is not None and not demand(connection, self._secret):
+                    return
                 while (message := reader.read()) is not None:
                     send_frame(connection, encode(self.answer_to(message)))
             except OSError:

@@ -9,6 +9,7 @@ A version is named by the checksums of its files, so equal names are equal conte
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from alicorn.errors import CollectionError, CorruptionError
 from alicorn.index.durability.durable import rename, sync_file
 
 MANIFEST = "version.json"
+KEPT = 3
+"""Versions that stay in a folder."""
 _CHUNK = 1 << 20
 
 
@@ -112,6 +115,19 @@ def write_manifest(folder: Path, manifest: ShardsManifest | FolderManifest) -> N
         file.write(manifest_text(manifest))
         sync_file(file, "manifest")
     rename(unfinished, folder / MANIFEST, "manifest")
+
+
+def remove_old_versions(folder: Path, manifest: ShardsManifest | FolderManifest) -> None:
+    """Keep what is current and the versions that were current before it, `KEPT` together.
+
+    A process that has an older one open goes on reading it: its files lose their names, not their contents.
+    """
+    current = folder_of(manifest, folder)
+    os.utime(current)  # when it became current
+    versions = [path for path in current.parent.iterdir() if not path.name.startswith(".") and path != current]
+    versions.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    for path in versions[KEPT - 1 :]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def manifest_text(manifest: ShardsManifest | FolderManifest) -> bytes:

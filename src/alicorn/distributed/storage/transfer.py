@@ -24,6 +24,7 @@ from alicorn.distributed.protocol.manifest import (
     read_manifest,
     read_version,
     records_of,
+    remove_old_versions,
     version_of,
     write_manifest,
 )
@@ -86,6 +87,7 @@ def pull(
         done += file.size
         on_progress(done, total)
     write_manifest(folder, manifest)
+    remove_old_versions(folder, manifest)
     return Transferred(manifest.version, place, moved, total)
 
 
