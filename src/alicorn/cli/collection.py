@@ -85,10 +85,9 @@ def publish(
 ) -> None:
     """Embed documents and write them into a collection. Without --model the table brings terms and vectors itself.
 
-    Documents that the vertical's selection leaves out are not written, and counted rule by rule. With --as, the
-    documents that a collection has already get the vectors of one more model, beside those of others, and nothing else
-    of them changes; those that it does not have are counted. With --overwrite, the collection is made anew, with these
-    documents alone.
+    The vertical's selection leaves documents out, which are counted rule by rule. With --as, the documents of a
+    collection get the vectors of one more model beside those that they have; nothing else of them changes, and the
+    documents that the collection lacks are counted. With --overwrite, the collection is made anew, of these alone.
 
     Examples:
 

@@ -30,8 +30,8 @@ def init(
 ) -> None:
     """Draft vertical.yaml from tables, with a comment on every guess; features.yaml too, for `alicorn rank train`.
 
-    Tables whose names are not those of a log folder (docs/tables.md) are copied into logs/ under these. Nothing that is
-    there is replaced.
+    Tables with other names than those of a log folder (docs/tables.md) are copied into logs/ under these names. No
+    file is replaced.
 
     Example: alicorn init export/
     """

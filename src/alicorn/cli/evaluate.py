@@ -86,10 +86,10 @@ def evaluate(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Recall@K by exact search over the whole corpus, and what a collection serves, overall and by segment.
+    """Measure a model on held-out searches, and what a collection serves: recall, NDCG and more, also by segment.
 
-    With --collection, Boolean, BM25, nn alone and hybrid in its order, by nn and by reciprocal-rank fusion are in one
-    table: recall, success, NDCG, MRR, empty answers and the engine's time, with 95 % intervals and paired differences.
+    With --collection, one table has Boolean, BM25, nn alone, and hybrid in its order, by nn and by reciprocal-rank
+    fusion: recall, success, NDCG, MRR, empty answers and the engine's time, with 95 % intervals and paired differences.
 
     Examples:
 

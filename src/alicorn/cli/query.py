@@ -97,7 +97,7 @@ def query(
     seed: Annotated[int, typer.Option(min=0, help="Of the interests that are drawn.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Answer one expression.
+    """Answer an expression, or a text by a model.
 
     Examples:
 

@@ -74,9 +74,8 @@ class Vertical(Config):
     further_embeddings, further_columns: other keys and stored columns that the collection may have, for expressions and
     orders that name them.
 
-    expressions, order, control, selection and analysis act when documents are published and requests answered. Which
-    part of the rest decides examples, vectors or documents says parts.py: only the part in use has to match (decision
-    052).
+    expressions, order, control, selection and analysis act when documents are published and requests answered. Of the
+    rest, some keys decide examples, some vectors, some documents: only the part in use has to match (decision 052).
     """
 
     other_names: ClassVar[Mapping[str, str]] = OTHER_NAMES
