@@ -114,6 +114,9 @@ class Client:
                 self._seen.busy += 1
                 await asyncio.sleep(0.2)
                 continue
+            if status == 503 and kills != self._server.kills:  # the owner, to which it was handed on, was killed
+                self._seen.in_flight += 1
+                return None
             if status not in expected:
                 self._seen.failed.append(f"{method} {path}: {status} {content[:300]!r}")
                 return None

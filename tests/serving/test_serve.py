@@ -1,7 +1,11 @@
 """The process: it answers on a socket, and a signal ends it with everything written."""
 
 import datetime
+import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import httpx
 import pyarrow.parquet as pq
@@ -50,3 +54,31 @@ def test_others_can_reach_the_server_only_with_keys(tmp_path):
     now = datetime.datetime.now(datetime.UTC)
     create_key(tmp_path / "keys.json", new_key("a", ["search"], now), now)
     check_reachable("0.0.0.0", tmp_path / "keys.json")
+
+
+@pytest.mark.slow
+def test_no_loop_is_compiled_after_the_server_is_ready(tmp_path):
+    """In a process of its own, whose kernels no other test has read."""
+    program = """
+import sys
+from served_people import SEARCHERS, TEXT, UNIFIED, make_collection
+from alicorn.compiled.kernels import KERNELS
+from alicorn.retrieval.retriever import Retriever
+from alicorn.retrieval.searchers import Searchers
+from alicorn.serving.ready import make_ready
+
+collection = make_collection(sys.argv[1])
+retriever = Retriever(collection, [UNIFIED, TEXT], Searchers(UNIFIED.vertical, SEARCHERS))
+make_ready(retriever)
+known = {kernel.py_func.__qualname__: len(kernel.overloads) for kernel in KERNELS}
+assert sum(known.values()) > 50
+for mode in ("boolean", "embedding", "hybrid"):
+    for text in ("john smith", "jane"):
+        retriever.search(retriever.request(text=text, searcher="p3", mode=mode))
+print([name for name, count in known.items() for kernel in KERNELS
+       if kernel.py_func.__qualname__ == name and len(kernel.overloads) > count])
+"""
+    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-c", program, str(tmp_path / "c")]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stdout + done.stderr

@@ -99,15 +99,13 @@ def create_app(
     ranking = None if ranker is None else Pipeline.load(ranker, vertical_of(models), collection)
     classifier = None if intents is None else IntentClassifier.load(intents)
     endpoint = SearchEndpoint(Retriever(collection, models, known, ranking, classifier), served_log)
-    numbers = None if part is None else part.shared
-    metrics = Metrics(collection, None if part is None else part.folder)
+    numbers, slot, folder = (None, 0, None) if part is None else (part.shared, part.slot, part.folder)
+    metrics = Metrics(collection, folder)
     access = Access(keys, limits=limits, numbers=numbers)
-    slot, remote = 0 if part is None else part.slot, collection.is_remote
-    admission = Admission(numbers=numbers, slot=slot, waits=remote, degrade_ms=degrade_ms)
-    metrics.watch(admission)
+    admission = Admission(numbers=numbers, slot=slot, waits=collection.is_remote, degrade_ms=degrade_ms)
     background = Background()
     follower = Follower(collection, None if part is None else lambda: part.shared.commits)
-    metrics.watch_age(lambda: follower.age_s, background)
+    metrics.watch(admission, background, lambda: follower.age_s)
     endpoint.watching += [lambda answered: metrics.searched(answered.seconds), RecallSample(metrics, background).see]
     switched = ServedModels(endpoint, background, model_folder, part)
 
@@ -129,7 +127,7 @@ def create_app(
         endpoint.is_read_only = lambda: part.shared.is_read_only
     owner = None if part is None or part.is_owner else OwnerLink(part)
     every = resources([*operations, *_pages(openapi(operations))], access, admission, owner)
-    return Starlette(
+    app = Starlette(
         routes=[
             *(Route(found.path, found, methods=found.methods) for found in every),
             Mount("/static", StaticFiles(directory=_STATIC)),
@@ -143,6 +141,8 @@ def create_app(
         exception_handlers=PROBLEM_ANSWERS,
         lifespan=lifespan,
     )
+    app.state.retriever = endpoint.retriever
+    return app
 
 
 def _by_who_asks(

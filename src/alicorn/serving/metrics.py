@@ -107,20 +107,19 @@ class Metrics:
         for stage, took_s in zip(self._stages, seconds, strict=True):
             stage.observe(took_s)
 
-    def watch_age(self, age_s: Callable[[], float], background: Background) -> None:
-        """Show how old the view of the collection is, and what the background left out."""
-        self._gauge("alicorn_refresh_age_seconds", "Since the collection was looked at", age_s, "livemax")
-        left_out = self._counter("alicorn_background_left_out", "Tasks that were not done")
-        self._counts.append(_Count(left_out, lambda: background.left_out))
-
-    def watch(self, admission: Admission) -> None:
-        """Show who waits, and who was refused."""
+    def watch(self, admission: Admission, background: Background, age_s: Callable[[], float]) -> None:
+        """Show who waits, who was refused, what the background left out, and how old the view of the collection is."""
         self._gauge("alicorn_requests_in_flight", "Requests that are worked on", lambda: admission.in_flight, "livesum")
         self._gauge(
             "alicorn_expected_wait_seconds", "How long the next request would wait", lambda: admission.wait_s, "livemax"
         )
+        self._gauge("alicorn_refresh_age_seconds", "Since the collection was looked at", age_s, "livemax")
         refused = self._counter("alicorn_requests_refused", "Requests refused by a busy server")
-        self._counts.append(_Count(refused, lambda: admission.refused))
+        left_out = self._counter("alicorn_background_left_out", "Tasks that were not done")
+        self._counts += [
+            _Count(refused, lambda: admission.refused),
+            _Count(left_out, lambda: background.left_out),
+        ]
 
     async def look_again(self) -> None:
         """Say the gauges of this process every now and then, until it is cancelled."""

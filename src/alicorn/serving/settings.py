@@ -77,7 +77,7 @@ class ServerSettings:
                     degrade_ms=self.degrade_ms,
                     part=part,
                 )
-                make_ready(collection)
+                make_ready(app.state.retriever)
                 yield app
             finally:
                 if log is not None:
