@@ -14,11 +14,19 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros
 
-from alicorn.compiled import subroutine
+from alicorn.compiled import kernel, subroutine
 from alicorn.index import Segment
-from alicorn.quantization.kernels.intrinsics import longs_at, numbers_at, popcount, words_at
+from alicorn.quantization.kernels.intrinsics import (
+    address,
+    keep,
+    longs_at,
+    new_words,
+    numbers_at,
+    popcount,
+    words_at,
+)
 from alicorn.quantization.kernels.named import Longs, Numbers
-from alicorn.query.sets.docset import Bitmap
+from alicorn.query.sets.docset import EMPTY, Bitmap, DocSet
 from alicorn.query.text.lists import has, seek
 
 DOCUMENTS, SIZE, BITS, PLACE, LIST = range(5)  # of a list, and how many these are
@@ -65,6 +73,18 @@ def as_lists(sets: Sequence[np.ndarray | Bitmap]) -> np.ndarray:
 
 
 NO_SETS = as_lists(())
+
+
+def having_all(segment: Segment, terms: Sequence[str]) -> DocSet | None:
+    """The documents of a segment that have all of some terms; None where every term is frequent, and has a bitmap."""
+    numbers = [segment.terms.find(term) for term in terms]
+    if min(numbers) < 0:
+        return EMPTY
+    postings = postings_of(segment)
+    found = np.empty(min(map(segment.num_with, terms)) + ROOM, dtype=np.uint32)
+    wanted = np.array(numbers, dtype=np.int64)
+    count = list_having_all(postings.postings, postings.starts, postings.frequent, postings.bits, wanted, found)
+    return None if count < 0 else found[:count]
 
 
 @subroutine
@@ -186,3 +206,26 @@ def _keep_those_in(other, documents, count):
         kept += np.int64(postings[at] == document)
     other[PLACE] = at
     return kept
+
+
+@kernel("int64(uint32[::1], int64[::1], int64[::1], uint64[:, ::1], int64[::1], uint32[::1])")
+def list_having_all(documents, starts, frequent, bits, terms, found):
+    """List the documents that have all terms -> how many; -1 where every term has a bitmap.
+
+    documents, starts, frequent, bits: as in Postings. found: ROOM more than the shortest list has.
+    """
+    postings = Postings(
+        address(documents), address(starts), address(frequent), address(bits), len(frequent), bits.shape[1]
+    )
+    space = new_words(LIST * len(terms))
+    lists, num_lists = address(space), len(terms)
+    read_lists(postings, 0, address(terms), num_lists, lists)
+    leader = leading(lists, num_lists)
+    count, position = np.int64(0), np.int64(0)
+    while leader >= 0:
+        more, position = next_documents(lists, num_lists, leader, 0, position, address(found) + 4 * count)
+        if not more:
+            break
+        count += more
+    keep(space)
+    return count if leader >= 0 else np.int64(-1)
