@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from alicorn.errors import QueryError
 from alicorn.language import parse
 from alicorn.language.prepared import Prepared, prepare
-from alicorn.language.tree import Nn
+from alicorn.language.tree import Nn, walk
 
 PARTS = (
     *("(nn x :k 10 ", "(nn x :k 10", ":filter ", " :filter  ", "(and ", "(or ", "(or", ")", "))", " ", '"', "(not c)"),
@@ -36,6 +36,10 @@ def refusal(read: Callable[[str], object], text: str) -> tuple[str, int | None] 
 @example('(nn x :k 10 :filter  a :vector ":filter a b")')
 @example("(nn x :radius 1 :filter a)")
 @example("(and tag:b tag:a (nn x :radius 1))")
+@example("(or (and tag:a b) (nn x :radius 1))")
+@example("(or  (or tag:longer tag:a tag:a) (nn x :radius 1))")
+@example("(or (and tag:a b) (nn x :k 10 ))")
+@example("(or (nn x :radius 1) (and tag:a b))")
 @example("(phrase text a and 10 :slop 12 )")
 @example("(phrase text a :slop 101)")
 @example("(and tag:a tag:a and)")
@@ -56,6 +60,7 @@ def test_a_text_is_prepared_as_its_tree_is(text: str) -> None:
     else:
         assert quick.nearest == whole.nearest
         assert all(getattr(quick, name) == getattr(whole, name) for name in NAMES)
+        assert [node.offset for node in walk(quick.root)] == [node.offset for node in walk(root)]
 
 
 def test_usual_texts_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,3 +71,13 @@ def test_usual_texts_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert again.nearest.words.terms == ("tag:c", "tag:d")
     assert again.has_nn
     assert prepare("(or text:new text:york text:city)").words.all is False
+
+
+def test_words_beside_an_nn_are_put_into_its_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare("(or (and tag:a tag:b) (nn x :radius 0.5 :nprobe 8))")
+    text = "(or (and tag:other tag:c tag:c) (nn x :radius 0.5 :nprobe 8))"
+    expected = parse(text)
+    monkeypatch.setattr("alicorn.language.prepared.parse", lambda _: pytest.fail("it was parsed"))
+    again = prepare(text)
+    assert again.root == expected
+    assert [node.offset for node in walk(again.root)] == [node.offset for node in walk(expected)]

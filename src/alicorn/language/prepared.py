@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -159,15 +160,18 @@ def _of_short_text(text: str) -> Prepared:
         before, after = text[: found.start()], text[found.end() :]
         if not before and not after:
             return Prepared(text, words)
-        nn = _around(before, operator, after)
-        if nn is not None:
-            return Prepared(text, nearest=Nearest(nn, words))
+        root = _around(before, operator, after)
+        if isinstance(root, tree.Nn):
+            return Prepared(text, nearest=Nearest(root, words))
+        if isinstance(root, tree.Or):
+            return _beside_nn(root, terms, text, found)
     return _of_tree(parse(text))
 
 
 @lru_cache(maxsize=_CACHED)
-def _around(before: str, operator: str | None, after: str) -> tree.Nn | None:
-    """The `nn` with k whose filter is the words between two texts; None where these write something else.
+def _around(before: str, operator: str | None, after: str) -> tree.Nn | tree.Or | None:
+    """With other words between two texts: an `nn` with k whose filter they are, or an `or` of them and an `nn` that has
+    no filter; None where the texts write something else.
 
     No word has a quote, a parenthesis or a colon in front, so whatever the words are, the rest is read the same.
     """
@@ -178,7 +182,28 @@ def _around(before: str, operator: str | None, after: str) -> tree.Nn | None:
         return None
     if isinstance(root, tree.Nn) and root.filter is not None and root.filter.offset == len(before):
         return root  # only an nn with k has a filter
+    if isinstance(root, tree.Or) and operator is not None and len(root.operands) == 2:
+        first, nn = root.operands
+        if first.offset == len(before) and isinstance(nn, tree.Nn) and nn.filter is None:
+            return root
     return None
+
+
+def _beside_nn(root: tree.Or, terms: list[str], text: str, found: re.Match[str]) -> Prepared:
+    """An `or` of words and an `nn`. root: with other words; found: where those of the text are."""
+    first, nn = root.operands
+    assert isinstance(first, tree.And | tree.Or)
+    assert isinstance(nn, tree.Nn)
+    placed, at = [], found.start(2)
+    for term in terms:
+        at = text.index(term, at)
+        placed.append(tree.Term(term, at))
+        at += len(term)
+    nn = replace(nn, offset=nn.offset + len(found[0]) - len(f"({found[1]} a)"))
+    prepared = Prepared(tree.Or((type(first)(tuple(placed), first.offset), nn), root.offset))
+    prepared._know((nn,))
+    prepared.has_nn = True
+    return prepared
 
 
 def _of_unchecked_tree(root: tree.Node) -> Prepared:
