@@ -80,6 +80,7 @@ def test_serve_hands_over_what_it_was_given(loop, monkeypatch):
     assert rest == {
         "searchers": loop.logs / "searchers",
         "served_log": None,
+        "popular_queries": None,
         "model_folder": None,
         "limits": NO_LIMITS,
         "allowed_hosts": (),

@@ -36,8 +36,11 @@ def test_a_batch_has_at_least_one_search_and_at_most_a_hundred(client):
 
 def test_terms_that_begin_so_come_by_the_number_of_their_documents(client):
     answer = client.get("/v1/suggest", params={"begins": "text:S"}).json()
-    assert answer == {"suggestions": [{"term": "text:smith", "count": 2}, {"term": "text:smyth", "count": 1}]}
+    assert answer == {
+        "suggestions": [{"term": "text:smith", "count": 2}, {"term": "text:smyth", "count": 1}],
+        "queries": [],
+    }
     assert len(client.get("/v1/suggest", params={"begins": "text:s", "limit": 1}).json()["suggestions"]) == 1
-    assert client.get("/v1/suggest", params={"begins": "nothing:"}).json() == {"suggestions": []}
+    assert client.get("/v1/suggest", params={"begins": "nothing:"}).json() == {"suggestions": [], "queries": []}
     assert "query.begins is missing" in client.get("/v1/suggest").json()["detail"]
     assert client.get("/v1/suggest?begins=").status_code == 400

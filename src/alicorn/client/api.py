@@ -407,6 +407,13 @@ class ModelList(TypedDict):
     models: list[ServedModel]
 
 
+class PopularQuery(TypedDict):
+    """A query, and how many searched for it."""
+
+    query: str
+    count: int
+
+
 class PrefixAnalysis(TypedDict):
     """columns: whose words become terms of the prefix."""
 
@@ -466,9 +473,12 @@ class Suggestion(TypedDict):
 
 
 class Suggestions(TypedDict):
-    """The most frequent terms that begin as asked for."""
+    """The most frequent terms, and the queries of most searchers, that begin as asked for. queries: none for a key that
+    sees some documents only, and where the server was given none.
+    """
 
     suggestions: list[Suggestion]
+    queries: list[PopularQuery]
 
 
 class Upserted(TypedDict):
@@ -532,7 +542,7 @@ class Client(Connection):
         return answer
 
     def suggest(self, *, begins: str, limit: int | None = None) -> Suggestions:
-        """The most frequent terms that begin so."""
+        """The most frequent terms and queries that begin so."""
         answer: Suggestions = self._call(ApiCall("GET", "/v1/suggest", {"begins": begins, "limit": limit}))
         return answer
 
@@ -667,7 +677,7 @@ class AsyncClient(AsyncConnection):
         return answer
 
     async def suggest(self, *, begins: str, limit: int | None = None) -> Suggestions:
-        """The most frequent terms that begin so."""
+        """The most frequent terms and queries that begin so."""
         answer: Suggestions = await self._call(ApiCall("GET", "/v1/suggest", {"begins": begins, "limit": limit}))
         return answer
 

@@ -53,6 +53,7 @@ from alicorn.serving.logs import RequestIds
 from alicorn.serving.metrics import CountRequests, Metrics
 from alicorn.serving.models.operations import model_operations
 from alicorn.serving.models.served_models import ServedModels
+from alicorn.serving.popular import NO_QUERIES, PopularQueries
 from alicorn.serving.processes.following import Follower, Follows
 from alicorn.serving.processes.forwarding import Announces, OwnerLink
 from alicorn.serving.processes.part import ServerPart
@@ -75,6 +76,7 @@ def create_app(
     *,
     searchers: pa.Table | None = None,
     served_log: ServedLog | None = None,
+    popular: PopularQueries = NO_QUERIES,
     keys: Path | None = None,
     ranker: Path | None = None,
     intents: Path | None = None,
@@ -90,7 +92,7 @@ def create_app(
     searchers: table of searchers, as in the log folder. served_log: flushed when the app shuts down.
     keys: file of API keys; without one, everybody may ask everything. degrade_ms: as in limits/degradation.py.
     ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text.
-    intents: file of `alicorn intents`, for the vertical's control.
+    intents: file of `alicorn intents`, for the vertical's control. popular: the queries that are suggested.
     model_folder: of folders of models that may be loaded while the app answers. limits: of each request.
     hosts: names that requests may give as `Host`; none: any. part: of a server of several processes; None: the whole.
     Raises AlicornError where models, searchers and collection do not fit each other.
@@ -98,7 +100,7 @@ def create_app(
     known = Searchers(models[0].vertical, searchers) if models else None
     ranking = None if ranker is None else Pipeline.load(ranker, vertical_of(models), collection)
     classifier = None if intents is None else IntentClassifier.load(intents)
-    endpoint = SearchEndpoint(Retriever(collection, models, known, ranking, classifier), served_log)
+    endpoint = SearchEndpoint(Retriever(collection, models, known, ranking, classifier), served_log, popular)
     numbers, slot, folder = (None, 0, None) if part is None else (part.shared, part.slot, part.folder)
     metrics = Metrics(collection, folder)
     access = Access(keys, limits=limits, numbers=numbers)

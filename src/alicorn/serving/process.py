@@ -30,6 +30,7 @@ def serve(
     *,
     searchers: str | Path | None = None,
     served_log: str | Path | None = None,
+    popular_queries: Path | None = None,
     keys: str | Path | None = None,
     ranker: Path | None = None,
     intents: Path | None = None,
@@ -52,6 +53,7 @@ def serve(
 
     models: or what loads them, which can be sent to other processes.
     searchers: Parquet or CSV, file or folder. served_log: folder for the log of searches and clicks; None keeps none.
+    popular_queries: table of searches, whose queries are suggested, as `searches` of a served log.
     keys: file of API keys (`alicorn key`); without one, the server listens to this machine alone.
     ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text.
     intents: file of `alicorn intents`, for the vertical's control.
@@ -73,6 +75,7 @@ def serve(
         models=models if callable(models) else partial(list, models),
         searchers=_path(searchers),
         served_log=_path(served_log),
+        popular_queries=popular_queries,
         keys=_path(keys),
         ranker=ranker,
         intents=intents,

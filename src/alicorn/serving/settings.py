@@ -16,6 +16,7 @@ from alicorn.feedback import ServedLog
 from alicorn.query import Collection
 from alicorn.serving.app import create_app
 from alicorn.serving.limits.connections import BoundedHeaders
+from alicorn.serving.popular import NO_QUERIES, PopularQueries
 from alicorn.serving.processes.part import ServerPart
 from alicorn.serving.ready import make_ready
 from alicorn.serving.security.hosts import LOOPBACK, Tls
@@ -38,6 +39,7 @@ class ServerSettings:
     models: "Callable[[], Sequence[AnyModel]]"
     searchers: Path | None
     served_log: Path | None
+    popular_queries: Path | None
     keys: Path | None
     ranker: Path | None
     intents: Path | None
@@ -67,6 +69,7 @@ class ServerSettings:
                     collection,
                     models,
                     searchers=table,
+                    popular=NO_QUERIES if self.popular_queries is None else PopularQueries.read(self.popular_queries),
                     served_log=log,
                     keys=self.keys,
                     ranker=self.ranker,

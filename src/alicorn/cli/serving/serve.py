@@ -59,6 +59,10 @@ def serve(
         Path | None, typer.Option(help="Searchers, Parquet or CSV, for the page.", exists=True)
     ] = None,
     served_log: Annotated[Path | None, typer.Option(help="Folder for the log of served searches.")] = None,
+    popular_queries: Annotated[
+        Path | None,
+        typer.Option(help="Table of searches, such as served/searches, whose queries are suggested.", exists=True),
+    ] = None,
     keys: Annotated[Path | None, typer.Option(help="File of API keys, which `alicorn key` writes.")] = None,
     vertical: OtherVertical = None,
     ranker: RankerPath = None,
@@ -124,6 +128,7 @@ def serve(
         partial(load_models, model, vertical),
         searchers=searchers,
         served_log=served_log,
+        popular_queries=popular_queries,
         keys=keys,
         ranker=ranker,
         intents=intents,

@@ -255,10 +255,19 @@ class Suggestion(Struct, frozen=True):
     count: int
 
 
+class PopularQuery(Struct, frozen=True):
+    """A query, and how many searched for it."""
+
+    query: str
+    count: int
+
+
 class Suggestions(Struct, frozen=True):
-    """The most frequent terms that begin as asked for."""
+    """The most frequent terms, and the queries of most searchers, that begin as asked for. queries: none for a key that
+    sees some documents only, and where the server was given none."""
 
     suggestions: list[Suggestion]
+    queries: list[PopularQuery] = []
 
 
 class AnalyzeRequest(Struct, forbid_unknown_fields=True, frozen=True):

@@ -45,6 +45,7 @@ from alicorn.serving.api.messages import (
     FacetCounts,
     Highlight,
     Hit,
+    PopularQuery,
     SearchAnswer,
     SearchRequest,
     Suggestion,
@@ -56,6 +57,7 @@ from alicorn.serving.api.messages import (
 )
 from alicorn.serving.api.problems import problem_of
 from alicorn.serving.limits.degradation import with_less_work
+from alicorn.serving.popular import NO_QUERIES, PopularQueries
 from alicorn.serving.stored_json import StoredJson, stored_values
 from alicorn.text import normalize
 
@@ -82,8 +84,13 @@ class SearchEndpoint:
     watching: called after each search that was answered. is_read_only: whether documents cannot be written.
     """
 
-    def __init__(self, retriever: Retriever, served_log: ServedLog | None) -> None:
-        """Raises ConfigError where the vertical's selection asks for repeats and nothing is logged."""
+    def __init__(
+        self, retriever: Retriever, served_log: ServedLog | None, popular: PopularQueries = NO_QUERIES
+    ) -> None:
+        """popular: the queries that are suggested.
+
+        Raises ConfigError where the vertical's selection asks for repeats and nothing is logged.
+        """
         vertical = retriever.vertical
         if vertical is not None and (days := vertical.selection.repeat_days):
             if served_log is None:
@@ -95,6 +102,7 @@ class SearchEndpoint:
         self.retriever = retriever
         self.collection = retriever.collection
         self.served_log = served_log
+        self._popular = popular
         self.watching: list[Callable[[AnsweredSearch], None]] = []
         self.is_read_only: Callable[[], bool] = lambda: self.collection.read_only
         self._stored = StoredJson()
@@ -227,12 +235,15 @@ class SearchEndpoint:
         return WhyAnswer(reason.matches, position, str(request.expression), reason.to_dict(), dict(request.models))
 
     def suggest(self, begins: str, count: int, only: Node | None) -> Suggestions:
-        """The terms of most documents that begin so; with a vertical, the beginning is folded as its words are."""
+        """The terms of most documents that begin so, folded as words are where there is a vertical; and the queries of
+        most searchers, which may name documents that a key does not see."""
         beginning = begins if self.retriever.vertical is None else normalize(begins)
         asked = {"terms": Facet(prefix=beginning, top=count)}
         found = self.collection.search(Prefix(beginning), limit=0, facets=asked, only=only)
         buckets = found.facets["terms"].buckets
-        return Suggestions([Suggestion(beginning + bucket.value, bucket.count) for bucket in buckets])
+        terms = [Suggestion(beginning + bucket.value, bucket.count) for bucket in buckets]
+        queries = self._popular.beginning(begins, count) if only is None else []
+        return Suggestions(terms, [PopularQuery(*one) for one in queries])
 
     def count(self, only: Node | None) -> int:
         """How many documents may be seen."""

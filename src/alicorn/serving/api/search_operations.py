@@ -196,9 +196,12 @@ def typing_operations(endpoint: SearchEndpoint) -> list[Operation]:
             sees_part=True,
         ),
         Operation(
-            *("GET", "/v1/suggest", "The most frequent terms that begin so", suggest),
+            *("GET", "/v1/suggest", "The most frequent terms and queries that begin so", suggest),
             gives=Suggestions,
-            shows={"suggestions": [{"term": "text:john", "count": 310}, {"term": "text:jones", "count": 95}]},
+            shows={
+                "suggestions": [{"term": "text:john", "count": 310}, {"term": "text:jones", "count": 95}],
+                "queries": [],
+            },
             query={"begins": Beginning, "limit": NumSuggestions},
             required=("begins",),
             scope="search",
