@@ -96,6 +96,7 @@ def test_serve_hands_over_what_it_was_given(loop, monkeypatch):
         "json_logs": False,
         "workers": 1,
         "shards": (),
+        "shard_secret": None,
     }
 
 
