@@ -25,7 +25,9 @@ CONNECT_S = 1.0
 ANSWER_S = 10.0  # of a shard, where the request has no deadline
 LEAST_HEDGE_S = 0.02
 _REMEMBERED = 100  # times of answers
-_DOWN_S = 1.0  # a replica that failed is asked last for so long
+_DOWN_S = 1.0  # a replica that failed is asked last for so long, twice as long after each further failure,
+_MOST_DOWN_S = 30.0  # and at most so long
+_PATIENCE_S = 0.5  # before a replica that failed lately is asked beside a slow one
 _ROUNDS = 2  # over all replicas of a shard
 
 
@@ -36,6 +38,7 @@ class Replica:
         self.address = address
         self._secret = secret
         self.down_until = 0.0
+        self._failures = 0
         self._free: deque[socket.socket] = deque()
 
     def connection(self, timeout_s: float) -> tuple[socket.socket, bool]:
@@ -54,6 +57,14 @@ class Replica:
         except BaseException:
             connection.close()
             raise
+
+    def failed(self) -> None:
+        now = time.monotonic()
+        self.down_until = now + min(_MOST_DOWN_S, _DOWN_S * 2.0 ** min(self._failures, 10))
+        self._failures += 1
+
+    def answered(self) -> None:
+        self.down_until, self._failures = 0.0, 0
 
     def release(self, connection: socket.socket) -> None:
         self._free.append(connection)
@@ -148,8 +159,21 @@ class _Call:
         if now >= self._deadline:
             self._end(Lost("no answer in time"))
         elif now >= self.wakes_at:
-            self._hedge_at = self._deadline
-            self.ask_next()
+            self._hedge(now)
+
+    def _hedge(self, now: float) -> None:
+        """Ask a second replica: one that failed lately only after a while, since to connect to it may take long."""
+        asked = [attempt.replica for attempt in self.attempts.values()]
+        others = [replica for replica in self._waiting if replica not in asked]
+        fresh = [replica for replica in others if replica.down_until <= now]
+        if not fresh and others and now < self._started + _PATIENCE_S:
+            self._hedge_at = self._started + _PATIENCE_S
+            return
+        self._hedge_at = self._deadline
+        for replica in fresh[:1]:
+            self._waiting.remove(replica)
+            self._waiting.insert(0, replica)
+        self.ask_next()
 
     def read(self, descriptor: int) -> None:
         """Take what a replica sent."""
@@ -173,12 +197,12 @@ class _Call:
         elif answer is not None:
             del self.attempts[descriptor]
             attempt.replica.release(attempt.connection)
-            attempt.replica.down_until = 0.0
+            attempt.replica.answered()
             self._shard.took(time.monotonic() - self._started)
             self._end(answer)
 
     def _failed(self, replica: Replica, reason: str) -> None:
-        replica.down_until = time.monotonic() + _DOWN_S
+        replica.failed()
         self._reason = f"{replica.address}: {reason}"
 
     def _end(self, outcome: Answer | Lost) -> None:
