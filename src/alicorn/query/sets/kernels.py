@@ -7,21 +7,26 @@ Document numbers are uint32, ascending and without repetition, wherever an argum
 import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros
 
-from alicorn.compiled import kernel
+from alicorn.compiled import kernel, subroutine
 
 
-@kernel("int64(uint32[::1], int64, uint32)")
-def gallop(numbers, start, value):
-    """The first position >= start whose number is >= value: doubling steps, then binary search."""
-    size = len(numbers)
-    step = 1
-    low = start
-    high = start
+@subroutine
+def gallop(numbers, start, size, value):
+    """The first place from `start` to `size` whose number is not below `value`: doubling steps, then halves.
+
+    numbers: an array, or `numbers_at`.
+    """
+    step, low, high = 1, start, start
     while high < size and numbers[high] < value:
         low = high + 1
         high += step
         step *= 2
-    high = min(high, size)
+    return first_between(numbers, low, min(high, size), value)
+
+
+@subroutine
+def first_between(numbers, low, high, value):
+    """The same from `low` to `high`, by halves."""
     while low < high:
         middle = (low + high) // 2
         if numbers[middle] < value:
@@ -47,7 +52,7 @@ def intersect(small, large, out):
             at += second <= first
         return count
     for value in small:
-        at = gallop(large, at, value)
+        at = gallop(large, at, num_large, value)
         if at == num_large:
             break
         if large[at] == value:
@@ -64,7 +69,7 @@ def subtract(numbers, removed, out):
     num_removed = len(removed)
     for value in numbers:
         if at < num_removed and removed[at] < value:
-            at = gallop(removed, at, value)
+            at = gallop(removed, at, num_removed, value)
         if at == num_removed or removed[at] != value:
             out[count] = value
             count += 1
@@ -141,7 +146,7 @@ def slice_ranges(rows, starts, stops, out):
     for r in range(len(starts)):
         if starts[r] == stops[r]:
             continue
-        at = gallop(rows, at, np.uint32(starts[r]))
+        at = gallop(rows, at, len(rows), np.uint32(starts[r]))
         while at < len(rows) and rows[at] < stops[r]:
             out[count] = rows[at]
             count += 1
@@ -235,7 +240,7 @@ def add_bm25(scores, numbers, postings, frequencies, lengths, idf, k1_1_b, k1_b_
     """Add one term's BM25 to the scores of a set: idf * (tf / (tf + k1 (1 - b) + (k1 b / average) * length))."""
     at = 0
     for i in range(len(numbers)):
-        at = gallop(postings, at, numbers[i])
+        at = gallop(postings, at, len(postings), numbers[i])
         if at == len(postings):
             return
         if postings[at] == numbers[i]:
@@ -251,7 +256,7 @@ def add_frequency(sums, numbers, postings, frequencies, lengths, weight, kept, p
     """
     at = 0
     for i in range(len(numbers)):
-        at = gallop(postings, at, numbers[i])
+        at = gallop(postings, at, len(postings), numbers[i])
         if at == len(postings):
             return
         if postings[at] == numbers[i]:
@@ -267,7 +272,7 @@ def add_frequencies(sums, numbers, postings, frequencies, starts, stops, weights
     for i in range(len(starts)):
         at = 0
         for place in range(starts[i], stops[i]):
-            at = gallop(numbers, at, postings[place])
+            at = gallop(numbers, at, len(numbers), postings[place])
             if at == len(numbers):
                 break
             if numbers[at] == postings[place]:

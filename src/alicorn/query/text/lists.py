@@ -20,6 +20,7 @@ from alicorn.quantization.kernels.intrinsics import (
     popcount,
     words_at,
 )
+from alicorn.query.sets.kernels import gallop
 
 POSTINGS, FREQUENCIES, LENGTHS, ID_ORDER, IMPACTS, NUM_DOCS, FACTORS = range(7)  # of `lists`
 START, STOP, WORDS, RANKS, TERM = range(5)  # columns of `terms`, and how many these are
@@ -136,19 +137,7 @@ def seek(postings, at, stop, document):
         if postings[at] >= document:
             return at
         at += 1
-    step, low, high = 1, at, at
-    while high < stop and postings[high] < document:
-        low = high + 1
-        high += step
-        step *= 2
-    high = min(high, stop)
-    while low < high:
-        middle = (low + high) // 2
-        if postings[middle] < document:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+    return gallop(postings, at, stop, document)
 
 
 @subroutine

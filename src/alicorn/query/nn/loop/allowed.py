@@ -19,6 +19,7 @@ from alicorn.quantization.kernels.intrinsics import (
     words_at,
 )
 from alicorn.query.nn.loop.arguments import ALL, LISTED, MARKED, WITH_TERMS, Limits
+from alicorn.query.sets.kernels import first_between, gallop
 from alicorn.query.text.in_all import (
     BITS,
     DOCUMENTS,
@@ -155,25 +156,11 @@ def first_from(numbers, size, guess, value):
     """The first place whose number is >= value, searched from a guess in both directions, by doubling steps."""
     listed = numbers_at(numbers)
     guess = min(max(guess, 0), size)
-    step = 1
-    if guess == size or listed[guess] >= value:
-        low, high = guess - 1, guess
-        while low >= 0 and listed[low] >= value:
-            high = low
-            low -= step
-            step *= 2
-        low = max(low + 1, 0)
-    else:
-        low, high = guess, guess
-        while high < size and listed[high] < value:
-            low = high + 1
-            high += step
-            step *= 2
-        high = min(high, size)
-    while low < high:
-        middle = (low + high) // 2
-        if listed[middle] < value:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+    if guess < size and listed[guess] < value:
+        return gallop(listed, guess, size, value)
+    step, low, high = 1, guess - 1, guess
+    while low >= 0 and listed[low] >= value:
+        high = low
+        low -= step
+        step *= 2
+    return first_between(listed, max(low + 1, 0), high, value)
