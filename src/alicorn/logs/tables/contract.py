@@ -163,7 +163,10 @@ def refuse_absent(paths: Mapping[str, Path], folder: Path, vertical: Vertical) -
     for name in ("documents", *(("searches", "shown") if "searches" in paths else ("impressions",))):
         if name not in paths:
             hint = "; or searches, shown and events, as the server writes them" if name == "impressions" else ""
-            message = f"table {name} is missing: neither {name}.parquet, {name}.csv nor {name}/ in {folder}{hint}"
+            message = (
+                f"table {name} is missing: neither {name}.parquet, {name}.csv nor {name}/ in {folder}{hint}; `alicorn"
+                f" init {folder}` makes a log folder of tables under other names"
+            )
             raise TableError(message, table=name)
     if "searchers" not in paths and (columns := vertical.logged_searcher_columns()):
         raise TableError(
