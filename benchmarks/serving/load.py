@@ -157,7 +157,7 @@ def measured(
     server = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
         asyncio.run(_ready(server, bodies[:1]))
-        time.sleep(3.0 * (workers > 1))  # until the last of them listens, too
+        _idle(server)  # the last of them listens, too
         asyncio.run(in_turns(bodies[:WARM], 2 * workers))
         loads: dict[str, Callable[[], Any]] = {
             "one connection": lambda: in_turns(bodies[WARM:], 1),
@@ -178,6 +178,14 @@ def measured(
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait()
+
+
+def _idle(server: "subprocess.Popen[bytes]") -> None:
+    """Wait until the processes of a server do nothing."""
+    used = -1.0
+    while (now := processor_s(server)) > used + 0.05:
+        used = now
+        time.sleep(1.0)
 
 
 def overload(server: "subprocess.Popen[bytes]", bodies: list[bytes], at_capacity: dict[str, Any]) -> dict[str, float]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from starlette.applications import Starlette
 
 from alicorn.distributed.router import ShardedCollection
-from alicorn.errors import CollectionError
+from alicorn.errors import CollectionError, ConfigError
 from alicorn.feedback import ServedLog
 from alicorn.query import Collection
 from alicorn.serving.app import create_app
@@ -58,6 +58,11 @@ class ServerSettings:
     def opened(self, open_collection: OpenCollection, part: ServerPart | None = None) -> Iterator[Starlette]:
         """The app of one process, ready to answer, until the block ends. Raises AlicornError."""
         models = self.models()
+        if part is not None and models and models[0].vertical.selection.repeat_days:
+            raise ConfigError(
+                "workers: the vertical's selection.requests has a rule of kind repeat, for which one process sees every"
+                " click: leave --workers away, or the rule out"
+            )
         known = known_types([column for model in models for column in model.vertical.searcher_columns()])
         table = None if self.searchers is None else open_parts(self.searchers, "searchers", known).read()
         with open_collection(self.collection) as collection:

@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from running_server import start, wait_until_up
 
+from alicorn.errors import CollectionError
 from alicorn.index.durability.writer_lock import LOCK_FILE
+from alicorn.serving import serve
 from alicorn.serving.security.keys import create_key, new_key, revoke_key
 
 WORKERS = 2
@@ -193,3 +195,9 @@ def test_a_signal_ends_all_processes_with_the_log_written(server):
     assert not any(Path(f"/proc/{child}").exists() for child in children)
     clicks = pq.read_table(server.folder / "served" / "events")["search_id"].to_pylist()
     assert shown["search_id"] in clicks
+
+
+@pytest.mark.slow
+def test_what_cannot_be_served_is_an_error_of_the_server_that_was_started(tmp_path):
+    with pytest.raises(CollectionError, match="is not a folder"):
+        serve(tmp_path / "nothing", workers=2, port=0)

@@ -47,27 +47,27 @@ def supervise(settings: ServerSettings, workers: int) -> None:
 
 async def _supervise(settings: ServerSettings, workers: int, folder: Path) -> None:
     SharedNumbers.create(folder / NUMBERS, 2 * (workers + 1))
-    owner = ProcessPlace(settings, folder, 0, _unix_socket(folder))
-    listening = _bound(settings.host, settings.port)
-    searching = [ProcessPlace(settings, folder, number, listening) for number in range(1, workers + 1)]
     loop = asyncio.get_running_loop()
     ending, restarting = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending.set)
     loop.add_signal_handler(signal.SIGHUP, restarting.set)
-    keeping = asyncio.ensure_future(_keep(owner, searching, restarting))
-    end = asyncio.ensure_future(ending.wait())
-    try:
-        await asyncio.wait((keeping, end), return_when=asyncio.FIRST_COMPLETED)
-        if keeping.done():
-            keeping.result()
-    finally:
-        keeping.cancel()
-        end.cancel()
-        with contextlib.suppress(asyncio.CancelledError, AlicornError):
-            await keeping
-        await asyncio.gather(*(place.end() for place in searching))
-        await owner.end()
+    with _unix_socket(folder) as asked, _bound(settings.host, settings.port) as listening:
+        owner = ProcessPlace(settings, folder, 0, asked)
+        searching = [ProcessPlace(settings, folder, number, listening) for number in range(1, workers + 1)]
+        keeping = asyncio.ensure_future(_keep(owner, searching, restarting))
+        end = asyncio.ensure_future(ending.wait())
+        try:
+            await asyncio.wait((keeping, end), return_when=asyncio.FIRST_COMPLETED)
+            if keeping.done():
+                keeping.result()
+        finally:
+            keeping.cancel()
+            end.cancel()
+            with contextlib.suppress(asyncio.CancelledError, AlicornError):
+                await keeping
+            await asyncio.gather(*(place.end() for place in searching))
+            await owner.end()
 
 
 async def _keep(owner: "ProcessPlace", searching: "list[ProcessPlace]", restarting: asyncio.Event) -> None:
