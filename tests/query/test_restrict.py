@@ -23,7 +23,7 @@ ALLOWED = [
     "(difference (range year :max 2010) tag:4 tag:5)",
     "tag:nobody",
 ]
-ORDERS = [None, "bm25", "static_rank", ["bm25", "static_rank"], "price desc"]
+ORDERS = [None, "bm25", "static_rank", ["bm25", "static_rank"], "price desc", {"bm25": 1, "phrase:text": 2}]
 
 
 @pytest.fixture(scope="module")
