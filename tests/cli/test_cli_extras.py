@@ -45,6 +45,7 @@ NEEDS = {
     "feed": {"client"},
     "backup": set(),
     "tune": {"learn"},
+    "plan": {"serve"},
     "verify": set(),
     "compile": set(),
 }
@@ -103,6 +104,7 @@ def arguments(loop, out):
         "pull": [(out / "objects").as_uri(), out / "pulled"],
         "feed": ["/dev/null"],
         "tune": [collection, "--key", "people", "--out", out / "tuning"],
+        "plan": [collection, "--documents", "1e6", "--rate", "10"],
         "verify": [collection],
         "backup": ["--help"],  # it needs a place of its own
         "compile": ["--help"],  # the work itself takes a minute

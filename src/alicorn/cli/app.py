@@ -13,6 +13,7 @@ from alicorn.cli.collection import alias, backup, drop, embed, interests, publis
 from alicorn.cli.compiling import compile
 from alicorn.cli.configuration import analyze, init, schema
 from alicorn.cli.demo import demo
+from alicorn.cli.distributed.plan import plan
 from alicorn.cli.distributed.shard import shard
 from alicorn.cli.distributed.storage import pull, push
 from alicorn.cli.evaluate import evaluate
@@ -62,6 +63,7 @@ VERBS = (
     feed,
     replay,
     tune,
+    plan,
     verify,
     backup,
     compile,

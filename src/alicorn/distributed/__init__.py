@@ -6,5 +6,6 @@ shard/         the answers of one shard
 router/        ShardedCollection: parse, scatter, agree, gather, merge
 processes/     shards in other processes: replicas, second requests, deadlines
 storage/       versions of collections, shards and models in object storage
+planning/      machines for more documents than there are
 publishing.py  a collection as the shards of a new version
 """

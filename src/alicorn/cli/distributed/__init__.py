@@ -1,5 +1,6 @@
 """Beyond one machine, from the shell.
 
+plan.py     says how many machines more documents need
 shard.py    answers routers for one shard
 storage.py  sends folders to object storage, and fetches them
 """
