@@ -1,8 +1,10 @@
 """Several processes over one collection: any of them takes anything, and none is missed when it ends."""
 
+import contextlib
 import datetime
 import os
 import signal
+import socket
 import threading
 import time
 from collections import Counter
@@ -13,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from running_server import start, wait_until_up
 
-from alicorn.errors import CollectionError
+from alicorn.errors import AlicornError, CollectionError
 from alicorn.index.durability.writer_lock import LOCK_FILE
 from alicorn.serving import serve
 from alicorn.serving.security.keys import create_key, new_key, revoke_key
@@ -151,6 +153,32 @@ def test_a_rate_is_of_all_processes_metrics_add_up_and_a_revoked_key_is_refused_
                     assert client.get("/v1/about", headers=web).status_code == 401
         finally:
             server.process.kill()
+
+
+@pytest.mark.slow
+def test_connections_are_dealt_out_to_all_searching_processes(server):
+    def open_files():
+        return {child: len(os.listdir(f"/proc/{child}/fd")) for child in server.children() if child != server.owner}
+
+    before = open_files()
+    host = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+    with contextlib.ExitStack() as connections:
+        for child in before:
+            os.kill(child, signal.SIGSTOP)
+        for _ in range(64):
+            connections.enter_context(socket.create_connection(host))
+        for child in before:
+            os.kill(child, signal.SIGCONT)
+        deadline_s = time.monotonic() + 10
+        while sum(open_files().values()) < sum(before.values()) + 64 and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+        assert all(files >= before[child] + 8 for child, files in open_files().items())
+
+
+@pytest.mark.slow
+def test_a_second_server_at_the_port_is_refused(server, tmp_path):
+    with pytest.raises(AlicornError, match="cannot listen"):
+        serve(tmp_path, workers=2, port=int(server.url.rpartition(":")[2]))
 
 
 @pytest.mark.slow

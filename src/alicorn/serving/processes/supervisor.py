@@ -5,7 +5,9 @@ successor answers before the old one stops, so no request fails; the owner's suc
 before the old one lets go of it. SIGTERM and SIGINT end the searching processes, then the owner, each when it has
 answered what it was asked.
 
-The supervisor holds the sockets: a connection that no process has accepted waits for the next one.
+The supervisor holds the sockets: a connection that no process has accepted waits for the next one. Each searching
+process has a socket of its own at the one port (SO_REUSEPORT), so that the kernel deals connections out evenly: at one
+socket for all, the first process that wakes takes every connection that waits.
 """
 
 import asyncio
@@ -52,9 +54,14 @@ async def _supervise(settings: ServerSettings, workers: int, folder: Path) -> No
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending.set)
     loop.add_signal_handler(signal.SIGHUP, restarting.set)
-    with _unix_socket(folder) as asked, _bound(settings.host, settings.port) as listening:
-        owner = ProcessPlace(settings, folder, 0, asked)
-        searching = [ProcessPlace(settings, folder, number, listening) for number in range(1, workers + 1)]
+    with contextlib.ExitStack() as sockets:
+        owner = ProcessPlace(settings, folder, 0, sockets.enter_context(_unix_socket(folder)))
+        with _bound(settings.host, settings.port) as alone:  # fails where another server listens
+            port = alone.getsockname()[1]
+        searching = [
+            ProcessPlace(settings, folder, number, sockets.enter_context(_bound(settings.host, port, is_shared=True)))
+            for number in range(1, workers + 1)
+        ]
         keeping = asyncio.ensure_future(_keep(owner, searching, restarting))
         end = asyncio.ensure_future(ending.wait())
         try:
@@ -233,12 +240,15 @@ def _unix_socket(folder: Path) -> socket.socket:
     return listening
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    """Not listening yet: a client is refused until the first process is ready."""
+def _bound(host: str, port: int, is_shared: bool = False) -> socket.socket:
+    """Not listening yet: a client is refused until the first process is ready. is_shared: with others at the port."""
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if is_shared:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listening.bind((host, port))
     except OSError as error:
+        listening.close()
         raise AlicornError(f"the server cannot listen at {host}:{port}: {error.strerror}") from error
     return listening
