@@ -55,6 +55,7 @@ def people():
 def with_channels():
     """The model of served_people, of a vertical with channels and a control."""
     channels = {"words": "(and {terms})", "near": "(nn {key} :k 9)", "friends": "(extract friends (or {terms}))"}
+    channels["regions"] = "(or {regions})"
     plain = VERTICAL.model_dump(mode="json") | {
         "expressions": {"hybrid": channels},
         "control": {"intents": ["city"], "filter": "while_searching"},
@@ -76,7 +77,9 @@ def folder(tmp_path_factory):
 
 def start(stack, collection, **options):
     stack.enter_context(collection)
-    return stack.enter_context(Client(create_app(collection, [with_channels()], searchers=SEARCHERS, **options)))
+    regions = pa.table({"searcher_id": ["p3"], "interest_ids": [["p5", "p9"]], "interest_radii": [[0.05, 0.02]]})
+    app = create_app(collection, [with_channels()], searchers=SEARCHERS, regions=regions, **options)
+    return stack.enter_context(Client(app))
 
 
 @pytest.fixture(scope="module", params=["unranked", "ranked"])

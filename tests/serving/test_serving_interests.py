@@ -1,12 +1,14 @@
-"""A model of several interests behind the API: one `nn` for each, one ranked list, the names of the vectors."""
+"""Several interests of a searcher behind the API: those of a model, one `nn` for each; and regions from a table."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from asgi_client import Client
-from served_people import SEARCHERS, Model, make_collection
+from served_people import SEARCHERS, UNIFIED, VERTICAL, Model, make_collection
 
 from alicorn.errors import ConfigError
 from alicorn.serving import create_app
+from alicorn.vertical import Vertical
 
 
 class Torn(Model):
@@ -69,3 +71,56 @@ def test_two_models_of_several_interests_are_refused(tmp_path):
         pytest.raises(ConfigError, match="one model of several interests"),
     ):
         create_app(collection, models, searchers=SEARCHERS)
+
+
+REGIONS = pa.table(
+    {
+        "searcher_id": ["p2", "p9"],
+        "interest_ids": [["gone", "p3", "p1"], ["p1"]],
+        "interest_radii": [[2.0, 0.01, 0.02], [0.5]],
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def region_client(tmp_path_factory):
+    """A server whose hybrid expression has a channel of regions: around p3, and around p1."""
+    channels = {"nearest": "(nn {key} :k 1)", "regions": "(or {regions})"}
+    plain = VERTICAL.model_dump(mode="json") | {"expressions": {"hybrid": channels}}
+    model = UNIFIED.with_vertical(Vertical.model_validate(plain))
+    with (
+        make_collection(tmp_path_factory.mktemp("regions") / "c") as collection,
+        Client(create_app(collection, [model], searchers=SEARCHERS, regions=REGIONS)) as started,
+    ):
+        yield started
+
+
+def test_regions_of_a_searcher_are_searched_and_named_as_the_reason(region_client):
+    answer = search(region_client, text="smyth", searcher="p2", why=True, columns=[])
+    around = "(nn people :radius 0.01 :vector region-1) (nn people :radius 0.02 :vector region-2)"
+    assert answer["expression"] == f"(or (nn people :k 1) (or (or {around})))"
+    channels = {hit["doc_id"]: set(hit["channels"]) for hit in answer["hits"]}
+    assert channels == {"p/4": {"nearest"}, "p3": {"regions"}, "p1": {"regions"}}
+    cosines = {hit["doc_id"]: hit["why"]["cosine"] for hit in answer["hits"]}
+    assert cosines["p3"]["region-1"] == pytest.approx(1.0)
+    assert cosines["p1"]["region-2"] == pytest.approx(1.0)
+    asked = {"text": "smyth", "searcher": "p2"}
+    reason = region_client.post("/v1/search/why", json={"search": asked, "doc_id": "p2"}).json()
+    assert not reason["matches"]
+    assert "region-2" in str(reason["reason"])
+
+
+def test_a_request_brings_regions_along(region_client):
+    known = {"interest_ids": ["p3"], "interest_radii": [0.01]}
+    hits = search(region_client, text="smyth", searcher=known)["hits"]
+    assert "p3" in [hit["doc_id"] for hit in hits if "regions" in hit["channels"]]
+    for wrong in ({"interest_ids": ["p3"]}, {"interest_ids": ["p3"], "interest_radii": [2.5]}):
+        answer = region_client.post("/v1/search", json={"text": "smyth", "searcher": wrong})
+        assert answer.status_code == 400
+        assert "interest_radii has a cosine distance in (0, 2] for each document" in answer.json()["detail"]
+
+
+def test_nobody_has_no_region(region_client):
+    for searcher in (None, "p3"):
+        hits = search(region_client, text="smyth", searcher=searcher)["hits"]
+        assert [set(hit["channels"]) for hit in hits] == [{"nearest"}]

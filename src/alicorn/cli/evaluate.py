@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from alicorn.cli.options import IntentsPath, Json, ModelFolder, OtherVertical, RankerPath, cutoffs
+from alicorn.cli.options import IntentsPath, InterestsPath, Json, ModelFolder, OtherVertical, RankerPath, cutoffs
 from alicorn.reporting.json_text import to_json
 
 
@@ -69,6 +69,7 @@ def evaluate(
     depths: Annotated[str, typer.Option(help="For --rerank, separated by commas.")] = "10,30,100,300,1000",
     ranker: RankerPath = None,
     intents: IntentsPath = None,
+    interests: InterestsPath = None,
     labels: Annotated[
         Path | None,
         typer.Option(help="Parquet of query, doc_id, grade: also P_good, by a relevance model of it.", exists=True),
@@ -130,6 +131,7 @@ def evaluate(
         qrels=qrels,
         compare=compare or (),
         intents=intents,
+        interests=interests,
     )
     found = evaluate_model(model, logs, questions, None if ranker is None else partial(Pipeline.load, ranker))
     if out is not None:

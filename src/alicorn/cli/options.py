@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from alicorn.query import Collection
     from alicorn.query.any_collection import AnyCollection
     from alicorn.retrieval.retriever import Retriever
+    from alicorn.retrieval.searchers import Searchers
     from alicorn.towers import AnyModel
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
@@ -46,6 +47,10 @@ RankerPath = Annotated[
 IntentsPath = Annotated[
     Path | None,
     typer.Option("--intents", help="File of `alicorn intents`, for the vertical's control.", exists=True),
+]
+InterestsPath = Annotated[
+    Path | None,
+    typer.Option("--interests", help="File of `alicorn interests`, for the {regions} of expressions.", exists=True),
 ]
 ShardAddresses = Annotated[
     list[str] | None,
@@ -117,19 +122,34 @@ def classifier_of(intents: Path | None) -> IntentClassifier | None:
 
 
 def retriever_of(
-    collection: AnyCollection, models: list[AnyModel], ranker: Path | None, intents: Path | None = None
+    collection: AnyCollection,
+    models: list[AnyModel],
+    ranker: Path | None,
+    intents: Path | None = None,
+    interests: Path | None = None,
 ) -> Retriever:
-    """ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text. intents: of the control."""
+    """ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text. intents: of the control.
+    interests: of searchers, for the regions of the vertical's expressions."""
     from alicorn.retrieval.retriever import Retriever
 
     classifier = classifier_of(intents)
+    searchers = None if interests is None else _with_interests(models, interests)
     if ranker is None:
-        return Retriever(collection, models, classifier=classifier)
+        return Retriever(collection, models, searchers, classifier=classifier)
     from alicorn.ranking.stages import Pipeline
     from alicorn.ranking.stages.pipeline import vertical_of
 
     ranking = Pipeline.load(ranker, vertical_of(models), collection)
-    return Retriever(collection, models, ranking=ranking, classifier=classifier)
+    return Retriever(collection, models, searchers, ranking, classifier)
+
+
+def _with_interests(models: list[AnyModel], interests: Path) -> Searchers:
+    from alicorn.retrieval.regions import read_regions
+    from alicorn.retrieval.searchers import Searchers
+
+    if not models:
+        raise ConfigError("--interests are for the vertical of a model: give its folder with --model")
+    return Searchers(models[0].vertical, None, read_regions(interests, models[0].vertical))
 
 
 def cutoffs(text: str, option: str) -> list[int]:

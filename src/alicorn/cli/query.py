@@ -193,13 +193,12 @@ def _drawn_interests(
     those within its radius."""
     import numpy as np
 
-    from alicorn.interests import interest_regions, key_of
+    from alicorn.interests import interest_regions
     from alicorn.language.tree import Nn, Or
     from alicorn.retrieval.reading.nearest import nearest
-    from alicorn.tables import open_parts
+    from alicorn.retrieval.regions import key_of, read_interests
 
-    source = open_parts(table, "interests")
-    read = source.read().replace_schema_metadata(source.metadata)
+    read = read_interests(table)
     drawn = interest_regions(read, searcher, collection, 3, np.random.default_rng(seed))
     vectors: dict[str, Any] = {name: one.vector for name, one in drawn.items()}
     if regions:

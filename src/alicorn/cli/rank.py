@@ -12,6 +12,7 @@ import typer
 from alicorn.cli.options import (
     CollectionFolder,
     IntentsPath,
+    InterestsPath,
     Json,
     OtherVertical,
     Overwrite,
@@ -41,6 +42,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for the ranker.")],
     vertical: OtherVertical = None,
     intents: IntentsPath = None,
+    interests: InterestsPath = None,
     positions: Annotated[
         bool, typer.Option("--positions/--no-positions", help="Whether a click depends on its position.")
     ] = True,
@@ -88,7 +90,7 @@ def train(
     )
     models = load_models(model, vertical)
     with Collection.open(collection, read_only=True) as opened, progress_bar(log, "features") as advance:
-        retriever = retriever_of(opened, models, None, intents)
+        retriever = retriever_of(opened, models, None, intents, interests)
         with replacing(out, RANKER_FOLDER, overwrite=overwrite) as place:
             report = learn_ranker(pairs, retriever, wanted, place, settings, split.value, candidates, searches, advance)
     sys.stdout.write((to_json(report.to_dict()) if as_json else report.markdown()) + "\n")

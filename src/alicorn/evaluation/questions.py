@@ -27,7 +27,7 @@ class Questions:
     search_id, which replace the targets of the log. compare: another model, vertical or collection, or one of each,
     whose systems are scored over the same searches; needs the collection. page: the file to which the page of the model
     will be written. map_by: the column that colours its map; None: the first id feature. intents: a file of
-    `alicorn intents`, for the vertical's control.
+    `alicorn intents`, for the vertical's control. interests: a file of `alicorn interests`, for its {regions}.
     """
 
     ks: Sequence[int] = (10, 100, 1000)
@@ -48,6 +48,7 @@ class Questions:
     qrels: Path | None = None
     compare: Sequence[Path] = ()
     intents: Path | None = None
+    interests: Path | None = None
 
 
 class Other(NamedTuple):

@@ -33,6 +33,7 @@ from alicorn.publishing.provenance import as_published
 from alicorn.query import Collection
 from alicorn.reporting.json_text import to_json
 from alicorn.retrieval.encoder import search_vectors
+from alicorn.retrieval.regions import read_regions
 from alicorn.retrieval.request import RankingStages
 from alicorn.retrieval.retriever import Retriever
 from alicorn.towers import AnyModel, Model
@@ -134,9 +135,11 @@ def _loaded(folder: Path, vertical: Vertical | None) -> AnyModel:
 
 
 def _searches(logs: Path, vertical: Vertical, questions: Questions) -> Searches:
+    regions = None if questions.interests is None else read_regions(questions.interests, vertical)
+    count = questions.num_searches if questions.qrels is None else sys.maxsize
+    every = open_searches(logs, vertical, count, questions.seed, questions.split, repeats=True, regions=regions)
     if questions.qrels is None:
-        return open_searches(logs, vertical, questions.num_searches, questions.seed, questions.split, repeats=True)
-    every = open_searches(logs, vertical, sys.maxsize, questions.seed, questions.split, repeats=True)
+        return every
     return judged_searches(questions.qrels, every, questions.num_searches, questions.seed)
 
 
@@ -201,6 +204,8 @@ def _check_collection(questions: Questions) -> None:
         control_template(questions.control)
     if questions.intents is not None and questions.collection is None:
         raise ConfigError("--intents are for what is served: give the collection with --collection")
+    if questions.interests is not None and questions.collection is None:
+        raise ConfigError("--interests are for what is served: give the collection with --collection")
     if questions.compare and questions.collection is None:
         raise ConfigError("--compare scores what is served: give the collection of the first model with --collection")
 

@@ -20,6 +20,7 @@ from alicorn.evaluation.earlier_choices import Choice, earlier_choices
 from alicorn.evaluation.metrics.ranking import Targets
 from alicorn.evaluation.unseen import unseen
 from alicorn.pairs import PairsFolder, is_pairs_folder
+from alicorn.retrieval.regions import with_regions
 from alicorn.vertical import Vertical
 from alicorn.vertical.requests import RequestTables, request_table
 
@@ -106,25 +107,32 @@ def open_searches(
     seed: int = 0,
     split: str | None = None,
     repeats: bool = False,
+    regions: pa.Table | None = None,
 ) -> Searches:
     """`read_searches` of a pairs/ folder; a log folder is first mined into a temporary one. Raises TableError."""
     folder = Path(folder)
     if is_pairs_folder(folder):
-        return read_searches(folder, num_searches, seed, split, repeats)
+        return read_searches(folder, num_searches, seed, split, repeats, regions)
     from alicorn.logs import mine
 
     with tempfile.TemporaryDirectory() as temporary:
         mine(folder, vertical, Path(temporary) / "pairs")
-        return read_searches(Path(temporary) / "pairs", num_searches, seed, split, repeats)
+        return read_searches(Path(temporary) / "pairs", num_searches, seed, split, repeats, regions)
 
 
 def read_searches(
-    pairs: str | Path, num_searches: int = 10_000, seed: int = 0, split: str | None = None, repeats: bool = False
+    pairs: str | Path,
+    num_searches: int = 10_000,
+    seed: int = 0,
+    split: str | None = None,
+    repeats: bool = False,
+    regions: pa.Table | None = None,
 ) -> Searches:
     """At most `num_searches` searches, sampled without replacement, of a pairs/ folder.
 
     split: "test" or "valid"; without it the test split where there is one, else valid. Searches without targets are
-    counted and left out before sampling. repeats: with what searchers had chosen earlier. Raises TableError.
+    counted and left out before sampling. repeats: with what searchers had chosen earlier. regions: of searchers
+    (retrieval/regions.py), as columns of the requests. Raises TableError.
     """
     folder = PairsFolder(pairs)
     searches = folder.read("searches")
@@ -149,7 +157,7 @@ def read_searches(
         split=split,
         search_ids=sampled["search_id"],
         times_us=np.asarray(sampled["time"].cast(pa.int64())),
-        requests=_requests(sampled, folder),
+        requests=_requests(sampled, folder, regions),
         documents=documents,
         targets=_targets(sampled, documents["doc_id"].combine_chunks()),
         segments=[[*(row or []), *new] for row, new in zip(given, unseen(sampled, folder), strict=True)],
@@ -167,13 +175,14 @@ def sample(count: int, size: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(count, size, replace=False))
 
 
-def _requests(searches: pa.Table, folder: PairsFolder) -> pa.Table:
+def _requests(searches: pa.Table, folder: PairsFolder, regions: pa.Table | None) -> pa.Table:
     """The columns that the request tower reads; of behaviour and context only the rows of these searches."""
     search_ids = searches["search_id"].combine_chunks()
     by_search = {
         name: folder.read(name, search_ids=search_ids) for name in ("behaviour", "context") if folder.has(name)
     }
-    return request_table(searches, RequestTables(folder.searchers, **by_search))
+    requests = request_table(searches, RequestTables(folder.searchers, **by_search))
+    return requests if regions is None else with_regions(requests, searches["searcher_id"], regions)
 
 
 def _targets(searches: pa.Table, doc_ids: pa.Array) -> Targets:

@@ -15,5 +15,4 @@ from alicorn.interests.clusters import drawn as drawn
 from alicorn.interests.clusters import interests as interests
 from alicorn.interests.histories import Region as Region
 from alicorn.interests.histories import interest_regions as interest_regions
-from alicorn.interests.histories import key_of as key_of
 from alicorn.interests.histories import searcher_interests as searcher_interests

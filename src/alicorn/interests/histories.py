@@ -22,6 +22,7 @@ from alicorn.interests.clusters import PinnerSage, drawn, interests
 from alicorn.interests.regions import Held, Reach, held_out, learned_reach, radii, spreads
 from alicorn.language.templates import interest_names
 from alicorn.query.any_collection import AnyCollection
+from alicorn.retrieval.regions import key_of, stored_vectors
 from alicorn.tables.times import refuse_times
 from alicorn.vertical.columns import Column, ColumnType, read_as, refuse_rows
 
@@ -87,15 +88,6 @@ SCHEMA = pa.schema(
 )
 
 
-def key_of(table: pa.Table) -> str:
-    """The embedding that a table is of. Raises TableError where it is none that `searcher_interests` made."""
-    found = (table.schema.metadata or {}).get(b"key")
-    if found is None or not set(SCHEMA.names) <= set(table.column_names):
-        raise TableError("table interests: it is none that `alicorn interests` wrote", table="interests")
-    result: str = found.decode()
-    return result
-
-
 class Region(NamedTuple):
     """vector: float32 (dim,), of the medoid, as it is stored. radius: cosine distance, in (0, 2]."""
 
@@ -141,20 +133,6 @@ def _numbers(
         )
         raise TableError(message, table="interests", column=column, row=row)
     return given
-
-
-def stored_vectors(snapshot: Snapshot, key: str, doc_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """known: bool (ids,), whether a document is there and has the embedding. vectors: float32 (ids, dim), 0 if not."""
-    known = np.zeros(len(doc_ids), dtype=bool)
-    vectors = np.zeros((len(doc_ids), snapshot.embeddings[key]), dtype=np.float32)
-    for at, doc_id in enumerate(doc_ids):
-        place = snapshot.find(doc_id)
-        block = None if place is None else place[0].segment.embeddings.get(key)
-        if place is None or block is None or block.rows_of[place[1]] < 0:
-            continue
-        known[at] = True
-        vectors[at] = block.stored(block.rows_of[place[1] : place[1] + 1])[0]
-    return known, vectors
 
 
 def _held_out(

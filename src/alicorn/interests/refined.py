@@ -25,8 +25,8 @@ from scipy.sparse import csr_array
 from alicorn.errors import ConfigError, TableError
 from alicorn.folders import check_file, whole_file
 from alicorn.index import Snapshot
-from alicorn.interests.histories import stored_vectors
 from alicorn.pairs import PairsFolder
+from alicorn.retrieval.regions import stored_vectors
 
 REFINED = "refined"
 _ROUTINGS = 3

@@ -11,10 +11,12 @@ A template is an expression with holes. It is parsed once, into a tree; filling 
     {key}      the embedding key of an nn
     {searcher:COLUMN:PREFIX}
                where {terms} may be: a term `PREFIX:value` for each value of a column of the searcher or the context
+    {regions}  where {terms} may be: `(or (nn KEY :radius 0.2 :vector region-1) ...)`, an `nn` for each region of the
+               searcher, which is a document of an interest and a radius around it (REGION_COLUMNS)
 
 A query without any word has a meaning too: an `and` of its words matches nothing and becomes `(or)`; in an `or` the
 words disappear; a term, or another operator's text, that would be empty becomes `(or)`. So it is with a column of
-which nothing is known.
+which nothing is known, and with a searcher without regions.
 
 Several templates, each with a name, are the channels of one: an `or` of them, whose operands keep their names.
 
@@ -36,7 +38,10 @@ from alicorn.text import phrase, query_terms
 
 KEY = "{key}"
 """The hole of an embedding key."""
+REGION_COLUMNS = ("interest_ids", "interest_radii")
+"""The columns of a searcher that {regions} asks for: documents, the most important first, and cosine distances."""
 _QUERY = "{query}"
+_REGIONS = "{regions}"
 _WORDS = "{terms}"
 _NAME = "[A-Za-z][A-Za-z0-9_.-]*"
 _TERMS = re.compile(rf"\{{terms(?::({_NAME}))?\}}")
@@ -48,12 +53,13 @@ class Reading(NamedTuple):
     """How a query is read: functions of a prefix and the query.
 
     terms: the operands in the place of {terms}; words: the words of a phrase in their order, without the prefix.
-    values: the terms of a column of the searcher, a function of the column and the prefix.
+    values: the terms of a column of the searcher, a function of the column and the prefix. regions: an nn for each.
     """
 
     terms: Callable[[str, str], Sequence[Node]]
     words: Callable[[str, str], Sequence[str]]
     values: Callable[[str, str], Sequence[Node]] = lambda column, prefix: ()
+    regions: Sequence[Nn] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,15 @@ class SearcherHole(Node):
     offset: int = field(default=0, compare=False, repr=False)
 
 
-Hole = TermsHole | SearcherHole
+@dataclass(frozen=True, slots=True)
+class RegionsHole(Node):
+    """The place of the regions of a searcher."""
+
+    operator: ClassVar[str] = _REGIONS
+    offset: int = field(default=0, compare=False, repr=False)
+
+
+Hole = TermsHole | SearcherHole | RegionsHole
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +128,14 @@ class Template:
 
     @property
     def searcher_columns(self) -> tuple[str, ...]:
-        """The columns of the searcher and the context whose values become terms."""
-        return tuple(dict.fromkeys(node.column for node in walk(self.root) if isinstance(node, SearcherHole)))
+        """The columns of the searcher and the context that become terms and regions."""
+        asked: list[str] = []
+        for node in walk(self.root):
+            if isinstance(node, SearcherHole):
+                asked.append(node.column)
+            elif isinstance(node, RegionsHole):
+                asked += REGION_COLUMNS
+        return tuple(dict.fromkeys(asked))
 
     @property
     def has_terms(self) -> bool:
@@ -138,6 +158,8 @@ class Template:
         for node in walk(self.root):
             if isinstance(node, SearcherHole):
                 terms[node] = tuple(read.values(node.column, node.prefix))
+            elif isinstance(node, RegionsHole):
+                terms[node] = (Or(tuple(read.regions)),) if read.regions else ()
         words = {prefix: tuple(read.words(prefix, query)) for prefix in self._asked(Phrase)}
         return _Filling(terms, words, phrase(query), key, tuple(vectors)).of(self.root)
 
@@ -157,6 +179,11 @@ WORDS_AS_TERMS = Reading(
 def interest_names(count: int) -> tuple[str, ...]:
     """Names of the vectors of a request with several interests."""
     return tuple(f"interest-{number}" for number in range(1, count + 1))
+
+
+def region_names(count: int) -> tuple[str, ...]:
+    """Names of the vectors that {regions} are around."""
+    return tuple(f"region-{number}" for number in range(1, count + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +250,7 @@ class _Filling:
         return syntax.as_fields(operands, marks)
 
     def _terms(self, hole: Hole) -> tuple[Node, ...]:
-        if isinstance(hole, SearcherHole):
+        if not isinstance(hole, TermsHole):
             return self.terms[hole]
         terms, fuzzy = self.terms[TermsHole(hole.prefix)], hole.fuzzy
         return terms if fuzzy is None else tuple(_fuzzy(term, fuzzy) for term in terms)
@@ -244,7 +271,7 @@ def _read(node: Node, text: str, takes_terms: bool) -> Node:
     hole = _hole(node, text)
     if hole is not None:
         if not takes_terms:
-            written = "{terms}" if isinstance(hole, TermsHole) else f"{{searcher:{hole.column}:{hole.prefix}}}"
+            written = f"{{searcher:{hole.column}:{hole.prefix}}}" if isinstance(hole, SearcherHole) else hole.operator
             raise QueryError(
                 f"{written} is allowed directly inside and, or, weak-and or strong-or, without an option", node.offset
             )
@@ -272,6 +299,8 @@ def _hole(node: Node, text: str) -> Hole | None:
     found = _TERMS.fullmatch(node.term)
     if found is not None and (isinstance(node, Fuzzy) or text.startswith(found.group(), node.offset)):
         return TermsHole(found.group(1) or "text", node if isinstance(node, Fuzzy) else None, node.offset)
+    if isinstance(node, Term) and node.term == _REGIONS and text.startswith(_REGIONS, node.offset):
+        return RegionsHole(node.offset)
     found = _SEARCHER.fullmatch(node.term) if isinstance(node, Term) else None
     if found is not None and text.startswith(found.group(), node.offset):
         return SearcherHole(found.group(1), found.group(2), node.offset)
@@ -290,7 +319,7 @@ def _check_placeholders(node: Node, text: str) -> None:
             if placeholder != known:
                 raise QueryError(
                     f"unknown placeholder {placeholder!r}; allowed: {{terms}} or {{terms:prefix}}, a word of its own"
-                    " (or of a phrase or fuzzy); {searcher:column:prefix}, a word of its own;"
+                    " (or of a phrase or fuzzy); {searcher:column:prefix} and {regions}, words of their own;"
                     " {key}, the key of an nn; and {query} within a quoted string",
                     node.offset,
                 )

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from alicorn.errors import AlicornError, ConfigError
 from alicorn.index import Snapshot
@@ -26,6 +27,7 @@ from alicorn.retrieval.asked import Asked
 from alicorn.retrieval.keyed_models import NO_MODEL, KeyedModels
 from alicorn.retrieval.reading.by_words import Chosen
 from alicorn.retrieval.reading.reader import Mode, ReadText, TextReader
+from alicorn.retrieval.regions import served_regions
 from alicorn.retrieval.request import RankingStages, Request
 from alicorn.retrieval.searchers import Searcher, Searchers
 from alicorn.vertical import Vertical
@@ -74,6 +76,11 @@ class Retriever:
     @property
     def searchers(self) -> Searchers | None:
         return self._keyed.searchers
+
+    @property
+    def regions(self) -> pa.Table | None:
+        """Of searchers (retrieval/regions.py), for the {regions} of the vertical."""
+        return None if self.searchers is None else self.searchers.regions
 
     def beside(self, model: AnyModel) -> Retriever:
         """The same with one model more, under the key that its vectors have in the collection.
@@ -144,7 +151,8 @@ class Retriever:
         if is_ranked and self.ranking is not None:
             wanted |= {name for key in self.ranking.keys for name in self._keyed.names_of(key)}
         encoded = self._keyed.vectors(text, searcher, context, wanted)
-        given = check_vectors({**encoded, **(vectors or {})})
+        around = {} if read is None else read.vectors
+        given = check_vectors({**around, **encoded, **(vectors or {})})
         return Request(
             expression,
             prepared.root,
@@ -204,15 +212,16 @@ class Retriever:
         if self.vertical is None:
             raise AlicornError(NO_MODEL)
         reader = TextReader(self.collection, self.vertical, self.classifier)
+        known, around = served_regions(known, self.collection, self.vertical.embedding)
         if mode == "boolean":
             if key is not None:
                 raise AlicornError("key names an embedding, and mode boolean has none: leave it out")
-            return reader.boolean(text, order_by, known)
+            return reader.boolean(text, order_by, known)._replace(vectors=around)
         key = self._keyed.key_of(key)
         vectors = self._keyed.interests.get(key, ())
         if mode == "embedding":
             return reader.embedding(key, vectors, order_by)
-        return reader.hybrid(text, key, vectors, order_by, limit, chosen, only, known)
+        return reader.hybrid(text, key, vectors, order_by, limit, chosen, only, known)._replace(vectors=around)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 from alicorn.errors import AlicornError
 from alicorn.features.kinds.ids import hashed_id, hashed_ids
 from alicorn.retrieval.given import given_columns
+from alicorn.retrieval.regions import REGION_TYPES, asks_for_regions, with_regions
 from alicorn.tables import is_open, plain_table, python_values, repeated
-from alicorn.vertical.columns import Column, ColumnType, read_as, refuse_rows
+from alicorn.vertical.columns import Column, ColumnType, arrow_type, read_as, refuse_rows
 from alicorn.vertical.requests import latest
 from alicorn.vertical.schema import Vertical
 
@@ -26,16 +27,22 @@ Searcher = str | Mapping[str, Any] | None
 
 class Searchers:
     """The searchers of a vertical. table: as in the log folder, the latest row of each; None: only what requests bring
-    along."""
+    along. regions: of retrieval/regions.py, of some of them; without a table they are all that is known of them."""
 
-    def __init__(self, vertical: Vertical, table: pa.Table | None) -> None:
+    def __init__(self, vertical: Vertical, table: pa.Table | None, regions: pa.Table | None = None) -> None:
         """Columns of behaviour that no feature of the vertical reads are known where the table has them: ranking may
-        read them. Raises TableError where the table breaks its contract."""
+        read them. Raises TableError where a table breaks its contract."""
+        self.regions = regions
         behaviour = vertical.request.behaviour
         further = [] if behaviour is None else behaviour.columns()
         if table is not None:
             further = [column for column in further if column.name in table.column_names]
             table = _checked(table, vertical, further)
+        if regions is not None and table is None:
+            table = _of_nobody(regions["searcher_id"], vertical)
+        if asks_for_regions(vertical):
+            further = [*further, *REGION_TYPES]
+            table = None if table is None else with_regions(table, table["searcher_id"], regions)
         self.columns = {column.name: column for column in (*further, *vertical.searcher_columns())}
         self._table = table
         self._ids = pa.array([], pa.string()) if self._table is None else self._table["searcher_id"].combine_chunks()
@@ -115,6 +122,12 @@ class Searchers:
             return None
         kind = self._table.schema.field(name).type
         return None if is_open(kind) else kind
+
+
+def _of_nobody(ids: pa.ChunkedArray, vertical: Vertical) -> pa.Table:
+    """Searchers of whom nothing is known but their ids."""
+    columns = {column.name: arrow_type([column], []) or pa.string() for column in vertical.searcher_columns()}
+    return pa.table({"searcher_id": ids, **{name: pa.nulls(len(ids), kind) for name, kind in columns.items()}})
 
 
 def _checked(table: pa.Table, vertical: Vertical, further: Sequence[Column]) -> pa.Table:

@@ -75,6 +75,7 @@ def create_app(
     models: "Sequence[AnyModel]" = (),
     *,
     searchers: pa.Table | None = None,
+    regions: pa.Table | None = None,
     served_log: ServedLog | None = None,
     popular: PopularQueries = NO_QUERIES,
     keys: Path | None = None,
@@ -89,7 +90,8 @@ def create_app(
     """The app over an open collection, which the caller closes.
 
     models: of the collection's embedding keys; the first one's vertical is the one that is served.
-    searchers: table of searchers, as in the log folder. served_log: flushed when the app shuts down.
+    searchers: table of searchers, as in the log folder. regions: of searchers, by read_regions.
+    served_log: flushed when the app shuts down.
     keys: file of API keys; without one, everybody may ask everything. degrade_ms: as in limits/degradation.py.
     ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text.
     intents: file of `alicorn intents`, for the vertical's control. popular: the queries that are suggested.
@@ -97,7 +99,7 @@ def create_app(
     hosts: names that requests may give as `Host`; none: any. part: of a server of several processes; None: the whole.
     Raises AlicornError where models, searchers and collection do not fit each other.
     """
-    known = Searchers(models[0].vertical, searchers) if models else None
+    known = Searchers(models[0].vertical, searchers, regions) if models else None
     ranking = None if ranker is None else Pipeline.load(ranker, vertical_of(models), collection)
     classifier = None if intents is None else IntentClassifier.load(intents)
     endpoint = SearchEndpoint(Retriever(collection, models, known, ranking, classifier), served_log, popular)

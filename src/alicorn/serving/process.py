@@ -29,6 +29,7 @@ def serve(
     models: "Sequence[AnyModel] | Callable[[], Sequence[AnyModel]]" = (),
     *,
     searchers: str | Path | None = None,
+    interests: Path | None = None,
     served_log: str | Path | None = None,
     popular_queries: Path | None = None,
     keys: str | Path | None = None,
@@ -53,6 +54,7 @@ def serve(
 
     models: or what loads them, which can be sent to other processes.
     searchers: Parquet or CSV, file or folder. served_log: folder for the log of searches and clicks; None keeps none.
+    interests: file of `alicorn interests`, for the {regions} of the vertical's expressions.
     popular_queries: table of searches, whose queries are suggested, as `searches` of a served log.
     keys: file of API keys (`alicorn key`); without one, the server listens to this machine alone.
     ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text.
@@ -74,6 +76,7 @@ def serve(
         collection=Path(collection),
         models=models if callable(models) else partial(list, models),
         searchers=_path(searchers),
+        interests=interests,
         served_log=_path(served_log),
         popular_queries=popular_queries,
         keys=_path(keys),

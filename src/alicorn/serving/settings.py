@@ -14,6 +14,7 @@ from alicorn.distributed.router import ShardedCollection
 from alicorn.errors import CollectionError, ConfigError
 from alicorn.feedback import ServedLog
 from alicorn.query import Collection
+from alicorn.retrieval.regions import read_regions
 from alicorn.serving.app import create_app
 from alicorn.serving.limits.connections import BoundedHeaders
 from alicorn.serving.popular import NO_QUERIES, PopularQueries
@@ -38,6 +39,7 @@ class ServerSettings:
     collection: Path
     models: "Callable[[], Sequence[AnyModel]]"
     searchers: Path | None
+    interests: Path | None
     served_log: Path | None
     popular_queries: Path | None
     keys: Path | None
@@ -65,6 +67,13 @@ class ServerSettings:
             )
         known = known_types([column for model in models for column in model.vertical.searcher_columns()])
         table = None if self.searchers is None else open_parts(self.searchers, "searchers", known).read()
+        regions = None
+        if self.interests is not None:
+            if not models:
+                raise ConfigError(
+                    "interests are for the vertical of a model, and none is served: give one, or leave them out"
+                )
+            regions = read_regions(self.interests, models[0].vertical)
         with open_collection(self.collection) as collection:
             log = None
             if self.served_log is not None:
@@ -74,6 +83,7 @@ class ServerSettings:
                     collection,
                     models,
                     searchers=table,
+                    regions=regions,
                     popular=NO_QUERIES if self.popular_queries is None else PopularQueries.read(self.popular_queries),
                     served_log=log,
                     keys=self.keys,

@@ -14,6 +14,7 @@ them found it.
     words:   "(and {terms})"
     nearest: "(nn {key} :k 100 :recall 0.95)"
     related: "(extract related (or {searcher:realtime_item:id}))"
+    regions: "(or {regions})"
 control:                             # the nn of the hybrid expression finds what the query names
   intents: [category, brand]         # prefixes of terms
   filter: while_searching            # or afterwards

@@ -13,8 +13,8 @@ from alicorn.analysis import Analyzer
 from alicorn.config import Config, parse_config, plain_yaml, read_text
 from alicorn.errors import ConfigError
 from alicorn.language.order import OrderBy
-from alicorn.language.templates import Reading, Template
-from alicorn.language.tree import Node, Term
+from alicorn.language.templates import REGION_COLUMNS, Reading, Template, region_names
+from alicorn.language.tree import Nn, Node, Term
 from alicorn.text import normalize, phrase
 from alicorn.vertical.analysis import Analysis, fingerprint, operands, with_files
 from alicorn.vertical.columns import (
@@ -151,8 +151,14 @@ class Vertical(Config):
             lambda prefix, text: operands(self.analyzer(prefix), prefix, text),
             lambda prefix, text: self.analyzer(prefix).phrase_terms(text),
             lambda column, prefix: [Term(term) for term in self.value_terms(prefix, known.get(column))],
+            self._regions(known),
         )
         return template.fill(query, key, vectors, reading)
+
+    def _regions(self, known: KnownColumns) -> list[Nn]:
+        radii = known.get(REGION_COLUMNS[1]) or ()
+        names = region_names(len(radii))
+        return [Nn(self.embedding, radius=radius, vector=name) for name, radius in zip(names, radii, strict=True)]
 
     def value_terms(self, prefix: str, value: Any) -> list[str]:
         """The terms that a value or a list of them becomes by the rules of a prefix of kind value or phrase."""

@@ -11,6 +11,7 @@ import typer
 from alicorn.cli.options import (
     CollectionFolder,
     IntentsPath,
+    InterestsPath,
     OtherVertical,
     RankerPath,
     ShardAddresses,
@@ -67,6 +68,7 @@ def serve(
     vertical: OtherVertical = None,
     ranker: RankerPath = None,
     intents: IntentsPath = None,
+    interests: InterestsPath = None,
     shard: ShardAddresses = None,
     shard_secret: ShardSecret = None,
     model_folder: Annotated[
@@ -132,6 +134,7 @@ def serve(
         keys=keys,
         ranker=ranker,
         intents=intents,
+        interests=interests,
         model_folder=model_folder,
         limits=read_limits(at_most or ()),
         allowed_hosts=allowed_host or (),

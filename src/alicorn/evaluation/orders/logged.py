@@ -62,11 +62,11 @@ def logged_hits(
     numbers: dict[str, list[np.ndarray]] = {part: [] for part in orders}
     known = known_columns(searches, retriever.columns)
     for row, query in enumerate(searches.queries):
-        given = {name: each[row] for name, each in vectors.items()}
-        expression = retriever.read(query, "hybrid", key, known=known[row]).expression
+        read = retriever.read(query, "hybrid", key, known=known[row])
+        given = {**read.vectors, **{name: each[row] for name, each in vectors.items()}}
         everything = len(retriever.collection)
         for at, (part, order_by) in enumerate(orders.items()):
-            found = retriever.collection.search(expression, given, everything, order_by)
+            found = retriever.collection.search(read.expression, given, everything, order_by)
             order = np.lexsort((found.numbers, found.segments))
             numbers[part].append(np.maximum(found.scores[order].astype(np.float64), -1e300))
             if at == 0:

@@ -103,7 +103,7 @@ def _runs(retriever: Retriever, searches: Searches, key: str, names: tuple[str, 
     ids: dict[str, list[list[str]]] = {name: [] for name in names}
     for row, query in enumerate(searches.queries):
         read = retriever.read(query, "hybrid", key, k, known=known[row])
-        given = {name: each[row] for name, each in vectors.items()}
+        given = {**read.vectors, **{name: each[row] for name, each in vectors.items()}}
         operands = read.expression.operands if read.channels and isinstance(read.expression, Or) else ()
         for at, name in enumerate(names):
             ids[name].append(_first(retriever, operands[at], given, k) if operands else [])

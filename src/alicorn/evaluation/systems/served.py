@@ -83,7 +83,7 @@ def served(
     def ask(row: int) -> Result:
         chosen = searches.chosen(row)
         read = retriever.read(queries[row], mode, key, order_by=order_by, chosen=chosen, known=known[row])
-        given = {name: each[row] for name, each in (vectors or {}).items()}
+        given = {**read.vectors, **{name: each[row] for name, each in (vectors or {}).items()}}
         return retriever.collection.search(read.expression, given, depth, read.order_by)
 
     queries, known = searches.queries, known_columns(searches, retriever.columns)
@@ -144,7 +144,7 @@ def with_ranking(retriever: Retriever, searches: Searches, depth: int, key: str,
     def ask(row: int) -> Result:
         chosen = searches.chosen(row)
         read = retriever.read(asked[row].text, "hybrid", key, chosen=chosen, known=asked[row].known)
-        vectors = check_vectors(retriever.by_name(asked[row].vectors))
+        vectors = check_vectors({**read.vectors, **retriever.by_name(asked[row].vectors)})
         root = read.expression
         request = Request(root, root, vectors, depth, read.order_by, asked=asked[row], channels=read.channels)
         return ranking.search(retriever.collection, request, explain=False)

@@ -26,6 +26,7 @@ from alicorn.ranking.learning.logged import logged_features
 from alicorn.retrieval.asked import Asked, asked_rows
 from alicorn.retrieval.channels import found_by
 from alicorn.retrieval.encoder import search_vectors
+from alicorn.retrieval.regions import with_regions
 from alicorn.retrieval.retriever import Retriever
 from alicorn.vertical.requests import RequestTables, request_table
 
@@ -154,6 +155,8 @@ def asked_of(folder: PairsFolder, retriever: Retriever, features: FeatureSet, se
     ids = searches["search_id"].combine_chunks()
     of_searches = {name: folder.read(name, search_ids=ids) for name in ("behaviour", "context") if folder.has(name)}
     requests = request_table(searches, RequestTables(folder.searchers, **of_searches))
+    if retriever.regions is not None:
+        requests = with_regions(requests, searches["searcher_id"], retriever.regions)
     vectors = {key: search_vectors(model, requests) for key, model in retriever.models.items()}
     times = np.asarray(searches["time"].cast(pa.int64()))
     columns = tuple(dict.fromkeys([*features.asker_columns, *retriever.columns]))
@@ -219,7 +222,7 @@ def _places(snapshot: Snapshot, doc_ids: pa.Array) -> np.ndarray:
 def _retrieved(retriever: Retriever, asked: Asked, count: int, shown: np.ndarray) -> np.ndarray:
     """(n, 2): the first documents of a text that were not shown."""
     read = retriever.read(asked.text, limit=count, known=asked.known)
-    vectors = retriever.by_name(asked.vectors)
+    vectors = {**read.vectors, **retriever.by_name(asked.vectors)}
     result = retriever.collection.search(read.expression, vectors, count, read.order_by)
     pairs = zip(result.segments.tolist(), result.numbers.tolist(), strict=True)
     known = set(map(tuple, shown.tolist()))
@@ -247,7 +250,7 @@ def _channels(
     read = retriever.read(asked.text, known=asked.known)
     if not read.channels:
         return NO_CHANNELS
-    vectors = check_vectors(retriever.by_name(asked.vectors))
+    vectors = check_vectors({**read.vectors, **retriever.by_name(asked.vectors)})
     return by_channel(read.channels, found_by(snapshot, read.expression, vectors, *addresses.T))
 
 

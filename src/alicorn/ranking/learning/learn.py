@@ -113,7 +113,7 @@ def learn_ranker(
     folder = PairsFolder(pairs)
     history = read_history(folder) if features.needs_history else None
     splits = tuple(dict.fromkeys((split, "valid")))
-    valid = read_searches(pairs, num_searches, settings.seed, "valid", repeats=True)
+    valid = read_searches(pairs, num_searches, settings.seed, "valid", repeats=True, regions=retriever.regions)
     chosen, measures = _halves(len(valid), settings.seed)
     asked = (folder, retriever, features, history, splits, candidates, num_searches, settings.seed, advance)
     examples = rank_examples(*asked, valid.search_ids.take(pa.array(chosen)))

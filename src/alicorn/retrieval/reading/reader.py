@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, NamedTuple
+
+import numpy as np
 
 from alicorn.intents import IntentClassifier
 from alicorn.language.order import OrderBy, without_nn
@@ -24,7 +27,7 @@ NEAREST = 100
 class ReadText(NamedTuple):
     """What a text becomes: an expression, the order of its hits, and the rule of the selection by which it has no `nn`.
 
-    order_by None: by `nn`. channels, intents: as of a Request.
+    order_by None: by `nn`. channels, intents: as of a Request. vectors: float32 (dim,), by the names of {regions}.
     """
 
     expression: Node
@@ -32,6 +35,7 @@ class ReadText(NamedTuple):
     without_nn: str | None = None
     channels: tuple[str, ...] = ()
     intents: tuple[Intent, ...] = ()
+    vectors: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
