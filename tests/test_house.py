@@ -93,7 +93,7 @@ INSIDE = {
     "index/segment": ["parts", "segment", "snapshot", "numeric", "building", "files"],
     "distributed": ["protocol", "publishing", "shard", "router", "processes", "storage"],
     "distributed/storage": ["objects", "transfer"],
-    "distributed/processes": ["frames", "secret", "server", "client", "opening"],
+    "distributed/processes": ["frames", "secret", "ready", "server", "client", "opening"],
     "distributed/shard": ["execution", "agreeing", "answering", "shard", "versions"],
     "distributed/router": [
         "reach",

@@ -3,6 +3,7 @@
 Needs root and the kernel's network namespaces; without, the test is skipped. Loss and delay (tc netem) are not tested.
 """
 
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,6 @@ import pyarrow as pa
 import pytest
 
 from alicorn.distributed.processes.client import ProcessShards
-from alicorn.distributed.processes.frames import connect
 from alicorn.distributed.publishing import publish_shards
 from alicorn.distributed.router import ShardedCollection, reaching
 from alicorn.errors import UnreachableError
@@ -93,7 +93,7 @@ def await_shard(address: str) -> None:
     until = time.monotonic() + 180
     while True:
         try:
-            connect(address, 1.0).close()
+            socket.create_connection(address.split(":"), 1.0).close()
             return
         except OSError:
             assert time.monotonic() < until, f"no shard at {address}"

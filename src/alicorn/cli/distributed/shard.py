@@ -24,6 +24,7 @@ def shard(
     Example: alicorn shard sharded/ 0 --listen unix:/run/alicorn/shard-0.sock
     """
     from alicorn.distributed.processes.frames import listen as listen_at
+    from alicorn.distributed.processes.ready import make_ready
     from alicorn.distributed.processes.secret import check_reachable, read_secret
     from alicorn.distributed.processes.server import ShardServer
     from alicorn.distributed.shard.versions import ShardVersions
@@ -33,8 +34,10 @@ def shard(
 
     shared = None if secret is None else read_secret(secret)
     check_reachable(listen, shared)
-    server = ShardServer(ShardVersions(folder, number), shared)
     signal.signal(signal.SIGTERM, leave)
+    opened = ShardVersions(folder, number)
+    make_ready(opened, folder, number)
+    server = ShardServer(opened, shared)
     with listen_at(listen) as listener:
         log.print(f"shard {number} of {folder} at {listen}")
         server.serve(listener)

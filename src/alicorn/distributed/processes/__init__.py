@@ -2,6 +2,7 @@
 
 frames.py  messages on a stream; addresses
 secret.py  a secret that routers and shards share
+ready.py   its kernels, compiled before it listens
 server.py  one shard, answered for until the process ends
 client.py  ProcessShards: replicas, tries again, hedged second requests, deadlines
 """

@@ -7,16 +7,18 @@ what comes first (Dean and Barroso, The Tail at Scale, CACM 2013). Every message
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
-from alicorn.distributed.processes.frames import FrameReader, connect, send_frame
-from alicorn.distributed.processes.secret import prove
+from alicorn.distributed.processes.frames import FrameReader, connect, framed
+from alicorn.distributed.processes.secret import Proof
 from alicorn.distributed.protocol.codec import decode_answer, encode
 from alicorn.distributed.protocol.messages import Answer, Message, NotHere
 from alicorn.distributed.router.transport import Lost
@@ -27,7 +29,6 @@ LEAST_HEDGE_S = 0.02
 _REMEMBERED = 100  # times of answers
 _DOWN_S = 1.0  # a replica that failed is asked last for so long, twice as long after each further failure,
 _MOST_DOWN_S = 30.0  # and at most so long
-_PATIENCE_S = 0.5  # before a replica that failed lately is asked beside a slow one
 _ROUNDS = 2  # over all replicas of a shard
 
 
@@ -41,22 +42,15 @@ class Replica:
         self._failures = 0
         self._free: deque[socket.socket] = deque()
 
-    def connection(self, timeout_s: float) -> tuple[socket.socket, bool]:
-        """A connection, and whether it was used before: then the process may have ended since. Raises OSError."""
+    def connection(self) -> tuple[socket.socket, bool]:
+        """A connection, and whether it was used before: else it begins here. Raises OSError."""
         try:
             return self._free.pop(), True
         except IndexError:
-            return self._connected(min(CONNECT_S, timeout_s)), False
+            return connect(self.address, CONNECT_S), False
 
-    def _connected(self, timeout_s: float) -> socket.socket:
-        connection = connect(self.address, timeout_s)
-        try:
-            if self._secret is not None:
-                prove(connection, self._secret)
-            return connection
-        except BaseException:
-            connection.close()
-            raise
+    def proof(self) -> Proof | None:
+        return None if self._secret is None else Proof(self._secret)
 
     def failed(self) -> None:
         now = time.monotonic()
@@ -97,26 +91,70 @@ class ReplicatedShard:
 
 
 class _Attempt:
-    """A message on its way to one replica."""
+    """A message on its way to one replica, over a connection that does not block.
 
-    def __init__(self, replica: Replica, message: bytes, timeout_s: float) -> None:
+    ready_by: by when it is connected and has proved the secret, by time.monotonic; None once it has.
+    """
+
+    def __init__(self, replica: Replica, message: bytes) -> None:
         """Raises OSError."""
-        self.replica = replica
-        self.connection, self.is_used = replica.connection(timeout_s)
-        try:
-            self.connection.settimeout(timeout_s)
-            send_frame(self.connection, message)
-        except OSError:
-            self.connection.close()
-            raise
-        self._reader = FrameReader(self.connection)
+        self.replica, self._message = replica, framed(message)
+        self.connection, self.is_used = replica.connection()
+        self.ready_by = None if self.is_used else time.monotonic() + CONNECT_S
+        self._is_connected = self.is_used
+        self._proof = None if self.is_used else replica.proof()
+        self._reader, self._unsent = FrameReader(self.connection), bytearray()
+        if self.is_used:
+            try:
+                self._send(self._message)
+            except OSError:
+                self.connection.close()
+                raise
 
-    def answer(self) -> Answer | None:
-        """What has come; None where the rest is to come. Raises OSError, and msgspec.DecodeError for nonsense."""
+    @property
+    def events(self) -> int:
+        """What it waits for, as `poll` names it."""
+        return select.POLLOUT if self._unsent or not self._is_connected else select.POLLIN
+
+    def go_on(self) -> Answer | None:
+        """The answer, if all of it has come. Raises OSError, and msgspec.DecodeError for nonsense."""
+        if not self._is_connected:
+            if error := self.connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                raise OSError(error, os.strerror(error))
+            self._is_connected = True
+            if self._proof is None:
+                self._begin()
+        elif self._unsent:
+            self._send(b"")
+        else:
+            return self._received()
+        return None
+
+    def _begin(self) -> None:
+        self.ready_by = self._proof = None
+        self._send(self._message)
+
+    def _received(self) -> Answer | None:
         if not self._reader.receive():
-            raise ConnectionError("it closed the connection")
-        message = self._reader.taken()
-        return None if message is None else decode_answer(message)
+            raise ConnectionError("it closed the connection" if self._proof is None else "it refuses the secret")
+        received = self._reader.taken()
+        if received is None:
+            return None
+        if self._proof is None:
+            answer: Answer = decode_answer(received)
+            return answer
+        reply = self._proof.reply(received)
+        if reply is None:
+            self._begin()
+        else:
+            self._send(framed(reply))
+        return None
+
+    def _send(self, more: bytes) -> None:
+        """As much as the connection takes now."""
+        self._unsent += more
+        with suppress(BlockingIOError):
+            del self._unsent[: self.connection.send(self._unsent)]
 
 
 class _Call:
@@ -135,8 +173,14 @@ class _Call:
     @property
     def wakes_at(self) -> float:
         """When something is due, unless an answer comes before."""
-        can_hedge = len(self.attempts) == 1 and len(self._shard.replicas) > 1 and self._waiting
-        return min(self._deadline, self._hedge_at) if can_hedge else self._deadline
+        connecting = [attempt.ready_by for attempt in self.attempts.values() if attempt.ready_by is not None]
+        return min([self._deadline, *connecting, *([self._hedge_at] if self._can_hedge else [])])
+
+    @property
+    def _can_hedge(self) -> bool:
+        """Whether another replica may be asked beside: one beside one that got the message."""
+        asked = sum(attempt.ready_by is None for attempt in self.attempts.values())
+        return asked < 2 and len(self.attempts) < len(self._shard.replicas) and bool(self._waiting)
 
     def ask_next(self) -> None:
         """Ask the next replica; lost where there is none."""
@@ -145,8 +189,9 @@ class _Call:
             if any(one.replica is replica for one in self.attempts.values()):
                 continue
             try:
-                attempt = _Attempt(replica, self._message, max(0.001, self._deadline - time.monotonic()))
+                attempt = _Attempt(replica, self._message)
             except OSError as error:
+                replica.close()  # others of its connections are as old
                 self._failed(replica, str(error))
                 continue
             self.attempts[attempt.connection.fileno()] = attempt
@@ -158,28 +203,22 @@ class _Call:
         """Do what is due."""
         if now >= self._deadline:
             self._end(Lost("no answer in time"))
-        elif now >= self.wakes_at:
-            self._hedge(now)
-
-    def _hedge(self, now: float) -> None:
-        """Ask a second replica: one that failed lately only after a while, since to connect to it may take long."""
-        asked = [attempt.replica for attempt in self.attempts.values()]
-        others = [replica for replica in self._waiting if replica not in asked]
-        fresh = [replica for replica in others if replica.down_until <= now]
-        if not fresh and others and now < self._started + _PATIENCE_S:
-            self._hedge_at = self._started + _PATIENCE_S
             return
-        self._hedge_at = self._deadline
-        for replica in fresh[:1]:
-            self._waiting.remove(replica)
-            self._waiting.insert(0, replica)
-        self.ask_next()
+        for descriptor, attempt in list(self.attempts.items()):
+            if attempt.ready_by is not None and now >= attempt.ready_by:
+                self._failed(attempt.replica, "no connection in time")
+                self._drop(descriptor)
+        if not self.attempts:
+            self.ask_next()
+        elif now >= self._hedge_at and self._can_hedge:
+            self._hedge_at = now + self._shard.hedge_s
+            self.ask_next()
 
-    def read(self, descriptor: int) -> None:
-        """Take what a replica sent."""
+    def go_on(self, descriptor: int) -> None:
+        """Of a connection that can be written or read, as it waits for."""
         attempt = self.attempts[descriptor]
         try:
-            answer = attempt.answer()
+            answer = attempt.go_on()
         except (OSError, msgspec.DecodeError) as error:
             self._drop(descriptor)
             if attempt.is_used:  # the process may have been started again since: ask it once more, on a new connection
@@ -207,7 +246,9 @@ class _Call:
 
     def _end(self, outcome: Answer | Lost) -> None:
         self.outcome = outcome
-        for descriptor in list(self.attempts):
+        for descriptor, attempt in list(self.attempts.items()):
+            if attempt.ready_by is not None:  # others answer in less time than it needs to connect
+                attempt.replica.failed()
             self._drop(descriptor)
 
     def _drop(self, descriptor: int) -> None:
@@ -232,13 +273,13 @@ class ProcessShards:
         while running := [call for call in calls.values() if call.outcome is None]:
             poll, of_descriptor = select.poll(), {}
             for call in running:
-                for descriptor in call.attempts:
-                    poll.register(descriptor, select.POLLIN)
+                for descriptor, attempt in call.attempts.items():
+                    poll.register(descriptor, attempt.events)
                     of_descriptor[descriptor] = call
             wait = min(call.wakes_at for call in running) - time.monotonic()
             for descriptor, _ in poll.poll(max(0.0, wait) * 1000.0):
                 if descriptor in of_descriptor[descriptor].attempts:
-                    of_descriptor[descriptor].read(descriptor)
+                    of_descriptor[descriptor].go_on(descriptor)
             now = time.monotonic()
             for call in running:
                 if call.outcome is None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 import struct
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from alicorn.errors import ConfigError
 
@@ -13,9 +15,14 @@ _LENGTH = struct.Struct(">I")
 _CHUNK = 1 << 18
 
 
+def framed(message: bytes) -> bytes:
+    """A message as it is sent."""
+    return _LENGTH.pack(len(message)) + message
+
+
 def send_frame(connection: socket.socket, message: bytes) -> None:
     """Raises OSError, and TimeoutError after the timeout of the connection."""
-    connection.sendall(_LENGTH.pack(len(message)) + message)
+    connection.sendall(framed(message))
 
 
 class FrameReader:
@@ -54,18 +61,30 @@ class FrameReader:
 
 
 def connect(address: str, timeout_s: float) -> socket.socket:
-    """A connection to unix:PATH or HOST:PORT. Raises OSError, ConfigError."""
+    """A connection to unix:PATH, or one to HOST:PORT that begins: it can be written when it is there.
+
+    Neither blocks after that. A process at a Unix socket has `timeout_s` to take the connection. Raises OSError,
+    ConfigError.
+    """
     if address.startswith("unix:"):
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(timeout_s)
-        try:
-            connection.connect(address.removeprefix("unix:"))
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-    connection = socket.create_connection(_host_and_port(address), timeout_s)
+        return _connected(socket.AF_UNIX, address.removeprefix("unix:"), timeout_s)
+    host, port = _host_and_port(address)
+    *_, place = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)[0]  # as `listen` does
+    connection = _connected(socket.AF_INET, place, 0.0)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def _connected(family: int, place: Any, timeout_s: float) -> socket.socket:
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout_s)
+        with suppress(BlockingIOError):
+            connection.connect(place)
+        connection.setblocking(False)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

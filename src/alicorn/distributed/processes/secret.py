@@ -46,13 +46,24 @@ def check_reachable(address: str, secret: bytes | None) -> None:
         )
 
 
-def prove(connection: socket.socket, secret: bytes) -> None:
-    """As a router. Raises ConnectionError where the other has not the secret, OSError where it does not answer."""
-    reader = FrameReader(connection)
-    own = secrets.token_bytes(_CHALLENGE)
-    send_frame(connection, _proof(secret, b"router", _frame(reader)) + own)
-    if not hmac.compare_digest(_frame(reader), _proof(secret, b"shard", own)):
-        raise ConnectionError("it has another secret")
+class Proof:
+    """The router's side of a connection, without the connection."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self._own: bytes | None = None
+
+    def reply(self, received: bytes) -> bytes | None:
+        """What is to be sent after a message of the shard; None: it has proved that it has the secret.
+
+        Raises ConnectionError where it has not.
+        """
+        if self._own is None:
+            self._own = secrets.token_bytes(_CHALLENGE)
+            return _proof(self._secret, b"router", received) + self._own
+        if not hmac.compare_digest(received, _proof(self._secret, b"shard", self._own)):
+            raise ConnectionError("it has another secret")
+        return None
 
 
 def demand(connection: socket.socket, secret: bytes) -> bool:
