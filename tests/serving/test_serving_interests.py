@@ -7,6 +7,7 @@ from asgi_client import Client
 from served_people import SEARCHERS, UNIFIED, VERTICAL, Model, make_collection
 
 from alicorn.errors import ConfigError
+from alicorn.retrieval.searchers import Searchers
 from alicorn.serving import create_app
 from alicorn.vertical import Vertical
 
@@ -124,3 +125,16 @@ def test_nobody_has_no_region(region_client):
     for searcher in (None, "p3"):
         hits = search(region_client, text="smyth", searcher=searcher)["hits"]
         assert [set(hit["channels"]) for hit in hits] == [{"nearest"}]
+
+
+def test_without_a_table_of_searchers_their_regions_are_all_that_is_known():
+    plain = VERTICAL.model_dump(mode="json") | {"expressions": {"hybrid": "(or {terms} {regions})"}}
+    plain["request"] |= {"behaviour": {}}
+    known = Searchers(Vertical.model_validate(plain), None, REGIONS)
+    assert len(known.rows()) == 3
+    (row,) = known.request("john", "p9").to_pylist()
+    assert {name: value for name, value in row.items() if value} == {
+        "query": "john",
+        "interest_ids": ["p1"],
+        "interest_radii": [0.5],
+    }

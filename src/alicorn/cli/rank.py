@@ -98,18 +98,26 @@ def train(
 
 def explain(
     collection: CollectionFolder,
-    document: Annotated[str, typer.Argument(help="Id of the hit.")],
+    document: Annotated[str, typer.Argument(help="Id of the document.")],
     text: Annotated[str, typer.Option(help="Query text.")],
     model: Annotated[list[Path], typer.Option(help="Model folder; again for a further key.", exists=True)],
     ranker: Annotated[Path, typer.Option(help="Folder of a ranker, or a ranking.yaml.", exists=True)],
     searcher: Annotated[str, typer.Option(help="Columns of the searcher, as a JSON object.")] = "{}",
+    context: Annotated[str, typer.Option(help="Columns of the request's context, as a JSON object.")] = "{}",
     vertical: OtherVertical = None,
     intents: IntentsPath = None,
     to_rank: Annotated[int, typer.Option(min=1, help="Which change of one feature would lift it here?")] = 1,
     beside: Annotated[str | None, typer.Option(help="Another hit: which features put one above the other?")] = None,
+    chosen: Annotated[
+        list[str] | None,
+        typer.Option(help="What the searcher chose for this text before, for the selection's rule of repeats; again."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what each feature gave the score of a hit, and which smallest change of one would lift it to a rank.
+    """Say why a document is where it is in a ranked answer, or why it is not there.
+
+    Which channels found it, what each stage did with it, what each feature gave its score, and which smallest change of
+    one would lift it to a rank of the forest; of a document that is no candidate, node by node, what keeps it out.
 
     Examples:
 
@@ -119,6 +127,7 @@ def explain(
     """
     from alicorn.query import Collection
     from alicorn.ranking.stages import Pipeline
+    from alicorn.ranking.stages.explained import explained
     from alicorn.ranking.stages.pipeline import vertical_of
     from alicorn.retrieval.retriever import Retriever
 
@@ -126,6 +135,11 @@ def explain(
     with Collection.open(collection, read_only=True) as opened:
         pipeline = Pipeline.load(ranker, vertical_of(models), opened)
         retriever = Retriever(opened, models, ranking=pipeline, classifier=classifier_of(intents))
-        request = retriever.request(text=text, searcher=json_columns(searcher, "--searcher"))
-        found = pipeline.explain(opened, request, document, to_rank, beside)
+        request = retriever.request(
+            text=text,
+            searcher=json_columns(searcher, "--searcher"),
+            context=json_columns(context, "--context"),
+            chosen=lambda days: chosen or (),
+        )
+        found = explained(pipeline, opened, request, document, to_rank, beside)
     sys.stdout.write((to_json(found.to_dict()) if as_json else str(found)) + "\n")

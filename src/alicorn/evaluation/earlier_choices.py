@@ -1,6 +1,6 @@
 """What a searcher had chosen for the same words before: by this an easy repeat is known (vertical/selection/)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +11,14 @@ from alicorn.text import words
 
 Choice = tuple[int, str]
 """When, in microseconds since 1970, and the document."""
+
+
+_DAY_US = 86_400_000_000
+
+
+def chosen_within(earlier: Sequence[Choice], time_us: int) -> Callable[[float], Sequence[str]]:
+    """What was chosen in so many days before a search. time_us: of the search."""
+    return lambda days: [doc_id for time, doc_id in earlier if time >= time_us - days * _DAY_US]
 
 
 def earlier_choices(folder: PairsFolder, searches: pa.Table) -> list[list[Choice]]:

@@ -16,15 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alicorn.errors import TableError
-from alicorn.evaluation.earlier_choices import Choice, earlier_choices
+from alicorn.evaluation.earlier_choices import Choice, chosen_within, earlier_choices
 from alicorn.evaluation.metrics.ranking import Targets
 from alicorn.evaluation.unseen import unseen
 from alicorn.pairs import PairsFolder, is_pairs_folder
 from alicorn.retrieval.regions import with_regions
 from alicorn.vertical import Vertical
 from alicorn.vertical.requests import RequestTables, request_table
-
-_DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True)
@@ -69,12 +67,7 @@ class Searches:
 
     def chosen(self, row: int) -> Callable[[float], Sequence[str]]:
         """What the searcher of a search had chosen for its words, of so many days before it."""
-
-        def within(days: float) -> Sequence[str]:
-            since = self.times_us[row] - days * _DAY_US
-            return [doc_id for time, doc_id in (self.earlier[row] if self.earlier else ()) if time >= since]
-
-        return within
+        return chosen_within(self.earlier[row] if self.earlier else (), int(self.times_us[row]))
 
     def take(self, rows: np.ndarray, targets: Targets) -> "Searches":
         """Some of the searches, with targets of their own."""

@@ -7,6 +7,7 @@ score. They say what the forest did for this hit, and not what a feature is wort
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -44,15 +45,12 @@ class Beside:
 
 
 @dataclass(frozen=True)
-class HitExplanation:
-    """rank: in the answer, from 1; None where a stage took the hit away. forest_rank: among the hits that the forest
-    ordered. base: the score of a hit of which nothing is known but that it was shown. contributions: by feature, the
-    largest first. lifts: the smallest change of each feature that lifts the hit to `to_rank` of the forest, the
-    smallest first; of a feature that cannot do it alone there is none. channels: of the vertical, that found it, with
-    its score there. beside: another hit that it is compared with."""
+class ForestExplanation:
+    """forest_rank: among the hits that the forest orders, from 1. base: the score of a hit of which nothing is known,
+    but that it was shown. contributions: by feature, the largest first. lifts: the smallest change of each feature that
+    lifts the hit to `to_rank` of the forest, the smallest first; of a feature that cannot do it alone there is none.
+    beside: another hit that it is compared with."""
 
-    doc_id: str
-    rank: int | None
     forest_rank: int
     score: float
     base: float
@@ -60,50 +58,85 @@ class HitExplanation:
     contributions: dict[str, float]
     to_rank: int
     lifts: tuple[Lift, ...]
-    channels: dict[str, float | None]
     beside: Beside | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON, where what is missing is null."""
+        """For JSON, where what is missing is null. The features of the hit are beside it."""
         plain = asdict(self)
-        plain["features"] = _known(self.features)
+        del plain["features"]
         if self.beside is not None:
-            plain["beside"]["features"] = _known(self.beside.features)
+            plain["beside"]["features"] = known_features(self.beside.features)
         for lift in plain["lifts"]:
             lift["value"] = None if np.isnan(lift["value"]) else lift["value"]
         return plain
 
     def __str__(self) -> str:
-        place = "not in the answer" if self.rank is None else f"rank {self.rank}"
-        lines = [f"{self.doc_id}: {place}, {self.forest_rank} of the forest, score {self.score:.4f}"]
-        if self.channels:
-            lines.append(f"found by {', '.join(map(_channel, self.channels.items()))}")
-        lines.append(f"  {self.base:+.4f}  whatever is shown")
+        lines = [f"{self.forest_rank} of the forest, score {self.score:.4f}", f"  {self.base:+.4f}  whatever is shown"]
         lines += [
-            f"  {part:+.4f}  {name} = {_written(self.features[name])}" for name, part in self.contributions.items()
+            f"  {part:+.4f}  {name} = {written(self.features[name])}" for name, part in self.contributions.items()
         ]
         if self.forest_rank > self.to_rank:
             lines.append(f"to rank {self.to_rank}, alone:")
-            lines += [f"  {one.feature} from {_written(one.value)} to {_written(one.needed)}" for one in self.lifts]
+            lines += [f"  {one.feature} from {written(one.value)} to {written(one.needed)}" for one in self.lifts]
             lines += [] if self.lifts else ["  no feature"]
         if self.beside is not None:
-            lines += _compared(self.beside, self)
+            lines += _compared(self.beside, self.features)
         return "\n".join(lines)
 
 
-def _known(features: dict[str, float]) -> dict[str, float | None]:
+def explained_by_forest(
+    forest: Forest, matrix: np.ndarray, ordered: np.ndarray, row: int, to_rank: int, beside: tuple[str, int] | None
+) -> ForestExplanation:
+    """matrix: (candidates, features). ordered: the rows that the forest orders, in its order; `row` is one of them.
+    beside: another hit, by its id and row."""
+    names = forest.feature_names
+    place = int(np.flatnonzero(ordered == row)[0])
+    base, parts = contributions(forest, matrix[row])
+    return ForestExplanation(
+        place + 1,
+        float(forest.score(matrix[row][None])[0]),
+        base,
+        dict(zip(names, matrix[row].tolist(), strict=True)),
+        _largest_first(names, parts),
+        to_rank,
+        tuple(smallest_lifts(forest, matrix[ordered], place, to_rank)) if place + 1 > to_rank else (),
+        None if beside is None else _beside(forest, matrix, ordered, *beside, parts),
+    )
+
+
+def _beside(
+    forest: Forest, matrix: np.ndarray, ordered: np.ndarray, doc_id: str, row: int, parts: np.ndarray
+) -> Beside:
+    """parts: (features,), of the hit that is explained."""
+    names = forest.feature_names
+    _, other = contributions(forest, matrix[row])
+    return Beside(
+        doc_id,
+        1 + int(np.flatnonzero(ordered == row)[0]),
+        float(forest.score(matrix[row][None])[0]),
+        dict(zip(names, matrix[row].tolist(), strict=True)),
+        _largest_first(names, parts - other),
+    )
+
+
+def known_features(features: dict[str, float]) -> dict[str, float | None]:
+    """For JSON, where what is missing is null."""
     return {name: None if np.isnan(value) else value for name, value in features.items()}
 
 
-def _channel(found: tuple[str, float | None]) -> str:
-    name, score = found
-    return name if score is None else f"{name} ({score:.4f})"
+def written(value: float) -> str:
+    """A number of a feature, for people."""
+    return "unknown" if np.isnan(value) else f"{value:.6g}"
 
 
-def _compared(other: Beside, own: HitExplanation) -> list[str]:
+def _largest_first(names: Sequence[str], parts: np.ndarray) -> dict[str, float]:
+    return {names[at]: float(parts[at]) for at in np.argsort(-np.abs(parts), kind="stable")}
+
+
+def _compared(other: Beside, own: dict[str, float]) -> list[str]:
     lines = [f"beside {other.doc_id}: {other.forest_rank} of the forest, score {other.score:.4f}"]
     lines += [
-        f"  {gain:+.4f}  {name} = {_written(own.features[name])} and not {_written(other.features[name])}"
+        f"  {gain:+.4f}  {name} = {written(own[name])} and not {written(other.features[name])}"
         for name, gain in other.differences.items()
         if gain
     ]
@@ -180,7 +213,3 @@ def _node_means(tree: DecisionTree) -> np.ndarray:
             sums[node] += sums[child] if child >= 0 else tree.leaves[~child] * tree.counts[~child]
             counts[node] += counts[child] if child >= 0 else tree.counts[~child]
     return sums / np.maximum(counts, 1.0)
-
-
-def _written(value: float) -> str:
-    return "unknown" if np.isnan(value) else f"{value:.6g}"

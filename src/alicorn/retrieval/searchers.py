@@ -39,7 +39,7 @@ class Searchers:
             further = [column for column in further if column.name in table.column_names]
             table = _checked(table, vertical, further)
         if regions is not None and table is None:
-            table = _of_nobody(regions["searcher_id"], vertical)
+            table = _of_nobody(regions["searcher_id"], [*further, *vertical.searcher_columns()])
         if asks_for_regions(vertical):
             further = [*further, *REGION_TYPES]
             table = None if table is None else with_regions(table, table["searcher_id"], regions)
@@ -124,10 +124,10 @@ class Searchers:
         return None if is_open(kind) else kind
 
 
-def _of_nobody(ids: pa.ChunkedArray, vertical: Vertical) -> pa.Table:
+def _of_nobody(ids: pa.ChunkedArray, columns: Sequence[Column]) -> pa.Table:
     """Searchers of whom nothing is known but their ids."""
-    columns = {column.name: arrow_type([column], []) or pa.string() for column in vertical.searcher_columns()}
-    return pa.table({"searcher_id": ids, **{name: pa.nulls(len(ids), kind) for name, kind in columns.items()}})
+    kinds = {column.name: arrow_type([column], []) or pa.string() for column in columns}
+    return pa.table({"searcher_id": ids, **{name: pa.nulls(len(ids), kind) for name, kind in kinds.items()}})
 
 
 def _checked(table: pa.Table, vertical: Vertical, further: Sequence[Column]) -> pa.Table:

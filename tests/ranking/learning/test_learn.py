@@ -7,6 +7,7 @@ from pairs_toy import write_folder
 from served_people import UNIFIED, make_collection
 from shell import alicorn, succeed
 
+from alicorn.config import dump_yaml
 from alicorn.errors import TableError
 from alicorn.pairs import PairsFolder
 from alicorn.ranking.features import FeatureSet
@@ -15,8 +16,9 @@ from alicorn.ranking.learning.examples import RankExamples, rank_examples, read_
 from alicorn.ranking.learning.lambdamart import ForestSettings, learn_forest
 from alicorn.ranking.ranker import Ranker
 from alicorn.retrieval.retriever import Retriever
-from alicorn.vertical import Expressions
+from alicorn.vertical import Expressions, Vertical
 from alicorn.vertical.expressions import RelevanceControl
+from alicorn.vertical.selection.requests import RepeatRule
 
 FEATURES = """
 features:
@@ -55,11 +57,21 @@ def test_the_report_compares_the_orders_and_the_folder_serves(loop, learned):
     last = answer["hits"][-1]["doc_id"]
     options = ("--text", "maria", *models, "--to-rank", "2", "--json")
     explained = succeed("rank", "explain", loop.collection, last, *options).json()
-    assert (explained["rank"], explained["score"]) == (len(scores), scores[-1])
+    assert (explained["rank"], explained["forest"]["score"]) == (len(scores), scores[-1])
+    (folder / "repeats.yaml").write_text(dump_yaml(with_repeats(Vertical.load(loop.model / "vertical.yaml"))))
+    by = ("rank", "explain", loop.collection, last, *options, "--vertical", folder / "repeats.yaml")
+    assert "(nn " in succeed(*by).json()["expression"] == explained["expression"]
+    found = succeed("query", loop.collection, "text:maria", "--json", "--order-by", "bm25").json()["hits"][0]["doc_id"]
+    assert "(nn " not in succeed(*by, "--chosen", found).json()["expression"], "words alone still find it"
     system = "hybrid, with ranking"
     options = ("--collection", loop.collection, "--ranker", folder / "ranker", "--k", "10", "--json")
     evaluated = succeed("evaluate", loop.model, "--logs", loop.pairs, *options).json()
     assert system in evaluated["systems"]
+
+
+def with_repeats(vertical):
+    rules = [*vertical.selection.requests, RepeatRule(kind="repeat", days=7)]
+    return vertical.model_copy(update={"selection": vertical.selection.model_copy(update={"requests": tuple(rules)})})
 
 
 def refused(*words):
@@ -173,6 +185,26 @@ def test_candidates_that_were_not_shown_are_those_that_the_control_lets_pass(fol
     with make_collection(tmp_path / "collection") as collection:
         assert 0.0 in in_oslo(None, None)
         assert 0.0 not in in_oslo(control, Sure("city:oslo"))
+
+
+def test_candidates_of_an_easy_repeat_are_those_without_nn(folder, tmp_path):
+    """`s1` chose p2 for john, so that the repeat s3 is answered by words alone; p3, Jane, is only near."""
+    features = FeatureSet.model_validate({"features": {"rank": {"kind": "static_rank"}}})
+    chosen = pa.table({"searcher_id": ["p3"], "query": ["john"], "doc_id": ["p2"], "source": ["click"]})
+    chosen = chosen.append_column("time", pa.array([10**6], pa.timestamp("us")))
+    tables = {name: folder.read(name) for name in ("impressions", "searchers")} | {"pairs": chosen}
+    repeated = PairsFolder(write_folder(tmp_path / "pairs", tables))
+
+    def ranks(rules):
+        expressions = Expressions.model_validate({"hybrid": "(or {terms} (nn {key} :k 4))"})
+        selection = UNIFIED.vertical.selection.model_validate({"requests": rules})
+        vertical = UNIFIED.vertical.model_copy(update={"expressions": expressions, "selection": selection})
+        retriever = Retriever(collection, [UNIFIED.with_vertical(vertical)])
+        return set(rank_examples(repeated, retriever, features, None, ("valid",), candidates=4).matrix[:, 0])
+
+    with make_collection(tmp_path / "collection") as collection:
+        assert ranks([]) == {1.0, 2.0, 3.0, 4.0}
+        assert ranks([{"kind": "repeat", "days": 1}]) == {1.0, 3.0, 4.0}
 
 
 def test_features_as_they_were_logged_are_taken_and_others_are_computed(tmp_path, folder):

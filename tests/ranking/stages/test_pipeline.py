@@ -10,6 +10,7 @@ from served_people import SEARCHERS, TEXT, UNIFIED, VERTICAL, Model, make_collec
 from alicorn.errors import AlicornError, ConfigError, ModelError
 from alicorn.ranking.ranker import Ranker
 from alicorn.ranking.stages import Pipeline
+from alicorn.ranking.stages.explained import explained
 from alicorn.ranking.stages.pipeline import vertical_of
 from alicorn.retrieval.channels import lineage
 from alicorn.retrieval.retriever import Retriever
@@ -288,6 +289,6 @@ def test_an_explained_hit_says_which_channels_found_it(by_channels, collection):
     request = retriever.request(text="john smith", searcher="p3")
     result = retriever.search(request)
     for doc_id, of in zip(result.ids, lineage(result, request), strict=True):
-        found = retriever.ranking.explain(collection, request, doc_id)
+        found = explained(retriever.ranking, collection, request, doc_id)
         assert found.channels == of
     assert "found by words" in str(found)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alicorn.errors import TableError
+from alicorn.evaluation.earlier_choices import chosen_within, earlier_choices
 from alicorn.index import Snapshot
 from alicorn.index.segment.parts.doc_ids import hash_ids
 from alicorn.pairs import PairsFolder
@@ -26,6 +27,7 @@ from alicorn.ranking.learning.logged import logged_features
 from alicorn.retrieval.asked import Asked, asked_rows
 from alicorn.retrieval.channels import found_by
 from alicorn.retrieval.encoder import search_vectors
+from alicorn.retrieval.reading.reader import ReadText
 from alicorn.retrieval.regions import with_regions
 from alicorn.retrieval.retriever import Retriever
 from alicorn.vertical.requests import RequestTables, request_table
@@ -106,6 +108,7 @@ def rank_examples(
         is_logged[:] = False  # beside what is computed: features of other documents, or tokens
     computed = np.flatnonzero(~is_logged)
     asked = dict(zip(computed.tolist(), asked_of(folder, retriever, features, searches.take(computed)), strict=True))
+    read = _read(folder, retriever, searches, asked) if candidates or features.needs_channels else {}
     rng = np.random.default_rng(seed)
     rows, matrices, tokens = [], [np.empty((0, len(features.names)))], []
     for row, (start, count) in enumerate(zip(first.tolist(), counts.tolist(), strict=True)):
@@ -114,14 +117,15 @@ def rank_examples(
             here = here[placed[here, 0] >= 0]
         addresses = placed[here]
         if candidates:
-            addresses = np.concatenate([addresses, _retrieved(retriever, asked[row], candidates, addresses)])
+            addresses = np.concatenate([addresses, _retrieved(retriever, read[row], asked[row], candidates, addresses)])
         # In an order that says nothing: LightGBM leaves equal scores in the order of the rows.
         order = rng.permutation(len(addresses))
         rows.append(np.append(here, np.full(len(addresses) - len(here), -1))[order])
         if row not in asked:
             matrices.append(logged.matrix[logged.rows[here[order]]])
         else:
-            found = _candidates(snapshot, addresses[order], asked[row], retriever, features, history)
+            of_channels = read[row] if features.needs_channels else None
+            found = _candidates(snapshot, addresses[order], asked[row], retriever, of_channels, history)
             if len(addresses):
                 matrices.append(features.matrix(found))
             if features.sequence is not None:
@@ -219,9 +223,22 @@ def _places(snapshot: Snapshot, doc_ids: pa.Array) -> np.ndarray:
     return placed
 
 
-def _retrieved(retriever: Retriever, asked: Asked, count: int, shown: np.ndarray) -> np.ndarray:
+def _read(
+    folder: PairsFolder, retriever: Retriever, searches: pa.Table, asked: Mapping[int, Asked]
+) -> dict[int, ReadText]:
+    """How the texts of some searches, by their rows, were read as they were asked: easy repeats without `nn`."""
+    vertical = retriever.vertical
+    assert vertical is not None
+    rows = list(asked)
+    earlier = earlier_choices(folder, searches.take(rows)) if vertical.selection.repeat_days else [[] for _ in rows]
+    return {
+        row: retriever.read(asked[row].text, known=asked[row].known, chosen=chosen_within(before, asked[row].time_us))
+        for row, before in zip(rows, earlier, strict=True)
+    }
+
+
+def _retrieved(retriever: Retriever, read: ReadText, asked: Asked, count: int, shown: np.ndarray) -> np.ndarray:
     """(n, 2): the first documents of a text that were not shown."""
-    read = retriever.read(asked.text, limit=count, known=asked.known)
     vectors = {**read.vectors, **retriever.by_name(asked.vectors)}
     result = retriever.collection.search(read.expression, vectors, count, read.order_by)
     pairs = zip(result.segments.tolist(), result.numbers.tolist(), strict=True)
@@ -234,20 +251,20 @@ def _candidates(
     addresses: np.ndarray,
     asked: Asked,
     retriever: Retriever,
-    features: FeatureSet,
+    read: ReadText | None,
     history: ClickHistory | None,
 ) -> Candidates:
+    """read: where features depend on channels."""
     assert retriever.vertical is not None
     segments, numbers = addresses.T
-    channels = _channels(snapshot, addresses, asked, retriever) if features.needs_channels else NO_CHANNELS
+    channels = NO_CHANNELS if read is None else _channels(snapshot, addresses, asked, retriever, read)
     return Candidates(snapshot, segments, numbers, asked, retriever.vertical, history, channels)
 
 
 def _channels(
-    snapshot: Snapshot, addresses: np.ndarray, asked: Asked, retriever: Retriever
+    snapshot: Snapshot, addresses: np.ndarray, asked: Asked, retriever: Retriever, read: ReadText
 ) -> Mapping[str, np.ndarray]:
     """Which documents each channel finds; of a text that the selection answers without `nn`, nothing is known."""
-    read = retriever.read(asked.text, known=asked.known)
     if not read.channels:
         return NO_CHANNELS
     vectors = check_vectors({**read.vectors, **retriever.by_name(asked.vectors)})

@@ -33,7 +33,6 @@ from alicorn.query import Facet, Result
 from alicorn.query.any_collection import AnyCollection
 from alicorn.query.explain.step import Step
 from alicorn.query.wanted import check_wanted
-from alicorn.ranking.explanation import Beside, HitExplanation, contributions, smallest_lifts
 from alicorn.ranking.features import Candidates, FeatureSet
 from alicorn.ranking.features.candidates import by_channel
 from alicorn.ranking.features.feature import KnownNames, check_name
@@ -43,7 +42,6 @@ from alicorn.ranking.stages.scoring import ByBst, ByForest, Call, WeightedSum
 from alicorn.ranking.stages.set_choice import AtMost, Diverse, RelevanceFilter
 from alicorn.ranking.stages.slate import RankingStage, Slate
 from alicorn.retrieval.asked import Asked
-from alicorn.retrieval.channels import lineage
 from alicorn.retrieval.request import Request
 from alicorn.text import RULES
 from alicorn.vertical import Vertical
@@ -189,11 +187,11 @@ class Pipeline:
         started = time.perf_counter()
         end = request.offset + request.limit
         limit = max(end, self._num_ranked(request)) if end else 0
-        found = self._candidates(collection, request, limit, explain, request.facets, snapshot)
+        found = self.candidates(collection, request, limit, explain, request.facets, snapshot)
         before = time.perf_counter()
         slate = self.slate(found, request)
         features = Step("features", len(slate.order), len(slate.order), ms=(time.perf_counter() - before) * 1000.0)
-        slate, steps, notices = self._staged(slate)
+        slate, steps, notices = self.staged(slate)
         explanation = found.explanation
         if explanation is not None:
             whole = Step("ranked", found.total, len(slate.order) + len(slate.behind))
@@ -206,7 +204,7 @@ class Pipeline:
     def _num_ranked(self, request: Request) -> int:
         return math.ceil(self.config.candidates * request.share_ranked)
 
-    def _candidates(
+    def candidates(
         self,
         collection: AnyCollection,
         request: Request,
@@ -280,7 +278,7 @@ class Pipeline:
             np.array(scores, dtype=np.float64)[known],
             np.empty(0, dtype=np.int64),
         )
-        slate, _, notices = self._staged(slate)
+        slate, _, notices = self.staged(slate)
         rows = np.concatenate([slate.order, slate.behind])
         return RankedItems(
             known[rows].tolist(),
@@ -290,73 +288,14 @@ class Pipeline:
             notices,
         )
 
-    def explain(
-        self, collection: AnyCollection, request: Request, doc_id: str, to_rank: int = 1, beside: str | None = None
-    ) -> HitExplanation:
-        """Why a hit is where it is, and what would lift it to a rank.
-
-        beside: another hit, to say why one of them is above the other. Raises ConfigError for what is no candidate.
-        """
-        assert request.asked is not None
-        found = self._candidates(collection, request, self.config.candidates)
-        slate = self.slate(found, request)
-        ids = slate.candidates.given_ids()
-        ordered = self._ordered_by_forest(slate, {one: _row_of(one, ids) for one in (doc_id, beside) if one})
-        row = ids.index(doc_id)
-        final, _, _ = self._staged(slate)
-        rows = np.concatenate([final.order, final.behind])
-        forest, names, matrix = self.ranker.forest, self.ranker.features.names, slate.matrix
-        place = int(np.flatnonzero(ordered == row)[0])
-        base, parts = contributions(forest, matrix[row])
-        of = replace(found, segments=found.segments[[row]], numbers=found.numbers[[row]])
-        if found.found_by is not None:
-            of = replace(of, found_by=found.found_by[[row]])
-        return HitExplanation(
-            doc_id,
-            1 + int(np.flatnonzero(rows == row)[0]) if row in rows else None,
-            place + 1,
-            float(forest.score(matrix[row][None])[0]),
-            base,
-            dict(zip(names, matrix[row].tolist(), strict=True)),
-            _largest_first(names, parts),
-            to_rank,
-            tuple(smallest_lifts(forest, matrix[ordered], place, to_rank)) if place + 1 > to_rank else (),
-            lineage(of, request)[0] if request.channels else {},
-            None if beside is None else self._beside(slate, ordered, beside, ids.index(beside), parts),
-        )
-
-    def _beside(self, slate: Slate, ordered: np.ndarray, doc_id: str, row: int, parts: np.ndarray) -> Beside:
-        """parts: (features,), of the hit that is explained."""
-        names, features = self.ranker.features.names, slate.matrix[row]
-        _, other = contributions(self.ranker.forest, features)
-        return Beside(
-            doc_id,
-            1 + int(np.flatnonzero(ordered == row)[0]),
-            float(self.ranker.forest.score(features[None])[0]),
-            dict(zip(names, features.tolist(), strict=True)),
-            _largest_first(names, parts - other),
-        )
-
-    def _ordered_by_forest(self, slate: Slate, wanted: Mapping[str, int]) -> np.ndarray:
-        """The rows that the first stage of kind forest orders, in its order. wanted: rows that must be among them."""
-        for stage, name in zip(self.config.stages, self.config.stage_names, strict=True):
-            if isinstance(stage, ByForest):
-                return stage.apply(slate, self.ranker).order
-            slate = _applied(stage, slate, self.ranker)
-            for doc_id, row in wanted.items():
-                if row not in slate.order:
-                    how = "leaves it behind" if row in slate.behind else "takes it away"
-                    raise ConfigError(f"{doc_id!r} does not reach the stage forest: stage {name} {how}")
-        raise ConfigError("ranking.yaml has no stage of kind forest: there is nothing to explain by features")
-
-    def _staged(self, slate: Slate) -> tuple[Slate, list[Step], tuple[str, ...]]:
+    def staged(self, slate: Slate) -> tuple[Slate, list[Step], tuple[str, ...]]:
         """The hits after all stages; what each did; and which took longer than they may."""
         steps, notices = [], []
         for stage, name in zip(self.config.stages, self.config.stage_names, strict=True):
             check_wanted()
             before = len(slate.order)
             started = time.perf_counter()
-            slate = _applied(stage, slate, self.ranker, name)
+            slate = applied(stage, slate, self.ranker, name)
             step = Step(f"stage {stage.kind}", before, len(slate.order), before)
             step.ms = (time.perf_counter() - started) * 1000.0
             steps.append(step)
@@ -372,20 +311,7 @@ def vertical_of(models: Sequence[HasVertical]) -> Vertical:
     return models[0].vertical
 
 
-def _row_of(doc_id: str, ids: Sequence[str]) -> int:
-    if doc_id not in ids:
-        raise ConfigError(
-            f"{doc_id!r} is not among the {len(ids)} candidates, which are the first of the expression's order"
-            " (`alicorn query --why` says node by node whether it is in the answer, and what keeps it out)"
-        )
-    return ids.index(doc_id)
-
-
-def _largest_first(names: Sequence[str], parts: np.ndarray) -> dict[str, float]:
-    return {names[at]: float(parts[at]) for at in np.argsort(-np.abs(parts), kind="stable")}
-
-
-def _applied(stage: RankingStage, slate: Slate, ranker: Ranker, name: str = "") -> Slate:
+def applied(stage: RankingStage, slate: Slate, ranker: Ranker, name: str = "") -> Slate:
     """name: under which its scores are noted."""
     if not len(slate.order):
         return slate
