@@ -129,7 +129,7 @@ def test_nobody_has_no_region(region_client):
 
 def test_without_a_table_of_searchers_their_regions_are_all_that_is_known():
     plain = VERTICAL.model_dump(mode="json") | {"expressions": {"hybrid": "(or {terms} {regions})"}}
-    plain["request"] |= {"behaviour": {}}
+    plain["request"] |= {"behaviour": {"kinds": ["click"]}}
     known = Searchers(Vertical.model_validate(plain), None, REGIONS)
     assert len(known.rows()) == 3
     (row,) = known.request("john", "p9").to_pylist()
