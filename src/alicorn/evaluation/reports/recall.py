@@ -16,7 +16,7 @@ from alicorn.evaluation.metrics.comparison import OVERALL, Comparison, compare, 
 from alicorn.evaluation.reports.comparison_report import SIMULATION, markdown, write_report
 from alicorn.evaluation.searches import Searches, open_searches
 from alicorn.evaluation.systems.runs import embedding_run, index_run, reranked_run
-from alicorn.evaluation.systems.served import HYBRID, Answered
+from alicorn.evaluation.systems.served import BM25, HYBRID, NN, Answered
 from alicorn.publishing.provenance import check_published
 from alicorn.query import Collection
 from alicorn.retrieval.encoder import search_vectors
@@ -73,6 +73,7 @@ class RecallReport:
             sentences.append(f"The first documents are ordered anew by model {facts['reranked_by']}.")
         if "served" in facts:
             sentences.append(f"Served: {facts['served']}.")
+        sentences += self._better_than_served()
         if "p50_p99_ms" in facts:
             times = "; ".join(f"{system} {p50:.2f} and {p99:.2f}" for system, (p50, p99) in facts["p50_p99_ms"].items())
             sentences.append(
@@ -99,6 +100,20 @@ class RecallReport:
             asked = f"by :recall {facts['index_recall']:g}"
             sentences.append(f"Through the index {asked}, relative to exact search: {shares}.")
         return sentences
+
+    def _better_than_served(self) -> list[str]:
+        """Whether words or vectors alone are better than the hybrid beyond chance: then its order is wrong."""
+        found = self.comparison
+        measure = next((name for name in found.measures if name.startswith("NDCG@")), None)
+        if measure is None or found.baseline != HYBRID:
+            return []
+        gains = {name: found.difference(name, measure) for name in (BM25, NN) if name in found.systems}
+        return [
+            f"{name} alone is better than hybrid by {measure} {gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]:"
+            " `alicorn tune COLLECTION --order --apply` looks for a better order on the valid split."
+            for name, gain in gains.items()
+            if gain.low > 0
+        ]
 
 
 def measure_recall(
