@@ -9,14 +9,13 @@ from typing import Annotated
 import typer
 
 from alicorn import __version__
-from alicorn.cli.collection import alias, backup, drop, embed, interests, publish, update, verify
+from alicorn.cli.collection import alias, backup, drop, embed, interests, update, verify
 from alicorn.cli.compiling import compile
 from alicorn.cli.configuration import analyze, init, schema
 from alicorn.cli.demo import demo
 from alicorn.cli.distributed.plan import plan
 from alicorn.cli.distributed.shard import shard
 from alicorn.cli.distributed.storage import pull, push
-from alicorn.cli.evaluate import evaluate
 from alicorn.cli.lacking import naming_what_is_lacking
 from alicorn.cli.learn import ensemble, export, mine, train
 from alicorn.cli.logs.formats import logs
@@ -24,14 +23,16 @@ from alicorn.cli.logs.intents import intents
 from alicorn.cli.logs.propensity import propensity
 from alicorn.cli.logs.related import refine, related
 from alicorn.cli.logs.replay import replay
+from alicorn.cli.measuring.evaluate import evaluate
+from alicorn.cli.measuring.tune import tune
 from alicorn.cli.output import NOTES
-from alicorn.cli.query import query
+from alicorn.cli.publish import publish
 from alicorn.cli.rank import explain as rank_explain
 from alicorn.cli.rank import train as rank_train
+from alicorn.cli.searching.query import query
 from alicorn.cli.serving.feed import feed
 from alicorn.cli.serving.key import key
 from alicorn.cli.serving.serve import serve
-from alicorn.cli.tune import tune
 from alicorn.errors import AlicornError
 
 # In the order of the loop, which is that of `alicorn --help`.

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alicorn.cli.options import CollectionFolder, Json, ModelFolder, OtherVertical, Overwrite, load_models
+from alicorn.cli.options import CollectionFolder, Json, ModelFolder, Overwrite
 from alicorn.cli.output import log, print_values
 from alicorn.config import parse_config
 from alicorn.distributed.batch.engines import BatchEngine
 from alicorn.errors import ConfigError
-from alicorn.folders import COLLECTION_FOLDER, check_file, replacing, whole_file
+from alicorn.folders import check_file, whole_file
 from alicorn.reporting.progress import progress_bar
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from alicorn.towers import AnyModel
+    pass
 
 
 def embed(
@@ -49,135 +44,6 @@ def embed(
         done = embed_documents(documents, model, out, engine, advance, overwrite=overwrite)
     values = {"documents": done.documents, "kept": done.kept, "dim": done.dim, "key": done.key, "out": str(out)}
     print_values(values if done.kept else {name: value for name, value in values.items() if name != "kept"}, as_json)
-
-
-def publish(
-    documents: Annotated[Path, typer.Argument(help="Documents, Parquet or CSV: a file or a folder.", exists=True)],
-    into: Annotated[Path, typer.Option(help="Collection folder, new or existing.")],
-    model: Annotated[
-        list[Path] | None, typer.Option(help="Model folder; again for a further embedding key.", exists=True)
-    ] = None,
-    vertical: OtherVertical = None,
-    as_of: Annotated[
-        datetime | None, typer.Option(help="UTC time from which the selection's rule `recent` counts back; now.")
-    ] = None,
-    stored: Annotated[
-        str | None, typer.Option(help="How a new collection keeps vectors: float32 (default), float16 or codes.")
-    ] = None,
-    positions: Annotated[
-        list[str] | None,
-        typer.Option(help="Without --model: a prefix of terms whose positions are kept, for phrases."),
-    ] = None,
-    logs: Annotated[
-        Path | None,
-        typer.Option(help="pairs/ or a log: its valid requests calibrate :recall in a new collection.", exists=True),
-    ] = None,
-    key: Annotated[str | None, typer.Option(help="Embedding key of the one --model; its own unless given.")] = None,
-    name: Annotated[
-        str | None,
-        typer.Option("--as", help="Name for that key, such as candidate (alicorn alias); other keys stay beside it."),
-    ] = None,
-    overwrite: Overwrite = False,
-    shards: Annotated[
-        int | None, typer.Option(help="Write so many shards that answer as one collection, as a new version of --into.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Embed documents and write them into a collection. Without --model the table brings terms and vectors itself.
-
-    The vertical's selection leaves documents out, which are counted rule by rule. With --as, the documents of a
-    collection get the vectors of one more model beside those that they have; nothing else of them changes, and the
-    documents that the collection lacks are counted. With --overwrite, the collection is made anew, of these alone.
-
-    Examples:
-
-    alicorn publish documents.parquet --into collection/ --model model/ --logs pairs/
-
-    alicorn publish documents.parquet --into collection/ --model model-v4/ --key people-v4 --as candidate
-
-    alicorn publish documents.parquet --into sharded/ --model model/ --shards 4
-    """
-    from alicorn.index import refuse_open_elsewhere
-    from alicorn.publishing.aliases import set_aliases
-    from alicorn.publishing.publish import publish as publish_documents
-
-    now = None if as_of is None else as_of.replace(tzinfo=UTC)
-    models = load_models(model, vertical)
-    if (key or name) and len(models) != 1:
-        raise ConfigError(f"--key and --as are of one --model, got {len(models)}")
-    models = [models[0].with_key(key)] if key else models
-    if shards is not None and (name or overwrite):
-        raise ConfigError("--shards writes a new version of all documents: leave out --as and --overwrite")
-    if name and not overwrite and into.is_dir() and any(into.iterdir()):
-        if as_of or positions or logs:
-            raise ConfigError("--as gives documents one more vector each: leave out --as-of, --positions, --logs")
-        _publish_beside(documents, into, models, stored, name, as_json)
-        return
-    requests = _logged_requests(logs, models)
-    if overwrite:
-        refuse_open_elsewhere(into)
-    with progress_bar(log, "publish") as advance, _place(into, overwrite, shards) as place:
-        done = publish_documents(documents, place, models, advance, now, stored, positions or (), requests)
-    if name:
-        set_aliases(into, {name: models[0].key})
-    rate = (done.documents + sum(done.left_out.values())) / done.seconds
-    for rule, count in done.left_out.items():
-        log.print(f"left out, not {rule}: {count:,} documents")
-    print_values(
-        {
-            "documents": done.documents,
-            "left_out": sum(done.left_out.values()) if not as_json else done.left_out,
-            "removed": done.removed,
-            "embeddings": done.embeddings,
-            "seconds": round(done.seconds, 2),
-            "documents_per_s": round(rate),
-        },
-        as_json,
-    )
-
-
-@contextmanager
-def _place(into: Path, overwrite: bool, shards: int | None) -> Iterator[Path]:
-    """The folder of a collection; with shards one beside theirs, whose documents become them."""
-    if shards is None:
-        with replacing(into, COLLECTION_FOLDER, overwrite=overwrite) as place:
-            yield place
-        return
-    from alicorn.distributed.publishing import check_place, publish_shards
-    from alicorn.query import Collection
-
-    check_place(into, shards)
-    with TemporaryDirectory(prefix=f".{into.name}.", dir=into.absolute().parent) as beside:
-        yield Path(beside) / "whole"
-        with Collection.open(Path(beside) / "whole", read_only=True) as whole:
-            publish_shards(whole, into, shards)
-
-
-def _publish_beside(
-    documents: Path, into: Path, models: Sequence[AnyModel], stored: str | None, name: str, as_json: bool
-) -> None:
-    from alicorn.publishing.update import update as update_documents
-
-    with progress_bar(log, "publish") as advance:
-        done = update_documents(documents, into, models, advance, stored, name)
-    if done.unknown:
-        log.print(f"{done.unknown:,} documents are not in the collection: publish them by the models that it has first")
-    print_values(
-        {"documents": done.updated, "unknown": done.unknown, "added": done.added, "seconds": round(done.seconds, 2)},
-        as_json,
-    )
-
-
-def _logged_requests(logs: Path | None, models: Sequence[AnyModel]) -> pa.Table | None:
-    """A sample of the requests of the valid split, which no model was trained on."""
-    if logs is None:
-        return None
-    if not models:
-        raise ConfigError("--logs has requests for models to encode: give --model")
-    from alicorn.evaluation.searches import open_searches
-    from alicorn.publishing.publish import CALIBRATING
-
-    return open_searches(logs, models[0].vertical, CALIBRATING, split="valid").requests
 
 
 def update(

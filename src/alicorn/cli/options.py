@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,6 +73,14 @@ ShardSecret = Annotated[
 CollectionFolder = Annotated[
     Path, typer.Argument(help="Folder that `alicorn publish` wrote.", exists=True, file_okay=False)
 ]
+
+
+@dataclass(frozen=True)
+class AskedShards:
+    """The processes that answer for a collection in shards."""
+
+    shard: ShardAddresses = None
+    shard_secret: ShardSecret = None
 
 
 def load_models(folders: list[Path] | None, vertical: Path | None = None) -> list[AnyModel]:
