@@ -1,6 +1,6 @@
 """Every search of these tests is checked for the types of its arguments, which the engine itself does not check."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -13,20 +13,18 @@ from alicorn.query.nn.loop import kernel
 
 @pytest.fixture(scope="session", autouse=True)
 def typed_searches() -> Iterator[None]:
-    declared, search_block = cache(kernel.argument_types), kernel.search_block
-
-    def checked(block: Any, query: Any, limits: Any, counters: Any) -> Any:
-        found = tuple(map(numba.typeof, (block, query, limits, counters)))
-        assert found == declared(type(block.stored), type(query.code))
-        return search_block(block, query, limits, counters)
-
-    declared_few, look = cache(few.argument_types), few.look
-
-    def checked_few(arrays: Any, *others: Any) -> None:
-        assert tuple(map(numba.typeof, (arrays, *others))) == declared_few(type(arrays.stored))
-        look(arrays, *others)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernel, "search_block", checked)
-        patch.setattr(few, "look", checked_few)
+        for module in (kernel, few):
+            patch.setattr(module, "loop_for", _checking(module.loop_for, cache(module.argument_types)))
         yield
+
+
+def _checking(loop_for: Callable[..., Any], declared: Callable[..., Any]) -> Callable[..., Any]:
+    def checked_loop_for(*classes: type) -> Callable[..., Any]:
+        def checked(*arguments: Any) -> Any:
+            assert tuple(map(numba.typeof, arguments)) == declared(*classes)
+            return loop_for(*classes)(*arguments)
+
+        return checked
+
+    return checked_loop_for

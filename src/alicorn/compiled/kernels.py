@@ -85,6 +85,13 @@ class Kernel(CPUDispatcher):  # type: ignore[misc]  # numba has no types
     def declared(self) -> list[Signature]:
         return [Signature(result, args, None) for args, result in map(sigutils.normalize_signature, self._signatures)]
 
+    @cached_property
+    def entry(self) -> Any:
+        """The compiled code for the only types that are declared. A call of it takes 1 us less, 10 us in cold caches,
+        and nothing checks its arguments: those of other types end the process."""
+        (signature,) = self.declared
+        return self.compile(signature)
+
     def _compile_for_args(self, *args: Any, **kws: Any) -> Any:
         """The entry point for these arguments; called by Numba when their types are new."""
         if not self._signatures:

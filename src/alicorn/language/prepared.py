@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -26,20 +27,28 @@ _TOP_K_NOTICE = (
 
 
 class Words(NamedTuple):
-    """A term, or an `and` (all) or `or` of terms, each once, sorted."""
+    """A term, or an `and` or `or` of terms, each once, sorted. all: whether all are needed; true of a single term."""
 
     all: bool
     terms: tuple[str, ...]
 
+    @classmethod
+    def of(cls, all: bool, terms: Iterable[str]) -> Words:
+        each = tuple(sorted(set(terms)))
+        return cls(all or len(each) == 1, each)
+
 
 class Nearest(NamedTuple):
-    """An `nn` with k whose filter is nothing but words, or an `and` of words and an `nn` with radius.
+    """An `nn` with k and no filter but words, or an `and` of words and an `nn` with radius.
 
-    nn: this `nn`, with other words in its filter.
+    nn: this `nn`, with other words in its filter. words: of the filter; none without one.
     """
 
     nn: tree.Nn
     words: Words
+
+
+_NO_WORDS = Words(True, ())
 
 
 class Prepared:
@@ -125,17 +134,24 @@ class Prepared:
         return tuple(node for node in self._nodes if isinstance(node, tree.Fuzzy) and node.below is not None)
 
 
+_texts: dict[str, Prepared] = {}
 _trees: dict[int, Prepared] = {}  # by the id of a tree, which they keep
 
 
 def prepare(expression: str | tree.Node) -> Prepared:
     """What is known of an expression, parsed where it is a text. Short texts and small trees, which cannot change, are
     remembered, a tree by its identity. Raises QueryError."""
-    if isinstance(expression, tree.Node):
-        return _of_unchecked_tree(expression)
-    if isinstance(expression, str) and len(expression) < _CACHED_LENGTH:
-        return _of_short_text(expression)
-    return _of_tree(parse(expression))
+    if type(expression) is not str:
+        return _of_unchecked_tree(expression) if isinstance(expression, tree.Node) else _of_tree(parse(expression))
+    known = _texts.get(expression)
+    if known is None:
+        if len(expression) >= _CACHED_LENGTH:
+            return _of_tree(parse(expression))
+        known = _of_short_text(expression)
+        if len(_texts) >= _CACHED:
+            _texts.clear()
+        _texts[expression] = known
+    return known
 
 
 def nearest_to(prepared: Prepared, key: str) -> tuple[tree.Nn, ...]:
@@ -144,10 +160,9 @@ def nearest_to(prepared: Prepared, key: str) -> tuple[tree.Nn, ...]:
     return _nearest_to(prepared.root, first)
 
 
-@lru_cache(maxsize=_CACHED)
 def _of_short_text(text: str) -> Prepared:
     """A text of words, of a phrase, or of an `nn` of words is read by a pattern; the rest is parsed."""
-    phrase = _PHRASE.fullmatch(text)
+    phrase = _PHRASE.fullmatch(text) if text.startswith("(phrase") else None
     if phrase is not None:
         prefix, following, slop = phrase.groups(default="0")
         return Prepared(tree.Phrase(prefix, tuple(following.split()), int(slop)))
@@ -156,7 +171,7 @@ def _of_short_text(text: str) -> Prepared:
     if found is not None:
         operator, operands, word = found.groups()
         terms = [word] if operator is None else operands.split()
-        words = Words(operator != "or", tuple(sorted(set(terms))))
+        words = Words.of(operator != "or", terms)
         before, after = text[: found.start()], text[found.end() :]
         if not before and not after:
             return Prepared(text, words)
@@ -224,15 +239,15 @@ def _of_tree(root: tree.Node) -> Prepared:
 
 
 def _nearest(root: tree.Node) -> Nearest | None:
-    if isinstance(root, tree.Nn) and root.filter is not None:
-        words = _words(root.filter)
+    if isinstance(root, tree.Nn) and root.k is not None:
+        words = _NO_WORDS if root.filter is None else _words(root.filter)
         return None if words is None else Nearest(root, words)
     if not isinstance(root, tree.And):
         return None
     terms = [node.term for node in root.operands if isinstance(node, tree.Term)]
     others = [node for node in root.operands if not isinstance(node, tree.Term)]
     if terms and len(others) == 1 and isinstance(others[0], tree.Nn) and others[0].radius is not None:
-        return Nearest(others[0], Words(True, tuple(sorted(set(terms)))))
+        return Nearest(others[0], Words.of(True, terms))
     return None
 
 
@@ -241,7 +256,7 @@ def _words(root: tree.Node) -> Words | None:
     terms = [node.term for node in operands if type(node) is tree.Term]
     if not terms or len(terms) < len(operands):
         return None
-    return Words(type(root) is not tree.Or, tuple(sorted(set(terms))))
+    return Words.of(type(root) is not tree.Or, terms)
 
 
 def _nearest_to(root: tree.Node, first: tree.Nn) -> tuple[tree.Nn, ...]:

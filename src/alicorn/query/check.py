@@ -17,6 +17,8 @@ from alicorn.language import tree
 from alicorn.query.operators import OPERATORS
 from alicorn.query.sets import kernels
 
+_FLOAT32 = np.dtype(np.float32)
+
 
 def check_expression(named: Iterable[tree.Node], snapshot: Snapshot, vectors: Mapping[str, np.ndarray]) -> None:
     """Raise QueryError or VectorError where a column, an embedding, a vector or its dimension does not fit."""
@@ -37,7 +39,12 @@ def check_vectors(vectors: Mapping[str, object] | None) -> UnitVectors:
         return vectors
     given = UnitVectors()
     for name, vector in (vectors or {}).items():
-        given[name] = unit_vector(name, vector)
+        if type(vector) is np.ndarray and vector.dtype is _FLOAT32 and vector.ndim == 1:
+            array = vector.copy()
+            is_usable = 0.0 < kernels.normalize_in_place.entry(array) < math.inf
+            given[name] = array if is_usable else unit_vector(name, vector)
+        else:
+            given[name] = unit_vector(name, vector)
     return given
 
 

@@ -22,7 +22,7 @@ from alicorn.query.many import search_many
 from alicorn.query.restrict import restricted
 from alicorn.query.result import Result
 from alicorn.query.run import Execution
-from alicorn.query.search import search
+from alicorn.query.search import nearest_again, search
 
 
 class Collection(Store):
@@ -71,11 +71,14 @@ class Collection(Store):
         Raises QueryError (with .offset), VectorError, ConfigError.
         """
         started = time.perf_counter()
-        given = check_vectors(vectors)
-        over = self.snapshot() if snapshot is None else snapshot
-        return search(
-            over, prepare(expression), given, limit, order_by, explain, started, offset, after, facets, only, lineage
-        )
+        given, prepared = check_vectors(vectors), prepare(expression)
+        over = self._versions.snapshot if snapshot is None else snapshot
+        plain = order_by is None and after is None and facets is None and only is None
+        if plain and not (explain or offset or lineage):
+            found = nearest_again(over, prepared, given, limit, started)
+            if found is not None:
+                return found
+        return search(over, prepared, given, limit, order_by, explain, started, offset, after, facets, only, lineage)
 
     def explain(
         self, expression: str | Node, doc_id: str, vectors: Mapping[str, object] | None = None

@@ -26,7 +26,8 @@ from alicorn.quantization import FLOAT32
 from alicorn.query.check import check_expression, check_matrix
 from alicorn.query.facets.checking import check_facets
 from alicorn.query.facets.facet import Facet
-from alicorn.query.nn.few import NO_BOUND, Wanted, nearest_each, numbers_of
+from alicorn.query.nn import few
+from alicorn.query.nn.few import NO_BOUND, NearestEach, Wanted, arrays_of
 from alicorn.query.nn.plan import is_exact
 from alicorn.query.nn.products import blocks_of, k_nearest_each
 from alicorn.query.order.keys import BY_NN, check_order
@@ -65,7 +66,7 @@ def search_many(
     for one, places in asked.values():
         order = check_order(order_by, one, snapshot.columns, snapshot.positions)
         check_expression(one.named, snapshot, {name: matrix[places[0]] for name, matrix in matrices.items()})
-        if order == BY_NN and (one.nearest is not None or _is_of_filter(one.root)):
+        if order == BY_NN and (_has_words(one) or _is_of_filter(one.root)):
             of_few.append((one, places))
         elif order == BY_NN and isinstance(one.root, tree.Nn) and one.root.k is not None and one.root.in_all_clusters:
             of_all.append(_Asked(one, one.root, places))
@@ -88,6 +89,11 @@ def search_many(
         else:
             answer(rest)
     return results  # type: ignore[return-value]  # every place is filled
+
+
+def _has_words(prepared: Prepared) -> bool:
+    """Whether it is an `nn` whose documents have all of some words."""
+    return prepared.nearest is not None and prepared.nearest.words.all and bool(prepared.nearest.words.terms)
 
 
 def _is_of_filter(root: tree.Node) -> bool:
@@ -195,8 +201,9 @@ def _among_few(
     sets: list[np.ndarray | Bitmap] = []
     for one, places in asked:
         notices = one.notices
-        if one.nearest is not None:
-            wanted, terms = Wanted.of(snapshot, one.nearest, limit), numbers_of(segment, one.nearest.words)
+        if one.nearest is not None and _has_words(one):
+            nn, words = one.nearest
+            wanted, terms = Wanted.of(snapshot, nn), list(map(segment.terms.find, words.terms))
         else:
             wanted, terms = None, [-2 - len(sets)]
             evaluation = Execution(snapshot, {name: matrix[places[0]] for name, matrix in matrices.items()})
@@ -249,10 +256,13 @@ def _answer_few(
     terms = np.array([term for member in each for term in member.terms])
     stops = np.cumsum([len(member.terms) for member in each])
     queries = snapshot.quantizers[wanted.key].exact_query(matrix[places]).ravel()
-    found = nearest_each(view, wanted, queries, terms, stops, sets)
+    k = wanted.k or min(limit, few.MOST)
+    found, arrays = NearestEach.of(len(stops), k), arrays_of(view, wanted.key)
+    search = few.loop_for(arrays.stored.__class__)
+    search(arrays, queries, terms, stops, sets, wanted.most, k, wanted.least, found)
     counts = found.counts.tolist()
-    cut = np.clip(found.counts, 0, min(wanted.k, limit))
-    is_shown = np.arange(wanted.k) < cut[:, None]
+    cut = np.clip(found.counts, 0, min(k, limit))
+    is_shown = np.arange(k) < cut[:, None]
     numbers = found.documents.reshape(len(each), -1)[is_shown]
     ids = view.segment.ids.of(numbers)
     segments = np.zeros(len(numbers), dtype=np.int64)
@@ -261,7 +271,7 @@ def _answer_few(
     for i, (place, member, shown) in enumerate(zip(places, each, cut.tolist(), strict=True)):
         if counts[i] < 0:
             continue
-        scores = found.scores[wanted.k * i : wanted.k * i + shown]
+        scores = found.scores[k * i : k * i + shown]
         part = slice(start, start + shown)
         results[place] = Result(
             scores,

@@ -22,7 +22,7 @@ from alicorn.query.nn.counters import Counters
 from alicorn.query.nn.probe import Probe
 from alicorn.query.nn.recall import nearest_by_recall
 from alicorn.query.nn.scan import clusters_to_scan
-from alicorn.query.nn.segment import nearest_among
+from alicorn.query.nn.segment import segment_search
 from alicorn.query.operators import OPERATORS
 from alicorn.query.sets import docset
 from alicorn.query.sets.per_segment import Sets, few_live, live, size, unite
@@ -169,9 +169,11 @@ class Execution:
         """
         if self.step is not None or self.forced is not None:
             return None
-        found = nearest_among(self.snapshot, node, self.vectors, allowed)
+        search = segment_search(self.snapshot, node)
+        vector = self.vectors[node.vector or node.key]
+        found = None if search is None else search.among(vector, None if allowed is None else allowed[0])
         if found is None:
             return None
         if node.counts_documents:
-            self.scanned[node] = found[1]
-        return found[0]
+            self.scanned[node] = found[3]
+        return Ranked.of_one_segment(*found[:2])

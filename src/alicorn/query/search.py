@@ -13,13 +13,13 @@ from alicorn.index import Snapshot
 from alicorn.language import tree
 from alicorn.language.order import OrderBy
 from alicorn.language.prepared import Prepared
-from alicorn.query.check import check_expression
+from alicorn.query.check import UnitVectors, check_expression
 from alicorn.query.expansion.settled import settled
 from alicorn.query.facets.checking import check_facets
 from alicorn.query.facets.count import count_facets
 from alicorn.query.facets.facet import Counts, Facet
-from alicorn.query.nn.few import FEW, nearest_of_terms
-from alicorn.query.nn.segment import nearest_of_set, nearest_with_terms
+from alicorn.query.nn.few import FEW
+from alicorn.query.nn.segment import SegmentSearch, asked_of, segment_search
 from alicorn.query.operators import nn
 from alicorn.query.order.bm25 import MOST, first_by_bm25
 from alicorn.query.order.by_keys import later
@@ -36,6 +36,37 @@ from alicorn.query.sets.ranked import Ranked
 MAX_OFFSET = 10_000
 """The most hits that `offset` may skip: they are found and ordered nevertheless. A cursor costs no more on a late
 page."""
+
+
+def nearest_again(
+    snapshot: Snapshot, prepared: Prepared, vectors: UnitVectors, limit: int, started: float
+) -> Result | None:
+    """The first hits of an `nn` that has been asked of the snapshot, with other words or another vector: `search` has
+    checked it then, and its way is taken. None where it has not, where something is wrong, and for other expressions.
+    """
+    if prepared.nearest is None or type(limit) is not int or limit < 0:
+        return None
+    nn, words = prepared.nearest
+    known, query = snapshot.kept.get(asked_of(nn)), vectors.get(nn.vector or nn.key)
+    if type(known) is not SegmentSearch or query is None or len(query) != known.dim:
+        return None
+    found = known.of_words(query, words, limit)
+    if found is None:
+        return None
+    numbers, scores, total, _ = found
+    if len(numbers) > limit:
+        numbers, scores = numbers[:limit], scores[:limit]
+    return Result(
+        scores,
+        total,
+        (time.perf_counter() - started) * 1000.0,
+        snapshot,
+        np.zeros(len(numbers), dtype=np.int64),
+        numbers,
+        ordering=Ordering(BY_NN, prepared, vectors, snapshot.columns),
+        of_keys=(scores,),
+        prepared=prepared,
+    )
 
 
 def search(
@@ -143,18 +174,21 @@ def _nearest_first(
         known = evaluation.nearest[prepared.root]  # of a shard, the others agree
         return known, len(known.numbers)
     if nearest is not None and (cursor is None or nearest.nn.k is not None):
-        found = nearest_of_terms(evaluation.snapshot, nearest, evaluation.vectors, limit)
+        asked, words = nearest
+        search = segment_search(evaluation.snapshot, asked)
+        query = evaluation.vectors[asked.vector or asked.key]
+        found = None if search is None else search.of_words(query, words, limit)
         if found is not None:
-            return found
-        whole = nearest_with_terms(evaluation.snapshot, nearest, evaluation.vectors)
-        if whole is not None:
-            return whole, len(whole.numbers)
+            return Ranked.of_one_segment(*found[:2]), found[2]
     narrowed = prepared.narrowed if cursor is None and len(evaluation.snapshot.segments) == 1 else None
     if narrowed is not None and evaluation.estimate(narrowed[1]) <= FEW:
-        (rest,) = evaluation.run(narrowed[1])
-        found = nearest_of_set(evaluation.snapshot, narrowed[0], evaluation.vectors, rest, limit)
+        asked, others = narrowed
+        (rest,) = evaluation.run(others)
+        search = segment_search(evaluation.snapshot, asked)
+        assert search is not None
+        found = search.of_set(evaluation.vectors[asked.vector or asked.key], rest, limit)
         if found is not None:
-            return found
+            return Ranked.of_one_segment(*found[:2]), found[2]
     root = prepared.root
     if isinstance(root, tree.Nn) and root.k is not None:
         first = nn.ranked(evaluation, root)

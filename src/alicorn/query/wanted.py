@@ -40,6 +40,10 @@ def as_long_as(wanted: Awaited) -> Iterator[None]:
         _now.reset(before)
 
 
+awaited = _now.get
+"""Who waits for the answer; None where nobody says. Called without a Python function of its own."""
+
+
 def flag() -> int:
     """The address that compiled loops look at; 0 where nobody says."""
     wanted = _now.get()

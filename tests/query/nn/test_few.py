@@ -11,7 +11,7 @@ import pytest
 import alicorn
 from alicorn.language.prepared import prepare
 from alicorn.query.check import check_vectors
-from alicorn.query.nn.few import nearest_of_terms
+from alicorn.query.nn.segment import segment_search
 
 DIM, NUM_DOCS = 12, 2_500
 TERMS = [f"tag:{share}" for share in (2, 3, 5, 40, 90, 500)] + ["tag:none", "tag:last"]
@@ -61,13 +61,13 @@ def test_the_answer_is_that_of_the_set(collection):
     for seed in range(300):
         vectors = check_vectors(dict.fromkeys("xy", np.random.default_rng(seed).normal(size=DIM)))
         text, limit = drawn(rng), rng.choice([0, 1, 10, 100])
-        found = nearest_of_terms(collection.snapshot(), prepare(text).nearest, vectors, limit)
+        nn, words = prepare(text).nearest
+        found = segment_search(collection.snapshot(), nn).of_words(vectors[nn.key], words, limit)
         expected = collection.search(text, vectors, limit, explain=True)
         if found is not None:
-            ranked, total = found
-            assert ranked.numbers[:limit].tolist() == expected.numbers.tolist(), text
-            assert ranked.scores[:limit].tobytes() == expected.scores.tobytes(), text
-            assert total == expected.total
+            assert found[0][:limit].tolist() == expected.numbers.tolist(), text
+            assert found[1][:limit].tobytes() == expected.scores.tobytes(), text
+            assert found[2] == expected.total
         quick = collection.search(text, vectors, limit)
         assert (quick.ids, quick.total) == (expected.ids, expected.total)
 
@@ -76,9 +76,11 @@ def test_the_answer_is_that_of_the_set(collection):
     "filter", ["tag:2", "(and tag:2 tag:3)", "(and tag:40 tag:40)", "tag:none", "(and tag:2 tag:none)"]
 )
 def test_more_documents_than_are_few_are_left_to_the_set(collection, monkeypatch, filter):
-    monkeypatch.setattr("alicorn.query.nn.few._MOST", 30)
+    monkeypatch.setattr("alicorn.query.nn.few.MOST", 30)
     vectors = check_vectors(dict.fromkeys("xy", np.ones(DIM)))
-    found = nearest_of_terms(collection.snapshot(), prepare(f"(nn y :k 5 :filter {filter})").nearest, vectors, 10)
+    nn, words = prepare(f"(nn y :k 6 :filter {filter})").nearest  # another k than before: a search is kept
+    found = segment_search(collection.snapshot(), nn).of_words(vectors["y"], words, 10)
+    collection.snapshot().kept.clear()
     assert (found is None) == (collection.search(f"(nn y :k 5000 :filter {filter})", vectors, limit=0).total > 30)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -121,6 +121,11 @@ class Snapshot:
     positions: tuple[str, ...]
     sequence: int
     whole: Whole | None = None
+
+    @cached_property
+    def kept(self) -> dict[Hashable, object]:
+        """What searches find out about it, and keep as long as it lives."""
+        return {}
 
     def find(self, doc_id: str) -> tuple[SegmentView, int] | None:
         """The view and document number of a live document."""

@@ -32,6 +32,8 @@ class CoarseQuantizer:
         self.centroids = np.ascontiguousarray(centroids, dtype=np.float32)  # (num_clusters, dim)
         self.num_clusters, self.dim = self.centroids.shape
         self._codes = CentroidCodes.of(self.centroids)
+        self.estimates = self._exact_estimates if self._codes is None else self._codes.estimates
+        """The same as `cosines`, faster, (num_clusters,) float32, and how far each may be off."""
 
     @classmethod
     def single(cls, dim: int) -> Self:
@@ -53,11 +55,8 @@ class CoarseQuantizer:
         result: np.ndarray = centroid_cosines(query, self.centroids)
         return result
 
-    def estimates(self, query: np.ndarray) -> tuple[np.ndarray, np.float32]:
-        """The same, faster, (num_clusters,) float32, and how far each may be off."""
-        if self._codes is None:
-            return self.cosines(query), np.float32(0.0)
-        return self._codes.estimates(query)
+    def _exact_estimates(self, query: np.ndarray) -> tuple[np.ndarray, np.float32]:
+        return self.cosines(query), np.float32(0.0)
 
     def nearest(self, query: np.ndarray, nprobe: int) -> tuple[np.ndarray, np.ndarray, float]:
         """The nprobe nearest clusters, see probing.nearest_of. (dim,), at most num_clusters."""

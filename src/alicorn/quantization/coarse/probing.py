@@ -35,6 +35,7 @@ class CentroidCodes:
         self.error = np.float32(off * 1.0001 + 1e-6) + _ROUNDING
         self.tiles = tiled(levels)
         self.num_clusters = len(centroids)
+        self._num_estimates = len(self.tiles) * TILE
 
     @classmethod
     def of(cls, centroids: np.ndarray) -> CentroidCodes | None:
@@ -43,9 +44,11 @@ class CentroidCodes:
 
     def estimates(self, query: np.ndarray) -> tuple[np.ndarray, np.float32]:
         """Inner products with all centroids, (num_clusters,) float32, and how far each may be off."""
-        estimates = np.empty(len(self.tiles) * TILE, dtype=np.float32)
-        off = _estimate(query, self.low, self.step, self.tiles, estimates)
-        return estimates[: self.num_clusters], self.error + off
+        estimates = np.empty(self._num_estimates, dtype=np.float32)
+        off = _estimate.entry(query, self.low, self.step, self.tiles, estimates)
+        if self._num_estimates > self.num_clusters:
+            estimates = estimates[: self.num_clusters]
+        return estimates, self.error + off
 
     def nearest(self, query: np.ndarray, centroids: np.ndarray, nprobe: int) -> tuple[np.ndarray, np.ndarray, float]:
         """See nearest_of."""

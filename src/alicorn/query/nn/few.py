@@ -6,7 +6,7 @@ as a set and searching that (recall.py, scan.py, plan.py), which costs several t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple, Self
 from weakref import WeakKeyDictionary
@@ -15,8 +15,8 @@ import numpy as np
 from numba import types
 
 from alicorn.compiled import kernel, subroutine
-from alicorn.index import Segment, SegmentView, Snapshot
-from alicorn.language.prepared import Nearest, Words
+from alicorn.index import SegmentView, Snapshot
+from alicorn.language import tree
 from alicorn.quantization import ROWS
 from alicorn.quantization.kernels.intrinsics import (
     address,
@@ -32,10 +32,8 @@ from alicorn.quantization.kernels.named import Flags, Floats, Longs, Numbers, lo
 from alicorn.query.nn.loop.arguments import NONE_DELETED
 from alicorn.query.nn.loop.stages import compare
 from alicorn.query.nn.loop.top_k import best_of
-from alicorn.query.sets.ranked import Ranked
 from alicorn.query.text.in_all import (
     LIST,
-    NO_SETS,
     ROOM,
     Postings,
     are_more,
@@ -47,7 +45,7 @@ from alicorn.query.text.in_all import (
 
 NO_BOUND = -2.0  # below every cosine
 FEW = 1_500  # allowed documents: comparing all of them costs less than choosing clusters by a `:recall`
-_MOST = 4_000  # allowed documents that one loop compares
+MOST = 4_000  # allowed documents that one loop compares
 
 
 class Arrays(NamedTuple):
@@ -97,8 +95,8 @@ _made: WeakKeyDictionary[SegmentView, dict[str, _Made]] = WeakKeyDictionary()
 
 
 class Wanted(NamedTuple):
-    """What a request wants of its documents: the k nearest whose cosine is at least `least`, unless more than `most`
-    are allowed. vector: its name."""
+    """What an `nn` wants of its documents: the k nearest, 0 for as many as are shown, whose cosine is at least `least`,
+    unless more than `most` are allowed. vector: its name."""
 
     key: str
     vector: str
@@ -107,55 +105,20 @@ class Wanted(NamedTuple):
     least: float
 
     @classmethod
-    def of(cls, snapshot: Snapshot, nearest: Nearest, limit: int) -> Self | None:
-        """limit: how many hits are shown. None for several segments, and for an `nn` that may not be complete."""
-        nn, words = nearest
-        if len(snapshot.segments) != 1 or nn.nprobe is not None or not (words.all or len(words.terms) == 1):
+    def of(cls, snapshot: Snapshot, nn: tree.Nn) -> Self | None:
+        """None for an `nn` that is not complete even of few documents, or that has neither k nor all clusters."""
+        if nn.nprobe is not None:
             return None
         if nn.k is not None:
-            most = FEW if nn.recall is not None else _MOST if nn.scan is None else min(_MOST, nn.scan)
+            most = FEW if nn.recall is not None else MOST if nn.scan is None else min(MOST, nn.scan)
             return cls(nn.key, nn.vector or nn.key, min(nn.k, snapshot.num_docs), most, NO_BOUND)
         if nn.radius is None or nn.scan is not None:
             return None
-        return cls(nn.key, nn.vector or nn.key, min(limit, _MOST), _MOST, 1.0 - nn.radius)
+        return cls(nn.key, nn.vector or nn.key, 0, MOST, 1.0 - nn.radius)
 
     def total(self, count: int) -> int:
         """How many documents match. count: how many reach `least`."""
         return min(self.k, count) if self.least == NO_BOUND else count
-
-
-def nearest_of_terms(
-    snapshot: Snapshot, nearest: Nearest, vectors: Mapping[str, np.ndarray], limit: int
-) -> tuple[Ranked, int] | None:
-    """The documents of an `nn` of words, nearest first, the first `limit` at least, and how many there are in all.
-
-    vectors: of unit length. None where it is not certain that few documents have all words.
-    """
-    wanted = Wanted.of(snapshot, nearest, limit)
-    if wanted is None:
-        return None
-    view = snapshot.segments[0]
-    arrays, words = arrays_of(view, wanted.key), nearest.words
-    if len(words.terms) == 1 and view.segment.num_with(words.terms[0]) > wanted.most + arrays.num_missing:
-        return None  # before the loop would find it out
-    numbers = numbers_of(view.segment, words)
-    query = snapshot.quantizers[wanted.key].exact_query(vectors[wanted.vector])
-    found = NearestEach.of(1, wanted.k)
-    look(
-        arrays, query, np.array(numbers), np.array((len(numbers),)), NO_SETS, wanted.most, wanted.k, wanted.least, found
-    )
-    count = int(found.counts[0])
-    if count >= wanted.k:
-        return Ranked(np.zeros(wanted.k, np.int64), found.documents, found.scores), wanted.total(count)
-    if count < 0:
-        return None
-    return Ranked(np.zeros(count, np.int64), found.documents[:count], found.scores[:count]), wanted.total(count)
-
-
-def numbers_of(segment: Segment, words: Words) -> list[int]:
-    """The numbers of terms, -1 for one that the segment does not have."""
-    find = segment.terms.find
-    return [find(term) for term in words.terms]
 
 
 def arrays_of(view: SegmentView, key: str) -> Arrays:
@@ -185,32 +148,15 @@ class NearestEach(NamedTuple):
         return cls(np.empty(size, np.uint32), np.empty(size, np.float32), np.empty(num_queries, np.int64))
 
 
-def nearest_each(
-    view: SegmentView, wanted: Wanted, queries: np.ndarray, terms: np.ndarray, stops: np.ndarray, sets: np.ndarray
-) -> NearestEach:
-    """What each of n queries, (n * dim,) float32, wants of the documents that have all of its own terms.
-
-    queries: prepared for comparing stored rows. terms, sets: see in_all.py; of query i: terms[stops[i - 1]:stops[i]].
-    """
-    found = NearestEach.of(len(stops), wanted.k)
-    look(arrays_of(view, wanted.key), queries, terms, stops, sets, wanted.most, wanted.k, wanted.least, found)
-    return found
-
-
-def look(arrays: Arrays, *arguments: Any) -> None:
-    """The loop. Nothing checks the types of its arguments, as in kernel.search_block."""
-    _compiled_for(arrays.stored.__class__)(arrays, *arguments)
-
-
 @cache
-def _compiled_for(stored: type) -> Callable[..., None]:
-    """The loop for one class of stored rows."""
+def loop_for(stored: type) -> Callable[..., None]:
+    """The loop for one class of stored rows. Nothing checks the types of its arguments, as in loop/kernel.py."""
     entry: Callable[..., None] = _nearest_each.compile(argument_types(stored))
     return entry
 
 
 def argument_types(stored: type) -> tuple[types.Type, ...]:
-    """The types of the arguments of `look`."""
+    """The types of the arguments of the loop."""
     arrays, numbers = located_type(type_of(Arrays, stored=type_of(stored))), types.int64[::1]
     last = types.int64, types.int64, types.float64, type_of(NearestEach)
     return arrays, types.float32[::1], numbers, numbers, types.int64[:, ::1], *last
@@ -252,6 +198,10 @@ def _reaching(rows, scores, count, least):
 
 @kernel(*(types.void(*argument_types(stored)) for stored in ROWS.values()))
 def _nearest_each(segment, queries, all_terms, stops, sets, most, k, least, result):
+    """What each query, (n * dim,) float32, prepared for comparing stored rows, wants of the documents of its own terms.
+
+    terms, sets: see in_all.py; of query i: terms[stops[i - 1]:stops[i]].
+    """
     counts = result.counts
     dim, longest, start = len(queries) // len(stops), 1, 0
     for stop in stops:

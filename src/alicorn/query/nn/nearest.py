@@ -140,7 +140,8 @@ def _search(
     order = view.segment.id_order
     given = clusters, len(clusters), deleted, len(deleted), k, least, order
     limits = Limits(mode, rows, len(rows), bits, *given, NO_TERMS, GIVEN, flag())
-    found = kernel.search_block(block.located, query, limits, counters.numbers)
+    search = kernel.loop_for(block.located.stored.__class__, query.code.__class__)
+    found = search(block.located, query, limits, counters.numbers)
     check_wanted()
     return found
 

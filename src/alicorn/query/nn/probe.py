@@ -23,14 +23,8 @@ class Ranking(NamedTuple):
     off: float
 
 
-def query_by_codes(quantizer: KeyQuantizer, query: np.ndarray, cosines: np.ndarray) -> Query:
-    """A query for a search by codes, of rows in clusters. cosines: of all clusters, exact of those that are read."""
-    prepared = quantizer.codec.prepare(query)
-    slack = _slack_of(quantizer) + prepared.rounding
-    return Query(quantizer.exact_query(query), prepared, cosines, len(cosines), slack)
-
-
-def _slack_of(quantizer: KeyQuantizer) -> np.float32:
+def slack_by_codes(quantizer: KeyQuantizer) -> np.float32:
+    """The error of an estimate in addition to that of its code, without the rounding of the query."""
     return _SLACK + _HALF_SLACK if quantizer.stored == FLOAT16 else _SLACK
 
 
@@ -61,7 +55,7 @@ class Probe:
         self.query = query
         self._codec = quantizer.codec
         self.vector = quantizer.exact_query(query)
-        self._slack = _slack_of(quantizer)
+        self._slack = slack_by_codes(quantizer)
         self._coarse = quantizer.coarse
         self._nprobe = nprobe if nprobe is not None and nprobe < quantizer.num_clusters else None
         self._cosines: np.ndarray | None = None if ranking is None else ranking.cosines

@@ -1,21 +1,25 @@
-"""The k nearest in one segment by one compiled loop, which finds the documents of words, and chooses the clusters.
+"""One `nn` over a collection of one segment: what stays the same from request to request, and the loops that answer it.
 
-It serves every `nn` with k that looks in some clusters, over a collection of one segment. The answer is that of
-nearest.py in the clusters of probe.py, scan.py and recall.py, which serve several segments and `explain`.
+few.py compares all documents, where few have the words of the filter; loop/ searches clusters, which it chooses, and
+finds the documents of words itself. The answer is that of nearest.py in the clusters of probe.py, scan.py and
+recall.py, which serve several segments and `explain`.
+
+A request passes through as few Python functions as possible. Each takes 0.1 us, but 2 to 3 us when other programs have
+emptied the caches (decision 101).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from alicorn.index import Snapshot
 from alicorn.language import tree
-from alicorn.language.prepared import Nearest, Words
-from alicorn.quantization import first_scan
-from alicorn.query.nn.few import FEW, NO_BOUND, Wanted, arrays_of, nearest_each, numbers_of
+from alicorn.language.prepared import Words
+from alicorn.quantization import ROWS, first_scan
+from alicorn.query.nn import few
+from alicorn.query.nn.few import FEW, NO_BOUND, NearestEach, Wanted, arrays_of
 from alicorn.query.nn.loop import kernel
 from alicorn.query.nn.loop.arguments import (
     ALL,
@@ -31,15 +35,19 @@ from alicorn.query.nn.loop.arguments import (
     ClusterChoice,
     Having,
     Limits,
+    Query,
 )
-from alicorn.query.nn.probe import query_by_codes
+from alicorn.query.nn.probe import slack_by_codes
 from alicorn.query.nn.recall import slack_of
 from alicorn.query.nn.scan import live_rows
 from alicorn.query.sets import docset
 from alicorn.query.sets.docset import Bitmap, DocSet
-from alicorn.query.sets.ranked import Ranked
-from alicorn.query.text.in_all import as_lists
-from alicorn.query.wanted import check_wanted, flag
+from alicorn.query.text.in_all import NO_SETS, as_lists
+from alicorn.query.wanted import awaited
+
+FoundNearest = tuple[np.ndarray, np.ndarray, int, int]
+"""The numbers and scores of the nearest documents, nearest first, uint32 and float32; how many there are in all; and in
+how many clusters they were searched, 0 for all."""
 
 
 class _Allowed(NamedTuple):
@@ -52,103 +60,157 @@ class _Allowed(NamedTuple):
     having: Having
 
 
-_NO_WORDS = Words(True, ())
 _FIRST_SET, _ONE = np.array([-2]), np.array([1])  # the number of the first set, as of a term; where the terms end
 _ALL = _Allowed(ALL, NO_ROWS, 0, NO_BITS, NO_TERMS)
+_MOST_KEPT = 256
+_make = tuple.__new__  # of a NamedTuple: its own constructor is one more Python function
 
 
-def nearest_with_terms(snapshot: Snapshot, nearest: Nearest, vectors: Mapping[str, np.ndarray]) -> Ranked | None:
-    """The k nearest documents that have some words, where the search finds these itself; else None.
+class SegmentSearch:
+    """An `nn`, whatever its filter. It is kept as long as its snapshot."""
 
-    vectors: of unit length. It is for words that are too frequent for few.py.
-    """
-    nn, words = nearest
-    if nn.k is None or nn.in_all_clusters or len(snapshot.segments) != 1 or not snapshot.num_docs:
+    def __init__(self, snapshot: Snapshot, nn: tree.Nn) -> None:
+        (view,), quantizer = snapshot.segments, snapshot.quantizers[nn.key]
+        segment, block = view.segment, view.segment.embeddings[nn.key]
+        self.dim = quantizer.dim
+        self.wanted = Wanted.of(snapshot, nn)
+        self._view, self._block = view, block
+        self._find, self._starts = segment.terms.find, segment.posting_starts
+        self._exact_query = ROWS[quantizer.stored].queries
+        self._arrays = arrays_of(view, nn.key)
+        self._compare = few.loop_for(self._arrays.stored.__class__)
+        self._first = None if nn.k is None or nn.in_all_clusters or not snapshot.num_docs else _first(snapshot, nn)
+        if self._first is None:
+            return
+        assert nn.k is not None
+        self._exact_to = nn.scan or (0 if nn.recall is None else FEW)
+        self._estimates, self._prepare = quantizer.coarse.estimates, quantizer.codec.prepare
+        self._slack = slack_by_codes(quantizer)
+        self._search = kernel.loop_for(block.located.stored.__class__, quantizer.codec.Query)
+        self._centroids = quantizer.coarse.centroids
+        deleted = NONE_DELETED if view.deleted is None else view.deleted
+        k = min(nn.k, snapshot.num_docs)
+        self._limits = NO_CLUSTERS, 0, deleted, len(deleted), k, NO_BOUND, segment.id_order
+        live = NO_BITS if view.deleted is None else view.live_words
+        self._live = live, len(live)
+        self._of_all = self._allowed(None)
+
+    def of_words(self, query: np.ndarray, words: Words, limit: int) -> FoundNearest | None:
+        """The nearest documents that have some words, or of all documents where there is no word; at least the first
+        `limit`. query: (dim,) float32 of unit length. None: they are to be found as a set, or in all clusters."""
+        terms = words.terms
+        if not terms:
+            return None if self._first is None or self._of_all is None else self._in_clusters(query, self._of_all)
+        numbers = list(map(self._find, terms))
+        wanted, num_terms = self.wanted, len(terms)
+        if (
+            wanted is not None
+            and words.all
+            and (num_terms > 1 or self._num_with(numbers[0]) <= wanted.most + self._arrays.num_missing)
+        ):  # of one term, the loop would only find out the same
+            found = self._among_few(query, np.array(numbers), np.array((num_terms,)), NO_SETS, limit)
+            if found is not None:
+                return found
+        if self._first is None or not self._block.identity:
+            return None
+        if min(numbers) < 0:
+            numbers = [number for number in numbers if number >= 0]
+            if words.all or not numbers:
+                return None
+        if not words.all and sum(map(self._num_with, numbers)) <= self._exact_to:
+            return None
+        having = Having(np.array(numbers), len(numbers), int(not words.all), self._arrays.postings, *self._live)
+        return self._in_clusters(query, _Allowed(WITH_TERMS, NO_ROWS, 0, NO_BITS, having))
+
+    def of_set(self, query: np.ndarray, documents: DocSet, limit: int) -> FoundNearest | None:
+        """The same of a set of documents, if it is of few."""
+        if self.wanted is None or docset.size(documents) > self.wanted.most:
+            return None
+        if docset.size(documents) == 0:
+            return docset.EMPTY, np.empty(0, dtype=np.float32), 0, 0
+        known = documents if isinstance(documents, Bitmap) else docset.as_array(documents)
+        return self._among_few(query, _FIRST_SET, _ONE, as_lists((known,)), limit)
+
+    def among(self, query: np.ndarray, documents: DocSet | None) -> FoundNearest | None:
+        """The k nearest of the allowed live documents, None for all, in some clusters; None where the loop does not
+        serve."""
+        if self._first is None:
+            return None
+        allowed = self._of_all if documents is None else self._allowed(documents)
+        return None if allowed is None else self._in_clusters(query, allowed)
+
+    def _num_with(self, number: int) -> int:
+        return int(self._starts[number + 1] - self._starts[number]) if number >= 0 else 0
+
+    def _allowed(self, documents: DocSet | None) -> _Allowed | None:
+        """None where they are so few that all are compared, which nearest.py does faster."""
+        rows = live_rows(self._view, self._block, documents)
+        count = len(self._block.docs) if rows is None else docset.size(rows)
+        if count <= self._exact_to:
+            return None
+        if rows is None:
+            return _ALL
+        if isinstance(rows, Bitmap):
+            return _Allowed(MARKED, NO_ROWS, count, rows.words, NO_TERMS)
+        return _Allowed(LISTED, docset.as_array(rows), count, NO_BITS, NO_TERMS)
+
+    def _among_few(
+        self, query: np.ndarray, terms: np.ndarray, stops: np.ndarray, sets: np.ndarray, limit: int
+    ) -> FoundNearest | None:
+        """The documents of some terms, and sets, that are compared; None if they may be more than are few."""
+        assert self.wanted is not None
+        _, _, k, most, least = self.wanted
+        first = k or min(limit, few.MOST)
+        numbers, scores = np.empty(first, dtype=np.uint32), np.empty(first, dtype=np.float32)
+        counts = np.empty(1, dtype=np.int64)
+        found = _make(NearestEach, (numbers, scores, counts))
+        self._compare(self._arrays, self._exact_query(query), terms, stops, sets, most, first, least, found)
+        count = int(counts[0])
+        if count < 0:
+            return None
+        if count < first:
+            return numbers[:count], scores[:count], count, 0
+        return numbers, scores, k or count, 0
+
+    def _in_clusters(self, query: np.ndarray, allowed: _Allowed) -> FoundNearest:
+        """The k nearest of the allowed documents, by the loop that chooses clusters."""
+        assert self._first is not None
+        cosines, off = self._estimates(query)
+        code = self._prepare(query)
+        num_clusters = len(cosines)
+        by_codes = _make(Query, (self._exact_query(query), code, cosines, num_clusters, self._slack + code.rounding))
+        choice = _make(ClusterChoice, (*self._first, query, self.dim, self._centroids, float(off)))
+        waiting = awaited()
+        mode, rows, num_rows, bits, having = allowed
+        limits = _make(
+            Limits,
+            (mode, rows, num_rows, bits, *self._limits, having, choice, 0 if waiting is None else waiting.address),
+        )
+        counters = np.zeros(6, dtype=np.int64)
+        best, scores = self._search(self._block.located, by_codes, limits, counters)
+        if waiting is not None:
+            waiting.check()
+        numbers = best if self._block.identity else self._block.docs[best]
+        return numbers, scores, len(numbers), int(counters[LOOKED])
+
+
+def asked_of(nn: tree.Nn) -> tuple[str, str | None, int | None, float | None, int | None, int | None, float | None]:
+    """All of an `nn` but its filter: under it, `Snapshot.kept` has the search."""
+    return nn.key, nn.vector, nn.k, nn.radius, nn.nprobe, nn.scan, nn.recall
+
+
+def segment_search(snapshot: Snapshot, nn: tree.Nn) -> SegmentSearch | None:
+    """The search of an `nn` that fits the snapshot; None for several segments."""
+    if len(snapshot.segments) != 1:
         return None
-    view = snapshot.segments[0]
-    numbers = [number for number in numbers_of(view.segment, words) if number >= 0]
-    if not view.segment.embeddings[nn.key].identity or not numbers or (words.all and len(numbers) < len(words.terms)):
-        return None
-    if not words.all and sum(map(view.segment.num_with, words.terms)) <= _exact_to(nn):
-        return None
-    live = NO_BITS if view.deleted is None else view.live_words
-    postings = arrays_of(view, nn.key).postings
-    having = Having(np.array(numbers), len(numbers), int(not words.all), postings, live, len(live))
-    found = _search(snapshot, nn, vectors, _Allowed(WITH_TERMS, NO_ROWS, 0, NO_BITS, having))
-    return None if found is None else found[0]
-
-
-def nearest_of_set(
-    snapshot: Snapshot, nn: tree.Nn, vectors: Mapping[str, np.ndarray], documents: DocSet, limit: int
-) -> tuple[Ranked, int] | None:
-    """The documents of a set within the radius of an `nn`, nearest first, the first `limit` at least, and how many
-    there are in all; None where the set is not of few.
-
-    documents: of the only segment.
-    """
-    wanted = Wanted.of(snapshot, Nearest(nn, _NO_WORDS), limit)
-    if wanted is None or docset.size(documents) > wanted.most:
-        return None
-    if docset.size(documents) == 0:
-        return Ranked(docset.NO_NUMBERS, docset.NO_NUMBERS, np.empty(0, dtype=np.float32)), 0
-    view = snapshot.segments[0]
-    known = documents if isinstance(documents, Bitmap) else docset.as_array(documents)
-    query = snapshot.quantizers[nn.key].exact_query(vectors[wanted.vector])
-    found = nearest_each(view, wanted, query, _FIRST_SET, _ONE, as_lists((known,)))
-    count = int(found.counts[0])
-    shown = min(wanted.k, count)
-    return Ranked(np.zeros(shown, np.int64), found.documents[:shown], found.scores[:shown]), count
-
-
-def nearest_among(
-    snapshot: Snapshot, nn: tree.Nn, vectors: Mapping[str, np.ndarray], allowed: list[DocSet] | None
-) -> tuple[Ranked, int] | None:
-    """The k nearest of the allowed documents, and in how many clusters they were searched; None where the loop does
-    not serve.
-
-    allowed: live documents, per segment; None: all.
-    """
-    if nn.in_all_clusters or len(snapshot.segments) != 1:
-        return None
-    view = snapshot.segments[0]
-    block = view.segment.embeddings[nn.key]
-    rows = live_rows(view, block, None if allowed is None else allowed[0])
-    count = len(block.docs) if rows is None else docset.size(rows)
-    if count <= _exact_to(nn):
-        return None
-    if rows is None:
-        return _search(snapshot, nn, vectors, _ALL)
-    if isinstance(rows, Bitmap):
-        return _search(snapshot, nn, vectors, _Allowed(MARKED, NO_ROWS, count, rows.words, NO_TERMS))
-    return _search(snapshot, nn, vectors, _Allowed(LISTED, docset.as_array(rows), count, NO_BITS, NO_TERMS))
-
-
-def _exact_to(nn: tree.Nn) -> int:
-    """Of so many allowed documents and fewer all are compared, which nearest.py does faster."""
-    return nn.scan or (0 if nn.recall is None else FEW)
-
-
-def _search(
-    snapshot: Snapshot, nn: tree.Nn, vectors: Mapping[str, np.ndarray], allowed: _Allowed
-) -> tuple[Ranked, int] | None:
-    """The k nearest, and in how many clusters; None if all are to be searched."""
-    assert nn.k is not None
-    view, quantizer = snapshot.segments[0], snapshot.quantizers[nn.key]
-    block, query = view.segment.embeddings[nn.key], vectors[nn.vector or nn.key]
-    first = _first(snapshot, nn)
-    if first is None:
-        return None
-    coarse = quantizer.coarse
-    cosines, off = coarse.estimates(query)
-    choice = ClusterChoice(*first, query, coarse.dim, coarse.centroids, float(off))
-    prepared = query_by_codes(quantizer, query, cosines)
-    deleted = NONE_DELETED if view.deleted is None else view.deleted
-    given = NO_CLUSTERS, 0, deleted, len(deleted), min(nn.k, snapshot.num_docs), NO_BOUND, view.segment.id_order
-    limits = Limits(allowed.mode, allowed.rows, allowed.num_rows, allowed.bits, *given, allowed.having, choice, flag())
-    counters = np.zeros(6, dtype=np.int64)
-    rows, scores = kernel.search_block(block.located, prepared, limits, counters)
-    check_wanted()
-    return Ranked(np.zeros(len(rows), np.int64), block.documents_of(rows), scores), int(counters[LOOKED])
+    kept, asked = snapshot.kept, asked_of(nn)
+    known = kept.get(asked)
+    if known is None:
+        if len(kept) >= _MOST_KEPT:
+            kept.clear()
+        known = kept[asked] = SegmentSearch(snapshot, nn)
+    assert isinstance(known, SegmentSearch)
+    return known
 
 
 def _first(snapshot: Snapshot, nn: tree.Nn) -> tuple[int, int, int, int, float, float, float] | None:

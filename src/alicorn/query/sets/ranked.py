@@ -22,6 +22,10 @@ class Ranked:
     scores: np.ndarray
     of_keys: tuple[np.ndarray, ...] = ()
 
+    @classmethod
+    def of_one_segment(cls, numbers: np.ndarray, scores: np.ndarray) -> Ranked:
+        return cls(np.zeros(len(numbers), dtype=np.int64), numbers, scores)
+
     def first(self, limit: int) -> Ranked:
         return self.between(0, limit)
 

@@ -65,7 +65,9 @@ class IdIndex:
             return [str(text[starts[number] : starts[number + 1]], "utf-8") for number in numbers.tolist()]
         if len(numbers) < _MANY:
             offsets, data = self.buffers
-            split: list[str] = _gather(offsets, data, numbers.astype(np.int64)).tobytes().decode().split("\0")
+            split: list[str] = (
+                _gather.entry(offsets, data, numbers.astype(np.uint32, copy=False)).tobytes().decode().split("\0")
+            )
             if len(split) == len(numbers):  # else an id has this character too
                 return split
         found: list[str] = self.doc_ids.take(pa.array(numbers)).to_pylist()
@@ -102,7 +104,7 @@ _OFFSETS = numba.types.Array(numba.int32, 1, "C", readonly=True)
 _BYTES = numba.types.Array(numba.uint8, 1, "C", readonly=True)
 
 
-@kernel(numba.uint8[::1](_OFFSETS, _BYTES, numba.int64[::1]))
+@kernel(numba.uint8[::1](_OFFSETS, _BYTES, numba.uint32[::1]))
 def _gather(offsets, data, numbers):
     """The strings of some numbers, at least one, a 0 between each two."""
     total = len(numbers) - 1

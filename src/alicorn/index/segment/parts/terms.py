@@ -36,7 +36,8 @@ class TermDictionary:
         """The number of the term, or -1."""
         number = self._found.get(term)
         if number is None:
-            number = _find_one(self._offsets, self._data, self._size, np.frombuffer(_utf8(term), np.uint8))
+            wanted = np.frombuffer(term.encode("utf-8", "surrogatepass"), np.uint8)
+            number = _find_one.entry(self._offsets, self._data, self._size, wanted)
             if len(self._found) >= _REMEMBERED:
                 self._found = {}
             self._found[term] = number

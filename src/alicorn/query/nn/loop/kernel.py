@@ -200,31 +200,23 @@ def _answer(candidates, found, limits, docs):
     return all_rows, all_scores
 
 
-def search_block(
-    block: BlockArrays, query: Query, limits: Limits, counters: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The k best rows, best first, ties by id_order; with k = 0, all rows whose score is at least `least`, in order.
-
-    block: located. counters: (6,) int64, added to. The arrays must be of the types that the annotations name: nothing
-    checks them here, because finding out the types of so many arguments takes as long as a small search.
-    Returns rows (uint32) and their scores (float32); with k = 0 a score may be an estimate that was good enough.
-    Where the answer is not wanted any more, they are a part of it.
-    """
-    found: tuple[np.ndarray, np.ndarray] = _compiled_for(block.stored.__class__, query.code.__class__)(
-        block, query, limits, counters
-    )
-    return found
-
-
 @cache
-def _compiled_for(stored: type, code: type) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
-    """The search for one class of stored rows and one of prepared queries, compiled when first needed."""
+def loop_for(stored: type, code: type) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    """The search for one class of stored rows and one of prepared queries, compiled when first needed.
+
+    It takes a block, located; a Query; Limits; and counters, (6,) int64, to which it adds. The arrays must be of the
+    types that the annotations name: nothing checks them, because finding out the types of so many arguments takes as
+    long as a small search.
+    It returns the k best rows, best first, ties by id_order; with k = 0, all rows whose score is at least `least`, in
+    order: rows (uint32) and their scores (float32); with k = 0 a score may be an estimate that was good enough. Where
+    the answer is not wanted any more, they are a part of it.
+    """
     entry: Callable[..., tuple[np.ndarray, np.ndarray]] = _search_block.compile(argument_types(stored, code))
     return entry
 
 
 def argument_types(stored: type, code: type) -> tuple[types.Type, ...]:
-    """The types of the arguments of search_block."""
+    """The types of the arguments of the loop."""
     block, query = type_of(BlockArrays, stored=type_of(stored)), type_of(Query, code=type_of(code))
     having = type_of(Having, postings=located_type(type_of(Postings)))
     return located_type(block), query, type_of(Limits, having=having), types.int64[::1]
