@@ -27,8 +27,8 @@ import pyarrow as pa
 import torch
 
 from alicorn import Model, Vertical
-from alicorn.serving.query_tower import QueryTower
 from alicorn.towers.export.onnx_export import export_query_tower
+from alicorn.towers.export.query_tower import QueryTower
 from alicorn.training import Recipe
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}

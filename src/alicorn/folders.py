@@ -16,6 +16,12 @@ from alicorn.errors import ConfigError
 PAIRS_FOLDER, MODEL_FOLDER, RANKER_FOLDER = ("manifest.json",), ("model.json", "checkpoint", "search"), ("ranker.json",)
 COLLECTION_FOLDER, TOWER_FOLDER, UBI_FOLDER = ("manifest.sqlite",), ("query_tower.json",), ("ubi_queries.ndjson",)
 JOB_FOLDER = ("_job.json",)
+SHARDS_MANIFEST = "version.json"
+
+
+def is_sharded(folder: Path) -> bool:
+    """Whether a collection is in shards (distributed/)."""
+    return (folder / SHARDS_MANIFEST).is_file()
 
 
 def check_place(out: Path, marks: tuple[str, ...], *, overwrite: bool = False) -> None:

@@ -109,11 +109,11 @@ def test_logs_that_break_their_contract_leave_no_pairs(loop, tmp_path):
 def test_a_model_of_a_newer_format_or_with_a_truncated_file_is_refused(loop, tmp_path):
     model = tmp_path / "model"
     shutil.copytree(loop.model, model)
-    weights = (model / "weights.pt").read_bytes()
-    (model / "weights.pt").write_bytes(weights[:-1])
+    weights = (model / "weights.safetensors").read_bytes()
+    (model / "weights.safetensors").write_bytes(weights[:-1])
     ask = ("query", loop.collection, "--text", "x", "--model", model)
     assert "truncated or was changed" in alicorn(*ask).refusal()
-    (model / "weights.pt").write_bytes(weights)
+    (model / "weights.safetensors").write_bytes(weights)
     header = json.loads((model / "model.json").read_text())
     (model / "model.json").write_text(json.dumps(header | {"format": 99}))
     assert "upgrade alicorn" in alicorn(*ask).refusal()

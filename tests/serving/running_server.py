@@ -26,9 +26,7 @@ def start(folder, **options):
     """The process, and its URL. folder: gets collection, searchers and log. options: of `serve`."""
     make_collection(folder / "collection").close()
     pq.write_table(SEARCHERS, folder / "searchers.parquet")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     arguments = {
         "collection": str(folder / "collection"),
         "searchers": str(folder / "searchers.parquet"),
@@ -40,6 +38,12 @@ def start(folder, **options):
     command = [sys.executable, "-c", _PROGRAM, json.dumps(arguments)]
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE, text=True)
     return process, f"http://127.0.0.1:{port}"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def wait_until_up(url, process):

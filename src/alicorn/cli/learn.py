@@ -15,6 +15,7 @@ import typer
 from alicorn.cli.options import Json, ModelFolder, Overwrite, VerticalFile, load_models
 from alicorn.cli.output import log, print_values
 from alicorn.errors import ConfigError
+from alicorn.extras import check_installed
 from alicorn.folders import MODEL_FOLDER, TOWER_FOLDER, replacing
 
 
@@ -128,10 +129,28 @@ def train(
         else:
             tell = partial(log.print, soft_wrap=True)
             trained = search_recipe(pairs, searched, plan, place, seconds_of(budget), tell, resume, search_shard)
+        if launched().is_first:
+            _export_where_needed(place, out)
     if budget is not None:
         log.print(Markdown((out / "search.md").read_text(encoding="utf-8")))
     if launched().is_first:
         print_values(trained.summary(), as_json)
+
+
+def _export_where_needed(place: Path, out: Path) -> None:
+    """Into the folder of a model that is to be `out`; or a line that says what its server will need."""
+    from alicorn.towers.export.onnx_export import export_for_service, is_exportable
+
+    if not is_exportable(place):
+        return
+    try:
+        then = f", then `alicorn export {out}`"
+        check_installed(f"{out}: a service without torch", "onnx", "onnxscript", otherwise=then)
+    except ConfigError as lacking:
+        log.print(str(lacking), soft_wrap=True, markup=False)
+        return
+    with log.status("exporting the request tower"):
+        export_for_service(place)
 
 
 def ensemble(
@@ -167,17 +186,31 @@ def ensemble(
 
 def export(
     model: ModelFolder,
-    out: Annotated[Path, typer.Option(help="Folder for query_tower.onnx and query_tower.json.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for query_tower.onnx and query_tower.json; into MODEL unless given.")
+    ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Write the request tower as ONNX, for a service without torch; alicorn.serving.query_tower reads it.
+    """Write the request tower as ONNX, by which a server answers without torch where arrays do not compute it.
 
-    Example: alicorn export model/ --out query_tower/
+    Without --out it goes into the model's folder, where `serve` and `query` look for it, as `train` has put it where
+    the extra onnx is installed. alicorn.towers.export.query_tower reads it from any folder.
+
+    Examples:
+
+    alicorn export model/
+
+    alicorn export model/ --out query_tower/
     """
     from alicorn.towers import Model
-    from alicorn.towers.export.onnx_export import export_query_tower
+    from alicorn.towers.export.onnx_export import export_for_service, export_query_tower
 
+    if out is None:
+        if not (written := export_for_service(model)):
+            raise ConfigError(f"{model} needs no export to be served: give --out for a tower of another service")
+        print_values({"out": [str(folder) for folder in written]}, as_json)
+        return
     loaded = Model.load(model)
     with replacing(out, TOWER_FOLDER, overwrite=overwrite) as place:
         export_query_tower(loaded, place)

@@ -89,10 +89,10 @@ def load_models(folders: list[Path] | None, vertical: Path | None = None) -> lis
         if vertical is not None:
             raise ConfigError("--vertical is of a model: give its folder with --model")
         return []
-    from alicorn.towers import Model
+    from alicorn.towers import load_served
     from alicorn.vertical import Vertical
 
-    models = [Model.load(folder) for folder in folders]
+    models = [load_served(folder) for folder in folders]
     if vertical is None:
         return models
     served = Vertical.load(vertical)
@@ -101,7 +101,7 @@ def load_models(folders: list[Path] | None, vertical: Path | None = None) -> lis
 
 def open_to_read(folder: Path, shards: list[str] | None, secret: Path | None) -> Collection | ShardedCollection:
     """A collection in one piece, or in shards."""
-    from alicorn.distributed.protocol.manifest import is_sharded
+    from alicorn.folders import is_sharded
     from alicorn.query import Collection
 
     if not shards and not is_sharded(folder):

@@ -13,7 +13,6 @@ from alicorn.distributed.protocol.manifest import (
     ShardRecord,
     ShardsManifest,
     folder_of,
-    is_sharded,
     records_of,
     remove_old_versions,
     version_of,
@@ -21,6 +20,7 @@ from alicorn.distributed.protocol.manifest import (
 )
 from alicorn.distributed.protocol.routing import shards_of
 from alicorn.errors import CollectionError, ConfigError
+from alicorn.folders import is_sharded
 from alicorn.query import Collection
 
 MAX_SHARDS = 1_000

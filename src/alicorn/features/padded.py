@@ -2,7 +2,7 @@
 
 Of each channel, by name: a bag `ids` and `weights`, (rows, longest), weight 0 behind a row's end; a sequence `ids`,
 (rows, longest, parts), and `lengths`; tokens `hidden`, (rows, longest, width), and `lengths`; others `values`. Integers
-are int64. Fed by serving/query_tower.py and towers/export/onnx_export.py; towers/channels/tensors.py pads alike.
+are int64. Fed by towers/export/; towers/channels/tensors.py pads alike.
 """
 
 from collections.abc import Mapping

@@ -24,7 +24,7 @@ from alicorn.vertical.schema import NOTHING, KnownColumns
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel
-    from alicorn.towers.ensemble import OneRequest
+    from alicorn.towers.request_tower import OneRequest
 
 NO_MODEL = "a text is encoded by a model, and there is none: give an expression, or a model with --model"
 

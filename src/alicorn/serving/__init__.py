@@ -9,7 +9,6 @@ process.py      serve: this process, or several
 settings.py     what a server serves, and to whom
 processes/      an owner that writes, and processes that search
 ready.py        what is compiled before the first request
-query_tower.py  an exported request tower, without torch
 background.py   work that nobody waits for, in bounds
 sampling.py     recall and plans of some searches, answered again
 logs.py         logs as lines of JSON, with the id of the request

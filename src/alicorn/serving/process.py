@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NoReturn
 import uvicorn
 
 from alicorn.distributed.processes.opening import open_shards
-from alicorn.distributed.protocol.manifest import is_sharded
 from alicorn.errors import ConfigError
+from alicorn.folders import is_sharded
 from alicorn.serving.logs import log_as_json
 from alicorn.serving.processes.supervisor import supervise
 from alicorn.serving.security.hosts import Tls

@@ -6,7 +6,7 @@
 
 The weights are on the request's side only: other weights need no documents to be encoded again. A folder is
 
-    model.json       {"format": 2, "alicorn": version, "key", "dim", "fingerprint", "vertical": fingerprint,
+    model.json       {"format": 3, "alicorn": version, "key", "dim", "fingerprint", "vertical": fingerprint,
                       "data": fingerprint, "weights": one number per member}
     members/0/ ...   each member's own model folder
 
@@ -26,16 +26,11 @@ import xxhash
 import alicorn
 from alicorn.errors import ConfigError, ModelError
 from alicorn.features import Encoding
+from alicorn.towers.request_tower import OneRequest
 from alicorn.vertical import Feature, Vertical
 from alicorn.vertical.parts import differing
 
-_FORMAT = 2
-
-
-class OneRequest(Protocol):
-    """A request tower for one request at a time: request_tower.py, or those of an ensemble."""
-
-    def encode(self, query: str, row: int, context: Mapping[str, pa.Array]) -> np.ndarray: ...
+_FORMAT = 3
 
 
 class Member(Protocol):

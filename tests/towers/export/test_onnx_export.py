@@ -23,7 +23,7 @@ from alicorn.vertical import Vertical
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
-from alicorn.serving.query_tower import QueryTower
+from alicorn.towers.export.query_tower import QueryTower
 
 EVERY_KIND = Vertical.model_validate(
     {
@@ -77,7 +77,7 @@ def test_online_and_offline_vectors_agree(towers: dict[str, Any], tmp_path: Path
 def test_an_exported_tower_needs_no_torch(tmp_path: Path) -> None:
     folder = export_query_tower(toy_model(), tmp_path / "tower")
     program = (
-        "import sys, pyarrow as pa; from alicorn.serving.query_tower import QueryTower;"
+        "import sys, pyarrow as pa; from alicorn.towers.export.query_tower import QueryTower;"
         f"tower = QueryTower.open({str(folder)!r});"
         "row = {'query': ['ada'], 'city': ['Rome'], 'social': pa.array([None], pa.list_(pa.float32()))};"
         "print(tower.encode_requests(pa.table(row)).shape, 'torch' in sys.modules)"

@@ -18,9 +18,9 @@ import pyarrow as pa
 import xxhash
 
 from alicorn.errors import CollectionError, CorruptionError
+from alicorn.folders import SHARDS_MANIFEST
 from alicorn.index.durability.durable import rename, sync_file
 
-MANIFEST = "version.json"
 KEPT = 3
 """Versions that stay in a folder."""
 _CHUNK = 1 << 20
@@ -72,15 +72,11 @@ def folder_of(manifest: ShardsManifest | FolderManifest, root: Path) -> Path:
     return root / "versions" / manifest.version
 
 
-def is_sharded(folder: Path) -> bool:
-    return (folder / MANIFEST).is_file()
-
-
 def read_manifest(folder: Path) -> ShardsManifest:
     """Raises CollectionError where there is none or it is newer, CorruptionError for one that cannot be read."""
-    path = folder / MANIFEST
+    path = folder / SHARDS_MANIFEST
     if not path.is_file():
-        raise CollectionError(f"{folder} holds no sharded collection (no {MANIFEST}): publish one with --shards")
+        raise CollectionError(f"{folder} holds no sharded collection (no {SHARDS_MANIFEST}): publish one with --shards")
     manifest = read_version(folder)
     if isinstance(manifest, FolderManifest):
         raise CollectionError(f"{folder} has no shards: what was pulled there is {folder_of(manifest, folder)}")
@@ -89,7 +85,7 @@ def read_manifest(folder: Path) -> ShardsManifest:
 
 def read_version(folder: Path) -> ShardsManifest | FolderManifest:
     """The same of whatever was pulled into a folder."""
-    path = folder / MANIFEST
+    path = folder / SHARDS_MANIFEST
     return parse_manifest(path.read_bytes(), str(path))
 
 
@@ -110,11 +106,11 @@ def parse_manifest(text: bytes, where: str) -> ShardsManifest | FolderManifest:
 
 def write_manifest(folder: Path, manifest: ShardsManifest | FolderManifest) -> None:
     """Make a version current: durable, and seen whole or not at all."""
-    unfinished = folder / f".{MANIFEST}.{os.getpid()}"
+    unfinished = folder / f".{SHARDS_MANIFEST}.{os.getpid()}"
     with unfinished.open("wb") as file:
         file.write(manifest_text(manifest))
         sync_file(file, "manifest")
-    rename(unfinished, folder / MANIFEST, "manifest")
+    rename(unfinished, folder / SHARDS_MANIFEST, "manifest")
 
 
 def remove_old_versions(folder: Path, manifest: ShardsManifest | FolderManifest) -> None:

@@ -18,8 +18,9 @@ import pyarrow as pa
 import xxhash
 from pyarrow import fs
 
-from alicorn.distributed.protocol.manifest import MANIFEST, FileRecord, checksum_of
+from alicorn.distributed.protocol.manifest import FileRecord, checksum_of
 from alicorn.errors import CollectionError, ConfigError, CorruptionError
+from alicorn.folders import SHARDS_MANIFEST
 from alicorn.index.durability.durable import rename, sync_file
 
 _CHUNK = 1 << 20
@@ -43,7 +44,7 @@ class ObjectStore:
     def current(self) -> bytes | None:
         """The manifest; None where nothing was published."""
         with self._reported():
-            path = f"{self._base}/{MANIFEST}"
+            path = f"{self._base}/{SHARDS_MANIFEST}"
             if self._files.get_file_info(path).type == fs.FileType.NotFound:
                 return None
             with self._files.open_input_stream(path) as stream:
@@ -52,7 +53,7 @@ class ObjectStore:
     def make_current(self, manifest: bytes) -> None:
         """Replace the manifest, at once."""
         with self._reported():
-            self._put(f"{self._base}/{MANIFEST}", io.BytesIO(manifest))
+            self._put(f"{self._base}/{SHARDS_MANIFEST}", io.BytesIO(manifest))
 
     def has(self, file: FileRecord) -> bool:
         """Whether the contents are there: objects appear whole or not at all."""

@@ -18,7 +18,6 @@ from alicorn.distributed.protocol.manifest import (
     ShardsManifest,
     checksum_of,
     folder_of,
-    is_sharded,
     manifest_text,
     parse_manifest,
     read_manifest,
@@ -30,6 +29,7 @@ from alicorn.distributed.protocol.manifest import (
 )
 from alicorn.distributed.storage.objects import ObjectStore
 from alicorn.errors import CollectionError, ConfigError, CorruptionError
+from alicorn.folders import is_sharded
 from alicorn.index.durability.sqlite_file import MANIFEST as OF_COLLECTION
 from alicorn.query import Collection
 

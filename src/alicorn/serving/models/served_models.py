@@ -277,9 +277,9 @@ class ServedModels:
 
 def open_model(folder: Path) -> "AnyModel":
     """Raises ModelError."""
-    from alicorn.towers import Model
+    from alicorn.towers import load_served
 
-    return Model.load(folder)
+    return load_served(folder)
 
 
 def _conflict(message: str) -> HTTPException:

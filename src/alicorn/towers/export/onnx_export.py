@@ -27,11 +27,13 @@ from alicorn.errors import ConfigError
 from alicorn.extras import check_installed
 from alicorn.features import ChannelId
 from alicorn.features.padded import Input, padded
-from alicorn.folders import TOWER_FOLDER, check_place
+from alicorn.folders import TOWER_FOLDER, check_place, whole_folder
 from alicorn.text import RULES
 from alicorn.towers.channels.tensors import Batch, ChannelTensors, PaddedBag, SequenceTensors, TokenTensors
+from alicorn.towers.concat_arrays import ConcatArrays
 from alicorn.towers.ensemble import Ensemble
 from alicorn.towers.model import Model
+from alicorn.towers.model_folder import EXPORTED, SavedModel, read_header
 from alicorn.towers.two_tower import TwoTower
 from alicorn.vertical import SequenceFeature
 from alicorn.vertical.columns import Column, arrow_type
@@ -57,6 +59,31 @@ def export_query_tower(model: Model | Ensemble, folder: str | Path) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return folder
+
+
+def is_exportable(folder: Path) -> bool:
+    """Whether a server needs the export of the model in a folder: arrays do not compute its request tower, and no
+    pretrained encoder, which runs by torch, reads a request."""
+    saved = SavedModel.read(folder, read_header(folder))
+    design = saved.design(encode_texts=False)
+    arrays = ConcatArrays.of(design.towers, design.layout, "request", saved.weights)
+    return arrays is None and not design.featurizers["request"].encoded
+
+
+def export_for_service(folder: Path) -> list[Path]:
+    """Write the request towers that a server needs into the folders of their models; of an ensemble, of its members.
+
+    Returns the folders that were written. Raises ConfigError, ModelError.
+    """
+    header = read_header(folder)
+    if "weights" in header:
+        members = [folder / "members" / str(number) for number in range(len(header["weights"]))]
+        return [written for member in members for written in export_for_service(member)]
+    if not is_exportable(folder):
+        return []
+    with whole_folder(folder / EXPORTED) as place:
+        export_query_tower(Model.load(folder), place)
+    return [folder / EXPORTED]
 
 
 def _write(

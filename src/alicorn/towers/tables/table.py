@@ -133,20 +133,3 @@ def _add_rows(gradient, indices, offsets, weights, slots, rows, values, count):
                 for d in range(dim):
                     values[slot, d] += weight * gradient[bag, d]
     return count
-
-
-@kernel(
-    types.void(
-        types.Array(types.float32, 2, "C"),
-        _I32,
-        _F32,
-        types.float32[::1],
-    ),
-    fastmath={"contract"},
-)
-def sum_rows(table, rows, weights, out):
-    """out = the weighted sum of rows of a table: one bag of `EmbeddingTable.forward`."""
-    out[:] = 0.0
-    for entry in range(len(rows)):
-        for d in range(table.shape[1]):
-            out[d] += weights[entry] * table[rows[entry], d]

@@ -15,7 +15,6 @@ from typing import Any
 import torch
 
 from alicorn.errors import ConfigError, ModelError
-from alicorn.towers.weights_file import write_tensors
 
 
 class Checkpoint:
@@ -63,6 +62,17 @@ def _write(state: dict[str, Any], path: Path) -> None:
     partial = path.with_suffix(".partial")
     write_tensors(state, partial)
     os.replace(partial, path)
+
+
+def write_tensors(state: dict[str, Any], path: Path) -> None:
+    """Raises OSError where the system cannot write the file, for which torch has a RuntimeError of its own."""
+    try:
+        with path.open("wb") as file:
+            torch.save(state, file)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
 
 
 def _read(path: Path) -> dict[str, Any]:
