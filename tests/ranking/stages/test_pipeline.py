@@ -116,14 +116,36 @@ def test_at_most_n_of_a_value_come_first(staged):
     assert result.ids == ["p/4", "p3", "p2", "p1"]
 
 
-def test_diverse_hits_are_those_of_a_greedy_choice(staged, collection):
+def stored_vectors(result):
+    vectors = {}
+    for at, doc_id in enumerate(result.ids):
+        view, number = result.address(at)
+        block = view.segment.embeddings["people"]
+        vectors[doc_id] = block.stored(block.rows_of[[number]])[0].astype(np.float64)
+    return vectors
+
+
+def test_a_determinantal_choice_has_the_greatest_determinants(staged):
+    by_rank = staged("[{kind: sum, weights: {rank: 1}}]")
+    vectors, left = stored_vectors(by_rank), dict(zip(by_rank.ids, (by_rank.scores - 1) / 3, strict=True))
+    for relevance in (0.2, 0.9):
+        stages = f"[{{kind: sum, weights: {{rank: 1}}}}, {{kind: determinantal, key: people, relevance: {relevance}}}]"
+        result = staged(stages).ids
+        for count in range(1, 4):  # the fourth is a copy of one of them
+
+            def gain(one, before=result[: count - 1], relevance=relevance):
+                own = np.array([vectors[doc_id] for doc_id in (*before, one)])
+                return relevance * left[one] + (1 - relevance) * np.linalg.slogdet((1 + own @ own.T) / 2)[1]
+
+            assert result[count - 1] == max(set(left) - set(result[: count - 1]), key=gain)
+    assert result[3] in ("p2", "p/4"), "John Smyth and John Smith of Bergen have the same vector"
+    assert staged("[{kind: sum, weights: {rank: 1}}, {kind: determinantal, key: people, first: 1}]").ids == by_rank.ids
+
+
+def test_diverse_hits_are_those_of_a_greedy_choice(staged):
     by_rank = staged("[{kind: sum, weights: {rank: 1}}]")
     result = staged("[{kind: sum, weights: {rank: 1}}, {kind: diverse, key: people, relevance: 0.2}]")
-    vectors = {}
-    for at, doc_id in enumerate(by_rank.ids):
-        view, number = by_rank.address(at)
-        block = view.segment.embeddings["people"]
-        vectors[doc_id] = block.stored(block.rows_of[[number]])[0]
+    vectors = stored_vectors(by_rank)
     left, chosen = dict(zip(by_rank.ids, (by_rank.scores - 1) / 3, strict=True)), []
     while left:
         gain = {

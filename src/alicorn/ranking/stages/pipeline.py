@@ -39,7 +39,7 @@ from alicorn.ranking.features.feature import KnownNames, check_name
 from alicorn.ranking.features.feature_set import known_names
 from alicorn.ranking.ranker import Ranker
 from alicorn.ranking.stages.scoring import ByBst, ByForest, Call, WeightedSum
-from alicorn.ranking.stages.set_choice import AtMost, Diverse, RelevanceFilter
+from alicorn.ranking.stages.set_choice import AtMost, Determinantal, Diverse, RelevanceFilter
 from alicorn.ranking.stages.slate import RankingStage, Slate
 from alicorn.retrieval.asked import Asked
 from alicorn.retrieval.request import Request
@@ -48,7 +48,8 @@ from alicorn.vertical import Vertical
 from alicorn.vertical.parts import of_documents
 
 AnyStage = Annotated[
-    WeightedSum | RelevanceFilter | ByForest | ByBst | Call | Diverse | AtMost, Field(discriminator="kind")
+    WeightedSum | RelevanceFilter | ByForest | ByBst | Call | Diverse | Determinantal | AtMost,
+    Field(discriminator="kind"),
 ]
 
 
@@ -60,6 +61,7 @@ class RankingConfig(Config):
         **dict.fromkeys(("rescore", "rerank", "phases", "first_phase", "second_phase"), "`stages: [{kind: forest}]`"),
         **dict.fromkeys(("model", "model_folder"), "`ranker: ...`, a folder of `alicorn rank train`"),
         **dict.fromkeys(("mmr", "diversity"), "`{kind: diverse, key: ..., relevance: 0.8}`"),
+        "dpp": "`{kind: determinantal, key: ..., relevance: 0.8}`",
         **dict.fromkeys(("collapse", "group_by", "dedupe"), "`{kind: at_most, column: ..., most: 1}`"),
         **dict.fromkeys(("ltr", "lambdamart", "gbdt", "lightgbm", "xgboost"), "`{kind: forest}`"),
         **dict.fromkeys(
