@@ -98,7 +98,7 @@ INSIDE = {
     "index/segment": ["parts", "segment", "snapshot", "numeric", "building", "files"],
     "distributed": ["protocol", "publishing", "shard", "router", "processes", "storage"],
     "distributed/storage": ["objects", "transfer"],
-    "distributed/processes": ["frames", "secret", "ready", "server", "client", "opening"],
+    "distributed/processes": ["frames", "secret", "ready", "server", "client", "opening", "on_ray"],
     "distributed/shard": ["execution", "agreeing", "answering", "shard", "versions"],
     "distributed/router": [
         "reach",

@@ -1,5 +1,6 @@
 """The files of deploy/: they name metrics, options and paths that there are."""
 
+import importlib
 import json
 import re
 import shlex
@@ -9,6 +10,8 @@ import yaml
 from typer.main import get_command
 
 from alicorn.cli.app import app
+from alicorn.config import parse_config
+from alicorn.serving.on_ray import RayArguments
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 VERBS = get_command(app).commands
@@ -47,7 +50,13 @@ MANIFESTS = [
     for path in sorted((DEPLOY / "kubernetes").glob("*.yaml"))
     for manifest in yaml.safe_load_all(path.read_text())
 ]
-PODS = [manifest["spec"]["template"]["spec"] for manifest in MANIFESTS if "template" in manifest.get("spec", {})]
+(ON_RAY,) = [manifest["spec"] for manifest in MANIFESTS if manifest["kind"] == "RayService"]
+OWN_PODS = [manifest["spec"]["template"]["spec"] for manifest in MANIFESTS if "template" in manifest.get("spec", {})]
+PODS = OWN_PODS + [
+    group["template"]["spec"]
+    for cluster in [ON_RAY["rayClusterConfig"]]
+    for group in [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+]
 
 
 def test_pods_run_verbs_and_options_that_there_are():
@@ -61,8 +70,18 @@ def test_pods_run_verbs_and_options_that_there_are():
     assert set(yaml.safe_load(settings)) <= {param.name for param in VERBS["serve"].params}
 
 
+def test_the_application_of_ray_takes_its_arguments():
+    (asked,) = yaml.safe_load(ON_RAY["serveConfigV2"])["applications"]
+    module, _, name = asked["import_path"].partition(":")
+    assert callable(getattr(importlib.import_module(module), name))
+    arguments = parse_config(asked["args"], RayArguments, where="args")
+    mounted = {mount["mountPath"] for pod in PODS[-2:] for one in pod["containers"] for mount in one["volumeMounts"]}
+    for path in (arguments.collection, *arguments.models, arguments.keys, arguments.secret):
+        assert str(Path(path).parent) in mounted
+
+
 def test_pods_are_not_root_and_know_no_service_by_variables():
-    assert len(PODS) == 3
+    assert len(PODS) == 5
     for pod in PODS:
         assert pod["enableServiceLinks"] is False, "the service alicorn would set ALICORN_PORT"
         assert pod["securityContext"]["runAsNonRoot"] is True

@@ -6,6 +6,7 @@ security/       who may ask what
 limits/         how much is taken on at once, and for how long
 models/         which models answer, and how another one takes over
 process.py      serve: this process, or several
+on_ray.py       the same server as an application of Ray Serve
 settings.py     what a server serves, and to whom
 processes/      an owner that writes, and processes that search
 ready.py        what is compiled before the first request

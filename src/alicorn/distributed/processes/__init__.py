@@ -5,4 +5,5 @@ secret.py  a secret that routers and shards share
 ready.py   its kernels, compiled before it listens
 server.py  one shard, answered for until the process ends
 client.py  ProcessShards: replicas, tries again, hedged second requests, deadlines
+on_ray.py  the same processes, placed and started again by Ray Serve
 """

@@ -72,16 +72,27 @@ class ReplicatedShard:
     """The replicas of one shard. hedge_s: after so long a second one is asked: twice what 95 of 100 answers take."""
 
     def __init__(self, addresses: Sequence[str], secret: bytes | None) -> None:
-        self.replicas = [Replica(address, secret) for address in addresses]
+        self.replicas: list[Replica] = []
+        self._secret = secret
+        self.reach(addresses)
         self.hedge_s = LEAST_HEDGE_S
         self._times: list[float] = []
         self._turn = 0
 
+    def reach(self, addresses: Sequence[str]) -> None:
+        """The replicas from now on; those that are there already keep what is known of them."""
+        known = {replica.address: replica for replica in self.replicas}
+        kept = [known.pop(one) if one in known else Replica(one, self._secret) for one in addresses]
+        self.replicas = kept
+        for gone in known.values():
+            gone.close()
+
     def in_turn(self) -> list[Replica]:
         """The replicas, those that failed lately last."""
         self._turn += 1
-        at, now = self._turn % len(self.replicas), time.monotonic()
-        return sorted(self.replicas[at:] + self.replicas[:at], key=lambda replica: replica.down_until > now)
+        replicas, now = self.replicas, time.monotonic()
+        at = self._turn % len(replicas)
+        return sorted(replicas[at:] + replicas[:at], key=lambda replica: replica.down_until > now)
 
     def took(self, seconds: float) -> None:
         self._times.append(seconds)
@@ -285,6 +296,11 @@ class ProcessShards:
                 if call.outcome is None:
                     call.wake(now)
         return {shard: call.outcome for shard, call in calls.items() if call.outcome is not None}
+
+    def reach(self, addresses: Sequence[Sequence[str]]) -> None:
+        """Ask these replicas from now on. addresses: of each shard, by its number, which stay as many."""
+        for shard, of_shard in zip(self._shards, addresses, strict=True):
+            shard.reach(of_shard)
 
     def close(self) -> None:
         for shard in self._shards:

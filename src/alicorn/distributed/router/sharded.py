@@ -36,6 +36,7 @@ from alicorn.query.search import check_limit
 
 _log = logging.getLogger(__name__)
 _KEPT = 2  # versions that searches which began may end in
+_AGAIN_S = 0.2
 
 
 class ShardedCollection:
@@ -193,6 +194,18 @@ class ShardedCollection:
             return False
         self._versions = (version, *self._versions)[:_KEPT]
         return True
+
+    def await_shards(self, timeout_s: float) -> None:
+        """Return when every shard has the version that is searched. Raises UnreachableError after `timeout_s`."""
+        until = time.monotonic() + timeout_s
+        while True:
+            try:
+                self._versions[0].is_everywhere()
+                return
+            except UnreachableError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(_AGAIN_S)
 
     def close(self) -> None:
         self._transport.close()
