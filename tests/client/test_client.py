@@ -10,7 +10,7 @@ import pytest
 from served_people import SEARCHERS, TEXT, UNIFIED, make_collection
 
 from alicorn.client import ApiError, AsyncClient, Client
-from alicorn.client.tries import ApiCall, Tries
+from alicorn.client.tries import MOST_UNOPENED, ApiCall, Tries
 from alicorn.errors import AlicornError, ConfigError, DeadlineError
 from alicorn.feedback import ServedLog
 from alicorn.serving import create_app
@@ -109,16 +109,31 @@ def test_what_may_not_be_done_twice_is_not_tried_again_but_where_it_was_not_begu
 
 def test_tries_and_time_come_to_an_end():
     client, transport, _ = client_of(*[httpx.ConnectError("refused")] * 3, most_tries=3)
-    with pytest.raises(AlicornError, match=r"GET /v1/about: the server does not answer: refused"):
+    with pytest.raises(AlicornError, match=r"no server answers at http://127.0.0.1:8080.*refused; start it with"):
         client.about()
     assert len(transport.requests) == 3
     client, _, _ = client_of((429, {"retry-after": "7"}), timeout_s=5.0)
     with pytest.raises(ApiError, match="status 429"):
         client.about()
-    tries = Tries(ApiCall("GET", "/x", {}), 9, 1.0, now_s=10.0)
+    tries = Tries(ApiCall("GET", "/x", {}), 9, 1.0, 10.0, "http://x", is_known=True)
     assert tries.left_s(10.25) == 0.75
     with pytest.raises(DeadlineError, match="GET /x: no answer came within 1 s"):
         tries.left_s(11.0)
+
+
+def test_a_server_that_has_never_answered_is_given_up_sooner_than_one_that_restarts():
+    refused = httpx.ConnectError("refused")
+    for is_known, most in ((False, MOST_UNOPENED), (True, 50)):
+        tries = Tries(ApiCall("POST", "/x", {}), 50, None, 0.0, "http://x", is_known=is_known)
+        for _ in range(most - 1):
+            tries.after_loss(refused, False, 0.0)
+        with pytest.raises(AlicornError):
+            tries.after_loss(refused, False, 0.0)
+    client, transport, _ = client_of((200, {}), *[httpx.ConnectError("refused")] * 3, (200, {}))
+    client.about()
+    assert client._is_known
+    client.about()
+    assert len(transport.requests) == 5
 
 
 def test_another_server_is_named_as_such():

@@ -13,6 +13,8 @@ from alicorn.errors import ConfigError
 
 TIMEOUT_S = 30.0
 MOST_TRIES = 5
+_OPENING_S = 10.0
+"""Seconds to open a connection, at most: a host that drops packets is told from one that answers slowly."""
 _NOT_OPENED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
@@ -41,9 +43,11 @@ class Connection:
         """
         self._http = httpx.Client(**_of_server(url, key), transport=transport)
         self._timeout_s, self._most_tries, self._on_retry = timeout_s, most_tries, on_retry
+        self._is_known = False
 
     def _call(self, call: ApiCall) -> Any:
-        tries = Tries(call, self._most_tries, self._timeout_s, time.monotonic())
+        address, is_known = str(self._http.base_url), self._is_known
+        tries = Tries(call, self._most_tries, self._timeout_s, time.monotonic(), address, is_known=is_known)
         while True:
             left_s = tries.left_s(time.monotonic())
             status = None
@@ -52,6 +56,7 @@ class Connection:
             except httpx.TransportError as error:
                 wait_s: float | None = tries.after_loss(error, not isinstance(error, _NOT_OPENED), time.monotonic())
             else:
+                self._is_known = True
                 status = answer.status_code
                 wait_s = tries.after_status(status, answer.headers.get("retry-after"), time.monotonic())
                 if wait_s is None:
@@ -85,9 +90,11 @@ class AsyncConnection:
     ) -> None:
         self._http = httpx.AsyncClient(**_of_server(url, key), transport=transport)
         self._timeout_s, self._most_tries, self._on_retry = timeout_s, most_tries, on_retry
+        self._is_known = False
 
     async def _call(self, call: ApiCall) -> Any:
-        tries = Tries(call, self._most_tries, self._timeout_s, time.monotonic())
+        address, is_known = str(self._http.base_url), self._is_known
+        tries = Tries(call, self._most_tries, self._timeout_s, time.monotonic(), address, is_known=is_known)
         while True:
             left_s = tries.left_s(time.monotonic())
             status = None
@@ -96,6 +103,7 @@ class AsyncConnection:
             except httpx.TransportError as error:
                 wait_s: float | None = tries.after_loss(error, not isinstance(error, _NOT_OPENED), time.monotonic())
             else:
+                self._is_known = True
                 status = answer.status_code
                 wait_s = tries.after_status(status, answer.headers.get("retry-after"), time.monotonic())
                 if wait_s is None:
@@ -126,6 +134,5 @@ def _request(http: httpx.Client | httpx.AsyncClient, call: ApiCall, left_s: floa
     body = call.body(left_s)
     headers = {} if body is None else {"content-type": call.media_type}
     query = {name: value for name, value in call.query.items() if value is not None}
-    return http.build_request(
-        call.method, call.path, params=query, content=body, headers=headers, timeout=httpx.Timeout(left_s)
-    )
+    timeout = httpx.Timeout(left_s, connect=_OPENING_S if left_s is None else min(left_s, _OPENING_S))
+    return http.build_request(call.method, call.path, params=query, content=body, headers=headers, timeout=timeout)

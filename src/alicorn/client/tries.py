@@ -2,7 +2,8 @@
 
 429 is an answer of a server that did not begin: every call is tried again, after its Retry-After. After 503 and after a
 lost connection the server may have done the work: only calls that may be repeated are tried again; one whose connection
-could not be opened is always. Waits double, up to `LONGEST_WAIT_S`, each shortened by chance by up to a half, so that
+could not be opened is always, but of an address where nobody has answered yet `MOST_UNOPENED` times at most. Waits
+double, up to `LONGEST_WAIT_S`, each shortened by chance by up to a half, so that
 clients that were refused together do not come back together.
 """
 
@@ -15,6 +16,8 @@ from typing import Any
 from alicorn.errors import AlicornError, ApiError, DeadlineError
 
 LONGEST_WAIT_S = 30.0
+MOST_UNOPENED = 8
+"""Tries to open a connection where nobody has answered yet, some ten seconds: a server that starts is waited for."""
 _FIRST_WAIT_S = 0.1
 BUSY = (429, 503)
 
@@ -48,9 +51,13 @@ class ApiCall:
 class Tries:
     """The tries of one call, the first of which begins now."""
 
-    def __init__(self, call: ApiCall, most: int, timeout_s: float | None, now_s: float) -> None:
-        """most: tries. timeout_s: for all of them and the waits between; None: any time."""
-        self._call = call
+    def __init__(
+        self, call: ApiCall, most: int, timeout_s: float | None, now_s: float, address: str, *, is_known: bool
+    ) -> None:
+        """most: tries. timeout_s: for all of them and the waits between; None: any time. address: of the server.
+        is_known: whether a server has answered there before."""
+        self._call, self._address, self._is_known = call, address, is_known
+        self._unopened = 0
         self._left = most
         self._wait_s = _FIRST_WAIT_S
         self._ends_s = None if timeout_s is None else now_s + timeout_s
@@ -74,11 +81,18 @@ class Tries:
     def after_loss(self, error: Exception, was_open: bool, now_s: float) -> float:
         """Seconds until the next try after a connection was lost, or not opened. Raises AlicornError where it was the
         last."""
-        may = self._call.repeatable or not was_open
+        self._unopened += not was_open
+        may = self._call.repeatable if was_open else self._is_known or self._unopened < MOST_UNOPENED
         wait_s = self._next(now_s, None) if may else None
         if wait_s is None:
             self.left_s(now_s)
-            raise AlicornError(f"{self._call.method} {self._call.path}: the server does not answer: {error}") from error
+            asked = f"{self._call.method} {self._call.path}"
+            if was_open or self._is_known:
+                raise AlicornError(f"{asked}: the server does not answer: {error}") from error
+            raise AlicornError(
+                f"{asked}: no server answers at {self._address}: {error}; start it with `alicorn serve`, or give the"
+                " address of another"
+            ) from error
         return wait_s
 
     def _next(self, now_s: float, asked_s: float | None) -> float | None:

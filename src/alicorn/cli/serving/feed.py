@@ -40,8 +40,8 @@ def feed(
 ) -> None:
     """Send documents to a server; print closing figures as JSON. The key, if any, is read from ALICORN_API_KEY.
 
-    A server that is busy or does not answer is asked again for two minutes a batch. Exit code 1 where documents failed,
-    whose mistakes are printed on standard error.
+    A server that is busy or restarts is asked again for two minutes a batch; one that has never answered, for some ten
+    seconds. Exit code 1 where documents failed, whose mistakes are printed on standard error.
 
     Example: alicorn feed documents.jsonl --url http://127.0.0.1:8080
     """
