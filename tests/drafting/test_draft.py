@@ -79,6 +79,15 @@ def test_an_export_becomes_a_log_folder_that_is_read_without_a_change(drafted):
     assert "007" in logs_column(made.logs, "documents", "doc_id")
 
 
+def test_sessions_tell_searches_of_the_same_minute_apart(tmp_path):
+    write_csv(tmp_path / "items.csv", "sku,title", [("a", "oak table"), ("b", "red lamp")])
+    rows = [(session, "2026-01-01T08:00:00Z", "table", "a", 1) for session in "xyy"]
+    write_csv(tmp_path / "clicks.csv", "session,timestamp,query,sku,clicked", rows)
+    made = draft(tmp_path, tmp_path / "out")
+    assert "no column is the id of a search: it is made of session, query and minute" in made.said
+    assert len(set(logs_column(made.logs, "impressions", "search_id"))) == 2
+
+
 def logs_column(folder, table, column):
     return pq.read_table(folder / f"{table}.parquet")[column].to_pylist()
 

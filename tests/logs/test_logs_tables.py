@@ -101,6 +101,19 @@ def test_a_missing_column_is_named(tmp_path, table, column):
     assert "columns: " in str(error)
 
 
+def test_a_visit_is_no_search(tmp_path):
+    tables = good_tables()
+    rows = tables["impressions"]
+    named = ["session_id" if name == "search_id" else name for name in rows.column_names if name != "session_id"]
+    tables["impressions"] = rows.select([name for name in rows.column_names if name != "session_id"]).rename_columns(
+        named
+    )
+    error = refused(tmp_path, tables)
+    assert error.column == "search_id"
+    assert "session_id is a visit" in str(error)
+    assert "rename it to search_id; else `alicorn init" in str(error)
+
+
 @pytest.mark.parametrize(
     ("table", "column", "values", "wanted"),
     [

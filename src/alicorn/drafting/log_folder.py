@@ -1,7 +1,7 @@
 """An export as a log folder: the contract's names of tables and columns, values as they are.
 
 Ids are text, numbers above 0 are clicks, seconds or milliseconds since 1970 are times. What the contract needs and the
-export lacks is made, and said: a search_id of searcher, query and minute; a time where judgements have none.
+export lacks is made, and said: a search_id of searcher or session, query and minute; a time where judgements have none.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -109,7 +109,7 @@ def _made(first: pa.Table) -> list[str]:
     if "time" not in first.column_names:
         made.append("no column is a time: every row has 1970-01-01, and the split is by query")
     if "search_id" not in first.column_names:
-        made.append("no column is the id of a search: it is made of searcher, query and minute")
+        made.append(f"no column is the id of a search: it is made of {_who(first)}query and minute")
     if _is_from_0(first):
         made.append("positions count from 0: each is one more here")
     return made
@@ -133,9 +133,16 @@ def _completed(first: pa.Table, others: Iterator[pa.Table]) -> Iterator[pa.Table
         yield rows
 
 
+def _who(rows: pa.Table) -> str:
+    """Whose searches are told apart, as a part of a sentence."""
+    named = {"searcher_id": "searcher, ", "session_id": "session, "}
+    return next((said for column, said in named.items() if column in rows.column_names), "")
+
+
 def _search_ids(rows: pa.Table) -> pa.ChunkedArray:
     minute = pc.strftime(pc.floor_temporal(rows["time"], unit="minute"), format="%Y-%m-%dT%H:%M")
-    who = rows["searcher_id"] if "searcher_id" in rows.column_names else pa.repeat("", len(rows))
+    known = [column for column in ("searcher_id", "session_id") if column in rows.column_names]
+    who = rows[known[0]] if known else pa.repeat("", len(rows))
     parts = [pc.fill_null(who, ""), pc.fill_null(rows["query"], ""), minute]
     return pc.binary_join_element_wise(*parts, "|")
 

@@ -138,6 +138,14 @@ def needed_columns(vertical: Vertical, is_full: bool) -> dict[str, list[Column]]
 
 def given_columns(name: str, columns: Sequence[Column], given: Sequence[str]) -> list[Column]:
     """The columns of a table without the optional ones that are not given; and a searcher may have a time."""
+    if "search_id" not in given and "session_id" in given and any(column.name == "search_id" for column in columns):
+        raise TableError(
+            f"table {name}: column 'search_id' is missing, the id of one search. session_id is a visit, which may have"
+            " several: where it is one search each, rename it to search_id; else `alicorn init LOGS --out DRAFT` makes"
+            f" ids of session, query and minute. Columns: {', '.join(given)}",
+            table=name,
+            column="search_id",
+        )
     if name == "impressions" and not {"grade", "clicked"} & set(given):
         note("table impressions: neither 'clicked' nor 'grade' is a column: every row is taken as a click")
     optional = {column for column, use in CONTRACT.get(name, {}).items() if use is _OPTIONAL}

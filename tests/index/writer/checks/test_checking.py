@@ -31,7 +31,12 @@ def store(tmp_path: Path) -> Store:
 
 BAD: list[tuple[Callable[[], object], type[AlicornError], list[str]]] = [
     (lambda: {"doc_id": ["x"]}, TableError, ["pyarrow.Table", "dict"]),
-    (lambda: pa.table({"docid": IDS}), TableError, ["'doc_id' is missing", "docid"]),
+    (lambda: pa.table({"docid": IDS}), TableError, ["'doc_id' is missing", "rename it to doc_id"]),
+    (
+        lambda: pa.table({"discount": IDS, "paid": IDS}),
+        TableError,
+        ["the id of each document: columns: discount, paid"],
+    ),
     (lambda: pa.table([IDS, IDS], names=["doc_id", "doc_id"]), TableError, ["'doc_id'", "2 times"]),
     (lambda: pa.table({"doc_id": [1, 2]}), TableError, ["'doc_id'", "must be string", "int64"]),
     (lambda: pa.table({"doc_id": ["x", None, None]}), TableError, ["'doc_id'", "row 1", "null", "2 such rows"]),

@@ -12,7 +12,7 @@ alicorn.tables reads the table first, so that all Arrow encodings of one type ar
 
 from __future__ import annotations
 
-import difflib
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -29,6 +29,7 @@ from alicorn.tables.plain import text_column
 from alicorn.tables.unify import fitted, merged
 
 TABLE = "documents"  # the name of the table in messages
+_IDS = re.compile(r"(^|[\W_])([iI][dD]|[sS][kK][uU]|docid)$|[a-z]I[dD]$")  # columns that end in a word for an id
 _POSITION_LISTS = pa.list_(pa.uint32())
 PIECE_BYTES = 1 << 30  # of stored columns: Arrow strings of one segment have 32-bit offsets
 
@@ -113,9 +114,9 @@ def _check_shape(table: pa.Table, verb: str) -> None:
         raise TableError(f"{verb} takes a pyarrow.Table, got {type(table).__name__}", table=TABLE)
     names = table.column_names
     if "doc_id" not in names:
-        near = difflib.get_close_matches("doc_id", names, n=1, cutoff=0.4)
-        hint = f"; rename column '{near[0]}'?" if near else ""
-        message = f"column 'doc_id' is missing{hint} Columns: {', '.join(names) or 'none'}"
+        ids = [name for name in names if _IDS.search(name)]
+        hint = f"if '{ids[0]}' is the id of a document, rename it to doc_id; " if ids else ""
+        message = f"column 'doc_id' is missing, the id of each document: {hint}columns: {', '.join(names) or 'none'}"
         raise TableError(message, table=TABLE, column="doc_id")
 
 
