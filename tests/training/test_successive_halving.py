@@ -12,7 +12,7 @@ from alicorn.errors import ConfigError
 from alicorn.towers import Model
 from alicorn.training import Recipe, search_recipe, seconds_of
 from alicorn.training.recipe.base import names, with_base
-from alicorn.training.search_space import changes
+from alicorn.training.search_space import changes, described
 from alicorn.training.successive_halving import GIVEN, RecipeTrial, gain_of_choosing, markdown, verdict
 
 BAD = recipe(optimizer={"rate": 1e-6, "table_rate": 1e-6}, epochs=6)
@@ -49,6 +49,8 @@ def test_every_change_is_a_recipe_that_differs(few: None) -> None:
     assert set(found) == {"linear", "learns"}
     assert found["linear"].towers.hidden == 0 == changes(found["linear"])["learns"].towers.hidden
     assert "linear" not in changes(found["linear"])
+    assert described("linear") == "{towers: {hidden: 0}}"
+    assert described(GIVEN) == ""
 
 
 @pytest.mark.parametrize("base", names())
@@ -70,7 +72,8 @@ def test_it_finds_the_recipe_that_learns_and_goes_on_after_a_kill(pairs: Path, t
     assert "3 of 3 recipes" in told[2]
     learned, chosen = Recipe.load(tmp_path / "whole" / "recipe.yaml"), changes(BAD)["learns"]
     assert learned.model_copy(update={"towers": chosen.towers}) == chosen  # but for the sizes of tables, written out
-    assert "| learns | 5 |" in (tmp_path / "whole" / "search.md").read_text()
+    row = next(line for line in (tmp_path / "whole" / "search.md").read_text().splitlines() if "| learns | 5 |" in line)
+    assert row.endswith("| {optimizer: {rate: 0.01, table_rate: 0.1}} |")
     assert not (tmp_path / "whole" / "search").exists()
 
     def killed(line: str) -> None:

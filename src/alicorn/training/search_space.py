@@ -6,6 +6,7 @@ What is varied, and by how much, is what moved recall on the eight logs of bench
 
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 
 from alicorn.training.recipe.base import merged
@@ -56,3 +57,12 @@ def changes(recipe: Recipe) -> dict[str, Recipe]:
         if changed != recipe:
             found[name] = changed
     return found
+
+
+def described(name: str) -> str:
+    """A change as a recipe file has it, in one line: `{optimizer: {rate: 0.0005}}`; empty for no change."""
+    plain: dict[str, Any] = {}
+    for part in _CHANGES.get(name, ()):
+        plain = merged(plain, part)
+    written: str = yaml.safe_dump(plain, default_flow_style=True, width=1000)
+    return written.strip() if plain else ""

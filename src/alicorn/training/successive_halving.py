@@ -31,7 +31,7 @@ from alicorn.training.run.checkpoint import Checkpoint
 from alicorn.training.run.history import Epoch, Trained
 from alicorn.training.run.train import train
 from alicorn.training.run.validation import PairedDifference, paired_difference
-from alicorn.training.search_space import changes
+from alicorn.training.search_space import changes, described
 from alicorn.vertical import Vertical
 
 GIVEN = "as given"
@@ -144,9 +144,11 @@ def markdown(trials: Sequence[RecipeTrial], chosen: str, k: int) -> str:
         both = one.recall and given[one.rung].recall and one.name != GIVEN
         gain = str(paired_difference(np.asarray(one.recall), np.asarray(given[one.rung].recall))) if both else ""
         recall = f"{one.mean:.3f}" if one.recall else "diverged"
-        rows.append([one.name, str(one.epochs), str(one.best_epoch), recall, gain, f"{one.seconds:.1f}"])
+        rows.append(
+            [one.name, str(one.epochs), str(one.best_epoch), recall, gain, f"{one.seconds:.1f}", described(one.name)]
+        )
     num_searches = max(len(one.recall) for one in trials)
-    header = ["recipe", "epochs", "best", f"recall@{k}", "difference, 95 %", "s"]
+    header = ["recipe", "epochs", "best", f"recall@{k}", "difference, 95 %", "s", "change of the recipe given"]
     notes = (
         f"On {num_searches:,} searches of the valid split after the best of so many epochs. Differences are paired, "
         "from the recipe given after as many epochs. The best of many is best by chance too: its difference here is "
@@ -156,12 +158,12 @@ def markdown(trials: Sequence[RecipeTrial], chosen: str, k: int) -> str:
     return "\n\n".join(["# Recipes tried", verdict(trials, chosen), notes, table(header, rows)]) + "\n"
 
 
-def _progress(tried: "_Tried", rung: int, count: int, budget_s: int) -> str:
+def _progress(tried: "_Tried", rung: int, count: int, budget_s: int, k: int) -> str:
     done = tried.of(rung)
     best = max(done.values(), key=lambda one: one.mean)
     return (
         f"{tried.seconds:.0f} s of {budget_s}: {len(done)} of {count} recipes learned for {_RUNGS[rung][0]} epochs; "
-        f"the best is {best.name}, recall {max(best.mean, 0):.3f}"
+        f"the best is {best.name}, recall@{k} {max(best.mean, 0):.3f}"
     )
 
 
@@ -235,7 +237,7 @@ class _Trials:
                 break
             self._tried.add(self._trial(rung, name, epochs))
             self._drop_all_but(names, rung)
-            self._tell(_progress(self._tried, rung, len(names), self._budget_s))
+            self._tell(_progress(self._tried, rung, len(names), self._budget_s, self._plans[GIVEN].validation.k))
         return self._best(names, rung)
 
     def _best(self, names: Sequence[str], rung: int) -> list[str]:
