@@ -25,7 +25,7 @@ class Client:
 
     def __enter__(self):
         self._thread.start()
-        self.run(self._lifespan.__aenter__())
+        self.state = self.run(self._lifespan.__aenter__())
         paths = self.run(self.client.get("/openapi.json")).json()["paths"]
         for path, operations in paths.items():
             pattern = re.compile(re.sub(r"\{\w+\}", ".+", path))

@@ -2,8 +2,11 @@
 
 import asyncio
 import ctypes
+import json
 import threading
 import time
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from asgi_client import refused, search
@@ -15,6 +18,7 @@ from alicorn.query import Collection
 from alicorn.query.wanted import check_wanted, flag
 from alicorn.serving.limits.admission import ALWAYS_TAKEN, Admission
 from alicorn.serving.limits.connections import BoundedHeaders
+from alicorn.serving.security.keys import create_key, new_key
 
 SEARCH = {"expression": "text:john"}
 
@@ -92,18 +96,6 @@ def test_an_event_loop_that_is_late_all_the_time_is_a_wait():
                 admission.check("search", True)
 
     asyncio.run(run())
-
-
-def test_a_busy_server_refuses_at_once_and_says_that_it_is_well(client, monkeypatch):
-    monkeypatch.setattr(Admission, "is_busy", property(lambda self: True))
-    monkeypatch.setattr(Admission, "wait_s", property(lambda self: 1.5))
-    answer = client.post("/v1/search", json=SEARCH)
-    assert (answer.status_code, answer.headers["retry-after"]) == (429, "2")
-    assert answer.json()["detail"] == "the server is busy: a request would wait 1500 ms"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert client.get("/healthz").status_code == client.get("/metrics").status_code == 200
-    monkeypatch.undo()
-    assert search(client, **SEARCH)["total"] == 3
 
 
 def test_bodies_together_are_bounded():
@@ -221,20 +213,27 @@ def test_hostile_bodies_are_refused_and_others_are_served(client, body):
 
 
 class Connection:
-    """A protocol over a transport that only remembers whether it was closed."""
+    """A protocol over a transport that only remembers what was written, and whether it was closed."""
 
-    def __init__(self, loop):
+    def __init__(self, loop, state=None):
         async def app(scope, receive, send):
+            self.asked += 1
             await asyncio.sleep(10)
 
         config = Config(app, log_level="critical")
         config.load()
-        self.closed = False
-        self.protocol = BoundedHeaders(config, ServerState(), {}, loop)
+        self.closed, self.written, self.asked = False, b"", 0
+        self.protocol = BoundedHeaders(config, ServerState(), state or {}, loop)
         self.protocol.connection_made(self)
 
     def close(self):
         self.closed = True
+
+    async def end(self):
+        self.protocol.connection_lost(None)
+        for task in list(self.protocol.tasks):
+            task.cancel()
+            await asyncio.wait([task], timeout=5)
 
     def is_closing(self):
         return self.closed
@@ -243,7 +242,7 @@ class Connection:
         return default
 
     def write(self, data):
-        pass
+        self.written += data
 
     def __getattr__(self, name):
         return lambda *_: None
@@ -282,3 +281,72 @@ def test_headers_that_come_slowly_close_the_connection(monkeypatch):
             connection.protocol.connection_lost(None)
 
     asyncio.run(run())
+
+
+@pytest.fixture
+def busy(collection, start, tmp_path, monkeypatch):
+    """A connection to a busy server; its app has a key for one page."""
+    monkeypatch.setattr(Admission, "is_busy", property(lambda self: True))
+    monkeypatch.setattr(Admission, "wait_s", property(lambda self: 1.5))
+    key = new_key("page", ["search"], datetime.now(UTC), origins=["https://shop.example"])
+    create_key(tmp_path / "keys.json", key, datetime.now(UTC))
+    secret = create_key(tmp_path / "keys.json", new_key("admin", ["admin"], datetime.now(UTC)), datetime.now(UTC))
+    client = start(collection, keys=tmp_path / "keys.json")
+    client.metrics = lambda: client.get("/metrics", headers={"api-key": secret}).text
+
+    async def connect():
+        return Connection(asyncio.get_running_loop(), client.state)
+
+    return SimpleNamespace(client=client, connection=client.run(connect()))
+
+
+def posted(path, *headers, body=b'{"expression": "text:john"}'):
+    lines = [f"POST {path} HTTP/1.1", "host: x", "content-type: application/json", *headers]
+    return "\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body
+
+
+def test_a_busy_server_refuses_by_the_headers_alone(busy):
+    async def run():
+        head, body = posted("/v1/search?a=b", "x-request-id: r-7", "origin: https://shop.example").split(b"{")
+        busy.connection.protocol.data_received(head)
+        answer, _, problem = busy.connection.written.partition(b"\r\n\r\n")
+        busy.connection.protocol.data_received(b"{" + body)  # which nobody reads
+        busy.connection.protocol.data_received(posted("/v1/search", "origin: https://other.example"))
+        assert not busy.connection.closed
+        await busy.connection.end()
+        return answer.decode().split("\r\n"), json.loads(problem), busy.connection.written[len(answer) :].decode()
+
+    answer, problem, rest = busy.client.run(run())
+    assert answer[0] == "HTTP/1.1 429 Too Many Requests"
+    expected = {"retry-after: 2", "content-type: application/problem+json", "x-content-type-options: nosniff"}
+    assert set(answer) >= expected | {"x-request-id: r-7", "access-control-allow-origin: https://shop.example"}
+    assert problem["detail"] == "the server is busy: a request would wait 1500 ms"
+    assert (problem["status"], busy.connection.asked) == (429, 0)
+    assert rest.count("HTTP/1.1 429") == 1
+    assert "other.example" not in rest
+    counted = busy.client.metrics()
+    assert 'alicorn_requests_total{method="POST",route="/v1/search",status="429"} 2.0' in counted
+    assert "alicorn_requests_refused_total 2.0" in counted
+
+
+def test_a_busy_server_says_that_it_is_well_and_lets_answers_not_pile_up(busy):
+    async def run():
+        connection = busy.connection
+        connection.protocol.data_received(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        await asyncio.sleep(0)
+        asked = connection.asked
+        piled = Connection(asyncio.get_running_loop(), busy.client.state)
+        piled.protocol.data_received(posted("/v1/search") * 100)
+        unread = Connection(asyncio.get_running_loop(), busy.client.state)
+        unread.protocol.pause_writing()
+        unread.protocol.data_received(posted("/v1/search"))
+        closing = Connection(asyncio.get_running_loop(), busy.client.state)
+        closing.protocol.data_received(posted("/v1/search", "connection: close"))
+        for one in (connection, piled, unread, closing):
+            await one.end()
+        return asked, piled.written.count(b"HTTP/1.1 429"), unread.written, closing
+
+    asked, piled, unread, closing = busy.client.run(run())
+    assert (asked, piled, unread) == (1, 1, b"")
+    assert closing.closed
+    assert b"connection: close" in closing.written

@@ -15,7 +15,7 @@ GET    /healthz   /livez   /readyz   /metrics   /openapi.json   and the page at 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,7 @@ from alicorn.retrieval.retriever import Retriever
 from alicorn.retrieval.searchers import Searchers
 from alicorn.serving.api.document_operations import bulk_operation, document_operations
 from alicorn.serving.api.openapi import openapi
-from alicorn.serving.api.operations import Operation, RefuseWhenBusy, resources
+from alicorn.serving.api.operations import Operation, resources
 from alicorn.serving.api.problems import PROBLEM_ANSWERS, JsonResponse
 from alicorn.serving.api.rank_operation import rank_operation
 from alicorn.serving.api.search_endpoint import SearchEndpoint
@@ -49,6 +49,7 @@ from alicorn.serving.api.search_operations import (
 from alicorn.serving.api.status_operations import status_operations
 from alicorn.serving.background import Background
 from alicorn.serving.limits.admission import Admission
+from alicorn.serving.limits.refusals import REFUSALS, Refusals
 from alicorn.serving.logs import RequestIds
 from alicorn.serving.metrics import CountRequests, Metrics
 from alicorn.serving.models.operations import model_operations
@@ -114,11 +115,11 @@ def create_app(
     switched = ServedModels(endpoint, background, model_folder, part)
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
         switched.take()
         of_several = [] if part is None else [metrics.look_again(), switched.take_all()]
         tasks = [asyncio.create_task(one) for one in of_several]
-        yield
+        yield {REFUSALS: refusals}
         for task in tasks:
             task.cancel()
         background.close()
@@ -127,6 +128,7 @@ def create_app(
             served_log.flush()
 
     operations = api_operations(endpoint, metrics, access, switched, ranking)
+    refusals = Refusals(admission, access, [one for one in operations if one.waits], metrics.refused)
     if part is not None and not part.is_owner:
         endpoint.is_read_only = lambda: part.shared.is_read_only
     owner = None if part is None or part.is_owner else OwnerLink(part)
@@ -139,7 +141,6 @@ def create_app(
         middleware=[
             Middleware(RequestIds),
             *_by_who_asks(part, collection, metrics, access, hosts),
-            Middleware(RefuseWhenBusy, admission=admission, operations=operations),
             *([Middleware(Follows, follower=follower)] if collection.read_only else []),
         ],
         exception_handlers=PROBLEM_ANSWERS,

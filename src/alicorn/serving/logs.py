@@ -10,12 +10,16 @@ import re
 import secrets
 from contextvars import ContextVar
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_HEADER = "x-request-id"
+REQUEST_ID = b"x-request-id"
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+
+def request_id(given: str) -> str:
+    """The one that a client gave, or a new one where it gave none of these characters."""
+    return given if _ID.fullmatch(given) else secrets.token_hex(8)
 
 
 class RequestIds:
@@ -27,13 +31,14 @@ class RequestIds:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        given = Headers(scope=scope).get(_HEADER, "")
-        known = given if _ID.fullmatch(given) else secrets.token_hex(8)
+        given = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
+        known = request_id(given.decode("latin-1"))
         _request_id.set(known)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[_HEADER] = known
+                others = [one for one in message["headers"] if one[0] != REQUEST_ID]  # the owner's, which is the same
+                message["headers"] = [*others, (REQUEST_ID, known.encode())]
             await send(message)
 
         return await self.app(scope, receive, send_with_id)

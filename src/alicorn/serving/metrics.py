@@ -107,6 +107,10 @@ class Metrics:
         for stage, took_s in zip(self._stages, seconds, strict=True):
             stage.observe(took_s)
 
+    def refused(self, method: str, route: str) -> None:
+        """A busy server refused a request by its headers."""
+        self.requests.labels(route, method, "429").inc()
+
     def watch(self, admission: Admission, background: Background, age_s: Callable[[], float]) -> None:
         """Show who waits, who was refused, what the background left out, and how old the view of the collection is."""
         self._gauge("alicorn_requests_in_flight", "Requests that are worked on", lambda: admission.in_flight, "livesum")

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from alicorn.query.wanted import as_long_as
 from alicorn.serving.api.body import JSON, read_body
 from alicorn.serving.api.messages import decode
-from alicorn.serving.api.problems import JsonResponse, ProblemResponse, by_status
+from alicorn.serving.api.problems import JsonResponse
 from alicorn.serving.limits.admission import NUM_THREADS, Admission
 from alicorn.serving.limits.deadline import Deadline
 from alicorn.serving.limits.degradation import step_of
@@ -187,24 +187,6 @@ async def _in_thread(answered: Callable[[], Any], request: Request, deadline: De
     if not answer.done():
         await _done_or_gone(answer, request, deadline)
     return None if deadline.is_gone else answer.result()
-
-
-class RefuseWhenBusy:
-    """Refuses before a request is read where every one would wait too long: at three times its capacity a server
-    makes two refusals for each answer."""
-
-    def __init__(self, app: ASGIApp, admission: Admission, operations: Sequence[Operation]) -> None:
-        self.app = app
-        self.admission = admission
-        self.paths = frozenset(operation.path for operation in operations if operation.waits)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self.admission.is_busy and scope["path"] in self.paths:
-            refusal = self.admission.refusal(self.admission.wait_s)
-            response = ProblemResponse(by_status(refusal.status_code, refusal.detail), refusal.headers)
-            await response(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
 
 
 def deadline_of(request: Request) -> Deadline:

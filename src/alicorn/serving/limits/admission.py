@@ -121,12 +121,13 @@ class Admission:
         is_quick = may_be_quick and self.is_quick(kind)
         wait_s = max(self.wait_s, 0.0 if is_quick else self._slow.wait_s)
         if self._is_too_long(wait_s):
-            raise self.refusal(wait_s)
+            raise _refusal(*self.refuse(wait_s))
         return wait_s
 
-    def refusal(self, wait_s: float) -> HTTPException:
-        """Of a request that would wait so long."""
-        return self._refusal(f"the server is busy: a request would wait {wait_s * 1e3:.0f} ms", wait_s)
+    def refuse(self, wait_s: float) -> tuple[str, str]:
+        """Count a request that would wait so long -> what it is told, and its Retry-After."""
+        self.refused += 1
+        return f"the server is busy: a request would wait {wait_s * 1e3:.0f} ms", str(ceil(wait_s))
 
     def _is_too_long(self, wait_s: float) -> bool:
         return self.in_flight >= ALWAYS_TAKEN and wait_s > self._longest_wait_s
@@ -162,16 +163,13 @@ class Admission:
         held = self._numbers.held_bytes
         with self._numbers.locked():
             if sum(held) + num_bytes > self._most_body_bytes:
-                raise self._refusal("the server is busy: it holds as many bytes of requests as it may", 1.0)
+                self.refused += 1
+                raise _refusal("the server is busy: it holds as many bytes of requests as it may", "1")
             held[self._slot] += num_bytes
 
     def free(self, num_bytes: int) -> None:
         """They are no longer needed."""
         self._numbers.held_bytes[self._slot] -= num_bytes
-
-    def _refusal(self, message: str, wait_s: float) -> HTTPException:
-        self.refused += 1
-        return HTTPException(HTTPStatus.TOO_MANY_REQUESTS, message, {"retry-after": str(ceil(wait_s))})
 
     def _tick(self, loop: asyncio.AbstractEventLoop, due: float | None = None) -> None:
         """See how late the loop is, as long as there are requests."""
@@ -183,3 +181,7 @@ class Admission:
         else:
             self._ticks = False
             self._late_s.clear()
+
+
+def _refusal(message: str, retry_after: str) -> HTTPException:
+    return HTTPException(HTTPStatus.TOO_MANY_REQUESTS, message, {"retry-after": retry_after})

@@ -28,9 +28,8 @@ class CrossOrigin:
             return await self.app(scope, receive, send)
         headers = Headers(scope=scope)
         origin = headers.get("origin")
-        if origin is None or origin not in self.access.origins():
+        if origin is None or not (allowed := of_origin(origin, self.access)):
             return await self.app(scope, receive, send)
-        allowed = {"access-control-allow-origin": origin, "vary": "origin"}
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             return await Response(status_code=204, headers=allowed | _PREFLIGHT)(scope, receive, send)
 
@@ -40,3 +39,8 @@ class CrossOrigin:
             await send(message)
 
         return await self.app(scope, receive, send_with_headers)
+
+
+def of_origin(origin: str, access: Access) -> dict[str, str]:
+    """The headers of each answer to a page of this origin; none for an unknown one."""
+    return {"access-control-allow-origin": origin, "vary": "origin"} if origin in access.origins() else {}
