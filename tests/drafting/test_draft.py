@@ -88,6 +88,50 @@ def test_sessions_tell_searches_of_the_same_minute_apart(tmp_path):
     assert len(set(logs_column(made.logs, "impressions", "search_id"))) == 2
 
 
+def test_lists_in_cells_are_split_and_prose_is_not(tmp_path):
+    cells = ["Drama | Comedy|", "Comedy", "", "Drama;War", "War|Drama"]
+    rows = [(f"d{at}", f"oak town number {at}; its {at} people leave", cell) for at, cell in enumerate(cells * 4)]
+    write_csv(tmp_path / "items.csv", "sku,story,genre", rows)
+    write_csv(
+        tmp_path / "clicks.csv", "when,who,query,sku", [(1767225600 + at, "u", "oak", f"d{at}") for at in range(20)]
+    )
+    made = draft(tmp_path, tmp_path / "out")
+    assert "items.csv is the table documents: sku is doc_id, genre is split into lists at |" in made.said
+    assert "clicks.csv is the table impressions: sku is doc_id, who is searcher_id, when is time" in made.said
+    split = [["Drama", "Comedy"], ["Comedy"], None, ["Drama;War"], ["War", "Drama"]]
+    assert logs_column(made.logs, "documents", "genre") == split * 4
+    assert logs_column(made.logs, "documents", "story")[0] == "oak town number 0; its 0 people leave"
+
+
+def test_a_log_folder_with_lists_in_cells_is_copied(tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    write_csv(folder / "documents.csv", "doc_id,genre", [("a", "x|y"), ("b", "y|x")])
+    rows = [("s1", "2026-01-01T08:00:00Z", "x", "a"), ("s2", "2026-01-02T08:00:00Z", "y", "b")]
+    write_csv(folder / "impressions.csv", "search_id,time,query,doc_id", rows)
+    made = draft(folder, tmp_path / "out")
+    assert made.logs == tmp_path / "out" / "logs"
+    assert logs_column(made.logs, "documents", "genre") == [["x", "y"], ["y", "x"]]
+
+
+@pytest.mark.parametrize(
+    ("values", "is_time"),
+    [
+        ([1_767_225_600, 1_767_225_700], True),
+        ([1_767_225_600_000, 1_767_225_700_000], True),
+        ([1_767_225_600, 17], False),
+        ([datetime(2026, 1, 1), datetime(2026, 1, 2)], True),
+        (["2026", "2027"], False),
+    ],
+)
+def test_a_column_of_times_is_known_by_its_values(tmp_path, values, is_time):
+    rows = pa.table({"sku": ["a", "b"], "query": ["x", "y"], "moment": values})
+    pq.write_table(rows, tmp_path / "clicks.parquet")
+    write_csv(tmp_path / "items.csv", "sku,title", [("a", "oak table"), ("b", "red lamp")])
+    made = draft(tmp_path, tmp_path / "out")
+    assert any("moment is time" in line for line in made.said) == is_time
+
+
 def logs_column(folder, table, column):
     return pq.read_table(folder / f"{table}.parquet")[column].to_pylist()
 

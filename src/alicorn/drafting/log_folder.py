@@ -1,7 +1,8 @@
 """An export as a log folder: the contract's names of tables and columns, values as they are.
 
-Ids are text, numbers above 0 are clicks, seconds or milliseconds since 1970 are times. What the contract needs and the
-export lacks is made, and said: a search_id of searcher or session, query and minute; a time where judgements have none.
+Ids are text, numbers above 0 are clicks, seconds or milliseconds since 1970 are times, `Drama|Comedy` is a list. What
+the contract needs and the export lacks is made, and said: a search_id of searcher or session, query and minute; a time
+where judgements have none.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,13 +18,17 @@ from alicorn.tables import PartFiles, open_parts
 
 _TEXTS = ("doc_id", "searcher_id", "search_id", "session_id", "query", "action", "kind", "event_id")
 _NEEDED = {"documents": ("doc_id",), "impressions": ("search_id", "time", "query", "doc_id")}
+_SEPARATORS = ("|", ";")
+_OFTEN = 0.2  # of the cells of a list have several elements
+_SHORT = 8  # words of an element at most, on average
+_AGAIN = 1.2  # cells in which an element is, at least, on average
 _EPOCH = pa.scalar(0, pa.timestamp("us"))
 _MILLISECONDS = 100_000_000_000  # as seconds this is the year 5138
 
 
 def fits(tables: Mapping[str, OwnTable]) -> bool:
     """Whether the tables are a log folder already."""
-    return "judged" not in tables and all(_fits(table) for table in tables.values())
+    return "judged" not in tables and all(_fits(table) and not _separators(table) for table in tables.values())
 
 
 def _fits(table: OwnTable) -> bool:
@@ -53,6 +58,7 @@ def write_log(tables: Mapping[str, OwnTable], out: Path) -> list[str]:
 
 def _renamed(table: OwnTable) -> str:
     names = [f"{own} is {role}" for role, own in table.columns.items() if own != role]
+    names += [f"{own} is split into lists at {separator}" for own, separator in _separators(table).items()]
     listed = f": {', '.join(names)}" if names else ""
     if table.name == "judged":
         return f"{table.path.name} says what was chosen{listed}"
@@ -65,8 +71,40 @@ def _named(table: OwnTable) -> Iterator[pa.Table]:
     of = {own: role for role, own in table.columns.items()}
     source = _as_text(table)
     kept = [name for name in source.schema.names if name in of or name not in ROLES[table.name]]
+    separators = _separators(table)
     for batch in source.batches(kept):
+        for own, separator in separators.items():
+            batch = batch.set_column(batch.column_names.index(own), own, _split(batch[own], separator))
         yield _typed(batch.rename_columns([of.get(name, name) for name in kept]), ROLES[table.name])
+
+
+def _separators(table: OwnTable) -> dict[str, str]:
+    """Columns of documents whose texts are lists -> what separates the elements."""
+    if table.name != "documents":
+        return {}
+    texts = [name for name in table.head.column_names if pa.types.is_string(table.head[name].type)]
+    found = {name: _separator(table.head[name]) for name in texts if name not in table.columns.values()}
+    return {name: separator for name, separator in found.items() if separator is not None}
+
+
+def _separator(column: pa.ChunkedArray) -> str | None:
+    """What is in many cells, between elements that are short and come again in other cells."""
+    values = column.drop_null()
+    for separator in _SEPARATORS:
+        if (pc.mean(pc.match_substring(values, separator)).as_py() or 0.0) < _OFTEN:
+            continue
+        elements = pc.list_flatten(_split(values, separator)).drop_null()
+        words = pc.mean(pc.count_substring_regex(elements, r"\S+")).as_py() or 0.0
+        if words <= _SHORT and len(elements) >= _AGAIN * pc.count_distinct(elements).as_py():
+            return separator
+    return None
+
+
+def _split(column: pa.ChunkedArray, separator: str) -> pa.ChunkedArray:
+    """list<string>, null where nothing is between separators."""
+    trimmed = pc.utf8_trim(column, characters=f" {separator}")
+    filled = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+    return pc.split_pattern_regex(filled, rf"\s*\{separator}[\s\{separator}]*")
 
 
 def _as_text(table: OwnTable) -> PartFiles:

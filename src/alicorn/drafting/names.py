@@ -11,13 +11,13 @@ OTHER_NAMES: Mapping[str, Sequence[str]] = {
     ),
     "searcher_id": (
         *("searcher_id", "user_id", "visitor_id", "customer_id", "client_id", "member_id", "account_id"),
-        *("searcher", "user", "visitor", "customer", "client", "member", "uid"),
+        *("searcher", "user", "visitor", "customer", "client", "member", "uid", "who"),
     ),
     "search_id": ("search_id", "query_id", "request_id", "qid", "impression_id"),
     "session_id": ("session_id", "session", "visit_id", "visit"),
     "time": (
         *("time", "timestamp", "datetime", "date", "ts", "event_time", "searched_at", "created_at", "at"),
-        *("search_time", "query_time", "clicked_at"),
+        *("search_time", "query_time", "clicked_at", "server_time", "unix_time", "epoch", "created", "when"),
     ),
     "query": (
         *("query", "search_query", "query_text", "user_query", "search_term", "search_terms", "searchterm"),

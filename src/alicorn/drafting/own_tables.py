@@ -39,6 +39,7 @@ ROLES: Mapping[str, Sequence[str]] = {
     "segments": ("search_id", "segment"),
 }
 """The columns of the contract that are looked for, by table."""
+_YEAR_2000, _YEAR_2100 = 946_684_800, 4_102_444_800  # seconds since 1970
 _HALF = 0.5  # of the values of a reference have to be found
 
 
@@ -181,7 +182,21 @@ def _columns(table: pa.Table, ids: pa.ChunkedArray) -> dict[str, str]:
         free = [name for name in called(role, table.column_names) if role == name or name not in taken.values()]
         if free and role != "doc_id":
             taken[role] = free[0]
+    times = [name for name in table.column_names if name not in taken.values() and _is_time(table[name])]
+    if "time" not in taken and len(times) == 1:
+        taken["time"] = times[0]
     return taken
+
+
+def _is_time(column: pa.ChunkedArray) -> bool:
+    """Dates and times; and integers of which all are seconds or milliseconds of the years 2000 to 2100."""
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        return True
+    if not pa.types.is_integer(column.type) or column.null_count == len(column):
+        return False
+    ends = pc.min_max(column)
+    low, high = ends["min"].as_py(), ends["max"].as_py()
+    return low < high and any(_YEAR_2000 * unit <= low and high <= _YEAR_2100 * unit for unit in (1, 1000))
 
 
 def _name(table: pa.Table, columns: Mapping[str, str]) -> str | None:
