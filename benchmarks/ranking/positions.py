@@ -6,9 +6,10 @@ Data: the worlds' searches, answered by words and popularity; a result at rank r
 1 / r ** exponent. The forest learns from train and stops on valid; it orders the pages of test anew, and NDCG@10 is by
 the truth: what is clicked in the same world where everything is looked at (exponent 0). Features: words, popularity,
 which is the order of the log, and what searcher and document have in common; in the shop also price and what was
-browsed before. Four orders: as logged, learned from clicks, from clicks with positions, from the truth. The share
-regained is (with positions - clicks) / (truth - clicks), with a bootstrap interval over the searches of test; where
-clicks are as good as the truth within theirs, there is no gap.
+browsed before. Five orders: as logged, learned from clicks, from clicks with positions whose factors are learned beside
+the forest, from clicks with the propensities of the world, at least 1/10, from the truth. The
+share regained is (with positions - clicks) / (truth - clicks), with a bootstrap interval over the searches of test;
+where clicks are as good as the truth within theirs, there is no gap.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from alicorn.logs import mine
+from alicorn.logs.click_weights import MOST
 from alicorn.pairs import PairsFolder
 from alicorn.query import Collection
 from alicorn.ranking.features import FeatureSet
@@ -94,7 +96,7 @@ def true_grades(shown: pa.Table, looked: pa.Table) -> np.ndarray:
 
 def examples_of(pairs: Path, folder: Path, kind: str, vertical: Vertical) -> RankExamples:
     with Collection.open(folder / "collection", read_only=True) as collection:
-        asks: Any = SimpleNamespace(collection=collection, vertical=vertical, models={}, columns=())
+        asks: Any = SimpleNamespace(collection=collection, vertical=vertical, models={}, columns=(), regions=None)
         splits = ("train", "valid", "test")
         return rank_examples(PairsFolder(pairs), asks, FEATURES[kind], None, splits, num_searches=10**9)
 
@@ -116,19 +118,24 @@ def orders(kind: str, exponent: float, num_searches: int, seed: int) -> dict[str
         folder = Path(temporary)
         vertical = make(kind, exponent, num_searches, seed, folder)
         clicked, true = (examples_of(folder / name, folder, kind, vertical) for name in ("pairs", "truth"))
+    looked = tuple(np.maximum(1 / np.arange(1, 11) ** exponent, 1 / MOST).tolist())
     test = true.take(searches_of(true, "test"))
     found = {"as logged": ndcg(-test.positions.astype(np.float64), test.grades, test.starts)}
-    learned = {"clicks": (clicked, False), "clicks with positions": (clicked, True), "truth": (true, False)}
-    for name, (examples, positions) in learned.items():
-        settings = ForestSettings(positions=positions, seed=seed)
+    learned: dict[str, tuple[RankExamples, ForestSettings]] = {
+        "clicks": (clicked, ForestSettings(positions=False, seed=seed)),
+        "clicks with positions": (clicked, ForestSettings(seed=seed)),
+        "clicks with propensities": (clicked, ForestSettings(propensities=looked, seed=seed)),
+        "truth": (true, ForestSettings(positions=False, seed=seed)),
+    }
+    for name, (examples, settings) in learned.items():
         parts = (examples.take(searches_of(examples, split)) for split in ("train", "valid"))
         forest = Forest.read(learn_forest(*parts, FEATURES[kind], settings).text)
         found[name] = ndcg(forest.score(test.matrix), test.grades, test.starts)
     return found
 
 
-def regained(found: dict[str, np.ndarray], seed: int) -> str:
-    clicks, positions, truth = (found[name] for name in ("clicks", "clicks with positions", "truth"))
+def regained(found: dict[str, np.ndarray], by: str, seed: int) -> str:
+    clicks, positions, truth = (found[name] for name in ("clicks", by, "truth"))
     rng = np.random.default_rng(seed)
     drawn = rng.integers(len(truth), size=(_RESAMPLES, len(truth)))
     gaps = truth[drawn].mean(axis=1) - clicks[drawn].mean(axis=1)
@@ -147,14 +154,19 @@ def main() -> None:
     parser.add_argument("--searches", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    print("| world | exponent | as logged | clicks | clicks with positions | truth | regained | searches |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(
+        "| world | exponent | as logged | clicks | with positions | with propensities | truth | regained by positions |"
+        " by propensities | searches |"
+    )
+    print("|---" * 10 + "|")
     for kind in given.world:
         for exponent in given.exponent:
             found = orders(kind, exponent, given.searches, given.seed)
             means = " | ".join(f"{each.mean():.3f}" for each in found.values())
             count = len(found["truth"])
-            print(f"| {kind} | {exponent:g} | {means} | {regained(found, given.seed)} | {count} |", flush=True)
+            ways = ("clicks with positions", "clicks with propensities")
+            shares = " | ".join(regained(found, way, given.seed) for way in ways)
+            print(f"| {kind} | {exponent:g} | {means} | {shares} | {count} |", flush=True)
 
 
 if __name__ == "__main__":

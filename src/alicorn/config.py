@@ -140,7 +140,8 @@ def _sentence(detail: ErrorDetails, data: Any, other_names: Mapping[str, str]) -
         case "union_tag_invalid":
             context = detail["ctx"]
             write = other_names.get(str(context["tag"]).lower().replace("-", "_"))
-            hint = f": write {write}" if write else ""
+            near = did_you_mean(str(context["tag"]), re.findall(r"'([^']*)'", context["expected_tags"]))
+            hint = f": write {write}" if write else f"; {near.strip()}" if near else ""
             return f"{place}: kind is one of {context['expected_tags']}; got {context['tag']!r:.80}{hint}"
         case "union_tag_not_found":
             return f"{place}: say which kind it is, kind: ...; got {detail['input']!r:.80}"

@@ -13,7 +13,7 @@ from alicorn.errors import ConfigError
 from alicorn.evaluation.metrics.comparison import compare
 from alicorn.evaluation.metrics.ranking import Targets
 from alicorn.logs import mine
-from alicorn.logs.click_weights import MOST, PropensityFile
+from alicorn.logs.click_weights import MOST, OfRank, PropensityFile
 from alicorn.pairs import PairsFolder
 
 KNOWN = {"ranks": [{"rank": 1, "value": 1.0}, {"rank": 2, "value": 0.25}, {"rank": 3}], "swapped": False, "clicks": 9}
@@ -46,6 +46,9 @@ def test_pairs_and_searches_have_the_weights_of_their_clicks(weighed):
 def test_a_click_counts_at_most_so_much():
     seldom = PropensityFile.model_validate(KNOWN | {"ranks": [{"rank": 1, "value": 1.0}, {"rank": 2, "value": 1e-6}]})
     assert seldom.weights() == (1.0, MOST)
+    assert seldom.looked_at() == (1.0, 1 / MOST)
+    with pytest.raises(ConfigError, match="none is known but that of rank 1"):
+        PropensityFile(ranks=(OfRank(rank=1, value=1.0), OfRank(rank=2)), swapped=False, clicks=0).looked_at()
 
 
 def test_means_of_weighed_searches_are_those_of_searches_that_come_as_often():

@@ -22,6 +22,7 @@ from alicorn.cli.options import (
     retriever_of,
 )
 from alicorn.cli.output import log
+from alicorn.errors import ConfigError
 from alicorn.folders import RANKER_FOLDER, replacing
 from alicorn.reporting.json_text import to_json
 from alicorn.reporting.progress import progress_bar
@@ -46,6 +47,10 @@ def train(
     positions: Annotated[
         bool, typer.Option("--positions/--no-positions", help="Whether a click depends on its position.")
     ] = True,
+    propensities: Annotated[
+        Path | None,
+        typer.Option(help="File of `alicorn propensity --out`: how often each position is looked at.", exists=True),
+    ] = None,
     candidates: Annotated[
         int,
         typer.Option(min=0, help="With --no-positions: also the first documents of each search, as not chosen."),
@@ -77,6 +82,7 @@ def train(
     from alicorn.extras import EXTRAS, check_installed
 
     check_installed("`alicorn rank train`", *EXTRAS["learn"], *EXTRAS["rank"])
+    from alicorn.logs.click_weights import PropensityFile
     from alicorn.query import Collection
     from alicorn.ranking.features import FeatureSet
     from alicorn.ranking.learning.lambdamart import ForestSettings
@@ -85,8 +91,17 @@ def train(
     wanted = FeatureSet.load(features)
     if wanted.sequence is not None:
         check_installed("a sequence in features.yaml", *EXTRAS["onnx"])
+    if propensities is not None and not positions:
+        raise ConfigError("--propensities are of positions: give them, or --no-positions")
+    looked = () if propensities is None else PropensityFile.load(propensities).looked_at()
     settings = ForestSettings(
-        trees=trees, leaves=leaves, rate=rate, rows_in_leaf=rows_in_leaf, positions=positions, seed=seed
+        trees=trees,
+        leaves=leaves,
+        rate=rate,
+        rows_in_leaf=rows_in_leaf,
+        positions=positions,
+        propensities=looked,
+        seed=seed,
     )
     models = load_models(model, vertical)
     with Collection.open(collection, read_only=True) as opened, progress_bar(log, "features") as advance:

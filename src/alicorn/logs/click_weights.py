@@ -60,6 +60,18 @@ class PropensityFile(Config):
             found.append(found[-1] if one.value is None else min(1 / max(one.value, 1 / MOST), MOST))
         return tuple(found)
 
+    def looked_at(self) -> tuple[float, ...]:
+        """How likely rank 1, 2, ... is looked at, at least 1 / MOST; one that is not known as the one before.
+
+        Raises ConfigError where only the first is known.
+        """
+        if all(one.value is None for one in self.ranks[1:]):
+            raise ConfigError(
+                "propensities: none is known but that of rank 1, since the log showed no document at several ranks:"
+                " leave the file out, or log swaps of neighbours (`alicorn serve --swap 0.1`)"
+            )
+        return tuple(1 / weight for weight in self.weights())
+
     def chart(self) -> Chart:
         """The propensity of each rank with its interval."""
         known = [one for one in self.ranks if one.value is not None]

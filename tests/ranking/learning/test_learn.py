@@ -259,12 +259,16 @@ def test_positions_take_their_effect_out_of_the_forest():
         found = RankExamples(*of_rows, np.arange(count + 1) * 10, names, names, 0)
         return found.take(searches_of(found, "train"))
 
-    def loss_of_order(positions):
+    def loss_of_order(positions, propensities=()):
         """How much of the relevance in the first three is missed on searches that nobody has seen."""
-        settings = ForestSettings(trees=60, leaves=8, rate=0.1, rows_in_leaf=50, positions=positions)
+        settings = ForestSettings(
+            trees=60, leaves=8, rate=0.1, rows_in_leaf=50, positions=positions, propensities=propensities
+        )
         text = learn_forest(examples(learning), examples(stopping), features, settings).text
         scores = Forest.read(text).score(fresh[0]).reshape(-1, 10)
         first = np.take_along_axis(fresh[1], np.argsort(-scores, axis=1)[:, :3], 1)
         return (np.sort(fresh[1], axis=1)[:, -3:].sum() - first.sum()) / fresh[1].sum()
 
-    assert loss_of_order(positions=True) < 0.7 * loss_of_order(positions=False)
+    biased_loss = loss_of_order(positions=False)
+    assert loss_of_order(positions=True) < 0.7 * biased_loss
+    assert loss_of_order(positions=True, propensities=tuple(1 / np.arange(1, 11))) < 0.7 * biased_loss

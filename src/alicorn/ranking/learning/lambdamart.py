@@ -1,8 +1,10 @@
 """The forest, learned by LightGBM: LambdaMART with or without the effect of positions.
 
 With positions, LightGBM learns beside the forest how much a position adds to the score of whatever is shown there, and
-the forest is free of it (`Dataset(position=...)`). Its regularisation stays at 0: 0.1 and 1 undo the cure. The order
-that showed the documents is no feature unless features.yaml names it.
+the forest is free of it (`Dataset(position=...)`). Its regularisation stays at 0: 0.1 and 1 undo the cure. Where
+propensities are known, what a position adds is not learned: it is the logarithm of the propensity, from which the trees
+start (`init_score`), since the log odds of a seldom click are those of relevance plus this. The order that showed the
+documents is no feature unless features.yaml names it.
 """
 
 from __future__ import annotations
@@ -22,9 +24,10 @@ _DEEPEST = 50  # position: those behind share a factor
 
 
 class ForestSettings(Config):
-    """positions: whether clicks depend on the position; not so for judgements. trees: with positions all of them, as
-    NDCG of biased clicks would stop at a biased forest; else fewer where NDCG@10 of the searches that stop does not
-    rise for `patience` trees."""
+    """positions: whether clicks depend on the position; not so for judgements. propensities: of positions 1, 2, ..., of
+    which the last is that of all behind; empty: learned with the forest. trees: with positions all of them, as NDCG of
+    biased clicks would stop at a biased forest; else fewer where NDCG@10 of the searches that stop does not rise for
+    `patience` trees."""
 
     trees: int = 200
     leaves: int = 15
@@ -32,6 +35,7 @@ class ForestSettings(Config):
     rows_in_leaf: int = 50
     patience: int = 50
     positions: bool = True
+    propensities: tuple[float, ...] = ()
     seed: int = 0
 
 
@@ -68,7 +72,7 @@ def learn_forest(
     }
     if not any(parameters["monotone_constraints"]):
         del parameters["monotone_constraints"]
-    data = _dataset(learning, grades, features, settings.positions)
+    data = _dataset(learning, grades, features, settings)
     if settings.positions:
         booster = lgb.train(parameters, data, settings.trees)
     else:
@@ -76,7 +80,7 @@ def learn_forest(
             parameters,
             data,
             settings.trees,
-            valid_sets=[_dataset(stopping, grades, features, positions=False)],
+            valid_sets=[_dataset(stopping, grades, features, settings)],
             callbacks=[lgb.early_stopping(settings.patience, verbose=False)],
         )
     trees = settings.trees if settings.positions else booster.best_iteration
@@ -90,15 +94,17 @@ def learn_forest(
     )
 
 
-def _dataset(examples: RankExamples, grades: np.ndarray, features: FeatureSet, positions: bool) -> lgb.Dataset:
+def _dataset(examples: RankExamples, grades: np.ndarray, features: FeatureSet, settings: ForestSettings) -> lgb.Dataset:
     """grades: the distinct ones, ascending; the label of a row is the place of its grade there."""
-    weights = examples.weights
+    weights, known = examples.weights, np.log(settings.propensities)
+    learned = settings.positions and not len(known)
     return lgb.Dataset(
         examples.matrix,
         np.searchsorted(grades, examples.grades),
         group=np.diff(examples.starts),
         weight=None if (weights == 1.0).all() else weights,
-        position=np.minimum(examples.positions, _DEEPEST) if positions else None,
+        position=np.minimum(examples.positions, _DEEPEST) if learned else None,
+        init_score=known[np.clip(examples.positions, 1, len(known)) - 1] if len(known) else None,
         feature_name=list(features.names),
         params={"verbosity": -1},
     )
