@@ -18,7 +18,7 @@ def test_ids_are_those_of_the_addresses(tmp_path, flushed):
             collection.flush()
         if flushed:
             collection.merge()
-        for limit in (0, 3, 40, 700):
+        for limit in (0, 3, 20, 40, 700):
             result = collection.search("tag:a", limit=limit)
             by_address = [view.segment.doc_ids[number].as_py() for view, number in map(result.address, range(limit))]
             assert result.ids == by_address

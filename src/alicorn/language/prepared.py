@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -61,6 +60,8 @@ class Prepared:
     def __init__(self, expression: str | tree.Node, words: Words | None = None, nearest: Nearest | None = None) -> None:
         """expression: well-formed."""
         self._expression = expression
+        if not isinstance(expression, str):
+            self.root = expression
         self.words, self.nearest = words, nearest
         if words is not None:
             self._know(())
@@ -214,7 +215,8 @@ def _beside_nn(root: tree.Or, terms: list[str], text: str, found: re.Match[str])
         at = text.index(term, at)
         placed.append(tree.Term(term, at))
         at += len(term)
-    nn = replace(nn, offset=nn.offset + len(found[0]) - len(f"({found[1]} a)"))
+    moved = nn.offset + len(found[0]) - len(f"({found[1]} a)")
+    nn = tree.Nn(nn.key, nn.radius, nn.k, nn.nprobe, nn.scan, nn.recall, None, nn.vector, moved)
     prepared = Prepared(tree.Or((type(first)(tuple(placed), first.offset), nn), root.offset))
     prepared._know((nn,))
     prepared.has_nn = True

@@ -20,10 +20,10 @@ from alicorn.index import Segment, SegmentView, Snapshot
 from alicorn.language import tree
 from alicorn.language.prepared import prepare
 from alicorn.query.check import check_expression
+from alicorn.query.nn.filters import OF_EACH_DOCUMENT
 from alicorn.query.run import Execution
 from alicorn.query.sets import docset
 
-_EXACT = (tree.Term, tree.Phrase, tree.Range, tree.And, tree.Or, tree.Difference, tree.Not)
 _MOST_BYTES = 256 << 20  # of masks, one byte a document: of so many expressions, the ones that were last asked for
 _MOST_EXPRESSIONS = 10_000
 
@@ -34,7 +34,7 @@ def check_only(only: tree.Node) -> None:
     A `prefix` that is cut to its most frequent terms would let documents through under `not`.
     """
     for node in tree.walk(only):
-        if not isinstance(node, _EXACT):
+        if not isinstance(node, OF_EACH_DOCUMENT):
             raise QueryError(
                 f"an expression of allowed documents is made of terms, phrases, ranges, and, or, difference and not:"
                 f" ({node.operator} ...) may be cut, or depends on other documents",

@@ -27,7 +27,7 @@ from alicorn.query.operators import OPERATORS
 from alicorn.query.sets import docset
 from alicorn.query.sets.per_segment import Sets, few_live, live, size, unite
 from alicorn.query.sets.ranked import Ranked
-from alicorn.query.wanted import check_wanted
+from alicorn.query.wanted import awaited
 
 
 class Execution:
@@ -64,7 +64,9 @@ class Execution:
 
     def evaluate(self, node: tree.Node, within: Sets | None) -> Sets:
         """The documents of a node, those of `within` only; deleted ones may be among them."""
-        check_wanted()
+        waiting = awaited()
+        if waiting is not None:
+            waiting.check()
         evaluate = OPERATORS[type(node)].evaluate
         if self.step is None:
             return evaluate(self, node, within)
@@ -161,6 +163,13 @@ class Execution:
             self.snapshot, node.key, vector, node.k, node.recall, allowed, counters, self.forced
         )
         return found
+
+    def within_in_segment(self, node: tree.Nn) -> Sets | None:
+        """The documents within the radius of an `nn` likewise."""
+        if self.step is not None or self.forced is not None or node.scan is not None:
+            return None
+        search = segment_search(self.snapshot, node)
+        return None if search is None else [search.within(self.vectors[node.vector or node.key])]
 
     def nearest_in_segment(self, node: tree.Nn, allowed: Sets | None) -> Ranked | None:
         """The answer of an `nn` with k by the loop of segment.py, if it serves, and no plan is forced or explained.

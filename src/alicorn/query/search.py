@@ -19,12 +19,12 @@ from alicorn.query.facets.checking import check_facets
 from alicorn.query.facets.count import count_facets
 from alicorn.query.facets.facet import Counts, Facet
 from alicorn.query.nn.few import FEW
-from alicorn.query.nn.segment import SegmentSearch, asked_of, segment_search
+from alicorn.query.nn.segment import SegmentSearch, remembered_search, segment_search
 from alicorn.query.operators import nn
 from alicorn.query.order.bm25 import MOST, first_by_bm25
 from alicorn.query.order.by_keys import later
 from alicorn.query.order.cursor import Cursor, Ordering
-from alicorn.query.order.keys import BM25, BY_BM25, BY_NN, check_order
+from alicorn.query.order.keys import BM25, BY_BM25, BY_NN, BY_STATIC_RANK, check_order
 from alicorn.query.order.order_by import ranked, ranked_words
 from alicorn.query.order.share import with_shares
 from alicorn.query.restrict import restricted
@@ -47,10 +47,13 @@ def nearest_again(
     if prepared.nearest is None or type(limit) is not int or limit < 0:
         return None
     nn, words = prepared.nearest
-    known, query = snapshot.kept.get(asked_of(nn)), vectors.get(nn.vector or nn.key)
+    known, query = snapshot.kept.get(id(nn)), vectors.get(nn.vector or nn.key)
     if type(known) is not SegmentSearch or query is None or len(query) != known.dim:
         return None
-    found = known.of_words(query, words, limit)
+    if words.terms:
+        found = known.of_words(query, words, limit)
+    else:
+        found = None if known.of_all is None else known.in_clusters(query, known.of_all)
     if found is None:
         return None
     numbers, scores, total, _ = found
@@ -63,7 +66,7 @@ def nearest_again(
         snapshot,
         np.zeros(len(numbers), dtype=np.int64),
         numbers,
-        ordering=Ordering(BY_NN, prepared, vectors, snapshot.columns),
+        ordering=tuple.__new__(Ordering, (BY_NN, prepared, vectors, snapshot.columns)),
         of_keys=(scores,),
         prepared=prepared,
     )
@@ -88,16 +91,18 @@ def search(
     lineage: say of each hit which operands of the expression's `or` have it.
     """
     check_limit(limit)
-    check_explained(explain, only)
-    snapshot = restricted(snapshot, only)
+    if only is not None:
+        check_explained(explain, only)
+        snapshot = restricted(snapshot, only)
     if prepared.doubted:
         prepared = settled(snapshot, prepared)
     top = operands_kept(prepared, lineage)
     order = check_order(order_by, prepared, snapshot.columns, snapshot.positions)
     check_expression(prepared.named, snapshot, vectors)
     ordering = Ordering(order, prepared, vectors, snapshot.columns)
-    cursor = check_page(prepared, ordering, offset, after)
-    wanted = check_facets(facets, snapshot.columns)
+    is_first_page = after is None and type(offset) is int and offset == 0
+    cursor = None if is_first_page else check_page(prepared, ordering, offset, after)
+    wanted = {} if facets is None else check_facets(facets, snapshot.columns)
     evaluation = Execution(snapshot, vectors, explain, top=top)
     # What is noticed on the way tells which operands were looked at, and so of estimates by all documents.
     noticed: Sequence[str] = evaluation.notices if only is None else ()
@@ -109,7 +114,7 @@ def search(
     root = prepared.root
     if isinstance(root, tree.StrongOr) and any(root.optional_weight) and limit < total:
         best = with_shares(evaluation, prepared, found, best, ordering, limit)
-    counts = count_facets(snapshot, found, wanted)
+    counts = count_facets(snapshot, found, wanted) if wanted else {}
     page = best.between(offset, offset + limit)
     result = _result(ordering, evaluation, page, total, started, noticed, counts)
     if lineage:
@@ -146,7 +151,7 @@ def first_hits(
 ) -> FirstHits:
     """The first `limit` hits, or those after a cursor. whole: whether all of them must be listed."""
     prepared, order = ordering.prepared, ordering.order
-    if order == BY_NN and not whole:
+    if order is not BY_STATIC_RANK and order == BY_NN and not whole:
         nearest = _nearest_first(evaluation, prepared, limit, cursor)
         if nearest is not None:
             first, total = nearest
@@ -175,7 +180,7 @@ def _nearest_first(
         return known, len(known.numbers)
     if nearest is not None and (cursor is None or nearest.nn.k is not None):
         asked, words = nearest
-        search = segment_search(evaluation.snapshot, asked)
+        search = remembered_search(evaluation.snapshot, asked)
         query = evaluation.vectors[asked.vector or asked.key]
         found = None if search is None else search.of_words(query, words, limit)
         if found is not None:

@@ -17,12 +17,13 @@ import numpy as np
 from alicorn.index import Snapshot
 from alicorn.language import tree
 from alicorn.language.prepared import Words
-from alicorn.quantization import ROWS, first_scan
+from alicorn.quantization import FLOAT32, first_scan
 from alicorn.query.nn import few
 from alicorn.query.nn.few import FEW, NO_BOUND, NearestEach, Wanted, arrays_of
 from alicorn.query.nn.loop import kernel
 from alicorn.query.nn.loop.arguments import (
     ALL,
+    GIVEN,
     LISTED,
     LOOKED,
     MARKED,
@@ -62,7 +63,7 @@ class _Allowed(NamedTuple):
 
 _FIRST_SET, _ONE = np.array([-2]), np.array([1])  # the number of the first set, as of a term; where the terms end
 _ALL = _Allowed(ALL, NO_ROWS, 0, NO_BITS, NO_TERMS)
-_MOST_KEPT = 256
+_MOST_KEPT, _MOST_NODES = 256, 64
 _make = tuple.__new__  # of a NamedTuple: its own constructor is one more Python function
 
 
@@ -73,34 +74,33 @@ class SegmentSearch:
         (view,), quantizer = snapshot.segments, snapshot.quantizers[nn.key]
         segment, block = view.segment, view.segment.embeddings[nn.key]
         self.dim = quantizer.dim
+        self.nodes: list[tree.Nn] = []
         self.wanted = Wanted.of(snapshot, nn)
         self._view, self._block = view, block
         self._find, self._starts = segment.terms.find, segment.posting_starts
-        self._exact_query = ROWS[quantizer.stored].queries
+        self._exact_query = None if quantizer.stored == FLOAT32 else quantizer.exact_query
         self._arrays = arrays_of(view, nn.key)
         self._compare = few.loop_for(self._arrays.stored.__class__)
         self._first = None if nn.k is None or nn.in_all_clusters or not snapshot.num_docs else _first(snapshot, nn)
-        if self._first is None:
-            return
-        assert nn.k is not None
         self._exact_to = nn.scan or (0 if nn.recall is None else FEW)
-        self._estimates, self._prepare = quantizer.coarse.estimates, quantizer.codec.prepare
-        self._slack = slack_by_codes(quantizer)
+        self._nprobe, self._num_clusters = nn.nprobe, quantizer.num_clusters
+        self._coarse, self._estimates = quantizer.coarse, quantizer.coarse.estimates
+        self._prepare, self._slack = quantizer.codec.prepare, slack_by_codes(quantizer)
         self._search = kernel.loop_for(block.located.stored.__class__, quantizer.codec.Query)
-        self._centroids = quantizer.coarse.centroids
         deleted = NONE_DELETED if view.deleted is None else view.deleted
-        k = min(nn.k, snapshot.num_docs)
-        self._limits = NO_CLUSTERS, 0, deleted, len(deleted), k, NO_BOUND, segment.id_order
+        k = 0 if nn.k is None else min(nn.k, snapshot.num_docs)
+        least = NO_BOUND if nn.radius is None else 1.0 - nn.radius
+        self._limits = deleted, len(deleted), k, least, segment.id_order
         live = NO_BITS if view.deleted is None else view.live_words
         self._live = live, len(live)
-        self._of_all = self._allowed(None)
+        self.of_all = None if self._first is None else self._allowed(None)
 
     def of_words(self, query: np.ndarray, words: Words, limit: int) -> FoundNearest | None:
         """The nearest documents that have some words, or of all documents where there is no word; at least the first
         `limit`. query: (dim,) float32 of unit length. None: they are to be found as a set, or in all clusters."""
         terms = words.terms
         if not terms:
-            return None if self._first is None or self._of_all is None else self._in_clusters(query, self._of_all)
+            return None if self.of_all is None else self.in_clusters(query, self.of_all)
         numbers = list(map(self._find, terms))
         wanted, num_terms = self.wanted, len(terms)
         if (
@@ -120,7 +120,7 @@ class SegmentSearch:
         if not words.all and sum(map(self._num_with, numbers)) <= self._exact_to:
             return None
         having = Having(np.array(numbers), len(numbers), int(not words.all), self._arrays.postings, *self._live)
-        return self._in_clusters(query, _Allowed(WITH_TERMS, NO_ROWS, 0, NO_BITS, having))
+        return self.in_clusters(query, _Allowed(WITH_TERMS, NO_ROWS, 0, NO_BITS, having))
 
     def of_set(self, query: np.ndarray, documents: DocSet, limit: int) -> FoundNearest | None:
         """The same of a set of documents, if it is of few."""
@@ -136,8 +136,13 @@ class SegmentSearch:
         serve."""
         if self._first is None:
             return None
-        allowed = self._of_all if documents is None else self._allowed(documents)
-        return None if allowed is None else self._in_clusters(query, allowed)
+        allowed = self.of_all if documents is None else self._allowed(documents)
+        return None if allowed is None else self.in_clusters(query, allowed)
+
+    def within(self, query: np.ndarray) -> np.ndarray:
+        """All live documents within the radius, in as many clusters as `:nprobe` says: uint32, ascending."""
+        numbers = self.in_clusters(query, _ALL)[0]
+        return numbers if self._block.identity else np.sort(numbers)
 
     def _num_with(self, number: int) -> int:
         return int(self._starts[number + 1] - self._starts[number]) if number >= 0 else 0
@@ -163,8 +168,9 @@ class SegmentSearch:
         first = k or min(limit, few.MOST)
         numbers, scores = np.empty(first, dtype=np.uint32), np.empty(first, dtype=np.float32)
         counts = np.empty(1, dtype=np.int64)
+        exact = query if self._exact_query is None else self._exact_query(query)
         found = _make(NearestEach, (numbers, scores, counts))
-        self._compare(self._arrays, self._exact_query(query), terms, stops, sets, most, first, least, found)
+        self._compare(self._arrays, exact, terms, stops, sets, most, first, least, found)
         count = int(counts[0])
         if count < 0:
             return None
@@ -172,20 +178,26 @@ class SegmentSearch:
             return numbers[:count], scores[:count], count, 0
         return numbers, scores, k or count, 0
 
-    def _in_clusters(self, query: np.ndarray, allowed: _Allowed) -> FoundNearest:
-        """The k nearest of the allowed documents, by the loop that chooses clusters."""
-        assert self._first is not None
-        cosines, off = self._estimates(query)
+    def in_clusters(self, query: np.ndarray, allowed: _Allowed) -> FoundNearest:
+        """The k nearest of the allowed documents, in clusters that the loop chooses; or those within the radius."""
+        clusters, choice = NO_CLUSTERS, GIVEN
+        if self._first is not None:
+            cosines, off = self._estimates(query)
+            choice = _make(ClusterChoice, (*self._first, query, self.dim, self._coarse.centroids, float(off)))
+        elif self._nprobe is None or self._nprobe >= self._num_clusters:
+            clusters, cosines = np.arange(self._num_clusters), self._coarse.cosines(query)
+        else:
+            clusters, cosines, _ = self._coarse.nearest(query, self._nprobe)
+            clusters.sort()  # so that rows ascend
         code = self._prepare(query)
+        exact = query if self._exact_query is None else self._exact_query(query)
         num_clusters = len(cosines)
-        by_codes = _make(Query, (self._exact_query(query), code, cosines, num_clusters, self._slack + code.rounding))
-        choice = _make(ClusterChoice, (*self._first, query, self.dim, self._centroids, float(off)))
+        by_codes = _make(Query, (exact, code, cosines, num_clusters, self._slack + code.rounding))
         waiting = awaited()
+        flag = 0 if waiting is None else waiting.address
         mode, rows, num_rows, bits, having = allowed
-        limits = _make(
-            Limits,
-            (mode, rows, num_rows, bits, *self._limits, having, choice, 0 if waiting is None else waiting.address),
-        )
+        given = clusters, len(clusters), *self._limits, having, choice, flag
+        limits = _make(Limits, (mode, rows, num_rows, bits, *given))
         counters = np.zeros(6, dtype=np.int64)
         best, scores = self._search(self._block.located, by_codes, limits, counters)
         if waiting is not None:
@@ -194,22 +206,28 @@ class SegmentSearch:
         return numbers, scores, len(numbers), int(counters[LOOKED])
 
 
-def asked_of(nn: tree.Nn) -> tuple[str, str | None, int | None, float | None, int | None, int | None, float | None]:
-    """All of an `nn` but its filter: under it, `Snapshot.kept` has the search."""
-    return nn.key, nn.vector, nn.k, nn.radius, nn.nprobe, nn.scan, nn.recall
-
-
 def segment_search(snapshot: Snapshot, nn: tree.Nn) -> SegmentSearch | None:
     """The search of an `nn` that fits the snapshot; None for several segments."""
     if len(snapshot.segments) != 1:
         return None
-    kept, asked = snapshot.kept, asked_of(nn)
+    kept = snapshot.kept
+    asked = nn.key, nn.vector, nn.k, nn.radius, nn.nprobe, nn.scan, nn.recall  # all but the filter
     known = kept.get(asked)
     if known is None:
         if len(kept) >= _MOST_KEPT:
             kept.clear()
         known = kept[asked] = SegmentSearch(snapshot, nn)
     assert isinstance(known, SegmentSearch)
+    return known
+
+
+def remembered_search(snapshot: Snapshot, nn: tree.Nn) -> SegmentSearch | None:
+    """The same, which `Snapshot.kept` has under the id of this very node, too, from then on. It is for those that many
+    texts of one form share."""
+    known = segment_search(snapshot, nn)
+    if known is not None and snapshot.kept.get(id(nn)) is not known and len(known.nodes) < _MOST_NODES:
+        known.nodes.append(nn)  # as long as it is kept, no other object has its id
+        snapshot.kept[id(nn)] = known
     return known
 
 

@@ -19,14 +19,24 @@ _OF_PHRASE = 8  # to compare positions takes so many times what it takes to look
 
 def evaluate_and(evaluation: Execution, node: tree.And, within: Sets | None) -> Sets:
     """The cheapest operand first, then each among the documents of those before; operands with an nn last."""
-    operands = _distinct(node.operands)
-    wanted = [child for child in operands if not isinstance(child, tree.Not)]
-    refused = [child.operand for child in operands if isinstance(child, tree.Not)]
-    if within is None and evaluation.step is None and (of_terms := _having_all(evaluation, wanted)) is not None:
+    wanted: list[tree.Node] = []
+    refused: list[tree.Node] = []
+    for child in _distinct(node.operands):
+        if isinstance(child, tree.Not):
+            refused.append(child.operand)
+        else:
+            wanted.append(child)
+    if (
+        within is None
+        and len(wanted) > 1
+        and evaluation.step is None
+        and (of_terms := _having_all(evaluation, wanted)) is not None
+    ):
         return _without(evaluation, of_terms, refused)
-    cheap_first = sorted(wanted, key=lambda child: (_holds_nn(child), _cost(evaluation, child)))
+    if len(wanted) > 1:  # the cheap ones first
+        wanted.sort(key=lambda child: (_holds_nn(child), _cost(evaluation, child)))
     found = within
-    for child in cheap_first:
+    for child in wanted:
         found = evaluation.evaluate(child, found)
         if not any(map(docset.size, found)):
             return found
@@ -37,7 +47,7 @@ def evaluate_and(evaluation: Execution, node: tree.And, within: Sets | None) -> 
 def _having_all(evaluation: Execution, wanted: Sequence[tree.Node]) -> Sets | None:
     """The documents of some terms, found in one loop; None for other operands, and where bitmaps are joined sooner."""
     terms = [child.term for child in wanted if type(child) is tree.Term]
-    if not 1 < len(terms) == len(wanted):
+    if len(terms) < len(wanted):
         return None
     found = [having_all(view.segment, terms) for view in evaluation.snapshot.segments]
     return None if any(documents is None for documents in found) else found  # type: ignore[return-value]

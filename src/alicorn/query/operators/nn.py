@@ -12,6 +12,7 @@ from alicorn.index import Snapshot
 from alicorn.index.segment.parts.frequent import is_dense
 from alicorn.language import tree
 from alicorn.query.nn.counters import Became, Counters
+from alicorn.query.nn.filters import kept_filter
 from alicorn.query.nn.nearest import k_nearest, within_radius
 from alicorn.query.nn.scan import held
 from alicorn.query.operators.columns import shown
@@ -63,6 +64,12 @@ def allowed_by(evaluation: Execution, node: tree.Nn) -> Sets | None:
     """The documents that an `nn` with k may have; None: all. Deleted ones may be among them unless it counts them."""
     if node.filter is None:
         return None
+    if evaluation.step is None and evaluation.forced is None:
+        kept = kept_filter(evaluation.snapshot, node.filter)
+        if kept.is_to_be_kept():
+            kept.documents = live(evaluation.snapshot, evaluation.evaluate(node.filter, None))
+        if kept.documents is not None:
+            return kept.documents
     if not node.counts_documents:
         return evaluation.evaluate(node.filter, _probed_ranges(evaluation, node))
     return live(evaluation.snapshot, evaluation.evaluate(node.filter, None))
@@ -94,6 +101,8 @@ def _what_became(evaluation: Execution, node: tree.Nn, allowed: Sets | None) -> 
 
 
 def _within_radius(evaluation: Execution, node: tree.Nn, radius: float, within: Sets | None) -> Sets:
+    if within is None and (quickly := evaluation.within_in_segment(node)) is not None:
+        return quickly
     if node.scan is not None:
         evaluation.count_clusters(node, node.scan, None)
     counters = Counters(evaluation.step is not None)
@@ -135,12 +144,14 @@ def _is_of_bitmaps(snapshot: Snapshot, filter: tree.Node) -> bool:
         return True
     if not isinstance(filter, tree.And | tree.Or | tree.Difference) or snapshot.num_docs > _MOST_COMBINED:
         return False
-    terms = [node.operand if isinstance(node, tree.Not) else node for node in filter.operands]
-    return all(isinstance(term, tree.Term) and _is_frequent(snapshot, term.term) for term in terms)
-
-
-def _is_frequent(snapshot: Snapshot, term: str) -> bool:
-    return all(is_dense(view.segment.num_with(term), view.segment.num_docs) for view in snapshot.segments)
+    for node in filter.operands:
+        term = node.operand if isinstance(node, tree.Not) else node
+        if not isinstance(term, tree.Term):
+            return False
+        for view in snapshot.segments:
+            if not is_dense(view.segment.num_with(term.term), view.segment.num_docs):
+                return False
+    return True
 
 
 def sets_of(found: Ranked, num_segments: int) -> Sets:

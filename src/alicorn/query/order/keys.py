@@ -53,6 +53,8 @@ def check_order(
 
 def columns_of(order: Order) -> tuple[ByColumn, ...] | None:
     """The columns of an order that scores no document: columns, then static rank. None for any other order."""
+    if order is BY_STATIC_RANK:
+        return ()
     columns = tuple(key for key in order[:-1] if isinstance(key, ByColumn))
     return columns if order[-1] == STATIC_RANK and len(columns) == len(order) - 1 else None
 

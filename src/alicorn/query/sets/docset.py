@@ -149,6 +149,14 @@ def subtract(first: DocSet, second: DocSet) -> DocSet:
 
 def unite(sets: list[DocSet], num_docs: int) -> DocSet:
     """The union of any number of sets."""
+    if len(sets) == 2:
+        first, second = sets
+        if (
+            isinstance(first, np.ndarray)
+            and isinstance(second, np.ndarray)
+            and not is_dense(len(first) + len(second), num_docs)
+        ):
+            return _unite_two(first, second)
     sizes = [size(documents) for documents in sets]
     sets = [documents for documents, count in zip(sets, sizes, strict=True) if count]
     if not sets:

@@ -33,7 +33,10 @@ def unite(snapshot: Snapshot, parts: Sequence[Sets]) -> Sets:
 
 def live(snapshot: Snapshot, found: Sets) -> Sets:
     """Without the deleted documents."""
-    if all(view.deleted is None for view in snapshot.segments):
+    for view in snapshot.segments:
+        if view.deleted is not None:
+            break
+    else:
         return found
     return [
         documents if view.deleted is None else docset.intersect(documents, Bitmap(view.live_words, view.num_live))
@@ -43,10 +46,11 @@ def live(snapshot: Snapshot, found: Sets) -> Sets:
 
 def few_live(snapshot: Snapshot) -> Sets | None:
     """The live documents, where these are so few that an expression is found sooner among them; else None."""
-    views = snapshot.segments
-    if sum(view.segment.num_docs for view in views) <= _MANY * sum(view.num_live for view in views):
-        return None
-    return [view.live_numbers for view in views]
+    num_docs = num_live = 0
+    for view in snapshot.segments:
+        num_docs += view.segment.num_docs
+        num_live += view.num_live
+    return None if num_docs <= _MANY * num_live else [view.live_numbers for view in snapshot.segments]
 
 
 def size(found: Sets) -> int:

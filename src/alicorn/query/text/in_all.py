@@ -77,12 +77,12 @@ NO_SETS = as_lists(())
 
 def having_all(segment: Segment, terms: Sequence[str]) -> DocSet | None:
     """The documents of a segment that have all of some terms; None where every term is frequent, and has a bitmap."""
-    numbers = [segment.terms.find(term) for term in terms]
-    if min(numbers) < 0:
+    wanted = np.array(list(map(segment.terms.find, terms)), dtype=np.int64)
+    if wanted.min() < 0:
         return EMPTY
     postings = postings_of(segment)
-    found = np.empty(min(map(segment.num_with, terms)) + ROOM, dtype=np.uint32)
-    wanted = np.array(numbers, dtype=np.int64)
+    fewest = int((postings.starts[wanted + 1] - postings.starts[wanted]).min())
+    found = np.empty(fewest + ROOM, dtype=np.uint32)
     count = list_having_all(postings.postings, postings.starts, postings.frequent, postings.bits, wanted, found)
     return None if count < 0 else found[:count]
 

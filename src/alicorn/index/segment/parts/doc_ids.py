@@ -18,7 +18,8 @@ import xxhash
 from alicorn.compiled import kernel
 
 _FEW = 8  # ids: from so many on, a call of a compiled loop pays
-_MANY = 256  # ids: from so many on, the 10 us that a call of Arrow costs pay
+_LONG = 1024  # bytes
+_MANY = 32  # ids: from so many on, the 5 us that a call of Arrow costs pay
 
 
 def hash_ids(doc_ids: pa.StringArray) -> np.ndarray:
@@ -63,15 +64,21 @@ class IdIndex:
         if len(numbers) < _FEW:
             starts, text = self._views
             return [str(text[starts[number] : starts[number + 1]], "utf-8") for number in numbers.tolist()]
-        if len(numbers) < _MANY:
+        if len(numbers) < _MANY and self._longest < _LONG:
             offsets, data = self.buffers
-            split: list[str] = (
-                _gather.entry(offsets, data, numbers.astype(np.uint32, copy=False)).tobytes().decode().split("\0")
-            )
+            gathered = np.empty(len(numbers) * self._longest, dtype=np.uint8)
+            size = _gather.entry(offsets, data, numbers.astype(np.uint32, copy=False), gathered)
+            split = str(gathered.data[:size], "utf-8").split("\0")
             if len(split) == len(numbers):  # else an id has this character too
                 return split
         found: list[str] = self.doc_ids.take(pa.array(numbers)).to_pylist()
         return found
+
+    @cached_property
+    def _longest(self) -> int:
+        """The bytes of the longest doc_id, and one."""
+        lengths = np.diff(self.buffers[0][: len(self.doc_ids) + 1])
+        return int(lengths.max()) + 1 if len(lengths) else 1
 
     @cached_property
     def buffers(self) -> tuple[np.ndarray, np.ndarray]:
@@ -104,13 +111,9 @@ _OFFSETS = numba.types.Array(numba.int32, 1, "C", readonly=True)
 _BYTES = numba.types.Array(numba.uint8, 1, "C", readonly=True)
 
 
-@kernel(numba.uint8[::1](_OFFSETS, _BYTES, numba.uint32[::1]))
-def _gather(offsets, data, numbers):
-    """The strings of some numbers, at least one, a 0 between each two."""
-    total = len(numbers) - 1
-    for i in range(len(numbers)):
-        total += offsets[numbers[i] + 1] - offsets[numbers[i]]
-    gathered = np.empty(total, dtype=np.uint8)
+@kernel(numba.int64(_OFFSETS, _BYTES, numba.uint32[::1], numba.uint8[::1]))
+def _gather(offsets, data, numbers, gathered):
+    """Write the strings of some numbers, at least one, a 0 between each two -> how many bytes they are."""
     at = 0
     for i in range(len(numbers)):
         if i:
@@ -119,4 +122,4 @@ def _gather(offsets, data, numbers):
         for place in range(offsets[numbers[i]], offsets[numbers[i] + 1]):
             gathered[at] = data[place]
             at += 1
-    return gathered
+    return at

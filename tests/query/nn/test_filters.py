@@ -1,0 +1,49 @@
+"""A filter that is asked again is not evaluated again, until something is written."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import alicorn
+from alicorn.language import tree
+from alicorn.query.operators import OPERATORS
+
+VECTOR = {"x": np.array([1.0, 0.0])}
+
+
+def table(doc_ids: list[str], terms: list[list[str]], vectors: list[list[float]]) -> pa.Table:
+    return pa.table({"doc_id": doc_ids, "terms": terms, "embedding:x": vectors})
+
+
+@pytest.fixture
+def collection(tmp_path):
+    terms = [["t:a"], ["t:a", "t:b"], ["t:a"], ["t:c"]]
+    with alicorn.Collection.create(tmp_path / "c", {"x": 2}) as made:
+        made.upsert(table(list("abcd"), terms, [[1.0, 0.1], [1.0, 0.0], [0.5, 1.0], [0.9, 0.1]]))
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("filter", "ids", "evaluated"),
+    [
+        ("(difference t:a t:b)", ["a", "c"], 2),
+        ("(difference (prefix t:) t:b)", ["a", "d", "c"], 5),  # a prefix may have something to say
+        ("(difference t:a (nn x :k 1))", ["a", "c"], 5),
+    ],
+)
+def test_a_filter_of_documents_alone_is_evaluated_twice(collection, monkeypatch, filter, ids, evaluated):
+    difference, asked = OPERATORS[tree.Difference], []
+
+    def counted(evaluation, node, within):
+        asked.append(node)
+        return difference.evaluate(evaluation, node, within)
+
+    monkeypatch.setitem(OPERATORS, tree.Difference, difference._replace(evaluate=counted))
+    text = f"(nn x :k 9 :filter {filter})"
+    assert [collection.search(text, VECTOR).ids for _ in range(5)] == [ids] * 5
+    assert len(asked) == evaluated
+    collection.delete(["a"])
+    collection.upsert(table(["e"], [["t:a"]], [[1.0, -0.01]]))
+    assert collection.search(text, VECTOR).ids == [one for one in ["e", *ids] if one != "a"]
