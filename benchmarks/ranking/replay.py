@@ -6,12 +6,14 @@ Data: products of the shop world; titles are embedded by fixed random directions
 answers `--searches` texts, three words of a title each, by 100 hits, so that 10,000 searches log 1,000,000 hits, of 8
 features, a weighted sum and a forest of 100 trees. Then the log is scored again: by the same ranker; with stop words;
 with another definition of a feature; with another forest; and after one product in a hundred has changed. Printed are
-the numbers that were compared, those that differ, the first of them, and the processor time of each hit.
+the numbers that were compared, those that differ, the first of them, the processor time of each hit, and the greatest
+memory of the process until then.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import tempfile
 import time
 from pathlib import Path
@@ -137,10 +139,18 @@ def serve(collection: Collection, model: Any, ranker: Ranker, log: ServedLog, ti
     return (time.process_time() - started) / count * 1e6
 
 
+def peak_mb() -> int:
+    """Of this process until now."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
 def told(title: str, found: Replay, seconds: float) -> None:
     compared = sum(found.compared.values())
     print(f"## {title}")
-    print(f"{found.hits:,} hits, {compared:,} numbers compared, {seconds / found.hits * 1e6:.1f} us of processor a hit")
+    print(
+        f"{found.hits:,} hits, {compared:,} numbers compared, {seconds / found.hits * 1e6:.1f} us of processor a hit,"
+        f" {peak_mb()} MB at most until now"
+    )
     print(f"differing: {dict(found.differing)}; features not computed: {dict(found.passed)}")
     print(f"changed: {found.changed}")
     print(f"first: {next(iter(found.first.values()), None)}\n", flush=True)
@@ -165,7 +175,7 @@ def main() -> None:
             collection.flush()
             with ServedLog(folder / "log") as log:
                 served = serve(collection, model, ranker, log, documents["title"].to_pylist(), given.searches)
-            print(f"served {given.searches:,} searches, {served:.0f} us of processor each\n")
+            print(f"served {given.searches:,} searches, {served:.0f} us of processor each; {peak_mb()} MB at most\n")
 
             def replay(title: str, by: Ranker, read: Vertical = vertical) -> None:
                 started = time.process_time()

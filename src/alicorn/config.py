@@ -14,7 +14,7 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -107,9 +107,20 @@ def parse_config(data: Any, model: type[M], *, where: str) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        details = error.errors(include_url=False)
+        details = _of_values(error.errors(include_url=False))
         lines = [f"{where}: {_sentence(detail, data, model.other_names)}" for detail in details]
         raise ConfigError("\n".join(lines)) from error
+
+
+def _of_values(details: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """Without a list that is too short for the only reason that values in it are refused."""
+    places = [detail["loc"] for detail in details]
+    return [
+        detail
+        for detail in details
+        if detail["type"] != "too_short"
+        or not any(len(place) > len(detail["loc"]) and place[: len(detail["loc"])] == detail["loc"] for place in places)
+    ]
 
 
 def dump_yaml(config: Config) -> str:

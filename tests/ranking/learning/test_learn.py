@@ -45,6 +45,10 @@ def test_the_report_compares_the_orders_and_the_folder_serves(loop, learned):
     report = done.json()
     assert report["systems"] == ["present order", "rrf", "with ranking"]
     assert report["gains"].keys() == {"cosine", "words", "rank", "city", "clicks", "popularity"}
+    assert report["to_rrf"].keys() == {"present order", "with ranking"}
+    beside = {system: report["means"]["overall"][system]["NDCG@10"]["mean"] for system in report["systems"]}
+    gained = beside["with ranking"] - beside["rrf"]
+    assert report["to_rrf"]["with ranking"]["mean"] == pytest.approx(gained, abs=2e-6)
     assert sum(report["gains"].values()) == pytest.approx(1.0, abs=0.001)
     ranker = Ranker.load(folder / "ranker")
     assert len(ranker.forest.trees) == report["trees"] == ranker.header.learned["trees"]

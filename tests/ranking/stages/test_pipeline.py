@@ -194,7 +194,7 @@ def test_explain_says_what_went_in_and_out_of_each_stage(staged):
 @pytest.mark.parametrize(
     ("stages", "problem"),
     [
-        ("[{kind: frost}]", "got .frost.; did you mean .forest.\\?"),
+        ("[{kind: frost}]", "got .frost.; did you mean .forest.\\?$"),
         ("[{kind: forest, budgt_ms: 3}]", r"unknown key 'budgt_ms'.*did you mean 'budget_ms'"),
         ("[{kind: filter, feature: mached, at_least: 1}]", "unknown feature 'mached'; did you mean 'matched'"),
         ("[{kind: sum, weights: {rnk: 1}}]", "unknown feature 'rnk'; did you mean 'rank'"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,14 +46,16 @@ _DEPTH = 100
 
 @dataclass(frozen=True)
 class RankReport:
-    """comparison: of the searches that neither taught nor stopped. logged: searches of the splits that are read whose
-    features are those of the log."""
+    """comparison: of the searches that neither taught nor stopped; to_rrf: their differences of NDCG@10 to the order by
+    rrf, where that is not the present one. logged: searches of the splits that are read whose features are those of the
+    log."""
 
     learned: LearnedForest
     searches: dict[str, int]
     left_out: int
     logged: int
     comparison: Comparison
+    to_rrf: dict[str, Interval]
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -64,6 +66,7 @@ class RankReport:
             "searches_with_logged_features": self.logged,
             "rows_of_unknown_documents": self.left_out,
             **self.comparison.to_dict(),
+            "to_rrf": {system: asdict(found) for system, found in self.to_rrf.items()},
         }
 
     def markdown(self) -> str:
@@ -72,13 +75,14 @@ class RankReport:
         rows = []
         for system in self.comparison.systems:
             other = "" if system == PRESENT else _written(self.comparison.difference(system, measure))
-            rows.append([system, _written(self.comparison.mean(system, measure)), other])
+            fused = _written(self.to_rrf[system]) if system in self.to_rrf else ""
+            rows.append([system, _written(self.comparison.mean(system, measure)), other, fused])
         gains = sorted(self.learned.gains.items(), key=lambda item: -item[1])
         return "\n\n".join(
             [
                 f"{self.learned.trees} trees, learned from {self.searches['learning']} searches; features as they were"
                 f" logged: {self.logged} searches",
-                table(["order", measure, f"to the {PRESENT}"], rows),
+                table(["order", measure, f"to the {PRESENT}", f"to {FUSED}"], rows),
                 table(["feature", "share of the gain"], [[name, f"{share:.3f}"] for name, share in gains]),
             ]
         )
@@ -135,14 +139,16 @@ def learn_ranker(
     bst = None if features.sequence is None else _learned_bst(learning, features, settings)
     ranker = Ranker(header, features, Forest.read(learned.text), history, bst)
     rankings = _rankings(ranker, vertical, collection)
-    comparison = compared(retriever, rankings, valid.take(measures, valid.targets.take(measures)), settings.seed)
+    comparison, to_rrf = compared(
+        retriever, rankings, valid.take(measures, valid.targets.take(measures)), settings.seed
+    )
     try:
         out.mkdir(parents=True, exist_ok=True)
         ranker.save(out, learned.text)
     except BaseException:
         shutil.rmtree(out, ignore_errors=True)
         raise
-    return RankReport(learned, counts, examples.left_out, examples.logged, comparison)
+    return RankReport(learned, counts, examples.left_out, examples.logged, comparison, to_rrf)
 
 
 def _rankings(ranker: Ranker, vertical: Vertical, collection: AnyCollection) -> dict[str, RankingStages]:
@@ -164,8 +170,9 @@ def _learned_bst(learning: RankExamples, features: FeatureSet, settings: ForestS
 
 def compared(
     retriever: Retriever, rankings: Mapping[str, RankingStages], searches: Searches, seed: int = 0
-) -> Comparison:
-    """The hybrid expression in its present order, by reciprocal-rank fusion, and with each ranking, by name."""
+) -> tuple[Comparison, dict[str, Interval]]:
+    """The hybrid expression in its present order, by reciprocal-rank fusion, and with each ranking, by name; and the
+    differences of NDCG@10 to the fusion, by name, where that is not the present order."""
     assert retriever.vertical is not None
     key = retriever.default_key
     vectors = request_vectors(retriever, searches, key)
@@ -175,7 +182,12 @@ def compared(
     for name, ranking in rankings.items():
         runs[name] = with_ranking(retriever, searches, _DEPTH, key, ranking).run
     measures = served_measures((K, _DEPTH), searches.targets)
-    return compare(runs, searches.targets, measures=measures, segments=searches.segments, baseline=PRESENT, seed=seed)
+    found = compare(runs, searches.targets, measures=measures, segments=searches.segments, baseline=PRESENT, seed=seed)
+    if FUSED not in runs:
+        return found, {}
+    measure = f"NDCG@{K}"
+    beside = compare(runs, searches.targets, measures={measure: measures[measure]}, baseline=FUSED, seed=seed)
+    return found, {system: beside.difference(system, measure) for system in runs if system != FUSED}
 
 
 def _written(found: Interval) -> str:
