@@ -40,7 +40,7 @@ GRID: dict[str, dict[str, Any]] = {
     "slow": {"optimizer": {"rate": 0.0005}},
     "log_q": {"negatives": {"log_q": True}},
     "batch 1024": {"batch": 1024},
-    "256 wide": {"towers": {"dim": 256, "tables": {"text": {"buckets": 131072, "dim": 128}}}},
+    "wide": {"towers": {"dim": 256}},
     "hidden layer": {"towers": {"hidden": 128}},
     "soft": {"loss": {"kind": "softmax", "scale": 12}},
     "no dropout": {"dropout": 0},

@@ -1,7 +1,7 @@
 """The recipes that a search tries: a fixed list of changes to the recipe given, the most promising ones first.
 
-What is varied, and by how much, is what moved recall on the eight logs of benchmarks/learning/defaults.py (decision
-057): how fast embedding tables learn, logQ, width, the size of a batch; then the rest, alone and together.
+What is varied, and by how much, is what moved recall on the logs of benchmarks/learning/defaults.py (decisions 057 and
+097): the rate, width, logQ, how fast embedding tables learn, the size of a batch; then the rest, alone and together.
 """
 
 from typing import Any
@@ -22,12 +22,12 @@ _DROPOUT = {"dropout": 0.4}
 _SOFT = {"loss": {"kind": "softmax", "scale": 12}}
 
 _CHANGES: dict[str, tuple[dict[str, Any], ...]] = {
-    "slow tables": (_SLOW_TABLES,),
+    "slow": (_SLOW,),
+    "wide": (_WIDE,),
     "log_q": (_LOG_Q,),
     "fast tables": (_FAST_TABLES,),
-    "wide": (_WIDE,),
+    "slow tables": (_SLOW_TABLES,),
     "large batches": (_LARGE_BATCHES,),
-    "slow": (_SLOW,),
     "log_q, wide": (_LOG_Q, _WIDE),
     "slow tables, wide": (_SLOW_TABLES, _WIDE),
     "more dropout": (_DROPOUT,),
