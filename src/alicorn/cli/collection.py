@@ -52,6 +52,14 @@ def update(
     stored: Annotated[
         str | None, typer.Option(help="How vectors of a new key are kept: float32 (default), float16 or codes.")
     ] = None,
+    vertical: Annotated[
+        Path | None,
+        typer.Option(
+            help="Changed vertical.yaml, whose terms, stored columns and static rank all documents get; vectors stay.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Change columns of documents; they keep what the table leaves out.
@@ -59,14 +67,34 @@ def update(
     A document that the collection does not have is counted. A column embedding:<key> of a new key adds the key; the
     vectors of a further model are published: alicorn publish with --as.
 
-    Example: alicorn update prices.parquet --into collection/
+    Examples:
+
+    alicorn update prices.parquet --into collection/
+
+    alicorn update documents.parquet --into collection/ --vertical vertical.yaml
     """
     from alicorn.publishing.update import update as update_documents
 
+    if vertical is not None:
+        if stored is not None:
+            raise ConfigError("--stored is for vectors of a new key, and --vertical leaves vectors as they are")
+        _bring_to(vertical, documents, into, as_json)
+        return
     with progress_bar(log, "update") as advance:
         done = update_documents(documents, into, (), advance, stored)
     values = {"updated": done.updated, "unknown": done.unknown, "added": done.added, "seconds": round(done.seconds, 2)}
     print_values(values, as_json)
+
+
+def _bring_to(vertical: Path, documents: Path, into: Path, as_json: bool) -> None:
+    from alicorn.publishing.rederive import rederive
+    from alicorn.vertical import Vertical
+
+    with progress_bar(log, "update") as advance:
+        done = rederive(documents, into, Vertical.load(vertical), advance)
+    if done.kept:
+        log.print(f"columns that this vertical does not store: {', '.join(done.kept)} (`alicorn drop` removes them)")
+    print_values({"updated": done.updated, "unknown": done.unknown, "seconds": round(done.seconds, 2)}, as_json)
 
 
 def drop(

@@ -3,6 +3,7 @@
 documents.py     tables of documents as a collection takes them: selection, terms, vectors
 publish.py       a table into a collection, new or existing
 update.py        columns or vectors into a collection that has the documents; keys that go
+rederive.py      terms and columns of a changed vertical into a collection, whose vectors stay
 embeddings.py    embedding keys and dimensions of models and of tables
 aliases.py       names of embedding keys, such as current
 provenance.py    which models made the vectors of a collection

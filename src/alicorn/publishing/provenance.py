@@ -70,8 +70,9 @@ def check_vertical(collection: Described, vertical: Vertical) -> None:
     if published is not None and (others := differing(published, of_documents(vertical))):
         raise CollectionError(
             f"the collection was published with another {' and '.join(others)} than vertical '{vertical.name}' has:"
-            " publish the documents into a new collection, without training again, or take the vertical that it was"
-            " published with (--vertical)"
+            " `alicorn update DOCS --into COLLECTION --vertical FILE` brings its documents to this vertical, with the"
+            " vectors that they have, without training again; or take the vertical that it was published with"
+            " (--vertical)"
         )
 
 
