@@ -98,8 +98,10 @@ INSIDE = {
     "index/segment": ["parts", "segment", "snapshot", "numeric", "building", "files"],
     "distributed": ["protocol", "publishing", "shard", "router", "processes", "storage"],
     "distributed/storage": ["objects", "transfer"],
-    "distributed/processes": ["frames", "secret", "ready", "server", "client", "opening", "on_ray"],
-    "distributed/shard": ["execution", "agreeing", "answering", "shard", "versions"],
+    "distributed/processes": [
+        *("frames", "secret", "ready", "server", "telling", "client", "opening", "following", "promoting", "on_ray"),
+    ],
+    "distributed/shard": ["execution", "agreeing", "answering", "shard", "epochs", "written", "versions"],
     "distributed/router": [
         "reach",
         "transport",
@@ -109,6 +111,7 @@ INSIDE = {
         "fetched",
         "version",
         "search",
+        "writing",
         "sharded",
     ],
     "evaluation": ["metrics", "unseen", "searches", "systems", "judges", "reports", "orders", "gates"],

@@ -79,11 +79,15 @@ class AbandonedError(CollectionError):
 
 
 class UnreachableError(CollectionError):
-    """Shards of a collection did not answer, and no partial answer was allowed; `lost` has their numbers."""
+    """Shards of a collection did not answer, and no partial answer was allowed; `lost` has their numbers.
 
-    def __init__(self, message: str, *, lost: Sequence[int]) -> None:
+    outdated: they answer, but not for the moment that was asked for: what is newest may be asked for.
+    """
+
+    def __init__(self, message: str, *, lost: Sequence[int], outdated: bool = False) -> None:
         super().__init__(message)
         self.lost = lost
+        self.outdated = outdated
 
 
 class ModelError(AlicornError):

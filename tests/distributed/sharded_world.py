@@ -1,7 +1,7 @@
 """One collection, and the same documents as 1, 2, 4 and 7 shards."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,6 +31,12 @@ class OverAWire:
         read = {shard: decode_request(encode(message)) for shard, message in asked.items()}
         answers = self._inner.ask(read, deadline)
         return {shard: decode_answer(encode(answer)) for shard, answer in answers.items()}
+
+    def copies(self, shard: int) -> Sequence[str]:
+        return self._inner.copies(shard)
+
+    def tell(self, shard: int, copy: str, message: Message, deadline: float | None) -> Answer | Lost:
+        return decode_answer(encode(self._inner.tell(shard, copy, decode_request(encode(message)), deadline)))
 
     def close(self) -> None:
         self._inner.close()

@@ -31,7 +31,7 @@ from alicorn.query.nn import recall as recall_module
 
 def opened(local: Transport) -> list[OpenShard]:
     assert isinstance(local, LocalShards)
-    return [shard for versions in local._shards for shard in versions._versions.values()]
+    return [shard for versions in local._shards if (shard := versions.newest.at((0, 0))) is not None]
 
 
 CALIBRATION = Calibration(

@@ -2,6 +2,7 @@
 
 import datetime
 import random
+import shutil
 from contextlib import ExitStack
 
 import pyarrow as pa
@@ -12,8 +13,12 @@ from served_people import SEARCHERS, UNIFIED, VERTICAL, Model
 
 from alicorn.config import parse_config
 from alicorn.distributed.processes.opening import open_shards
+from alicorn.distributed.protocol.manifest import read_manifest
+from alicorn.distributed.protocol.messages import Lead
 from alicorn.distributed.publishing import publish_shards
-from alicorn.distributed.router.transport import Lost
+from alicorn.distributed.router import ShardedCollection
+from alicorn.distributed.router.transport import LocalShards, Lost
+from alicorn.distributed.shard.versions import ShardVersions, Writable
 from alicorn.publishing.documents import indexed
 from alicorn.publishing.provenance import metadata_of
 from alicorn.query import Collection
@@ -193,3 +198,30 @@ def test_an_answer_says_how_much_of_the_collection_it_is_of(folder, monkeypatch)
         assert part["coverage"]["answered"] == 2
         assert 0 < len(part["hits"]) == part["total"] < whole["total"]
         assert "answered by 2 of 3 shards" in part["notices"]
+
+
+def test_documents_are_written_over_shards(folder, tmp_path):
+    """The same answers to writes, and to what is asked after each."""
+    shards = [ShardVersions(folder / "sharded", at, Writable(tmp_path / str(at))) for at in range(3)]
+    for shard in shards:
+        shard.answer(Lead(read_manifest(folder / "sharded").version, 1))
+    shutil.copytree(folder / "whole", tmp_path / "whole")
+    lines = (
+        '{"doc_id":"b1","columns":{"name":"Jon Doe"}}\n{"doc_id":""}\n{"doc_id":"b2","columns":{"name":"Jane Doe"}}\n'
+    )
+    writes = [
+        ("POST", "/v1/documents", {"json": [{"doc_id": f"n{at}", "columns": {"name": "John Doe"}} for at in range(7)]}),
+        ("POST", "/v1/documents", {"json": [{"doc_id": f"n{at}", "columns": {"name": 7}} for at in range(7)]}),
+        ("PATCH", "/v1/documents", {"json": [{"doc_id": "n3", "static_rank": 9.0}, {"doc_id": "nobody"}]}),
+        ("DELETE", "/v1/documents/n5", {}),
+        ("DELETE", "/v1/documents/nobody", {}),
+        ("POST", "/v1/documents/bulk", {"content": lines, "headers": {"content-type": "application/x-ndjson"}}),
+    ]
+    with ExitStack() as stack:
+        sharded = ShardedCollection(folder / "sharded", LocalShards(shards))
+        both = [start(stack, one) for one in (Collection.open(tmp_path / "whole"), sharded)]
+        for method, path, body in writes:
+            same(both, method, path, **body)
+            same(both, "POST", "/v1/search", json={"text": "john doe", "limit": 20})
+            same(both, "GET", "/v1/documents/n3")
+        assert same(both, "GET", "/v1/documents/b2")["name"] == "Jane Doe"

@@ -14,6 +14,7 @@ from alicorn.cli.compiling import compile
 from alicorn.cli.configuration import analyze, init, schema
 from alicorn.cli.demo import demo
 from alicorn.cli.distributed.plan import plan
+from alicorn.cli.distributed.promote import promote
 from alicorn.cli.distributed.shard import shard
 from alicorn.cli.distributed.storage import pull, push
 from alicorn.cli.lacking import naming_what_is_lacking
@@ -59,6 +60,7 @@ VERBS = (
     query,
     serve,
     shard,
+    promote,
     push,
     pull,
     feed,

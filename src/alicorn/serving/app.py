@@ -141,7 +141,7 @@ def create_app(
         middleware=[
             Middleware(RequestIds),
             *_by_who_asks(part, collection, metrics, access, hosts),
-            *([Middleware(Follows, follower=follower)] if collection.read_only else []),
+            *([Middleware(Follows, follower=follower)] if collection.read_only or collection.is_remote else []),
         ],
         exception_handlers=PROBLEM_ANSWERS,
         lifespan=lifespan,

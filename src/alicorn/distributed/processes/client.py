@@ -19,6 +19,7 @@ import msgspec
 
 from alicorn.distributed.processes.frames import FrameReader, connect, framed
 from alicorn.distributed.processes.secret import Proof
+from alicorn.distributed.processes.telling import tell
 from alicorn.distributed.protocol.codec import decode_answer, encode
 from alicorn.distributed.protocol.messages import Answer, Message, NotHere
 from alicorn.distributed.router.transport import Lost
@@ -176,7 +177,7 @@ class _Call:
         self.outcome: Answer | Lost | None = None
         self._shard, self._message, self._deadline = shard, message, deadline
         self._waiting = shard.in_turn() * _ROUNDS
-        self._reason = ""
+        self._reason, self._is_outdated = "", False
         self._started = time.monotonic()
         self._hedge_at = self._started + shard.hedge_s
         self.ask_next()
@@ -208,7 +209,7 @@ class _Call:
             self.attempts[attempt.connection.fileno()] = attempt
             return
         if not self.attempts:
-            self.outcome = Lost(self._reason)
+            self.outcome = Lost(self._reason, self._is_outdated)
 
     def wake(self, now: float) -> None:
         """Do what is due."""
@@ -242,7 +243,10 @@ class _Call:
         if isinstance(answer, NotHere):
             del self.attempts[descriptor]
             attempt.replica.release(attempt.connection)
-            self._failed(attempt.replica, answer.reason)
+            if answer.behind:
+                self._reason, self._is_outdated = f"{attempt.replica.address}: {answer.reason}", True
+            else:
+                self._failed(attempt.replica, answer.reason)
             self.ask_next()
         elif answer is not None:
             del self.attempts[descriptor]
@@ -272,6 +276,7 @@ class ProcessShards:
 
     def __init__(self, addresses: Sequence[Sequence[str]], secret: bytes | None = None) -> None:
         """addresses: of the replicas of each shard, by its number: unix:PATH or HOST:PORT. secret: that they share."""
+        self._secret = secret
         self._shards = [ReplicatedShard(of_shard, secret) for of_shard in addresses]
 
     def ask(self, asked: Mapping[int, Message], deadline: float | None) -> dict[int, Answer | Lost]:
@@ -301,6 +306,12 @@ class ProcessShards:
         """Ask these replicas from now on. addresses: of each shard, by its number, which stay as many."""
         for shard, of_shard in zip(self._shards, addresses, strict=True):
             shard.reach(of_shard)
+
+    def copies(self, shard: int) -> Sequence[str]:
+        return [replica.address for replica in self._shards[shard].replicas]
+
+    def tell(self, shard: int, copy: str, message: Message, deadline: float | None) -> Answer | Lost:
+        return tell(copy, message, self._secret, time.monotonic() + ANSWER_S if deadline is None else deadline)
 
     def close(self) -> None:
         for shard in self._shards:

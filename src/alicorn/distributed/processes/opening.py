@@ -19,7 +19,13 @@ def open_shards(folder: Path, addresses: Sequence[str] = (), secret: Path | None
     """
     if not addresses:
         return ShardedCollection.open(folder)
-    of_shards: list[list[str]] = [[] for _ in read_manifest(folder).shards]
+    of_shards = addresses_of(len(read_manifest(folder).shards), folder, addresses)
+    return ShardedCollection(folder, ProcessShards(of_shards, None if secret is None else read_secret(secret)))
+
+
+def addresses_of(num_shards: int, folder: Path, addresses: Sequence[str]) -> list[list[str]]:
+    """The addresses of each shard, by its number. Raises ConfigError."""
+    of_shards: list[list[str]] = [[] for _ in range(num_shards)]
     for text in addresses:
         number, _, address = text.partition("=")
         if not (number.isdecimal() and int(number) < len(of_shards) and address):
@@ -31,4 +37,4 @@ def open_shards(folder: Path, addresses: Sequence[str] = (), secret: Path | None
     missing = [str(number) for number, of_shard in enumerate(of_shards) if not of_shard]
     if missing:
         raise ConfigError(f"--shard: no process is named for shard {', '.join(missing)} of {folder}: give each one")
-    return ShardedCollection(folder, ProcessShards(of_shards, None if secret is None else read_secret(secret)))
+    return of_shards

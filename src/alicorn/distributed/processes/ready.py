@@ -9,7 +9,6 @@ import numpy as np
 
 from alicorn.compiled.kernels import KERNELS
 from alicorn.distributed.protocol.manifest import read_manifest
-from alicorn.distributed.router.facts import KnownFacts
 from alicorn.distributed.router.search import SearchArguments, ShardedSearch
 from alicorn.distributed.router.transport import LocalShards
 from alicorn.distributed.router.version import ServedVersion
@@ -28,16 +27,16 @@ def make_ready(shard: ShardVersions, folder: Path, number: int) -> None:
             kernel.compile(kernel.declared[0])
     manifest = read_manifest(folder)
     only = LocalShards([shard] * len(manifest.shards))  # whatever shard is asked, it is this one
-    version = ServedVersion(manifest, only)
+    status = shard.newest.status()
+    everywhere = dict.fromkeys(range(len(manifest.shards)), (status.last, 1))
+    version = ServedVersion(manifest, only).after(everywhere)
 
     def search(node: Node, order_by: OrderBy | None = None, **vectors: np.ndarray) -> None:
         ShardedSearch(version, [number], SearchArguments(node, check_vectors(vectors), 1, order_by)).result(0.0)
 
     if not manifest.shards[number].num_docs:
         return
-    at = np.zeros(1, dtype=np.int64)
-    first = version.hits(KnownFacts(manifest.version, [number], 1), at + number, at, at)
-    terms = [Term(term) for term in first.document(first.segments[0], 0)["terms"][:2]]
+    terms = [Term(term) for term in shard.some_terms()]
     words = [*terms, Or((*terms, Term("text:"))), And((*terms, Not(Term("text:"))))] if terms else []
     for node in words:
         for order_by in (None, "bm25"):

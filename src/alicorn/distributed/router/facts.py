@@ -1,6 +1,6 @@
-"""What follows from a version alone: counts over all its shards, and the terms to which nodes expand.
+"""What follows from a moment alone: counts over all its shards, and the terms to which nodes expand.
 
-The router asks all shards for what it does not know yet, and remembers it: a version does not change.
+The router asks all shards for what it does not know yet, and remembers it: what was at a moment does not change.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from alicorn.distributed.protocol.messages import AskFacts, Facts, OwnFacts, OwnTerms
+from alicorn.distributed.protocol.messages import AskFacts, Facts, Moment, OwnFacts, OwnTerms
 from alicorn.index.segment.parts.terms import TEXT
 from alicorn.index.segment.snapshot import CountOf, Spelled
 from alicorn.language import tree
@@ -27,13 +27,13 @@ Ask = Callable[[AskFacts], Sequence[OwnFacts]]
 
 
 class KnownFacts:
-    """The facts that were asked for so far, of a version or of some of its shards. only: of the documents that may be
+    """The facts that were asked for so far, of a moment or of some of its shards. only: of the documents that may be
     seen; None: of all."""
 
-    def __init__(self, version: str, shards: list[int], num_docs: int, only: str | None = None) -> None:
+    def __init__(self, moment: Moment, shards: list[int], num_docs: int, only: str | None = None) -> None:
         """num_docs: of these shards."""
         self.only, self.shards, self.num_docs = only, shards, num_docs
-        self._version = version
+        self.moment = moment
         self._none = Facts(shards, num_docs, {}, {})
         self._counts: dict[CountOf, int] = {}
         self._expansions: dict[str, Spelled] = {}
@@ -52,7 +52,7 @@ class KnownFacts:
         missing = [one for one in wanted if one not in known]
         if missing:
             facts = msgspec.structs.replace(self._none, expansions=expansions or {})
-            parts = ask(AskFacts(self._version, missing, [], facts, self.only))
+            parts = ask(AskFacts(self.moment, missing, [], facts, self.only))
             sums = {one: sum(part.counts[at] for part in parts) for at, one in enumerate(missing)}
             known = {**known, **sums}
             self._counts = known if len(known) < _MOST else {}
@@ -62,7 +62,7 @@ class KnownFacts:
         known, wanted = self._expansions, {str(node): node for node in nodes}
         missing = [text for text in wanted if text not in known]
         if missing:
-            parts = ask(AskFacts(self._version, [], missing, self._none, self.only))
+            parts = ask(AskFacts(self.moment, [], missing, self._none, self.only))
             chosen = {
                 text: _chosen(wanted[text], [part.fitting[at] for part in parts]) for at, text in enumerate(missing)
             }

@@ -28,8 +28,6 @@ class Gathered:
     """
 
     shards: np.ndarray
-    segments: np.ndarray
-    numbers: np.ndarray
     ids: list[str]
     scores: tuple[np.ndarray, ...]
     columns: tuple[pa.Array, ...]
@@ -50,8 +48,6 @@ class Gathered:
         found_by = [one.found_by for one in hits if one.found_by is not None and len(one.ids)]
         return cls(
             np.repeat([shard for shard, _ in lists], [len(one.ids) for one in hits]),
-            np.concatenate([one.segments for one in hits]),
-            np.concatenate([one.numbers for one in hits]),
             ids,
             scores,
             columns,
@@ -64,9 +60,6 @@ class Gathered:
         best: np.ndarray = places[np.lexsort([key[places] for key in reversed(self.keys)])[:limit]]
         return best
 
-    def address(self, place: int) -> tuple[int, int, int]:
-        return int(self.shards[place]), int(self.segments[place]), int(self.numbers[place])
-
 
 def with_shares(
     gathered: Gathered, root: tree.StrongOr, num_best: int, shares: Sequence[int], limit: int
@@ -76,18 +69,18 @@ def with_shares(
     gathered: first the best of the shards, `num_best` hits, then the first of each marked operand, of which `shares`
     says how many.
     """
-    reserved: dict[tuple[int, int, int], int] = {}
+    reserved: dict[str, int] = {}
     start = num_best
     for weight, count in zip([weight for weight in root.optional_weight if weight is not None], shares, strict=True):
         share = min(math.ceil(weight * limit - 1e-9), limit)
         for place in gathered.first(np.arange(start, start + count), share).tolist():
             if len(reserved) < limit:
-                reserved.setdefault(gathered.address(place), place)
+                reserved.setdefault(gathered.ids[place], place)
         start += count
     for place in gathered.first(np.arange(num_best), limit).tolist():
         if len(reserved) >= limit:
             break
-        reserved.setdefault(gathered.address(place), place)
+        reserved.setdefault(gathered.ids[place], place)
     return gathered.first(np.array(list(reserved.values()), dtype=np.int64), limit)
 
 

@@ -42,22 +42,27 @@ def _together(parts: tuple[ExchangePart, ...]) -> list[Reply]:
 
 def _answers(transport: Transport, asked: Mapping[int, Message], deadline: float | None) -> dict[int, Answer]:
     answers: dict[int, Answer] = {}
-    lost: dict[int, str] = {}
+    lost: dict[int, Lost] = {}
     for shard, answer in transport.ask(asked, deadline).items():
         if isinstance(answer, Lost):
-            lost[shard] = answer.reason
+            lost[shard] = answer
         elif isinstance(answer, Refused):
-            raise _error_of(answer)
+            raise error_of(answer)
         else:
             answers[shard] = answer
     if lost:
-        reasons = "; ".join(f"shard {number}: {reason}" for number, reason in lost.items())
-        raise UnreachableError(f"no answer of {reasons}. Ask again, or allow a partial answer", lost=list(lost))
+        reasons = "; ".join(f"shard {number}: {one.reason}" for number, one in lost.items())
+        raise UnreachableError(
+            f"no answer of {reasons}. Ask again, or allow a partial answer",
+            lost=list(lost),
+            outdated=any(one.outdated for one in lost.values()),
+        )
     return answers
 
 
-def _error_of(refused: Refused) -> AlicornError:
+def error_of(refused: Refused) -> AlicornError:
     """The error as if it were of one collection."""
     kind = getattr(errors, refused.error, AlicornError)
     error: AlicornError = kind.__new__(kind, refused.message)
+    vars(error).update(refused.about)
     return error

@@ -62,7 +62,7 @@ class ShardedSearch:
         self._ordering = Ordering(order, prepared, asked.vectors, schema.columns)
         check_page(prepared, self._ordering, asked.offset, asked.after)
         self._first = AskSearch(
-            version.manifest.version,
+            version.moment,
             version.new_request(),
             str(prepared.root),
             facts.only,
@@ -104,7 +104,8 @@ class ShardedSearch:
             notices += (f"answered by {coverage.answered} of {coverage.shards} shards",)
         facets = facets_of(self._first.facets, [part.facets for part in parts])
         explanation = _explanation(found, total) if self._asked.explain else None
-        snapshot = self._version.hits(self._facts, hits.shards[places], hits.segments[places], hits.numbers[places])
+        ids = [hits.ids[place] for place in places.tolist()]
+        snapshot = self._version.hits(self._facts, hits.shards[places], ids)
         return Result(
             hits.scores[0][places],
             total,
@@ -121,7 +122,7 @@ class ShardedSearch:
             found_by=hits.found_by[places] if self._asked.lineage and hits.found_by is not None else None,
             num_by_nn=sum(part.num_by_nn for part in parts) if self._asked.lineage else None,
             covered=coverage,
-            _ids=[hits.ids[place] for place in places.tolist()],
+            _ids=ids,
         )
 
     def _merged(self, found: Mapping[int, ShardHits], total: int) -> tuple[Gathered, np.ndarray]:
@@ -142,7 +143,7 @@ class ShardedSearch:
     def _coverage(self) -> Coverage:
         """Of a part of the documents, those of the shards that answered: how many others there are is not known."""
         answered = self._facts.num_docs
-        documents = self._version.manifest.num_docs if self._asked.only is None else answered
+        documents = sum(self._version.num_docs) if self._asked.only is None else answered
         return Coverage(len(self._version.shards), len(self._alive), documents, answered)
 
 

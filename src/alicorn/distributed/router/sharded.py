@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -14,13 +15,14 @@ import pyarrow as pa
 
 from alicorn.distributed.protocol.exchanges import Reply
 from alicorn.distributed.protocol.manifest import ShardsManifest, read_manifest
-from alicorn.distributed.protocol.messages import AskReason, Explained, Message
+from alicorn.distributed.protocol.messages import AskReason, AskStatus, Explained, LastWrite, Message, Status, Written
 from alicorn.distributed.protocol.routing import shard_of
 from alicorn.distributed.router.facts import KnownFacts, spelled_nodes
 from alicorn.distributed.router.reach import REACH
 from alicorn.distributed.router.search import SearchArguments, ShardedSearch, count
 from alicorn.distributed.router.transport import LocalShards, Transport
 from alicorn.distributed.router.version import ServedVersion
+from alicorn.distributed.router.writing import GivenRows, ShardPart, ShardWriter, parts_of
 from alicorn.distributed.shard.versions import ShardVersions
 from alicorn.errors import CollectionError, UnreachableError
 from alicorn.index import Snapshot
@@ -35,7 +37,8 @@ from alicorn.query.result import Result
 from alicorn.query.search import check_limit
 
 _log = logging.getLogger(__name__)
-_KEPT = 2  # versions that searches which began may end in
+_KEPT = 64  # moments that searches which began may end in
+_TRIES = 4  # of a search, where moments pass quickly
 _AGAIN_S = 0.2
 
 
@@ -46,7 +49,6 @@ class ShardedCollection:
     (router/reach.py) says how long it may take, and whether an answer of some shards will do.
     """
 
-    read_only = True
     is_remote = True
     num_rewritings = 0
 
@@ -54,12 +56,18 @@ class ShardedCollection:
         """folder: of the manifest that says which version is current. Raises CollectionError, CorruptionError."""
         self.folder = Path(folder)
         self._transport = transport
-        self._num_shards = len(read_manifest(self.folder).shards)
-        self._versions: tuple[ServedVersion, ...] = (ServedVersion(read_manifest(self.folder), transport),)
+        self._writer = ShardWriter(transport)
+        manifest = read_manifest(self.folder)
+        self._num_shards = len(manifest.shards)
+        self._lock = threading.Lock()
+        self._takes_writes = False
+        self._versions: tuple[ServedVersion, ...] = (ServedVersion(manifest, transport),)
+        self.refresh()
 
     @classmethod
     def open(cls, folder: str | Path) -> Self:
-        """The current version in a folder, all shards in this process. Raises CollectionError, CorruptionError."""
+        """The current version in a folder, all shards in this process, to be read. Raises CollectionError,
+        CorruptionError."""
         shards: list[ShardVersions] = []
         try:
             for number in range(len(read_manifest(Path(folder)).shards)):
@@ -68,6 +76,11 @@ class ShardedCollection:
         except BaseException:
             LocalShards(shards).close()
             raise
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the shards take no writes."""
+        return not self._takes_writes
 
     @property
     def manifest(self) -> ShardsManifest:
@@ -87,7 +100,7 @@ class ShardedCollection:
         return dict(self.manifest.metadata)
 
     def __len__(self) -> int:
-        return self.manifest.num_docs
+        return sum(self._versions[0].num_docs)
 
     def snapshot(self) -> Snapshot:
         """Without segments: the documents are in the shards."""
@@ -130,13 +143,17 @@ class ShardedCollection:
         started = time.perf_counter()
         check_limit(limit)
         given = check_vectors(vectors)
-        version = self._version_of(snapshot)
+        version, tries = self._version_of(snapshot), 1
         asked = SearchArguments(expression, given, limit, order_by, explain, offset, after, facets, only, lineage)
         alive = version.shards
         while True:
             try:
                 return ShardedSearch(version, alive, asked).result(started)
             except UnreachableError as error:
+                if error.outdated and snapshot is None and tries < _TRIES:
+                    self.refresh()
+                    version, tries = self._versions[0], tries + 1
+                    continue
                 alive = [shard for shard in alive if shard not in error.lost]
                 if not REACH.get().partial_answer or not alive:
                     raise
@@ -169,31 +186,49 @@ class ShardedCollection:
         request, text = version.new_request(), str(prepared.root)
 
         def message(replies: list[list[Reply]]) -> Message:
-            return AskReason(version.manifest.version, request, text, doc_id, given, facts, replies)
+            return AskReason(version.moment, request, text, doc_id, given, facts, replies)
 
         answer = version.ask(version.shards, message)[shard_of(doc_id, len(version.shards))]
         assert isinstance(answer, Explained)
         return None if answer.reason is None else _reason(answer.reason)
 
     def refresh(self) -> bool:
-        """Go on to the version that is current in the folder, once every shard has it -> whether there was another.
+        """Go on to what is current: the version in the folder, once every shard has it, and what was written.
 
-        Searches that began end in theirs. Another number of shards needs other processes, and a router that is started
-        with these: until then this version is searched.
+        Returns whether there was anything. Searches that began end in what they began with. Another number of shards
+        needs other processes, and a router that is started with these: until then this version is searched.
         """
-        manifest = read_manifest(self.folder)
-        if manifest.version == self.manifest.version:
-            return False
+        manifest, version = read_manifest(self.folder), self._versions[0]
         if len(manifest.shards) != self._num_shards:
             _log.warning("%s has %d shards now, not %d", self.folder, len(manifest.shards), self._num_shards)
-            return False
-        version = ServedVersion(manifest, self._transport)
-        try:
-            version.is_everywhere()
-        except UnreachableError:
-            return False
-        self._versions = (version, *self._versions)[:_KEPT]
-        return True
+            manifest = version.manifest
+        if manifest.version != version.manifest.version:
+            newer = ServedVersion(manifest, self._transport)
+            if len(found := self._statuses(newer)) == self._num_shards:
+                with self._lock:
+                    self._versions = (newer.after(found), *self._versions)[:_KEPT]
+                return True
+        return self._advance(self._statuses(version))
+
+    def _statuses(self, version: ServedVersion) -> dict[int, tuple[LastWrite, int]]:
+        """The last confirmed write of each shard that answers, and its documents then."""
+        asked = dict.fromkeys(version.shards, AskStatus(version.manifest.version))
+        answers = self._transport.ask(asked, REACH.get().deadline)
+        found = {shard: one for shard, one in answers.items() if isinstance(one, Status)}
+        self._takes_writes |= any(one.leads is not None for one in found.values())
+        return {shard: (one.confirmed, one.num_docs) for shard, one in found.items()}
+
+    def _advance(self, writes: Mapping[int, tuple[LastWrite, int]], version: str | None = None) -> bool:
+        """See what was written to some shards -> whether that is new."""
+        with self._lock:
+            newest = self._versions[0]
+            if version not in (None, newest.manifest.version):
+                return False
+            newer = newest.after(writes)
+            if newer is newest:
+                return False
+            self._versions = (newer, *self._versions)[:_KEPT]
+            return True
 
     def await_shards(self, timeout_s: float) -> None:
         """Return when every shard has the version that is searched. Raises UnreachableError after `timeout_s`."""
@@ -208,6 +243,7 @@ class ShardedCollection:
                 time.sleep(_AGAIN_S)
 
     def close(self) -> None:
+        self._writer.close()
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -216,32 +252,48 @@ class ShardedCollection:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # -- writing, which shards do not take
+    # -- writing: see router/writing.py
 
-    def apply(self, upserts: pa.Table | None = None, deletes: Sequence[str] = (), given: object = None) -> Applied:
-        self._refuse()
+    def apply(self, upserts: pa.Table | None = None, deletes: Sequence[str] = (), given: GivenRows = None) -> Applied:
+        """As Collection.apply, but for this: a write to several shards is not one transaction (router/writing.py)."""
+        written = self._write(parts_of(self._versions[0], upserts, deletes, given, "upsert"), is_update=False)
+        deleted = sum(one.deleted for one in written)
+        return Applied(sum(one.written for one in written), deleted, len(set(deletes)) - deleted)
 
-    def update(self, table: pa.Table, given: object = None) -> Updated:
-        self._refuse()
+    def upsert(self, table: pa.Table) -> int:
+        return self.apply(table).upserted
+
+    def update(self, table: pa.Table, given: GivenRows = None) -> Updated:
+        written = self._write(parts_of(self._versions[0], table, (), given, "update"), is_update=True)
+        updated = sum(one.written for one in written)
+        return Updated(updated, len(table) - updated)
 
     def delete(self, doc_ids: Sequence[str]) -> Deletion:
-        self._refuse()
+        return Deletion(*self.apply(deletes=doc_ids)[1:])
 
     def add_key(self, key: str, embedding: object) -> None:
-        self._refuse()
+        self._refuse("embedding keys")
 
     def set_metadata(self, metadata: Mapping[str, Any]) -> None:
-        self._refuse()
+        self._refuse("metadata")
 
     # -- within
 
     def _facts_of(self, version: ServedVersion, only: tree.Node | None) -> KnownFacts:
         return version.facts(version.shards, only, partial(count, version, version.shards))
 
-    def _refuse(self) -> NoReturn:
+    def _write(self, parts: Mapping[int, ShardPart], is_update: bool) -> list[Written]:
+        version = self._versions[0].manifest.version
+
+        def wrote(done: Mapping[int, Written]) -> None:
+            self._advance({shard: (one.last, one.num_docs) for shard, one in done.items()}, version)
+
+        return list(self._writer.write(version, parts, is_update, wrote).values())
+
+    def _refuse(self, what: str) -> NoReturn:
         raise CollectionError(
-            f"{self.folder} is a version of shards, which does not change: write to the collection that it was made of,"
-            " and publish it again with --shards"
+            f"{self.folder}: the {what} of a version of shards do not change: change them in the collection that it was"
+            " made of, and publish it again with --shards"
         )
 
     def _version_of(self, snapshot: Snapshot | None) -> ServedVersion:

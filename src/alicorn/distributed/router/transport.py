@@ -10,9 +10,10 @@ from alicorn.distributed.shard.versions import ShardVersions
 
 
 class Lost(NamedTuple):
-    """A shard that did not answer, and why."""
+    """A shard that did not answer, and why. outdated: it answers, but not for the moment that was asked for."""
 
     reason: str
+    outdated: bool = False
 
 
 class Transport(Protocol):
@@ -20,6 +21,12 @@ class Transport(Protocol):
 
     def ask(self, asked: Mapping[int, Message], deadline: float | None) -> dict[int, Answer | Lost]:
         """The answers of some shards by their numbers. deadline: by time.monotonic; None: however long it takes."""
+
+    def copies(self, shard: int) -> Sequence[str]:
+        """The names of the copies of a shard."""
+
+    def tell(self, shard: int, copy: str, message: Message, deadline: float | None) -> Answer | Lost:
+        """The answer of one copy, which is asked once. NotHere where the message did not reach it."""
 
     def close(self) -> None:
         """Let go of the shards."""
@@ -34,8 +41,15 @@ class LocalShards:
     def ask(self, asked: Mapping[int, Message], deadline: float | None) -> dict[int, Answer | Lost]:
         answers = {number: self._shards[number].answer(message) for number, message in asked.items()}
         return {
-            number: Lost(answer.reason) if isinstance(answer, NotHere) else answer for number, answer in answers.items()
+            number: Lost(answer.reason, answer.behind) if isinstance(answer, NotHere) else answer
+            for number, answer in answers.items()
         }
+
+    def copies(self, shard: int) -> Sequence[str]:
+        return ("",)
+
+    def tell(self, shard: int, copy: str, message: Message, deadline: float | None) -> Answer | Lost:
+        return self._shards[shard].answer(message)
 
     def close(self) -> None:
         for shard in self._shards:

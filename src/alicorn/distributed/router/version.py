@@ -1,9 +1,9 @@
-"""A version of shards, as a router knows it: what all of it shares, and how it is asked."""
+"""A version of shards at a moment, as a router knows it: what all of it shares, and how it is asked."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Generic, TypeVar
 
@@ -18,9 +18,10 @@ from alicorn.distributed.protocol.messages import (
     AskDocuments,
     AskFacts,
     AskQuantizers,
-    AskRows,
-    AskVersion,
+    AskStatus,
+    LastWrite,
     Message,
+    Moment,
     OwnFacts,
     QuantizerArrays,
     TableStream,
@@ -61,10 +62,19 @@ class OnDemand(dict[K, V], Generic[K, V]):
 class ServedVersion:
     """Every method may be called from any thread. They raise UnreachableError."""
 
-    def __init__(self, manifest: ShardsManifest, transport: Transport) -> None:
+    def __init__(
+        self,
+        manifest: ShardsManifest,
+        transport: Transport,
+        writes: Sequence[LastWrite] | None = None,
+        num_docs: Sequence[int] | None = None,
+    ) -> None:
+        """writes: the last of each shard, and num_docs: its documents then; None: as they were published."""
         self.manifest = manifest
         self._transport = transport
         self.shards = list(range(len(manifest.shards)))
+        self.moment = Moment(manifest.version, [(0, 0) for _ in self.shards] if writes is None else list(writes))
+        self.num_docs = [one.num_docs for one in manifest.shards] if num_docs is None else list(num_docs)
         self._facts = self._facts_of(self.shards)
         self._of_parts: dict[str, KnownFacts] = {}
         self.snapshot = self.snapshot_of(self._facts, ())
@@ -75,7 +85,19 @@ class ServedVersion:
 
     def is_everywhere(self) -> None:
         """Raises UnreachableError unless every shard has the version."""
-        self.ask(self.shards, partial(_same, AskVersion(self.manifest.version)))
+        self.ask(self.shards, partial(_same, AskStatus(self.manifest.version)))
+
+    def after(self, writes: Mapping[int, tuple[LastWrite, int]]) -> ServedVersion:
+        """The moment after some shards were written, each with its last write and its documents then."""
+        newer = {shard: one for shard, one in writes.items() if one[0] > self.moment.writes[shard]}
+        if not newer:
+            return self
+        of_shards = [newer.get(shard, (self.moment.writes[shard], self.num_docs[shard])) for shard in self.shards]
+        lasts, num_docs = zip(*of_shards, strict=True)
+        version = ServedVersion(self.manifest, self._transport, lasts, num_docs)
+        if "_quantizers" in vars(self):
+            vars(version)["_quantizers"] = self._quantizers
+        return version
 
     def facts(self, alive: list[int], only: tree.Node | None, count: Callable[[tree.Node], int]) -> KnownFacts:
         """Of the documents that may be seen; count: how many these are. Those of some shards are not remembered."""
@@ -85,7 +107,7 @@ class ServedVersion:
         known = self._of_parts.get(text) if alive == self.shards else None
         if known is None:
             check_expression(prepare(only).named, self.snapshot, {})
-            known = KnownFacts(self.manifest.version, alive, count(only), text)
+            known = KnownFacts(self.moment, alive, count(only), text)
             if alive == self.shards:
                 self._of_parts = {**dict(list(self._of_parts.items())[1 - _MOST_PARTS :]), text: known}
         return known
@@ -116,16 +138,16 @@ class ServedVersion:
             embeddings=manifest.embeddings,
             columns={field.name: field.type for field in manifest.schema},
             positions=tuple(manifest.positions),
-            sequence=int(manifest.version, 16) >> 1,
+            sequence=(int(manifest.version, 16) >> 1) + sum(operation for _, operation in self.moment.writes),
             whole=Whole(OnDemand(count), OnDemand(expansion)),
         )
 
-    def hits(self, facts: KnownFacts, shards: np.ndarray, segments: np.ndarray, numbers: np.ndarray) -> Snapshot:
-        """A snapshot of documents by their addresses, (n,) each, numbered by doc_id; they are fetched when they are
+    def hits(self, facts: KnownFacts, shards: np.ndarray, doc_ids: Sequence[str]) -> Snapshot:
+        """A snapshot of documents of some shards, (n,) each, numbered by doc_id; they are fetched when they are
         read."""
         if not len(shards):
             return self.snapshot_of(facts, ())
-        segment = FetchedSegment(len(shards), partial(self._rows, shards, segments, numbers), self._segment)
+        segment = FetchedSegment(len(shards), partial(self._rows, shards, doc_ids), self._segment)
         return self.snapshot_of(facts, (SegmentView(segment),))
 
     def holding(self, doc_ids: Sequence[str]) -> Snapshot:
@@ -134,7 +156,7 @@ class ServedVersion:
             by_shard.setdefault(shard_of(doc_id, len(self.shards)), []).append(doc_id)
         tables = []
         for shard, ids in by_shard.items():
-            tables.append(self._table(shard, AskDocuments(self.manifest.version, ids)))
+            tables.append(self._table(shard, AskDocuments(self.moment, ids, True)))
         found = [table for table in tables if table.num_rows]
         views = (SegmentView(self._segment(concatenated(found))),) if found else ()
         return self.snapshot_of(self._facts, views)
@@ -145,20 +167,19 @@ class ServedVersion:
     # -- within
 
     def _facts_of(self, alive: list[int]) -> KnownFacts:
-        num_docs = sum(self.manifest.shards[shard].num_docs for shard in alive)
-        return KnownFacts(self.manifest.version, alive, num_docs)
+        return KnownFacts(self.moment, alive, sum(self.num_docs[shard] for shard in alive))
 
     @cached_property
     def _quantizers(self) -> dict[str, KeyQuantizer]:
-        answer = self.ask(self.shards[:1], partial(_same, AskQuantizers(self.manifest.version)))[0]
+        answer = self.ask(self.shards[:1], partial(_same, AskQuantizers(self.moment)))[0]
         assert isinstance(answer, QuantizerArrays)
         return {key: KeyQuantizer.from_arrays(arrays) for key, arrays in answer.of_keys.items()}
 
-    def _rows(self, shards: np.ndarray, segments: np.ndarray, numbers: np.ndarray, whole: bool) -> pa.Table:
+    def _rows(self, shards: np.ndarray, doc_ids: Sequence[str], whole: bool) -> pa.Table:
         tables = []
         for shard in np.unique(shards).tolist():
-            here = np.flatnonzero(shards == shard)
-            tables.append(self._table(shard, AskRows(self.manifest.version, segments[here], numbers[here], whole)))
+            here = [doc_ids[at] for at in np.flatnonzero(shards == shard).tolist()]
+            tables.append(self._table(shard, AskDocuments(self.moment, here, whole)))
         if whole:
             return concatenated(tables)
         schema = pa.schema([("doc_id", pa.string()), *self.snapshot.columns.items()])

@@ -157,8 +157,6 @@ def _hits(ordering: Ordering, evaluation: ShardExecution, best: Ranked) -> Hits:
     )
     return Hits(
         ids_of(snapshot, best.segments, best.numbers).to_pylist(),
-        np.asarray(best.segments, dtype=np.int64),
-        np.asarray(best.numbers, dtype=np.int64),
         scores,
         [] if columns is None else [columns.column(name).combine_chunks() for name in names],
         None if evaluation.top is None else evaluation.found_by(best.segments, best.numbers),

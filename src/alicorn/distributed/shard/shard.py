@@ -1,10 +1,10 @@
-"""A shard: a read-only collection of some of the documents of a version, and its answers to messages."""
+"""A shard at one moment: a snapshot of some of the documents of a collection, and its answers to messages."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,16 +19,13 @@ from alicorn.distributed.protocol.messages import (
     AskFacts,
     AskQuantizers,
     AskReason,
-    AskRows,
     AskSearch,
-    AskVersion,
-    Facts,
-    Message,
+    LastWrite,
     NextRound,
     OwnFacts,
     OwnTerms,
     QuantizerArrays,
-    Ready,
+    ReadMessage,
     Refused,
     TableStream,
 )
@@ -36,11 +33,11 @@ from alicorn.distributed.shard.answering import Answering, explaining, searching
 from alicorn.errors import AlicornError
 from alicorn.index import Snapshot
 from alicorn.index.segment.building.documents import Documents
-from alicorn.index.segment.snapshot import CountOf, SegmentView, Spelled, Whole
+from alicorn.index.segment.parts.doc_ids import hash_ids
+from alicorn.index.segment.snapshot import CountOf, Spelled, Whole
 from alicorn.language import tree
 from alicorn.language.parse import parse
 from alicorn.language.prepared import prepare
-from alicorn.query import Collection
 from alicorn.query.expansion.expansion import fitting_terms, of_spelled
 from alicorn.query.explain.missing import has_term
 from alicorn.query.restrict import restricted
@@ -55,8 +52,8 @@ _KEPT = 256  # searches between two of their rounds
 _MOST_PARTS = 16  # sets of shards, and of documents that may be seen
 _MOST_FACTS = 125_000  # counts that a shard remembers of each: some 25 MB
 
-_Part = tuple[tuple[int, ...], str | None]
-"""The shards that are asked, and the documents that may be seen."""
+_Part = tuple[tuple[int, ...], str | None, tuple[LastWrite, ...]]
+"""The shards that are asked, the documents that may be seen, and the last write of every shard: counts are of these."""
 
 
 _Known = tuple[Snapshot, dict[CountOf, int], dict[str, Spelled]]
@@ -69,14 +66,17 @@ class OpenShard:
     The searches that it keeps between two rounds are a cache: a message has all that is needed to begin again.
     """
 
-    def __init__(self, collection: Collection) -> None:
-        self.collection = collection
-        self._own = collection.snapshot()
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._own = snapshot
         self._knowing: dict[_Part, _Known] = {}
         self._searches: OrderedDict[tuple[str, int], Answering] = OrderedDict()
         self._lock = threading.Lock()
 
-    def answer(self, asked: Message) -> Answer:
+    @property
+    def snapshot(self) -> Snapshot:
+        return self._own
+
+    def answer(self, asked: ReadMessage) -> Answer:
         """Of an error that the request caused, what it was."""
         try:
             match asked:
@@ -84,19 +84,12 @@ class OpenShard:
                     return self._in_rounds(asked)
                 case AskFacts():
                     return self._own_facts(asked)
-                case AskRows(whole=False):
-                    columns = list(self._own.columns)
-                    return TableStream(to_stream(rows_of(self._own, asked.segments, asked.numbers, columns)))
-                case AskRows():
-                    return self._documents(asked.segments, asked.numbers)
                 case AskDocuments():
-                    return self._documents(*_addresses(self._own, asked.doc_ids))
+                    return TableStream(to_stream(self._documents(asked)))
                 case AskQuantizers():
                     return QuantizerArrays({key: one.to_arrays() for key, one in self._own.quantizers.items()})
-                case AskVersion():
-                    return Ready(len(self.collection))
         except AlicornError as error:
-            return Refused(type(error).__name__, str(error))
+            return refusal(error)
 
     def _in_rounds(self, asked: AskSearch | AskReason) -> Answer:
         """The next round: of the search that is kept, or of one that begins again and is told all replies."""
@@ -105,7 +98,7 @@ class OpenShard:
             rounds = self._searches.pop((asked.request, done - 1), None)
         replies: list[Any] = asked.replies[-1:]
         if rounds is None:
-            snapshot = self._snapshot_of(asked.facts, asked.only if isinstance(asked, AskSearch) else None)
+            snapshot = self._snapshot_of(asked, asked.only if isinstance(asked, AskSearch) else None)
             rounds = searching(snapshot, asked) if isinstance(asked, AskSearch) else explaining(snapshot, asked)
             replies = [None, *asked.replies]  # None lets it begin
         parts: list[ExchangePart] = []
@@ -121,12 +114,13 @@ class OpenShard:
                 self._searches.popitem(last=False)
         return NextRound(parts)
 
-    def _snapshot_of(self, facts: Facts, only: str | None) -> Snapshot:
+    def _snapshot_of(self, asked: AskSearch | AskReason, only: str | None) -> Snapshot:
         """The snapshot of `only` with the counts of all shards that are asked, those of the message among them.
 
         Statistics are remembered with it, so a partial answer has one of its own.
         """
-        part, visible = (tuple(facts.shards), only), self._visible(only)
+        facts, visible = asked.facts, self._visible(only)
+        part = tuple(facts.shards), only, tuple(asked.moment.writes)
         with self._lock:
             snapshot, counts, expansions = self._knowing.get(part, (None, {}, {}))
             if snapshot is None or len(counts) + len(expansions) > _MOST_FACTS:
@@ -147,22 +141,20 @@ class OpenShard:
     def _visible(self, only: str | None) -> Snapshot:
         return restricted(self._own, None if only is None else prepare(only).root)
 
-    def _documents(self, segments: np.ndarray, numbers: np.ndarray) -> TableStream:
-        """Whole documents in the order of their segments, as the journal has them."""
-        views = self._own.segments
-        tables = [
-            Documents.at(views[at].segment, numbers[segments == at]).to_table() for at in np.unique(segments).tolist()
-        ]
-        nothing = pa.table({"doc_id": pa.nulls(0, pa.string())})
-        return TableStream(to_stream(concatenated(tables) if tables else nothing))
+    def _documents(self, asked: AskDocuments) -> pa.Table:
+        """In the order of their segments; whole ones as the journal has them."""
+        doc_ids = pa.array(list(dict.fromkeys(asked.doc_ids)), pa.string())
+        found = [(view.segment, view.live(doc_ids, hash_ids(doc_ids))[1]) for view in self._own.segments]
+        if asked.whole:
+            tables = [Documents.at(segment, numbers).to_table() for segment, numbers in found if len(numbers)]
+            return concatenated(tables) if tables else pa.table({"doc_id": pa.nulls(0, pa.string())})
+        segments = np.repeat(np.arange(len(found)), [len(numbers) for _, numbers in found])
+        numbers = np.concatenate([np.empty(0, dtype=np.int64), *(numbers for _, numbers in found)])
+        return rows_of(self._own, segments, numbers, list(self._own.columns))
 
 
-def _addresses(snapshot: Snapshot, doc_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Of those that are there, each once."""
-    places: dict[SegmentView, int] = {view: at for at, view in enumerate(snapshot.segments)}
-    found = [one for doc_id in dict.fromkeys(doc_ids) if (one := snapshot.find(doc_id)) is not None]
-    address = np.array([(places[view], number) for view, number in found], dtype=np.int64).reshape(-1, 2)
-    return address[:, 0], address[:, 1]
+def refusal(error: AlicornError) -> Refused:
+    return Refused(type(error).__name__, str(error), vars(error))
 
 
 def own_count(snapshot: Snapshot, counted: CountOf, expansions: Mapping[str, Spelled]) -> int:

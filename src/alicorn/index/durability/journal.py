@@ -94,10 +94,13 @@ class JournalEntry:
 class Journal:
     """A connection to the journal. Call its methods under the store's lock. num_bytes: of operations in no segment."""
 
-    def __init__(self, folder: Path, *, read_only: bool) -> None:
-        """Raises CollectionError when there is no collection or its format is newer, CorruptionError for damage."""
+    def __init__(self, folder: Path, *, read_only: bool, keeps: bool = False) -> None:
+        """keeps: the operations that are in segments stay, for those who repeat them elsewhere.
+
+        Raises CollectionError when there is no collection or its format is newer, CorruptionError for damage."""
         self._path = folder / MANIFEST
         self.read_only = read_only
+        self._keeps = keeps
         if not self._path.is_file():
             raise CollectionError(f"{folder} holds no collection (no {MANIFEST}): create one, or check the path")
         with contextlib.ExitStack() as undo:
@@ -245,7 +248,8 @@ class Journal:
             for segment in segments:
                 row = (segment.name, segment.checksum, segment.tombstones.astype("<u4").tobytes())
                 self._database.execute("INSERT INTO segments VALUES (?, ?, ?, ?)", (*row, row_checksum(*row)))
-            self._database.execute("DELETE FROM journal WHERE sequence <= ?", (flushed,))
+            if not self._keeps:
+                self._database.execute("DELETE FROM journal WHERE sequence <= ?", (flushed,))
             self._put_columns(columns)
             if declared is not None:
                 self._put_declarations(*declared)
@@ -332,7 +336,8 @@ class Journal:
     def _num_bytes(self) -> int:
         """The bytes of the operations in no segment."""
         with self._reported("read"):
-            return int(self._database.execute("SELECT total(length(body)) FROM journal").fetchone()[0])
+            query = "SELECT total(length(body)) FROM journal WHERE sequence > ?"
+            return int(self._database.execute(query, (self.state.flushed,)).fetchone()[0])
 
     def _put_columns(self, columns: pa.Schema | None) -> None:
         if columns is not None:

@@ -38,15 +38,17 @@ RECODED_DOCS = 1_000  # documents that a swap codes anew at most: some milliseco
 class Maintenance:
     """Call its methods under `versions.lock` unless they say otherwise."""
 
-    def __init__(self, versions: VersionSet) -> None:
+    def __init__(self, versions: VersionSet, *, as_shard: bool = False) -> None:
+        """as_shard: quantizers stay as they are, and every write goes through the journal."""
         self._versions = versions
+        self._as_shard = as_shard
         self._worker = Worker(self._work)
         self._rewriting = False
         self._generation = versions.current.generation
 
     def is_bulk(self, num_docs: int, num_bytes: int = 0) -> bool:
         """Whether a table of this size becomes a segment at once instead of going to the memtable."""
-        return num_docs >= FLUSH_DOCS or num_bytes >= FLUSH_BYTES
+        return not self._as_shard and (num_docs >= FLUSH_DOCS or num_bytes >= FLUSH_BYTES)
 
     def make_room(self, num_docs: int, num_bytes: int) -> bool:
         """Wake the worker if these documents make a flush due -> whether the lock was released.
@@ -66,7 +68,7 @@ class Maintenance:
 
     def wake_if_due(self) -> None:
         """Wake the worker after a write if segments should be merged, or quantizers trained."""
-        if rewriting.is_due(self._versions.current):
+        if self._is_due():
             self._worker.wake()
 
     def raise_failure(self) -> None:
@@ -92,6 +94,7 @@ class Maintenance:
                 versions.publish(versions.current.switch_memtable())
                 flushed = versions.journal.state.last
                 if change is None:
+                    training = training or self._training_due()
                     plan = rewriting.decide(versions.current, self._generation, training, everything=everything)
                 else:
                     plan = rewriting.decide_change(versions.current, self._generation, change)
@@ -168,9 +171,16 @@ class Maintenance:
         with suppress(AbandonedError):
             while not self._worker.abandoned.is_set():
                 with self._versions.lock:
-                    if self._pressure() <= 1 and not rewriting.is_due(self._versions.current):
+                    if self._pressure() <= 1 and not self._is_due():
                         return
                 self.rewrite()
+
+    def _is_due(self) -> bool:
+        """Whether a merge or a training is due even if no document arrives."""
+        return rewriting.is_merge_due(self._versions.current) or self._training_due() is not None
+
+    def _training_due(self) -> Training | None:
+        return rewriting.training_due(self._versions.current) if not self._as_shard else None
 
     def _pressure(self, num_docs: int = 0, num_bytes: int = 0) -> float:
         """How full the memtable would be with more documents; above 1, it should be flushed."""

@@ -72,10 +72,9 @@ class Rewritten:
 
 
 def decide(version: Version, generation: int, training: Training | None, *, everything: bool) -> Rewriting:
-    """Plan to rewrite the immutable memtable and the disk segments that are due. training: None: see training.py."""
+    """Plan to rewrite the immutable memtable and the disk segments that are due. training: None: quantizers stay."""
     live = tuple(view for view in version.disk if view.num_live)
     immutable = tuple(view for view in version.immutable.views if view.num_live)
-    training = training or _training_due(version)
     merged = live if training or everything else _due_for_merge(live, sum(view.num_live for view in immutable))
     if everything and not training and not immutable and len(merged) == 1 and merged[0].deleted is None:
         merged = ()  # one whole segment already
@@ -90,13 +89,12 @@ def decide_change(version: Version, generation: int, change: SchemaChange) -> Re
     return Rewriting(live, (), others, generation, None, change)
 
 
-def is_due(version: Version) -> bool:
-    """Whether a merge or a training is due even if no document arrives."""
-    live = tuple(view for view in version.disk if view.num_live)
-    return bool(_due_for_merge(live, 0)) or _training_due(version) is not None
+def is_merge_due(version: Version) -> bool:
+    return bool(_due_for_merge(tuple(view for view in version.disk if view.num_live), 0))
 
 
-def _training_due(version: Version) -> Training | None:
+def training_due(version: Version) -> Training | None:
+    """The training that the number of vectors makes due."""
     counts = dict.fromkeys(version.quantizers, 0)
     for view in (*version.disk, *version.immutable.views, *version.mutable.views):
         for key, block in view.segment.embeddings.items():

@@ -20,6 +20,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, Self
 
@@ -31,6 +32,7 @@ from alicorn.index.durability.journal import Journal
 from alicorn.index.durability.sqlite_file import LEFT_BY_CREATION, MANIFEST
 from alicorn.index.durability.writer_lock import WriterLock
 from alicorn.index.segment.building.documents import Documents
+from alicorn.index.segment.parts.doc_ids import hash_ids
 from alicorn.index.segment.snapshot import Snapshot
 from alicorn.index.state.backup import back_up
 from alicorn.index.state.verify import Verification, verify
@@ -44,15 +46,14 @@ from alicorn.index.writer.checks.arguments import (
     checked_prefixes,
     checked_queries,
 )
-from alicorn.index.writer.checks.documents import check_table, whole_documents
-from alicorn.index.writer.checks.left_out import check_nothing_lost
+from alicorn.index.writer.checks.documents import check_table
 from alicorn.index.writer.maintenance import Maintenance
 from alicorn.index.writer.schema import SchemaChange
 from alicorn.index.writer.splitting import split
 from alicorn.index.writer.training import Training
 from alicorn.index.writer.updating import updated_documents
 from alicorn.index.writer.version_set import VersionSet
-from alicorn.index.writer.writing import write
+from alicorn.index.writer.writing import repeat, replacing_documents, write
 from alicorn.quantization import KeyQuantizer, Settings
 
 
@@ -81,7 +82,7 @@ class Updated(NamedTuple):
 class Store:
     """A collection on disk. Every method may be called from any thread."""
 
-    def __init__(self, path: Path, *, read_only: bool) -> None:
+    def __init__(self, path: Path, *, read_only: bool, as_shard: bool = False) -> None:
         """Use `create` or `open`."""
         self.path = path = path.absolute()  # the program may change its folder
         self.read_only = read_only
@@ -95,10 +96,10 @@ class Store:
             lock = None if read_only else WriterLock(path)
             if lock is not None:
                 undo.callback(lock.release)
-            self._journal = Journal(path, read_only=read_only)
+            self._journal = Journal(path, read_only=read_only, keeps=as_shard)
             undo.callback(self._journal.close)
             self._versions = VersionSet(path, self._journal)
-            self._maintenance = Maintenance(self._versions)
+            self._maintenance = Maintenance(self._versions, as_shard=as_shard)
             if not read_only:
                 self._maintenance.remove_orphans()
             undo.pop_all()
@@ -136,13 +137,15 @@ class Store:
         return cls.open(path)
 
     @classmethod
-    def open(cls, path: str | Path, read_only: bool = False) -> Self:
+    def open(cls, path: str | Path, read_only: bool = False, as_shard: bool = False) -> Self:
         """An existing collection; every byte of its segments is verified.
 
         read_only: beside a writer in this or another process; `refresh` picks up what was committed since.
+        as_shard: its quantizers are not trained again, since all shards share them, and its journal keeps all
+        operations, which replicas repeat (`operations`).
         Raises CollectionError (missing, in use, newer format) and CorruptionError.
         """
-        return cls(Path(path), read_only=read_only)
+        return cls(Path(path), read_only=read_only, as_shard=as_shard)
 
     # -- reading
 
@@ -170,6 +173,26 @@ class Store:
     def num_rewritings(self) -> int:
         """How many times segments were rewritten since the collection was created: flushes, merges, trainings."""
         return self._versions.current.generation
+
+    @property
+    def last_operation(self) -> int:
+        """The number of the last operation in the journal; 0: there was none."""
+        return self._journal.state.last
+
+    def operations(self, after: int, most_bytes: int) -> list[tuple[str, pa.Table]]:
+        """The operations of the journal after number `after`, kind and table, of some `most_bytes` bytes.
+
+        All of them where the collection is open `as_shard`; else those that are in no segment. It does not end
+        between the deletes and the upserts of one write.
+        """
+        with self._locked():
+            found: list[tuple[str, pa.Table]] = []
+            for entry in self._journal.operations(after):
+                found.append((entry.kind, entry.table))
+                most_bytes -= entry.table.nbytes
+                if most_bytes < 0 and entry.kind == "upsert":
+                    break
+            return found
 
     def snapshot(self) -> Snapshot:
         """The live documents as of now. Never waits; later writes do not change it."""
@@ -235,15 +258,26 @@ class Store:
         if upserts is None:
             upserts = pa.table({"doc_id": pa.array([], pa.string())})
         wanted = checked_ids(deletes)
-
-        def documents(version: Version) -> list[Documents]:
-            checked = check_table(upserts, version.embeddings, version.column_types(), version.positions)
-            check_nothing_lost(checked, checked_given(given, upserts), version)
-            return whole_documents(checked, version.embeddings, version.positions)
-
         with self._writing():
+            documents = partial(replacing_documents, upserts, given)
             written, deleted = write(self._versions, self._maintenance, documents, wanted)
         return Applied(written, deleted, len(wanted) - deleted)
+
+    def check_apply(
+        self, upserts: pa.Table, deletes: Sequence[str] = (), given: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        """Raise what `apply` would raise of these arguments now."""
+        ids = checked_ids(deletes)
+        with self._locked():
+            replacing_documents(upserts, given, self._versions.current.without(ids, hash_ids(ids))[0])
+
+    def repeat(self, operations: Sequence[tuple[str, pa.Table]]) -> list[Snapshot]:
+        """Do what `operations` of another copy of this collection gave, in one transaction: all or nothing, durable.
+
+        Returns the snapshot after each. Both copies had the same operations before.
+        """
+        with self._writing():
+            return repeat(self._versions, self._maintenance, operations)
 
     def upsert(self, table: pa.Table) -> int:
         """Add documents, or replace those of the same doc_id -> the number of documents. `apply` without deletes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +10,14 @@ import pyarrow as pa
 
 from alicorn.index.segment.building.documents import Documents
 from alicorn.index.segment.parts.doc_ids import hash_ids
+from alicorn.index.segment.snapshot import Snapshot
 from alicorn.index.state.version import Version
+from alicorn.index.writer.checks.arguments import checked_given
+from alicorn.index.writer.checks.documents import check_table, whole_documents
+from alicorn.index.writer.checks.left_out import check_nothing_lost
 from alicorn.index.writer.maintenance import Maintenance
 from alicorn.index.writer.version_set import VersionSet
+from alicorn.tables import one_chunk
 
 _NO_IDS = pa.nulls(0, pa.string())  # not of pa.array, which would import pandas
 _OWN = ("doc_id", "static_rank")  # fields of every document beside the stored columns
@@ -51,6 +56,35 @@ def write(
     elif count or len(deleted):
         _append(versions, version, deleted, pieces, columns)
     return count, len(deleted)
+
+
+def replacing_documents(
+    upserts: pa.Table, given: Mapping[str, Sequence[bool] | np.ndarray] | None, version: Version
+) -> list[Documents]:
+    """The documents of an upsert, checked. Raises TableError, VectorError."""
+    checked = check_table(upserts, version.embeddings, version.column_types(), version.positions)
+    check_nothing_lost(checked, checked_given(given, upserts), version)
+    return whole_documents(checked, version.embeddings, version.positions)
+
+
+def repeat(
+    versions: VersionSet, maintenance: Maintenance, operations: Sequence[tuple[str, pa.Table]]
+) -> list[Snapshot]:
+    """Append operations of the journal of another copy -> the snapshot after each. Call this under the lock."""
+    maintenance.make_room(sum(len(table) for _, table in operations), sum(table.nbytes for _, table in operations))
+    version, snapshots = versions.current, []
+    for kind, table in operations:
+        touched = one_chunk(table["doc_id"])
+        version, _ = version.without(touched, hash_ids(touched))
+        if kind == "upsert":
+            documents = Documents.from_table(table, version.embeddings, version.positions)
+            mutable = version.mutable.with_documents(documents.kept_by(version.quantizers), version.quantizers)
+            version = replace(version, mutable=mutable)
+        snapshots.append(version.snapshot(versions.journal.state.commits + 1))
+    with versions.changing():
+        versions.journal.append(operations)
+        versions.publish(version)
+    return snapshots
 
 
 def _append(

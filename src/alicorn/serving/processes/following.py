@@ -32,7 +32,8 @@ class Follower:
     @property
     def age_s(self) -> float:
         """Seconds since the collection was looked at; 0 where this process writes it."""
-        return time.monotonic() - self._read_s if self._collection.read_only else 0.0
+        own = not (self._collection.read_only or self._collection.is_remote)
+        return 0.0 if own else time.monotonic() - self._read_s
 
     @property
     def is_behind(self) -> bool:
