@@ -170,6 +170,18 @@ def test_another_version_is_refused_while_there_are_writes_that_it_has_not(tmp_p
         assert sharded.search("tag:1").ids == ["z"]
 
 
+def test_a_version_that_cannot_be_opened_stops_no_write(tmp_path: Path) -> None:
+    folder, data = one_shard(tmp_path)
+    with ShardedCollection(folder, written_shards(folder, data, 1)) as sharded:
+        with Collection.open(tmp_path / "whole") as whole:
+            whole.upsert(pa.table({"doc_id": ["z"], "terms": [["tag:1"]]}))
+            manifest = publish_shards(whole, folder, 1)
+        (folder / "versions" / manifest.version / "shard-0" / "manifest.sqlite").unlink()
+        assert not sharded.refresh()
+        sharded.delete(["a"])
+        assert sharded.search("tag:1").ids == ["b"]
+
+
 def test_a_shard_that_is_only_read_refuses(tmp_path: Path) -> None:
     folder, _ = one_shard(tmp_path)
     with ShardedCollection.open(folder) as sharded:

@@ -138,8 +138,13 @@ class ShardVersions:
                     f"version {manifest.version} of {self._folder} has not what was written to version"
                     f" {newest.version}: publish one that has, and start the processes of the shards with a new --data"
                 )
-            kept = list(self._versions.items())[1 - _KEPT :]
-            self._versions = {**dict(kept), manifest.version: self._opened(manifest)}
+            try:
+                opened = self._opened(manifest)
+            except BaseException:
+                if isinstance(newest, WrittenShard):
+                    newest.stay()
+                raise
+            self._versions = {**dict(list(self._versions.items())[1 - _KEPT :]), manifest.version: opened}
 
     def _opened(self, manifest: ShardsManifest) -> PublishedShard | WrittenShard:
         published = folder_of(manifest, self._folder) / manifest.shards[self._number].folder

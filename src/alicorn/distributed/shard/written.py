@@ -91,6 +91,10 @@ class WrittenShard:
             self._is_retired = not self.was_written
             return self._is_retired
 
+    def stay(self) -> None:
+        """Take writes again, as the other version could not be opened."""
+        self._is_retired = False
+
     def resume(self) -> None:
         """Begin the log of a version in the epoch that goes on, where this copy leads."""
         with self._writing:
