@@ -1,12 +1,16 @@
 """Does a server lose anything in minutes of searches, writes and events, killed now and then?
 
-    python benchmarks/serving/soak.py DEMO_FOLDER [--minutes 4] [--kills 2] [--searchers 4] [--workers 1] [--json FILE]
+    python benchmarks/serving/soak.py DEMO_FOLDER [--minutes 4] [--kills 2] [--searchers 4] [--workers 1]
+        [--switches 0] [--json FILE]
 
 DEMO_FOLDER: of `alicorn demo --out DEMO_FOLDER --no-serve`; its collection is copied. The server runs with its log.
 Searchers ask texts of the log, and report a click on the first hit of each; writers add, change and delete documents of
 their own, one at a time. In the first half of the time the server is killed (SIGKILL) and started again, `--kills`
 times; the second half shows how its memory grows. With --workers above 1 one process of the server is killed instead,
 a searching one or, each third time, the owner, and the server starts another.
+
+With --switches the server has both models of the demo, which change places so many times; a switch that a kill took the
+answer from is not made again.
 
 A request fails if it has another status than 200, 204 and 429, or no answer without a kill. lost: documents that are
 not as the last acknowledged write left them, and acknowledged clicks that are not in the log exactly once; of a request
@@ -38,6 +42,8 @@ PORT = 8109
 WRITERS = 2
 OWN_DOCUMENTS = 300
 """Ids of a writer."""
+SAMPLE_S = 60.0
+"""Between two looks at the memory."""
 
 
 @dataclass
@@ -123,6 +129,12 @@ class Client:
             self._seen.answered[f"{method} /{path.split('/')[2]}"] += 1
             return json.loads(content) if content else {}
 
+    def leave(self) -> None:
+        """Ask on another connection from now on."""
+        if self._streams is not None:
+            self._streams[1].close()
+        self._streams = None
+
     async def _exchange(self, method: str, path: str, body: Any) -> tuple[int, bytes]:
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", PORT)
@@ -164,6 +176,18 @@ async def writes(client: Client, seen: Seen, number: int, until: float) -> None:
         seen.documents[doc_id] = {*known, name} if answer is None else {name}
 
 
+async def switches(client: Client, count: int, until: float) -> None:
+    """Let the models change places, at equal distances."""
+    limits = {"agreement": 0.0, "slower": 1000.0, "recall": 0.0, "clicks_lost": 1.0}
+    await client.ask("POST", "/v1/models/people-text/check", {"limits": limits})
+    await client.ask("POST", "/v1/models/people-text/switch")
+    begun = time.monotonic()
+    for number in range(count):
+        await asyncio.sleep(max(0.0, begun + (until - begun) * (number + 0.5) / count - time.monotonic()))
+        client.leave()  # the server closes a connection that nobody used for five seconds
+        await client.ask("POST", "/v1/models/rollback")
+
+
 async def lost_documents(client: Client, seen: Seen) -> list[str]:
     lost = []
     for doc_id, names in seen.documents.items():
@@ -189,13 +213,18 @@ async def soak(server: Server, pairs: list[tuple[str, str]], arguments: argparse
         for number in range(arguments.searchers)
     ]
     tasks += [asyncio.create_task(writes(Client(server, seen), seen, number, until)) for number in range(WRITERS)]
+    if arguments.switches:
+        tasks.append(asyncio.create_task(switches(Client(server, seen), arguments.switches, until)))
     for kill in range(arguments.kills):
         await asyncio.sleep(begun + whole_s / 2 * (kill + 1) / arguments.kills - time.monotonic())
         await server.kill()
     await asyncio.sleep(max(0.0, min(20.0, (until - time.monotonic()) / 2)))
-    before = time.monotonic(), memory_mb(server.process)
+    begun, memory = time.monotonic(), [memory_mb(server.process)]
+    while time.monotonic() + SAMPLE_S < until:
+        await asyncio.sleep(SAMPLE_S)
+        memory.append(memory_mb(server.process))
     await asyncio.gather(*tasks)
-    after = time.monotonic(), memory_mb(server.process)
+    memory.append(memory_mb(server.process))
     return {
         "minutes": arguments.minutes,
         "answered": dict(sorted(seen.answered.items())),
@@ -205,8 +234,8 @@ async def soak(server: Server, pairs: list[tuple[str, str]], arguments: argparse
         "failed": seen.failed[:20],
         "documents": len(seen.documents),
         "clicks": len(seen.clicks),
-        "memory_mb": [round(before[1]), round(after[1])],
-        "memory_s": round(after[0] - before[0]),
+        "memory_mb": [round(one) for one in memory],
+        "memory_s": round(time.monotonic() - begun),
         "lost": await lost_documents(Client(server, seen), seen),
         "seen": seen,
     }
@@ -219,6 +248,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=2)
     parser.add_argument("--searchers", type=int, default=4)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--switches", type=int, default=0)
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
     demo: Path = arguments.demo
@@ -229,6 +259,8 @@ def main() -> None:
         command = [str(Path(sys.executable).parent / "alicorn"), "serve", f"{scratch}/collection", "--port", str(PORT)]
         command += ["--model", str(demo / "model-unified"), "--searchers", str(demo / "logs/searchers")]
         command += ["--served-log", f"{scratch}/served", "--workers", str(arguments.workers)]
+        if arguments.switches:
+            command += ["--model", str(demo / "model-text")]
         server = Server(command, None if arguments.workers == 1 else Path(scratch) / "collection" / "writer.lock")
         try:
             found = asyncio.run(soak(server, pairs, arguments))

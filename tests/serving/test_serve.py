@@ -27,12 +27,15 @@ def test_a_served_collection_answers_and_ends_with_its_log_written(tmp_path, end
             assert wait_until_up(url, process)["documents"] == 4
             answer = client.post("/v1/search", json={"text": "john smith", "searcher": "p3", "limit": 1}).json()
             assert [hit["doc_id"] for hit in answer["hits"]] == ["p1"]
+            process.send_signal(signal.SIGHUP)  # which ends no server
+            assert client.get("/healthz").status_code == 200
             process.send_signal(ending)
             errors = process.communicate(timeout=30)[1]
         finally:
             process.kill()
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
+    assert "SIGHUP is ignored" in errors
     assert pq.read_table(tmp_path / "served" / "shown")["doc_id"].to_pylist() == ["p1"]
 
 

@@ -1,7 +1,9 @@
 """Answers over HTTP until it is interrupted: this process alone, or several that it starts."""
 
 import ipaddress
+import logging
 import signal
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -22,6 +24,8 @@ from alicorn.serving.settings import OpenCollection, ServerSettings, open_alone
 
 if TYPE_CHECKING:
     from alicorn.towers import AnyModel
+
+_log = logging.getLogger("uvicorn.error")
 
 
 def serve(
@@ -126,14 +130,19 @@ def _is_loopback(host: str) -> bool:
 
 
 def _serve_alone(settings: ServerSettings, open_collection: OpenCollection) -> None:
-    """Until SIGINT or SIGTERM, both of which leave through the end of the block."""
+    """Until SIGINT or SIGTERM, both of which leave through the end of the block, or its terminal is closed."""
 
     def leave(*_: object) -> NoReturn:
         raise SystemExit(0)
 
+    def stay(*_: object) -> None:
+        _log.warning("SIGHUP is ignored: one process has no successor; start the server again, or with --workers 2")
+
     with settings.opened(open_collection) as app:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, leave)  # uvicorn raises the signal again when it has shut down
+            if not sys.stdin.isatty():
+                signal.signal(signal.SIGHUP, stay)
         try:
             uvicorn.run(app, host=settings.host, port=settings.port, **settings.of_uvicorn())
         except KeyboardInterrupt:
