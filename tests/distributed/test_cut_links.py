@@ -90,7 +90,7 @@ def sharded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShardedCollect
 
 
 def await_shard(address: str) -> None:
-    until = time.monotonic() + 180
+    until = time.monotonic() + 300  # where nothing is compiled yet
     while True:
         try:
             socket.create_connection(address.split(":"), 1.0).close()

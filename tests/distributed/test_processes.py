@@ -69,7 +69,7 @@ class Processes:
 
 
 def _await(path: Path) -> None:
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300  # where nothing is compiled yet
     while not path.exists():
         assert time.monotonic() < until, f"no shard at {path}"
         time.sleep(0.05)

@@ -3,11 +3,17 @@
 import datetime
 import random
 import shutil
+import subprocess
+import sys
+import time
 from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pytest
 from asgi_client import Client
+from random_trees import Vocabulary, random_tree
 from ranked_people import save_ranker
 from served_people import SEARCHERS, UNIFIED, VERTICAL, Model
 
@@ -37,6 +43,16 @@ EXPRESSIONS = [
     "(strong-or text:doe (nn people :k 9) :optional-weight 0.5)",
     "(and (or)",
 ]
+WORDS = Vocabulary(
+    terms=["text:john", "text:jane", "text:smith", "text:doe", "text:nobody", "city:oslo", "city:bergen"],
+    prefixes=["text:j", "text:sm", "city:"],
+    columns={"year": (1980, 2000)},
+    vectors={"people": (None,)},
+    apply_prefixes=["city:", "nothing:"],
+    extract_columns=["friends"],
+    words={"text": ["john", "smith"]},
+)
+MAIN = "from alicorn.cli import main; main()"
 ORDERS = ["bm25", "static_rank", "year desc", {"nn": 1.0, "bm25": 0.5}, ["city", "year"], {"rrf": ["nn", "bm25"]}]
 FACETS = {"city": {"column": "city"}, "year": {"column": "year", "interval": 5}, "terms": {"prefix": "text:", "top": 3}}
 
@@ -70,14 +86,18 @@ def with_channels():
     return model
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    made = tmp_path_factory.mktemp("served")
+def make_folder(made):
+    """A collection, whole and in 3 shards, and a ranker."""
     with Collection.create(made / "whole", {"people": 8}, metadata_of([UNIFIED])) as whole:
         whole.upsert(indexed(people(), [UNIFIED], datetime.datetime.now(datetime.UTC)).documents)
         publish_shards(whole, made / "sharded", 3)
     save_ranker(made / "ranker")
     return made
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return make_folder(tmp_path_factory.mktemp("served"))
 
 
 def start(stack, collection, **options):
@@ -87,13 +107,35 @@ def start(stack, collection, **options):
     return stack.enter_context(Client(app))
 
 
-@pytest.fixture(scope="module", params=["unranked", "ranked"])
+@pytest.fixture(
+    scope="module", params=["unranked", "ranked", pytest.param("ranked, in processes", marks=pytest.mark.slow)]
+)
 def both(folder, request):
     """A server over the collection, and one over its shards."""
-    options = {"ranker": folder / "ranker"} if request.param == "ranked" else {}
+    options = {} if request.param == "unranked" else {"ranker": folder / "ranker"}
     with ExitStack() as stack:
-        opened = [Collection.open(folder / "whole"), open_shards(folder / "sharded")]
-        yield [start(stack, collection, **options) for collection in opened]
+        addresses = processes(stack, folder / "sharded") if "processes" in request.param else ()
+        yield both_servers(stack, folder, addresses, **options)
+
+
+def both_servers(stack, folder, addresses=(), **options):
+    opened = [Collection.open(folder / "whole"), open_shards(folder / "sharded", addresses)]
+    return [start(stack, collection, **options) for collection in opened]
+
+
+def processes(stack, sharded):
+    """Each shard in one of its own -> their addresses, as `--shard` takes them."""
+    sockets = Path(stack.enter_context(TemporaryDirectory(dir="/tmp")))  # the path of a socket has at most 107 bytes
+    for number in range(3):
+        listen = ["--listen", f"unix:{sockets}/{number}"]
+        process = subprocess.Popen([sys.executable, "-c", MAIN, "shard", str(sharded), str(number), *listen])
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+    until = time.monotonic() + 300  # where nothing is compiled yet
+    while not all((sockets / str(number)).exists() for number in range(3)):
+        assert time.monotonic() < until, "no shard listens"
+        time.sleep(0.05)
+    return [f"{number}=unix:{sockets}/{number}" for number in range(3)]
 
 
 def timeless(answer):
@@ -116,7 +158,7 @@ def same(both, method, path, **arguments):
 def random_search(rng):
     asked = {"limit": rng.choice([0, 1, 5, 10, 50]), "searcher": rng.choice(["p3", {"city": "Oslo"}, None])}
     if rng.random() < 0.5:
-        asked["expression"] = rng.choice(EXPRESSIONS)
+        asked["expression"] = rng.choice([*EXPRESSIONS, str(random_tree(rng, WORDS, depth=4))])
         asked["text"] = rng.choice(TEXTS)
     else:
         asked["text"] = rng.choice(TEXTS)
@@ -132,11 +174,16 @@ def random_search(rng):
     return asked | {name: rng.random() < 0.5 for name in ("why", "highlight")}
 
 
-def test_random_searches(both):
-    rng, found = random.Random(1), 0
-    for _ in range(150):
+def check_random(both, count, seed):
+    """-> hits that were compared."""
+    rng, found = random.Random(seed), 0
+    for _ in range(count):
         found += len(same(both, "POST", "/v1/search", json=random_search(rng)).get("hits", ()))
-    assert found > 500
+    return found
+
+
+def test_random_searches(both):
+    assert check_random(both, 150, seed=1) > 500
 
 
 def test_pages_follow_each_other_by_cursor(both):

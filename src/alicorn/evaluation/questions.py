@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from alicorn.distributed.batch.engines import BatchEngine
 from alicorn.errors import ConfigError
 from alicorn.evaluation.reports.ablation import How
 from alicorn.evaluation.reports.recall import DEPTHS
@@ -28,6 +29,7 @@ class Questions:
     whose systems are scored over the same searches; needs the collection. page: the file to which the page of the model
     will be written. map_by: the column that colours its map; None: the first id feature. intents: a file of
     `alicorn intents`, for the vertical's control. interests: a file of `alicorn interests`, for its {regions}.
+    engine: that encodes the corpus and searches it exactly.
     """
 
     ks: Sequence[int] = (10, 100, 1000)
@@ -49,6 +51,7 @@ class Questions:
     compare: Sequence[Path] = ()
     intents: Path | None = None
     interests: Path | None = None
+    engine: BatchEngine = BatchEngine.LOCAL
 
 
 class Other(NamedTuple):

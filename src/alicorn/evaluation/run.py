@@ -9,9 +9,11 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from alicorn.distributed.batch.engines import BatchEngine
 from alicorn.errors import CollectionError, ConfigError
 from alicorn.evaluation.judges.word_overlap import RelevanceModel, read_labels
 from alicorn.evaluation.questions import Other, Questions
@@ -25,7 +27,9 @@ from alicorn.evaluation.reports.recall import RecallReport, measure_recall, p50_
 from alicorn.evaluation.reports.relevance import Relevance, relevance
 from alicorn.evaluation.reports.survivors import Survivors, control_template, survivors
 from alicorn.evaluation.searches import Searches, open_searches
+from alicorn.evaluation.systems.runs import TopK
 from alicorn.evaluation.systems.served import encoding_times, other_controls, served_systems, with_ranking
+from alicorn.evaluation.systems.whole_corpus import check_engine, top_k_of_corpus
 from alicorn.evaluation.test_looks import count_look
 from alicorn.evaluation.trec import judged_searches, write_runs
 from alicorn.intents import IntentClassifier
@@ -88,6 +92,7 @@ def evaluate(folder: Path, logs: Path, questions: Questions, ranking: LoadRankin
     Raises ConfigError, TableError, CollectionError, QueryError.
     """
     _check_collection(questions)
+    check_engine(questions.engine, logs)
     if ranking is not None and questions.collection is None:
         raise ConfigError("--ranker orders the hits of a collection: give it with --collection")
     served = None if questions.vertical is None else Vertical.load(questions.vertical)
@@ -101,10 +106,13 @@ def evaluate(folder: Path, logs: Path, questions: Questions, ranking: LoadRankin
         check_page(questions.page, searches, questions.map_by)
     judge = None if questions.labels is None else _judge(questions.labels, model, searches, questions.seed)
     looks = _looks(questions, folder)
+    top_k = None
+    if questions.engine is not BatchEngine.LOCAL:
+        top_k = partial(top_k_of_corpus, folder, logs, searches, questions.engine)
     with nullcontext() if questions.collection is None else _opened(questions.collection) as collection:
         if collection is not None:
             model = as_published([model], collection)[0]
-        recall = _recall(model, searches, questions, collection, second)
+        recall = _recall(model, searches, questions, collection, second, top_k)
         ranked = None if ranking is None or collection is None else ranking(model.vertical, collection)
         report = _as_served(recall, model, searches, questions, collection, other, ranked)
         stages = None if collection is None else _stages(model, searches, questions, collection)
@@ -225,7 +233,12 @@ def _opened(collection: Path) -> Collection:
 
 
 def _recall(
-    model: AnyModel, searches: Searches, questions: Questions, collection: Collection | None, second: AnyModel | None
+    model: AnyModel,
+    searches: Searches,
+    questions: Questions,
+    collection: Collection | None,
+    second: AnyModel | None,
+    top_k: TopK | None,
 ) -> RecallReport:
     return measure_recall(
         model,
@@ -237,6 +250,7 @@ def _recall(
         index_recall=questions.index_recall,
         second=second,
         depths=questions.depths,
+        top_k=top_k,
     )
 
 

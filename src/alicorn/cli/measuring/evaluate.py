@@ -13,6 +13,7 @@ import typer
 
 from alicorn.cli.option_groups import grouped
 from alicorn.cli.options import IntentsPath, InterestsPath, Json, ModelFolder, OtherVertical, RankerPath, cutoffs
+from alicorn.distributed.batch.engines import BatchEngine
 from alicorn.reporting.json_text import to_json
 
 if TYPE_CHECKING:
@@ -87,6 +88,9 @@ class Measurements:
         str | None, typer.Option(help="Template such as '(or {terms})': how many of the nearest pass it, and go on.")
     ] = None
     pre_rank: Annotated[int, typer.Option(min=1, help="For --control: candidates kept after it, by BM25.")] = 100
+    engine: Annotated[
+        BatchEngine, typer.Option(help="Where documents are encoded and searched exactly: docs/beyond-one-machine.md.")
+    ] = BatchEngine.LOCAL
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,8 @@ def evaluate(
     alicorn evaluate model/ --logs logs/ --collection collection/ --k 10,100 --ablate shuffle --out reports/
 
     alicorn evaluate model/ --logs pairs/ --collection collection/ --ranker ranker/
+
+    alicorn evaluate model/ --logs pairs/ --engine spark
 
     alicorn evaluate model/ --logs pairs/ --rerank second-model/ --depths 30,100
 
@@ -174,4 +180,5 @@ def _questions(parts: EvaluatedParts, measured: Measurements, written: WrittenRe
         compare=parts.compare or (),
         intents=measured.intents,
         interests=measured.interests,
+        engine=measured.engine,
     )

@@ -35,7 +35,7 @@ def run(job: Job, source: PartFiles, engine: BatchEngine, out: Path, on_progress
     """
     groups = source.row_groups()
     _prepare(job.folder, job.fingerprint)
-    missing = [number for number, group in enumerate(groups) if not _is_complete(job.part(number), group.num_rows)]
+    missing = [number for number in range(len(groups)) if not job.part(number).is_file()]
     before = done = sum(group.num_rows for group in groups) - sum(groups[number].num_rows for number in missing)
     on_progress(done, source.num_rows)
     try:
@@ -62,10 +62,6 @@ def _prepare(folder: Path, fingerprint: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         kept.write_text(wanted)
-
-
-def _is_complete(part: Path, num_rows: int) -> bool:
-    return part.is_file() and pq.read_metadata(part).num_rows == num_rows
 
 
 def _join(parts: Sequence[Path], out: Path) -> None:

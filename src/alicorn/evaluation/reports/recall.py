@@ -15,7 +15,7 @@ from alicorn.errors import ConfigError
 from alicorn.evaluation.metrics.comparison import OVERALL, Comparison, compare, recall_measures, served_measures
 from alicorn.evaluation.reports.comparison_report import SIMULATION, markdown, write_report
 from alicorn.evaluation.searches import Searches, open_searches
-from alicorn.evaluation.systems.runs import embedding_run, index_run, reranked_run
+from alicorn.evaluation.systems.runs import TopK, embedding_run, index_run, nearest_run, reranked_run
 from alicorn.evaluation.systems.served import BM25, HYBRID, NN, Answered
 from alicorn.publishing.provenance import check_published
 from alicorn.query import Collection
@@ -127,12 +127,13 @@ def measure_recall(
     index_recall: float = RECALL,
     second: AnyModel | None = None,
     depths: Sequence[int] = DEPTHS,
+    top_k: TopK | None = None,
 ) -> RecallReport:
     """Exact recall@K of a model on sampled searches of the last split, and the same through an index.
 
     searched: pairs/, a log folder, or opened searches. collection: holds the model's embeddings of the same corpus.
     index_recall: the share of the nearest that the index is asked for, by `:recall`. second: a model that orders the
-    first `depths` documents anew.
+    first `depths` documents anew. top_k: finds the nearest of the corpus; by default all of it is encoded here.
     Raises TableError, ConfigError, CollectionError; all of them before anything is encoded.
     """
     _check_arguments(ks, num_searches, depths)
@@ -141,7 +142,11 @@ def measure_recall(
     searches = searched if isinstance(searched, Searches) else open_searches(searched, vertical, num_searches, seed)
     request_vectors = search_vectors(model, searches.requests)
     depth = max(*ks, *depths) if second is not None else max(ks)
-    runs = {EXACT: embedding_run(request_vectors, model.encode_documents(searches.documents), depth)}
+    if top_k is None:
+        documents = model.encode_documents(searches.documents)
+        runs = {EXACT: embedding_run(request_vectors, documents, depth)}
+    else:
+        runs = {EXACT: nearest_run(request_vectors, top_k, depth)}
     if collection is not None:
         runs[INDEX] = index_run(collection, model.key, searches, request_vectors, depth, index_recall)
     facts = _facts(model, vertical, searches, seed) | ({"index_recall": index_recall} if collection is not None else {})

@@ -6,7 +6,7 @@ Vectors of requests are float32 (searches, dim), or (searches, interests, dim) o
 document is then as near as it is to the nearest of them. All of unit length.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -21,12 +21,21 @@ from alicorn.retrieval.reading.nearest import RECALL, nearest
 _CELLS = 1 << 24  # numbers gathered at once: 64 MiB of float32
 
 
+TopK = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+"""(vectors, k) -> numbers and scores of the k nearest documents of a corpus, as exact_top_k returns them."""
+
+
 def embedding_run(request_vectors: np.ndarray, document_vectors: np.ndarray, depth: int) -> np.ndarray:
     """The nearest documents by cosine, exact over the whole corpus. document_vectors: float32 (rows, dim)."""
+    return nearest_run(request_vectors, lambda requests, k: exact_top_k(requests, document_vectors, k), depth)
+
+
+def nearest_run(request_vectors: np.ndarray, top_k: TopK, depth: int) -> np.ndarray:
+    """The same, by whatever finds the nearest documents of a corpus."""
     if request_vectors.ndim == 2:
-        return exact_top_k(request_vectors, document_vectors, depth)[0]
+        return top_k(request_vectors, depth)[0]
     searches, _, dim = request_vectors.shape
-    numbers, scores = exact_top_k(request_vectors.reshape(-1, dim), document_vectors, depth)
+    numbers, scores = top_k(request_vectors.reshape(-1, dim), depth)
     return best_of_each(numbers.reshape(searches, -1), scores.reshape(searches, -1), depth)
 
 
