@@ -128,9 +128,11 @@ async def answered_at_rate(bodies: Sequence[bytes], rate: float) -> list[float]:
 
 
 def processes(server: "subprocess.Popen[bytes]") -> list[int]:
-    """Ids of a server's process and of those that it started."""
-    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
-    return [server.pid, *map(int, children)]
+    """Ids of a server's process, of those that it started, and of theirs."""
+    found = [server.pid]
+    for pid in found:
+        found += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    return found
 
 
 def processor_s(server: "subprocess.Popen[bytes]") -> float:
@@ -148,12 +150,17 @@ def memory_mb(server: "subprocess.Popen[bytes]") -> float:
 
 
 def measured(
-    name: str, command: list[str], bodies: list[bytes], rates: Sequence[float], workers: int = 1
+    name: str,
+    command: list[str],
+    bodies: list[bytes],
+    rates: Sequence[float],
+    workers: int = 1,
+    overloaded: bool = True,
 ) -> list[dict[str, Any]]:
-    """The rows of one server."""
+    """The rows of one server. overloaded: asked for three times its capacity, too."""
     server = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
-        asyncio.run(_ready(server, bodies[:1]))
+        asyncio.run(ready(server, bodies[:1]))
         _idle(server)  # the last of them listens, too
         asyncio.run(in_turns(bodies[:WARM], 2 * workers))
         loads: dict[str, Callable[[], Any]] = {
@@ -173,7 +180,8 @@ def measured(
             row |= {"p99_ms": float(np.quantile(seconds, 0.99)), "per_s": len(seconds) / wall, "processor_ms": used}
             refused = len(bodies) - WARM - len(seconds)
             rows.append(row | {"refused": refused, "memory_mb": memory_mb(server)})
-        rows[0]["overload"] = overload(server, bodies[WARM:], rows[1])
+        if overloaded:
+            rows[0]["overload"] = overload(server, bodies[WARM:], rows[1])
         return rows
     finally:
         server.send_signal(signal.SIGTERM)
@@ -207,7 +215,7 @@ def overload(server: "subprocess.Popen[bytes]", bodies: list[bytes], at_capacity
     return row
 
 
-async def _ready(server: "subprocess.Popen[bytes]", bodies: Sequence[bytes]) -> None:
+async def ready(server: "subprocess.Popen[bytes]", bodies: Sequence[bytes]) -> None:
     while True:
         try:
             await in_turns(bodies, 1)
