@@ -37,6 +37,7 @@ import numpy as np
 
 DIM, WORDS, TAKEN, K, RRF = 64, 8, 10, 100, 60
 THREADS = 4
+PORT = 8117
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of Linux
 Search = Callable[[str, list[float]], list[dict[str, Any]]]
 
@@ -245,6 +246,7 @@ def recall(folder: Path, answers: list[bytes]) -> float:
 def measure(folder: Path, python: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     import load
 
+    load.PORT = PORT
     rows = []
     for name in ("alicorn", *PEERS):
         if arguments.only and arguments.only not in name:
@@ -255,9 +257,9 @@ def measure(folder: Path, python: str, arguments: argparse.Namespace) -> list[di
             alicorn = str(Path(sys.executable).parent / "alicorn")
             if not (folder / "collection").exists():
                 publish(folder, alicorn)
-            command = [alicorn, "serve", str(folder / "collection"), "--port", str(load.PORT)]
+            command = [alicorn, "serve", str(folder / "collection"), "--port", str(PORT)]
         else:
-            command = [python, __file__, "--serve", name, "--folder", str(folder), "--port", str(load.PORT)]
+            command = [python, __file__, "--serve", name, "--folder", str(folder), "--port", str(PORT)]
         for nearest in (False, True):
             asked = bodies(folder, ours, nearest)
             found = load.measured(name, command, asked, arguments.rate, overloaded=False)
@@ -301,12 +303,14 @@ def main() -> None:
     if not (folder / "titles.txt").exists():
         make(folder, arguments.documents, arguments.requests)
     rows = measure(folder, arguments.peers_python, arguments)
-    print("| server | search | load | p50 ms | p99 ms | requests/s | processor ms a request | memory MB | recall |")
-    print("|---" * 9 + "|")
+    columns = ["server", "search", "load", "p50 ms", "p99 ms", "requests/s", "refused"]
+    columns += ["processor ms a request", "memory MB", "recall"]
+    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for row in rows:
-        times = f"{row['p50_ms']:.2f} | {row['p99_ms']:.2f} | {row['per_s']:,.0f} | {row['processor_ms']:.2f}"
-        known = "" if np.isnan(row["recall"]) else f"{row['recall']:.3f}"
-        print(f"| {row['server']} | {row['search']} | {row['load']} | {times} | {row['memory_mb']:.0f} | {known} |")
+        cells = [row["server"], row["search"], row["load"], f"{row['p50_ms']:.2f}", f"{row['p99_ms']:.2f}"]
+        cells += [f"{row['per_s']:,.0f}", str(row["refused"]), f"{row['processor_ms']:.2f}", f"{row['memory_mb']:.0f}"]
+        cells.append("" if np.isnan(row["recall"]) else f"{row['recall']:.3f}")
+        print(f"| {' | '.join(cells)} |")
     if arguments.folder is None:
         shutil.rmtree(folder)
 
