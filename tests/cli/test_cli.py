@@ -89,6 +89,7 @@ def test_serve_hands_over_what_it_was_given(loop, monkeypatch):
         "swap": 0.0,
         "degrade_ms": None,
         "intents": None,
+        "interests": None,
         "keys": None,
         "ranker": None,
         "host": "127.0.0.1",

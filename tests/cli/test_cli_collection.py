@@ -75,10 +75,8 @@ def test_an_analysis_acts_without_training_again(loop, tmp_path):
     assert "Anna **Running**" in succeed("query", collection, "--text", "runs", *model, "--highlight").out
     widened = succeed("query", collection, "--text", "zzz", *model, "--explain", "--json").json()
     assert "(or text:zzz text:runner)" in widened["explanation"]["expression"]
-    assert (
-        "publish the documents into a new collection"
-        in alicorn("query", collection, "--text", "runs", "--model", loop.model).refusal()
-    )
+    refusal = alicorn("query", collection, "--text", "runs", "--model", loop.model).refusal()
+    assert "`alicorn update DOCS --into" in refusal
 
 
 def test_a_table_updates_a_collection_and_a_key_is_dropped(tmp_path):

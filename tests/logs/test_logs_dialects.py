@@ -195,6 +195,6 @@ def test_a_missing_column_is_not_mistaken_for_another_that_is_needed(tmp_path):
     tables = good_tables()
     names = ["session_id" if name == "search_id" else name for name in tables["impressions"].column_names]
     folder = write_logs(tmp_path, {**tables, "impressions": tables["impressions"].rename_columns(names)})
-    why = "'search_id' is missing .*; did you mean 'session_id'"
+    why = "'search_id' is missing, the id of one search. session_id is a visit, .* rename it to search_id"
     with pytest.raises(TableError, match=why), read_logs(folder, vertical()):
         pass

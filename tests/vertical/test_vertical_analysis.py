@@ -97,7 +97,7 @@ def test_what_is_wrong_is_said_when_the_vertical_is_loaded(analysis, message):
         shop(f"analysis: {analysis}")
 
 
-def test_an_analysis_asks_for_a_new_collection_but_not_for_a_new_model(tmp_path):
+def test_an_analysis_asks_for_other_terms_but_not_for_a_new_model(tmp_path):
     plain, stems, words = shop(), shop("analysis: {text: {stem: english}}"), shop(ENGLISH)
     assert of_examples(plain) == of_examples(stems) == of_examples(words)
     assert of_vectors(plain) == of_vectors(stems) == of_vectors(words)
@@ -105,7 +105,7 @@ def test_an_analysis_asks_for_a_new_collection_but_not_for_a_new_model(tmp_path)
     assert stems.analysis_fingerprint() == words.analysis_fingerprint(), "queries alone are read differently"
     with Collection.create(tmp_path / "c", {}, metadata=metadata_of([], stems)) as collection:
         check_vertical(collection, words)
-        with pytest.raises(CollectionError, match="publish the documents into a new collection"):
+        with pytest.raises(CollectionError, match="`alicorn update DOCS --into COLLECTION --vertical FILE` brings"):
             check_vertical(collection, plain)
     with (
         Collection.create(tmp_path / "d", {}, metadata=metadata_of([], plain)) as collection,

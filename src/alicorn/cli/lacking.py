@@ -34,7 +34,10 @@ def naming_what_is_lacking(verb: Callable[..., None], within: str = "") -> Calla
         except OSError as error:
             if error.errno not in _NO_ROOM:
                 raise
-            place = error.filename or next((given[name] for name in _OUTPUTS if given.get(name)), "the output")
+            copied_to = error.filename2  # filename is the source of a copy
+            place = (
+                copied_to or error.filename or next((given[name] for name in _OUTPUTS if given.get(name)), "the output")
+            )
             raise AlicornError(
                 f"{place}: cannot be written: {os.strerror(error.errno)}; make room there and in the folder for"
                 " temporary files (TMPDIR), or choose other folders, and run it again"
