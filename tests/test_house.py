@@ -118,7 +118,7 @@ INSIDE = {
 }
 # The engine stands alone: no vertical, no model, no log tooling.
 ENGINE = ("language", "quantization", "index", "query")
-ENGINE_MAY_USE = ("errors", "processes", "text", "iso_times", "interval", "compiled", "tables", *ENGINE)
+ENGINE_MAY_USE = ("errors", "processes", "text", "iso_times", "interval", "compiled", "tables", "analysis", *ENGINE)
 NOT_IN_ENGINE = ("torch", "ibis", "duckdb", "pydantic")
 
 

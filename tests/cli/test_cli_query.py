@@ -175,6 +175,13 @@ def test_a_notice_stands_on_standard_error(loop):
     assert "note:" not in done.out
 
 
+def test_a_term_that_no_document_has_is_told_beside_hits_of_what_was_written(loop):
+    done = succeed("query", loop.collection, "(or text:maria text:Maria)", "--limit", "1")
+    assert "no document has 'text:Maria', but some have 'text:maria'" in " ".join(done.err.split())
+    by_model = ("query", loop.collection, "--model", loop.model, "--text", "maria xyzzy", "--limit", "1")
+    assert "no document" not in succeed(*by_model).err
+
+
 def test_nothing_to_ask_for(loop):
     assert "give an expression, or --text" in alicorn("query", loop.collection).refusal()
     assert "give its query with --text" in alicorn("query", loop.collection, "a:b", "--model", loop.model).refusal()

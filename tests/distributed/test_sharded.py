@@ -110,9 +110,9 @@ def test_the_reason_of_a_document_is_that_of_one_collection(world: World) -> Non
 
 
 def test_terms_that_no_shard_has_are_named(world: World) -> None:
-    for expression in ("tag:unknown", "john", "text:John"):
+    for expression in ("tag:unknown", "john", "text:John", "text:jhn", "text:johnny"):
         wanted = world.whole.search(expression)
-        assert wanted.notices
+        assert ("near to it" in wanted.notices[0]) == (expression in ("text:jhn", "text:johnny"))
         assert all(world.sharded[count].search(expression).notices == wanted.notices for count in NUM_SHARDS)
 
 

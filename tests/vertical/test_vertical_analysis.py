@@ -114,6 +114,17 @@ def test_an_analysis_asks_for_other_terms_but_not_for_a_new_model(tmp_path):
         check_vertical(collection, stems)
 
 
+def test_a_collection_knows_its_analysis_and_says_what_it_makes_of_a_term(tmp_path):
+    vertical = shop("analysis: {text: {stem: english, whole_codes: true, units: [in], stop_words: [the]}}")
+    with Collection.create(tmp_path / "c", {}, metadata=metadata_of([], vertical)) as collection:
+        collection.upsert(vertical.index_table(pa.table({"doc_id": ["a"], "title": ["the running 3/4 in shoe"]})))
+        settings = {"stem": "english", "whole_codes": True, "units": ["in"]}
+        assert collection.metadata["analysis"] == {"text": settings}, "stop words are of queries"
+        for asked, kept in (("text:Runs", "text:run"), ("text:3/4IN", "text:3/4in")):
+            (notice,) = collection.search(asked).notices
+            assert f"but some have '{kept}': the analysis of 'text' makes that of it" in notice
+
+
 def test_analyze_shows_every_step(tmp_path):
     (tmp_path / "v.yaml").write_text(YAML + ENGLISH, encoding="utf-8")
     shown = alicorn("analyze", "--vertical", str(tmp_path / "v.yaml"), "Sneakers for men").out

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from alicorn import __version__
 from alicorn.errors import CollectionError
+from alicorn.query.explain.missing import ANALYSIS
 
 if TYPE_CHECKING:  # a plain table is published without a vertical, and so without pydantic
     from alicorn.vertical import Vertical
@@ -52,11 +53,15 @@ def metadata_of(models: Sequence[Fingerprinted], vertical: Vertical | None = Non
     `check_models` and `check_vertical` compare it.
     """
     made: dict[str, object] = {"alicorn": __version__, "models": {model.key: model.fingerprint for model in models}}
-    if vertical is None:
-        return made
+    return made if vertical is None else {**made, **metadata_of_vertical(vertical)}
+
+
+def metadata_of_vertical(vertical: Vertical) -> dict[str, object]:
+    """What decides terms and stored columns, by fingerprints; and how words become terms, which answers tell."""
     from alicorn.vertical.parts import of_documents
 
-    return {**made, "vertical": of_documents(vertical)}
+    analyses = {prefix: analysis.settings for prefix, analysis in vertical.analysis.items() if analysis.settings}
+    return {"vertical": of_documents(vertical), ANALYSIS: analyses}
 
 
 def check_vertical(collection: Described, vertical: Vertical) -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from alicorn.errors import CollectionError
 from alicorn.index.segment.building.documents import EMBEDDING
 from alicorn.publishing.documents import BATCH_ROWS, open_documents
+from alicorn.publishing.provenance import metadata_of_vertical
 from alicorn.query import Collection
 from alicorn.tables import PartFiles
 
@@ -44,8 +45,6 @@ def rederive(
     Raises TableError, ConfigError; CollectionError, before any change, where the table lacks documents of the
     collection, whose terms would stay those of the other vertical.
     """
-    from alicorn.vertical.parts import of_documents
-
     started = time.perf_counter()
     updated = unknown = 0
     with Collection.open(into) as collection:
@@ -59,7 +58,7 @@ def rederive(
                 done = collection.update(_derived(batch, vertical))
             updated, unknown = updated + done.updated, unknown + done.unknown
             on_progress(updated + unknown, source.num_rows)
-        collection.set_metadata({**collection.metadata, "vertical": of_documents(vertical)})
+        collection.set_metadata({**collection.metadata, **metadata_of_vertical(vertical)})
         collection.flush()
         kept = sorted(set(collection.snapshot().columns) - {*vertical.document.stored, "static_rank"})
     return Rederived(updated, unknown, kept, time.perf_counter() - started)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ from alicorn.errors import ConfigError
 from alicorn.index import Segment, SegmentView, Snapshot
 from alicorn.language.order import ByColumn
 from alicorn.language.prepared import Prepared
-from alicorn.query.explain.missing import has_term, missing_terms
+from alicorn.query.explain.missing import missing_terms
 from alicorn.query.explain.step import Step
 from alicorn.query.facets.facet import Counts
 from alicorn.query.order.cursor import Cursor, Ordering
@@ -96,7 +95,12 @@ class Result:
         that no document has. Those are looked for when this is read."""
         if self.total or self.prepared is None:
             return self.noticed
-        return (*self.noticed, *missing_terms(partial(has_term, self.snapshot), self.prepared.root))
+        return (*self.noticed, *self.unknown_terms())
+
+    def unknown_terms(self) -> tuple[str, ...]:
+        """A notice for each of the first terms of the expression that no document has, with what to write instead;
+        where there are hits, too."""
+        return () if self.prepared is None else missing_terms(self.snapshot, self.prepared.root)
 
     @property
     def doc_ids(self) -> pa.StringArray:

@@ -16,6 +16,7 @@ A file is beside vertical.yaml; what it says becomes part of the vertical, so th
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -34,7 +35,7 @@ from alicorn.text import words
 MAX_LINES = 100_000
 """Of stop words, and of synonyms."""
 Lines = Annotated[tuple[str, ...], Field(max_length=MAX_LINES)]
-_FILES = ("stop_words", "synonyms")
+_OF_QUERIES = ("stop_words", "synonyms")
 
 
 class Analysis(Config):
@@ -84,9 +85,16 @@ class Analysis(Config):
         )
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """Of the analyzer, those that decide the terms of a document, where they are not the default."""
+        default, own = asdict(Analyzer()), asdict(self.analyzer)
+        decides = (name for name in own if name not in _OF_QUERIES and own[name] != default[name])
+        return {name: list(own[name]) if isinstance(own[name], tuple) else own[name] for name in decides}
+
+    @property
     def of_documents(self) -> str:
         """What decides the terms of a document, as text; empty for the default."""
-        decides = self.model_dump(mode="json", exclude_defaults=True, exclude={"stop_words", "synonyms"})
+        decides = self.model_dump(mode="json", exclude_defaults=True, exclude=set(_OF_QUERIES))
         stems = f" Snowball {STEM_RULES}" if self.stem is not None else ""
         return f"{sorted(decides.items())}{stems}" if decides else ""
 
@@ -112,7 +120,7 @@ def with_files(data: Any, folder: Path) -> Any:
 
 
 def _with_lines(analysis: dict[str, Any], folder: Path) -> dict[str, Any]:
-    named = {key: value for key, value in analysis.items() if key in _FILES and isinstance(value, str)}
+    named = {key: value for key, value in analysis.items() if key in _OF_QUERIES and isinstance(value, str)}
     return analysis | {key: _lines(folder / name) for key, name in named.items()}
 
 

@@ -154,9 +154,10 @@ def test_a_key_of_some_documents_sees_no_other_by_any_operation(served):
 
     everything = "(or text:john text:jane (prefix city:))"
     assert sorted(ids(post(expression=everything))) == ["p1", "p3"]
-    for hidden in ("text:smyth", "city:bergen"):  # answered as what is in no document
+    near = "; near to it: 'text:smith', as (fuzzy text:smyth) finds"  # p1 is in Oslo
+    for hidden, told in (("text:smyth", near), ("city:bergen", "")):  # answered as what is in no document
         answer, nothing = post(expression=hidden), post(expression="text:nothing")
-        assert answer["notices"] == [f"no document has '{hidden}'"]
+        assert answer["notices"] == [f"no document has '{hidden}'{told}"]
         differing = {name for name in answer if answer[name] != nothing[name]}
         assert differing <= {"took_ms", "search_ms", "expression", "notices"}
     assert ids(post(expression="(extract friends text:smyth)")) == []  # p2 is hidden, and so is whom it knows

@@ -11,6 +11,8 @@ from alicorn.errors import ConfigError
 from alicorn.reporting.json_text import to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from alicorn.query import Result
     from alicorn.query.any_collection import AnyCollection
     from alicorn.query.facets import Counts
@@ -43,6 +45,7 @@ def print_result(
     stored: list[dict[str, Any]],
     places: list[dict[str, list[Place]]] | None,
     channels: list[Lineage] | None,
+    notices: Sequence[str],
     as_json: bool,
 ) -> None:
     if as_json:
@@ -56,7 +59,7 @@ def print_result(
             hit["highlights"] = {column: [place._asdict() for place in found] for column, found in of.items()}
         answer: dict[str, Any] = {"total": result.total, "took_ms": round(result.took_ms, 3), "hits": hits}
         answer["cursor"] = result.cursor
-        answer["notices"] = list(result.notices)
+        answer["notices"] = list(notices)
         if result.facets:
             answer["facets"] = {name: dataclasses.asdict(counts) for name, counts in result.facets.items()}
         if result.explanation is not None:
@@ -74,7 +77,7 @@ def print_result(
     sys.stdout.write(f"{len(result.ids)} of {result.total} in {result.took_ms:.2f} ms\n")
     for name, counts in result.facets.items():
         sys.stdout.write(f"{name}  {_counts_line(counts)}\n")
-    for notice in result.notices:
+    for notice in notices:
         log.print(f"note: {notice}")
     if result.explanation is not None:
         sys.stdout.write(f"{result.explanation}\n")

@@ -26,6 +26,8 @@ from alicorn.cli.searching.written import facets_of, order_key
 from alicorn.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from alicorn.language.tree import Node
     from alicorn.query import Result
     from alicorn.query.any_collection import AnyCollection
@@ -186,7 +188,13 @@ def _answer(retriever: Retriever, request: Request, shown: ShownHits, as_json: b
         stored = [{name: fields[name] for name in ("doc_id", *wanted)} for fields in stored]
         places = places and [{name: of[name] for name in of if name in wanted} for of in places]
     channels = lineage(result, request) if request.channels else None
-    print_result(result, stored, places, channels, as_json)
+    print_result(result, stored, places, channels, _notices(request, result), as_json)
+
+
+def _notices(request: Request, result: Result) -> Sequence[str]:
+    """Of an expression that somebody wrote, the terms that no document has are told beside hits, too."""
+    is_told = result.total == 0 or not isinstance(request.expression, str)
+    return result.notices if is_told else (*result.notices, *result.unknown_terms())
 
 
 def _check_options(expression: str | None, asked: AskedText, drawn: AskedInterests) -> None:

@@ -139,6 +139,7 @@ class ServedVersion:
             columns={field.name: field.type for field in manifest.schema},
             positions=tuple(manifest.positions),
             sequence=(int(manifest.version, 16) >> 1) + sum(operation for _, operation in self.moment.writes),
+            metadata=manifest.metadata,
             whole=Whole(OnDemand(count), OnDemand(expansion)),
         )
 

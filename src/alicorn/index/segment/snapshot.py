@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -109,6 +109,7 @@ class Snapshot:
 
     positions: the prefixes of terms whose positions are kept.
     sequence: grows with every acknowledged operation and every rewriting of segments, also across openings.
+    metadata: of the collection.
     whole: None, unless the segments are a part of a collection: then num_docs is the collection's, and so are these
     counts and expansions.
     """
@@ -120,6 +121,7 @@ class Snapshot:
     columns: Mapping[str, pa.DataType]
     positions: tuple[str, ...]
     sequence: int
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     whole: Whole | None = None
 
     @cached_property

@@ -119,4 +119,5 @@ class Version:
             columns={"static_rank": pa.float64(), **self.column_types()},
             positions=self.positions,
             sequence=sequence,
+            metadata=self.metadata,
         )

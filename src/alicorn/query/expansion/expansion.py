@@ -97,6 +97,17 @@ def of_spelled(snapshot: Snapshot, spelled: Spelled) -> Expansion:
     return Expansion(numbers, of_terms, spelled.left_out)
 
 
+def nearest_spellings(snapshot: Snapshot, node: tree.Fuzzy) -> list[str]:
+    """The terms to which a fuzzy term expands, the nearest first, equally near ones by their text."""
+    if snapshot.whole is not None:
+        spelled = snapshot.whole.expansions[str(node)]
+        return [term for _, term in sorted(zip(spelled.edits, spelled.terms, strict=True))]
+    fitting = fitting_terms(snapshot, node)
+    chosen = np.flatnonzero(fitting.chosen(node.terms) & (fitting.frequencies > 0))
+    terms = fitting.terms.take(pa.array(chosen)).to_pylist()
+    return [term for _, term in sorted(zip(fitting.edits[chosen].tolist(), terms, strict=True))]
+
+
 def fitting_terms(snapshot: Snapshot, node: tree.Prefix | tree.Fuzzy) -> Fitting:
     """All terms that fit a node, before any is left out."""
     return _joined(*_fitting(snapshot, node))[1]
