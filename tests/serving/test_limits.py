@@ -18,6 +18,8 @@ from alicorn.query import Collection
 from alicorn.query.wanted import check_wanted, flag
 from alicorn.serving.limits.admission import ALWAYS_TAKEN, Admission
 from alicorn.serving.limits.connections import BoundedHeaders
+from alicorn.serving.limits.refusals import REFUSALS, Refusals
+from alicorn.serving.security.access import Access
 from alicorn.serving.security.keys import create_key, new_key
 
 SEARCH = {"expression": "text:john"}
@@ -327,6 +329,28 @@ def test_a_busy_server_refuses_by_the_headers_alone(busy):
     counted = busy.client.metrics()
     assert 'alicorn_requests_total{method="POST",route="/v1/search",status="429"} 2.0' in counted
     assert "alicorn_requests_refused_total 2.0" in counted
+
+
+def test_of_requests_that_come_at_once_those_before_count():
+    async def run():
+        loop = asyncio.get_running_loop()
+        refusals = Refusals(
+            Admission(), Access(None), [SimpleNamespace(method="POST", path="/v1/search")], lambda *_: None
+        )
+        connections = [Connection(loop, {REFUSALS: refusals}) for _ in range(ALWAYS_TAKEN + 20)]
+        asked = []
+        for _ in range(2):
+            for connection in connections:  # in one look at the sockets: no request was begun
+                connection.protocol.data_received(posted("/v1/search"))
+            await asyncio.sleep(0)
+            asked.append([connection.asked for connection in connections])
+        for connection in connections:
+            await connection.end()
+        assert asked[0] == [1] * ALWAYS_TAKEN + [0] * 20
+        assert all(connection.written.startswith(b"HTTP/1.1 429") for connection in connections[ALWAYS_TAKEN:])
+        assert asked[1][ALWAYS_TAKEN:] == [1] * 20  # none of them is in a lane, and none is coming
+
+    asyncio.run(run())
 
 
 def test_a_busy_server_says_that_it_is_well_and_lets_answers_not_pile_up(busy):

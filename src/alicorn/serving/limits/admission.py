@@ -99,6 +99,8 @@ class Admission:
         self._quick, self._slow = Lane(1), Lane(NUM_THREADS)
         self._late_s: deque[float] = deque(maxlen=_TICKS)
         self._ticks = False
+        self._coming = 0  # of which only the headers were read
+        self._quick_mean = _Mean()  # of all kinds
 
     @property
     def wait_s(self) -> float:
@@ -109,8 +111,16 @@ class Admission:
 
     @property
     def is_busy(self) -> bool:
-        """Whether any request would be refused."""
-        return self._is_too_long(self.wait_s)
+        """Whether any request would be refused once those that are coming are in their lanes."""
+        return self._is_too_long(self.wait_s + self._coming * self._quick_mean.seconds, self._coming)
+
+    def comes(self) -> None:
+        """The headers of a request were read, and its task begins next: until then it is in no lane."""
+        self._coming += 1
+        asyncio.get_running_loop().call_soon(self._came)
+
+    def _came(self) -> None:
+        self._coming -= 1
 
     def is_quick(self, kind: Hashable) -> bool:
         """Whether requests of this kind have been quick; a kind that was never asked has not."""
@@ -129,8 +139,8 @@ class Admission:
         self.refused += 1
         return f"the server is busy: a request would wait {wait_s * 1e3:.0f} ms", str(ceil(wait_s))
 
-    def _is_too_long(self, wait_s: float) -> bool:
-        return self.in_flight >= ALWAYS_TAKEN and wait_s > self._longest_wait_s
+    def _is_too_long(self, wait_s: float, coming: int = 0) -> bool:
+        return self.in_flight + coming >= ALWAYS_TAKEN and wait_s > self._longest_wait_s
 
     @asynccontextmanager
     async def place(self, kind: Hashable, is_quick: bool) -> AsyncIterator[None]:
@@ -153,6 +163,8 @@ class Admission:
                 self._means.clear()
             self._means[kind] = _Mean()
         self._means[kind].add(seconds + _LOOP_S)
+        if seconds < QUICK_S:
+            self._quick_mean.add(seconds + _LOOP_S)
 
     def _mean_s(self, kind: Hashable) -> float:
         known = self._means.get(kind)

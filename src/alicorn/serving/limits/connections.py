@@ -54,7 +54,10 @@ class BoundedHeaders(HttpToolsProtocol):
         self._is_refused = self._may_refuse and self._refuse()
         if self._is_refused:
             return
+        is_next = self._is_idle
         super().on_headers_complete()
+        if is_next and (refusals := self.app_state.get(REFUSALS)) is not None:
+            refusals.passed()
         if self._is_ending and self.cycle is not None:
             self.cycle.keep_alive = False
 
@@ -71,7 +74,7 @@ class BoundedHeaders(HttpToolsProtocol):
         """Whether a busy server refused this request. One for each piece of data that came, and none while the client
         does not read: others wait for their turn as requests do, so that no answers pile up."""
         refusals: Refusals | None = self.app_state.get(REFUSALS)
-        if refusals is None or not (self.cycle is None or self.cycle.response_complete):
+        if refusals is None or not self._is_idle:
             return False
         stays = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive() and not self._is_ending
         path = self.url.partition(b"?")[0]
@@ -86,10 +89,14 @@ class BoundedHeaders(HttpToolsProtocol):
         self.on_response_complete()
         return True
 
+    @property
+    def _is_idle(self) -> bool:
+        """Whether no request is being answered."""
+        return self.cycle is None or self.cycle.response_complete
+
     def shutdown(self) -> None:
         self._is_ending = True
-        is_idle = self.cycle is None or self.cycle.response_complete
-        self.loop.call_later(LINGER_S if is_idle else 0.0, super().shutdown)
+        self.loop.call_later(LINGER_S if self._is_idle else 0.0, super().shutdown)
 
     def _start_timer(self) -> None:
         self._timer = self.loop.call_later(HEADERS_S, self._too_slow)

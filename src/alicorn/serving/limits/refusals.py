@@ -61,6 +61,10 @@ class Refusals:
         begin, body = _problem(*self._admission.refuse(round(self._admission.wait_s, 3)))
         return b"".join([begin, *(b"%b: %b\r\n" % one for one in own), b"\r\n", body])
 
+    def passed(self) -> None:
+        """A request was not refused: its task begins next."""
+        self._admission.comes()
+
 
 @lru_cache(maxsize=256)
 def _problem(detail: str, retry_after: str) -> tuple[bytes, bytes]:
