@@ -28,13 +28,12 @@ def selective() -> Model:
 
 def test_the_kept_documents_have_terms_stored_columns_and_the_models_vectors():
     chosen = indexed(DOCUMENTS, [selective()], NOW)
-    assert chosen.left_out == ["p1", "p3"]
-    assert chosen.counts == {"year min 1991": 2}
+    assert chosen.left_out == {"year min 1991": ["p1", "p3"]}
     assert chosen.documents["doc_id"].to_pylist() == ["p2", "p/4"]
     assert chosen.documents["terms"].to_pylist() == [["text:john", f"text:{name}", "city:bergen"] for name in NAMES]
     alone = UNIFIED.encode_documents(DOCUMENTS.take([1, 3]))
     assert chosen.documents["embedding:people"].to_pylist() == alone.tolist()
-    assert indexed(DOCUMENTS, [], NOW) == (DOCUMENTS, [], {})
+    assert indexed(DOCUMENTS, [], NOW) == (DOCUMENTS, {})
 
 
 def test_a_vector_that_a_document_brings_is_kept():

@@ -41,8 +41,10 @@ def vertical(selection: str = "") -> Vertical:
 
 def kept(rules: str, **columns) -> tuple[list[bool], dict[str, int]]:
     table = pa.table(columns)
-    found, counts = vertical(f"{{documents: {rules}}}").selection.keeps(table, NOW)
-    return found.tolist(), counts
+    selection = vertical(f"{{documents: {rules}}}").selection
+    refused = selection.refused(table, NOW)
+    counts = {rule.label: int((refused == number).sum()) for number, rule in enumerate(selection.documents)}
+    return (refused < 0).tolist(), counts
 
 
 # -- documents
@@ -126,8 +128,8 @@ def test_range_is_the_obvious_loop(values, low, width):
     selection = Selection.model_validate(
         {"documents": [{"kind": "range", "column": "n", "min": low, "max": low + width}]}
     )
-    found, _ = selection.keeps(pa.table({"n": pa.array(values, pa.float64())}), NOW)
-    assert found.tolist() == [value is not None and low <= value <= low + width for value in values]
+    refused = selection.refused(pa.table({"n": pa.array(values, pa.float64())}), NOW)
+    assert (refused < 0).tolist() == [value is not None and low <= value <= low + width for value in values]
 
 
 # -- what is refused

@@ -89,14 +89,9 @@ def load_models(folders: list[Path] | None, vertical: Path | None = None) -> lis
         if vertical is not None:
             raise ConfigError("--vertical is of a model: give its folder with --model")
         return []
-    from alicorn.towers import load_served
-    from alicorn.vertical import Vertical
+    from alicorn.publishing.model_folders import ModelFolders
 
-    models = [load_served(folder) for folder in folders]
-    if vertical is None:
-        return models
-    served = Vertical.load(vertical)
-    return [model.with_vertical(served) for model in models]
+    return ModelFolders(tuple(folders), vertical).load()
 
 
 def open_to_read(folder: Path, shards: list[str] | None, secret: Path | None) -> Collection | ShardedCollection:

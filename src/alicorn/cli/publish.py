@@ -15,13 +15,16 @@ import typer
 from alicorn.cli.option_groups import grouped
 from alicorn.cli.options import Json, OtherVertical, Overwrite, load_models
 from alicorn.cli.output import log, print_values
+from alicorn.distributed.batch.engines import BatchEngine
 from alicorn.errors import ConfigError
 from alicorn.folders import COLLECTION_FOLDER, replacing
+from alicorn.publishing.model_folders import ModelFolders
 from alicorn.reporting.progress import progress_bar
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from alicorn.distributed.batch.documents import IndexingJob
     from alicorn.publishing.publish import Published
     from alicorn.towers import AnyModel
 
@@ -43,6 +46,13 @@ class PublishedHow:
     logs: Annotated[
         Path | None,
         typer.Option(help="pairs/ or a log: its valid requests calibrate :recall in a new collection.", exists=True),
+    ] = None
+    engine: Annotated[
+        BatchEngine | None,
+        typer.Option(
+            help="Make terms and vectors, and write --shards, as a job that goes on after a kill:"
+            " docs/beyond-one-machine.md. Without it, at once in this process."
+        ),
     ] = None
 
 
@@ -87,6 +97,8 @@ def publish(
     alicorn publish documents.parquet --into collection/ --model model-v4/ --key people-v4 --as candidate
 
     alicorn publish documents.parquet --into sharded/ --model model/ --shards 4
+
+    alicorn publish documents/ --into sharded/ --model model/ --shards 4 --engine ray
     """
     models = load_models(model, vertical)
     if (under.key or under.name) and len(models) != 1:
@@ -95,11 +107,15 @@ def publish(
     if shards is not None and (under.name or overwrite):
         raise ConfigError("--shards writes a new version of all documents: leave out --as and --overwrite")
     if under.name and not overwrite and into.is_dir() and any(into.iterdir()):
-        if how.as_of or how.positions or how.logs:
-            raise ConfigError("--as gives documents one more vector each: leave out --as-of, --positions, --logs")
+        if how.as_of or how.positions or how.logs or how.engine:
+            raise ConfigError(
+                "--as gives documents one more vector each: leave out --as-of, --positions, --logs, and --engine"
+                " (`alicorn embed` has it: its file has the vectors)"
+            )
         _publish_beside(documents, into, models, how.stored, under.name, as_json)
         return
-    done = _publish(documents, into, models, how, overwrite, shards)
+    folders = ModelFolders(tuple(model or ()), vertical, under.key)
+    done = _publish(documents, into, models, folders, how, overwrite, shards)
     if under.name:
         from alicorn.publishing.aliases import set_aliases
 
@@ -108,17 +124,50 @@ def publish(
 
 
 def _publish(
-    documents: Path, into: Path, models: Sequence[AnyModel], how: PublishedHow, overwrite: bool, shards: int | None
+    documents: Path,
+    into: Path,
+    models: Sequence[AnyModel],
+    folders: ModelFolders,
+    how: PublishedHow,
+    overwrite: bool,
+    shards: int | None,
 ) -> Published:
     from alicorn.index import refuse_open_elsewhere
     from alicorn.publishing.publish import publish as publish_documents
 
-    now = None if how.as_of is None else how.as_of.replace(tzinfo=UTC)
+    now = datetime.now(UTC) if how.as_of is None else how.as_of.replace(tzinfo=UTC)
     requests = _logged_requests(how.logs, models)
     if overwrite:
         refuse_open_elsewhere(into)
-    with progress_bar(log, "publish") as advance, _place(into, overwrite, shards) as place:
-        return publish_documents(documents, place, models, advance, now, how.stored, how.positions or (), requests)
+    engine = how.engine or BatchEngine.LOCAL
+    engine.check()
+    if how.engine and not models and shards is None:
+        raise ConfigError("--engine makes terms and vectors by a model, or writes shards: give --model or --shards")
+    with (
+        _indexing(documents, into, folders, how.engine, now) as index,
+        progress_bar(log, "publish") as advance,
+        _place(into, overwrite, shards, engine) as place,
+    ):
+        return publish_documents(
+            documents, place, models, advance, now, how.stored, how.positions or (), requests, index
+        )
+
+
+@contextmanager
+def _indexing(
+    documents: Path, into: Path, folders: ModelFolders, engine: BatchEngine | None, now: datetime
+) -> Iterator[IndexingJob | None]:
+    """The job that makes terms and vectors. Its parts go when the block ends well."""
+    if engine is None or not folders.folders:
+        yield None
+        return
+    from alicorn.distributed.batch.documents import IndexingJob
+
+    with progress_bar(log, "make terms and vectors") as advance:
+        folder = into.absolute().with_name(f".{into.name}.unfinished")
+        job = IndexingJob(documents, folders, now, engine, folder, advance)
+        yield job
+    job.remove()
 
 
 def _print_published(done: Published, as_json: bool) -> None:
@@ -139,7 +188,7 @@ def _print_published(done: Published, as_json: bool) -> None:
 
 
 @contextmanager
-def _place(into: Path, overwrite: bool, shards: int | None) -> Iterator[Path]:
+def _place(into: Path, overwrite: bool, shards: int | None, engine: BatchEngine) -> Iterator[Path]:
     """The folder of a collection; with shards one beside theirs, whose documents become them."""
     if shards is None:
         with replacing(into, COLLECTION_FOLDER, overwrite=overwrite) as place:
@@ -152,7 +201,7 @@ def _place(into: Path, overwrite: bool, shards: int | None) -> Iterator[Path]:
     with TemporaryDirectory(prefix=f".{into.name}.", dir=into.absolute().parent) as beside:
         yield Path(beside) / "whole"
         with Collection.open(Path(beside) / "whole", read_only=True) as whole:
-            publish_shards(whole, into, shards)
+            publish_shards(whole, into, shards, engine)
 
 
 def _publish_beside(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
+from alicorn.distributed.batch.engines import BatchEngine, run_on
+from alicorn.distributed.batch.shards import ShardsJob
 from alicorn.distributed.protocol.manifest import (
     ShardRecord,
     ShardsManifest,
@@ -26,9 +29,12 @@ from alicorn.query import Collection
 MAX_SHARDS = 1_000
 
 
-def publish_shards(collection: Collection, into: str | Path, num_shards: int) -> ShardsManifest:
+def publish_shards(
+    collection: Collection, into: str | Path, num_shards: int, engine: BatchEngine = BatchEngine.LOCAL
+) -> ShardsManifest:
     """Write the documents of a collection as a version of a sharded one, and make it current.
 
+    engine: where shards are written, one task each; on Ray and Spark the collection may not be written meanwhile.
     The shards share the quantizers and their calibration, so that an answer of all of them is that of the collection.
     The two versions that were current before stay beside it, for those who still read them; older ones are removed.
     Raises ConfigError, CollectionError.
@@ -39,7 +45,7 @@ def publish_shards(collection: Collection, into: str | Path, num_shards: int) ->
     shutil.rmtree(unfinished, ignore_errors=True)
     names = [f"shard-{number}" for number in range(num_shards)]
     try:
-        counts = collection.split([unfinished / name for name in names], partial(shards_of, num_shards=num_shards))
+        counts = _written(collection, tuple(unfinished / name for name in names), engine)
         files = records_of(unfinished)
         snapshot = collection.snapshot()
         columns = pa.schema([(name, kind) for name, kind in snapshot.columns.items()])
@@ -61,6 +67,27 @@ def publish_shards(collection: Collection, into: str | Path, num_shards: int) ->
     write_manifest(into, manifest)
     remove_old_versions(into, manifest)
     return manifest
+
+
+def _written(collection: Collection, shards: Sequence[Path], engine: BatchEngine) -> list[int]:
+    """Write each shard into its folder -> the documents of each."""
+    if engine is BatchEngine.LOCAL:
+        return collection.split(shards, partial(shards_of, num_shards=len(shards)))
+    shards[0].parent.mkdir(parents=True)
+    job = ShardsJob(collection.path, tuple(shard.absolute() for shard in shards))
+    before = collection.snapshot().sequence
+    for _ in run_on(engine, job, range(len(shards))):
+        pass
+    collection.refresh()
+    if collection.snapshot().sequence != before:
+        raise CollectionError(
+            f"{collection.path} was written while its shards were: publish it again when nobody writes it"
+        )
+    counts = []
+    for shard in shards:
+        with Collection.open(shard, read_only=True) as written_shard:
+            counts.append(len(written_shard))
+    return counts
 
 
 def check_place(into: Path, num_shards: int) -> None:

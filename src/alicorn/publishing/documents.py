@@ -49,12 +49,11 @@ def open_documents(
 class Indexed(NamedTuple):
     """documents: doc_id, terms, stored columns, static_rank and embeddings of those that the selection keeps.
 
-    left_out: ids of the others. counts: of these, by the rule that refused them.
+    left_out: ids of the others, by the rule that refused them.
     """
 
     documents: pa.Table
-    left_out: list[str]
-    counts: dict[str, int]
+    left_out: dict[str, list[str]]
 
 
 def indexed(documents: pa.Table, models: Sequence[AnyModel], now: datetime.datetime) -> Indexed:
@@ -66,26 +65,28 @@ def indexed(documents: pa.Table, models: Sequence[AnyModel], now: datetime.datet
     Raises TableError or VectorError; rows are counted in `documents`, before the selection.
     """
     if not models:
-        return Indexed(documents, [], {})
+        return Indexed(documents, {})
     vertical = models[0].vertical
     table = vertical.index_table(documents)
     for name in (EMBEDDING + model.key for model in models):
         if name in documents.column_names and name not in table.column_names:
             table = table.append_column(name, documents[name])
-    left_out: list[str] = []
-    counts: dict[str, int] = {}
+    left_out: dict[str, list[str]] = {}
     if vertical.selection.documents:
         brought = {model.key: model.dim for model in models if EMBEDDING + model.key in table.column_names}
         # The collection sees the kept documents only, and would count those.
         check_documents(table, brought, {}, vertical.positions())
         documents = vertical.check_documents(documents)
-        kept, counts = vertical.selection.keeps(documents, now)
-        left_out = documents["doc_id"].filter(~kept).to_pylist()
+        refused = vertical.selection.refused(documents, now)
+        for number, rule in enumerate(vertical.selection.documents):
+            of_rule = documents["doc_id"].filter(refused == number).to_pylist()
+            left_out[rule.label] = left_out.get(rule.label, []) + of_rule
+        kept = refused < 0
         documents, table = documents.filter(kept), table.filter(kept)
     for model in models:
         if EMBEDDING + model.key not in table.column_names:
             table = table.append_column(EMBEDDING + model.key, embedding_column(model, documents))
-    return Indexed(table, left_out, counts)
+    return Indexed(table, left_out)
 
 
 def embedding_column(model: AnyModel, documents: pa.Table) -> pa.FixedSizeListArray:

@@ -13,17 +13,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from alicorn.errors import CollectionError, ConfigError, TableError
-from alicorn.publishing.documents import BATCH_ROWS, indexed, open_documents
+from alicorn.publishing.documents import BATCH_ROWS, Indexed, indexed, open_documents
 from alicorn.publishing.embeddings import embeddings_of
 from alicorn.publishing.provenance import check_models, check_vertical, metadata_of
 from alicorn.quantization import FLOAT32
 from alicorn.query import Collection
+from alicorn.tables import PartFiles
 
 if TYPE_CHECKING:  # a plain table is published without torch
     from alicorn.towers import AnyModel
@@ -55,6 +57,7 @@ def publish(
     stored: str | None = None,
     positions: Sequence[str] = (),
     requests: pa.Table | None = None,
+    index: Callable[[PartFiles], Iterator[Indexed]] | None = None,
 ) -> Published:
     """Write the documents of a Parquet file or folder into a collection, new or existing.
 
@@ -68,6 +71,8 @@ def publish(
     so in its analysis.
     requests: of a log, as `Model.encode_requests` takes them: they calibrate `:recall` of every model's key in a new
     collection.
+    index: makes the batches of the documents of `models`, in the order of the table (distributed/batch/documents.py);
+    made here unless given.
     Without a model the table is plain: doc_id, terms, embedding:<key> and stored columns.
     on_progress(done, total) is called after every batch.
     Raises TableError, CollectionError (the collection was published with another model), ConfigError.
@@ -90,11 +95,11 @@ def publish(
     with enter(into, embeddings, models, stored, _positions(models, positions)) as collection:
         for model in models if requests is not None else ():
             collection.train(key=model.key, queries=model.encode_requests(requests))
-        for batch in source.batches(num_rows=BATCH_ROWS):
+        batches = index(source) if index else _indexed(source, models, now)
+        for chosen in batches:
             with source.located(done + left_out.total()):
-                chosen = indexed(batch, models, now)
-                removed += collection.apply(chosen.documents, chosen.left_out).deleted
-            left_out.update(chosen.counts)
+                removed += collection.apply(chosen.documents, list(chain(*chosen.left_out.values()))).deleted
+            left_out.update({rule: len(ids) for rule, ids in chosen.left_out.items()})
             done += len(chosen.documents)
             on_progress(done + left_out.total(), source.num_rows)
         if is_new and done == 0:
@@ -102,6 +107,15 @@ def publish(
             message = f"{documents}: the vertical's selection leaves out every document ({counts})"
             raise TableError(message, table="documents")
     return Published(done, time.perf_counter() - started, embeddings, dict(left_out), removed)
+
+
+def _indexed(source: PartFiles, models: Sequence[AnyModel], now: datetime.datetime) -> Iterator[Indexed]:
+    rows = 0
+    for batch in source.batches(num_rows=BATCH_ROWS):
+        with source.located(rows):
+            made = indexed(batch, models, now)
+        yield made
+        rows += len(batch)
 
 
 @contextmanager

@@ -12,7 +12,8 @@ import pytest
 from towers_toy import documents as toy_documents
 from towers_toy import toy_model
 
-from alicorn.distributed.batch import BatchEngine, embed, engines
+from alicorn.distributed.batch import BatchEngine, embed
+from alicorn.distributed.batch.job import Job
 from alicorn.errors import ConfigError, TableError
 from alicorn.tables import read_table
 from alicorn.towers import Model
@@ -60,7 +61,7 @@ def test_a_file_and_a_folder_have_the_vectors_of_all_documents_in_their_order(mo
 
 
 def test_a_killed_job_goes_on_where_it_stopped(model, documents, tmp_path, monkeypatch):
-    asked, do = [], engines.do
+    asked, do = [], Job.do
 
     def killed_at(last):
         def run(job, number):
@@ -72,11 +73,11 @@ def test_a_killed_job_goes_on_where_it_stopped(model, documents, tmp_path, monke
         return run
 
     with monkeypatch.context() as patched:
-        patched.setattr(engines, "do", killed_at(3))
+        patched.setattr(Job, "do", killed_at(3))
         with pytest.raises(KeyboardInterrupt):
             embed(documents, model, tmp_path / "parts")
         assert not (tmp_path / "parts").exists(), "it is there when it is complete"
-        patched.setattr(engines, "do", killed_at(None))
+        patched.setattr(Job, "do", killed_at(None))
         assert embed(documents, model, tmp_path / "parts").kept == 24
     assert asked == [0, 1, 2, 3, 3, 4]
     embed(documents, model, tmp_path / "at once")
@@ -85,7 +86,7 @@ def test_a_killed_job_goes_on_where_it_stopped(model, documents, tmp_path, monke
 
 def test_a_job_over_other_documents_begins_anew(model, documents, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr(engines, "do", lambda job, number, do=engines.do: do(job, number) if number < 3 else 1 / 0)
+        patched.setattr(Job, "do", lambda job, number, do=Job.do: do(job, number) if number < 3 else 1 / 0)
         with pytest.raises(ZeroDivisionError):
             embed(documents, model, tmp_path / "parts")
     shutil.copy(documents / "a.parquet", documents / "c.parquet")

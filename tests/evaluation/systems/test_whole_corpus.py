@@ -14,7 +14,8 @@ from pairs_toy import write_folder
 from towers_toy import documents as toy_documents
 from towers_toy import toy_model
 
-from alicorn.distributed.batch import BatchEngine, engines
+from alicorn.distributed.batch import BatchEngine
+from alicorn.distributed.batch.job import Job
 from alicorn.errors import ConfigError
 from alicorn.evaluation.systems.exact import exact_top_k
 from alicorn.evaluation.systems.whole_corpus import check_engine, top_k_of_corpus
@@ -73,7 +74,7 @@ def test_the_nearest_of_row_groups_are_those_of_the_corpus(folder, k):
 
 
 def test_a_killed_run_goes_on_where_it_stopped(folder, monkeypatch):
-    done, do = [], engines.do
+    done, do = [], Job.do
 
     def killed(job, number):
         done.append(number)
@@ -81,7 +82,7 @@ def test_a_killed_run_goes_on_where_it_stopped(folder, monkeypatch):
             raise KeyboardInterrupt
         return do(job, number)
 
-    monkeypatch.setattr(engines, "do", killed)
+    monkeypatch.setattr(Job, "do", killed)
     with pytest.raises(KeyboardInterrupt):
         asked(folder, BatchEngine.LOCAL, 3)
     _, scores = asked(folder, BatchEngine.LOCAL, 3)

@@ -1,4 +1,4 @@
-"""The engines that run a job: this process, Ray Data, Spark. Each gets numbers of row groups and yields answers.
+"""The engines that run a job: this process, Ray Data, Spark. Each gets numbers of tasks and yields answers.
 
 An engine carries numbers, not rows: a worker reads and writes files itself. So batches are the same on all engines, no
 row is shuffled or spilled, and memory does not depend on how large the table is.
@@ -15,7 +15,7 @@ from enum import StrEnum
 
 import pyarrow as pa
 
-from alicorn.distributed.batch.job import Job, answers, do
+from alicorn.distributed.batch.job import Work, answers
 from alicorn.errors import ConfigError
 from alicorn.extras import check_installed
 
@@ -41,15 +41,15 @@ class BatchEngine(StrEnum):
                     )
 
 
-def run_on(engine: BatchEngine, job: Job, numbers: Sequence[int]) -> Iterator[int]:
-    """The rows of each part, as parts are done. Raises what a worker raised."""
+def run_on(engine: BatchEngine, work: Work, numbers: Sequence[int]) -> Iterator[int]:
+    """The rows of each task, as they are done, in any order. Raises what a worker raised."""
     match engine:
         case BatchEngine.LOCAL:
-            yield from (do(job, number) for number in numbers)
+            yield from (work.do(number) for number in numbers)
         case BatchEngine.RAY:
-            yield from map(_rows, _on_ray(job, numbers))
+            yield from map(_rows, _on_ray(work, numbers))
         case BatchEngine.SPARK:
-            yield from map(_rows, _on_spark(job, numbers))
+            yield from map(_rows, _on_spark(work, numbers))
 
 
 def _rows(answer: tuple[int, bytes | None]) -> int:
@@ -59,13 +59,13 @@ def _rows(answer: tuple[int, bytes | None]) -> int:
     return rows
 
 
-def _on_ray(job: Job, numbers: Sequence[int]) -> Iterator[tuple[int, bytes | None]]:
-    """A task of one processor for each row group, in the cluster of RAY_ADDRESS or in one that starts and ends here."""
+def _on_ray(work: Work, numbers: Sequence[int]) -> Iterator[tuple[int, bytes | None]]:
+    """A task of one processor for each number, in the cluster of RAY_ADDRESS or in one that starts and ends here."""
     import ray
     import ray.data
 
-    def work(batch: pa.Table) -> pa.Table:
-        return pa.Table.from_batches(answers(job, batch["number"].to_pylist()))
+    def answered(batch: pa.Table) -> pa.Table:
+        return pa.Table.from_batches(answers(work, batch["number"].to_pylist()))
 
     started_here = not ray.is_initialized()
     if started_here:
@@ -73,23 +73,23 @@ def _on_ray(job: Job, numbers: Sequence[int]) -> Iterator[tuple[int, bytes | Non
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
         items = ray.data.from_items([{"number": number} for number in numbers], override_num_blocks=len(numbers))
-        for row in items.map_batches(work, batch_size=1, batch_format="pyarrow", num_cpus=1).iter_rows():
+        for row in items.map_batches(answered, batch_size=1, batch_format="pyarrow", num_cpus=1).iter_rows():
             yield row["rows"], row["error"]
     finally:
         if started_here:
             ray.shutdown()
 
 
-def _on_spark(job: Job, numbers: Sequence[int]) -> Iterator[tuple[int, bytes | None]]:
-    """A task for each row group, in the session that is there or that the environment configures."""
+def _on_spark(work: Work, numbers: Sequence[int]) -> Iterator[tuple[int, bytes | None]]:
+    """A task for each number, in the session that is there or that the environment configures."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     from pyspark.sql import SparkSession
 
-    def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def answered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            yield from answers(job, [numbers[place] for place in batch.column("id").to_pylist()])
+            yield from answers(work, [numbers[place] for place in batch.column("id").to_pylist()])
 
     session = SparkSession.builder.appName("alicorn").getOrCreate()
     places = session.range(0, len(numbers), numPartitions=len(numbers))
-    for row in places.mapInArrow(work, "rows long, error binary").toLocalIterator():
+    for row in places.mapInArrow(answered, "rows long, error binary").toLocalIterator():
         yield row["rows"], None if row["error"] is None else bytes(row["error"])

@@ -38,6 +38,14 @@ class Transform(Protocol):
         ...
 
 
+class Work(Protocol):
+    """What an engine does: tasks by their numbers, any of them twice. Picklable."""
+
+    def do(self, number: int) -> int:
+        """Do a task, and write what it makes -> how many rows it made."""
+        ...
+
+
 @dataclass(frozen=True)
 class Job:
     """fingerprint: of what decides the parts, the files of the table among it; table: a file, or a folder of part
@@ -57,6 +65,25 @@ class Job:
     def part(self, number: int) -> Path:
         return self.folder / f"part-{number:06d}.parquet"
 
+    def do(self, number: int) -> int:
+        """Write the part of a row group -> its rows of the table. Raises TableError that says which row is wrong."""
+        opened, groups, transform = _started(self)
+        group = groups[number]
+        unfinished = self.folder / f".{self.part(number).name}.{uuid.uuid4().hex}"
+        rows = group.first_row
+        try:
+            with unfinished.open("wb") as file:
+                with pq.ParquetWriter(file, self.schema) as writer:
+                    for batch in opened.batches_of(group, self.batch_rows):
+                        with opened.located(rows):
+                            writer.write_table(transform(batch))
+                        rows += len(batch)
+                sync_file(file, "part")
+            os.replace(unfinished, self.part(number))
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return rows - group.first_row
+
 
 def fingerprint_of(source: PartFiles, *others: str) -> str:
     """Of the files of a table, by path, size and time of change, and of what else decides the parts."""
@@ -64,31 +91,11 @@ def fingerprint_of(source: PartFiles, *others: str) -> str:
     return xxhash.xxh3_64_hexdigest(json.dumps([others, files], allow_nan=False).encode())
 
 
-def do(job: Job, number: int) -> int:
-    """Write the part of a row group -> its rows. Raises TableError that says which row of the table is wrong."""
-    opened, groups, transform = _started(job)
-    group = groups[number]
-    unfinished = job.folder / f".{job.part(number).name}.{uuid.uuid4().hex}"
-    rows = group.first_row
-    try:
-        with unfinished.open("wb") as file:
-            with pq.ParquetWriter(file, job.schema) as writer:
-                for batch in opened.batches_of(group, job.batch_rows):
-                    with opened.located(rows):
-                        writer.write_table(transform(batch))
-                    rows += len(batch)
-            sync_file(file, "part")
-        os.replace(unfinished, job.part(number))
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return rows - group.first_row
-
-
-def answers(job: Job, numbers: Iterable[int]) -> Iterator[pa.RecordBatch]:
-    """`do`, as a worker of an engine does it: an error is an answer too, so that it comes back as what it is."""
+def answers(work: Work, numbers: Iterable[int]) -> Iterator[pa.RecordBatch]:
+    """As a worker of an engine does it: an error is an answer too, so that it comes back as what it is."""
     for number in numbers:
         try:
-            rows, error = do(job, number), None
+            rows, error = work.do(number), None
         except (AlicornError, OSError) as raised:
             rows, error = 0, pickle.dumps(raised)
         yield pa.RecordBatch.from_pydict({"rows": [rows], "error": [error]}, ANSWER)

@@ -29,9 +29,21 @@ def unfinished(out: Path, overwrite: bool) -> Path:
 
 
 def run(job: Job, source: PartFiles, engine: BatchEngine, out: Path, on_progress: Callable[[int, int], None]) -> int:
-    """Make the parts that are missing, then write `out` -> the rows that a killed run had made already.
+    """`make_parts`, then write `out`: a file that ends in .parquet, or a folder that gets a part file for each row
+    group."""
+    before = make_parts(job, source, engine, on_progress)
+    if out.suffix == ".parquet":
+        _join([job.part(number) for number in range(len(source.row_groups()))], out)
+        shutil.rmtree(job.folder)
+    else:
+        put_in_place(job.folder, out)
+    return before
 
-    source: the job's table. out: a file that ends in .parquet, or a folder that gets a part file for each row group.
+
+def make_parts(job: Job, source: PartFiles, engine: BatchEngine, on_progress: Callable[[int, int], None]) -> int:
+    """Make the parts that are missing in the folder of the job -> the rows that a killed run had made already.
+
+    source: the job's table. on_progress(done, total) is called after every part.
     """
     groups = source.row_groups()
     _prepare(job.folder, job.fingerprint)
@@ -45,12 +57,6 @@ def run(job: Job, source: PartFiles, engine: BatchEngine, out: Path, on_progress
     finally:
         if not any(job.part(number).exists() for number in range(len(groups))):
             shutil.rmtree(job.folder)  # nothing to go on with
-    parts = [job.part(number) for number in range(len(groups))]
-    if out.suffix == ".parquet":
-        _join(parts, out)
-        shutil.rmtree(job.folder)
-    else:
-        put_in_place(job.folder, out)
     return before
 
 

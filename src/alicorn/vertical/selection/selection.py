@@ -50,19 +50,17 @@ class Selection(Config):
         for rule in self.documents:
             yield Column(rule.column, rule.type, f"selection.documents, {rule.kind}")
 
-    def keeps(self, documents: pa.Table, now: datetime.datetime) -> tuple[np.ndarray, dict[str, int]]:
-        """bool (documents,): whether every rule keeps it; and how many each rule refused that none before it did.
+    def refused(self, documents: pa.Table, now: datetime.datetime) -> np.ndarray:
+        """int64 (documents,): the number of the first rule of `documents` that refuses it, -1 where all keep it.
 
         documents: with the columns above, checked. now: with its zone; what `recent` counts back from.
         """
-        kept = np.ones(len(documents), dtype=bool)
-        counts = {}
-        for rule, asked in zip(self.documents, self.columns(), strict=True):
+        refused = np.full(len(documents), -1, dtype=np.int64)
+        for number, (rule, asked) in enumerate(zip(self.documents, self.columns(), strict=True)):
             column = read_as(documents.select([rule.column]), [asked], "documents")[rule.column]
             satisfied = np.asarray(pc.fill_null(rule.keeps(column, now), False), dtype=bool)
-            counts[rule.label] = int(np.sum(kept & ~satisfied))
-            kept &= satisfied
-        return kept, counts
+            refused[(refused < 0) & ~satisfied] = number
+        return refused
 
     def untriggered(self, text: str, untried: Untried) -> str | None:
         """The label of the first rule by which this text needs no `nn`; None: it does."""
