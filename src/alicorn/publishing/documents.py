@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -54,6 +55,10 @@ class Indexed(NamedTuple):
 
     documents: pa.Table
     left_out: dict[str, list[str]]
+
+    @property
+    def left_out_ids(self) -> list[str]:
+        return list(chain(*self.left_out.values()))
 
 
 def indexed(documents: pa.Table, models: Sequence[AnyModel], now: datetime.datetime) -> Indexed:

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,7 +97,7 @@ def publish(
         batches = index(source) if index else _indexed(source, models, now)
         for chosen in batches:
             with source.located(done + left_out.total()):
-                removed += collection.apply(chosen.documents, list(chain(*chosen.left_out.values()))).deleted
+                removed += collection.apply(chosen.documents, chosen.left_out_ids).deleted
             left_out.update({rule: len(ids) for rule, ids in chosen.left_out.items()})
             done += len(chosen.documents)
             on_progress(done + left_out.total(), source.num_rows)

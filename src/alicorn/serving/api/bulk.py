@@ -102,7 +102,7 @@ class Bulk:
         else:
             brings = {"terms"}.intersection(table.column_names)
             chosen = indexed(table, () if brings else self._models, datetime.datetime.now(datetime.UTC))
-            self._upsert(Given(chosen.documents, {}, chosen.left_out))
+            self._upsert(Given(chosen.documents, {}, chosen.left_out_ids))
 
     def _upsert(self, chosen: Given) -> None:
         applied = self._collection.apply(chosen.documents, chosen.left_out, chosen.given)

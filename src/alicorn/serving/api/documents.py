@@ -66,7 +66,7 @@ def upserts_table(documents: Sequence[DocumentBody], models: "Sequence[AnyModel]
     gives = {name: _gives(kept, name) for name in vertical.document.stored}
     if vertical.document.static_rank is not None:
         gives["static_rank"] = _gives(kept, vertical.document.static_rank)
-    return Given(chosen.documents, _masks(gives), chosen.left_out)
+    return Given(chosen.documents, _masks(gives), chosen.left_out_ids)
 
 
 def updates_table(documents: Sequence[DocumentBody], snapshot: Snapshot) -> Given:
