@@ -31,5 +31,5 @@ $(VENV)/.run: $(VENV)/bin/python pyproject.toml constraints.txt Makefile
 	touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt Makefile
-	$(PIP) -e '.[learn,serve,client,encoder,onnx,chinese,rank,bench,dev]'
+	$(PIP) -e '.[learn,serve,client,encoder,onnx,chinese,rank,trace,bench,dev]'
 	touch $@ $(VENV)/.run

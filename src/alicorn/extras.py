@@ -13,6 +13,7 @@ EXTRAS = {
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "chinese": ("jieba",),
     "rank": ("lightgbm",),
+    "trace": ("opentelemetry.exporter.otlp.proto.http", "opentelemetry.sdk"),
     "ray": ("ray",),
     "spark": ("pyspark",),
 }
@@ -23,7 +24,7 @@ def check_installed(user: str, *packages: str, otherwise: str = "") -> None:
 
     user: what needs them, the subject of the sentence; otherwise: what can be done instead of the installation.
     """
-    missing = [package for package in packages if importlib.util.find_spec(package) is None]
+    missing = [package for package in packages if not _is_installed(package)]
     if missing:
         raise ConfigError(f"{user} needs {_listed(missing)}: {how_to_install(*missing)}{otherwise}")
 
@@ -37,6 +38,13 @@ def how_to_install(*packages: str) -> str:
 def belongs_to_extra(package: str) -> bool:
     """Whether the package is among those that an extra brings."""
     return any(package in brought for brought in EXTRAS.values())
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # what it is a part of is missing
+        return False
 
 
 def _listed(names: list[str]) -> str:

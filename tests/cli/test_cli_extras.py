@@ -144,6 +144,6 @@ def test_the_packages_of_an_extra_are_those_of_pyproject():
     for extra, packages in EXTRAS.items():
         required = {re.match(r"[\w-]+", one)[0] for one in project["optional-dependencies"][extra]}
         assert {
-            name.lower().replace("_", "-") for package in packages for name in brought_by.get(package, [package])
+            re.sub("[_.]", "-", name.lower()) for package in packages for name in brought_by.get(package, [package])
         } == required
     assert set(project["optional-dependencies"]) - set(EXTRAS) == {"bench", "peers", "dev"}

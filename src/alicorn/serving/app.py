@@ -66,6 +66,7 @@ from alicorn.serving.security.hosts import KnownHosts
 from alicorn.serving.security.request_limits import NO_LIMITS, RequestLimits
 
 if TYPE_CHECKING:
+    from alicorn.serving.tracing import Tracing
     from alicorn.towers import AnyModel
 
 _STATIC = Path(__file__).parent / "static"
@@ -87,6 +88,7 @@ def create_app(
     hosts: Sequence[str] = (),
     degrade_ms: float | None = None,
     part: ServerPart | None = None,
+    tracing: "Tracing | None" = None,
 ) -> Starlette:
     """The app over an open collection, which the caller closes.
 
@@ -98,6 +100,7 @@ def create_app(
     intents: file of `alicorn intents`, for the vertical's control. popular: the queries that are suggested.
     model_folder: of folders of models that may be loaded while the app answers. limits: of each request.
     hosts: names that requests may give as `Host`; none: any. part: of a server of several processes; None: the whole.
+    tracing: takes the spans of requests, and is closed by the caller.
     Raises AlicornError where models, searchers and collection do not fit each other.
     """
     known = Searchers(models[0].vertical, searchers, regions) if models else None
@@ -111,6 +114,8 @@ def create_app(
     background = Background()
     follower = Follower(collection, None if part is None else lambda: part.shared.commits)
     metrics.watch(admission, background, lambda: follower.age_s)
+    if tracing is not None:
+        endpoint.watching.append(tracing.searched)  # the first: it counts back from when it is told
     endpoint.watching += [lambda answered: metrics.searched(answered.seconds), RecallSample(metrics, background).see]
     switched = ServedModels(endpoint, background, model_folder, part)
 
@@ -139,6 +144,7 @@ def create_app(
             Mount("/static", StaticFiles(directory=_STATIC)),
         ],
         middleware=[
+            *([] if tracing is None else [_traced(tracing, owner is not None)]),
             Middleware(RequestIds),
             *_by_who_asks(part, collection, metrics, access, hosts),
             *([Middleware(Follows, follower=follower)] if collection.read_only or collection.is_remote else []),
@@ -148,6 +154,12 @@ def create_app(
     )
     app.state.retriever = endpoint.retriever
     return app
+
+
+def _traced(tracing: "Tracing", hands_on: bool) -> Middleware:
+    from alicorn.serving.tracing import Traced
+
+    return Middleware(Traced, tracing=tracing, hands_on=hands_on)
 
 
 def _by_who_asks(

@@ -38,9 +38,9 @@ _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2
 _RECALL = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 1.0)
 _SCANNED = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 _CANDIDATES = (0, 1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000)
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-
-
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+STAGES = ("read", "engine", "answer")
+"""Of a search: to read the request and encode its text; the engine, with a ranker; columns, reasons and the log."""
 _Among = Literal["livesum", "livemax", "livemostrecent"]
 LOOK_S = 0.5
 """How often a process of several says its gauges."""
@@ -71,7 +71,7 @@ class Metrics:
             "alicorn_search_candidates", "Documents that nn found and the control let pass", _CANDIDATES
         )
         stage = self._histogram("alicorn_search_stage_seconds", "Seconds of each stage of a search", _SECONDS, "stage")
-        self._stages = [stage.labels(name) for name in ("read", "engine", "answer")]
+        self._stages = [stage.labels(name) for name in STAGES]
         self.recall = self._histogram(
             "alicorn_sampled_recall", "Share of the exact answer that a search found", _RECALL
         )
@@ -196,10 +196,15 @@ class CountRequests:
         try:
             await self.app(scope, receive, send_and_look)
         finally:
-            route = getattr(scope.get("endpoint"), "path", "none")
-            method = scope["method"] if scope["method"] in _METHODS else "other"
+            route = route_of(scope) or "none"
+            method = scope["method"] if scope["method"] in METHODS else "other"
             self.metrics.requests.labels(route, method, str(status)).inc()
             self.metrics.seconds.labels(route, method).observe(time.perf_counter() - started)
+
+
+def route_of(scope: Scope) -> str | None:
+    """The pattern of the path of a request that was answered; None: it has no operation."""
+    return getattr(scope.get("endpoint"), "path", None)
 
 
 def _counted(collection: AnyCollection, count: Callable[[Snapshot], int]) -> int:

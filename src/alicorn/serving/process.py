@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
 
 import uvicorn
 
 from alicorn.distributed.processes.opening import open_shards
 from alicorn.errors import ConfigError
+from alicorn.extras import EXTRAS, check_installed
 from alicorn.folders import is_sharded
 from alicorn.serving.logs import log_as_json
 from alicorn.serving.processes.supervisor import supervise
@@ -50,6 +52,7 @@ def serve(
     port: int = 8080,
     json_logs: bool = False,
     workers: int = 1,
+    traces: str | None = None,
     shards: Sequence[str] = (),
     shard_secret: Path | None = None,
 ) -> None:
@@ -71,6 +74,7 @@ def serve(
     proxies: addresses whose X-Forwarded headers are believed. tls: the files of the certificate; None: no TLS.
     json_logs: the logs of the whole process as lines of JSON.
     workers: processes that search; where there are several, one more writes, and SIGHUP restarts them one by one.
+    traces: URL that takes spans, as OTLP over HTTP (tracing.py).
     shards: the processes that answer for the shards of the collection, as open_shards takes them;
     shard_secret: file of what they share with it.
     Raises AlicornError, before anything is answered, where collection, models and searchers do not fit each other, and
@@ -96,10 +100,13 @@ def serve(
         host=host,
         port=port,
         json_logs=json_logs,
+        traces=traces,
     )
     if json_logs:
         log_as_json()
     check_reachable(host, settings.keys)
+    if traces is not None:
+        check_traces(traces)
     in_shards = bool(shards) or is_sharded(settings.collection)
     if in_shards and workers > 1:
         raise ConfigError("workers: a collection in shards is served by one process: start several servers instead")
@@ -119,6 +126,17 @@ def check_reachable(host: str, keys: Path | None) -> None:
         raise ConfigError(
             f"host {host!r} can be reached from other machines, and nobody needs a key: make one by `alicorn key create"
             " NAME --scope search --file keys.json` and start the server with --keys keys.json, or listen to 127.0.0.1"
+        )
+
+
+def check_traces(url: str) -> None:
+    """Raise ConfigError where spans cannot be sent there."""
+    check_installed("traces", *EXTRAS["trace"])
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") == "":
+        raise ConfigError(
+            f"traces: expected the whole URL at which a collector takes OTLP over HTTP, as"
+            f" http://localhost:4318/v1/traces, got {url!r}"
         )
 
 

@@ -26,6 +26,7 @@ from alicorn.tables import open_parts
 from alicorn.vertical.columns import arrow_type, known_types
 
 if TYPE_CHECKING:
+    from alicorn.serving.tracing import Tracing
     from alicorn.towers import AnyModel
 
 
@@ -55,6 +56,7 @@ class ServerSettings:
     host: str
     port: int
     json_logs: bool
+    traces: str | None
 
     @contextmanager
     def opened(self, open_collection: OpenCollection, part: ServerPart | None = None) -> Iterator[Starlette]:
@@ -74,7 +76,7 @@ class ServerSettings:
                     "interests are for the vertical of a model, and none is served: give one, or leave them out"
                 )
             regions = read_regions(self.interests, models[0].vertical)
-        with open_collection(self.collection) as collection:
+        with open_collection(self.collection) as collection, self._tracing() as tracing:
             log = None
             if self.served_log is not None:
                 log = ServedLog(self.served_log, context=context_types(models), swap=self.swap)
@@ -94,12 +96,26 @@ class ServerSettings:
                     hosts=self.allowed_hosts or ([] if self.keys else [*LOOPBACK, self.host]),
                     degrade_ms=self.degrade_ms,
                     part=part,
+                    tracing=tracing,
                 )
                 make_ready(app.state.retriever)
                 yield app
             finally:
                 if log is not None:
                     log.close()
+
+    @contextmanager
+    def _tracing(self) -> "Iterator[Tracing | None]":
+        if self.traces is None:
+            yield None
+            return
+        from alicorn.serving.tracing import Tracing
+
+        tracing = Tracing(self.traces)
+        try:
+            yield tracing
+        finally:
+            tracing.close()
 
     def of_uvicorn(self) -> dict[str, Any]:
         """Its settings for a process that listens to clients."""

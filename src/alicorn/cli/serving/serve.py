@@ -130,6 +130,10 @@ def serve(
     loads: ServedLoads,
     at: ServedAt,
     json_logs: Annotated[bool, typer.Option("--json-logs", help="Logs as lines of JSON.")] = False,
+    traces: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Send spans there as OTLP, to http://localhost:4318/v1/traces for instance."),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -173,6 +177,7 @@ def serve(
         host=at.host,
         port=at.port,
         json_logs=json_logs,
+        traces=traces,
         workers=at.workers,
         shards=shards.shard or (),
         shard_secret=shards.shard_secret,
