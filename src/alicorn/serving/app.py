@@ -50,6 +50,7 @@ from alicorn.serving.api.status_operations import status_operations
 from alicorn.serving.background import Background
 from alicorn.serving.limits.admission import Admission
 from alicorn.serving.limits.refusals import REFUSALS, Refusals
+from alicorn.serving.limits.unread_bodies import EndsUnread
 from alicorn.serving.logs import RequestIds
 from alicorn.serving.metrics import CountRequests, Metrics
 from alicorn.serving.models.operations import model_operations
@@ -144,6 +145,7 @@ def create_app(
             Mount("/static", StaticFiles(directory=_STATIC)),
         ],
         middleware=[
+            Middleware(EndsUnread),
             *([] if tracing is None else [_traced(tracing, owner is not None)]),
             Middleware(RequestIds),
             *_by_who_asks(part, collection, metrics, access, hosts),

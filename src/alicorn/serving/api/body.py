@@ -19,13 +19,14 @@ async def read_body(request: Request, max_bytes: int, media_types: tuple[str, ..
     A media type must be named: browsers send these across sites only after a preflight request.
     """
     _check_media_type(request, media_types)
+    if int(request.headers.get("content-length", 0)) > max_bytes:
+        raise _too_large(max_bytes)
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_S):
             async for chunk in request.stream():
                 if len(body) + len(chunk) > max_bytes:
-                    message = f"a body here has at most {max_bytes} bytes"
-                    raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
+                    raise _too_large(max_bytes)
                 admission.hold(len(chunk))
                 body += chunk
     except BaseException as error:
@@ -35,6 +36,10 @@ async def read_body(request: Request, max_bytes: int, media_types: tuple[str, ..
             raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, message, {"connection": "close"}) from error
         raise
     return bytes(body)
+
+
+def _too_large(max_bytes: int) -> HTTPException:
+    return HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body here has at most {max_bytes} bytes")
 
 
 def media_type(request: Request) -> str:
