@@ -95,6 +95,7 @@ def test_serve_hands_over_what_it_was_given(loop, monkeypatch):
         "host": "127.0.0.1",
         "port": 0,
         "json_logs": False,
+        "traces": None,
         "workers": 1,
         "shards": (),
         "shard_secret": None,

@@ -101,8 +101,7 @@ def create_app(
     intents: file of `alicorn intents`, for the vertical's control. popular: the queries that are suggested.
     model_folder: of folders of models that may be loaded while the app answers. limits: of each request.
     hosts: names that requests may give as `Host`; none: any. part: of a server of several processes; None: the whole.
-    tracing: takes the spans of requests, and is closed by the caller.
-    Raises AlicornError where models, searchers and collection do not fit each other.
+    tracing: takes spans. Raises AlicornError where models, searchers and collection do not fit each other.
     """
     known = Searchers(models[0].vertical, searchers, regions) if models else None
     ranking = None if ranker is None else Pipeline.load(ranker, vertical_of(models), collection)
@@ -115,8 +114,7 @@ def create_app(
     background = Background()
     follower = Follower(collection, None if part is None else lambda: part.shared.commits)
     metrics.watch(admission, background, lambda: follower.age_s)
-    if tracing is not None:
-        endpoint.watching.append(tracing.searched)  # the first: it counts back from when it is told
+    endpoint.watching += [] if tracing is None else [tracing.searched]  # the first: it counts back from then
     endpoint.watching += [lambda answered: metrics.searched(answered.seconds), RecallSample(metrics, background).see]
     switched = ServedModels(endpoint, background, model_folder, part)
 
@@ -145,11 +143,8 @@ def create_app(
             Mount("/static", StaticFiles(directory=_STATIC)),
         ],
         middleware=[
-            Middleware(EndsUnread),
-            *([] if tracing is None else [_traced(tracing, owner is not None)]),
-            Middleware(RequestIds),
-            *_by_who_asks(part, collection, metrics, access, hosts),
-            *([Middleware(Follows, follower=follower)] if collection.read_only or collection.is_remote else []),
+            *_outermost(tracing, owner is not None),
+            *_by_who_asks(part, collection, metrics, access, hosts, follower),
         ],
         exception_handlers=PROBLEM_ANSWERS,
         lifespan=lifespan,
@@ -158,23 +153,34 @@ def create_app(
     return app
 
 
-def _traced(tracing: "Tracing", hands_on: bool) -> Middleware:
+def _outermost(tracing: "Tracing | None", hands_on: bool) -> list[Middleware]:
+    """Of every request, whoever asks. hands_on: some requests, to the owner."""
+    ends, ids = Middleware(EndsUnread), Middleware(RequestIds)
+    if tracing is None:
+        return [ends, ids]
     from alicorn.serving.tracing import Traced
 
-    return Middleware(Traced, tracing=tracing, hands_on=hands_on)
+    return [ends, Middleware(Traced, tracing=tracing, hands_on=hands_on), ids]
 
 
 def _by_who_asks(
-    part: ServerPart | None, collection: AnyCollection, metrics: Metrics, access: Access, hosts: Sequence[str]
+    part: ServerPart | None,
+    collection: AnyCollection,
+    metrics: Metrics,
+    access: Access,
+    hosts: Sequence[str],
+    follower: Follower,
 ) -> list[Middleware]:
     """Clients; or the other processes, which did for them what is done here, and the owner says what it wrote."""
+    follows = [Middleware(Follows, follower=follower)] if collection.read_only or collection.is_remote else []
     if part is not None and part.is_owner:
-        return [Middleware(Announces, collection=collection, part=part)]
+        return [Middleware(Announces, collection=collection, part=part), *follows]
     return [
         Middleware(CountRequests, metrics=metrics),
         Middleware(SafeHeaders),
         Middleware(CrossOrigin, access=access),
         *([Middleware(KnownHosts, hosts=hosts)] if hosts else []),
+        *follows,
     ]
 
 

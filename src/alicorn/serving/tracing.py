@@ -15,6 +15,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from opentelemetry import context, propagate, trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -39,7 +40,7 @@ class Tracing:
 
     def __init__(self, url: str) -> None:
         """url: that takes OTLP. The variables OTEL_... say the rest: name, sampling, headers, batches."""
-        own = {"service.name": "alicorn", "service.version": __version__, "process.pid": os.getpid()}
+        own: dict[str, Any] = {"service.name": "alicorn", "service.version": __version__, "process.pid": os.getpid()}
         resource = Resource.create({**own, **OTELResourceDetector().detect().attributes})
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(_Collector(url)))
@@ -157,7 +158,7 @@ class _Collector(SpanExporter):  # type: ignore[misc]  # without the extra it ha
     def shutdown(self) -> None:
         for name in _SENDERS:
             logging.getLogger(name).removeFilter(self._is_news)
-        self._exporter.shutdown()
+        self._exporter.shutdown()  # type: ignore[no-untyped-call]
 
     def _is_news(self, record: logging.LogRecord) -> bool:
         known = record.msg in self._said
