@@ -35,6 +35,12 @@ def written_shards(folder: Path, data: Path, count: int) -> LocalShards:
     return LocalShards(shards)
 
 
+def look_again(shards: LocalShards) -> None:
+    """At the folder, as a process that takes writes does each second."""
+    for shard in shards._shards:
+        shard.refresh()
+
+
 def status(shard: ShardVersions, version: str) -> Status:
     found = shard.answer(AskStatus(version))
     assert isinstance(found, Status)
@@ -155,15 +161,18 @@ def test_writes_are_there_after_a_restart_and_to_other_routers(tmp_path: Path) -
 
 def test_another_version_is_refused_while_there_are_writes_that_it_has_not(tmp_path: Path) -> None:
     folder, data = one_shard(tmp_path)
-    with ShardedCollection(folder, written_shards(folder, data, 1)) as sharded:
+    local = written_shards(folder, data, 1)
+    with ShardedCollection(folder, local) as sharded:
         with Collection.open(tmp_path / "whole") as whole:
             whole.upsert(pa.table({"doc_id": ["z"], "terms": [["tag:1"]]}))
             publish_shards(whole, folder, 1)
+            look_again(local)
             assert sharded.refresh()  # nothing was written yet
             assert sharded.search("tag:1").ids == ["a", "b", "z"]
             sharded.delete(["a"])
             whole.delete(["z"])
             publish_shards(whole, folder, 1)
+        look_again(local)
         assert not sharded.refresh()
         assert sharded.search("tag:1").ids == ["b", "z"]
         sharded.delete(["b"])

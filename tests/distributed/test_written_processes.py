@@ -6,7 +6,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -124,9 +125,12 @@ def seen_by_all(copies: Copies, wanted: set[str]) -> float:
     started = time.monotonic()
     for at in range(3):
         with copies.router(at) as one:
-            while not wanted.issubset(one.search("tag:1", limit=100_000).ids):
+            found: list[str] = []
+            while not wanted.issubset(found):
                 assert time.monotonic() - started < 20.0, f"copy {at} lacks writes"
                 one.refresh()
+                with suppress(UnreachableError):  # it has not all of the version yet
+                    found = one.search("tag:1", limit=100_000).ids
     return time.monotonic() - started
 
 
@@ -177,3 +181,33 @@ def test_too_few_copies_take_no_write_and_lead_only_by_force(copies: Copies) -> 
         time.sleep(1.5)
         assert sharded.delete(["d0"]).deleted == 1
         assert "d0" not in sharded.search("tag:1", limit=100_000).ids
+
+
+def test_the_copy_that_leads_is_killed_while_a_version_is_published(copies: Copies) -> None:
+    """At some moments before, within and after the switch: what was acknowledged is in the new version."""
+    acknowledged: set[str] = set()
+    for round_, delay_s in enumerate((0.2, 0.6, 1.0, 1.4)):
+        leader = copies.promote()
+        with copies.router(0, 1, 2) as sharded:
+            load = Load(sharded, f"v{round_}-")
+            with load.running():
+                time.sleep(0.5)
+                until = datetime.fromtimestamp(0, UTC)  # all writes of this test are carried
+                with Collection.open(copies.folder.parent / "whole") as whole:
+                    whole.upsert(pa.table({"doc_id": [f"published-{round_}"], "terms": [["tag:1"]], "n": [0]}))
+                    version = publish_shards(whole, copies.folder, 1, written_until=until).version
+                time.sleep(delay_s)
+                copies.kill(leader)
+                time.sleep(0.3)
+                copies.promote()
+                deadline = time.monotonic() + 30.0
+                while sharded.manifest.version != version:
+                    assert time.monotonic() < deadline, load.wrong[:3]
+                    sharded.refresh()
+                    time.sleep(0.05)
+                copies.start(leader)
+                time.sleep(1.0)
+            acknowledged |= set(load.acknowledged)
+            assert not load.wrong
+            assert len(load.acknowledged) > 10
+        seen_by_all(copies, acknowledged | {f"published-{round_}"})

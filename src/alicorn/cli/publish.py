@@ -47,6 +47,13 @@ class PublishedHow:
         Path | None,
         typer.Option(help="pairs/ or a log: its valid requests calibrate :recall in a new collection.", exists=True),
     ] = None
+    written_until: Annotated[
+        datetime | None,
+        typer.Option(
+            help="With --shards that take writes: UTC time until which the documents have what was written. Later"
+            " writes go on to the new version."
+        ),
+    ] = None
     engine: Annotated[
         BatchEngine | None,
         typer.Option(
@@ -139,14 +146,16 @@ def _publish(
     requests = _logged_requests(how.logs, models)
     if overwrite:
         refuse_open_elsewhere(into)
-    engine = how.engine or BatchEngine.LOCAL
-    engine.check()
+    if how.engine:
+        how.engine.check()
+    if how.written_until and shards is None:
+        raise ConfigError("--written-until is of documents that shards take: give --shards")
     if how.engine and not models and shards is None:
         raise ConfigError("--engine makes terms and vectors by a model, or writes shards: give --model or --shards")
     with (
         _indexing(documents, into, folders, how.engine, now) as index,
         progress_bar(log, "publish") as advance,
-        _place(into, overwrite, shards, engine) as place,
+        _place(into, overwrite, shards, how) as place,
     ):
         return publish_documents(
             documents, place, models, advance, now, how.stored, how.positions or (), requests, index
@@ -188,7 +197,7 @@ def _print_published(done: Published, as_json: bool) -> None:
 
 
 @contextmanager
-def _place(into: Path, overwrite: bool, shards: int | None, engine: BatchEngine) -> Iterator[Path]:
+def _place(into: Path, overwrite: bool, shards: int | None, how: PublishedHow) -> Iterator[Path]:
     """The folder of a collection; with shards one beside theirs, whose documents become them."""
     if shards is None:
         with replacing(into, COLLECTION_FOLDER, overwrite=overwrite) as place:
@@ -201,7 +210,8 @@ def _place(into: Path, overwrite: bool, shards: int | None, engine: BatchEngine)
     with TemporaryDirectory(prefix=f".{into.name}.", dir=into.absolute().parent) as beside:
         yield Path(beside) / "whole"
         with Collection.open(Path(beside) / "whole", read_only=True) as whole:
-            publish_shards(whole, into, shards, engine)
+            until = None if how.written_until is None else how.written_until.replace(tzinfo=UTC)
+            publish_shards(whole, into, shards, how.engine or BatchEngine.LOCAL, until)
 
 
 def _publish_beside(

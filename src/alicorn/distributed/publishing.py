@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -30,11 +31,18 @@ MAX_SHARDS = 1_000
 
 
 def publish_shards(
-    collection: Collection, into: str | Path, num_shards: int, engine: BatchEngine = BatchEngine.LOCAL
+    collection: Collection,
+    into: str | Path,
+    num_shards: int,
+    engine: BatchEngine = BatchEngine.LOCAL,
+    written_until: datetime | None = None,
 ) -> ShardsManifest:
     """Write the documents of a collection as a version of a sharded one, and make it current.
 
     engine: where shards are written, one task each; on Ray and Spark the collection may not be written meanwhile.
+    written_until: the documents have what was written to the shards of the version before until then, with its zone;
+    what was written later, its copies write to this version. Without it they refuse a version where any was written.
+
     The shards share the quantizers and their calibration, so that an answer of all of them is that of the collection.
     The two versions that were current before stay beside it, for those who still read them; older ones are removed.
     Raises ConfigError, CollectionError.
@@ -58,6 +66,7 @@ def publish_shards(
             list(snapshot.positions),
             columns.serialize().to_pybytes(),
             collection.metadata,
+            written_until=None if written_until is None else written_until.isoformat(),
         )
         place = folder_of(manifest, into)
         if not place.exists():  # else the same documents were published before

@@ -48,25 +48,32 @@ class LogFollower:
     def _look(self) -> float:
         """Find who leads, and follow it as long as it does -> when to look again."""
         self._versions.refresh()
-        shard = self._versions.newest
-        assert isinstance(shard, WrittenShard)
+        newest = self._versions.newest
+        assert isinstance(newest, WrittenShard)
+        before = self._versions.before(newest)
+        for shard in (newest,) if before is None else (newest, before):
+            leading = self._leading(shard)
+            if shard.epochs.leads:
+                return _LOOK_S
+            if leading and max(leading)[0] == shard.epochs.highest:
+                self._follow(shard, max(leading)[1])
+                return 0.0
+        return _AGAIN_S
+
+    def _leading(self, shard: WrittenShard) -> list[tuple[int, str]]:
+        """The epochs and addresses of the peers that say that they lead, and have all of the version."""
         leading = []
         for peer in self._peers:
-            status = tell(peer, AskStatus(shard.version), self._secret, time.monotonic() + CONNECT_S)
+            status = tell(peer, AskStatus(shard.version, True), self._secret, time.monotonic() + CONNECT_S)
             if isinstance(status, Status):
                 shard.hear(status.epoch)
-                leading += [(status.epoch, peer)] if status.leads else []
-        if shard.epochs.leads:
-            return _LOOK_S
-        if not leading or max(leading)[0] < shard.epochs.highest:
-            return _AGAIN_S
-        self._follow(shard, max(leading)[1])
-        return 0.0
+                leading += [(status.epoch, peer)] if status.leads and status.is_whole else []
+        return leading
 
     def _follow(self, shard: WrittenShard, address: str) -> None:
         line, looked_at = ProcessLine(address, self._secret, CONNECT_S), time.monotonic()
         try:
-            while shard is self._versions.newest:
+            while not shard.is_over:
                 asked = AskLog(shard.version, shard.epochs.highest, self._name, shard.last, _WAIT_S)
                 answer = line.ask(asked, _ANSWER_S)
                 if isinstance(answer, Diverged):

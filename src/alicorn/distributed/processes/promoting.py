@@ -1,8 +1,9 @@
 """One copy of each shard is made to lead: at the start, and where the one that led is gone.
 
 A person or a program of theirs decides that it is gone; nothing here elects. First every copy that answers is told the
-number of the new epoch, and takes no more from an older one. Of these the copy with the last write leads. Where so many
-answer that of every `copies` copies one is among them, it has every write that was acknowledged.
+number of the new epoch, and takes no more from an older one. Of these the copy with the last write leads; one that has
+all of the version goes before one that has not. Where so many answer that of every `copies` copies one is among them,
+it has every write that was acknowledged.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def promote(
         answers = {one: tell(one, message, secret, time.monotonic() + _WAIT_S) for one in addresses}
         return {one: answer for one, answer in answers.items() if isinstance(answer, Status)}
 
-    found = of_each(AskStatus(version))
+    found = of_each(AskStatus(version, True))
     if not found:
         raise CollectionError(f"shard {number}: no copy of version {version} answers at {', '.join(addresses)}")
     if any(one.leads is None for one in found.values()):
@@ -57,7 +58,7 @@ def promote(
             f" it is on {copies}: the newest may be on none of the others. Start one of them, or accept that with"
             " --even-if-behind"
         )
-    address = max(fenced, key=lambda one: fenced[one].last)
+    address = max(fenced, key=lambda one: (fenced[one].is_whole, fenced[one].last))
     answer = tell(address, Lead(version, epoch), secret, time.monotonic() + _WAIT_S)
     if not isinstance(answer, Status):
         raise CollectionError(f"shard {number}: {address} does not lead: {answer}. Try again")

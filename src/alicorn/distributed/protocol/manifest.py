@@ -50,7 +50,8 @@ class FolderManifest(msgspec.Struct, frozen=True, tag="folder", tag_field="kind"
 
 
 class ShardsManifest(msgspec.Struct, frozen=True, tag="shards", tag_field="kind"):
-    """embeddings: key -> dimension; columns: an Arrow schema, serialized; metadata: as of a collection."""
+    """embeddings: key -> dimension; columns: an Arrow schema, serialized; metadata: as of a collection. written_until:
+    a time by ISO 8601 with its zone: the documents have what was written to the shards before; None: not said."""
 
     version: str
     num_docs: int
@@ -61,6 +62,7 @@ class ShardsManifest(msgspec.Struct, frozen=True, tag="shards", tag_field="kind"
     columns: bytes
     metadata: dict[str, Any]
     format: int = 1
+    written_until: str | None = None
 
     @property
     def schema(self) -> pa.Schema:

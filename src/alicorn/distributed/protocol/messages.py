@@ -105,9 +105,13 @@ class AskQuantizers(msgspec.Struct, tag=True, array_like=True, frozen=True):
 
 
 class AskStatus(msgspec.Struct, tag=True, array_like=True, frozen=True):
-    """Has the shard this version, and what was written to it? It opens it if it can."""
+    """Has the shard this version, and what was written to it? It opens it if it can.
+
+    of_copy: what has the copy, whatever it lacks? Else it answers once it has what was written to the version before.
+    """
 
     version: str
+    of_copy: bool = False
 
 
 class AskWrite(msgspec.Struct, tag=True, array_like=True, frozen=True):
@@ -229,7 +233,8 @@ class Status(msgspec.Struct, tag=True, array_like=True, frozen=True):
     asked for, as far as this copy knows; num_docs: after it; last: the last write of this copy.
 
     epoch: the highest that it has heard of; leads: whether it leads in it; None: it takes no writes. copies: on how
-    many disks a write is before it is acknowledged.
+    many disks a write is before it is acknowledged. is_whole: False: it has not yet what was written to the version
+    before, of which it tells. is_over: another version takes the writes.
     """
 
     confirmed: LastWrite
@@ -238,6 +243,8 @@ class Status(msgspec.Struct, tag=True, array_like=True, frozen=True):
     epoch: int = 0
     leads: bool | None = None
     copies: int = 1
+    is_whole: bool = True
+    is_over: bool = False
 
 
 class Written(msgspec.Struct, tag=True, array_like=True, frozen=True):
@@ -258,11 +265,13 @@ class Unconfirmed(msgspec.Struct, tag=True, array_like=True, frozen=True):
 
 class LogPart(msgspec.Struct, tag=True, array_like=True, frozen=True):
     """What was written, as the journal has it: kinds and Arrow streams. begun: the epochs of the log. confirmed: the
-    number of the last operation that is on as many copies as are asked for."""
+    number of the last operation that is on as many copies as are asked for; carried: of the last that was written to
+    the version before."""
 
     epoch: int
     begun: list[Begun]
     confirmed: int
+    carried: int
     operations: list[tuple[str, bytes]]
 
 
@@ -271,10 +280,12 @@ class Diverged(msgspec.Struct, tag=True, array_like=True, frozen=True):
 
 
 class NotHere(msgspec.Struct, tag=True, array_like=True, frozen=True):
-    """A process cannot answer for what it is asked for, and why. behind: it has the version, and not the moment."""
+    """A process cannot answer for what it is asked for, and why. behind: it has the version, and not the moment.
+    is_over: another version takes the writes."""
 
     reason: str
     behind: bool = False
+    is_over: bool = False
 
 
 class Refused(msgspec.Struct, tag=True, array_like=True, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, Self
@@ -22,7 +22,7 @@ from alicorn.distributed.router.reach import REACH
 from alicorn.distributed.router.search import SearchArguments, ShardedSearch, count
 from alicorn.distributed.router.transport import LocalShards, Transport
 from alicorn.distributed.router.version import ServedVersion
-from alicorn.distributed.router.writing import GivenRows, ShardPart, ShardWriter, parts_of
+from alicorn.distributed.router.writing import WRITE_S, GivenRows, ShardPart, ShardWriter, VersionOverError, parts_of
 from alicorn.distributed.shard.versions import ShardVersions
 from alicorn.errors import CollectionError, UnreachableError
 from alicorn.index import Snapshot
@@ -40,6 +40,7 @@ _log = logging.getLogger(__name__)
 _KEPT = 64  # moments that searches which began may end in
 _TRIES = 4  # of a search, where moments pass quickly
 _AGAIN_S = 0.2
+_NEXT_VERSION_S = 0.05
 
 
 class ShardedCollection:
@@ -283,12 +284,29 @@ class ShardedCollection:
         return version.facts(version.shards, only, partial(count, version, version.shards))
 
     def _write(self, parts: Mapping[int, ShardPart], is_update: bool) -> list[Written]:
-        version = self._versions[0].manifest.version
+        done: dict[int, Written] = {}
+        until = REACH.get().deadline or time.monotonic() + WRITE_S
+        while True:
+            version = self._versions[0].manifest.version
+            left = {shard: part for shard, part in parts.items() if shard not in done}
+            try:
+                return [*done.values(), *self._writer.write(version, left, is_update, self._wrote(version)).values()]
+            except VersionOverError as over:
+                done |= over.written
+            if time.monotonic() > until:
+                raise UnreachableError(
+                    f"{self.folder}: version {version} takes no more writes, and the next is not everywhere yet:"
+                    " write again",
+                    lost=[shard for shard in left if shard not in done],
+                )
+            time.sleep(_NEXT_VERSION_S)
+            self.refresh()
 
+    def _wrote(self, version: str) -> Callable[[Mapping[int, Written]], None]:
         def wrote(done: Mapping[int, Written]) -> None:
             self._advance({shard: (one.last, one.num_docs) for shard, one in done.items()}, version)
 
-        return list(self._writer.write(version, parts, is_update, wrote).values())
+        return wrote
 
     def _refuse(self, what: str) -> NoReturn:
         raise CollectionError(

@@ -27,7 +27,7 @@ from alicorn.index.writer.checks.arguments import checked_given, checked_ids
 from alicorn.index.writer.checks.documents import check_table
 from alicorn.tables import one_chunk
 
-_WRITE_S = 15.0  # of a shard, where the request has no deadline
+WRITE_S = 15.0  # of a shard, where the request has no deadline
 _THREADS = 8
 _LEFT_OUT = ("doc_id", "terms", "static_rank", "term_positions")
 
@@ -90,6 +90,15 @@ def _check(version: ServedVersion, table: pa.Table, verb: str) -> None:
             )
 
 
+class VersionOverError(Exception):
+    """Another version takes the writes of some shards, or will in a moment; they have nothing of this one. written: by
+    the others."""
+
+    def __init__(self, written: dict[int, Written]) -> None:
+        super().__init__("another version takes the writes")
+        self.written = written
+
+
 class ShardWriter:
     """Writes to the shards that a transport reaches. Every method may be called from any thread."""
 
@@ -102,9 +111,14 @@ class ShardWriter:
         self._pool.shutdown(cancel_futures=True)
 
     def write(
-        self, version: str, parts: Mapping[int, ShardPart], is_update: bool, wrote: Callable[[dict[int, Written]], None]
+        self,
+        version: str,
+        parts: Mapping[int, ShardPart],
+        is_update: bool,
+        wrote: Callable[[Mapping[int, Written]], None],
     ) -> dict[int, Written]:
-        """wrote: is told what was written, also where the write fails then. Raises what `apply` raises."""
+        """wrote: is told what was written, also where the write fails then. Raises what `apply` raises, and
+        VersionOverError."""
         if len(parts) > 1 and not is_update:
             self._written(self._all(version, parts, is_update, checks=True), parts)
         answers = self._all(version, parts, is_update, checks=False)
@@ -114,7 +128,7 @@ class ShardWriter:
     def _all(
         self, version: str, parts: Mapping[int, ShardPart], is_update: bool, checks: bool
     ) -> dict[int, Answer | Lost]:
-        deadline = REACH.get().deadline or time.monotonic() + _WRITE_S
+        deadline = REACH.get().deadline or time.monotonic() + WRITE_S
 
         def ask(shard: int) -> Answer | Lost:
             return self._ask(shard, parts[shard], version, is_update, checks, deadline)
@@ -129,27 +143,31 @@ class ShardWriter:
         """Of the copy that leads; where it has not the message, or leads no more, of the one that does now."""
         answer: Answer | Lost = Lost("no copy of it leads")
         for is_first in (True, False):
-            leader = self._leaders.get(shard) if is_first else None
-            leader = leader or self._leader(shard, version, deadline)
-            if leader is None:
-                return answer
+            known = self._leaders.get(shard) if is_first else None
+            leader = known or self._leader(shard, version, deadline)
+            if leader is None or isinstance(leader, NotHere):
+                return leader or answer
             self._leaders[shard] = leader
             copy, epoch = leader
             answer = self._transport.tell(shard, copy, part.message(version, epoch, is_update, checks), deadline)
-            if not isinstance(answer, NotHere):
+            if not isinstance(answer, NotHere) or answer.is_over:
                 return answer
         return answer
 
-    def _leader(self, shard: int, version: str, deadline: float) -> tuple[str, int] | None:
-        """The copy that leads in the highest epoch of any, and that epoch. Raises CollectionError."""
-        asked = {copy: self._transport.tell(shard, copy, AskStatus(version), deadline) for copy in self._copies(shard)}
+    def _leader(self, shard: int, version: str, deadline: float) -> tuple[str, int] | NotHere | None:
+        """The copy that leads in the highest epoch of any, and that epoch; NotHere where the version is over. Raises
+        CollectionError."""
+        status = AskStatus(version, True)
+        asked = {copy: self._transport.tell(shard, copy, status, deadline) for copy in self._copies(shard)}
         found = {copy: one for copy, one in asked.items() if isinstance(one, Status)}
         if found and all(one.leads is None for one in found.values()):
             raise CollectionError(
                 f"shard {shard} takes no writes: start its processes with --data, or write to the collection that the"
                 " shards were made of, and publish it again with --shards"
             )
-        leading = {one.epoch: copy for copy, one in found.items() if one.leads}
+        if any(one.is_over for one in found.values()):
+            return NotHere("another version takes the writes", is_over=True)
+        leading = {one.epoch: copy for copy, one in found.items() if one.leads and one.is_whole}
         return (leading[max(leading)], max(leading)) if leading else None
 
     def _copies(self, shard: int) -> Sequence[str]:
@@ -161,6 +179,8 @@ class ShardWriter:
         if refused:
             raise min(refused, key=lambda error: getattr(error, "row", None) or 0)
         lost = {shard: one for shard, one in answers.items() if shard not in written}
+        if lost and all(isinstance(one, NotHere) and one.is_over for one in lost.values()):
+            raise VersionOverError(written)
         if lost:
             reasons = "; ".join(f"shard {shard}: {getattr(one, 'reason', one)}" for shard, one in lost.items())
             others = f" Shards {', '.join(map(str, written))} have their parts." if written else ""

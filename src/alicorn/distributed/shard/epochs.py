@@ -8,6 +8,7 @@ Algorithm, USENIX ATC 2014, section 5.3).
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import msgspec
@@ -19,19 +20,21 @@ from alicorn.index.durability.durable import rename, sync_file
 
 class _Record(msgspec.Struct):
     """highest: the highest epoch that was heard of; led: the epoch in which this copy leads or led; begun: of each
-    version, the epochs of its log with the number of the first operation of each."""
+    version, the epochs of its log with the number of the first operation of each; carried: of a version after another,
+    the number of the last operation that was written to the one before, None where that is not known."""
 
     highest: int = 0
     led: int = 0
     begun: dict[str, list[Begun]] = {}
+    carried: dict[str, int | None] = {}
 
 
 class Epochs:
-    """Every change is on the disk when it returns. Call the methods of one record under one lock."""
+    """Every change is on the disk when it returns. Every method may be called from any thread."""
 
     def __init__(self, path: Path) -> None:
         """path: of the file, which is made by the first change. Raises CorruptionError."""
-        self._path = path
+        self._path, self._lock = path, threading.RLock()
         try:
             self._record = msgspec.json.decode(path.read_bytes(), type=_Record) if path.exists() else _Record()
         except msgspec.DecodeError as error:
@@ -57,20 +60,45 @@ class Epochs:
 
     def hear(self, epoch: int) -> None:
         """Of another copy that leads or will: an older epoch is over."""
-        if epoch > self._record.highest:
-            self._record.highest = epoch
-            self._save()
+        with self._lock:
+            if epoch > self._record.highest:
+                self._record.highest = epoch
+                self._save()
 
     def lead(self, epoch: int, version: str, first: int) -> None:
         """first: the number of the first operation in this epoch."""
-        self._record.highest = self._record.led = epoch
-        self.begin(version, [*self.begun(version), (epoch, first)])
+        with self._lock:
+            self._record.highest = self._record.led = epoch
+            self.begin(version, [*self.begun(version), (epoch, first)])
 
     def begin(self, version: str, begun: list[Begun]) -> None:
         """Note the epochs of the log that is followed, before any operation of theirs."""
-        if begun != self.begun(version):
-            self._record.begun[version] = begun
+        with self._lock:
+            if begun != self.begun(version):
+                self._record.begun[version] = begun
+                self._save()
+
+    def carried(self, version: str) -> int | None:
+        """The number of the operation with which the log has what was written to the version before; 0: there was
+        none; None: not known yet."""
+        return self._record.carried.get(version, 0)
+
+    def carry(self, version: str, operation: int | None) -> None:
+        with self._lock:
+            if operation != self.carried(version):
+                self._record.carried[version] = operation
+                self._save()
+
+    def forget(self, version: str) -> None:
+        """Of a version that is not kept."""
+        with self._lock:
+            self._record.begun.pop(version, None)
+            self._record.carried.pop(version, None)
             self._save()
+
+    def versions(self) -> list[str]:
+        """Those with a log, the oldest first."""
+        return list(self._record.begun)
 
     def _save(self) -> None:
         unfinished = self._path.with_name(f".{self._path.name}.{os.getpid()}")

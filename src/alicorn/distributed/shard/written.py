@@ -35,6 +35,7 @@ from alicorn.distributed.shard.epochs import Epochs
 from alicorn.distributed.shard.shard import OpenShard, refusal
 from alicorn.errors import AlicornError
 from alicorn.index import Snapshot
+from alicorn.index.durability.journal import written_at
 from alicorn.query import Collection
 
 _RECENT = 128  # moments that may still be asked for
@@ -66,7 +67,7 @@ class WrittenShard:
         them."""
         self.collection, self.version, self.epochs = collection, version, epochs
         self._copies = copies
-        self._is_retired = False
+        self.successor: WrittenShard | None = None
         self._writing = threading.Lock()  # held while the collection is written, which takes the disk's time
         self._changed = threading.Condition()  # of all below, held for moments
         self._recent: OrderedDict[LastWrite, OpenShard] = OrderedDict()
@@ -81,31 +82,79 @@ class WrittenShard:
         return self.epochs.write_at(self.version, self._last)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it has what was written to the version before, as far as its documents lack it."""
+        carried = self.epochs.carried(self.version)
+        return carried is not None and self._last >= carried
+
+    @property
+    def is_open(self) -> bool:
+        """Whether routers may go on to it: it is whole, on as many disks as a write has to be."""
+        with self._changed:
+            if self.leads:
+                self._confirm()
+            return self.is_whole and self._confirmed >= (self.epochs.carried(self.version) or 0)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether another version takes the writes."""
+        return self.successor is not None and self.successor.is_whole
+
+    @property
+    def leads(self) -> bool:
+        return self.epochs.leads and self.is_whole and not self.is_over
+
+    @property
     def was_written(self) -> bool:
         """Whether there is any operation beside the one with which each epoch begins."""
         return self._last > len(self.epochs.begun(self.version))
 
-    def retire(self) -> bool:
-        """Take no more writes, as another version takes its place -> False where it was written: then it stays."""
-        with self._writing:
-            self._is_retired = not self.was_written
-            return self._is_retired
+    def carry(self, before: WrittenShard, written_until: float) -> None:
+        """Take what was written to the version before from a time on, and with it the writes: that version is over.
 
-    def stay(self) -> None:
-        """Take writes again, as the other version could not be opened."""
-        self._is_retired = False
-
-    def resume(self) -> None:
-        """Begin the log of a version in the epoch that goes on, where this copy leads."""
+        Call it in one thread, where this copy leads and has nothing of this version's log. Where another copy leads
+        meanwhile, this one is not whole.
+        """
+        epoch = self.epochs.highest
         with self._writing:
-            if self.epochs.leads and not self.epochs.begun(self.version):
-                self.epochs.lead(self.epochs.highest, self.version, self._last + 1)
-                self._repeat(_NOTHING)
+            self.epochs.begin(self.version, [(epoch, 1)])
+            self._repeat(_NOTHING)
+        done = before.last_before(written_until)
+        while done < before.last[1]:
+            done = self._carried(before, done)
+        with before._writing:
+            while done < before.last[1]:
+                done = self._carried(before, done)
+            if before.leads and self.epochs.highest == epoch:
+                self.epochs.carry(self.version, self._last)
+        with before._changed:
+            before._changed.notify_all()
+
+    def _carried(self, before: WrittenShard, done: int) -> int:
+        """Repeat some operations after `done` -> the number of the last."""
+        operations = before.collection.operations(done, _PART_BYTES)
+        changing = [(kind, table) for kind, table in operations if len(table)]
+        if changing:
+            with self._writing:
+                self._repeat(changing)
+        return done + len(operations)
+
+    def last_before(self, written_until: float) -> int:
+        """The number of the last operation before the first that is of this time or later, in seconds since 1970."""
+        done = 0
+        while operations := self.collection.operations(done, _PART_BYTES):
+            for _, table in operations:
+                if (at := written_at(table)) is None or at >= written_until:
+                    return done
+                done += 1
+        return done
 
     def at(self, write: LastWrite) -> OpenShard | None:
         """The shard as it was after a write; None where it has it not yet, or not any more."""
         until = time.monotonic() + _AWAIT_S
         with self._changed:
+            if write[1] < (self.epochs.carried(self.version) or 0):
+                return None  # what was written to the version before is not in it
             while (found := self._asked.get(write) or self._recent.get(write)) is None:
                 left_s = until - time.monotonic()
                 if write <= self.last or left_s <= 0.0:
@@ -128,7 +177,8 @@ class WrittenShard:
         if write not in self._recent:
             write = self.last
         num_docs = self._recent[write].snapshot.num_docs
-        return Status(write, num_docs, self.last, self.epochs.highest, self.epochs.leads, self._copies)
+        epoch = self.epochs.highest
+        return Status(write, num_docs, self.last, epoch, self.leads, self._copies, is_over=self.is_over)
 
     def answer(self, asked: ToCopy) -> Answer:
         match asked:
@@ -154,6 +204,8 @@ class WrittenShard:
             with self._changed:
                 if epoch < self.epochs.highest:
                     return NotHere(f"it has heard of epoch {self.epochs.highest}, and {epoch} is over")
+                if self.is_over:
+                    return NotHere("another version takes the writes", is_over=True)
                 if not (self.epochs.leads and epoch == self.epochs.highest):
                     self.epochs.lead(epoch, self.version, self._last + 1)
                     self._followers.clear()
@@ -164,9 +216,8 @@ class WrittenShard:
         with self._writing:
             with self._changed:
                 self._hear(asked.epoch)
-                if self._is_retired or not self.epochs.leads:
-                    why = "has a newer version" if self._is_retired else "does not lead"
-                    return NotHere(f"it {why} in epoch {self.epochs.highest}")
+                if not self.leads:
+                    return NotHere(f"it does not lead in epoch {self.epochs.highest}", is_over=self.is_over)
                 ready = self._await_copies()
             if ready < self._copies:
                 return Unconfirmed(f"a write needs {self._copies} copies, and {ready} can have it now", False)
@@ -201,7 +252,7 @@ class WrittenShard:
         """What comes after what the other copy has, once there is something, or something is confirmed."""
         with self._changed:
             self._hear(asked.epoch)
-            if not self.epochs.leads:
+            if not (self.epochs.leads and self.is_whole):
                 return NotHere(f"it does not lead in epoch {self.epochs.highest}")
             last = asked.last[1]
             if last > self._last or self.epochs.write_at(self.version, last) != asked.last:
@@ -213,14 +264,18 @@ class WrittenShard:
             self._confirm()
             until = time.monotonic() + asked.wait_s
             while self.epochs.leads and self._last == last and self._confirmed <= told:
+                if self.is_over:  # the copy has all of it
+                    return NotHere("another version takes the writes", is_over=True)
                 left_s = until - time.monotonic()
                 if left_s <= 0.0:
                     break
                 self._changed.wait(left_s)
             follower.told, follower.asked_at = self._confirmed, time.monotonic()
             begun, highest = self.epochs.begun(self.version), self.epochs.highest
+            carried = self.epochs.carried(self.version) or 0
         operations = self.collection.operations(last, _PART_BYTES)
-        return LogPart(highest, begun, follower.told, [(kind, to_stream(table)) for kind, table in operations])
+        streams = [(kind, to_stream(table)) for kind, table in operations]
+        return LogPart(highest, begun, follower.told, carried, streams)
 
     def _await_copies(self) -> int:
         """How many copies can have a write now: those that follow need a moment to find the one that leads."""
@@ -256,6 +311,7 @@ class WrittenShard:
                 if part.epoch < self.epochs.highest or self.epochs.leads:
                     return False
                 self._hear(part.epoch)
+                self.epochs.carry(self.version, part.carried)
                 self.epochs.begin(self.version, part.begun)
             if operations:
                 self._repeat(operations)

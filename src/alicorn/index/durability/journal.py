@@ -14,6 +14,7 @@ import contextlib
 import json
 import secrets
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -49,6 +50,7 @@ from alicorn.quantization import FLOAT32
 CHECKPOINT_BYTES = 8 << 20  # a write-ahead log of so many bytes is copied to the database: some 15 ms
 MOST_LOG_BYTES = 32 << 20  # the same while the journal is as large: a load in batches is copied less often
 FREE_BYTES = 8 << 20  # free pages of so many bytes are returned to the disk when a writer closes
+_WRITTEN = b"alicorn.written"  # of the schema of an operation
 _PAGES_OF_COMMIT = 4  # pages of a commit beside the bodies of its rows: settings, journal, B-tree
 
 
@@ -219,6 +221,8 @@ class Journal:
 
         columns: the stored columns, if these operations add some.
         """
+        if self._keeps:
+            operations = [(kind, _timed(table)) for kind, table in operations]
         rows = [(self.state.last + 1 + i, kind, _ipc(table)) for i, (kind, table) in enumerate(operations)]
         size = sum(len(body) for _, _, body in rows)
         with self._transaction("operation", replace(self.state, last=rows[-1][0]), size):
@@ -379,6 +383,19 @@ def _declarations(embeddings: Mapping[str, Declared], positions: tuple[str, ...]
 
 def _declaration(key: str, declared: Declared) -> list[Any]:
     return [key, declared.dim] if declared.stored == FLOAT32 else [key, declared.dim, declared.stored]
+
+
+def written_at(table: pa.Table) -> float | None:
+    """When an operation of a journal that keeps them was first written, in seconds since 1970, by the clock there."""
+    at = (table.schema.metadata or {}).get(_WRITTEN)
+    return None if at is None else float(at)
+
+
+def _timed(table: pa.Table) -> pa.Table:
+    """With the time; an operation that is repeated has it."""
+    if written_at(table) is not None:
+        return table
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), _WRITTEN: f"{time.time():.6f}".encode()})
 
 
 def _ipc(table: pa.Table) -> bytes:
