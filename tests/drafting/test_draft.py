@@ -223,6 +223,21 @@ def test_each_of_several_columns_of_words_is_a_field_whose_weight_is_found(tmp_p
     assert set(FeatureSet.load(tmp_path / "out" / "features.yaml").features) >= {"title_words", "story_words"}
 
 
+def test_numbers_are_ids_where_a_column_is_called_so_and_its_values_are_those_of_documents(tmp_path):
+    """A file may be called `judged.csv`, which is no name of the contract."""
+    (tmp_path / "export").mkdir()
+    write_csv(tmp_path / "export" / "films.csv", "id,name,year", [(at, f"film number {at}", 1990) for at in range(60)])
+    rows = [(f"q{at}", f"number {at}", at, at % 2, ("train", "valid")[at % 2]) for at in range(60)]
+    write_csv(tmp_path / "export" / "judged.csv", "query_id,query,film_id,grade,fold", rows)
+    said = " ".join(draft(tmp_path / "export", tmp_path / "out").said)
+    assert "judged.csv is the table impressions: film_id is doc_id, query_id is search_id" in said
+    assert "by time" in said
+    vertical = Vertical.load(tmp_path / "out" / "vertical.yaml")
+    assert (vertical.split.by, vertical.split.column) == ("column", "fold")
+    with read_logs(tmp_path / "out" / "logs", vertical) as logs:
+        assert logs.impressions.count().to_pyarrow().as_py() == 60
+
+
 def test_tables_that_make_no_log_are_refused_and_nothing_is_written(tmp_path, export):
     folder = tmp_path / "half"
     folder.mkdir()
@@ -232,6 +247,13 @@ def test_tables_that_make_no_log_are_refused_and_nothing_is_written(tmp_path, ex
     write_csv(folder / "orders.csv", "product,amount", [("001", 2), ("002", 1)])
     said = r"no table says which documents were shown or chosen .* items\.csv is documents; orders\.csv is none of them"
     with pytest.raises(TableError, match=said):
+        draft(folder, tmp_path / "out")
+    write_csv(
+        folder / "orders.csv", "product,user,time,tag", [("001", 2, "2026-01-01", "oak"), ("002", 1, "2026-01-02", "x")]
+    )
+    with pytest.raises(
+        TableError, match=r"orders\.csv is activity \(if people searched for its tag, call that column query\)"
+    ):
         draft(folder, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

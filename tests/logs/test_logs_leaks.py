@@ -10,7 +10,7 @@ from logs_world import IMPRESSIONS, at, good_tables, vertical, write_logs
 from yaml_text import parse_yaml
 
 from alicorn.logs import mine
-from alicorn.logs.leaks import _auc
+from alicorn.logs.leaks import Told, _auc
 from alicorn.vertical import Vertical
 
 NUM_DOCUMENTS, NUM_SEARCHES = 1500, 1200
@@ -97,6 +97,55 @@ def test_what_was_known_before_tells_both_alike(mined, feature):
     assert abs(told[feature]["train"] - told[feature]["valid"]) < 0.1
     assert (told[feature]["valid"] > 0.55) == (feature != "tags"), "what is worth something is seen"
     assert not any(f".{feature} " in note for note in notes)
+
+
+@pytest.mark.parametrize("by", ["query", "searcher"])
+def test_where_queries_or_searchers_are_held_out_an_honest_title_tells_both_alike(tmp_path, by):
+    """Documents that many searches choose have the words of their queries; those that one chooses have other words."""
+    rng = np.random.default_rng(1)
+    often, once = 150, 600
+    chosen = np.concatenate([np.repeat(np.arange(often), 8), np.arange(often, often + once)])
+    words = np.array([f"w{i:03d}x" for i in range(400)])
+    titles = [" ".join(words[rng.integers(0, 400, 3)]) for _ in range(1500)]
+    queries = [
+        f"{titles[doc] if doc < often else words[rng.integers(0, 400)]} {words[rng.integers(0, 400)]}" for doc in chosen
+    ]
+    count = np.bincount(chosen, minlength=1500)
+    documents = pa.table({"doc_id": [f"d{i}" for i in range(1500)], "title": titles, "count": count})
+    rows = len(chosen)
+    impressions = pa.table(
+        {
+            "search_id": [f"s{i}" for i in range(rows)],
+            "searcher_id": [f"u{i}" for i in range(rows)],
+            "time": [at(0)] * rows,
+            "query": queries,
+            "doc_id": [f"d{i}" for i in chosen],
+            "position": pa.array([1] * rows, pa.int32()),
+            "clicked": [True] * rows,
+        },
+        schema=IMPRESSIONS,
+    )
+    text = f"""
+name: shop
+embedding: shop
+document:
+  features: {{title: {{kind: text, column: title}}, count: {{kind: numeric, column: count}}}}
+  terms: [{{prefix: text, column: title, kind: words}}]
+request: {{features: {{text: {{kind: text, column: query}}}}}}
+split: {{by: {by}, valid: 0.15, test: 0.1}}
+"""
+    logs = write_logs(tmp_path / "logs", {"documents": documents, "impressions": impressions})
+    mine(logs, parse_yaml(text, Vertical, where="vertical.yaml"), tmp_path / "pairs")
+    manifest = json.loads((tmp_path / "pairs" / "manifest.json").read_text())
+    told = manifest["told"]
+    assert abs(told["title"]["train"] - told["title"]["valid"]) < 0.1
+    (note,) = [note for note in manifest["notes"] if note.startswith("leak?")]
+    assert "document.features.count " in note
+
+
+def test_what_tells_valid_worse_than_chance_is_no_leak():
+    assert Told(0.55, 0.36, 0.02).better == pytest.approx(0.05)
+    assert Told(0.95, 0.36, 0.02).better == pytest.approx(0.45)
 
 
 def test_of_few_choices_nothing_is_said(tmp_path):

@@ -145,7 +145,7 @@ def _made(first: pa.Table) -> list[str]:
     """What is made of impressions, by their first rows."""
     made = []
     if "time" not in first.column_names:
-        made.append("no column is a time: every row has 1970-01-01, and the split is by query")
+        made.append("no column is a time: every row has 1970-01-01, so nothing can be split by time")
     if "search_id" not in first.column_names:
         made.append(f"no column is the id of a search: it is made of {_who(first)}query and minute")
     if _is_from_0(first):

@@ -18,7 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from alicorn.drafting.names import called
+from alicorn.drafting.names import called, plain_name
 from alicorn.errors import TableError
 from alicorn.tables import PartFiles, open_parts, repeated
 from alicorn.tables.csv_files import ENDINGS
@@ -73,7 +73,7 @@ def own_tables(folder: Path) -> dict[str, OwnTable]:
     ids = heads[own][key]
     for name, head in heads.items():
         columns = _columns(head, ids)
-        contract = name if name in ROLES else _name(head, columns)
+        contract = name if name in ROLES.keys() - {"judged"} else _name(head, columns)
         if name == own or contract is None:
             continue
         if contract in found and contract in ("activity", "searchers"):
@@ -88,21 +88,26 @@ def own_tables(folder: Path) -> dict[str, OwnTable]:
         found[contract] = OwnTable(contract, *opened[name], head, wanted)
     if "impressions" in found or "searches" not in found:
         found.pop("judged", None)
-    used = {table.path for table in found.values()}
-    _refuse_without_searches(found, [path for path, _ in opened.values() if path not in used], folder)
-    return found
-
-
-def _refuse_without_searches(found: Mapping[str, OwnTable], others: Sequence[Path], folder: Path) -> None:
-    named = found.keys() & {"judged", "shown", "events"}
-    if "impressions" not in found and not ("searches" in found and named):
-        taken = [f"{one.path.name} is {name}" for name, one in found.items()]
+    if "impressions" not in found and not ("searches" in found and found.keys() & {"judged", "shown", "events"}):
+        taken = {table.path: f"is {name}" for name, table in found.items()}
+        what = [
+            f"{path.name} {taken.get(path, 'is none of them')}{_perhaps_query(heads[name], name != own, ids)}"
+            for name, (path, _) in opened.items()
+        ]
         raise TableError(
             f"{folder}: no table says which documents were shown or chosen for a query. It has a row for each of them:"
             " the query in a column `query`, the document's id in `doc_id`, when it was in `time`; `clicked` says which"
-            f" were chosen. {'; '.join(taken + [f'{path.name} is none of them' for path in others])}",
+            f" were chosen. {'; '.join(what)}",
             table="impressions",
         )
+    return found
+
+
+def _perhaps_query(head: pa.Table, is_log: bool, ids: pa.ChunkedArray) -> str:
+    """Asks whether a text beside a document is what was searched for."""
+    columns = _columns(head, ids).values() if is_log and _reference(head, ids) is not None else head.column_names
+    texts = [name for name in head.column_names if name not in columns and pa.types.is_string(head[name].type)]
+    return f" (if people searched for its {' or '.join(texts)}, call that column query)" if texts else ""
 
 
 def _paths(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -159,9 +164,11 @@ def _is_id(kind: pa.DataType) -> bool:
 
 
 def _reference(table: pa.Table, ids: pa.ChunkedArray) -> str | None:
-    """The column whose values are among `ids`: one that is called as an id is, or one of text."""
+    """The column whose values are among `ids`: one that is called as an id is, one of text, one called `<what>_id`."""
     texts = [name for name in table.column_names if pa.types.is_string(table[name].type)]
-    names = dict.fromkeys([*called("doc_id", table.column_names), *texts])
+    others = [name for role in ("searcher_id", "search_id") for name in called(role, table.column_names)]
+    own_ids = [name for name in table.column_names if plain_name(name).endswith("_id") and name not in others]
+    names = dict.fromkeys([*called("doc_id", table.column_names), *texts, *own_ids])
     return next((name for name in names if _found(table[name], ids) >= _HALF), None)
 
 

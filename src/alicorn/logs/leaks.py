@@ -4,12 +4,15 @@ A count, a rate or a tag that was computed over the log knows the clicks that it
 right for those and tells little of later ones. The test is on *first choices*, documents that were not chosen before,
 where nothing from the past can tell:
 
-    late train    chosen in the second half of train, not in its first
+    late train    chosen in a part of train, not in the rest of it
     valid         chosen in valid, not in train
 
-Each is compared with documents that were chosen neither before nor then. A feature gives each document a score: a
-number itself; what the values of an id were worth before (choices for each document that has one); the likeness of a
-text to the query. Its AUC is the probability that a target has the greater score. What is honest tells both alike.
+The part is to train what valid is to the searches of both: as large a share, the last searches where the split is by
+time, all searches of some queries or searchers where it is by these. Documents that few searches choose are others than
+those that many do, and a greater part would have more of the second. Each choice is compared with documents that were
+chosen neither before nor then. A feature gives each document a score: a number itself; what the values of an id were
+worth before (choices for each document that has one); the likeness of a text to the query. Its AUC is the probability
+that a target has the greater score. What is honest tells both alike.
 """
 
 from collections.abc import Mapping
@@ -24,13 +27,15 @@ from ibis import _
 from alicorn.logs.likeness import likeness
 from alicorn.logs.tables import Logs
 from alicorn.tables import note, one_chunk, read_table
-from alicorn.vertical import Feature, IdFeature, IdsFeature, NumericFeature, TextFeature
+from alicorn.vertical import Feature, IdFeature, IdsFeature, NumericFeature, Split, TextFeature
 
 TARGETS = 1000
 """First choices of each part, at most."""
 _OTHERS = 10  # documents that each of them is compared with
 _FEWEST = 30  # first choices, below which nothing is said
 _BETTER = 0.1  # in train than in valid
+_CHANCE = 0.5
+_PARTS = 1000  # of train, by hash
 _TOO_WELL = 0.95  # an AUC that no number known before has, in valid
 
 
@@ -53,21 +58,24 @@ class Told(NamedTuple):
 
     @property
     def better(self) -> float:
-        """In train than in valid."""
-        return self.train - self.valid
+        """In train than in valid. One that tells valid worse than chance tells it nothing: demand changed."""
+        return self.train - max(self.valid, _CHANCE)
 
 
 def check_leaks(
-    logs: Logs, clicks: ibis.Table, searches: ibis.Table, features: Mapping[str, Feature]
+    logs: Logs, clicks: ibis.Table, searches: ibis.Table, features: Mapping[str, Feature], split: Split
 ) -> dict[str, Told]:
-    """Of each feature of documents with a score, where either part has enough first choices. Notes what looks leaky."""
+    """Of each feature of documents with a score, where either part has enough first choices. Notes what looks leaky.
+
+    split: by which valid was held out.
+    """
     scored = (NumericFeature, IdFeature, IdsFeature, TextFeature)
     tested = {name: feature for name, feature in features.items() if isinstance(feature, scored)}
     if not tested:
         return {}
     columns = dict.fromkeys(["doc_id", *(feature.column for feature in tested.values())])
     documents = read_table(logs.copies["documents"], "documents", list(columns))
-    parts = _first_choices(clicks, searches, one_chunk(documents["doc_id"]))
+    parts = _first_choices(clicks, searches, one_chunk(documents["doc_id"]), split)
     if any(len(part.targets) < _FEWEST for part in parts):
         return {}
     found = {name: _told(feature, documents, parts) for name, feature in tested.items()}
@@ -90,15 +98,26 @@ def _note(name: str, told: Told, is_number: bool) -> None:
         )
 
 
-def _first_choices(clicks: ibis.Table, searches: ibis.Table, doc_ids: pa.Array) -> tuple[FirstChoices, FirstChoices]:
+def _first_choices(
+    clicks: ibis.Table, searches: ibis.Table, doc_ids: pa.Array, split: Split
+) -> tuple[FirstChoices, FirstChoices]:
     """Those of late train and of valid."""
-    rows = clicks.select("search_id", "doc_id").join(
-        searches.select("search_id", "time", "query", "split"), "search_id"
-    )
+    asked = searches.select("search_id", "searcher_id", "time", "query", "split")
+    rows = clicks.select("search_id", "doc_id").join(asked, "search_id")
     train, valid = rows.filter(_.split == "train"), rows.filter(_.split == "valid")
-    middle = train.aggregate(time=_.time.quantile(0.5)).time.as_scalar()
-    early, late = train.filter(_.time < middle), train.filter(_.time >= middle)
+    counts = searches.aggregate(train=(_.split == "train").sum(), valid=(_.split == "valid").sum()).to_pyarrow()
+    num_train, num_valid = (counts[name][0].as_py() or 0 for name in ("train", "valid"))
+    is_late = _is_late(train, num_valid / max(num_train + num_valid, 1), split)
+    late, early = train.filter(is_late), train.filter(~is_late)
     return _choices(late, early, doc_ids), _choices(valid, train, doc_ids)
+
+
+def _is_late(train: ibis.Table, share: float, split: Split) -> ibis.Value:
+    """Which rows of train are of such a share of its searches, held out as the split holds out."""
+    if split.by == "time":
+        return train.time >= train.aggregate(time=_.time.quantile(1 - share)).time.as_scalar()
+    key = ibis.coalesce(train.searcher_id, train.search_id) if split.by == "searcher" else train.query
+    return key.hash().abs() % _PARTS < round(share * _PARTS)
 
 
 def _choices(chosen: ibis.Table, before: ibis.Table, doc_ids: pa.Array) -> FirstChoices:

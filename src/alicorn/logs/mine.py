@@ -133,7 +133,7 @@ def _write(
         on_step("look up what searchers did before")
     looked_up = write_behaviour(logs, searches, behaviour, writer) if behaviour else {}
     on_step("look for leaks")
-    told = check_leaks(logs, clicks, searches, vertical.document.features)
+    told = check_leaks(logs, clicks, searches, vertical.document.features, vertical.split)
     on_step("count")
     return Manifest(
         vertical=of_examples(vertical),
