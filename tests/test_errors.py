@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 import alicorn
 from alicorn import errors
-from alicorn.errors import AlicornError, QueryError, TableError
+from alicorn.errors import AlicornError, QueryError, TableError, cause
 
 SOURCE = Path(alicorn.__file__).parent
 
@@ -102,3 +103,24 @@ def test_an_error_comes_back_from_a_worker_process_or_thread() -> None:
             with pytest.raises(AlicornError) as threaded:
                 threads.submit(fail, number).result(timeout=60)
             assert_same(threaded.value, here.value)
+
+
+def test_no_message_has_the_number_of_an_error_of_the_system(tmp_path: Path) -> None:
+    """`[Errno 2] No such file or directory: 'x'` is for programmers: `cause` says what a user needs of it."""
+    path = tmp_path / "no" / "file"
+    for reading in (path.read_text, lambda: pq.read_table(str(path))):
+        with pytest.raises(FileNotFoundError) as missing:
+            reading()
+        assert cause(missing.value) == "No such file or directory"
+    with pytest.raises(IsADirectoryError) as folder:
+        tmp_path.read_text()
+    assert cause(folder.value) == "Is a directory"
+    assert cause(OSError("Failed to open local file '/x'. Detail: [errno 13] Permission denied")) == "Permission denied"
+    assert cause(ValueError("no number")) == "no number"
+    assert cause(EOFError()) == "EOFError"
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ExceptHandler) and node.type is not None and "OSError" in ast.unparse(node.type):
+                told = [part.value for part in ast.walk(node) if isinstance(part, ast.FormattedValue)]
+                raw = [one.lineno for one in told if isinstance(one, ast.Name) and one.id == node.name]
+                assert not raw, f"{path}:{raw[0]}: say cause({node.name})"

@@ -23,7 +23,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from alicorn.errors import ConfigError
+from alicorn.errors import ConfigError, cause
 from alicorn.iso_times import read_timestamp
 
 M = TypeVar("M", bound="Config")
@@ -84,7 +84,7 @@ def read_text(path: str | Path) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise ConfigError(f"{path}: cannot be read: {cause(error)}") from error
 
 
 def plain_yaml(text: str, *, where: str) -> Any:

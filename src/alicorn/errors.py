@@ -18,8 +18,13 @@ AlicornError
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+_NUMBERED = re.compile(r".*\[errno \d+\] ", re.IGNORECASE | re.DOTALL)
 
 
 class AlicornError(Exception):
@@ -122,3 +127,12 @@ class ApiError(AlicornError):
     @property
     def detail(self) -> str:
         return str(self.problem.get("detail", ""))
+
+
+def cause(error: BaseException) -> str:
+    """What went wrong, for a message that names the file itself: of an error of the system neither its number nor its
+    path, which Arrow and Python write in their own ways."""
+    if isinstance(error, FileNotFoundError):
+        return os.strerror(errno.ENOENT)
+    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return _NUMBERED.sub("", told) or type(error).__name__

@@ -124,12 +124,25 @@ def test_evaluate_scores_what_is_served_beside_another_model(loop, tmp_path):
     report = succeed(*evaluate, "--split", "test", "--compare", text_model).out
     assert "looked at 2 times" in report
     assert [(one / "test_looks.json").exists() for one in (model, text_model)] == [True, True]
-    assert "--collection" in alicorn(*evaluate[:6], "--compare", text_model).refusal()
+    assert "scores what is served" in alicorn(*evaluate[:6], "--compare", tmp_path / "vertical.yaml").refusal()
+    assert "scores what is served" in alicorn(*evaluate[:6], "--compare", loop.collection).refusal()
     assert "for the control of a vertical" in alicorn(*evaluate, "--intents", tmp_path / "run-hybrid.trec").refusal()
     assert (
         "takes one model, one vertical and one collection"
         in alicorn(*evaluate, "--compare", model, "--compare", text_model).refusal()
     )
+
+
+def test_two_models_are_compared_by_exact_search_where_there_is_no_collection(loop, tmp_path):
+    text_model = Path(copytree(loop.text_model, tmp_path / "text"))
+    evaluate = ("evaluate", loop.model, "--logs", loop.pairs, "--k", "1,10", "--json")
+    found = succeed(*evaluate, "--compare", text_model).json()
+    assert set(found["systems"]) == {"exact search", "text: exact search"}
+    assert found["baseline"] == "exact search"
+    alone = succeed("evaluate", text_model, *evaluate[2:]).json()
+    means = (found["means"]["overall"]["text: exact search"], alone["means"]["overall"]["exact search"])
+    assert means[0] == means[1], "as it is evaluated by itself, over the same searches"
+    assert found["means"]["overall"]["exact search"] != means[0]
 
 
 @pytest.mark.parametrize("k", ["0,10", "ten", ""])

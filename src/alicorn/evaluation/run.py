@@ -23,7 +23,14 @@ from alicorn.evaluation.reports.channel_weights import ChannelWeights, channel_w
 from alicorn.evaluation.reports.control import ControlReport, control_report
 from alicorn.evaluation.reports.page.model_page import check_page, model_page
 from alicorn.evaluation.reports.page.sections import MeasuredModel
-from alicorn.evaluation.reports.recall import RecallReport, measure_recall, p50_p99, with_served
+from alicorn.evaluation.reports.recall import (
+    EXACT,
+    RecallReport,
+    exact_run,
+    measure_recall,
+    p50_p99,
+    with_served,
+)
 from alicorn.evaluation.reports.relevance import Relevance, relevance
 from alicorn.evaluation.reports.survivors import Survivors, control_template, survivors
 from alicorn.evaluation.searches import Searches, open_searches
@@ -172,9 +179,12 @@ def _as_served(
     ranking: RankingStages | None,
 ) -> RecallReport:
     """The report with the systems of the collection, and those of what it is compared with, as they are served."""
-    if collection is None:
-        return with_served(recall, {}, searches, questions.ks, questions.seed)
     depth = max(questions.ks)
+    if collection is None:
+        if other.model is not None:
+            beside = exact_run(Model.load(other.model), searches, depth)
+            recall = replace(recall, runs=recall.runs | {f"{other.label}: {EXACT}": beside})
+        return with_served(recall, {}, searches, questions.ks, questions.seed)
     retriever = retriever_of(collection, model, questions)
     answered = served_systems(retriever, searches, model.key, depth)
     if model.vertical.control is not None:
@@ -214,8 +224,12 @@ def _check_collection(questions: Questions) -> None:
         raise ConfigError("--intents are for what is served: give the collection with --collection")
     if questions.interests is not None and questions.collection is None:
         raise ConfigError("--interests are for what is served: give the collection with --collection")
-    if questions.compare and questions.collection is None:
-        raise ConfigError("--compare scores what is served: give the collection of the first model with --collection")
+    other = Other.of(questions.compare)
+    if questions.collection is None and (other.vertical is not None or other.collection is not None):
+        raise ConfigError(
+            "--compare of a vertical or a collection scores what is served: give the collection of the first model with"
+            " --collection; two models alone are compared by exact search"
+        )
 
 
 def _check_control(verticals: Sequence[Vertical]) -> None:

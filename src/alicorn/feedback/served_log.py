@@ -29,7 +29,7 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from alicorn.errors import AlicornError
+from alicorn.errors import AlicornError, cause
 from alicorn.feedback.choices import Choices
 from alicorn.feedback.journal import EventJournal, left_over, read_journal
 from alicorn.feedback.served import ServedEvent, ServedSearch, log_tables
@@ -82,7 +82,7 @@ class ServedLog:
             self._journal = EventJournal.create(self._folder)
             self._finished = list(left_over(self._folder))
         except OSError as error:
-            message = f"served log {self._folder}: cannot be written: {error.strerror or error}"
+            message = f"served log {self._folder}: cannot be written: {cause(error)}"
             raise AlicornError(message) from error
         self._write_parts()
 

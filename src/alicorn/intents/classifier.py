@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from alicorn.errors import ModelError
+from alicorn.errors import ModelError, cause
 from alicorn.features.kinds.text import TextSettings, text_bag
 from alicorn.reporting.json_text import to_json
 
@@ -79,7 +79,7 @@ class IntentClassifier:
                 raise ModelError(f"{path} has format {header['format']}, and this alicorn reads format {FORMAT}")
             return cls(terms=tuple(header["terms"]), facts=header["facts"], **arrays)
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-            raise ModelError(f"{path} is no file that `alicorn intents` wrote: {error}") from error
+            raise ModelError(f"{path} is no file that `alicorn intents` wrote: {cause(error)}") from error
 
 
 _ARRAYS = ("table", "weights", "bias", "slope", "offset", "thresholds")

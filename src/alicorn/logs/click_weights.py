@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alicorn.config import Config, parse_config
-from alicorn.errors import ConfigError
+from alicorn.errors import ConfigError, cause
 from alicorn.reporting.figure import INK, SERIES, Chart, drawing
 from alicorn.reporting.json_text import to_json
 
@@ -47,7 +47,7 @@ class PropensityFile(Config):
         try:
             plain = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ConfigError(f"{path} is no file that `alicorn propensity --out` wrote: {error}") from error
+            raise ConfigError(f"{path} is no file that `alicorn propensity --out` wrote: {cause(error)}") from error
         return parse_config(plain, cls, where=str(path))
 
     def save(self, path: Path) -> None:

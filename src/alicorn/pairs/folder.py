@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from alicorn.errors import TableError
+from alicorn.errors import TableError, cause
 from alicorn.pairs.manifest import NAME, Manifest
 from alicorn.pairs.schema import TABLES, conformed
 from alicorn.tables import row_batches
@@ -40,7 +40,7 @@ class PairsFolder:
             message = f"{self.folder} has no {path.name}: it is no folder that `alicorn mine` wrote"
             raise TableError(message, table=name) from None
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-            raise TableError(f"{path} cannot be read: {error}; run `alicorn mine` again", table=name) from error
+            raise TableError(f"{path} cannot be read: {cause(error)}; run `alicorn mine` again", table=name) from error
         for column in TABLES[name].columns if columns is None else columns:
             if column not in found.column_names:
                 message = f"{path} has no column '{column}': run `alicorn mine` again"
@@ -55,7 +55,7 @@ class PairsFolder:
                 for batch in row_batches(file, list(columns)):
                     yield conformed(pa.table(batch), name)
         except (pa.ArrowInvalid, OSError) as error:
-            raise TableError(f"{path} cannot be read: {error}; run `alicorn mine` again", table=name) from error
+            raise TableError(f"{path} cannot be read: {cause(error)}; run `alicorn mine` again", table=name) from error
 
     @cached_property
     def searchers(self) -> pa.Table | None:

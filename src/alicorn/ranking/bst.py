@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xxhash
 
-from alicorn.errors import ModelError
+from alicorn.errors import ModelError, cause
 from alicorn.extras import check_installed
 from alicorn.ranking.features import FeatureSet
 from alicorn.ranking.features.sequence import SequenceTokens
@@ -31,7 +31,7 @@ class Bst:
         try:
             return cls.read(path.read_bytes(), features, str(path))
         except OSError as error:
-            raise ModelError(f"{path} cannot be read: {error.strerror}; learn the ranker again") from error
+            raise ModelError(f"{path} cannot be read: {cause(error)}; learn the ranker again") from error
 
     @classmethod
     def read(cls, content: bytes, features: FeatureSet, where: str = "the network") -> Bst:

@@ -21,7 +21,7 @@ import xxhash
 
 from alicorn import __version__
 from alicorn.config import Config, dump_yaml, parse_config
-from alicorn.errors import ConfigError, ModelError
+from alicorn.errors import ConfigError, ModelError, cause
 from alicorn.query.any_collection import AnyCollection
 from alicorn.ranking.bst import Bst
 from alicorn.ranking.features import Candidates, ClickHistory, FeatureSet
@@ -69,7 +69,7 @@ class Ranker:
             header = parse_config(plain, RankerHeader, where=f"{folder / _NAME}")
             features = FeatureSet.load(folder / _FEATURES)
         except (OSError, ValueError, ConfigError) as error:
-            raise ModelError(f"{folder} is no folder that `alicorn rank train` wrote: {error}") from error
+            raise ModelError(f"{folder} is no folder that `alicorn rank train` wrote: {cause(error)}") from error
         forest = Forest.load(folder / _FOREST)
         if features.names != forest.feature_names or features.fingerprint() != header.features:
             names = sorted(set(features.names) ^ set(forest.feature_names))

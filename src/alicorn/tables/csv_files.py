@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from alicorn.errors import TableError
+from alicorn.errors import TableError, cause
 from alicorn.tables.notes import note
 
 ENDINGS = (".csv", ".tsv")
@@ -85,7 +85,7 @@ def _text_cells(file: Path, name: str) -> pa.Table:
             ),
         )
     except (pa.ArrowInvalid, UnicodeDecodeError, OSError) as error:
-        message = f"table {name}: {file} cannot be read as CSV in UTF-8 with a first line of names: {error}"
+        message = f"table {name}: {file} cannot be read as CSV in UTF-8 with a first line of names: {cause(error)}"
         raise TableError(message, table=name) from error
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from alicorn.errors import TableError
+from alicorn.errors import TableError, cause
 from alicorn.tables.csv_files import ENDINGS, is_csv, read_csv
 from alicorn.tables.notes import note
 from alicorn.tables.plain import plain_column, plain_schema, tried
@@ -285,4 +285,4 @@ def _reading(name: str, file: Path) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError) as error:
         hint = "" if isinstance(error, OSError) else f" (CSV is read from files that end in {' or '.join(ENDINGS)})"
-        raise TableError(f"table {name}: {file} cannot be read as Parquet: {error}{hint}", table=name) from error
+        raise TableError(f"table {name}: {file} cannot be read as Parquet: {cause(error)}{hint}", table=name) from error

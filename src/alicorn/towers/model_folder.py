@@ -24,7 +24,7 @@ import yaml
 
 import alicorn
 from alicorn.config import dump_yaml
-from alicorn.errors import ConfigError, ModelError
+from alicorn.errors import ConfigError, ModelError, cause
 from alicorn.text import RULES
 from alicorn.towers.layout.design import Design
 from alicorn.towers.weights_file import read_arrays, write_arrays
@@ -129,7 +129,7 @@ def read_header(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise ModelError(f"{folder} holds no finished model (no model.json): `alicorn train` writes one") from None
     except (OSError, ValueError) as error:
-        raise ModelError(f"{folder / 'model.json'} cannot be read: {error}") from error
+        raise ModelError(f"{folder / 'model.json'} cannot be read: {cause(error)}") from error
     found = header.get("format") if isinstance(header, dict) else None
     if not isinstance(found, int):
         raise ModelError(f"{folder / 'model.json'} has no format number: it was not written by alicorn")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from alicorn.errors import ModelError
+from alicorn.errors import ModelError, cause
 from alicorn.folders import whole_file
 
 _KINDS = {"F32": "<f4", "F64": "<f8", "F16": "<f2", "I64": "<i8", "I32": "<i4", "U8": "|u1", "BOOL": "|b1"}
@@ -48,7 +48,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         header = json.loads(file[8 : 8 + size].tobytes().decode())
         return {name: _array(file[8 + size :], one) for name, one in header.items() if name != "__metadata__"}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{path} is no file of weights ({error}): train or copy the model again") from error
+        raise ModelError(f"{path} is no file of weights ({cause(error)}): train or copy the model again") from error
 
 
 def _array(data: np.ndarray, described: Mapping[str, Any]) -> np.ndarray:

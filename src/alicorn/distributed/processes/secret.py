@@ -17,7 +17,7 @@ import socket
 from pathlib import Path
 
 from alicorn.distributed.processes.frames import FrameReader, send_frame
-from alicorn.errors import ConfigError
+from alicorn.errors import ConfigError, cause
 
 _CHALLENGE = 32
 _LEAST = 16  # bytes of a secret
@@ -29,7 +29,7 @@ def read_secret(file: Path) -> bytes:
     try:
         secret = file.read_bytes().strip()
     except OSError as error:
-        raise ConfigError(f"{file}: the secret cannot be read: {error.strerror or error}") from error
+        raise ConfigError(f"{file}: the secret cannot be read: {cause(error)}") from error
     if len(secret) < _LEAST:
         raise ConfigError(
             f"{file}: a secret has {_LEAST} bytes or more, got {len(secret)}: `openssl rand -hex 32 > {file.name}`"

@@ -11,6 +11,7 @@ from alicorn.distributed.processes.secret import Proof
 from alicorn.distributed.protocol.codec import decode_answer, encode
 from alicorn.distributed.protocol.messages import Answer, Message, NotHere
 from alicorn.distributed.router.transport import Lost
+from alicorn.errors import cause
 
 CONNECT_S = 1.0
 
@@ -20,11 +21,11 @@ def tell(address: str, message: Message, secret: bytes | None, deadline: float) 
     try:
         line = ProcessLine(address, secret, min(CONNECT_S, max(0.001, deadline - time.monotonic())))
     except OSError as error:
-        return NotHere(f"{address}: {error}")
+        return NotHere(f"{address}: {cause(error)}")
     try:
         return line.ask(message, max(0.001, deadline - time.monotonic()))
     except (OSError, msgspec.DecodeError) as error:
-        return Lost(f"{address}: {error}")
+        return Lost(f"{address}: {cause(error)}")
     finally:
         line.close()
 

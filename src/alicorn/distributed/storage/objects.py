@@ -19,7 +19,7 @@ import xxhash
 from pyarrow import fs
 
 from alicorn.distributed.protocol.manifest import FileRecord, checksum_of
-from alicorn.errors import CollectionError, ConfigError, CorruptionError
+from alicorn.errors import CollectionError, ConfigError, CorruptionError, cause
 from alicorn.folders import SHARDS_MANIFEST
 from alicorn.index.durability.durable import rename, sync_file
 
@@ -38,7 +38,7 @@ class ObjectStore:
             self._files, self._base = fs.FileSystem.from_uri(url)
         except (pa.ArrowException, ValueError) as error:
             raise ConfigError(
-                f"{url!r} is no place for objects ({error}): give file:///..., s3://... or gs://..."
+                f"{url!r} is no place for objects ({cause(error)}): give file:///..., s3://... or gs://..."
             ) from error
 
     def current(self) -> bytes | None:
@@ -108,7 +108,7 @@ class ObjectStore:
         try:
             yield
         except OSError as error:
-            raise CollectionError(f"{self.url}: {error}") from error
+            raise CollectionError(f"{self.url}: {cause(error)}") from error
 
 
 def _copy(source: pa.NativeFile, target: BinaryIO, file: FileRecord, where: str) -> None:

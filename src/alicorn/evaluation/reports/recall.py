@@ -143,8 +143,7 @@ def measure_recall(
     request_vectors = search_vectors(model, searches.requests)
     depth = max(*ks, *depths) if second is not None else max(ks)
     if top_k is None:
-        documents = model.encode_documents(searches.documents)
-        runs = {EXACT: embedding_run(request_vectors, documents, depth)}
+        runs = {EXACT: exact_run(model, searches, depth, request_vectors)}
     else:
         runs = {EXACT: nearest_run(request_vectors, top_k, depth)}
     if collection is not None:
@@ -166,10 +165,20 @@ def measure_recall(
     return RecallReport(comparison, _ratios(comparison) if collection is not None else {}, facts, runs)
 
 
+def exact_run(model: AnyModel, searches: Searches, depth: int, request_vectors: np.ndarray | None = None) -> np.ndarray:
+    """The nearest `depth` of all documents, by exact search: int64 (searches, depth), as embedding_run gives them.
+
+    request_vectors: of the searches by this model, where they are known.
+    """
+    vectors = search_vectors(model, searches.requests) if request_vectors is None else request_vectors
+    return embedding_run(vectors, model.encode_documents(searches.documents), depth)
+
+
 def with_served(
     report: RecallReport, answered: Mapping[str, Answered], searches: Searches, ks: Sequence[int], seed: int
 ) -> RecallReport:
-    """The report with all measures, and with systems as they are served in the same table, compared with HYBRID.
+    """The report with all measures, and with systems as they are served in the same table, compared with HYBRID;
+    without them with EXACT.
 
     ms: the engine's time of a request, mean; its 50th and 99th percentile are among the facts.
     """
@@ -179,7 +188,7 @@ def with_served(
         searches.targets,
         measures=served_measures(ks, searches.targets),
         segments=searches.segments,
-        baseline=HYBRID if HYBRID in runs else report.comparison.baseline,
+        baseline=next((name for name in (HYBRID, EXACT) if name in runs and len(runs) > 1), None),
         seed=seed,
         measured={"ms": {system: one.took_ms for system, one in answered.items()}} if answered else None,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import xxhash
 
-from alicorn.errors import ConfigError
+from alicorn.errors import ConfigError, cause
 
 _FILES = ("config.json", "tokenizer.json", "model.safetensors")
 _FAMILIES = ("bert", "camembert", "electra", "roberta", "xlm-roberta")  # their layers are at encoder.layer
@@ -37,7 +37,7 @@ def shape_of(folder: Path) -> tuple[int, int]:
         family, shape = config["model_type"], (int(config["hidden_size"]), int(config["num_hidden_layers"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"recipe, towers.encoder.model: {path} is no configuration of a transformer: {error!r}"
+            f"recipe, towers.encoder.model: {path} is no configuration of a transformer: {cause(error)}"
         ) from error
     if family not in _FAMILIES:
         raise ConfigError(

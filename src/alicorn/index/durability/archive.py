@@ -37,7 +37,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from alicorn.errors import CollectionError, CorruptionError
+from alicorn.errors import CollectionError, CorruptionError, cause
 from alicorn.index.durability.durable import sync_file, sync_folder
 from alicorn.index.durability.mapping import map_file, release
 
@@ -250,4 +250,4 @@ def _mapped(path: Path) -> np.ndarray:
     except FileNotFoundError as error:
         raise CorruptionError(f"{path} is missing. {RESTORE}") from error
     except OSError as error:
-        raise CollectionError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise CollectionError(f"{path} cannot be read: {cause(error)}") from error

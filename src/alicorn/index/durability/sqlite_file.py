@@ -28,7 +28,7 @@ from pathlib import Path
 
 import xxhash
 
-from alicorn.errors import CollectionError, CorruptionError
+from alicorn.errors import CollectionError, CorruptionError, cause
 from alicorn.index.durability.archive import RESTORE, check_format
 from alicorn.index.durability.durable import rename
 from alicorn.index.durability.mark import MARK, write_mark
@@ -163,5 +163,5 @@ def reported(path: Path, verb: str) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         raise damage(path, str(error)) from error
     except OSError as error:
-        message = f"{path} cannot be {verb}: {error.strerror or error}; check free space and permissions"
+        message = f"{path} cannot be {verb}: {cause(error)}; check free space and permissions"
         raise CollectionError(message) from error

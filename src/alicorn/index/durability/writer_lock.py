@@ -10,7 +10,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from alicorn.errors import CollectionError
+from alicorn.errors import CollectionError, cause
 from alicorn.processes import forget_in_children
 
 LOCK_FILE = "writer.lock"
@@ -23,7 +23,7 @@ class WriterLock:
         try:
             self._descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            message = f"{folder} cannot be opened for writing: {error.strerror}; open it with read_only=True"
+            message = f"{folder} cannot be opened for writing: {cause(error)}; open it with read_only=True"
             raise CollectionError(message) from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

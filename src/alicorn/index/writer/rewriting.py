@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from alicorn.errors import AbandonedError, CollectionError
+from alicorn.errors import AbandonedError, CollectionError, cause
 from alicorn.index.segment.building.documents import Documents
 from alicorn.index.segment.building.tiers import smallest_to_merge
 from alicorn.index.segment.files.quantizer_file import quantizer_path, write_quantizers
@@ -235,5 +235,5 @@ def reported_writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        message = f"{path}: a segment cannot be written: {error.strerror or error}; check free space and permissions"
+        message = f"{path}: a segment cannot be written: {cause(error)}; check free space and permissions"
         raise CollectionError(message) from error

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple, NoReturn, Self
 import numpy as np
 import pyarrow as pa
 
-from alicorn.errors import CollectionError, ConfigError
+from alicorn.errors import CollectionError, ConfigError, cause
 from alicorn.index.durability.journal import Journal
 from alicorn.index.durability.sqlite_file import LEFT_BY_CREATION, MANIFEST
 from alicorn.index.durability.writer_lock import WriterLock
@@ -133,7 +133,7 @@ class Store:
                 )
             Journal.create(path, declared, metadata, positioned)
         except OSError as error:
-            raise CollectionError(f"{path}: a collection cannot be created here: {error.strerror or error}") from error
+            raise CollectionError(f"{path}: a collection cannot be created here: {cause(error)}") from error
         return cls.open(path)
 
     @classmethod

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from alicorn.errors import ModelError
+from alicorn.errors import ModelError, cause
 from alicorn.index import Segment
 from alicorn.tables import plain_table
 
@@ -75,7 +75,7 @@ class ClickHistory:
             order = np.argsort(keys, kind="stable")
             clicks, expected = (np.asarray(table[name])[order] for name in ("clicked", "expected"))
         except (pa.ArrowInvalid, OSError, KeyError) as error:
-            raise ModelError(f"{path} cannot be read: {error}") from error
+            raise ModelError(f"{path} cannot be read: {cause(error)}") from error
         return cls(coded.dictionary, keys[order], clicks, expected)
 
     def last_before(self, segment: Segment, numbers: np.ndarray, time_us: int) -> np.ndarray:

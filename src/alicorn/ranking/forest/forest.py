@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alicorn.errors import ModelError
+from alicorn.errors import ModelError, cause
 from alicorn.ranking.forest.kernels import score_rows
 from alicorn.ranking.forest.model_text import MISSING_NONE, MISSING_ZERO, DecisionTree, read_model_text
 
@@ -45,7 +45,7 @@ class Forest:
         try:
             text = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ModelError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+            raise ModelError(f"{path}: cannot be read: {cause(error)}") from error
         return cls.read(text, str(path))
 
     @classmethod

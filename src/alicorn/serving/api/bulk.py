@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 import pyarrow as pa
 
-from alicorn.errors import AlicornError, BodyError, CollectionError, TableError
+from alicorn.errors import AlicornError, BodyError, CollectionError, TableError, cause
 from alicorn.publishing.documents import indexed
 from alicorn.query.any_collection import AnyCollection
 from alicorn.serving.api.documents import Given, updates_table, upserts_table
@@ -63,7 +63,7 @@ class Bulk:
             table = pa.ipc.open_stream(body).read_all()
             table.validate(full=True)
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise BodyError(f"the body is no Arrow stream: {error}") from error
+            raise BodyError(f"the body is no Arrow stream: {cause(error)}") from error
         if "doc_id" not in table.column_names:
             raise TableError("documents: column 'doc_id' is missing", table="documents", column="doc_id")
         for start in range(0, len(table), _BATCH):

@@ -13,7 +13,7 @@ import numpy as np
 from msgspec.structs import asdict, replace
 
 from alicorn.distributed.router import reaching
-from alicorn.errors import AlicornError, BodyError, CollectionError, ConfigError, DeadlineError, UnreachableError
+from alicorn.errors import AlicornError, BodyError, CollectionError, ConfigError, DeadlineError, UnreachableError, cause
 from alicorn.feedback import ServedEvent, ServedLog, ServedSearch, new_search_id
 from alicorn.feedback.exploration import Swapped, swapped
 from alicorn.feedback.served import packed
@@ -381,7 +381,7 @@ class SearchEndpoint:
             self.served_log.search(served)
             return served.search_id
         except OSError as error:
-            notices.append(f"this search is not in the served log: {error.strerror or error}")
+            notices.append(f"this search is not in the served log: {cause(error)}")
             return None
 
 

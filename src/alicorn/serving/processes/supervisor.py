@@ -26,7 +26,7 @@ from pathlib import Path
 
 from prometheus_client.multiprocess import mark_process_dead
 
-from alicorn.errors import AlicornError
+from alicorn.errors import AlicornError, cause
 from alicorn.serving.processes.child import FAILED, PREPARED, READY, Start
 from alicorn.serving.processes.part import NUMBERS, ServerPart
 from alicorn.serving.processes.shared import SharedNumbers
@@ -250,5 +250,5 @@ def _bound(host: str, port: int, is_shared: bool = False) -> socket.socket:
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        raise AlicornError(f"the server cannot listen at {host}:{port}: {error.strerror}") from error
+        raise AlicornError(f"the server cannot listen at {host}:{port}: {cause(error)}") from error
     return listening

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from alicorn.errors import ConfigError
+from alicorn.errors import ConfigError, cause
 from alicorn.serving.api.problems import ProblemResponse, by_status
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -50,7 +50,7 @@ def read_tls(certificate: Path | None, key: Path | None) -> Tls | None:
     try:
         ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
     except OSError as error:
-        raise ConfigError(f"{certificate} and {key} are no certificate with its key: {error}") from error
+        raise ConfigError(f"{certificate} and {key} are no certificate with its key: {cause(error)}") from error
     return Tls(certificate, key)
 
 

@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from alicorn.errors import ConfigError
+from alicorn.errors import ConfigError, cause
 from alicorn.language import tree
 from alicorn.language.prepared import prepare
 from alicorn.query.restrict import check_only
@@ -75,7 +75,9 @@ def read_keys(path: Path) -> list[ApiKey]:
     try:
         found = msgspec.json.decode(path.read_bytes(), type=_KeyFile).keys
     except (OSError, msgspec.DecodeError) as error:
-        raise ConfigError(f"{path} cannot be read as a file of keys: {error}") from error
+        raise ConfigError(
+            f"{path} cannot be read as a file of keys: {cause(error)}; `alicorn key create NAME` makes one"
+        ) from error
     for key in found:
         _check(key)
     return found
@@ -128,6 +130,9 @@ def new_key(
     limits: RequestLimits = NO_LIMITS,
 ) -> ApiKey:
     """A key that has no secret yet. Raises ConfigError and QueryError for what it may not have."""
+    unknown = sorted(set(scopes) - set(KEY_SCOPES))
+    if unknown:
+        raise ConfigError(f"key {name!r}: no scope is called {unknown[0]!r}; scopes: {', '.join(KEY_SCOPES)}")
     values = {"name": name, "scopes": list(scopes), "created": now, "expires": expires, "only": only}
     values |= {"origins": list(origins), "per_second": per_second, "sha256": "0" * 64, "limits": limits}
     try:
@@ -187,7 +192,7 @@ def _writing(path: Path) -> Iterator[list[ApiKey]]:
     try:
         lock = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
     except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
+        raise ConfigError(f"{path} cannot be written: {cause(error)}") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         keys = read_keys(path) if path.exists() else []

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from alicorn.errors import ModelError
+from alicorn.errors import ModelError, cause
 from alicorn.extras import check_installed
 from alicorn.features import ChannelId, Featurizer
 from alicorn.features.padded import padded
@@ -39,7 +39,9 @@ class QueryTower:
             header = json.loads((folder / _HEADER).read_text(encoding="utf-8"))
             found = header["format"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{folder} holds no exported tower ({error!r}): `alicorn export` writes one") from error
+            raise ModelError(
+                f"{folder} holds no exported tower ({cause(error)}): `alicorn export` writes one"
+            ) from error
         if found != _FORMAT:
             raise ModelError(
                 f"{folder / _HEADER} has format {found}, and this alicorn reads format {_FORMAT}: export the model "
