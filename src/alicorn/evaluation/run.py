@@ -182,8 +182,8 @@ def _as_served(
     depth = max(questions.ks)
     if collection is None:
         if other.model is not None:
-            beside = exact_run(Model.load(other.model), searches, depth)
-            recall = replace(recall, runs=recall.runs | {f"{other.label}: {EXACT}": beside})
+            nearest = exact_run(Model.load(other.model), searches, depth)
+            recall = replace(recall, runs=recall.runs | {f"{other.label}: {EXACT}": nearest})
         return with_served(recall, {}, searches, questions.ks, questions.seed)
     retriever = retriever_of(collection, model, questions)
     answered = served_systems(retriever, searches, model.key, depth)
