@@ -17,9 +17,12 @@ from alicorn.distributed.processes.frames import listen
 from alicorn.distributed.processes.ready import make_ready
 from alicorn.distributed.processes.server import ShardServer
 from alicorn.distributed.publishing import publish_shards
-from alicorn.distributed.router import ShardedCollection
+from alicorn.distributed.router import ShardedCollection, reaching
 from alicorn.distributed.shard.versions import ShardVersions
+from alicorn.errors import UnreachableError
 from alicorn.query import Collection
+from alicorn.retrieval.retriever import Retriever
+from alicorn.serving import ready as serving
 
 DIM = 4
 
@@ -94,3 +97,32 @@ def test_a_shard_is_compiled_before_it_is_asked(folder, shard_addresses):
         sharded.search("(and t:x t:3)", order_by="bm25")
         sharded.search("(nn e :radius 0.3)", vector)
     assert sum(len(kernel.signatures) for kernel in KERNELS) == compiled
+
+
+def test_a_router_starts_before_its_shards_and_finds_them_when_they_answer(folder, monkeypatch):
+    """They take connections and say nothing, as a host that is starting; then they are there."""
+    monkeypatch.setattr(serving, "KERNELS", ())
+    with ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
+        addresses = ["{}:{}".format(*one.getsockname()) for one in silent]
+        started = time.monotonic()
+        sharded = stack.enter_context(ShardedCollection(folder, ProcessShards([[one] for one in addresses])))
+        serving.make_ready(Retriever(sharded))
+        assert time.monotonic() - started < 9.0, "ten seconds and more for each search would be waited"
+        assert len(sharded) == 60
+        with pytest.raises(UnreachableError), reaching(timeout_s=0.2):
+            sharded.search("t:x")
+        for number, (listener, address) in enumerate(zip(silent, addresses, strict=True)):
+            listener.close()
+            shard = ShardVersions(folder, number)
+            stack.callback(shard.close)
+            answering = stack.enter_context(listen(address))
+            threading.Thread(target=ShardServer(shard).serve, args=(answering,), daemon=True).start()
+        until = time.monotonic() + 5.0
+        while True:
+            try:
+                assert sharded.search("t:x", limit=60).total == 60
+                break
+            except UnreachableError:
+                assert time.monotonic() < until
+                time.sleep(0.1)

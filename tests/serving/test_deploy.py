@@ -61,7 +61,7 @@ PODS = OWN_PODS + [
 
 def test_pods_run_verbs_and_options_that_there_are():
     commands = [container["command"] for pod in PODS for container in pod["containers"] if "command" in container]
-    assert {command[1] for command in commands} == {"shard", "publish"}
+    assert {command[1] for command in commands} == {"shard", "publish", "promote"}
     for program, verb, *arguments in commands:
         assert program == "alicorn"
         known = {option for param in VERBS[verb].params for option in param.opts}
@@ -81,7 +81,7 @@ def test_the_application_of_ray_takes_its_arguments():
 
 
 def test_pods_are_not_root_and_know_no_service_by_variables():
-    assert len(PODS) == 5
+    assert len(PODS) == 7
     for pod in PODS:
         assert pod["enableServiceLinks"] is False, "the service alicorn would set ALICORN_PORT"
         assert pod["securityContext"]["runAsNonRoot"] is True

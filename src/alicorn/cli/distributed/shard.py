@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -62,7 +63,8 @@ def shard(
     with listen_at(listen) as listener:
         log.print(f"shard {number} of {folder} at {listen}")
         if writable is not None:
-            LogFollower(opened, listen, peer or (), shared).start()
+            name = f"{socket.gethostname()} {listen}"  # copies in containers may all listen at 0.0.0.0
+            LogFollower(opened, name, peer or (), shared).start()
         server.serve(listener)
 
 

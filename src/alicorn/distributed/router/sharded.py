@@ -18,7 +18,7 @@ from alicorn.distributed.protocol.manifest import ShardsManifest, read_manifest
 from alicorn.distributed.protocol.messages import AskReason, AskStatus, Explained, LastWrite, Message, Status, Written
 from alicorn.distributed.protocol.routing import shard_of
 from alicorn.distributed.router.facts import KnownFacts, spelled_nodes
-from alicorn.distributed.router.reach import REACH
+from alicorn.distributed.router.reach import REACH, reaching
 from alicorn.distributed.router.search import SearchArguments, ShardedSearch, count
 from alicorn.distributed.router.transport import LocalShards, Transport
 from alicorn.distributed.router.version import ServedVersion
@@ -41,6 +41,7 @@ _KEPT = 64  # moments that searches which began may end in
 _TRIES = 4  # of a search, where moments pass quickly
 _AGAIN_S = 0.2
 _NEXT_VERSION_S = 0.05
+_START_S = 1.0
 
 
 class ShardedCollection:
@@ -63,7 +64,8 @@ class ShardedCollection:
         self._lock = threading.Lock()
         self._takes_writes = False
         self._versions: tuple[ServedVersion, ...] = (ServedVersion(manifest, transport),)
-        self.refresh()
+        with reaching(timeout_s=_START_S):  # those that answer later are found when they do
+            self.refresh()
 
     @classmethod
     def open(cls, folder: str | Path) -> Self:
