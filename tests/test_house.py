@@ -328,3 +328,27 @@ def test_every_test_file_has_a_name_of_its_own():
     """pytest imports a test file by its bare name: two of one name stop the whole run."""
     names = Counter(path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py")
     assert not [name for name, count in names.items() if count > 1]
+
+
+def _defined(tree):
+    """Names at the top level of a file."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (one.asname or one.name for one in node.names)
+        else:
+            yield from (one.id for one in ast.walk(node) if isinstance(one, ast.Name))
+
+
+def test_scripts_import_what_the_script_beside_them_has():
+    """No test runs every script of benchmarks/, and a script that imports a name of before would say so to its user."""
+    looked = 0
+    for path in sorted((SOURCE.parent.parent / "benchmarks").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            beside = path.parent / f"{str(getattr(node, 'module', None)).replace('.', '/')}.py"
+            if isinstance(node, ast.ImportFrom) and beside.is_file():
+                looked += 1
+                known = set(_defined(ast.parse(beside.read_text(encoding="utf-8"))))
+                assert {one.name for one in node.names} <= known, f"{path.name} imports from {beside.name}"
+    assert looked > 10

@@ -1,10 +1,12 @@
-"""How much memory do `mine`, `propensity` and the examples of `rank train` take for a log that is larger than it?
+"""How much memory do `mine`, `propensity`, `related` and `rank train` take for a log that is larger than it?
 
     python benchmarks/learning/full_log.py --searches 100000 --memory-limit 512MB
 
 Data: generated; 10 documents shown to a search, of 200,000, with 8 logged features; 0.6 events to a search, of 100,000
-searchers. The peak is the resident memory of a process of its own for each; --memory-limit bounds what DuckDB holds of
-it. The peak of 10,000 searches is mostly what does not grow: Python, Arrow, DuckDB. Time is of the processor.
+searchers. `mine` also looks up what each searcher did before each search. `rank train` reads the clicks of all that was
+shown, and learns a forest. The peak is the resident memory of a process of its own for each; --memory-limit bounds what
+DuckDB holds of it. The peak of 10,000 searches is mostly what does not grow: Python, Arrow, DuckDB. Time is of the
+processor.
 """
 
 import argparse
@@ -23,10 +25,12 @@ import pyarrow.parquet as pq
 
 from alicorn.logs import mine
 from alicorn.logs.propensity import propensities
+from alicorn.logs.related import write_related
 from alicorn.pairs import PairsFolder
 from alicorn.query import Collection
 from alicorn.ranking.features import FeatureSet
-from alicorn.ranking.learning.examples import rank_examples, read_history
+from alicorn.ranking.learning.examples import rank_examples, read_history, searches_of
+from alicorn.ranking.learning.lambdamart import ForestSettings, learn_forest
 from alicorn.vertical import Vertical
 
 FEATURES = FeatureSet.model_validate({"features": {f"f{at}": {"kind": "clicks"} for at in range(8)}})
@@ -41,7 +45,10 @@ VERTICAL = Vertical.model_validate(
             "features": {"title": {"kind": "text", "column": "title"}},
             "terms": [{"prefix": "text", "column": "title", "kind": "words"}],
         },
-        "request": {"features": {"text": {"kind": "text", "column": "query"}}},
+        "request": {
+            "features": {"text": {"kind": "text", "column": "query"}},
+            "behaviour": {"kinds": ["click", "cart"], "past_queries": 5},
+        },
         "split": {"valid": 0.1, "test": 0.1},
         "actions": {"click": 1, "cart": 3},
     }
@@ -86,12 +93,14 @@ def write(folder: Path, searches: int) -> None:
             pq.write_table(pa.table(columns), folder / name / f"part-{first:09d}.parquet")
 
 
-def examples(pairs: Path) -> int:
-    """Searches to learn from, whose features are all in the log."""
+def ranked(pairs: Path) -> tuple[int, int]:
+    """Searches to learn from, whose features are all in the log; and trees."""
     with Collection.create(pairs.parent / "collection", {}) as empty:
         asks: Any = SimpleNamespace(collection=empty, vertical=VERTICAL, models={}, columns=())
         folder = PairsFolder(pairs)
-        return rank_examples(folder, asks, FEATURES, read_history(folder), ("train", "valid")).logged
+        found = rank_examples(folder, asks, FEATURES, read_history(folder), ("train", "valid"))
+    parts = (found.take(searches_of(found, split)) for split in ("train", "valid"))
+    return found.logged, learn_forest(*parts, FEATURES, ForestSettings()).trees
 
 
 def run(what: str, folder: Path, memory_limit: str) -> str:
@@ -102,7 +111,10 @@ def run(what: str, folder: Path, memory_limit: str) -> str:
         return f"{counts['searches']:,} searches, {counts['impressions']:,} shown"
     if what == "propensity":
         return f"{propensities(logs, VERTICAL, memory_limit=memory_limit).clicks:,} clicks"
-    return f"{examples(pairs):,} searches with logged features"
+    if what == "related":
+        counts = write_related(logs, VERTICAL, folder / "related.parquet", memory_limit=memory_limit)
+        return f"{counts['documents']:,} documents"
+    return "{:,} searches with logged features, {} trees".format(*ranked(pairs))
 
 
 def main() -> None:
@@ -121,7 +133,7 @@ def main() -> None:
     for searches in (10_000, asked.searches):
         with tempfile.TemporaryDirectory() as temporary:
             write(Path(temporary) / "logs", searches)
-            for what in ("mine", "propensity", "examples"):
+            for what in ("mine", "propensity", "related", "rank train"):
                 options = ["--run", what, temporary, "--memory-limit", asked.memory_limit]
                 subprocess.run([sys.executable, __file__, *options], check=True)
 

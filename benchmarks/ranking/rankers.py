@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
-from stages import DEPTH, FEATURES, NEAREST, WORDS, Truth, said, vertical_with
+from stages import DEPTH, NEAREST, WORDS, WORLDS, Truth, said
 
 from alicorn import Collection, Model
 from alicorn.evaluation.metrics.bootstrap import mean_interval, paired_difference
@@ -46,6 +46,7 @@ SEQUENCE: dict[str, Any] = {
 }
 BY_FOREST, BY_BST, BOTH = "[{kind: forest}]", "[{kind: bst}]", "[{kind: forest, keep: 50}, {kind: bst}]"
 COSINE = "cosine"
+SHOP = WORLDS["shop"]
 
 
 class Row(NamedTuple):
@@ -71,7 +72,8 @@ def features(row: Row, model: Model) -> FeatureSet:
         kind: {"kind": kind, "key": model.key, **({} if kind == "cosine" else {"dim": model.dim})}
         for kind in row.of_embedding
     }
-    others = {name: one for name, one in FEATURES.items() if one["kind"] not in ("cosine", "channel")}
+    every = SHOP.feature_set().features
+    others = {name: one.model_dump() for name, one in every.items() if one.kind not in ("cosine", "channel")}
     sequence = {"sequence": SEQUENCE} if row.has_sequence else {}
     return FeatureSet.model_validate({"features": {**others, **of_embedding}, **sequence})
 
@@ -150,11 +152,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[], help="names of rows")
     given = parser.parse_args()
     model = Model.load(given.folder / "models" / "without")
-    model = model.with_vertical(vertical_with({"words": WORDS, "nearest": NEAREST}, None))
+    model = model.with_vertical(SHOP.vertical({"words": WORDS, "nearest": NEAREST}, None))
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         searches = read_searches(given.folder / "pairs", given.searches, split="test")
-        truth = Truth(given.folder, searches)
+        truth = Truth(SHOP, given.folder, searches)
         with publish(given.folder, work, model) as collection:
             retriever = Retriever(collection, [model])
             pairs = given.folder / "pairs"

@@ -51,6 +51,15 @@ def test_a_click_counts_at_most_so_much():
         PropensityFile(ranks=(OfRank(rank=1, value=1.0), OfRank(rank=2)), swapped=False, clicks=0).looked_at()
 
 
+def test_ranks_out_of_order_are_refused(tmp_path):
+    ranks = [{"rank": 1, "value": 1.0}, {"rank": 3, "value": 0.5}]
+    (tmp_path / "p.json").write_text(json.dumps(KNOWN | {"ranks": ranks}))
+    with pytest.raises(ConfigError, match=r"ranks: ranks go 1, 2, 3, \.\.\., got 1, 3"):
+        PropensityFile.load(tmp_path / "p.json")
+    with pytest.raises(ConfigError, match=r"gone\.json is no file that .* wrote: No such file or directory$"):
+        PropensityFile.load(tmp_path / "gone.json")
+
+
 def test_means_of_weighed_searches_are_those_of_searches_that_come_as_often():
     rng = np.random.default_rng(0)
     found = rng.integers(0, 2, (60, 1)).astype(np.int32)

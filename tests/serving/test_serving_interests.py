@@ -121,6 +121,21 @@ def test_a_request_brings_regions_along(region_client):
         assert "interest_radii has a cosine distance in (0, 2] for each document" in answer.json()["detail"]
 
 
+def test_a_radius_of_a_request_is_that_of_a_table_to_the_last_bit(region_client, tmp_path):
+    """0.02 is another number as float32: a document between the two would be in one answer and not in the other."""
+    known = {"interest_ids": ["p3"], "interest_radii": [0.02]}
+    vertical = Vertical.model_validate(VERTICAL.model_dump(mode="json") | {"expressions": {"hybrid": "(or {regions})"}})
+    with (
+        make_collection(tmp_path / "c") as collection,
+        Client(create_app(collection, [UNIFIED.with_vertical(vertical)])) as without_table,
+    ):
+        for client in (region_client, without_table):
+            assert (
+                "(nn people :radius 0.02 :vector region-1)"
+                in search(client, text="smyth", searcher=known)["expression"]
+            )
+
+
 def test_nobody_has_no_region(region_client):
     for searcher in (None, "p3"):
         hits = search(region_client, text="smyth", searcher=searcher)["hits"]

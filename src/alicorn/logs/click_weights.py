@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, field_validator
 
 from alicorn.config import Config, parse_config
 from alicorn.errors import ConfigError, cause
@@ -24,17 +26,24 @@ MOST = 10.0
 
 class OfRank(Config):
     rank: int
-    value: float | None = None
+    value: Annotated[float, Field(gt=0)] | None = None
     low: float | None = None
     high: float | None = None
 
 
 class PropensityFile(Config):
-    """The propensities of the first ranks, ascending. swapped, clicks: as of Propensities."""
+    """The propensities of the ranks 1, 2, 3, ... swapped, clicks: as of Propensities."""
 
     ranks: tuple[OfRank, ...]
     swapped: bool
     clicks: int
+
+    @field_validator("ranks")
+    @classmethod
+    def _check_ranks(cls, ranks: tuple[OfRank, ...]) -> tuple[OfRank, ...]:
+        if [one.rank for one in ranks] != list(range(1, len(ranks) + 1)):
+            raise ValueError(f"ranks go 1, 2, 3, ..., got {', '.join(str(one.rank) for one in ranks)}")
+        return ranks
 
     @classmethod
     def of(cls, found: Propensities) -> PropensityFile:

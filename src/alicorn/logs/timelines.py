@@ -35,7 +35,7 @@ def in_order(rows: ibis.Table, words: Mapping[str, pa.Array]) -> Timelines:
     """Rows of searcher_id, time and coded columns. words: of each of these, string, every value that it has."""
     searchers = distinct(rows, "searcher_id")
     parts: dict[str, list[np.ndarray]] = {name: [] for name in ("searcher_id", "time", *words)}
-    for batch in rows.order_by("searcher_id", "time", *words).to_pyarrow().to_batches(_ROWS):
+    for batch in rows.order_by("searcher_id", "time", *words).to_pyarrow_batches(chunk_size=_ROWS):
         parts["time"].append(micros(batch["time"]))
         for name, known in {"searcher_id": searchers, **words}.items():
             codes = pc.index_in(batch[name].cast(pa.string()), known)

@@ -62,14 +62,10 @@ class Ranker:
         """Raises ModelError for a folder that is no ranker, or whose forest was learned on other features."""
         folder = Path(folder)
         try:
-            plain = json.loads((folder / _NAME).read_text(encoding="utf-8"))
-            found = plain.get("format") if isinstance(plain, dict) else None
-            if found != FORMAT:
-                raise ModelError(f"{folder} has format {found}, and alicorn {__version__} reads format {FORMAT}")
-            header = parse_config(plain, RankerHeader, where=f"{folder / _NAME}")
+            header = _read_header(folder)
             features = FeatureSet.load(folder / _FEATURES)
-        except (OSError, ValueError, ConfigError) as error:
-            raise ModelError(f"{folder} is no folder that `alicorn rank train` wrote: {cause(error)}") from error
+        except ConfigError as error:
+            raise ModelError(f"{folder}: {error}; learn the ranker again") from error
         forest = Forest.load(folder / _FOREST)
         if features.names != forest.feature_names or features.fingerprint() != header.features:
             names = sorted(set(features.names) ^ set(forest.feature_names))
@@ -125,6 +121,20 @@ class Ranker:
 
     def matrix(self, candidates: Candidates) -> np.ndarray:
         return self.features.matrix(candidates)
+
+
+def _read_header(folder: Path) -> RankerHeader:
+    try:
+        plain = json.loads((folder / _NAME).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        message = f"{folder} holds no finished ranker (no {_NAME}): `alicorn rank train` writes one"
+        raise ModelError(message) from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder / _NAME} cannot be read: {cause(error)}; learn the ranker again") from error
+    found = plain.get("format") if isinstance(plain, dict) else None
+    if found != FORMAT:
+        raise ModelError(f"{folder} has format {found}, and alicorn {__version__} reads format {FORMAT}")
+    return parse_config(plain, RankerHeader, where=_NAME)
 
 
 def header_of(

@@ -28,6 +28,7 @@ from alicorn.analysis import Analyzer, chinese
 from alicorn.analysis.stems import LANGUAGES
 from alicorn.analysis.stems import RULES as STEM_RULES
 from alicorn.config import Config, did_you_mean, read_text
+from alicorn.errors import ConfigError
 from alicorn.extras import how_to_install
 from alicorn.language.tree import And, Node, Or, Term
 from alicorn.text import words
@@ -110,23 +111,32 @@ def fingerprint(analyses: dict[str, Analysis]) -> str | None:
     return xxhash.xxh3_128_hexdigest(repr(sorted(decides.items())).encode()) if decides else None
 
 
-def with_files(data: Any, folder: Path) -> Any:
-    """Plain data of a vertical with the lines of the files that its analysis names. Raises ConfigError."""
+def with_files(data: Any, folder: Path, where: str) -> Any:
+    """Plain data of a vertical with the lines of the files that its analysis names. where: the name of the vertical's
+    file in messages. Raises ConfigError."""
     analyses = data.get("analysis") if isinstance(data, dict) else None
     if not isinstance(analyses, dict):
         return data
-    read = {prefix: _with_lines(of, folder) if isinstance(of, dict) else of for prefix, of in analyses.items()}
-    return {**data, "analysis": read}
+    return {
+        **data,
+        "analysis": {
+            prefix: _with_lines(of, folder, f"{where}: analysis.{prefix}") if isinstance(of, dict) else of
+            for prefix, of in analyses.items()
+        },
+    }
 
 
-def _with_lines(analysis: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _with_lines(analysis: dict[str, Any], folder: Path, where: str) -> dict[str, Any]:
     named = {key: value for key, value in analysis.items() if key in _OF_QUERIES and isinstance(value, str)}
-    return analysis | {key: _lines(folder / name) for key, name in named.items()}
+    return analysis | {key: _lines(folder / name, f"{where}.{key}") for key, name in named.items()}
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(path: Path, where: str) -> list[str]:
     """The lines of a file that are neither empty nor a comment."""
-    lines = (line.strip() for line in read_text(path).splitlines())
+    try:
+        lines = [line.strip() for line in read_text(path).splitlines()]
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}; name a file beside the vertical, or give a list") from error
     return [line for line in lines if line and not line.startswith("#")]
 
 

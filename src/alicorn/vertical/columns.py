@@ -271,7 +271,7 @@ _STRINGS = pa.list_(pa.string())
 _SINGLE = {
     ColumnType.STRING: pa.string(),
     ColumnType.STRINGS: _STRINGS,
-    ColumnType.FLOATS: pa.list_(pa.float32()),
+    ColumnType.FLOATS: pa.list_(pa.float64()),
     ColumnType.VECTORS: pa.list_(pa.list_(pa.float32())),
     ColumnType.INTEGER: pa.int64(),
     ColumnType.NUMBER: pa.float64(),

@@ -118,7 +118,7 @@ class Vertical(Config):
         """The vertical in the file at `path`. Raises ConfigError."""
         path = Path(path)
         data = plain_yaml(read_text(path), where=path.name)
-        return parse_config(with_files(data, path.parent), cls, where=path.name)
+        return parse_config(with_files(data, path.parent, path.name), cls, where=path.name)
 
     def analysis_fingerprint(self) -> str | None:
         """Of what decides the terms of documents; None where words stay as they are."""

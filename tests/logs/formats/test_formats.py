@@ -3,6 +3,7 @@
 import datetime
 import json
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -233,3 +234,39 @@ def test_what_is_there_is_not_written_over_and_a_simple_log_is_not_exported(tmp_
     (tmp_path / "simple").mkdir()
     with pytest.raises(AlicornError, match="UBI is written from the full log"):
         export_ubi(tmp_path / "simple", tmp_path / "out")
+
+
+def test_what_json_cannot_say_is_left_out_and_a_table_that_breaks_its_contract_is_refused(tmp_path):
+    time = pa.array([0], pa.timestamp("ns", "Europe/Berlin"))
+    tables = {
+        "searches": {"search_id": ["q"], "searcher_id": ["c"], "time": time, "query": ["tv"], "budget": [float("nan")]},
+        "shown": {"search_id": ["q"], "doc_id": ["a"], "position": [1]},
+        "events": {
+            "time": time,
+            "search_id": ["q"],
+            "searcher_id": ["c"],
+            "doc_id": ["a"],
+            "action": ["click"],
+            "value": [float("inf")],
+        },
+    }
+
+    def written(name, changed):
+        folder = tmp_path / name
+        folder.mkdir()
+        for table, columns in (tables | changed).items():
+            pq.write_table(pa.table(columns), folder / f"{table}.parquet")
+        return folder
+
+    export_ubi(written("logs", {}), tmp_path / "out")
+    query, event = (json.loads((tmp_path / "out" / f"ubi_{name}.ndjson").read_text()) for name in ("queries", "events"))
+    assert query["timestamp"] == event["timestamp"] == "1970-01-01T00:00:00.000Z"
+    assert "query_attributes" not in query
+    assert event["event_attributes"] == {"object": {"object_id": "a"}}
+    without = {name: column for name, column in tables["searches"].items() if name != "searcher_id"}
+    with pytest.raises(TableError, match="table searches: column 'searcher_id' is missing"):
+        export_ubi(written("without", {"searches": without}), tmp_path / "no")
+    no_time = tables["searches"] | {"time": pa.array([None], pa.timestamp("us"))}
+    with pytest.raises(TableError, match="table searches, column 'time', row 0"):
+        export_ubi(written("no time", {"searches": no_time}), tmp_path / "no")
+    assert not (tmp_path / "no").exists()

@@ -114,6 +114,7 @@ def matrix(collection, wanted, asked=ASKED, ids=("d", "a", "c", "b"), history=No
         ({"kind": "common", "document": "friends", "searcher": "friends"}, [1.0, 2.0, NAN, 0.0]),
         ({"kind": "common", "document": "votes", "searcher": "city"}, [0.0, 0.0, 0.0, NAN]),
         ({"kind": "past", "searcher": "clicked"}, [1.0, 0.0, 0.0, 2.0]),
+        ({"kind": "past", "searcher": "city"}, [0.0, 0.0, 0.0, 0.0]),  # one value, whose letters are no documents
         ({"kind": "clicks", "half_life_days": 1.0}, [NAN, 0.5, NAN, 0.25]),
         ({"kind": "clicks", "half_life_days": None}, [NAN, 1.0, NAN, 1.0]),
         ({"kind": "popularity"}, [NAN, 1.0, NAN, 1.0]),
@@ -161,6 +162,13 @@ def test_a_distance_is_in_kilometres(collection):
     place = {"kind": "distance", "document": ["latitude", "longitude"], "searcher": ["lat", "lon"]}
     found = matrix(collection, features(km=place))
     np.testing.assert_allclose(found[:, 0], [NAN, 0.0, 10_007.5, 10_007.5], atol=0.1)
+
+
+def test_positions_far_down_are_counted_together(collection):
+    far = SHOWN.set_column(2, "position", pa.array([1, 2_000_000_000, 1, 2_000_000_001]))
+    found = matrix(collection, features(one={"kind": "popularity"}), history=ClickHistory.of(far))
+    expected = matrix(collection, features(one={"kind": "popularity"}), history=ClickHistory.of(SHOWN))
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_what_is_not_known_of_a_request_is_missing(collection):
@@ -216,10 +224,19 @@ def test_clicks_with_decay_are_those_of_a_plain_sum(collection, tmp_path):
         ({"kind": "bm25", "prefix": "txt"}, "unknown prefix of terms 'txt'; did you mean 'text'?"),
         ({"kind": "column", "column": "vote"}, "unknown stored column 'vote'; did you mean 'votes'?"),
         ({"kind": "column", "column": "city"}, "column 'city' must be of numbers, got string"),
-        ({"kind": "age", "column": "friends"}, "column 'friends' must be of numbers, got list"),
+        ({"kind": "age", "column": "friends"}, "column 'friends' must be of dates or times, got list"),
+        ({"kind": "age", "column": "votes"}, "column 'votes' must be of dates or times, got int32"),
+        (
+            {"kind": "exact", "prefix": "text"},
+            "prefix 'text' is of words: the whole text is compared with terms of kind",
+        ),
         ({"kind": "common", "document": "city", "searcher": "town"}, "unknown column of the searcher 'town'"),
         ({"kind": "past", "searcher": "clickd"}, "did you mean 'clicked'?"),
         ({"kind": "distance", "document": ["latitude", "city"], "searcher": ["lat", "lon"]}, "must be of numbers"),
+        (
+            {"kind": "distance", "document": ["latitude", "longitude"], "searcher": ["lat", "city"]},
+            "column 'city' of the searcher must be of numbers, got string",
+        ),
     ],
 )
 def test_a_name_that_is_not_known_is_refused_with_the_nearest(collection, kind, problem):

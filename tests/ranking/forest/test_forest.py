@@ -126,6 +126,9 @@ def test_what_is_not_read_is_refused(make, problem):
         ("left_child=1 ", "left_child=1 1 ", "left_child has 9 numbers, and 8 are needed"),
         ("split_feature=", "split_feature=1", "split_feature is from 0 to 4"),
         ("threshold=", "threshold=x", "threshold: could not convert"),
+        ("num_leaves=9", "num_leaves=nan", "num_leaves has numbers that are not whole"),
+        ("num_leaves=9", "num_leaves=0", "num_leaves is at least 1, got 0"),
+        ("left_child=1 ", "left_child=1.5 ", "left_child has numbers that are not whole"),
         ("decision_type=", "decision_type=1", "a decision_type is unknown|categorical"),
     ],
 )

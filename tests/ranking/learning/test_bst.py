@@ -145,6 +145,8 @@ def test_examples_have_the_tokens_of_what_was_shown(tmp_path):
         ),
         ({"parts": {"cty": "realtime_city"}}, r"sequence: unknown stored column 'cty'; did you mean 'city'\?"),
         ({"parts": {"friends": "realtime_item"}}, "sequence: column 'friends' must have one value, got list"),
+        ({"parts": {"city": "city"}}, "sequence: column 'city' of the searcher must be a list, got string"),
+        ({"ages": "realtime_item"}, r"'realtime_item' of the searcher must be a list of numbers, got list<string>"),
     ],
 )
 def test_unknown_names_are_refused(tmp_path, changed, problem):

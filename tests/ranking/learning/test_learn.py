@@ -14,6 +14,7 @@ from alicorn.ranking.features import FeatureSet
 from alicorn.ranking.forest import Forest
 from alicorn.ranking.learning.examples import RankExamples, rank_examples, read_history, searches_of
 from alicorn.ranking.learning.lambdamart import ForestSettings, learn_forest
+from alicorn.ranking.learning.logged import logged_features
 from alicorn.ranking.ranker import Ranker
 from alicorn.retrieval.retriever import Retriever
 from alicorn.vertical import Expressions, Vertical
@@ -276,3 +277,29 @@ def test_positions_take_their_effect_out_of_the_forest():
     biased_loss = loss_of_order(positions=False)
     assert loss_of_order(positions=True) < 0.7 * biased_loss
     assert loss_of_order(positions=True, propensities=tuple(1 / np.arange(1, 11))) < 0.7 * biased_loss
+
+
+def test_too_little_to_learn_from_and_too_much_of_one_search_are_refused():
+    features = FeatureSet.model_validate({"features": {"rank": {"kind": "static_rank"}}})
+
+    def examples(*counts):
+        rows = sum(counts)
+        of_rows = (np.zeros((rows, 1)), np.eye(1, rows).ravel(), np.ones(rows), np.arange(1, rows + 1))
+        names = np.array([f"s{at}" for at in range(len(counts))], dtype=object)
+        return RankExamples(*of_rows, np.cumsum([0, *counts]), names, names, 0)
+
+    with pytest.raises(TableError, match="0 searches teach and 1 say when to stop, of those with a chosen document"):
+        learn_forest(examples(), examples(2), features, ForestSettings())
+    with pytest.raises(TableError, match="1 searches teach and 0 say when to stop"):
+        learn_forest(examples(2), examples(), features, ForestSettings(positions=False))
+    with pytest.raises(TableError, match="search 's1' has 10,001 documents, and LightGBM takes 10,000 of a search"):
+        learn_forest(examples(2, 10_001), examples(2), features, ForestSettings())
+
+
+def test_logged_features_are_found_by_search_and_document_even_with_blanks_in_both(tmp_path):
+    features = FeatureSet.model_validate({"features": {"rank": {"kind": "static_rank"}}})
+    ids = {"search_id": ["s 1", "s"], "doc_id": ["p", "1 p"]}
+    table = pa.table(ids | {"features": [[7.0], [8.0]], "feature_set": [features.fingerprint()] * 2})
+    folder = PairsFolder(write_folder(tmp_path / "pairs", {"features": table}))
+    found = logged_features(folder, pa.table(ids), features)
+    assert found.matrix[found.rows, 0].tolist() == [7.0, 8.0]

@@ -7,11 +7,12 @@ import pytest
 from ranked_people import FEATURES, save_ranker
 from served_people import SEARCHERS, TEXT, UNIFIED, VERTICAL, Model, make_collection
 
+from alicorn.config import parse_config
 from alicorn.errors import AlicornError, ConfigError, ModelError
 from alicorn.ranking.ranker import Ranker
 from alicorn.ranking.stages import Pipeline
 from alicorn.ranking.stages.explained import explained
-from alicorn.ranking.stages.pipeline import vertical_of
+from alicorn.ranking.stages.pipeline import RankingConfig, vertical_of
 from alicorn.retrieval.channels import lineage
 from alicorn.retrieval.retriever import Retriever
 from alicorn.retrieval.searchers import Searchers
@@ -203,9 +204,17 @@ def test_explain_says_what_went_in_and_out_of_each_stage(staged):
         ("[{kind: at_most, column: friends, most: 1}]", "column 'friends' must have one value, got list"),
         ("[{kind: call, function: 'no_module:f'}]", "no_module:f cannot be imported"),
         ("[{kind: call, function: f}]", "written module:function, got 'f'"),
+        (
+            "[{kind: call, function: 'broken_module:f'}]",
+            r"stages\[0\] \(call\): broken_module:f cannot .*: ZeroDivisionE",
+        ),
+        ("[{kind: call, function: 'test_pipeline:VERTICAL'}]", "test_pipeline:VERTICAL is not callable"),
+        ("[{kind: sum, weights: {}}]", r"stages\[0\]\.weights: .* at least 1 item"),
     ],
 )
-def test_a_stage_that_cannot_be_is_refused_before_any_request(staged, stages, problem):
+def test_a_stage_that_cannot_be_is_refused_before_any_request(staged, stages, problem, tmp_path, monkeypatch):
+    (tmp_path / "broken_module.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ConfigError, match=problem):
         staged(stages)
 
@@ -220,8 +229,15 @@ def test_a_ranker_of_other_features_is_refused(folder, ranker, tmp_path):
     with pytest.raises(ModelError, match=r"has now: city, same_city; learn it again"):
         Ranker.load(changed)
     (changed / "ranker.json").unlink()
-    with pytest.raises(ModelError, match="is no folder that `alicorn rank train` wrote"):
+    with pytest.raises(ModelError, match=r"changed holds no finished ranker \(no ranker\.json\)"):
         Ranker.load(changed)
+
+
+def test_a_file_that_names_a_function_is_read_without_it():
+    config = parse_config(
+        {"ranker": "r", "stages": [{"kind": "call", "function": "no_module:f"}]}, RankingConfig, where=""
+    )
+    assert config.stage_names == ("call",), "a log names the function of another machine"
 
 
 def test_a_ranker_of_another_model_or_vertical_is_refused(folder, ranker, tmp_path):
@@ -314,3 +330,43 @@ def test_an_explained_hit_says_which_channels_found_it(by_channels, collection):
         found = explained(retriever.ranking, collection, request, doc_id)
         assert found.channels == of
     assert "found by words" in str(found)
+
+
+def test_a_ranker_that_is_not_there_is_named_with_the_file_that_names_it(folder, collection, tmp_path):
+    path = tmp_path / "ranking.yaml"
+    path.write_text("ranker: gone\n")
+    with pytest.raises(ConfigError, match=r"^ranking\.yaml: ranker: there is no folder .*gone: name the one that"):
+        Pipeline.load(path, VERTICAL, collection)
+    (tmp_path / "gone").mkdir()
+    with pytest.raises(ModelError, match=r"gone holds no finished ranker \(no ranker\.json\)") as refused:
+        Pipeline.load(path, VERTICAL, collection)
+    assert "Errno" not in str(refused.value)
+    incomplete = save_ranker(tmp_path / "incomplete")
+    (incomplete / "features.yaml").unlink()
+    with pytest.raises(
+        ModelError, match=r"features\.yaml: cannot be read: No such file or directory; learn the"
+    ) as bad:
+        Ranker.load(incomplete)
+    assert "Errno" not in str(bad.value)
+
+
+def not_a_number(batch):
+    return [float("nan")] * len(batch)
+
+
+def test_a_score_of_ones_own_is_a_finite_number(staged):
+    with pytest.raises(
+        AlicornError, match=r"not_a_number: a score is a finite number or null, got nan for document 'p"
+    ):
+        staged("[{kind: call, function: 'test_pipeline:not_a_number'}]")
+
+
+def test_hits_without_a_score_are_the_last_to_be_diverse(folder, collection, ranker):
+    for kind in ("diverse", "determinantal"):
+        path = folder / "first.yaml"
+        path.write_text(f"ranker: ranker\nstages: [{{kind: {kind}, key: people, relevance: 0.99}}]\n")
+        retriever = retriever_of(collection, path)
+        asked = retriever.request(text="john").asked
+        ids, scores = ["p1", "p2", "p3", "p/4"], [0.2, -np.inf, 0.5, 0.9]
+        found = retriever.ranking.rank(collection.snapshot(), asked, ids, scores, [None] * 4)
+        assert [ids[row] for row in found.rows] == ["p/4", "p3", "p1", "p2"], kind

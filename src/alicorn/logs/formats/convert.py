@@ -23,7 +23,12 @@ from alicorn.folders import UBI_FOLDER, check_place
 from alicorn.logs.formats import metarank, ubi
 from alicorn.logs.formats.rest import Record
 from alicorn.logs.tables import MEMORY_LIMIT
-from alicorn.tables import JsonError, open_parts, parse_json, row_batches
+from alicorn.logs.tables.checks import check_tables
+from alicorn.logs.tables.contract import CONTRACT, Presence, checked_columns, given_columns
+from alicorn.logs.tables.outcomes import ROW
+from alicorn.logs.tables.reading import to_microseconds
+from alicorn.tables import JsonError, PartFiles, open_parts, parse_json, row_batches
+from alicorn.vertical.columns import read_as
 
 LogFormat = Literal["ubi", "metarank"]
 
@@ -86,23 +91,30 @@ def export_ubi(folder: Path, out: Path, memory_limit: str = MEMORY_LIMIT) -> dic
     """Write the searches, shown and events of a log as `ubi_queries.ndjson` and `ubi_events.ndjson` into a new folder.
 
     Further columns of searches, such as the context, are query_attributes; scores and features of hits have no place in
-    UBI. Returns how many records were written.
+    UBI. Returns how many records were written. Raises TableError where a table breaks its contract; then nothing is
+    written.
     """
     paths = {name: _path_of(folder, name) for name in _SCHEMAS}
     if paths["searches"] is None or paths["shown"] is None:
         raise TableError(f"{folder} has no searches and shown: UBI is written from the full log", table="searches")
     check_place(out, UBI_FOLDER)
-    out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="alicorn-logs-") as temporary:
+        sources = {name: open_parts(path, name) for name, path in paths.items() if path is not None}
+        copies = {name: _plain(source, Path(temporary)) for name, source in sources.items()}
         connection = ibis.duckdb.connect(memory_limit=memory_limit, temp_directory=temporary)
-        copies = {name: _plain(path, name, Path(temporary)) for name, path in paths.items() if path is not None}
-        tables = {name: connection.read_parquet(path, table_name=f"log_{name}") for name, path in copies.items()}
+        tables = {}
+        for name, path in copies.items():
+            read = connection.read_parquet(path, table_name=f"log_{name}", file_row_number=True)
+            tables[name] = read.rename({ROW: "file_row_number"})
+        check_tables(tables, sources, copies)
         hits = tables["shown"].group_by("search_id")
         order = _.position
         pages = hits.aggregate(hits=_.doc_id.collect(order_by=order), positions=_.position.collect(order_by=order))
-        queries = tables["searches"].left_join(pages, "search_id").drop("search_id_right").order_by("time", "search_id")
+        searches = tables["searches"].drop(ROW)
+        queries = searches.left_join(pages, "search_id").drop("search_id_right").order_by("time", "search_id")
         queries.to_parquet(with_hits := Path(temporary) / "queries.parquet")
         connection.disconnect()
+        out.mkdir(parents=True, exist_ok=True)
         counts = {"queries": _write_lines(out / "ubi_queries.ndjson", map(_query, _rows(with_hits)))}
         if "events" in copies:
             counts["events"] = _write_lines(out / "ubi_events.ndjson", map(ubi.record_of, _rows(copies["events"])))
@@ -181,13 +193,23 @@ def _path_of(folder: Path, name: str) -> Path | None:
     return next((path for path in (folder / f"{name}.parquet", folder / name) if path.exists()), None)
 
 
-def _plain(path: Path, name: str, folder: Path) -> Path:
-    """One plain file of a table that came in by the front door."""
-    source = open_parts(path, name)
-    with pq.ParquetWriter(folder / f"{name}.parquet", source.schema) as writer:
+def _plain(source: PartFiles, folder: Path) -> Path:
+    """One plain file of a table that came in by the front door, times in UTC."""
+    name, given = source.name, source.schema.names
+    read = [column for column, use in CONTRACT[name].items() if use is not Presence.CHECKED]
+    columns = [*given_columns(name, read, given), *checked_columns(name, given)]
+    path, row, writer = folder / f"{name}.parquet", 0, None
+    with source.located():
         for batch in source.batches():
-            writer.write_table(batch)
-    return folder / f"{name}.parquet"
+            table, _cut = to_microseconds(read_as(batch, columns, name, row), name, row)
+            writer = writer or pq.ParquetWriter(path, table.schema)
+            writer.write_table(table)
+            row += len(table)
+    if writer is None:
+        pq.write_table(read_as(source.schema.empty_table(), columns, name), path)
+    else:
+        writer.close()
+    return path
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:

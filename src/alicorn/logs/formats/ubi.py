@@ -13,6 +13,7 @@ What has no column of its own is in `attributes`, as JSON, so that nothing of a 
 
 import datetime
 import json
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -107,7 +108,7 @@ def record_of(row: Mapping[str, Any]) -> Record:
         object=given(object_id=row["doc_id"]),
         position=given(ordinal=row.get("position")),
         event_id=row.get("event_id"),
-        value=row.get("value"),
+        value=_json(row.get("value")),
     )
     said = given(
         action_name=_UBI_ACTIONS.get(row["action"], row["action"]),
@@ -175,4 +176,7 @@ def _iso(time: datetime.datetime) -> str:
 
 
 def _json(value: Any) -> Any:
+    """JSON has no number for NaN and infinities: they are left out."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return _iso(value) if isinstance(value, datetime.datetime) else value

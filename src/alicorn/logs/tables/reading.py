@@ -220,7 +220,7 @@ def _copy(source: PartFiles, columns: Sequence[Column], vertical: Vertical, path
             if check is not None:
                 check(table, row)
             if timed and "time" in table.column_names:
-                table, num_cut = _to_microseconds(table, source.name, row)
+                table, num_cut = to_microseconds(table, source.name, row)
                 cut += num_cut
             writer = writer or pq.ParquetWriter(path, table.schema)
             writer.write_table(table)
@@ -235,7 +235,7 @@ def _copy(source: PartFiles, columns: Sequence[Column], vertical: Vertical, path
     return path
 
 
-def _to_microseconds(table: pa.Table, name: str, first_row: int) -> tuple[pa.Table, int]:
+def to_microseconds(table: pa.Table, name: str, first_row: int) -> tuple[pa.Table, int]:
     """Times without a zone, in UTC, to the microsecond before or at them; and how many were cut so."""
     at = table.schema.get_field_index("time")
     times = table["time"].cast(pa.timestamp(table["time"].type.unit))

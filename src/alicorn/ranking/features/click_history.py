@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _What = Literal["clicks", "expected"]
 _A_DAY = 86_400  # seconds
 _LATEST = 2**32 - 1
+_DEEPEST = 10_000  # position: those behind share what they expect
 
 
 class ClickHistory:
@@ -48,7 +49,7 @@ class ClickHistory:
         coded = shown["doc_id"].combine_chunks().dictionary_encode()
         seconds = np.asarray(shown["time"].cast(pa.timestamp("us")).cast(pa.int64())) // 1_000_000
         keys = np.asarray(coded.indices).astype(np.int64) << 32 | np.clip(seconds, 0, _LATEST)
-        positions = np.asarray(pc.fill_null(shown["position"], 0)).astype(np.int64)
+        positions = np.minimum(np.asarray(pc.fill_null(shown["position"], 0)).astype(np.int64), _DEEPEST)
         clicks = np.asarray(shown["clicked"]).astype(np.float64)
         shares = np.bincount(positions, clicks) / np.maximum(np.bincount(positions), 1)
         order = np.argsort(keys, kind="stable")
@@ -68,6 +69,8 @@ class ClickHistory:
     @classmethod
     def load(cls, path: Path) -> ClickHistory:
         """Raises ModelError."""
+        if not path.is_file():
+            raise ModelError(f"{path} is missing, and features count clicks: learn the ranker again")
         try:
             table = pq.read_table(path)
             coded = plain_table(table, "clicks")["doc_id"].combine_chunks().dictionary_encode()
@@ -75,7 +78,7 @@ class ClickHistory:
             order = np.argsort(keys, kind="stable")
             clicks, expected = (np.asarray(table[name])[order] for name in ("clicked", "expected"))
         except (pa.ArrowInvalid, OSError, KeyError) as error:
-            raise ModelError(f"{path} cannot be read: {cause(error)}") from error
+            raise ModelError(f"{path} cannot be read: {cause(error)}; learn the ranker again") from error
         return cls(coded.dictionary, keys[order], clicks, expected)
 
     def last_before(self, segment: Segment, numbers: np.ndarray, time_us: int) -> np.ndarray:

@@ -8,12 +8,14 @@ import numpy as np
 
 from alicorn.index import SegmentView
 from alicorn.ranking.features.candidates import Candidates
-from alicorn.ranking.features.feature import KnownNames, RankFeature, check_name, check_number
+from alicorn.ranking.features.feature import KnownNames, RankFeature, check_name, check_number, check_time
 
 _UNITS_A_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 
 class StaticRankScore(RankFeature):
+    """The static rank of the document; 0 where its column is null."""
+
     kind: Literal["static_rank"]
 
     def values(self, candidates: Candidates) -> np.ndarray:
@@ -56,7 +58,7 @@ class Age(RankFeature):
         return candidates.asked.time_us / _UNITS_A_DAY["us"] - stored_numbers(candidates, self.column)
 
     def check(self, known: KnownNames) -> None:
-        check_number(self.column, known)
+        check_time(self.column, known)
 
 
 def stored_numbers(candidates: Candidates, column: str) -> np.ndarray:

@@ -10,16 +10,18 @@ import pyarrow as pa
 
 from alicorn.config import Config, did_you_mean
 from alicorn.ranking.features.candidates import Candidates
+from alicorn.vertical.columns import ColumnType
 
 
 class KnownNames(NamedTuple):
-    """What a feature may name. columns: stored, with their types. embeddings: key -> dim. asker: columns of the
-    searcher and the context. channels: of the vertical's hybrid expression."""
+    """What a feature may name. columns: stored, with their types. embeddings: key -> dim. prefixes: of terms, with the
+    kinds of their rules. asker: columns of the searcher and the context, with their types. channels: of the vertical's
+    hybrid expression."""
 
     columns: Mapping[str, pa.DataType]
     embeddings: Mapping[str, int]
-    prefixes: tuple[str, ...]
-    asker: tuple[str, ...]
+    prefixes: Mapping[str, frozenset[str]]
+    asker: Mapping[str, frozenset[ColumnType]]
     channels: tuple[str, ...]
 
 
@@ -56,6 +58,23 @@ def check_number(column: str, known: KnownNames) -> None:
     kind, types = known.columns[column], pa.types
     if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind) or types.is_temporal(kind)):
         raise ValueError(f"column '{column}' must be of numbers, got {kind}")
+
+
+def check_time(column: str, known: KnownNames) -> None:
+    """Raises ValueError unless a stored column is one of dates or times."""
+    check_name(column, known.columns, "stored column")
+    kind, types = known.columns[column], pa.types
+    if not (types.is_date(kind) or types.is_timestamp(kind)):
+        raise ValueError(f"column '{column}' must be of dates or times, got {kind}")
+
+
+def check_asker(column: str, known: KnownNames, wanted: ColumnType | None = None, what: str = "") -> None:
+    """Raises ValueError unless the searcher or the context has a column, of a type if one is wanted. what: the type,
+    in words."""
+    check_name(column, known.asker, "column of the searcher")
+    if wanted is not None and wanted not in known.asker[column]:
+        got = ", ".join(sorted(str(one.value) for one in known.asker[column]))
+        raise ValueError(f"column '{column}' of the searcher must be {what}, got {got}")
 
 
 def missing(candidates: Candidates) -> np.ndarray:

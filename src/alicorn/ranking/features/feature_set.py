@@ -31,6 +31,7 @@ from alicorn.ranking.features.searcher import Common, Distance, Past
 from alicorn.ranking.features.sequence import BehaviourSequence
 from alicorn.ranking.features.words import Bm25Score, MatchedTerms, QueryWords, WholeQuery
 from alicorn.vertical import Vertical
+from alicorn.vertical.columns import ColumnType
 from alicorn.vertical.sides import Name
 
 _OF_FOREST = "no setting of the forest here: they are options of `alicorn rank train`"
@@ -135,7 +136,10 @@ class FeatureSet(Config):
 def known_names(vertical: Vertical, columns: Mapping[str, pa.DataType], embeddings: Mapping[str, int]) -> KnownNames:
     """What features and stages may name. columns, embeddings: of the collection."""
     behaviour = () if vertical.request.behaviour is None else vertical.request.behaviour.columns()
-    asker = [column.name for column in (*vertical.searcher_columns(), *vertical.context_columns(), *behaviour)]
-    prefixes = dict.fromkeys(rule.prefix for rule in vertical.document.terms)
-    channels = tuple(vertical.expressions.hybrid.channels)
-    return KnownNames(columns, embeddings, tuple(prefixes), tuple(dict.fromkeys(asker)), channels)
+    asker: dict[str, frozenset[ColumnType]] = {}
+    for column in (*vertical.searcher_columns(), *vertical.context_columns(), *behaviour):
+        asker[column.name] = asker.get(column.name, frozenset()) | {column.type}
+    prefixes: dict[str, frozenset[str]] = {}
+    for rule in vertical.document.terms:
+        prefixes[rule.prefix] = prefixes.get(rule.prefix, frozenset()) | {rule.kind}
+    return KnownNames(columns, embeddings, prefixes, asker, tuple(vertical.expressions.hybrid.channels))

@@ -13,8 +13,9 @@ from pydantic import Field
 from alicorn.index import SegmentView
 from alicorn.ranking.features.candidates import Candidates
 from alicorn.ranking.features.document import stored_numbers
-from alicorn.ranking.features.feature import KnownNames, RankFeature, check_name, check_number, missing
+from alicorn.ranking.features.feature import KnownNames, RankFeature, check_asker, check_name, check_number, missing
 from alicorn.tables import one_chunk
+from alicorn.vertical.columns import ColumnType
 
 _EARTH_KM = 6371.0088  # mean radius
 _Pair = Annotated[tuple[str, ...], Field(min_length=2, max_length=2)]
@@ -44,7 +45,7 @@ class Distance(RankFeature):
         for name in self.document:
             check_number(name, known)
         for name in self.searcher:
-            check_name(name, known.asker, "column of the searcher")
+            check_asker(name, known, ColumnType.NUMBER, "of numbers")
 
 
 class Common(RankFeature):
@@ -66,7 +67,7 @@ class Common(RankFeature):
 
     def check(self, known: KnownNames) -> None:
         check_name(self.document, known.columns, "stored column")
-        check_name(self.searcher, known.asker, "column of the searcher")
+        check_asker(self.searcher, known)
 
 
 class Past(RankFeature):
@@ -79,11 +80,11 @@ class Past(RankFeature):
         own = candidates.asked.known.get(self.searcher)
         if own is None:
             return missing(candidates)
-        listed = Counter(own)
+        listed = Counter(own if isinstance(own, list) else [own])
         return np.array([listed[doc_id] for doc_id in candidates.doc_ids], dtype=np.float64)
 
     def check(self, known: KnownNames) -> None:
-        check_name(self.searcher, known.asker, "column of the searcher")
+        check_asker(self.searcher, known)
 
 
 def _of_type(values: list[Any], kind: pa.DataType) -> pa.Array:

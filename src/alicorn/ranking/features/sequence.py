@@ -20,7 +20,8 @@ from pydantic import Field
 from alicorn.config import Config
 from alicorn.features.kinds.ids import hashed_ids
 from alicorn.ranking.features.candidates import Candidates
-from alicorn.ranking.features.feature import KnownNames, check_name
+from alicorn.ranking.features.feature import KnownNames, check_asker, check_name
+from alicorn.vertical.columns import ColumnType
 
 DOC_ID = "doc_id"
 _HASHES = 2**31 - 1
@@ -42,21 +43,21 @@ class BehaviourSequence(Config):
 
     parts: Annotated[dict[str, str], Field(min_length=1)]
     ages: str
-    last: Annotated[int, Field(ge=1)] = 20
+    last: Annotated[int, Field(ge=1, le=1_000)] = 20
 
     @property
     def asker_columns(self) -> tuple[str, ...]:
         return (*self.parts.values(), self.ages)
 
     def check(self, known: KnownNames) -> None:
-        """Raises ValueError for a name that is not known, and for a column of lists."""
+        """Raises ValueError for a name that is not known, for a document's column of lists and a searcher's of none."""
         for document, searcher in self.parts.items():
-            check_name(searcher, known.asker, "column of the searcher")
+            check_asker(searcher, known, ColumnType.STRINGS, "a list")
             if document != DOC_ID:
                 check_name(document, known.columns, "stored column")
                 if pa.types.is_nested(known.columns[document]):
                     raise ValueError(f"column '{document}' must have one value, got {known.columns[document]}")
-        check_name(self.ages, known.asker, "column of the searcher")
+        check_asker(self.ages, known, ColumnType.FLOATS, "a list of numbers")
 
     def tokens(self, candidates: Candidates) -> SequenceTokens:
         """Of one request, its candidates in the order that was given."""

@@ -45,6 +45,14 @@ class WholeQuery(_OfPrefix):
 
     kind: Literal["exact"]
 
+    def check(self, known: KnownNames) -> None:
+        super().check(known)
+        if not known.prefixes[self.prefix] & {"phrase", "value"}:
+            raise ValueError(
+                f"prefix '{self.prefix}' is of {', '.join(sorted(known.prefixes[self.prefix]))}: the whole text is"
+                " compared with terms of kind phrase or value"
+            )
+
     def values(self, candidates: Candidates) -> np.ndarray:
         text, rules = candidates.asked.text, candidates.vertical.document.terms
         kinds = {rule.kind for rule in rules if rule.prefix == self.prefix}

@@ -117,10 +117,12 @@ def _read_tree(block: str, num_features: int, where: str, number: int) -> Decisi
     for key, what in (("num_cat", "categorical splits"), ("is_linear", "linear trees")):
         if values.get(key) != "0":
             raise ModelError(f"{where}: {key}={values.get(key)}: {what} are not read: train without them")
-    num_leaves = int(_numbers(values, "num_leaves", 1, where)[0])
+    num_leaves = int(_whole_numbers(values, "num_leaves", 1, where)[0])
+    if num_leaves < 1:
+        raise ModelError(f"{where}: num_leaves is at least 1, got {num_leaves}: the file is damaged")
     num_nodes = num_leaves - 1
     features, left, right, decisions = (
-        _numbers(values, key, num_nodes, where).astype(np.int64)
+        _whole_numbers(values, key, num_nodes, where)
         for key in ("split_feature", "left_child", "right_child", "decision_type")
     )
     if (decisions & 1).any():
@@ -173,6 +175,14 @@ def _numbers(values: dict[str, str], key: str, count: int | None, where: str) ->
     if count is not None and len(found) != count:
         raise ModelError(f"{where}: {key} has {len(found)} numbers, and {count} are needed: the file is damaged")
     return found
+
+
+def _whole_numbers(values: dict[str, str], key: str, count: int, where: str) -> np.ndarray:
+    """(count,) int64, of 32 bits as LightGBM writes them."""
+    found = _numbers(values, key, count, where)
+    if not ((np.abs(found) < 1 << 31) & (np.trunc(found) == found)).all():
+        raise ModelError(f"{where}: {key} has numbers that are not whole: the file is damaged")
+    return found.astype(np.int64)
 
 
 def _floats(text: str) -> Iterator[float]:

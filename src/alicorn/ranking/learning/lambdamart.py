@@ -16,11 +16,14 @@ import lightgbm as lgb
 import numpy as np
 
 from alicorn.config import Config
+from alicorn.errors import TableError
 from alicorn.ranking.features import FeatureSet
 from alicorn.ranking.learning.examples import RankExamples
 
 _DIRECTION = {"increasing": 1, "decreasing": -1, None: 0}
 _DEEPEST = 50  # position: those behind share a factor
+_MOST_ROWS = 10_000
+"""Documents of a search that LightGBM takes."""
 
 
 class ForestSettings(Config):
@@ -53,7 +56,8 @@ class LearnedForest:
 def learn_forest(
     learning: RankExamples, stopping: RankExamples, features: FeatureSet, settings: ForestSettings
 ) -> LearnedForest:
-    """stopping: searches that say when to stop, and teach nothing."""
+    """stopping: searches that say when to stop, and teach nothing. Raises TableError as _check_examples."""
+    _check_examples(learning, stopping, settings)
     grades = np.unique(np.concatenate([learning.grades, stopping.grades]))
     parameters: dict[str, Any] = {
         "objective": "lambdarank",
@@ -92,6 +96,26 @@ def learn_forest(
         trees,
         None if settings.positions else round(float(booster.best_score["valid_0"]["ndcg@10"]), 6),
     )
+
+
+def _check_examples(learning: RankExamples, stopping: RankExamples, settings: ForestSettings) -> None:
+    """Raises TableError where there is too little to learn from, or too much in one search."""
+    if len(learning) == 0 or (len(stopping) == 0 and not settings.positions):
+        raise TableError(
+            f"{len(learning)} searches teach and {len(stopping)} say when to stop, of those with a chosen document that"
+            " the collection has: widen valid in the vertical's split and mine again",
+            table="impressions",
+            column="split",
+        )
+    for examples in (learning, stopping):
+        counts = np.diff(examples.starts)
+        if len(counts) and counts.max() > _MOST_ROWS:
+            raise TableError(
+                f"search {examples.search_ids[counts.argmax()]!r} has {counts.max():,} documents, and LightGBM takes"
+                f" {_MOST_ROWS:,} of a search: give fewer --candidates, or log fewer",
+                table="impressions",
+                column="search_id",
+            )
 
 
 def _dataset(examples: RankExamples, grades: np.ndarray, features: FeatureSet, settings: ForestSettings) -> lgb.Dataset:

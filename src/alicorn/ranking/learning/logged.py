@@ -30,8 +30,14 @@ def logged_features(folder: PairsFolder, shown: pa.Table, features: FeatureSet) 
         return LoggedFeatures(np.empty((0, width)), np.full(len(shown), -1))
     table = folder.read("features", search_ids=pc.unique(shown["search_id"].combine_chunks()))
     table = table.filter(pc.equal(table["feature_set"], features.fingerprint())).combine_chunks()
-    keys = [pc.binary_join_element_wise(each["search_id"], each["doc_id"], " ") for each in (shown, table)]
+    keys = [_key(each) for each in (shown, table)]
     found = pc.index_in(keys[0], keys[1].combine_chunks())
     values = table["features"].combine_chunks().flatten()
     matrix = np.asarray(values.fill_null(np.nan), dtype=np.float64).reshape(-1, width)
     return LoggedFeatures(matrix, np.asarray(pc.fill_null(found, -1)).astype(np.int64))
+
+
+def _key(rows: pa.Table) -> pa.ChunkedArray:
+    """Of search and document in one string; with the length of the first, as both may hold blanks."""
+    length = pc.binary_length(rows["search_id"]).cast(pa.string())
+    return pc.binary_join_element_wise(length, rows["search_id"], rows["doc_id"], " ")

@@ -115,7 +115,13 @@ def load_ranking(path: Path) -> tuple[Ranker, RankingConfig]:
     if path.is_dir():
         return Ranker.load(path), RankingConfig(ranker=path.name)
     config = parse_config(plain_yaml(read_text(path), where=path.name), RankingConfig, where=path.name)
-    return Ranker.load(path.parent / config.ranker), config
+    folder = path.parent / config.ranker
+    if not folder.is_dir():
+        raise ConfigError(
+            f"{path.name}: ranker: there is no folder {folder}: name the one that `alicorn rank train` wrote, as seen"
+            " from this file"
+        )
+    return Ranker.load(folder), config
 
 
 class RankedItems(NamedTuple):
@@ -298,11 +304,11 @@ class Pipeline:
             before = len(slate.order)
             started = time.perf_counter()
             slate = applied(stage, slate, self.ranker, name)
-            step = Step(f"stage {stage.kind}", before, len(slate.order), before)
+            step = Step(f"stage {name}", before, len(slate.order), before)
             step.ms = (time.perf_counter() - started) * 1000.0
             steps.append(step)
             if stage.budget_ms is not None and step.ms > stage.budget_ms:
-                notices.append(f"stage {stage.kind} took {step.ms:.1f} ms of {stage.budget_ms:g} ms")
+                notices.append(f"stage {name} took {step.ms:.1f} ms of {stage.budget_ms:g} ms")
         return slate, steps, tuple(notices)
 
 

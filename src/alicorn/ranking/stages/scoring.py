@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from importlib import import_module
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import model_validator
+from pydantic import Field, field_validator
 
 from alicorn.errors import AlicornError
 from alicorn.ranking.features.feature import KnownNames, check_name
@@ -22,7 +22,7 @@ class WeightedSum(StageConfig):
 
     scores: ClassVar[bool] = True
     kind: Literal["sum"]
-    weights: dict[str, float]
+    weights: Annotated[dict[str, float], Field(min_length=1)]
 
     def apply(self, slate: Slate, ranker: Ranker) -> Slate:
         columns = [ranker.features.names.index(name) for name in self.weights]
@@ -70,29 +70,35 @@ class Call(StageConfig):
     """The user's own function, `module:function`.
 
     It takes a RecordBatch with the columns doc_id, score and the features, a row for each hit in order, and returns a
-    score for each; a hit whose score is null leaves the answer.
+    score for each, a finite number; a hit whose score is null leaves the answer.
     """
 
     scores: ClassVar[bool] = True
     kind: Literal["call"]
     function: str
 
-    @model_validator(mode="after")
-    def _check(self) -> Call:
-        if not callable(self._called):
-            raise ValueError(f"function: {self.function} is not callable")
-        return self
+    @field_validator("function")
+    @classmethod
+    def _check_function(cls, function: str) -> str:
+        module, colon, name = function.partition(":")
+        if not (module and colon and name):
+            raise ValueError(f"written module:function, got {function!r}")
+        return function
 
     @cached_property
     def _called(self) -> Callable[[pa.RecordBatch], Any]:
-        module, colon, name = self.function.partition(":")
-        if not colon:
-            raise ValueError(f"function: written module:function, got {self.function!r}")
-        try:
-            called: Callable[[pa.RecordBatch], Any] = getattr(import_module(module), name)
-        except (ImportError, AttributeError) as error:
-            raise ValueError(f"function: {self.function} cannot be imported: {error}") from error
+        module, _, name = self.function.partition(":")
+        called: Callable[[pa.RecordBatch], Any] = getattr(import_module(module), name)
         return called
+
+    def check(self, ranker: Ranker, known: KnownNames) -> None:
+        """Imports the function: a file of a log names one too, and is read without it."""
+        try:
+            called = self._called
+        except Exception as error:  # of the module's own code
+            raise ValueError(f"{self.function} cannot be imported: {type(error).__name__}: {error}") from error
+        if not callable(called):
+            raise ValueError(f"{self.function} is not callable")
 
     def apply(self, slate: Slate, ranker: Ranker) -> Slate:
         given = slate.candidates.given_ids()
@@ -105,5 +111,11 @@ class Call(StageConfig):
             raise AlicornError(f"stage call {self.function}: {type(error).__name__}: {error}") from error
         if len(scores) != len(slate.order):
             raise AlicornError(f"stage call {self.function}: {len(slate.order)} scores are needed, got {len(scores)}")
-        kept = np.flatnonzero(np.asarray(scores.is_valid()))
-        return slate.taken(kept).scored(np.asarray(scores.drop_null()))
+        kept, found = np.flatnonzero(np.asarray(scores.is_valid())), np.asarray(scores.drop_null())
+        if not (finite := np.isfinite(found)).all():
+            at = int(finite.argmin())
+            raise AlicornError(
+                f"stage call {self.function}: a score is a finite number or null, got {found[at]} for document"
+                f" {ids[kept[at]]!r}"
+            )
+        return slate.taken(kept).scored(found)

@@ -138,7 +138,10 @@ def _vectors(slate: Slate, key: str) -> np.ndarray:
 
 
 def _scaled(scores: np.ndarray) -> np.ndarray:
-    """To [0, 1]; 0 where all are equal."""
-    spread = float(np.ptp(scores))
-    scaled: np.ndarray = (scores - scores.min()) / spread if spread > 0 else np.zeros(len(scores))
+    """To [0, 1]; 0 where all are equal, and for a hit without a score: -inf in an order by `nn`."""
+    has = np.isfinite(scores)
+    scaled = np.zeros(len(scores))
+    if has.any():
+        least, spread = float(scores[has].min()), float(np.ptp(scores[has]))
+        scaled[has] = (scores[has] - least) / (spread or 1.0)
     return scaled
