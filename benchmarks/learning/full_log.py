@@ -96,7 +96,7 @@ def write(folder: Path, searches: int) -> None:
 def ranked(pairs: Path) -> tuple[int, int]:
     """Searches to learn from, whose features are all in the log; and trees."""
     with Collection.create(pairs.parent / "collection", {}) as empty:
-        asks: Any = SimpleNamespace(collection=empty, vertical=VERTICAL, models={}, columns=())
+        asks: Any = SimpleNamespace(collection=empty, vertical=VERTICAL, models={}, columns=(), regions=None)
         folder = PairsFolder(pairs)
         found = rank_examples(folder, asks, FEATURES, read_history(folder), ("train", "valid"))
     parts = (found.take(searches_of(found, split)) for split in ("train", "valid"))

@@ -24,7 +24,7 @@ from alicorn.retrieval.asked import Asked
 from alicorn.vertical import Vertical
 
 PREFIXES = ("text", "title", "brand", "tags")
-NUMBERS = tuple(f"n{at}" for at in range(6))
+NUMBERS = tuple(f"n{at}" for at in range(5))
 _DIM = 64
 _CANDIDATES = 200
 _LISTED = 1_000  # values of lists
@@ -35,6 +35,7 @@ FEATURES = FeatureSet.model_validate(
             **{f"bm25-{prefix}": {"kind": "bm25", "prefix": prefix} for prefix in PREFIXES},
             **{f"matched-{prefix}": {"kind": "matched", "prefix": prefix} for prefix in PREFIXES},
             "exact": {"kind": "exact", "prefix": "name"},
+            "similar": {"kind": "similar", "column": "names"},
             "length": {"kind": "query_words", "prefix": "text"},
             "first": {"kind": "cosine", "key": "first"},
             "second": {"kind": "cosine", "key": "second"},
@@ -79,6 +80,7 @@ def documents(count: int) -> pa.Table:
         "doc_id": [f"d{number:08d}" for number in range(count)],
         "terms": terms.reshape(count, -1).tolist(),
         "static_rank": rng.random(count),
+        "names": np.char.add("w", words[:, 0, :3].astype(str)).tolist(),
         "city": [f"c{one}" for one in rng.integers(0, 500, count)],
         "friends": _lists(rng, count, 20, "p"),
         "groups": _lists(rng, count, 5, "g"),

@@ -220,7 +220,11 @@ def test_each_of_several_columns_of_words_is_a_field_whose_weight_is_found(tmp_p
     vertical = Vertical.load(tmp_path / "out" / "vertical.yaml")
     assert fields_of(vertical) == ("title", "story", "maker_")
     assert ("maker", "maker", "value") in [(rule.prefix, rule.column, rule.kind) for rule in vertical.document.terms]
-    assert set(FeatureSet.load(tmp_path / "out" / "features.yaml").features) >= {"title_words", "story_words"}
+    assert set(FeatureSet.load(tmp_path / "out" / "features.yaml").features) >= {
+        "title_words",
+        "story_words",
+        "title_similar",
+    }
 
 
 def test_numbers_are_ids_where_a_column_is_called_so_and_its_values_are_those_of_documents(tmp_path):

@@ -6,7 +6,7 @@ from alicorn.drafting.vertical_yaml import UniqueNames, fields, is_stored, stati
 
 
 def features_yaml(seen: Seen) -> str:
-    """Every number that the vertical stores, and how query and document agree, in each field."""
+    """Every number that the vertical stores, and how query and document agree, in each field and in each short text."""
     lines = [
         "# Drafted by `alicorn init`: what `alicorn rank train` reads of a candidate (docs/ranking.md has every kind).",
         "features:",
@@ -20,6 +20,8 @@ def features_yaml(seen: Seen) -> str:
     names = UniqueNames("cosine", "words", "matched", "query_words", "static_rank")
     lines += [f"  {names.of(f'{field}_words')}: {{kind: bm25, prefix: {field}}}" for field in fields(seen)]
     for one in seen.documents:
+        if one.kind in ("text", "tags") and is_stored(one) and one.name in seen.evidence.searched:
+            lines.append(f"  {names.of(f'{one.name}_similar')}: {{kind: similar, column: {flow_yaml(one.name)}}}")
         if one.kind in ("number", "flag", "time") and is_stored(one):
             lines.append(f"  {names.of(one.name)}: {{kind: column, column: {flow_yaml(one.name)}}}")
     return "\n".join(lines) + "\n"

@@ -4,15 +4,18 @@ All rows are in one table, those of a searcher together, the oldest first: bisec
 once.
 """
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import ibis
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-_ROWS = 1 << 20  # coded at once
+from alicorn.tables import row_batches
 
 
 class Timelines(NamedTuple):
@@ -35,7 +38,7 @@ def in_order(rows: ibis.Table, words: Mapping[str, pa.Array]) -> Timelines:
     """Rows of searcher_id, time and coded columns. words: of each of these, string, every value that it has."""
     searchers = distinct(rows, "searcher_id")
     parts: dict[str, list[np.ndarray]] = {name: [] for name in ("searcher_id", "time", *words)}
-    for batch in rows.order_by("searcher_id", "time", *words).to_pyarrow_batches(chunk_size=_ROWS):
+    for batch in _ordered(rows.order_by("searcher_id", "time", *words)):
         parts["time"].append(micros(batch["time"]))
         for name, known in {"searcher_id": searchers, **words}.items():
             codes = pc.index_in(batch[name].cast(pa.string()), known)
@@ -45,6 +48,14 @@ def in_order(rows: ibis.Table, words: Mapping[str, pa.Array]) -> Timelines:
     return Timelines(
         searchers, starts.astype(np.int64), whole["time"], {name: whole[name].astype(np.int32) for name in words}
     )
+
+
+def _ordered(rows: ibis.Table) -> Iterator[pa.RecordBatch]:
+    """The rows by way of a file: there may be more of them than fit into memory."""
+    with tempfile.TemporaryDirectory(prefix="alicorn-logs-") as temporary:
+        rows.to_parquet(path := Path(temporary) / "ordered.parquet")
+        with pq.ParquetFile(path) as file:
+            yield from row_batches(file)
 
 
 def distinct(rows: ibis.Table, column: str) -> pa.Array:

@@ -267,6 +267,6 @@ def test_what_json_cannot_say_is_left_out_and_a_table_that_breaks_its_contract_i
     with pytest.raises(TableError, match="table searches: column 'searcher_id' is missing"):
         export_ubi(written("without", {"searches": without}), tmp_path / "no")
     no_time = tables["searches"] | {"time": pa.array([None], pa.timestamp("us"))}
-    with pytest.raises(TableError, match="table searches, column 'time', row 0"):
+    with pytest.raises(TableError, match="table searches, column 'time': a time is null; first bad row 0"):
         export_ubi(written("no time", {"searches": no_time}), tmp_path / "no")
     assert not (tmp_path / "no").exists()

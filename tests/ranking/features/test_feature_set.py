@@ -12,6 +12,7 @@ from alicorn.errors import ConfigError
 from alicorn.query import Collection
 from alicorn.ranking.features import Candidates, ClickHistory, FeatureSet
 from alicorn.retrieval.asked import Asked
+from alicorn.text import words
 from alicorn.vertical import Vertical
 
 NAN = math.nan
@@ -216,6 +217,29 @@ def test_clicks_with_decay_are_those_of_a_plain_sum(collection, tmp_path):
         np.testing.assert_allclose(found[row], [decayed, (clicked[own].sum() + 1) / (expected + 1)])
 
 
+def trigrams(text):
+    return {f"<{word}>"[at : at + 3] for word in words(text) for at in range(len(word))}
+
+
+def test_likeness_is_the_share_of_trigrams_in_common_with_the_likest_name(tmp_path):
+    rng = np.random.default_rng(0)
+    known = ["aalborg", "ålborg", "banana", "gent", "Гент", "ghent", "gand", "new", "york", "yorck", "o"]
+    names = [[" ".join(rng.choice(known, rng.integers(1, 4))) for _ in range(rng.integers(0, 4))] for _ in range(60)]
+    with Collection.create(tmp_path / "collection", {}) as opened:
+        ids = [f"d{at}" for at in range(len(names))]
+        opened.upsert(pa.table({"doc_id": ids, "terms": [["x"]] * len(ids), "names": names}))
+        snapshot = opened.snapshot()
+        found = [snapshot.find(one) for one in ids]
+        for text in ("new york", "Ghent", "banana banana", "?!"):
+            place = np.zeros(len(ids), dtype=np.int64), np.array([number for _, number in found])
+            candidates = Candidates(snapshot, *place, Asked(text, {}, {}, 0), VERTICAL)
+            values = features(one={"kind": "similar", "column": "names"}).matrix(candidates)[:, 0]
+            for row, of in enumerate(names):
+                own = trigrams(text)
+                alike = [2 * len(own & trigrams(one)) / (len(own) + len(trigrams(one))) for one in of if own]
+                np.testing.assert_allclose(values[row], max(alike, default=NAN))
+
+
 @pytest.mark.parametrize(
     ("kind", "problem"),
     [
@@ -232,6 +256,7 @@ def test_clicks_with_decay_are_those_of_a_plain_sum(collection, tmp_path):
         ),
         ({"kind": "common", "document": "city", "searcher": "town"}, "unknown column of the searcher 'town'"),
         ({"kind": "past", "searcher": "clickd"}, "did you mean 'clicked'?"),
+        ({"kind": "similar", "column": "votes"}, "column 'votes' must be of strings, got int32"),
         ({"kind": "distance", "document": ["latitude", "city"], "searcher": ["lat", "lon"]}, "must be of numbers"),
         (
             {"kind": "distance", "document": ["latitude", "longitude"], "searcher": ["lat", "city"]},

@@ -201,7 +201,9 @@ def _plain(source: PartFiles, folder: Path) -> Path:
     path, row, writer = folder / f"{name}.parquet", 0, None
     with source.located():
         for batch in source.batches():
-            table, _cut = to_microseconds(read_as(batch, columns, name, row), name, row)
+            table = read_as(batch, columns, name, row)
+            if "time" in given:
+                table, _cut = to_microseconds(table, name, row)
             writer = writer or pq.ParquetWriter(path, table.schema)
             writer.write_table(table)
             row += len(table)

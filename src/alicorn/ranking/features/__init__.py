@@ -4,6 +4,7 @@ click_history.py  the clicks of a log up to a time
 candidates.py     a request with its candidates, segment by segment
 feature.py        what every kind of feature has
 words.py          BM25, matched terms, whole queries that a document is named by
+similarity.py     trigrams that the text and a stored name have in common
 document.py       static rank, channel, stored numbers, age
 embedding.py      cosine, product and vectors of request and document
 searcher.py       distance, what searcher and document have in common, what the searcher did before

@@ -29,6 +29,7 @@ from alicorn.ranking.features.embedding import CosineScore, OfEmbedding, Product
 from alicorn.ranking.features.feature import KnownNames, RankFeature
 from alicorn.ranking.features.searcher import Common, Distance, Past
 from alicorn.ranking.features.sequence import BehaviourSequence
+from alicorn.ranking.features.similarity import Similar
 from alicorn.ranking.features.words import Bm25Score, MatchedTerms, QueryWords, WholeQuery
 from alicorn.vertical import Vertical
 from alicorn.vertical.columns import ColumnType
@@ -42,6 +43,7 @@ AnyFeature = Annotated[
     | Bm25Score
     | MatchedTerms
     | WholeQuery
+    | Similar
     | QueryWords
     | StaticRankScore
     | FoundByChannel
@@ -65,6 +67,7 @@ class FeatureSet(Config):
         **dict.fromkeys(("field", "attribute", "feature"), "`{kind: column, column: ...}`"),
         **dict.fromkeys(("nativerank", "bm25_score", "text_match"), "`{kind: bm25, prefix: text}`"),
         **dict.fromkeys(("closeness", "cosine_similarity", "cos"), "`{kind: cosine, key: ...}`"),
+        **dict.fromkeys(("levenshtein", "edit_distance", "fuzzy", "trigram"), "`{kind: similar, column: ...}`"),
         **dict.fromkeys(("freshness", "recency"), "`{kind: age, column: ...}`"),
         **dict.fromkeys(("geo_distance", "haversine"), "`{kind: distance, document: [...], searcher: [...]}`"),
         **dict.fromkeys(("ctr", "click_through_rate"), "`{kind: popularity}`, which positions do not bias"),
