@@ -37,7 +37,7 @@ import pyarrow.parquet as pq
 
 PORT = 8107
 WARM = 200
-_HEAD = "POST /v1/search HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+_HEAD = "HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
 FLOOR = """
 import sys, msgspec, uvicorn
 from starlette.applications import Starlette
@@ -78,9 +78,9 @@ class Connection:
             raise RuntimeError(content.decode())
         return content
 
-    async def exchange(self, body: bytes) -> tuple[int, bytes]:
+    async def exchange(self, body: bytes, path: str = "/v1/search") -> tuple[int, bytes]:
         """Status and body of the answer."""
-        head = f"{_HEAD}content-length: {len(body)}\r\n\r\n"
+        head = f"POST {path} {_HEAD}content-length: {len(body)}\r\n\r\n"
         self._writer.write(head.encode() + body)
         answer = await self._reader.readuntil(b"\r\n\r\n")
         fields = dict(line.split(": ", 1) for line in answer.decode().lower().split("\r\n")[1:] if ": " in line)
@@ -104,7 +104,7 @@ async def in_turns(bodies: Sequence[bytes], connections: int) -> list[float]:
     return seconds
 
 
-async def at_rate(bodies: Sequence[bytes], rate: float) -> list[tuple[float, int]]:
+async def at_rate(bodies: Sequence[bytes], rate: float, path: str = "/v1/search") -> list[tuple[float, int]]:
     """Of each request the seconds from the time at which it was due to its answer, and the status."""
     free: list[Connection] = []
     begun = time.perf_counter() + 0.1
@@ -115,7 +115,7 @@ async def at_rate(bodies: Sequence[bytes], rate: float) -> list[tuple[float, int
         while free and free[-1].is_stale:
             free.pop()
         connection = free.pop() if free else await Connection.open()
-        status, _ = await connection.exchange(body)
+        status, _ = await connection.exchange(body, path)
         free.append(connection)
         return time.perf_counter() - due, status
 

@@ -6,11 +6,17 @@
 DEMO_FOLDER: of `alicorn demo --out DEMO_FOLDER --no-serve`; its collection is copied. The server runs with its log.
 Searchers ask texts of the log, and report a click on the first hit of each; writers add, change and delete documents of
 their own, one at a time. In the first half of the time the server is killed (SIGKILL) and started again, `--kills`
-times; the second half shows how its memory grows. With --workers above 1 one process of the server is killed instead,
-a searching one or, each third time, the owner, and the server starts another.
+times; the second half shows how its memory grows, after a sixth of it to settle. With --workers above 1 one process of
+the server is killed instead, a searching one or, each third time, the owner, and the server starts another.
 
 With --switches the server has both models of the demo, which change places so many times; a switch that a kill took the
 answer from is not made again.
+
+memory: of each process, what it holds of its own: anonymous pages, those that it shares with others in proportion, so
+without the page cache of segments, models and code. Before each look the process collects its garbage and gives free
+pages back (SIGUSR2, by a sitecustomize of this script), so that what is left is held. growth: the slope over time, as
+a share of the mean in half an hour, and its 95 % interval by a bootstrap of blocks of the residuals, which follow each
+other: the journal becomes parts every ten minutes, and a memtable a segment.
 
 A request fails if it has another status than 200, 204 and 429, or no answer without a kill. lost: documents that are
 not as the last acknowledged write left them, and acknowledged clicks that are not in the log exactly once; of a request
@@ -35,15 +41,29 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import numpy as np
 import pyarrow.parquet as pq
-from load import memory_mb, processes
+from load import processes
 
 PORT = 8109
 WRITERS = 2
 OWN_DOCUMENTS = 300
 """Ids of a writer."""
-SAMPLE_S = 60.0
+SAMPLE_S = 10.0
 """Between two looks at the memory."""
+RELEASED_S = 0.5
+GROWTH_S = 1800.0
+RELEASES = """
+import ctypes, gc, signal, sys
+
+def release(*_):
+    gc.collect()
+    if "pyarrow" in sys.modules:
+        sys.modules["pyarrow"].default_memory_pool().release_unused()
+    ctypes.CDLL(None).malloc_trim(0)
+
+signal.signal(signal.SIGUSR2, release)
+"""
 
 
 @dataclass
@@ -61,15 +81,28 @@ class Seen:
 class Server:
     """`alicorn serve`, and how often it was killed."""
 
-    def __init__(self, command: list[str], owner: Path | None) -> None:
-        """owner: file with the process id of the owner; None: there is one process."""
+    def __init__(self, command: list[str], owner: Path | None, imports: Path) -> None:
+        """owner: file with the process id of the owner; None: there is one process. imports: gets a sitecustomize."""
+        imports.mkdir()
+        (imports / "sitecustomize.py").write_text(RELEASES)
+        self._environment = {**os.environ, "PYTHONPATH": f"{imports}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
         self._command = command
         self._owner = owner
         self.kills = 0
         self.start()
 
     def start(self) -> None:
-        self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        to = subprocess.DEVNULL
+        self.process = subprocess.Popen(self._command, env=self._environment, stdout=to, stderr=to)
+
+    async def held_mb(self) -> list[float]:
+        """Of each process, by its id, what it holds once it has let go of what it does not need."""
+        pids = sorted(processes(self.process))
+        for pid in pids:
+            os.kill(pid, signal.SIGUSR2)
+        await asyncio.sleep(RELEASED_S)
+        rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in pids]
+        return [int(text.split("Pss_Anon:")[1].split()[0]) / 1024 for text in rollups]
 
     async def kill(self) -> None:
         self.kills += 1
@@ -218,13 +251,13 @@ async def soak(server: Server, pairs: list[tuple[str, str]], arguments: argparse
     for kill in range(arguments.kills):
         await asyncio.sleep(begun + whole_s / 2 * (kill + 1) / arguments.kills - time.monotonic())
         await server.kill()
-    await asyncio.sleep(max(0.0, min(20.0, (until - time.monotonic()) / 2)))
-    begun, memory = time.monotonic(), [memory_mb(server.process)]
+    await asyncio.sleep(max(0.0, (until - time.monotonic()) / 6))
+    begun = time.monotonic()
+    memory: list[tuple[float, list[float]]] = []
     while time.monotonic() + SAMPLE_S < until:
         await asyncio.sleep(SAMPLE_S)
-        memory.append(memory_mb(server.process))
+        memory.append((time.monotonic() - begun, await server.held_mb()))
     await asyncio.gather(*tasks)
-    memory.append(memory_mb(server.process))
     return {
         "minutes": arguments.minutes,
         "answered": dict(sorted(seen.answered.items())),
@@ -234,11 +267,29 @@ async def soak(server: Server, pairs: list[tuple[str, str]], arguments: argparse
         "failed": seen.failed[:20],
         "documents": len(seen.documents),
         "clicks": len(seen.clicks),
-        "memory_mb": [round(one) for one in memory],
-        "memory_s": round(time.monotonic() - begun),
+        "memory_mb": [[round(one, 1) for one in of] for _, of in memory],
+        "memory_s": [round(at) for at, _ in memory],
+        "growth": growth([at for at, _ in memory], [sum(of) for _, of in memory]),
         "lost": await lost_documents(Client(server, seen), seen),
         "seen": seen,
     }
+
+
+def growth(at_s: list[float], held_mb: list[float]) -> dict[str, float]:
+    """The share by which memory grows in half an hour, with its 95 % interval."""
+    times, values = np.array(at_s), np.array(held_mb)
+    slope, start = np.polyfit(times, values, 1)
+    line = start + slope * times
+    residuals, size = values - line, max(2, len(values) // 6)
+    rng = np.random.default_rng(0)
+    slopes = []
+    for _ in range(2000):
+        starts = rng.integers(len(values) - size + 1, size=-(-len(values) // size))
+        drawn = np.concatenate([residuals[at : at + size] for at in starts])[: len(values)]
+        slopes.append(np.polyfit(times, line + drawn, 1)[0])
+    low, high = np.quantile(slopes, [0.025, 0.975])
+    shares = np.array([slope, low, high]) * GROWTH_S / values.mean()
+    return dict(zip(("in_half_an_hour", "from", "to"), shares.round(4).tolist(), strict=True))
 
 
 def main() -> None:
@@ -261,7 +312,8 @@ def main() -> None:
         command += ["--served-log", f"{scratch}/served", "--workers", str(arguments.workers)]
         if arguments.switches:
             command += ["--model", str(demo / "model-text")]
-        server = Server(command, None if arguments.workers == 1 else Path(scratch) / "collection" / "writer.lock")
+        owner = None if arguments.workers == 1 else Path(scratch) / "collection" / "writer.lock"
+        server = Server(command, owner, Path(scratch) / "imports")
         try:
             found = asyncio.run(soak(server, pairs, arguments))
         finally:
