@@ -7,6 +7,8 @@ import pytest
 
 from alicorn.compiled import kernel, waiting
 
+PAUSE = waiting.PAUSE
+
 
 @pytest.fixture(autouse=True)
 def quiet_until_now(monkeypatch, tmp_path):
@@ -41,6 +43,17 @@ def test_a_later_wait_is_explained_again(monkeypatch, caplog):
     monkeypatch.setattr(waiting, "PAUSE", 0.0)
     compile_two()
     assert len(caplog.records) == 2
+
+
+def test_the_kernels_of_one_verb_are_one_wait(monkeypatch, caplog, tmp_path):
+    """They are compiled minutes after each other: before training, while it validates, when documents are indexed."""
+    monkeypatch.setattr(waiting, "PATIENCE", 0.0)
+    monkeypatch.setattr(waiting, "PAUSE", PAUSE)
+    compile_two()
+    monkeypatch.setattr(waiting, "_ended", waiting._ended - 300.0)
+    monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path / "other"))
+    compile_two()
+    assert len(caplog.records) == 1
 
 
 def test_a_process_whose_parent_tells_is_silent(monkeypatch, caplog):

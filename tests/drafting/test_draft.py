@@ -81,11 +81,13 @@ def test_an_export_becomes_a_log_folder_that_is_read_without_a_change(drafted):
 
 def test_sessions_tell_searches_of_the_same_minute_apart(tmp_path):
     write_csv(tmp_path / "items.csv", "sku,title", [("a", "oak table"), ("b", "red lamp")])
-    rows = [(session, "2026-01-01T08:00:00Z", "table", "a", 1) for session in "xyy"]
+    rows = [(session, "2026-01-01T08:00:00Z", "oak table", "a", 1) for session in "xyy"]
     write_csv(tmp_path / "clicks.csv", "session,timestamp,query,sku,clicked", rows)
     made = draft(tmp_path, tmp_path / "out")
     assert "no column is the id of a search: it is made of session, query and minute" in made.said
-    assert len(set(logs_column(made.logs, "impressions", "search_id"))) == 2
+    ids = logs_column(made.logs, "impressions", "search_id")
+    assert len(set(ids)) == 2
+    assert not any(" " in one for one in ids), "a TREC run holds no blank"
 
 
 def test_lists_in_cells_are_split_and_prose_is_not(tmp_path):

@@ -1,4 +1,4 @@
-"""A word on standard error, through logging, whenever compiling takes longer than a second."""
+"""A word on standard error, through logging, when compiling takes longer than a second; and again much later."""
 
 import logging
 import threading
@@ -8,7 +8,7 @@ from typing import Any
 from numba.core.compiler import Compiler
 
 PATIENCE = 1.0  # seconds
-PAUSE = 1.0  # seconds without compiling, after which a wait is another one
+PAUSE = 600.0  # seconds without compiling, after which a wait is another one: a verb of some minutes says it once
 
 _log = logging.getLogger("alicorn")
 _depth = 0  # of kernels that wait for each other; all state here is guarded by the compiler's lock
@@ -21,7 +21,7 @@ _silent = False
 class TellingCompiler(Compiler):  # type: ignore[misc]  # numba has no types
     """Numba's compiler; says what it waits for when the kernels of one wait have taken a second together.
 
-    Kernels that are compiled within a second after each other are one wait, and it is told once.
+    Kernels that are compiled within ten minutes after each other are one wait, and it is told once.
     """
 
     def compile_extra(self, func: Any) -> Any:

@@ -182,7 +182,9 @@ def _search_ids(rows: pa.Table) -> pa.ChunkedArray:
     known = [column for column in ("searcher_id", "session_id") if column in rows.column_names]
     who = rows[known[0]] if known else pa.repeat("", len(rows))
     parts = [pc.fill_null(who, ""), pc.fill_null(rows["query"], ""), minute]
-    return pc.binary_join_element_wise(*parts, "|")
+    return pc.replace_substring_regex(
+        pc.binary_join_element_wise(*parts, "|"), r"\s", "_"
+    )  # TREC's runs divide by blanks
 
 
 def _write(batches: Iterator[pa.Table], path: Path) -> None:

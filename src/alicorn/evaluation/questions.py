@@ -29,7 +29,7 @@ class Questions:
     whose systems are scored over the same searches; needs the collection. page: the file to which the page of the model
     will be written. map_by: the column that colours its map; None: the first id feature. intents: a file of
     `alicorn intents`, for the vertical's control. interests: a file of `alicorn interests`, for its {regions}.
-    engine: that encodes the corpus and searches it exactly.
+    engine: that encodes the corpus and searches it exactly. writes_runs: whether the runs will be written for TREC.
     """
 
     ks: Sequence[int] = (10, 100, 1000)
@@ -52,6 +52,7 @@ class Questions:
     intents: Path | None = None
     interests: Path | None = None
     engine: BatchEngine = BatchEngine.LOCAL
+    writes_runs: bool = False
 
 
 class Other(NamedTuple):

@@ -38,7 +38,7 @@ from alicorn.evaluation.systems.runs import TopK
 from alicorn.evaluation.systems.served import encoding_times, other_controls, served_systems, with_ranking
 from alicorn.evaluation.systems.whole_corpus import check_engine, top_k_of_corpus
 from alicorn.evaluation.test_looks import count_look
-from alicorn.evaluation.trec import judged_searches, write_runs
+from alicorn.evaluation.trec import check_ids, judged_searches, write_runs
 from alicorn.intents import IntentClassifier
 from alicorn.publishing.provenance import as_published
 from alicorn.query import Collection
@@ -111,6 +111,8 @@ def evaluate(folder: Path, logs: Path, questions: Questions, ranking: LoadRankin
     searches = _searches(logs, model.vertical, questions)
     if questions.page is not None:
         check_page(questions.page, searches, questions.map_by)
+    if questions.writes_runs:
+        check_ids(searches)
     judge = None if questions.labels is None else _judge(questions.labels, model, searches, questions.seed)
     looks = _looks(questions, folder)
     top_k = None

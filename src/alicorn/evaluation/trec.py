@@ -12,17 +12,22 @@ from alicorn.evaluation.metrics.ranking import Targets
 from alicorn.evaluation.searches import Searches, sample
 
 
+def check_ids(searches: Searches) -> None:
+    """Raise ConfigError for an id that a run cannot hold, as it has a blank or is empty."""
+    for name, ids in (("search_id", searches.search_ids), ("doc_id", searches.documents["doc_id"])):
+        found = next((one for one in ids.to_pylist() if not one or re.search(r"\s", one)), None)
+        if found is not None:
+            raise ConfigError(f"a TREC run holds no id with a blank, and {name} {found!r} has one: leave out --run")
+
+
 def write_runs(runs: Mapping[str, np.ndarray], searches: Searches, path: Path) -> list[Path]:
     """One file for each system, `run.trec` becoming `run-hybrid.trec`. Returns the paths.
 
-    The topic is the search_id. The score falls by 1 a rank, since evaluators sort by it. Raises ConfigError for an id
-    with a blank, which the format cannot hold.
+    The topic is the search_id. The score falls by 1 a rank, since evaluators sort by it. Raises as check_ids.
     """
+    check_ids(searches)
     search_ids = searches.search_ids.to_pylist()
     doc_ids = searches.documents["doc_id"].to_pylist()
-    for name, ids in (("search_id", search_ids), ("doc_id", doc_ids)):
-        if blank := next((one for one in ids if not one or re.search(r"\s", one)), None):
-            raise ConfigError(f"a TREC run holds no id with a blank, and {name} {blank!r} has one: leave out --run")
     path.parent.mkdir(parents=True, exist_ok=True)
     written = []
     for system, run in runs.items():

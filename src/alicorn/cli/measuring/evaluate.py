@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -145,7 +145,7 @@ def evaluate(
     from alicorn.evaluation.run import evaluate as evaluate_model
     from alicorn.ranking.stages import Pipeline
 
-    questions = _questions(parts, measured, written)
+    questions = replace(_questions(parts, measured, written), writes_runs=run is not None)
     ranking = None if measured.ranker is None else partial(Pipeline.load, measured.ranker)
     found = evaluate_model(model, logs, questions, ranking)
     if written.out is not None:
