@@ -126,6 +126,7 @@ def test_evaluate_scores_what_is_served_beside_another_model(loop, tmp_path):
     assert [(one / "test_looks.json").exists() for one in (model, text_model)] == [True, True]
     assert "scores what is served" in alicorn(*evaluate[:6], "--compare", tmp_path / "vertical.yaml").refusal()
     assert "scores what is served" in alicorn(*evaluate[:6], "--compare", loop.collection).refusal()
+    assert "is no folder of a model, nor of a collection" in alicorn(*evaluate, "--compare", loop.pairs).refusal()
     assert "for the control of a vertical" in alicorn(*evaluate, "--intents", tmp_path / "run-hybrid.trec").refusal()
     assert (
         "takes one model, one vertical and one collection"

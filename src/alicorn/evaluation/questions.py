@@ -64,11 +64,16 @@ class Other(NamedTuple):
 
     @classmethod
     def of(cls, paths: Sequence[Path]) -> Other:
-        """A file is a vertical, a folder with model.json a model, any other a collection. Raises ConfigError for two of
-        a kind."""
+        """A file is a vertical, a folder with model.json a model, one with a manifest a collection. Raises ConfigError
+        for two of a kind, and for a folder of another."""
         verticals = [path for path in paths if path.is_file()]
         models = [path for path in paths if (path / "model.json").exists()]
         collections = [path for path in paths if path not in (*models, *verticals)]
+        for path in collections:
+            if not (path / "manifest.sqlite").exists():
+                raise ConfigError(
+                    f"--compare: {path} is no folder of a model, nor of a collection, nor a vertical.yaml"
+                )
         for some in (models, verticals, collections):
             if len(some) > 1:
                 raise ConfigError(
