@@ -48,7 +48,7 @@ class Split(Config):
             either = ", or valid_from or test_from (a time)" if self.by == "time" else ""
             raise ValueError(f"give valid or test (a share of the searches){either}")
         if (total := sum(self.shares)) > 1:
-            raise ValueError(f"valid + test is at most 1, got {total}")
+            raise ValueError(f"valid + test is at most 1, got {total:g}")
         if self.valid_from is not None and self.test_from is not None and self.test_from <= self.valid_from:
             raise ValueError(f"test_from must be after valid_from, got {self.test_from} and {self.valid_from}")
         return self

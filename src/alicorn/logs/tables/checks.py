@@ -150,7 +150,12 @@ def _check_unique(name: str, path: Path, key: str, with_time: bool) -> None:
     again = repeated(whole)
     if again is not None:
         row = int(np.argmax(again))
-        bad_rows(name, key, f"the key of an earlier row again: {keys[row].as_py()!r}", row=row, count=int(again.sum()))
+        changes = name == "searchers" and not with_time
+        hint = (
+            " (a searcher who changes has a row for each change, and when it was in the column time)" if changes else ""
+        )
+        said = f"the key of an earlier row again: {keys[row].as_py()!r}{hint}"
+        bad_rows(name, key, said, row=row, count=int(again.sum()))
 
 
 def _check_reference(name: str, table: ibis.Table, column: str, target: str, target_table: ibis.Table) -> None:
