@@ -105,7 +105,7 @@ class ServedLog:
         """Log a search and what it showed; of its context, what is in the columns of the log's context."""
         known = {name: search.context[name] for name in self._context if name in search.context}
         with self._locked():
-            self._journal.append([replace(search, context=known)])
+            self._journal.append([search if known == search.context else replace(search, context=known)])
             if self._choices is not None:
                 self._recent[search.search_id] = replace(search, shown=(), scores={}, features=None, vectors=None)
                 while len(self._recent) > _RECENT:

@@ -44,6 +44,7 @@ _DIRECTIONS = ("asc", "desc")
 _LARGEST = 1e300  # of a weight: its products with scores stay finite
 
 _MOST_OF_FIELD = 1e6
+_MOST_READ = 256  # orders that are remembered
 _OPTIONS = ("weight", "half_at", "log")  # of every part
 _OWN_OPTIONS = {"bm25": "fields", "phrase": "slop"}
 
@@ -105,6 +106,7 @@ class ByColumn:
 
 Order = tuple[Sum | RankFusion | ByColumn, ...]
 """At least one key. Equal documents come by doc_id."""
+_read: dict[object, Order] = {}  # by how they are written
 
 
 def read_order(order_by: OrderBy, where: str = "order_by") -> Order:
@@ -114,6 +116,28 @@ def read_order(order_by: OrderBy, where: str = "order_by") -> Order:
     """
     if isinstance(order_by, str):
         return _of_name(order_by, where)
+    try:
+        read = (_frozen(order_by), where)
+        known = _read.get(read)
+    except TypeError:  # what has no hash is refused below
+        read = known = None
+    if known is None:
+        known = _of_keys(order_by, where)
+        if read is not None:
+            if len(_read) >= _MOST_READ:
+                _read.clear()
+            _read[read] = known
+    return known
+
+
+def _frozen(value: object) -> object:
+    """A value with a hash, equal for what is written alike alone."""
+    if type(value) is dict:
+        return dict, *((name, _frozen(of)) for name, of in value.items())
+    return (list, *map(_frozen, value)) if type(value) is list else (type(value), value)
+
+
+def _of_keys(order_by: Mapping[str, Any] | Sequence[KeyOfOrder], where: str) -> Order:
     keys = (order_by,) if isinstance(order_by, Mapping) else order_by
     if not isinstance(keys, Sequence):
         raise ConfigError(f"{where} must be a name, weights of names, or a list of them, got {type(keys).__name__}")

@@ -122,7 +122,7 @@ class Prepared:
     @cached_property
     def named(self) -> tuple[tree.Node, ...]:
         """The nodes that name a column or an embedding, to be checked against the collection."""
-        return tuple(node for node in self._nodes if isinstance(tree.OPERATORS[node.operator].word, NameSlot))
+        return tuple(node for node in self._nodes if type(node) in _NAMING)
 
     @cached_property
     def notices(self) -> tuple[str, ...]:
@@ -135,6 +135,7 @@ class Prepared:
         return tuple(node for node in self._nodes if isinstance(node, tree.Fuzzy) and node.below is not None)
 
 
+_NAMING = frozenset(syntax.node for syntax in tree.OPERATORS.values() if isinstance(syntax.word, NameSlot))
 _texts: dict[str, Prepared] = {}
 _trees: dict[int, Prepared] = {}  # by the id of a tree, which they keep
 

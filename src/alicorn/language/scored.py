@@ -29,5 +29,5 @@ def _scored(root: Node) -> Iterator[Node]:
         yield node
         if isinstance(node, Difference):
             pending.append(node.operands[0])
-        elif not isinstance(node, Not):
+        elif type(node) is not Term and not isinstance(node, Not):
             pending.extend(children(node))

@@ -27,6 +27,7 @@ A request may have several vectors, one for each interest: then an `(nn {key} ..
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from itertools import chain
 from typing import Any, ClassVar, NamedTuple
 
@@ -96,7 +97,7 @@ class RegionsHole(Node):
 Hole = TermsHole | SearcherHole | RegionsHole
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Template:
     """text: as it was written. root: its tree, with a hole for each {terms} and {searcher:...}.
 
@@ -121,28 +122,25 @@ class Template:
     def __str__(self) -> str:
         return self.text
 
-    @property
+    @cached_property
     def prefixes(self) -> frozenset[str]:
         """Those of the terms that the words of a query become."""
-        return self._asked(TermsHole) | self._asked(Phrase)
+        return self._of_terms | self._of_phrases
 
-    @property
+    @cached_property
     def searcher_columns(self) -> tuple[str, ...]:
         """The columns of the searcher and the context that become terms and regions."""
         asked: list[str] = []
-        for node in walk(self.root):
-            if isinstance(node, SearcherHole):
-                asked.append(node.column)
-            elif isinstance(node, RegionsHole):
-                asked += REGION_COLUMNS
+        for hole in self._of_searcher:
+            asked += [hole.column] if isinstance(hole, SearcherHole) else REGION_COLUMNS
         return tuple(dict.fromkeys(asked))
 
-    @property
+    @cached_property
     def has_terms(self) -> bool:
         """Whether it has terms of its own or of the query, which BM25 can score."""
         return any(isinstance(node, Term | TermsHole | Phrase) for node in walk(self.root))
 
-    @property
+    @cached_property
     def keys(self) -> tuple[str, ...]:
         """The embedding keys of its nn, in their order; `{key}` is the hole."""
         return tuple(dict.fromkeys(node.key for node in walk(self.root) if isinstance(node, Nn)))
@@ -153,20 +151,28 @@ class Template:
         reads: without it, a term for each of alicorn.text.query_terms.
         """
         read = reads or WORDS_AS_TERMS
-        prefixes = self._asked(TermsHole)
-        terms: dict[Hole, tuple[Node, ...]] = {TermsHole(one): tuple(read.terms(one, query)) for one in prefixes}
-        for node in walk(self.root):
-            if isinstance(node, SearcherHole):
-                terms[node] = tuple(read.values(node.column, node.prefix))
-            elif isinstance(node, RegionsHole):
-                terms[node] = (Or(tuple(read.regions)),) if read.regions else ()
-        words = {prefix: tuple(read.words(prefix, query)) for prefix in self._asked(Phrase)}
+        terms: dict[Hole, tuple[Node, ...]] = {TermsHole(one): tuple(read.terms(one, query)) for one in self._of_terms}
+        for hole in self._of_searcher:
+            if isinstance(hole, SearcherHole):
+                terms[hole] = tuple(read.values(hole.column, hole.prefix))
+            else:
+                terms[hole] = (Or(tuple(read.regions)),) if read.regions else ()
+        words = {prefix: tuple(read.words(prefix, query)) for prefix in self._of_phrases}
         return _Filling(terms, words, phrase(query), key, tuple(vectors)).of(self.root)
 
-    def _asked(self, kind: type[TermsHole] | type[Phrase]) -> frozenset[str]:
-        """The prefixes by which the query is read: for {terms} as operands, or as words of phrases."""
-        nodes = (node for node in walk(self.root) if isinstance(node, kind))
-        return frozenset(node.prefix for node in nodes if isinstance(node, TermsHole) or _WORDS in node.words)
+    @cached_property
+    def _of_terms(self) -> frozenset[str]:
+        """The prefixes by which the query is read for {terms} as operands."""
+        return frozenset(node.prefix for node in walk(self.root) if isinstance(node, TermsHole))
+
+    @cached_property
+    def _of_phrases(self) -> frozenset[str]:
+        """The same for {terms} as words of phrases."""
+        return frozenset(node.prefix for node in walk(self.root) if isinstance(node, Phrase) and _WORDS in node.words)
+
+    @cached_property
+    def _of_searcher(self) -> tuple[SearcherHole | RegionsHole, ...]:
+        return tuple(node for node in walk(self.root) if isinstance(node, SearcherHole | RegionsHole))
 
 
 WORDS_AS_TERMS = Reading(
@@ -213,7 +219,8 @@ class _Filling:
             values[syntax.words_field] = words
         for name in syntax.expressions:
             inner = getattr(node, name)
-            values[name] = None if inner is None else self.of(inner)
+            if inner is not None:
+                values[name] = self.of(inner)
         if syntax.operands_field:
             operands = self._operands(node, syntax)
             if operands is None:

@@ -333,8 +333,6 @@ SEARCHES = f"{', '.join(name for name, syntax in OPERATORS.items() if syntax.sea
 
 def children(node: Node) -> tuple[Node, ...]:
     """The node's operands in the order in which they are written; an Nn has its filter."""
-    if type(node) is Term:  # most nodes
-        return ()
     syntax = OPERATORS.get(node.operator)
     if syntax is None:  # the hole of a template
         return ()
@@ -351,7 +349,8 @@ def walk(node: Node) -> Iterator[Node]:
     while pending:
         node = pending.pop()
         yield node
-        pending.extend(reversed(children(node)))
+        if type(node) is not Term:  # most nodes
+            pending.extend(reversed(children(node)))
 
 
 def with_fuzzy_replaced(node: Node, others: Mapping[Fuzzy, Node]) -> Node:

@@ -146,7 +146,8 @@ class Result:
             value_of(view.segment, key.name, number) if isinstance(key, ByColumn) else next(scores)
             for key in self.ordering.order
         )
-        return self.ordering.write(Cursor(values, view.segment.doc_ids[number].as_py()))
+        doc_id = view.segment.doc_ids[number].as_py() if self._ids is None else self._ids[-1]
+        return self.ordering.write(Cursor(values, doc_id))
 
     def address(self, at: int) -> tuple[SegmentView, int]:
         """The segment of hit `at`, and its document number there."""

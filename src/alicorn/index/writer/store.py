@@ -14,7 +14,6 @@ A lock serialises writes; a reader takes a reference to the current snapshot and
 from __future__ import annotations
 
 import contextlib
-import copy
 import os
 import threading
 import weakref
@@ -45,6 +44,7 @@ from alicorn.index.writer.checks.arguments import (
     checked_names,
     checked_prefixes,
     checked_queries,
+    copied_json,
 )
 from alicorn.index.writer.checks.documents import check_table
 from alicorn.index.writer.maintenance import Maintenance
@@ -167,7 +167,8 @@ class Store:
     @property
     def metadata(self) -> dict[str, Any]:
         """The metadata last given to `create` or `set_metadata`."""
-        return copy.deepcopy(self._versions.current.metadata)
+        copied: dict[str, Any] = copied_json(self._versions.current.metadata)
+        return copied
 
     @property
     def num_rewritings(self) -> int:

@@ -38,7 +38,9 @@ def scores_by(
         for at, own in enumerate(_parts(evaluation, prepared, part, numbers)):
             with np.errstate(over="ignore"):  # what is too large is cut
                 weighted = part.weight * part.on_scale(np.where(np.isnan(own), missing, own))
-            scores[at] += weighted if missing == -np.inf else np.clip(weighted, -_LARGEST, _LARGEST)
+            if missing != -np.inf:
+                weighted = np.minimum(np.maximum(weighted, -_LARGEST), _LARGEST)  # in less time than np.clip
+            scores[at] += weighted
     return scores
 
 

@@ -19,7 +19,8 @@ from alicorn.feedback.exploration import Swapped, swapped
 from alicorn.feedback.served import packed
 from alicorn.index import Snapshot
 from alicorn.iso_times import read_timestamp
-from alicorn.language.tree import Nn, Node, Prefix, walk
+from alicorn.language.prepared import prepare
+from alicorn.language.tree import Nn, Node, Prefix
 from alicorn.query import Facet, Result
 from alicorn.query.explain.match import Matcher
 from alicorn.query.facets import Counts
@@ -347,7 +348,7 @@ class SearchEndpoint:
         """A search by text is logged, unless it asked for no document. A log that cannot be written is a notice."""
         if self.served_log is None or asked.text is None or not _is_logged(asked):
             return None
-        keys = (node.key for node in walk(request.root) if isinstance(node, Nn))
+        keys = (node.key for node in prepare(request.root).named if isinstance(node, Nn))
         served = ServedSearch(
             search_id=new_search_id(),
             time=self.served_log.now_us(),
@@ -429,8 +430,11 @@ def _microseconds(at: int, time: str) -> int:
 
 def _of_model(cursor: str | None, request: Request) -> str | None:
     """The cursor of a text names the embedding, so that the next page is of the same one after a switch of models."""
-    keys = [node.key for node in walk(request.root) if isinstance(node, Nn) and node.key in request.models]
-    return cursor if cursor is None or not keys or isinstance(request.expression, str) else f"{cursor}~{keys[0]}"
+    if cursor is None or isinstance(request.expression, str):
+        return cursor
+    named = prepare(request.root).named
+    keys = [node.key for node in named if isinstance(node, Nn) and node.key in request.models]
+    return f"{cursor}~{keys[0]}" if keys else cursor
 
 
 def _page(asked: SearchRequest, retriever: Retriever) -> tuple[str | None, str | None]:
