@@ -88,6 +88,7 @@ def test_serve_hands_over_what_it_was_given(loop, monkeypatch):
         "tls": None,
         "swap": 0.0,
         "degrade_ms": None,
+        "per_second": None,
         "intents": None,
         "interests": None,
         "keys": None,

@@ -41,6 +41,10 @@ def collection(tmp_path_factory: pytest.TempPathFactory):
         vectors = pa.array(rng.normal(size=COUNT * 8).astype(np.float32))
         terms = [["text:all", f"text:w{row % 3}"] for row in range(COUNT)]
         columns = {"doc_id": [f"d{row}" for row in range(COUNT)], "terms": terms, "static_rank": rng.random(COUNT)}
+        columns |= {
+            "price": rng.integers(0, 50, COUNT),
+            "tags": [[f"t{row % 7}", f"t{row % 5}"] for row in range(COUNT)],
+        }
         made.upsert(pa.table(columns | {"embedding:v": pa.FixedSizeListArray.from_arrays(vectors, 8)}))
         made.flush()
         made.train(num_clusters=16)
@@ -83,3 +87,33 @@ def test_a_search_is_left_at_whatever_stage(collection):
                 left += 1
     assert left >= 6
     check_wanted()  # nobody waits for anything any more
+
+
+@pytest.mark.parametrize("expression", ["text:all", "text:w1"])
+@pytest.mark.parametrize("facet", [Facet("price"), Facet("tags"), Facet("price", edges=(0.0, 10.0, 50.0))])
+def test_counting_a_facet_looks_whether_it_is_wanted_once_a_part(collection, monkeypatch, expression, facet):
+    """So it overruns by the time of a part, whatever the machine does besides."""
+
+    def counted():
+        return collection.search(expression, limit=0, facets={"f": facet}).facets["f"]
+
+    whole, few, many = counted(), CountingChecks(), CountingChecks()
+    monkeypatch.setattr("alicorn.query.facets.count._AT_ONCE", 500)
+    with as_long_as(few):
+        collection.search(expression, limit=0)
+    with as_long_as(many):
+        assert counted() == whole
+    assert many.checks - few.checks >= (COUNT if expression == "text:all" else COUNT // 3) // 500
+    with as_long_as(Patient(checks=many.checks - 3)), pytest.raises(DeadlineError):
+        counted()
+
+
+class CountingChecks(Patient):
+    """Who waits for ever, and counts."""
+
+    def __init__(self) -> None:
+        super().__init__(checks=0)
+        self.checks = 0
+
+    def check(self) -> None:
+        self.checks += 1

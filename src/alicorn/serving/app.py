@@ -88,6 +88,7 @@ def create_app(
     limits: RequestLimits = NO_LIMITS,
     hosts: Sequence[str] = (),
     degrade_ms: float | None = None,
+    per_second: float | None = None,
     part: ServerPart | None = None,
     tracing: "Tracing | None" = None,
 ) -> Starlette:
@@ -99,7 +100,8 @@ def create_app(
     keys: file of API keys; without one, everybody may ask everything. degrade_ms: as in limits/degradation.py.
     ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text.
     intents: file of `alicorn intents`, for the vertical's control. popular: the queries that are suggested.
-    model_folder: of folders of models that may be loaded while the app answers. limits: of each request.
+    model_folder: of folders of models that may be loaded while the app answers. limits: of each request. per_second:
+    requests of all together, in all processes; None: any number.
     hosts: names that requests may give as `Host`; none: any. part: of a server of several processes; None: the whole.
     tracing: takes spans. Raises AlicornError where models, searchers and collection do not fit each other.
     """
@@ -109,7 +111,7 @@ def create_app(
     endpoint = SearchEndpoint(Retriever(collection, models, known, ranking, classifier), served_log, popular)
     numbers, slot, folder = (None, 0, None) if part is None else (part.shared, part.slot, part.folder)
     metrics = Metrics(collection, folder)
-    access = Access(keys, limits=limits, numbers=numbers)
+    access = Access(keys, limits=limits, numbers=numbers, per_second=per_second)
     admission = Admission(numbers=numbers, slot=slot, waits=collection.is_remote, degrade_ms=degrade_ms)
     background = Background()
     follower = Follower(collection, None if part is None else lambda: part.shared.commits)

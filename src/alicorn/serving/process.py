@@ -48,6 +48,7 @@ def serve(
     tls: Tls | None = None,
     swap: float = 0.0,
     degrade_ms: float | None = None,
+    per_second: float | None = None,
     host: str = "127.0.0.1",
     port: int = 8080,
     json_logs: bool = False,
@@ -69,6 +70,7 @@ def serve(
     model_folder: of folders of models that may be loaded while the server answers.
     swap: the probability with which neighbours of a page that is logged change places, to learn propensities.
     degrade_ms: the wait from which a search by text is made cheaper (limits/degradation.py); None: never.
+    per_second: requests of all together, but for those of administrators; None: any number.
     limits: of each request, whoever asks. allowed_hosts: names that requests may give as `Host`; without keys, those of
     this machine unless given, so that no page of another site reaches the server by a name of its own.
     proxies: addresses whose X-Forwarded headers are believed. tls: the files of the certificate; None: no TLS.
@@ -97,6 +99,7 @@ def serve(
         tls=tls,
         swap=swap,
         degrade_ms=degrade_ms,
+        per_second=per_second,
         host=host,
         port=port,
         json_logs=json_logs,

@@ -53,6 +53,7 @@ class ServerSettings:
     tls: Tls | None
     swap: float
     degrade_ms: float | None
+    per_second: float | None
     host: str
     port: int
     json_logs: bool
@@ -95,6 +96,7 @@ class ServerSettings:
                     limits=self.limits,
                     hosts=self.allowed_hosts or ([] if self.keys else [*LOOPBACK, self.host]),
                     degrade_ms=self.degrade_ms,
+                    per_second=self.per_second,
                     part=part,
                     tracing=tracing,
                 )

@@ -106,6 +106,25 @@ def test_a_batch_costs_as_many_requests_as_it_has_searches(served):
     assert served.client.post("/v1/search/batch", json=batch, headers=headers).status_code == 429
 
 
+@pytest.mark.parametrize("has_keys", [False, True])
+def test_all_together_have_a_rate_but_for_administrators(collection, tmp_path, start, has_keys, caplog):
+    path = tmp_path / "keys.json"
+    headers = []
+    for name in ("first", "second"):
+        key = create_key(path, new_key(name, ["search", "admin"], NOW, per_second=3), NOW)
+        headers.append({"api-key": key} if has_keys else {})
+    client = start(collection, keys=path if has_keys else None, per_second=4)
+    answers = [client.get("/v1/about", headers=headers[number % 2]) for number in range(6)]
+    assert [answer.status_code for answer in answers] == [200] * 4 + [429] * 2
+    assert answers[-1].headers["retry-after"] == "1"
+    assert answers[-1].json()["detail"] == "all together may ask 4 times a second"
+    batch = {"searches": [{"expression": "text:john"}] * 3}
+    assert client.post("/v1/search/batch", json=batch, headers=headers[0]).status_code == 429
+    assert client.get("/metrics", headers=headers[0]).status_code == 200
+    assert client.get("/healthz").status_code == 200
+    assert "429, GET /v1/about" in caplog.text
+
+
 def test_denials_are_logged_without_secrets_and_without_what_was_asked(served, caplog):
     headers = served.key("events", name="shop")
     with caplog.at_level(logging.INFO):

@@ -91,6 +91,9 @@ class ServedLoads:
         float | None,
         typer.Option(min=0.1, help="Make searches by text cheaper where one would wait so long; never unless given."),
     ] = None
+    per_second: Annotated[
+        float | None, typer.Option(help="Requests a second of all together, in all processes.", min=0.001)
+    ] = None
     at_most: Annotated[
         list[str] | None, typer.Option(help="Limit of each request, as k=1000; again for a further one.")
     ] = None
@@ -174,6 +177,7 @@ def serve(
         tls=read_tls(at.tls_certificate, at.tls_key),
         swap=loads.swap,
         degrade_ms=loads.degrade_ms,
+        per_second=loads.per_second,
         host=at.host,
         port=at.port,
         json_logs=json_logs,

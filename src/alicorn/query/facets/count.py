@@ -34,7 +34,7 @@ class ValueCounts(NamedTuple):
     missing: int | None
 
 
-_AT_ONCE = 1 << 20  # places of lists
+_AT_ONCE = 1 << 17  # documents, or places of lists, that are counted in less than a millisecond on a free core
 _listed: WeakKeyDictionary[Segment, dict[str, tuple[np.ndarray, Ordinals]]] = WeakKeyDictionary()
 
 
@@ -81,9 +81,14 @@ def _by_ordinal(documents: DocSet, ordinals: Ordinals) -> np.ndarray:
     """How many documents have each ordinal; the last is that of null. (values + 1,) int64."""
     counts = np.zeros(len(ordinals.values) + 1, dtype=np.int64)
     if isinstance(documents, Bitmap):
-        counting.count_bits(documents.words, ordinals.numbers, counts)
+        for start in range(0, len(documents.words), words := max(1, _AT_ONCE // 64)):
+            check_wanted()
+            part = documents.words[start : start + words]
+            counting.count_bits(part, ordinals.numbers[64 * start :], counts)
     else:
-        counting.count_array(docset.as_array(documents), ordinals.numbers, counts)
+        numbers = docset.as_array(documents)
+        for some in _in_parts(numbers, len(numbers)):
+            counting.count_array(some, ordinals.numbers, counts)
     return counts
 
 
@@ -97,7 +102,8 @@ def _terms(segment: Segment, documents: DocSet, prefix: str) -> ValueCounts:
     postings = int(sizes[~is_frequent].sum()) + np.count_nonzero(is_frequent) * segment.num_docs // 64
     if 2 * size * len(lists.codes) < postings * segment.num_docs:  # an ordinal costs some two tests of a bit
         counts = np.zeros(high - low, dtype=np.int64)
-        for some in _in_parts(docset.as_array(documents), size * len(lists.codes) // segment.num_docs):
+        places = size * len(lists.codes) // segment.num_docs
+        for some in _in_parts(docset.as_array(documents), places, at_once=max(_AT_ONCE, high - low)):
             counting.count_terms(some, lists.starts, lists.codes, low, counts)
     elif size == segment.num_docs:
         counts = sizes
@@ -107,21 +113,23 @@ def _terms(segment: Segment, documents: DocSet, prefix: str) -> ValueCounts:
         for some in _in_parts(np.flatnonzero(~is_frequent), int(sizes[~is_frequent].sum())):
             counting.count_postings(words, segment.postings, starts, some, counts)
         for at in np.flatnonzero(is_frequent).tolist():
+            check_wanted()
             counts[at] = bits.count_both(words, segment.frequent.words_of(low + at))
     shown = np.flatnonzero(counts)
     values = segment.terms.terms.slice(low, high - low).take(pa.array(shown))
     return ValueCounts(pc.utf8_slice_codeunits(values, start=len(prefix)), counts[shown], None)
 
 
-def _in_parts(numbers: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Numbers of documents or terms, in parts that are counted in some milliseconds, as long as the answer is wanted.
+def _in_parts(numbers: np.ndarray, size: int, at_once: int | None = None) -> Iterator[np.ndarray]:
+    """Numbers of documents or terms, in parts that are counted soon, as long as the answer is wanted.
 
-    size: of the lists of all of them.
+    size: of the lists of all of them. at_once: of those of a part, `_AT_ONCE` unless given.
     """
-    if size < _AT_ONCE:
+    at_once = at_once or _AT_ONCE
+    if size < at_once:
         yield numbers
         return
-    for part in np.array_split(numbers, 1 + size // _AT_ONCE):
+    for part in np.array_split(numbers, 1 + size // at_once):
         check_wanted()
         yield part
 
@@ -135,7 +143,9 @@ def _lists(segment: Segment, documents: DocSet, column: str) -> ValueCounts:
         made[column] = _distinct(one_chunk(segment.fields.column(column)))
     starts, ordinals = made[column]
     counts = np.zeros(len(ordinals.values), dtype=np.int64)
-    holders = counting.count_lists(docset.as_array(documents), starts, ordinals.numbers, counts)
+    numbers, holders = docset.as_array(documents), 0
+    for some in _in_parts(numbers, len(numbers) * len(ordinals.numbers) // max(1, segment.num_docs)):
+        holders += counting.count_lists(some, starts, ordinals.numbers, counts)
     return ValueCounts(ordinals.values, counts, docset.size(documents) - holders)
 
 

@@ -8,7 +8,7 @@ file ends with the process that holds it, however that ends.
     then, of each slot: bytes of the bodies that its process holds; the list of models that it has taken, negative where
     it could not load one; whether it lives
     then, of each shadow: sums of its figures (models/shadow.py)
-    then, of each key with a rate: hash, requests a second, tokens, when they were counted (security/bucket.py)
+    then, of each rate, of a key or of all: hash, requests a second, tokens, when they were counted (security/bucket.py)
 """
 
 import fcntl

@@ -1,9 +1,11 @@
-"""Who asks, and may they? A key by `Authorization: Bearer` or `api-key`, its scopes, its origin and its rate.
+"""Who asks, and may they? A key by `Authorization: Bearer` or `api-key`, its scopes, its origin and its rate; and the
+rate of all requests together.
 
 Every denial goes to the logger alicorn.audit, without secrets and without what was asked.
 """
 
 import datetime
+import hashlib
 import logging
 import math
 import threading
@@ -18,12 +20,13 @@ from starlette.requests import Request
 from alicorn.errors import AlicornError
 from alicorn.language import tree
 from alicorn.serving.processes.shared import SharedNumbers
-from alicorn.serving.security.bucket import TokenBuckets
+from alicorn.serving.security.bucket import Rate, TokenBuckets
 from alicorn.serving.security.keys import ApiKey, KeyScope, holder_of, read_keys
 from alicorn.serving.security.request_limits import NO_LIMITS, RequestLimits
 
 _REREAD_S = 0.5
 _STATE = "alicorn.key"
+_OF_ALL = hashlib.sha256(b"requests of all").hexdigest()  # where those of a key have the hash of the key
 _audit = logging.getLogger("alicorn.audit")
 _log = logging.getLogger(__name__)
 
@@ -53,10 +56,13 @@ class Access:
         elapsed_s: Callable[[], float] = time.monotonic,
         limits: RequestLimits = NO_LIMITS,
         numbers: SharedNumbers | None = None,
+        per_second: float | None = None,
     ) -> None:
         """limits: of each request, whoever asks. elapsed_s: by a clock that all processes have. numbers: of all
-        processes; None: this one is alone. Raises ConfigError where the file cannot be read."""
+        processes; None: this one is alone. per_second: requests of all together, but for an administrator's; None: any
+        number. Raises ConfigError where the file cannot be read."""
         self._limits = limits
+        self._per_second = per_second
         self._path = path
         self._now = now
         self._elapsed_s = elapsed_s
@@ -88,6 +94,7 @@ class Access:
             if request.method != "GET" and request.headers.get("sec-fetch-site") == "cross-site":
                 message = "a page of another site asks: make a key for its origin with alicorn key create --origin"
                 raise self._denied(request, HTTPStatus.FORBIDDEN, message, None)
+            self._spend(request, scope, None)
             return
         key = self._holder(request)
         request.scope[_STATE] = key
@@ -99,7 +106,7 @@ class Access:
         origin = request.headers.get("origin")
         if key.origins and origin not in key.origins:
             raise self._denied(request, HTTPStatus.FORBIDDEN, "this key is for pages of other origins", key)
-        self._spend(request, key)
+        self._spend(request, scope, key)
 
     def limits_of(self, request: Request) -> RequestLimits:
         """Of an admitted request."""
@@ -113,10 +120,8 @@ class Access:
         _audit.warning("done: status %d, %s %s, %s, client %s", status, request.method, request.url.path, who, client)
 
     def spend(self, request: Request, count: int) -> None:
-        """Count further requests that came in one, as in a batch. Raises HTTPException, 429."""
-        key = key_of(request)
-        if key is not None:
-            self._spend(request, key, count)
+        """Count further searches that came in one request. Raises HTTPException, 429."""
+        self._spend(request, "search", key_of(request), count)
 
     def _holder(self, request: Request) -> ApiKey:
         secret = _secret(request)
@@ -129,14 +134,20 @@ class Access:
             message = "this key is unknown, revoked or expired"
         raise self._denied(request, HTTPStatus.UNAUTHORIZED, message, key, {"www-authenticate": "Bearer"})
 
-    def _spend(self, request: Request, key: ApiKey, count: int = 1) -> None:
-        if key.per_second is None:
+    def _spend(self, request: Request, scope: KeyScope, key: ApiKey | None, count: int = 1) -> None:
+        rates: dict[str, Rate] = {}
+        if key is not None and key.per_second is not None:
+            rates["this key may ask"] = Rate(key.sha256, key.per_second)
+        if self._per_second is not None and scope != "admin":
+            rates["all together may ask"] = Rate(_OF_ALL, self._per_second)
+        if not rates or not count:
             return
-        wait_s = self._buckets.take(key.sha256, key.per_second, count, self._elapsed_s())
-        if wait_s > 0.0:
-            message = f"this key may ask {key.per_second:g} times a second"
-            headers = {"retry-after": str(math.ceil(wait_s))}
-            raise self._denied(request, HTTPStatus.TOO_MANY_REQUESTS, message, key, headers)
+        waits = self._buckets.take(list(rates.values()), count, self._elapsed_s())
+        for wait_s, who in sorted(zip(waits, rates, strict=True), reverse=True):
+            if wait_s > 0.0:
+                message = f"{who} {rates[who].per_second:g} times a second"
+                headers = {"retry-after": str(math.ceil(wait_s))}
+                raise self._denied(request, HTTPStatus.TOO_MANY_REQUESTS, message, key, headers)
 
     def _denied(
         self,
