@@ -117,24 +117,26 @@ def read_order(order_by: OrderBy, where: str = "order_by") -> Order:
     if isinstance(order_by, str):
         return _of_name(order_by, where)
     try:
-        read = (_frozen(order_by), where)
-        known = _read.get(read)
-    except TypeError:  # what has no hash is refused below
-        read = known = None
+        known = _read.get(written := (_frozen(order_by), where))
+    except TypeError:  # refused, or another kind of mapping or sequence
+        return _of_keys(order_by, where)
     if known is None:
         known = _of_keys(order_by, where)
-        if read is not None:
-            if len(_read) >= _MOST_READ:
-                _read.clear()
-            _read[read] = known
+        if len(_read) >= _MOST_READ:
+            _read.clear()
+        _read[written] = known
     return known
 
 
 def _frozen(value: object) -> object:
-    """A value with a hash, equal for what is written alike alone."""
+    """A value with a hash, equal for what is written alike alone. Raises TypeError for what JSON has not."""
     if type(value) is dict:
         return dict, *((name, _frozen(of)) for name, of in value.items())
-    return (list, *map(_frozen, value)) if type(value) is list else (type(value), value)
+    if type(value) is list or type(value) is tuple:
+        return list, *map(_frozen, value)
+    if type(value) not in (str, int, float, bool):
+        raise TypeError
+    return type(value), value
 
 
 def _of_keys(order_by: Mapping[str, Any] | Sequence[KeyOfOrder], where: str) -> Order:
