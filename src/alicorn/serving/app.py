@@ -96,12 +96,11 @@ def create_app(
 
     models: of the collection's embedding keys; the first one's vertical is the one that is served.
     searchers: table of searchers, as in the log folder. regions: of searchers, by read_regions.
-    served_log: flushed when the app shuts down.
+    served_log: flushed when the app shuts down. per_second: requests of all, as of Access.
     keys: file of API keys; without one, everybody may ask everything. degrade_ms: as in limits/degradation.py.
     ranker: folder of a ranker or a ranking.yaml, whose stages order the hits of a text.
     intents: file of `alicorn intents`, for the vertical's control. popular: the queries that are suggested.
-    model_folder: of folders of models that may be loaded while the app answers. limits: of each request. per_second:
-    requests of all together, in all processes; None: any number.
+    model_folder: of folders of models that may be loaded while the app answers. limits: of each request.
     hosts: names that requests may give as `Host`; none: any. part: of a server of several processes; None: the whole.
     tracing: takes spans. Raises AlicornError where models, searchers and collection do not fit each other.
     """
