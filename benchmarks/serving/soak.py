@@ -49,6 +49,7 @@ PORT = 8109
 WRITERS = 2
 OWN_DOCUMENTS = 300
 """Ids of a writer."""
+CHECKED = 100
 SAMPLE_S = 10.0
 """Between two looks at the memory."""
 RELEASED_S = 0.5
@@ -209,8 +210,10 @@ async def writes(client: Client, seen: Seen, number: int, until: float) -> None:
         seen.documents[doc_id] = {*known, name} if answer is None else {name}
 
 
-async def switches(client: Client, count: int, until: float) -> None:
-    """Let the models change places, at equal distances."""
+async def switches(client: Client, seen: Seen, count: int, until: float) -> None:
+    """Let the models change places, at equal distances, once there are searches to check them by."""
+    while seen.answered["POST /search"] < CHECKED:
+        await asyncio.sleep(0.1)
     limits = {"agreement": 0.0, "slower": 1000.0, "recall": 0.0, "clicks_lost": 1.0}
     await client.ask("POST", "/v1/models/people-text/check", {"limits": limits})
     await client.ask("POST", "/v1/models/people-text/switch")
@@ -247,7 +250,7 @@ async def soak(server: Server, pairs: list[tuple[str, str]], arguments: argparse
     ]
     tasks += [asyncio.create_task(writes(Client(server, seen), seen, number, until)) for number in range(WRITERS)]
     if arguments.switches:
-        tasks.append(asyncio.create_task(switches(Client(server, seen), arguments.switches, until)))
+        tasks.append(asyncio.create_task(switches(Client(server, seen), seen, arguments.switches, until)))
     for kill in range(arguments.kills):
         await asyncio.sleep(begun + whole_s / 2 * (kill + 1) / arguments.kills - time.monotonic())
         await server.kill()
