@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Iterable
+from functools import cached_property, lru_cache, partial
 from typing import NamedTuple
 
 from alicorn.errors import QueryError
@@ -47,26 +47,43 @@ class Nearest(NamedTuple):
     words: Words
 
 
+class Beside(NamedTuple):
+    """An `or` of words and an `nn` without a filter. nn: this `nn`, at whatever place of a text. words: the others."""
+
+    nn: tree.Nn
+    words: Words
+
+
 _NO_WORDS = Words(True, ())
 
 
 class Prepared:
     """An expression, and what follows from it alone, found when it is first asked for, the tree too.
 
-    words: the same, where it is nothing but a term, or an `and` or `or` of terms. nearest: the same, where it is of
-    that form.
+    words: the same, where it is nothing but a term, or an `and` or `or` of terms. nearest, beside: the same, where it
+    is of that form.
     """
 
-    def __init__(self, expression: str | tree.Node, words: Words | None = None, nearest: Nearest | None = None) -> None:
-        """expression: well-formed."""
+    def __init__(
+        self,
+        expression: str | tree.Node | Callable[[], tree.Or],
+        words: Words | None = None,
+        nearest: Nearest | None = None,
+        beside: Beside | None = None,
+    ) -> None:
+        """expression: well-formed, or what makes its tree."""
         self._expression = expression
-        if not isinstance(expression, str):
+        if isinstance(expression, tree.Node):
             self.root = expression
-        self.words, self.nearest = words, nearest
+        self.words, self.nearest, self.beside = words, nearest, beside
+        if words is not None or nearest is not None or beside is not None:
+            self.narrowed = None
         if words is not None:
             self._know(())
         elif nearest is not None:
             self._know((nearest.nn,))
+        elif beside is not None:
+            self.has_nn, self.notices, self.doubted = True, (), ()
         elif isinstance(expression, tree.Phrase):
             self._know((expression,))
 
@@ -77,7 +94,9 @@ class Prepared:
 
     @cached_property
     def root(self) -> tree.Node:
-        return parse(self._expression) if isinstance(self._expression, str) else self._expression
+        if isinstance(self._expression, str):
+            return parse(self._expression)
+        return self._expression if isinstance(self._expression, tree.Node) else self._expression()
 
     @cached_property
     def scored_terms(self) -> list[str]:
@@ -91,7 +110,8 @@ class Prepared:
 
     @cached_property
     def narrowed(self) -> tuple[tree.Nn, tree.Node] | None:
-        """Of an `and` of one complete `nn` with radius and operands without any `nn`: that one, and those."""
+        """Of an `and` of one complete `nn` with radius and operands without any `nn`: that one, and those. None for
+        words beside an `nn`, which are `nearest`."""
         root = self.root
         if not isinstance(root, tree.And):
             return None
@@ -122,6 +142,9 @@ class Prepared:
     @cached_property
     def named(self) -> tuple[tree.Node, ...]:
         """The nodes that name a column or an embedding, to be checked against the collection."""
+        if self.beside is not None:
+            assert isinstance(self.root, tree.Or)
+            return tuple(node for node in self.root.operands if isinstance(node, tree.Nn))
         return tuple(node for node in self._nodes if type(node) in _NAMING)
 
     @cached_property
@@ -181,7 +204,9 @@ def _of_short_text(text: str) -> Prepared:
         if isinstance(root, tree.Nn):
             return Prepared(text, nearest=Nearest(root, words))
         if isinstance(root, tree.Or):
-            return _beside_nn(root, terms, text, found)
+            nn = root.operands[1]
+            assert isinstance(nn, tree.Nn)
+            return Prepared(partial(_beside_nn, root, terms, text, found), beside=Beside(nn, words))
     return _of_tree(parse(text))
 
 
@@ -206,7 +231,7 @@ def _around(before: str, operator: str | None, after: str) -> tree.Nn | tree.Or 
     return None
 
 
-def _beside_nn(root: tree.Or, terms: list[str], text: str, found: re.Match[str]) -> Prepared:
+def _beside_nn(root: tree.Or, terms: list[str], text: str, found: re.Match[str]) -> tree.Or:
     """An `or` of words and an `nn`. root: with other words; found: where those of the text are."""
     first, nn = root.operands
     assert isinstance(first, tree.And | tree.Or)
@@ -218,10 +243,7 @@ def _beside_nn(root: tree.Or, terms: list[str], text: str, found: re.Match[str])
         at += len(term)
     moved = nn.offset + len(found[0]) - len(f"({found[1]} a)")
     nn = tree.Nn(nn.key, nn.radius, nn.k, nn.nprobe, nn.scan, nn.recall, None, nn.vector, moved)
-    prepared = Prepared(tree.Or((type(first)(tuple(placed), first.offset), nn), root.offset))
-    prepared._know((nn,))
-    prepared.has_nn = True
-    return prepared
+    return tree.Or((type(first)(tuple(placed), first.offset), nn), root.offset)
 
 
 def _of_unchecked_tree(root: tree.Node) -> Prepared:
@@ -238,7 +260,7 @@ def _of_unchecked_tree(root: tree.Node) -> Prepared:
 
 def _of_tree(root: tree.Node) -> Prepared:
     words = _words(root)
-    return Prepared(root, words, None if words is not None else _nearest(root))
+    return Prepared(root, words, None if words is not None else _nearest(root), _beside(root))
 
 
 def _nearest(root: tree.Node) -> Nearest | None:
@@ -252,6 +274,17 @@ def _nearest(root: tree.Node) -> Nearest | None:
     if terms and len(others) == 1 and isinstance(others[0], tree.Nn) and others[0].radius is not None:
         return Nearest(others[0], Words.of(True, terms))
     return None
+
+
+def _beside(root: tree.Node) -> Beside | None:
+    if type(root) is not tree.Or or len(root.operands) != 2:
+        return None
+    first, second = root.operands
+    nn, other = (first, second) if isinstance(first, tree.Nn) else (second, first)
+    words = _words(other)
+    if words is None or not isinstance(nn, tree.Nn) or nn.filter is not None:
+        return None
+    return Beside(nn, words)
 
 
 def _words(root: tree.Node) -> Words | None:

@@ -22,7 +22,7 @@ from alicorn.query.many import search_many
 from alicorn.query.restrict import restricted
 from alicorn.query.result import Result
 from alicorn.query.run import Execution
-from alicorn.query.search import nearest_again, search
+from alicorn.query.search import asked_again, search
 
 
 class Collection(Store):
@@ -73,9 +73,8 @@ class Collection(Store):
         started = time.perf_counter()
         given, prepared = check_vectors(vectors), prepare(expression)
         over = self._versions.snapshot if snapshot is None else snapshot
-        plain = order_by is None and after is None and facets is None and only is None
-        if plain and not (explain or offset or lineage):
-            found = nearest_again(over, prepared, given, limit, started)
+        if after is None and facets is None and only is None and not (explain or offset or lineage):
+            found = asked_again(over, prepared, given, limit, order_by, started)
             if found is not None:
                 return found
         return search(over, prepared, given, limit, order_by, explain, started, offset, after, facets, only, lineage)

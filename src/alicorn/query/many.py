@@ -66,7 +66,7 @@ def search_many(
     for one, places in asked.values():
         order = check_order(order_by, one, snapshot.columns, snapshot.positions)
         check_expression(one.named, snapshot, {name: matrix[places[0]] for name, matrix in matrices.items()})
-        if order == BY_NN and (_has_words(one) or _is_of_filter(one.root)):
+        if order == BY_NN and (_has_words(one) or one.narrowed is not None or _is_of_filter(one.root)):
             of_few.append((one, places))
         elif order == BY_NN and isinstance(one.root, tree.Nn) and one.root.k is not None and one.root.in_all_clusters:
             of_all.append(_Asked(one, one.root, places))
@@ -207,15 +207,26 @@ def _among_few(
         else:
             wanted, terms = None, [-2 - len(sets)]
             evaluation = Execution(snapshot, {name: matrix[places[0]] for name, matrix in matrices.items()})
-            inside = _filtered(evaluation, one.root, len(places))
+            inside = _narrowed(evaluation, one) if one.narrowed else _filtered(evaluation, one.root, len(places))
             if inside is not None:
                 sets.append(inside)
-                wanted, notices = _of_set(snapshot, one.root), notices + tuple(evaluation.notices)
+                wanted = Wanted.of(snapshot, one.narrowed[0]) if one.narrowed else _of_set(snapshot, one.root)
+                notices += tuple(evaluation.notices)
         if wanted is not None:
             groups.setdefault(wanted, []).append(_OfFew(one, places, terms, notices))
     lists = as_lists(sets)
     for wanted, members in groups.items():
         _answer_few(snapshot, wanted, members, matrices[wanted.vector], lists, limit, results, started)
+
+
+def _narrowed(evaluation: Execution, prepared: Prepared) -> np.ndarray | Bitmap | None:
+    """The documents of the operands beside an `nn` with radius, where they are few."""
+    assert prepared.narrowed is not None
+    others = prepared.narrowed[1]
+    if evaluation.estimate(others) > few.FEW:
+        return None
+    inside = evaluation.run(others)[0]
+    return docset.as_array(inside) if isinstance(inside, docset.Ranges) else inside
 
 
 def _filtered(evaluation: Execution, root: tree.Node, num_requests: int) -> np.ndarray | Bitmap | None:

@@ -12,14 +12,15 @@ from alicorn.errors import ConfigError
 from alicorn.index import Snapshot
 from alicorn.language import tree
 from alicorn.language.order import OrderBy
-from alicorn.language.prepared import Prepared
+from alicorn.language.prepared import Prepared, Words
 from alicorn.query.check import UnitVectors, check_expression
 from alicorn.query.expansion.settled import settled
 from alicorn.query.facets.checking import check_facets
 from alicorn.query.facets.count import count_facets
 from alicorn.query.facets.facet import Counts, Facet
 from alicorn.query.nn.few import FEW
-from alicorn.query.nn.segment import SegmentSearch, remembered_search, segment_search
+from alicorn.query.nn.filters import documents_of, kept_filter
+from alicorn.query.nn.segment import SegmentSearch, remembered_search
 from alicorn.query.operators import nn
 from alicorn.query.order.bm25 import MOST, first_by_bm25
 from alicorn.query.order.by_keys import later
@@ -27,6 +28,7 @@ from alicorn.query.order.cursor import Cursor, Ordering
 from alicorn.query.order.keys import BM25, BY_BM25, BY_NN, BY_STATIC_RANK, check_order
 from alicorn.query.order.order_by import ranked, ranked_words
 from alicorn.query.order.share import with_shares
+from alicorn.query.order.united import first_united
 from alicorn.query.restrict import restricted
 from alicorn.query.result import Result
 from alicorn.query.run import Execution
@@ -38,22 +40,37 @@ MAX_OFFSET = 10_000
 page."""
 
 
-def nearest_again(
-    snapshot: Snapshot, prepared: Prepared, vectors: UnitVectors, limit: int, started: float
+def asked_again(
+    snapshot: Snapshot, prepared: Prepared, vectors: UnitVectors, limit: int, order_by: OrderBy | None, started: float
 ) -> Result | None:
-    """The first hits of an `nn` that has been asked of the snapshot, with other words or another vector: `search` has
-    checked it then, and its way is taken. None where it has not, where something is wrong, and for other expressions.
+    """The first hits of an `nn` that has been asked of the snapshot, with other words or another vector, nearest first;
+    or of words or an `nn`, by static rank: `search` has checked it then, and its way is taken. None where it has not,
+    where something is wrong, and for other expressions and orders.
     """
-    if prepared.nearest is None or type(limit) is not int or limit < 0:
+    if type(limit) is not int or limit < 0:
         return None
-    nn, words = prepared.nearest
+    if order_by is None:
+        asked = prepared.nearest or prepared.narrowed
+    else:
+        asked = prepared.beside if order_by == "static_rank" else None
+    if asked is None:
+        return None
+    nn, others = asked
     known, query = snapshot.kept.get(id(nn)), vectors.get(nn.vector or nn.key)
     if type(known) is not SegmentSearch or query is None or len(query) != known.dim:
         return None
-    if words.terms:
-        found = known.of_words(query, words, limit)
+    if order_by is not None:
+        nearest = known.documents(query)
+        if nearest is None:
+            return None
+        order, found = BY_STATIC_RANK, (*first_united(snapshot, others, nearest, limit), 0)
+    elif type(others) is not Words:
+        documents = documents_of(snapshot, others)
+        order, found = BY_NN, None if documents is None else known.of_set(query, documents[0], limit)
+    elif others.terms:
+        order, found = BY_NN, known.of_words(query, others, limit)
     else:
-        found = None if known.of_all is None else known.in_clusters(query, known.of_all)
+        order, found = BY_NN, None if known.of_all is None else known.in_clusters(query, known.of_all)
     if found is None:
         return None
     numbers, scores, total, _ = found
@@ -66,7 +83,7 @@ def nearest_again(
         snapshot,
         np.zeros(len(numbers), dtype=np.int64),
         numbers,
-        ordering=tuple.__new__(Ordering, (BY_NN, prepared, vectors, snapshot.columns)),
+        ordering=tuple.__new__(Ordering, (order, prepared, vectors, snapshot.columns)),
         of_keys=(scores,),
         prepared=prepared,
     )
@@ -157,6 +174,13 @@ def first_hits(
             first, total = nearest
             rest = first if cursor is None else later(evaluation.snapshot, first, cursor)
             return FirstHits(rest.first(limit), total, None)
+    beside = prepared.beside
+    if beside is not None and order is BY_STATIC_RANK and cursor is None and not whole:
+        search = remembered_search(evaluation.snapshot, beside.nn)
+        nearest = None if search is None else search.documents(evaluation.vectors[beside.nn.vector or beside.nn.key])
+        if nearest is not None:
+            numbers, scores, total = first_united(evaluation.snapshot, beside.words, nearest, limit)
+            return FirstHits(Ranked.of_one_segment(numbers, scores), total, None)
     words = prepared.words
     if words is not None and order[0] == BM25 and not whole and cursor is None and 0 < limit <= MOST:
         if order == BY_BM25:
@@ -188,8 +212,11 @@ def _nearest_first(
     narrowed = prepared.narrowed if cursor is None and len(evaluation.snapshot.segments) == 1 else None
     if narrowed is not None and evaluation.estimate(narrowed[1]) <= FEW:
         asked, others = narrowed
-        (rest,) = evaluation.run(others)
-        search = segment_search(evaluation.snapshot, asked)
+        kept = kept_filter(evaluation.snapshot, others)
+        (rest,) = kept.documents or evaluation.run(others)
+        if kept.is_to_be_kept():
+            kept.documents = [rest]
+        search = remembered_search(evaluation.snapshot, asked)
         assert search is not None
         found = search.of_set(evaluation.vectors[asked.vector or asked.key], rest, limit)
         if found is not None:

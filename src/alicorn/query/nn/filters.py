@@ -42,3 +42,10 @@ def kept_filter(snapshot: Snapshot, node: tree.Node) -> KeptFilter:
         known = filters[id(node)] = KeptFilter(node)
     known.times += 1
     return known
+
+
+def documents_of(snapshot: Snapshot, node: tree.Node) -> Sets | None:
+    """The documents that are kept of a filter; None where they are not."""
+    filters = snapshot.kept.get("filters")
+    known = filters.get(id(node)) if isinstance(filters, dict) else None
+    return known.documents if isinstance(known, KeptFilter) else None

@@ -61,6 +61,7 @@ class _Allowed(NamedTuple):
     having: Having
 
 
+_First = tuple[int, int, int, int, float, float, float]
 _FIRST_SET, _ONE = np.array([-2]), np.array([1])  # the number of the first set, as of a term; where the terms end
 _ALL = _Allowed(ALL, NO_ROWS, 0, NO_BITS, NO_TERMS)
 _MOST_KEPT, _MOST_NODES = 256, 64
@@ -75,6 +76,7 @@ class SegmentSearch:
         segment, block = view.segment, view.segment.embeddings[nn.key]
         self.dim = quantizer.dim
         self.nodes: list[tree.Nn] = []
+        self._is_radius = nn.radius is not None
         self.wanted = Wanted.of(snapshot, nn)
         self._view, self._block = view, block
         self._find, self._starts = segment.terms.find, segment.posting_starts
@@ -82,8 +84,11 @@ class SegmentSearch:
         self._arrays = arrays_of(view, nn.key)
         self._compare = few.loop_for(self._arrays.stored.__class__)
         self._first = None if nn.k is None or nn.in_all_clusters or not snapshot.num_docs else _first(snapshot, nn)
+        self._chosen = self._first
+        if nn.radius is not None and nn.nprobe is not None and nn.nprobe < quantizer.num_clusters:
+            self._chosen = _nearest_clusters(nn.nprobe)
         self._exact_to = nn.scan or (0 if nn.recall is None else FEW)
-        self._nprobe, self._num_clusters = nn.nprobe, quantizer.num_clusters
+        self._num_clusters = quantizer.num_clusters
         self._coarse, self._estimates = quantizer.coarse, quantizer.coarse.estimates
         self._prepare, self._slack = quantizer.codec.prepare, slack_by_codes(quantizer)
         self._search = kernel.loop_for(block.located.stored.__class__, quantizer.codec.Query)
@@ -141,8 +146,12 @@ class SegmentSearch:
 
     def within(self, query: np.ndarray) -> np.ndarray:
         """All live documents within the radius, in as many clusters as `:nprobe` says: uint32, ascending."""
-        numbers = self.in_clusters(query, _ALL)[0]
-        return numbers if self._block.identity else np.sort(numbers)
+        return np.sort(self.in_clusters(query, _ALL)[0])
+
+    def documents(self, query: np.ndarray) -> np.ndarray | None:
+        """The documents of an `nn` without a filter, in any order: uint32; None where the loop does not serve."""
+        allowed = _ALL if self._is_radius else self.of_all
+        return None if allowed is None else self.in_clusters(query, allowed)[0]
 
     def _num_with(self, number: int) -> int:
         return int(self._starts[number + 1] - self._starts[number]) if number >= 0 else 0
@@ -181,14 +190,11 @@ class SegmentSearch:
     def in_clusters(self, query: np.ndarray, allowed: _Allowed) -> FoundNearest:
         """The k nearest of the allowed documents, in clusters that the loop chooses; or those within the radius."""
         clusters, choice = NO_CLUSTERS, GIVEN
-        if self._first is not None:
+        if self._chosen is not None:
             cosines, off = self._estimates(query)
-            choice = _make(ClusterChoice, (*self._first, query, self.dim, self._coarse.centroids, float(off)))
-        elif self._nprobe is None or self._nprobe >= self._num_clusters:
-            clusters, cosines = np.arange(self._num_clusters), self._coarse.cosines(query)
+            choice = _make(ClusterChoice, (*self._chosen, query, self.dim, self._coarse.centroids, float(off)))
         else:
-            clusters, cosines, _ = self._coarse.nearest(query, self._nprobe)
-            clusters.sort()  # so that rows ascend
+            clusters, cosines = np.arange(self._num_clusters), self._coarse.cosines(query)
         code = self._prepare(query)
         exact = query if self._exact_query is None else self._exact_query(query)
         num_clusters = len(cosines)
@@ -231,11 +237,16 @@ def remembered_search(snapshot: Snapshot, nn: tree.Nn) -> SegmentSearch | None:
     return known
 
 
-def _first(snapshot: Snapshot, nn: tree.Nn) -> tuple[int, int, int, int, float, float, float] | None:
+def _nearest_clusters(nprobe: int) -> _First:
+    """So many of the nearest, and no others."""
+    return nprobe, 0, 0, 1, 0.0, 0.0, 0.0
+
+
+def _first(snapshot: Snapshot, nn: tree.Nn) -> _First | None:
     """The first fields of a ClusterChoice; None where all clusters are to be searched."""
     quantizer = snapshot.quantizers[nn.key]
     if nn.nprobe is not None:
-        return (nn.nprobe, 0, 0, 1, 0.0, 0.0, 0.0) if nn.nprobe < quantizer.num_clusters else None
+        return _nearest_clusters(nn.nprobe) if nn.nprobe < quantizer.num_clusters else None
     if nn.scan is not None:
         return 0, nn.scan, 0, 1, 0.0, 0.0, 0.0
     assert nn.k is not None
