@@ -65,6 +65,7 @@ class Alicorn:
         self._counts: dict[str, int] = {}
         for asked in _LOADING:
             self.collection.search(asked, {"x": data.vectors[0]})
+        self.collection.search_many([_LOADING[1]] * 2, {"x": data.vectors[:2]})
 
     def can(self, request: Request) -> bool:
         return True

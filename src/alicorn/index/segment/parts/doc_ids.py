@@ -19,7 +19,7 @@ from alicorn.compiled import kernel
 
 _FEW = 8  # ids: from so many on, a call of a compiled loop pays
 _LONG = 1024  # bytes
-_MANY = 32  # ids: from so many on, the 5 us that a call of Arrow costs pay
+_MANY = 256  # ids: from so many on, Arrow makes the strings sooner
 
 
 def hash_ids(doc_ids: pa.StringArray) -> np.ndarray:
