@@ -79,5 +79,8 @@ def test_words_beside_an_nn_are_put_into_its_tree(monkeypatch: pytest.MonkeyPatc
     expected = parse(text)
     monkeypatch.setattr("alicorn.language.prepared.parse", lambda _: pytest.fail("it was parsed"))
     again = prepare(text)
+    assert again.beside.words.terms == ("tag:c", "tag:other")
+    assert again.has_nn
     assert again.root == expected
+    assert [node.offset for node in again.named] == [expected.operands[1].offset]
     assert [node.offset for node in walk(again.root)] == [node.offset for node in walk(expected)]

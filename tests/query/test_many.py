@@ -46,6 +46,8 @@ EXPRESSIONS = (
     "(nn a :k 5)",
     "(nn a :k 5 :nprobe 3 :filter tag:2)",
     "(and tag:1 (nn a :radius 0.8))",
+    "(and tag:1 (or rare:1 rare:11) (nn a :radius 0.9))",
+    "(and (prefix rare:5) (nn a :radius 0.9 :vector b))",
     "tag:5",
     "(nn a :k 4 :filter rare:0 :vector b)",
     "(nn a :k 5 :vector b)",

@@ -47,7 +47,7 @@ class Nearest(NamedTuple):
     words: Words
 
 
-class Beside(NamedTuple):
+class BesideNn(NamedTuple):
     """An `or` of words and an `nn` without a filter. nn: this `nn`, at whatever place of a text. words: the others."""
 
     nn: tree.Nn
@@ -69,7 +69,7 @@ class Prepared:
         expression: str | tree.Node | Callable[[], tree.Or],
         words: Words | None = None,
         nearest: Nearest | None = None,
-        beside: Beside | None = None,
+        beside: BesideNn | None = None,
     ) -> None:
         """expression: well-formed, or what makes its tree."""
         self._expression = expression
@@ -206,7 +206,7 @@ def _of_short_text(text: str) -> Prepared:
         if isinstance(root, tree.Or):
             nn = root.operands[1]
             assert isinstance(nn, tree.Nn)
-            return Prepared(partial(_beside_nn, root, terms, text, found), beside=Beside(nn, words))
+            return Prepared(partial(_beside_nn, root, terms, text, found), beside=BesideNn(nn, words))
     return _of_tree(parse(text))
 
 
@@ -276,7 +276,7 @@ def _nearest(root: tree.Node) -> Nearest | None:
     return None
 
 
-def _beside(root: tree.Node) -> Beside | None:
+def _beside(root: tree.Node) -> BesideNn | None:
     if type(root) is not tree.Or or len(root.operands) != 2:
         return None
     first, second = root.operands
@@ -284,7 +284,7 @@ def _beside(root: tree.Node) -> Beside | None:
     words = _words(other)
     if words is None or not isinstance(nn, tree.Nn) or nn.filter is not None:
         return None
-    return Beside(nn, words)
+    return BesideNn(nn, words)
 
 
 def _words(root: tree.Node) -> Words | None:

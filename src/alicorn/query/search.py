@@ -20,7 +20,7 @@ from alicorn.query.facets.count import count_facets
 from alicorn.query.facets.facet import Counts, Facet
 from alicorn.query.nn.few import FEW
 from alicorn.query.nn.filters import documents_of, kept_filter
-from alicorn.query.nn.segment import SegmentSearch, remembered_search
+from alicorn.query.nn.segment import FoundNearest, SegmentSearch, remembered_search
 from alicorn.query.operators import nn
 from alicorn.query.order.bm25 import MOST, first_by_bm25
 from alicorn.query.order.by_keys import later
@@ -49,6 +49,7 @@ def asked_again(
     """
     if type(limit) is not int or limit < 0:
         return None
+    asked: tuple[tree.Nn, Words | tree.Node] | None
     if order_by is None:
         asked = prepared.nearest or prepared.narrowed
     else:
@@ -59,21 +60,22 @@ def asked_again(
     known, query = snapshot.kept.get(id(nn)), vectors.get(nn.vector or nn.key)
     if type(known) is not SegmentSearch or query is None or len(query) != known.dim:
         return None
-    if order_by is not None:
-        nearest = known.documents(query)
-        if nearest is None:
-            return None
-        order, found = BY_STATIC_RANK, (*first_united(snapshot, others, nearest, limit), 0)
-    elif type(others) is not Words:
+    order = BY_NN
+    found: FoundNearest | tuple[np.ndarray, np.ndarray, int] | None
+    if not isinstance(others, Words):
         documents = documents_of(snapshot, others)
-        order, found = BY_NN, None if documents is None else known.of_set(query, documents[0], limit)
+        found = None if documents is None else known.of_set(query, documents[0], limit)
+    elif order_by is not None:
+        listed = known.documents(query)
+        found = None if listed is None else first_united(snapshot, others, listed, limit)
+        order = BY_STATIC_RANK
     elif others.terms:
-        order, found = BY_NN, known.of_words(query, others, limit)
+        found = known.of_words(query, others, limit)
     else:
-        order, found = BY_NN, None if known.of_all is None else known.in_clusters(query, known.of_all)
+        found = None if known.of_all is None else known.in_clusters(query, known.of_all)
     if found is None:
         return None
-    numbers, scores, total, _ = found
+    numbers, scores, total = found[:3]
     if len(numbers) > limit:
         numbers, scores = numbers[:limit], scores[:limit]
     return Result(
@@ -177,9 +179,9 @@ def first_hits(
     beside = prepared.beside
     if beside is not None and order is BY_STATIC_RANK and cursor is None and not whole:
         search = remembered_search(evaluation.snapshot, beside.nn)
-        nearest = None if search is None else search.documents(evaluation.vectors[beside.nn.vector or beside.nn.key])
-        if nearest is not None:
-            numbers, scores, total = first_united(evaluation.snapshot, beside.words, nearest, limit)
+        listed = None if search is None else search.documents(evaluation.vectors[beside.nn.vector or beside.nn.key])
+        if listed is not None:
+            numbers, scores, total = first_united(evaluation.snapshot, beside.words, listed, limit)
             return FirstHits(Ranked.of_one_segment(numbers, scores), total, None)
     words = prepared.words
     if words is not None and order[0] == BM25 and not whole and cursor is None and 0 < limit <= MOST:

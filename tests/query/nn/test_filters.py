@@ -25,6 +25,18 @@ def collection(tmp_path):
         yield made
 
 
+def counting(monkeypatch: pytest.MonkeyPatch) -> list[tree.Node]:
+    """The nodes of `difference` that are evaluated from now on."""
+    difference, asked = OPERATORS[tree.Difference], []
+
+    def counted(evaluation, node, within):
+        asked.append(node)
+        return difference.evaluate(evaluation, node, within)
+
+    monkeypatch.setitem(OPERATORS, tree.Difference, difference._replace(evaluate=counted))
+    return asked
+
+
 @pytest.mark.parametrize(
     ("filter", "ids", "evaluated"),
     [
@@ -34,16 +46,19 @@ def collection(tmp_path):
     ],
 )
 def test_a_filter_of_documents_alone_is_evaluated_twice(collection, monkeypatch, filter, ids, evaluated):
-    difference, asked = OPERATORS[tree.Difference], []
-
-    def counted(evaluation, node, within):
-        asked.append(node)
-        return difference.evaluate(evaluation, node, within)
-
-    monkeypatch.setitem(OPERATORS, tree.Difference, difference._replace(evaluate=counted))
+    asked = counting(monkeypatch)
     text = f"(nn x :k 9 :filter {filter})"
     assert [collection.search(text, VECTOR).ids for _ in range(5)] == [ids] * 5
     assert len(asked) == evaluated
     collection.delete(["a"])
     collection.upsert(table(["e"], [["t:a"]], [[1.0, -0.01]]))
     assert collection.search(text, VECTOR).ids == [one for one in ["e", *ids] if one != "a"]
+
+
+def test_operands_beside_a_radius_are_evaluated_twice(collection, monkeypatch):
+    asked = counting(monkeypatch)
+    text = "(and (difference t:a t:b) (nn x :radius 0.1))"
+    assert [collection.search(text, VECTOR).ids for _ in range(5)] == [["a"]] * 5
+    assert len(asked) == 2
+    collection.upsert(table(["e"], [["t:a"]], [[1.0, -0.01]]))
+    assert collection.search(text, VECTOR).ids == ["e", "a"]

@@ -157,8 +157,8 @@ def _first_united(order, terms, is_any, documents, limit):
     is_short = most * _WORDS_READ < num_words
     space = new_words(2 * most if is_short else num_words)
     out, count = address(space), np.int64(0)
-    for at in range(0 if is_short else num_words):
-        words_at(out)[at] = np.uint64(0)
+    for i in range(0 if is_short else num_words):
+        words_at(out)[i] = np.uint64(0)
     for i in range(len(documents)):
         count = _put(order, out, is_short, count, np.int64(documents[i]))
     if num_terms:
