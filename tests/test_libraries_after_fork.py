@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gc
+import os
+from pathlib import Path
 
 import faiss
 import numpy as np
 import torch
 from forked import in_child
 
-from alicorn import processes
+from alicorn import Collection, processes
 from alicorn.evaluation.systems.exact import exact_top_k
+from alicorn.index.durability.writer_lock import WriterLock
 from alicorn.quantization import KeyQuantizer, Settings
 
 VECTORS = np.random.default_rng(0).standard_normal((3000, 16)).astype(np.float32)
@@ -65,3 +68,20 @@ def test_a_child_forgets_what_exists_and_the_parent_nothing() -> None:
     gc.collect()
     assert in_child(lambda: (kept.forgotten, in_child(lambda: kept.forgotten))) == "(1, '2')"
     assert kept.forgotten == 0
+
+
+def test_what_a_child_gave_up_or_was_closed_before_is_not_closed_again(tmp_path: Path) -> None:
+    def num_open(files: list[int]) -> int:
+        return sum(os.path.exists(f"/dev/fd/{number}") for number in files)
+
+    def work() -> tuple[int, str]:
+        files = [os.open(os.devnull, os.O_RDONLY) for _ in range(20)]  # the numbers that were given up among them
+        return num_open(files), in_child(lambda: num_open(files))
+
+    released = WriterLock(tmp_path)
+    released.release()
+    with Collection.create(tmp_path / "open", {"clip": 2}):
+        assert in_child(work) == "(20, '20')"
+        file = os.open(os.devnull, os.O_RDONLY)
+        assert in_child(lambda: num_open([file])) == "1"
+        os.close(file)

@@ -347,7 +347,9 @@ def test_of_requests_that_come_at_once_those_before_count():
         for connection in connections:
             await connection.end()
         assert asked[0] == [1] * ALWAYS_TAKEN + [0] * 20
-        assert all(connection.written.startswith(b"HTTP/1.1 429") for connection in connections[ALWAYS_TAKEN:])
+        for connection in connections[ALWAYS_TAKEN:]:
+            assert connection.written.startswith(b"HTTP/1.1 429")
+            assert b"a request would wait 96 ms" in connection.written  # 32 that may take 3 ms each
         assert asked[1][ALWAYS_TAKEN:] == [1] * 20  # none of them is in a lane, and none is coming
 
     asyncio.run(run())

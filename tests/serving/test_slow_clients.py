@@ -44,7 +44,9 @@ def test_thousands_of_slow_clients_leave_a_server_to_others(tmp_path):
             times = []
             for _ in range(30):
                 started = time.perf_counter()
-                assert client.post("/v1/search", json={"expression": "text:john"}).json()["total"] == 3
+                while (answer := client.post("/v1/search", json={"expression": "text:john"})).status_code == 429:
+                    time.sleep(float(answer.headers["retry-after"]))  # hundreds of requests came at once
+                assert answer.json()["total"] == 3
                 times.append(time.perf_counter() - started)
             return statistics.median(times)
 

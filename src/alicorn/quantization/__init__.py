@@ -10,7 +10,6 @@
     measuring.py    measure: a Calibration, by exact search for sampled queries
     fitting.py      the slack that sampled queries need: slope and bases
     key.py          KeyQuantizer: coarse + codec of residuals, versioned
-    first_looks.py  first_look: what a search of clusters takes of a query, in one call where that pays
 
 A coarse quantizer has `centroids` of unit length, `fit`, `assign` and `cosines`; codecs/codec.py says what a codec has.
 tests/quantization/ holds what each must do.
@@ -33,7 +32,6 @@ from alicorn.quantization.codecs import (
     RaBitQ,
 )
 from alicorn.quantization.codes import Codes
-from alicorn.quantization.first_looks import first_look
 from alicorn.quantization.kernels.levels import MAX_DIM as MAX_CODED_DIM
 from alicorn.quantization.key import ROWS, ROWS_AND_QUERIES, KeyQuantizer
 from alicorn.quantization.measuring import MEASURED_FROM, held_out, measure
@@ -67,7 +65,6 @@ __all__ = [
     "Settings",
     "Slack",
     "default_num_clusters",
-    "first_look",
     "first_scan",
     "held_out",
     "least_cosine",

@@ -28,7 +28,9 @@ class _Shared:
     users: int
 
     def forget(self) -> None:
-        """Called in a forked child."""
+        """Called in a forked child, and in one that the child forks."""
+        if OpenManifest._open.get(self.key) is not self:
+            return
         os.close(self.descriptor)
         del OpenManifest._open[self.key]
         OpenManifest._of_parents.add(self.key)

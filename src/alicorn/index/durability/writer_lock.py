@@ -21,30 +21,34 @@ class WriterLock:
 
     def __init__(self, folder: Path) -> None:
         try:
-            self._descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             message = f"{folder} cannot be opened for writing: {cause(error)}; open it with read_only=True"
             raise CollectionError(message) from error
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.read(self._descriptor, 32).decode("ascii", "replace").strip()
-            os.close(self._descriptor)
+            holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
+            os.close(descriptor)
             raise CollectionError(
                 f"{folder} is open for writing elsewhere (process {holder or 'unknown'}): "
                 "close it there, or open it here with read_only=True"
             ) from error
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._descriptor: int | None = descriptor
         forget_in_children(self)
 
     def release(self) -> None:
-        fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # also for a forked child that keeps the descriptor
-        os.close(self._descriptor)
+        if self._descriptor is not None:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # also for a forked child that keeps the descriptor
+            self.forget()
 
     def forget(self) -> None:
-        """Called in a forked child: the lock belongs to the parent."""
-        os.close(self._descriptor)
+        """Called in a forked child, and in one that the child forks: the lock belongs to the parent."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 def refuse_open_elsewhere(folder: Path) -> None:

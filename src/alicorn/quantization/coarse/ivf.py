@@ -31,8 +31,8 @@ class CoarseQuantizer:
     def __init__(self, centroids: np.ndarray) -> None:
         self.centroids = np.ascontiguousarray(centroids, dtype=np.float32)  # (num_clusters, dim)
         self.num_clusters, self.dim = self.centroids.shape
-        self.codes = CentroidCodes.of(self.centroids)
-        self.estimates = self._exact_estimates if self.codes is None else self.codes.estimates
+        self._codes = CentroidCodes.of(self.centroids)
+        self.estimates = self._exact_estimates if self._codes is None else self._codes.estimates
         """The same as `cosines`, faster, (num_clusters,) float32, and how far each may be off."""
 
     @classmethod
@@ -60,7 +60,7 @@ class CoarseQuantizer:
 
     def nearest(self, query: np.ndarray, nprobe: int) -> tuple[np.ndarray, np.ndarray, float]:
         """The nprobe nearest clusters, see probing.nearest_of. (dim,), at most num_clusters."""
-        return nearest_of(query, self.centroids, self.codes, nprobe)
+        return nearest_of(query, self.centroids, self._codes, nprobe)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         return {"centroids": self.centroids}

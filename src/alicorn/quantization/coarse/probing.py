@@ -35,7 +35,7 @@ class CentroidCodes:
         self.error = np.float32(off * 1.0001 + 1e-6) + _ROUNDING
         self.tiles = tiled(levels)
         self.num_clusters = len(centroids)
-        self.num_estimates = len(self.tiles) * TILE
+        self._num_estimates = len(self.tiles) * TILE
 
     @classmethod
     def of(cls, centroids: np.ndarray) -> CentroidCodes | None:
@@ -44,9 +44,9 @@ class CentroidCodes:
 
     def estimates(self, query: np.ndarray) -> tuple[np.ndarray, np.float32]:
         """Inner products with all centroids, (num_clusters,) float32, and how far each may be off."""
-        estimates = np.empty(self.num_estimates, dtype=np.float32)
-        off = estimate_cosines.entry(query, self.low, self.step, self.tiles, estimates)
-        if self.num_estimates > self.num_clusters:
+        estimates = np.empty(self._num_estimates, dtype=np.float32)
+        off = _estimate.entry(query, self.low, self.step, self.tiles, estimates)
+        if self._num_estimates > self.num_clusters:
             estimates = estimates[: self.num_clusters]
         return estimates, self.error + off
 
@@ -93,7 +93,7 @@ def centroid_cosines(query, centroids):
 
 
 @kernel("float32(float32[::1], float32[::1], float32[::1], uint8[:, :, ::1], float32[::1])")
-def estimate_cosines(query, low, step, tiles, out):
+def _estimate(query, low, step, tiles, out):
     """Inner products of the query with the coded centroids; returns their error from rounding the weights."""
     dim = len(query)
     groups = tiles.shape[1]
@@ -220,6 +220,6 @@ def nearest_by_estimates(query, centroids, off, cosines, clusters):
 )
 def _nearest(query, low, step, tiles, error, centroids, cosines, clusters):
     """Estimates of all; then exact cosines of those that may be among the nearest. Returns the error of the others."""
-    off = error + estimate_cosines(query, low, step, tiles, cosines)
+    off = error + _estimate(query, low, step, tiles, cosines)
     nearest_by_estimates(query, centroids, off, cosines[: len(centroids)], clusters)
     return off

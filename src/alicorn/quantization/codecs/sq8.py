@@ -108,7 +108,7 @@ class SQ8:
     def prepare(self, query: np.ndarray) -> SQ8Query:
         """(dim,) float32."""
         weights = np.empty(4 * self.scan_size, dtype=np.int8)
-        numbers = map(np.float32, prepare_weights.entry(query, self.low, self.step, weights))
+        numbers = map(np.float32, _prepare.entry(query, self.low, self.step, weights))
         return tuple.__new__(SQ8Query, (weights, *numbers))  # its own constructor is one more Python function
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -129,7 +129,7 @@ def _encode(residuals, low, step, codes):
 
 
 @kernel("UniTuple(float64, 4)(float32[::1], float32[::1], float32[::1], int8[::1])")
-def prepare_weights(query, low, step, weights):
+def _prepare(query, low, step, weights):
     """Fill the weights of an SQ8Query; returns its numbers."""
     dim = len(query)
     products = query * step

@@ -17,7 +17,7 @@ import numpy as np
 from alicorn.index import Snapshot
 from alicorn.language import tree
 from alicorn.language.prepared import Words
-from alicorn.quantization import FLOAT32, first_look, first_scan
+from alicorn.quantization import FLOAT32, first_scan
 from alicorn.query.nn import few
 from alicorn.query.nn.few import FEW, NO_BOUND, NearestEach, Wanted, arrays_of
 from alicorn.query.nn.loop import kernel
@@ -89,7 +89,7 @@ class SegmentSearch:
             self._chosen = _nearest_clusters(nn.nprobe)
         self._exact_to = nn.scan or (0 if nn.recall is None else FEW)
         self._num_clusters = quantizer.num_clusters
-        self._coarse, self._look = quantizer.coarse, first_look(quantizer)
+        self._coarse, self._estimates = quantizer.coarse, quantizer.coarse.estimates
         self._prepare, self._slack = quantizer.codec.prepare, slack_by_codes(quantizer)
         self._search = kernel.loop_for(block.located.stored.__class__, quantizer.codec.Query)
         deleted = NONE_DELETED if view.deleted is None else view.deleted
@@ -191,11 +191,11 @@ class SegmentSearch:
         """The k nearest of the allowed documents, in clusters that the loop chooses; or those within the radius."""
         clusters, choice = NO_CLUSTERS, GIVEN
         if self._chosen is not None:
-            cosines, off, code = self._look(query)
-            choice = _make(ClusterChoice, (*self._chosen, query, self.dim, self._coarse.centroids, off))
+            cosines, off = self._estimates(query)
+            choice = _make(ClusterChoice, (*self._chosen, query, self.dim, self._coarse.centroids, float(off)))
         else:
             clusters, cosines = np.arange(self._num_clusters), self._coarse.cosines(query)
-            code = self._prepare(query)
+        code = self._prepare(query)
         exact = query if self._exact_query is None else self._exact_query(query)
         num_clusters = len(cosines)
         by_codes = _make(Query, (exact, code, cosines, num_clusters, self._slack + code.rounding))

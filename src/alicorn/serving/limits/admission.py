@@ -111,8 +111,13 @@ class Admission:
 
     @property
     def is_busy(self) -> bool:
-        """Whether any request would be refused once those that are coming are in their lanes."""
-        return self._is_too_long(self.wait_s + self._coming * self._quick_mean.seconds, self._coming)
+        """Whether any request would be refused."""
+        return self._is_too_long(self.wait_in_all_s, self._coming)
+
+    @property
+    def wait_in_all_s(self) -> float:
+        """How long the next quick request would wait once those that are coming are in their lanes."""
+        return self.wait_s + self._coming * self._quick_mean.seconds
 
     def comes(self) -> None:
         """The headers of a request were read, and its task begins next: until then it is in no lane."""

@@ -58,7 +58,7 @@ class Refusals:
             own += [(name.encode(), value.encode()) for name, value in allowed.items()]
         if not stays:
             own.append((b"connection", b"close"))
-        begin, body = _problem(*self._admission.refuse(round(self._admission.wait_s, 3)))
+        begin, body = _problem(*self._admission.refuse(round(self._admission.wait_in_all_s, 3)))
         return b"".join([begin, *(b"%b: %b\r\n" % one for one in own), b"\r\n", body])
 
     def passed(self) -> None:
